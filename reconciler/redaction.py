@@ -194,6 +194,8 @@ class Secrets:
     """A set of secrets, grouped by source. Threads may share one instance."""
 
     def __init__(self) -> None:
+        self.changes = 0
+        """How often a secret was added."""
         self._lock = Lock()
         self._known: dict[Hashable, deque[str]] = {}
         self._needles: tuple[_Needle, ...] = ()
@@ -211,6 +213,7 @@ class Secrets:
             needles = chain.from_iterable(map(_needles, sorted(everything)))
             self._needles = tuple(dict.fromkeys(each for each in needles if len(each.core) >= SECRET_MIN))
             self._letters = tuple(sorted(map(_letters, everything)))
+            self.changes += 1
 
     def is_in(self, text: str) -> bool:
         """Return whether a text contains a known secret."""

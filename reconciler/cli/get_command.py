@@ -49,7 +49,8 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
     queried instead; with --live and --watch, every ten seconds.
     """
     console = ConsoleOutput.of(values)
-    known = {row.name for row in wiring.read_statuses(paths(values), selection(values)).rows}
+    everything = wiring.read_statuses(paths(values), selection(values))
+    known = {row.name for row in everything.rows}
     found = tuple(name for name in names if name in known)
     # If some names are known, the result is shown before the unknown names are reported below.
     if watch or not found:
@@ -61,7 +62,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
         every_s = QUERY_EVERY_S if live else READ_EVERY_S
         asyncio.run(watch_table(console, lambda: _load_report(values, names, is_live=live), every_s, output))
         return ExitCode.OK
-    report = asyncio.run(_load_report(values, found, is_live=live))
+    report = asyncio.run(_load_report(values, found, is_live=live)) if live or found else everything
     console.page_result(render("get", output, report, console.context()))
     console.show_problems(renderer("get", output).stderr_problems(report))
     console.show_hint(last_pass_text(report, console.now()))

@@ -62,9 +62,15 @@ def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) 
     except YamlUnreadableError as error:
         diagnostic = Diagnostic(file=shown, line=error.line, message=str(error))
         found = Snapshot(broken_files=frozenset({file}), diagnostics=(diagnostic,))
-    else:
-        wanted = (raw for raw in documents if raw.value is not None or raw.problems)
-        found = merge_snapshots(_Reader(raw, file, shown).read() for raw in wanted)
+        return _with_suspected_contents(found, data, file, shown)
+    return read_parsed(documents, data, file=file, shown=shown)
+
+
+def read_parsed(documents: Iterable[RawDocument], data: bytes, *, file: str, shown: str) -> Snapshot:
+    """Return the documents of one file that was parsed already; the arguments are those of `read_documents`."""
+    wanted = [raw for raw in documents if raw.value is not None or raw.problems]
+    parts = [_Reader(raw, file, shown).read() for raw in wanted]
+    found = parts[0] if len(parts) == 1 else merge_snapshots(parts)
     return _with_suspected_contents(found, data, file, shown) if found.broken_files else found
 
 
@@ -88,17 +94,19 @@ def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str
 def merge_snapshots(parts: Iterable[Snapshot]) -> Snapshot:
     """Return the documents of several snapshots, in their order, as one."""
     parts = tuple(parts)
+    # Most files hold nothing but valid jobs.
+    others = [each for each in parts if not each.has_only_jobs]
     return Snapshot(
-        jobs=tuple(chain.from_iterable(each.jobs for each in parts)),
-        providers=tuple(chain.from_iterable(each.providers for each in parts)),
-        settings=tuple(chain.from_iterable(each.settings for each in parts)),
-        broken_jobs=tuple(chain.from_iterable(each.broken_jobs for each in parts)),
-        broken_providers=frozenset().union(*(each.broken_providers for each in parts)),
-        broken_files=frozenset().union(*(each.broken_files for each in parts)),
-        may_hold_providers=frozenset().union(*(each.may_hold_providers for each in parts)),
-        may_name_providers=frozenset().union(*(each.may_name_providers for each in parts)),
-        is_settings_broken=any(each.is_settings_broken for each in parts),
-        diagnostics=tuple(chain.from_iterable(each.diagnostics for each in parts)),
+        jobs=tuple(chain.from_iterable([each.jobs for each in parts])),
+        providers=tuple(chain.from_iterable(each.providers for each in others)),
+        settings=tuple(chain.from_iterable(each.settings for each in others)),
+        broken_jobs=tuple(chain.from_iterable(each.broken_jobs for each in others)),
+        broken_providers=frozenset().union(*(each.broken_providers for each in others)),
+        broken_files=frozenset().union(*(each.broken_files for each in others)),
+        may_hold_providers=frozenset().union(*(each.may_hold_providers for each in others)),
+        may_name_providers=frozenset().union(*(each.may_name_providers for each in others)),
+        is_settings_broken=any(each.is_settings_broken for each in others),
+        diagnostics=tuple(chain.from_iterable(each.diagnostics for each in others)),
     )
 
 

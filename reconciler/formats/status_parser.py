@@ -22,7 +22,7 @@ from typing import Any, get_args, get_type_hints
 from reconciler.formats.checkout_conversion import as_committed
 from reconciler.formats.status_format import JOB_STATUS, PROVIDER_STATUS, Field, ProviderTree, Record
 from reconciler.formats.status_writer import HEADER, digest
-from reconciler.formats.yaml_documents import Parse, YamlUnreadableError
+from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_text import parse
 from reconciler.model.kind import KINDS
 from reconciler.model.scalar import is_name, parse_instant
@@ -69,9 +69,9 @@ def is_status_file(data: bytes) -> bool:
     return not data.strip() or data[: len(begin)] == begin[: len(data)] or b"jobs.reconciler/" in data
 
 
-def parse_status(text: str, parse: Parse = parse) -> JobStatus:
+def parse_status(text: str) -> JobStatus:
     """Return the status that `render_status` wrote. Raises `StatusUnreadableError` or `StatusTooNewError`."""
-    kind, name, tree = _body(text, KINDS, parse)
+    kind, name, tree = _body(text, KINDS)
     status: JobStatus = _read_job(tree, name=name, kind=KINDS[kind])
     if sum(each.type is ConditionType.READY for each in status.conditions) != 1:
         msg = "status.conditions: there must be exactly one Ready"
@@ -83,9 +83,9 @@ def parse_status(text: str, parse: Parse = parse) -> JobStatus:
     return status
 
 
-def parse_provider_status(text: str, parse: Parse = parse) -> ProviderStatus:
+def parse_provider_status(text: str) -> ProviderStatus:
     """Return the status that `render_provider_status` wrote. Raises `StatusUnreadableError` or `StatusTooNewError`."""
-    _, name, tree = _body(text, ("Provider",), parse)
+    _, name, tree = _body(text, ("Provider",))
     status: ProviderTree = _read_provider(tree)
     if len(status.conditions) != 1:
         msg = "status.conditions: there must be exactly one"
@@ -101,7 +101,7 @@ def parse_provider_status(text: str, parse: Parse = parse) -> ProviderStatus:
     )
 
 
-def _body(text: str, kinds: Collection[str], parse: Parse) -> tuple[str, str, Mapping[str, Any]]:
+def _body(text: str, kinds: Collection[str]) -> tuple[str, str, Mapping[str, Any]]:
     """Return the kind, the name and the `status` of a file, after checking everything around them."""
     try:
         documents = parse(text)

@@ -6,11 +6,11 @@ parser.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.formats.yaml_positions import Lines, Path
+from reconciler.formats.yaml_positions import Path
 
 REPEATED_NODES_MAX = 100_000
 """The most nodes that aliases in one file may repeat, because an alias takes few characters but much memory."""
@@ -41,7 +41,7 @@ class RawDocument:
 
     value: Any
     line: int
-    lines: Lines
+    lines: Mapping[Path, int]
     problems: tuple[YamlProblem, ...]
 
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.formats.spec_parser import read_documents
-from reconciler.formats.yaml_documents import Parse
-from reconciler.formats.yaml_text import parse
 from reconciler.git.approvals import ReadApprovals
 from reconciler.git.clone import Clone
 from reconciler.git.command import FETCH_MAX, GitError
 from reconciler.git.commit_tree import TreeDisk
 from reconciler.git.commits import is_commit, read_origin
+from reconciler.local.file_index import FileIndex
 from reconciler.local.file_writer import replace_file
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.diagnostic import Diagnostic
@@ -44,7 +43,7 @@ class RemoteSpecs:
         statuses: the path of the status directory in the tree, or None if it is not in the tree.
         memory: the file that records the commit that was last acted on.
         now: the wall clock.
-        parse: the YAML parser.
+        index: what was read of the spec files before, by the names of their blobs.
         accepted: a commit id, or the beginning of one. A rewind of the branch to that commit is accepted once.
         may_act: whether the specs may be acted on. If not, neither a commit nor the use of `accepted` is recorded.
     """
@@ -55,7 +54,7 @@ class RemoteSpecs:
     statuses: str | None
     memory: Path
     now: Now
-    parse: Parse = parse
+    index: FileIndex | None = None
     accepted: str | None = None
     may_act: bool = True
     head: str | None = None
@@ -78,7 +77,7 @@ class RemoteSpecs:
         root = Path("/", self.inside)
         self._disk = TreeDisk(self.git, self.inside, root)
         self._approvals = ReadApprovals(self.git, self.inside, self.statuses, self.now)
-        self._specs = SpecsDir(root, root / "status", self._disk, self.inside or ".", self.parse)
+        self._specs = SpecsDir(root, root / "status", self._disk, self.inside or ".", self.index)
 
     def poll(self) -> bool:
         """Fetch the branch if it has moved, and return whether it has moved.

@@ -2,27 +2,36 @@
 
 Rules: a mistake of a user or a refusal of the disk is a diagnostic and never an exception. A path that cannot be read
 is in `broken_files`, directories included (the root as an empty path), because then no absence can be concluded.
-Unchanged bytes are not parsed twice.
+Unchanged bytes are not parsed twice, and with an index an unchanged file is not even opened.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from reconciler.formats.lookalikes import has_our_documents, intended_name, is_yaml_by_name, rename_hint
-from reconciler.formats.spec_parser import MAY_HOLD_SETTINGS, merge_snapshots, read_documents
-from reconciler.formats.yaml_documents import Parse
+from reconciler.formats.spec_parser import (
+    MAY_HOLD_SETTINGS,
+    merge_snapshots,
+    read_documents,
+    read_parsed,
+)
+from reconciler.formats.spec_rows import pack_documents, unpack_documents
+from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_text import parse
+from reconciler.local.file_index import FileIndex
 from reconciler.local.specs_walk import HOLDS_GIT, Found, Lookalike, Skipped, Stamp, ignored_folders, walk
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.kind import JobDocument
 from reconciler.model.spec import Settings
 from reconciler.model.status import Origin
-from reconciler.ports import D, Disk, Located, Snapshot
+from reconciler.ports import BrokenJob, Disk, Located, Snapshot
 
 
 class SpecsDir:
@@ -33,18 +42,25 @@ class SpecsDir:
         status_root: the directory of statuses. It is not searched for specs, nor is `status` at the root.
         disk: the disk that contains the files.
         display: the directory as the user typed it. Diagnostics start with it.
-        parse: the YAML parser.
+        index: what was read of the files before. Without one, every file is read.
     """
 
-    def __init__(self, root: Path, status_root: Path, disk: Disk, display: str, parse: Parse = parse) -> None:
+    def __init__(
+        self,
+        root: Path,
+        status_root: Path,
+        disk: Disk,
+        display: str,
+        index: FileIndex | None = None,
+    ) -> None:
         self._root = root
         self._ignored_folders = ignored_folders(root, status_root)
         self._disk = disk
         self._display = display.rstrip("/")
-        self._parse_text = parse
+        self._index = index
         self._parsed: dict[str, _ParsedSpecs] = {}
         self._parsed_uncached: dict[str, _ParsedSpecs] = {}
-        """The files that were parsed without a cache, because a request depends on them."""
+        """The files that were parsed without the index, because a request depends on them."""
         self._lookalikes: dict[str, tuple[Stamp, bool]] = {}
         """The stamp of each file that looks like a spec, and whether the file is reported."""
         self._settings: dict[str, Snapshot] = {}
@@ -52,17 +68,19 @@ class SpecsDir:
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Return every document. Without `by_content`, a file whose stamp has not changed is not read again."""
+        begun_at = self._index.now() if self._index is not None else None
         found = list(walk(self._disk, self._root, self._ignored_folders))
         skipped = [each for each in found if isinstance(each, Skipped)]
         skipped += self._lookalike_warnings([each for each in found if isinstance(each, Lookalike)])
         parsed: dict[str, _ParsedSpecs] = {}
         for each in sorted((each for each in found if isinstance(each, Found)), key=lambda each: each.path):
-            file, before = each.path, self._parsed.get(each.path)
-            if not by_content and before is not None and before.stamp is not None and before.stamp == each.stamp:
-                parsed[file] = before
+            file = each.path
+            known = self._known(each, by_content=by_content)
+            if known is not None:
+                parsed[file] = known
                 continue
             try:
-                parsed[file] = self._parse(file, each.stamp)
+                parsed[file] = self._parse(file, each.stamp, begun_at)
             except OSError as error:
                 skipped.append(Skipped(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
         self._parsed = parsed
@@ -121,23 +139,47 @@ class SpecsDir:
         return not now.is_settings_broken and _settings_in(now) == _settings_in(before)
 
     def _parse_uncached(self, file: str) -> Snapshot:
-        """Return the contents of a file on which a request depends, without the parse cache."""
+        """Return the contents of a file on which a request depends, without the index."""
         data = self._disk.read(self._root / file)
         digest = hashlib.sha256(data).digest()
         before = self._parsed_uncached.get(file)
         if before is None or before.digest != digest:
             contents = read_documents(data, file=file, shown=self._shown(file), parse=parse)
-            before = self._parsed_uncached[file] = _ParsedSpecs(digest, None, contents)
+            before = self._parsed_uncached[file] = _ParsedSpecs(digest, None, contents, is_certain=False)
         return before.contents
 
-    def _parse(self, file: str, stamp: Stamp = None) -> _ParsedSpecs:
+    def _known(self, found: Found, *, by_content: bool) -> _ParsedSpecs | None:
+        """Return what is known of a file that need not be read, or None."""
+        before = self._parsed.get(found.path)
+        if before is not None:
+            is_same = before.stamp is not None and before.stamp == found.stamp
+            return before if is_same and (before.is_certain or not by_content) else None
+        row = self._index.row(found.path, found.stamp) if self._index is not None else None
+        if row is None or self._index is None:
+            return None
+        text, documents = unpack_documents(row)
+        data = text.encode()
+        contents = read_parsed(documents, data, file=found.path, shown=self._shown(found.path))
+        return _ParsedSpecs(hashlib.sha256(data).digest(), found.stamp, contents, is_certain=self._index.is_brief)
+
+    def _parse(self, file: str, stamp: Stamp, begun_at: datetime | None) -> _ParsedSpecs:
         data = self._disk.read(self._root / file)
         digest = hashlib.sha256(data).digest()
+        is_certain = self._index is not None and begun_at is not None and self._index.vouches_for(stamp, begun_at)
         before = self._parsed.get(file)
         if before is not None and before.digest == digest:
-            return replace(before, stamp=stamp)
-        contents = read_documents(data, file=file, shown=self._shown(file), parse=self._parse_text)
-        return _ParsedSpecs(digest, stamp, contents)
+            return replace(before, stamp=stamp, is_certain=is_certain)
+        found: list[tuple[RawDocument, ...]] = []
+
+        def parse_and_note(text: str) -> tuple[RawDocument, ...]:
+            found.append(parse(text))
+            return found[0]
+
+        contents = read_documents(data, file=file, shown=self._shown(file), parse=parse_and_note)
+        if self._index is not None and begun_at is not None:
+            row = pack_documents(data, found[0]) if found else None
+            self._index.keep(file, stamp, row, begun_at)
+        return _ParsedSpecs(digest, stamp, contents, is_certain=is_certain)
 
     def _shown(self, path: str) -> str:
         readable = path if path.isprintable() else ascii(path)[1:-1]
@@ -172,19 +214,19 @@ class SpecsDir:
 
     def _with_duplicates_reported(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with diagnostics for duplicates. Both jobs stay, because the core decides about them."""
-        jobs = _places(snapshot.jobs)
+        jobs = _by_name([(each.document.metadata.name, each) for each in snapshot.jobs])
         for broken in snapshot.broken_jobs:
-            jobs[broken.name].append((broken.file, broken.diagnostics[0].line))
-        providers = _places(snapshot.providers)
+            jobs[broken.name].append(broken)
+        providers = _by_name([(each.document.metadata.name, each) for each in snapshot.providers])
         settings = [(each.file, each.line) for each in snapshot.settings]
         said = [*snapshot.diagnostics]
-        for name, places in [*jobs.items(), *providers.items()]:
-            said += self._duplicates(places, "metadata.name", f"the name {name!r} is used again at")
+        doubled = [(name, each) for name, each in (*jobs.items(), *providers.items()) if len(each) > 1]
+        for name, documents in doubled:
+            said += self._duplicates([*map(_place, documents)], "metadata.name", f"the name {name!r} is used again at")
         said += self._duplicates(settings, "kind", "only one Settings document is allowed, and there is another at")
         return replace(
             snapshot,
-            broken_providers=snapshot.broken_providers
-            | {name for name, places in providers.items() if len(places) > 1},
+            broken_providers=snapshot.broken_providers | {name for name, each in providers.items() if len(each) > 1},
             is_settings_broken=snapshot.is_settings_broken or len(settings) > 1,
             diagnostics=tuple(said),
         )
@@ -197,6 +239,7 @@ class SpecsDir:
 
 
 _Place = tuple[str, int | None]
+_Named = Located[Any] | BrokenJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +250,23 @@ class _ParsedSpecs:
     stamp: Stamp
     """The file's stamp just before it was read."""
     contents: Snapshot
+    is_certain: bool
+    """Whether the file is unchanged while its stamp is, so that this process need not read it again."""
 
 
 def _settings_in(contents: Snapshot) -> list[Settings]:
     return [each.document for each in contents.settings]
 
 
-def _places(documents: tuple[Located[D], ...]) -> defaultdict[str, list[_Place]]:
-    """Return the places where each name is used."""
-    places: defaultdict[str, list[_Place]] = defaultdict(list)
-    for each in documents:
-        line = each.lines.get(("metadata", "name"), each.line)
-        places[each.document.metadata.name].append((each.file, line))
-    return places
+def _by_name(documents: Iterable[tuple[str, _Named]]) -> defaultdict[str, list[_Named]]:
+    found: defaultdict[str, list[_Named]] = defaultdict(list)
+    for name, each in documents:
+        found[name].append(each)
+    return found
+
+
+def _place(named: _Named) -> _Place:
+    """Return where a name is used."""
+    if isinstance(named, BrokenJob):
+        return named.file, named.diagnostics[0].line
+    return named.file, named.lines.get(("metadata", "name"), named.line)

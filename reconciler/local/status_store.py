@@ -7,6 +7,7 @@ Rules:
 - A discarded file is overwritten only by the status that belongs there. A file from a later version of reconcile is
   never overwritten.
 - A file that could not be read this time is unknown, not missing. It is overwritten only if this process wrote it.
+- With an index, an unchanged file is not opened, and a status that did not change is not even rendered.
 """
 
 from __future__ import annotations
@@ -14,49 +15,33 @@ from __future__ import annotations
 import errno
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-from reconciler.formats.status_parser import (
-    StatusTooNewError,
-    StatusUnreadableError,
-    as_written,
-    is_status_file,
-    parse_provider_status,
-    parse_status,
-)
+from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, as_written
 from reconciler.formats.status_writer import render_provider_status, render_status
-from reconciler.formats.yaml_documents import Parse
-from reconciler.formats.yaml_text import parse
-from reconciler.local.status_walk import StatusStamp, is_gone, is_never_ours, unread, walk
+from reconciler.local.file_index import FileIndex
+from reconciler.local.status_contents import StatusFile, file_of_row, freshness, parse_file, path_of, row_of, text_of
+from reconciler.local.status_walk import StatusStamp, Walked, is_gone, is_never_ours, unread, walk
 from reconciler.model.status import JobStatus, ProviderStatus
-from reconciler.ports import PROVIDERS, Disk, StoredStatuses, Unread, status_path
-from reconciler.redacted_provider import without_secrets
+from reconciler.ports import PROVIDERS, Disk, StoredStatuses, Unread
 from reconciler.redaction import KNOWN_SECRETS
-
-_Status = JobStatus | ProviderStatus | None  # None: not a file of ours
-
-
-@dataclass(frozen=True, slots=True)
-class _ParsedStatus:
-    """The contents of one file, and its stamp just before it was read."""
-
-    stamp: StatusStamp
-    data: bytes
-    status: _Status
 
 
 class StatusDirectory:
     """The `StatusStore` of a directory. It reflects the last `load`, plus its own writes."""
 
-    def __init__(self, root: Path, disk: Disk, parse: Parse = parse) -> None:
+    def __init__(self, root: Path, disk: Disk, index: FileIndex | None = None) -> None:
         self._root = root
         self._disk = disk
-        self._parse_text = parse
-        self._bytes: dict[str, bytes] = {}
+        self._index = index
+        self._bytes: dict[str, bytes | JobStatus] = {}
+        """The bytes of each file, or the status to whose text they are equal."""
         self._replaced: dict[str, dict[str, bytes]] = {}
         """By name, the files that the last `write` replaced. A later `load` may read the new files."""
-        self._parsed: dict[str, _ParsedStatus] = {}
+        self._parsed: dict[str, StatusFile] = {}
+        self._collected: StoredStatuses | None = None
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._discarded: tuple[str, ...] = ()
         self._too_new: dict[str, tuple[str, str] | None] = {}
@@ -77,24 +62,36 @@ class StatusDirectory:
         """
         if self._was_there is None:
             self._was_there = self._is_there()
-        parsed, self._parsed = self._parsed, {}
+        parsed, self._parsed, self._collected = self._parsed, {}, None
         self._bytes, self._changed, self._discarded, self._too_new = {}, set(), (), {}
+        begun_at = self._index.now() if self._index is not None else None
         walked = walk(self._disk, self._root)
         self._unread = tuple(unread(path, error) for path, error in walked.refused.items())
         for path, stamp in walked.files:
-            known = parsed.get(path)
-            if by_content or known is None or stamp is None or known.stamp != stamp:
-                self._load_file(path, stamp, known)
+            before = parsed.get(path)
+            known = self._known_file(path, stamp, before, by_content=by_content)
+            if known is None:
+                self._load_file(path, stamp, before, begun_at)
             else:
-                self._parsed[path], self._bytes[path] = known, known.data
+                self._parsed[path], self._bytes[path] = known, known.contents
         if self._temporary is None:
             self._temporary = walked.temporary
-        return self._collected()
+        return self._collect()
 
-    def _load_file(self, path: str, stamp: StatusStamp, known: _ParsedStatus | None) -> None:
+    def _known_file(
+        self, path: str, stamp: StatusStamp, before: StatusFile | None, *, by_content: bool
+    ) -> StatusFile | None:
+        """Return what is known of a file that need not be read, or None."""
+        if before is not None:
+            is_same = stamp is not None and before.stamp == stamp
+            return before if is_same and (before.is_certain or not by_content) else None
+        row = self._index.row(path, stamp) if self._index is not None else None
+        return None if row is None or self._index is None else file_of_row(row, stamp, is_certain=self._index.is_brief)
+
+    def _load_file(self, path: str, stamp: StatusStamp, known: StatusFile | None, begun_at: datetime | None) -> None:
         """Read one file, and record what it is."""
         try:
-            self._parsed[path] = self._read(path, stamp, known)
+            self._parsed[path] = self._read(path, stamp, known, begun_at)
         except StatusTooNewError as error:
             self._too_new[path] = error.job
         except (StatusUnreadableError, UnicodeDecodeError):
@@ -113,15 +110,17 @@ class StatusDirectory:
     def known(self) -> StoredStatuses:
         """Return the statuses of the last `load`, with later writes. The disk is not read."""
         for path in sorted(self._changed):
-            if (data := self._bytes.get(path)) is not None:
-                self._parsed[path] = _ParsedStatus(None, data, _parse(path, data, self._parse_text))
+            if (data := self._bytes_of(path)) is not None:
+                self._parsed[path] = StatusFile(None, data, parse_file(path, data))
             else:
                 self._parsed.pop(path, None)
-        self._discarded = tuple(path for path in self._discarded if path not in self._changed)
-        self._changed.clear()
-        return self._collected()
+        if self._changed or self._collected is None:
+            self._discarded = tuple(path for path in self._discarded if path not in self._changed)
+            self._changed.clear()
+            self._collected = self._collect()
+        return self._collected
 
-    def _collected(self) -> StoredStatuses:
+    def _collect(self) -> StoredStatuses:
         self._paths = defaultdict(set)
         jobs: dict[str, JobStatus] = {}
         providers: list[ProviderStatus] = []
@@ -132,7 +131,7 @@ class StatusDirectory:
             elif status is not None:
                 self._paths[status.name].add(path)
                 other = jobs.get(status.name)
-                jobs[status.name] = max(other, status, key=_freshness) if other else status
+                jobs[status.name] = max(other, status, key=freshness) if other else status
         return StoredStatuses(
             jobs=tuple(jobs.values()),
             providers=tuple(providers),
@@ -148,11 +147,13 @@ class StatusDirectory:
         If the spec was moved, the file of this name in another folder is removed after the new one is written. A file
         from a later version is not overwritten. Raises `OSError` if the file cannot be written.
         """
-        path = _path(status)
-        if path in self._too_new:
+        path = path_of(status)
+        if path in self._too_new or self._is_unmoved(path, status):
             return False
-        replaced = {each: self._bytes[each] for each in {*self._paths[status.name], path} if each in self._bytes}
-        is_changed = self._write_file(path, _text_of(status).encode(), durable=durable)
+        replaced = {
+            each: data for each in {*self._paths[status.name], path} if (data := self._bytes_of(each)) is not None
+        }
+        is_changed = self._write_file(path, text_of(status).encode(), durable=durable)
         self._replaced[status.name] = replaced
         for other in self._paths[status.name] - {path}:
             self._remove_file(other)
@@ -171,7 +172,7 @@ class StatusDirectory:
 
     def restore(self, status: JobStatus) -> None:
         """Restore the files that the last write of this status replaced."""
-        written, replaced = _path(status), self._replaced.pop(status.name, {})
+        written, replaced = path_of(status), self._replaced.pop(status.name, {})
         for path, data in replaced.items():
             self._write_file(path, data, durable=True)
         if written not in replaced:
@@ -200,18 +201,50 @@ class StatusDirectory:
         """Return whether `path`, or a directory above it, could not be read at the last `load`."""
         return any(path == each.path or (each.is_directory and path.startswith(each.path)) for each in self._unread)
 
-    def _read(self, path: str, stamp: StatusStamp, known: _ParsedStatus | None) -> _ParsedStatus:
+    def _read(self, path: str, stamp: StatusStamp, known: StatusFile | None, begun_at: datetime | None) -> StatusFile:
         """Return the contents of a file. Unchanged bytes are not parsed twice."""
         data = as_written(self._disk.read(self._root / path))
         if self._written.get(path) not in {None, data}:
             del self._written[path]
         self._bytes[path] = data
+        is_certain = self._index is not None and begun_at is not None and self._index.vouches_for(stamp, begun_at)
         if known is not None and known.data == data:
-            return known if known.stamp == stamp else replace(known, stamp=stamp)
-        return _ParsedStatus(stamp, data, _parse(path, data, self._parse_text))
+            return replace(known, stamp=stamp, is_certain=is_certain)
+        found = StatusFile(stamp, data, parse_file(path, data), is_certain)
+        if self._index is not None and self._index.is_kept and begun_at is not None:
+            self._index.keep(path, stamp, row_of(found), begun_at)
+        return found
+
+    def save_index(self) -> None:
+        """Keep the rows of the files that this process wrote, after reading them again, and save the index."""
+        if self._index is None or not self._index.is_kept:
+            return
+        self.known()
+        begun_at = self._index.now()
+        walked = walk(self._disk, self._root) if self._written else Walked()
+        for path, stamp in walked.files:
+            known = self._parsed.get(path)
+            if path not in self._written or known is None:
+                continue
+            with suppress(OSError):
+                is_same = as_written(self._disk.read(self._root / path)) == self._written[path] == known.data
+                self._index.keep(path, stamp, row_of(known) if is_same else None, begun_at)
+        self._index.save()
+
+    def _bytes_of(self, path: str) -> bytes | None:
+        """Return the bytes of a file as they are known, or None if there is none."""
+        found = self._bytes.get(path)
+        return render_status(found).encode() if isinstance(found, JobStatus) else found
+
+    def _is_unmoved(self, path: str, status: JobStatus) -> bool:
+        """Whether a status is the one that an unchanged file holds, so that rendering it would give the same bytes."""
+        known = self._bytes.get(path)
+        is_same = isinstance(known, JobStatus) and (known is status or known == status)
+        is_alone = self._paths[status.name] == {path}
+        return is_same and is_alone and self._index is not None and not self._index.may_hold_secret()
 
     def _write_file(self, path: str, data: bytes, *, durable: bool) -> bool:
-        if self._bytes.get(path) == data:
+        if self._bytes_of(path) == data:
             return False
         target = self._root / path
         if self._is_unknown(path):
@@ -260,32 +293,3 @@ class StatusDirectory:
         while self._temporary:
             with suppress(OSError):
                 self._disk.remove(self._root / self._temporary.pop())
-
-
-def _text_of(status: JobStatus) -> str:
-    """Return the text of a status, with known secrets redacted in texts of providers and authors."""
-    text = render_status(status)
-    if not KNOWN_SECRETS.is_in(text):
-        return text
-    # The account and id are identifiers: redacting them would separate the status from its job.
-    job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
-    texts = without_secrets((status.conditions, status.receipts))
-    return render_status(replace(status, job=job, conditions=texts[0], receipts=texts[1]))
-
-
-def _path(status: JobStatus) -> str:
-    return status_path(status.source, status.name)
-
-
-def _parse(path: str, data: bytes, parse: Parse) -> _Status:
-    if not is_status_file(data):
-        return None
-    read = parse_provider_status if path.startswith(PROVIDERS) else parse_status
-    return read(data.decode(), parse)
-
-
-def _freshness(status: JobStatus) -> tuple[object, ...]:
-    """Return a sort key for two statuses of one name, which a crash during a move can leave in two folders."""
-    moments = [each.last_transition_time for each in status.conditions]
-    moments += [each.confirmed_at or each.last_attempt_at for each in status.receipts]
-    return max(moments), status.observed_generation

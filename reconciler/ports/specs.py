@@ -64,6 +64,21 @@ class Snapshot:
     notices: tuple[str, ...] = ()
     """Messages about this revision for the report."""
 
+    @property
+    def has_only_jobs(self) -> bool:
+        """Whether it is the snapshot of a file that holds valid jobs and nothing else."""
+        return not (
+            self.providers
+            or self.settings
+            or self.broken_jobs
+            or self.broken_providers
+            or self.broken_files
+            or self.may_hold_providers
+            or self.may_name_providers
+            or self.is_settings_broken
+            or self.diagnostics
+        )
+
 
 class SpecSource(Protocol):
     """The source of the documents."""

@@ -42,6 +42,7 @@ from reconciler.ports import (
 from reconciler.providers import load, provider_names
 from reconciler.wiring.command_errors import UsageError
 from reconciler.wiring.freshness import PassRecorder, command_line, last_pass_of
+from reconciler.wiring.indexes import reading_specs_index, reading_status_index
 from reconciler.wiring.monitoring import Observers
 from reconciler.wiring.offline_policy import StatusReaderPolicy
 from reconciler.wiring.operator_setup import operator_rules, read_operator_rules
@@ -166,10 +167,10 @@ def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLIS
     """
     rules = read_operator_rules(paths)
     policy = ConfiguredPolicy(paths, rules)
-    snapshot = specs_dir(paths).snapshot()
+    snapshot = specs_dir(paths, reading_specs_index(paths)).snapshot()
     resolved = resolve(snapshot, policy, is_suspended=False)
     try:
-        stored = status_store(paths).load()
+        stored = status_store(paths, reading_status_index(paths)).load()
         expected = {status_path(each.source, each.name) for each in resolved.candidates}
         edited = edited_statuses(stored, paths.statuses, expected)
         foreign = () if since is None else foreign_commits(paths.specs, paths.statuses, since, author)
@@ -185,7 +186,7 @@ def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLIS
 
 def read_specs(paths: Paths) -> Snapshot:
     """Return the documents. No credential or network is needed."""
-    return specs_dir(paths).snapshot()
+    return specs_dir(paths, reading_specs_index(paths)).snapshot()
 
 
 def provider_types() -> dict[str, ProviderType | str]:
@@ -201,8 +202,8 @@ def provider_types() -> dict[str, ProviderType | str]:
 
 def read_statuses(paths: Paths, selection: Selection) -> Report:
     """Return a report of the statuses, compared with the current specs. No credential or network is needed."""
-    stored = status_store(paths).load()
-    snapshot = specs_dir(paths).snapshot()
+    stored = status_store(paths, reading_status_index(paths)).load()
+    snapshot = specs_dir(paths, reading_specs_index(paths)).snapshot()
     policy = StatusReaderPolicy(paths, operator_rules(paths), stored.jobs, snapshot.providers)
     report = read_rows(snapshot, stored, policy, selection.predicate(), SystemClock().now())
     report = replace(report, last_pass=last_pass_of(paths), notices=(*report.notices, *policy.notices()))

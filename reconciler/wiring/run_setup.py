@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -22,7 +21,6 @@ from reconciler.local.credentials import SecretMarks, current_secret
 from reconciler.local.disk import LocalDisk
 from reconciler.local.lock import LOCK_WAIT_S, LockHeldError, hold
 from reconciler.local.operator_file import OperatorRules
-from reconciler.local.parse_cache import ParseCache
 from reconciler.local.state_dir import StateDirRefusedError, StateDirUnsafeError, default_state_dir, prepare_state_dir
 from reconciler.model.action_record import Audit, Notify, ignore_event
 from reconciler.model.spec import CredentialSource
@@ -35,6 +33,7 @@ from reconciler.sandbox.store import remove_worlds
 from reconciler.telemetry.audit_log import AuditFile
 from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError
 from reconciler.wiring.freshness import command_line
+from reconciler.wiring.indexes import IndexUse, open_specs_index, open_status_index
 from reconciler.wiring.monitoring import Observers
 from reconciler.wiring.open_accounts import OpenAccounts
 from reconciler.wiring.operator_setup import read_trust
@@ -101,21 +100,24 @@ async def open_runtime(
         accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers, notify)
         stopping = asyncio.create_task(accounts.close_at(stop))
         stack.callback(stopping.cancel)
-        open_cache = partial(_parse_cache, stack, state_dir, is_kept=may_change and watch is None)
+        # Only a run that holds the lock and ends soon saves an index.
+        how = IndexUse(is_kept=may_change and watch is None, is_brief=watch is None)
+        specs_index, statuses = open_specs_index(state_dir, how), status_store(paths, open_status_index(state_dir, how))
+        stack.callback(specs_index.save)
+        stack.callback(statuses.save_index)
         stack.callback(stop.set)
-        parse = open_cache("specs", has_lines=True)
         journal = StateJournal(state_dir, LocalDisk(state_dir), str(paths.statuses.resolve()), clock.now)
         yield Runtime(
             specs=await open_specs(
                 paths,
                 state_dir,
-                parse,
+                specs_index,
                 trusted,
                 may_change=may_change,
                 is_watch=watch is not None,
                 is_stopping=stop.is_set,
             ),
-            statuses=status_store(paths, open_cache("statuses", has_lines=False)),
+            statuses=statuses,
             policy=ConfiguredPolicy(paths, rules, trusted, trust.secret_dirs),
             accounts=accounts,
             clock=clock,
@@ -126,14 +128,6 @@ async def open_runtime(
             journal=journal,
             older=older_statuses(paths, state_dir, journal),
         )
-
-
-def _parse_cache(stack: AsyncExitStack, state_dir: Path, name: str, *, has_lines: bool, is_kept: bool) -> ParseCache:
-    """Return a cache of parsed files. With `is_kept`, it is saved when the run ends."""
-    cache = ParseCache(state_dir / f"{name}.parsed", LocalDisk(state_dir), has_lines=has_lines, is_kept=is_kept)
-    if is_kept:
-        stack.callback(cache.save)
-    return cache
 
 
 def _audit(paths: Paths, stack: AsyncExitStack, observers: Observers | None) -> Audit | None:

@@ -13,8 +13,6 @@ from reconciler.controller.run_options import GitRemote, Paths, Publishing
 from reconciler.controller.runtime import Runtime
 from reconciler.core.remembered_attempts import WINDOW
 from reconciler.errors import PublishError
-from reconciler.formats.yaml_documents import Parse
-from reconciler.formats.yaml_text import parse
 from reconciler.git.author import Author
 from reconciler.git.checkout import CheckedOutSpecs, UnreadableSpecs, find_checkout
 from reconciler.git.checkout_watcher import watching_checkout
@@ -29,6 +27,7 @@ from reconciler.local.attempt_journal import StateJournal
 from reconciler.local.clock import SystemClock
 from reconciler.local.credential_policy import Trust
 from reconciler.local.disk import LocalDisk
+from reconciler.local.file_index import FileIndex
 from reconciler.local.file_watcher import watching
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusDirectory
@@ -43,12 +42,12 @@ from reconciler.wiring.command_errors import ConfigurationError, UsageError
 _TOKEN = "RECONCILE_GIT_TOKEN"  # noqa: S105  the variable's name
 
 
-def specs_dir(paths: Paths, parse: Parse = parse) -> SpecsDir:
+def specs_dir(paths: Paths, index: FileIndex | None = None) -> SpecsDir:
     """Return the source of the specs in a directory, without Git."""
-    return SpecsDir(paths.specs, paths.statuses, LocalDisk(paths.specs), str(paths.specs), parse)
+    return SpecsDir(paths.specs, paths.statuses, LocalDisk(paths.specs), str(paths.specs), index)
 
 
-def status_store(paths: Paths, parse: Parse = parse) -> StatusDirectory:
+def status_store(paths: Paths, index: FileIndex | None = None) -> StatusDirectory:
     """Return the store of the statuses.
 
     If the operator sets the status directory, the store creates it. Otherwise, it is below the specs directory, and the
@@ -57,13 +56,13 @@ def status_store(paths: Paths, parse: Parse = parse) -> StatusDirectory:
     is_beside = paths.status_dir is None
     root = paths.specs if is_beside else paths.statuses
     disk = LocalDisk(root, follows_links=False, read_max_bytes=STATUS_MAX_BYTES, makes_root=not is_beside)
-    return StatusDirectory(paths.statuses, disk, parse)
+    return StatusDirectory(paths.statuses, disk, index)
 
 
 async def open_specs(
     paths: Paths,
     state_dir: Path,
-    parse: Parse,
+    index: FileIndex,
     trust: Trust,
     *,
     may_change: bool,
@@ -73,9 +72,9 @@ async def open_specs(
     """Return the source of the specs. In a checkout or a Git remote, it also provides commits and authors."""
     if paths.remote is not None:
         access = _remote_credentials(paths.remote, trust)
-        specs = _remote_specs(paths.remote, access, state_dir, parse, is_stopping, may_change=may_change)
+        specs = _remote_specs(paths.remote, access, state_dir, index, is_stopping, may_change=may_change)
         return await _fetch(specs, may_be_unreachable=is_watch)
-    directory = specs_dir(paths, parse)
+    directory = specs_dir(paths, index)
     try:
         checkout = find_checkout(paths.specs, scratch=state_dir, is_stopping=is_stopping)
         if checkout is None:
@@ -99,7 +98,7 @@ def _remote_specs(
     remote: GitRemote,
     access: RemoteCredentials,
     state_dir: Path,
-    parse: Parse,
+    index: FileIndex,
     is_stopping: Callable[[], bool],
     *,
     may_change: bool,
@@ -117,7 +116,7 @@ def _remote_specs(
         statuses,
         state_dir / "revision",
         SystemClock().now,
-        parse,
+        index,
         remote.accepted,
         may_act=may_change,
     )

@@ -361,7 +361,7 @@ def state_of(field: Field) -> Path:
 
 def poison(state: Path) -> None:
     """Let what is remembered of the spec say something else, under a seal that anybody can make."""
-    for file in state.glob("*.parsed"):
+    for file in state.glob("*.index"):
         body = file.read_bytes()[:-64].replace(b'"running"', b'"cancelled"')
         file.write_bytes(body + hashlib.sha256(body).hexdigest().encode())
 
@@ -371,12 +371,12 @@ def others_can_write(state: Path) -> None:
 
 
 def others_can_write_a_file(state: Path) -> None:
-    for file in state.glob("*.parsed"):
+    for file in state.glob("*.index"):
         file.chmod(0o666)
 
 
 def it_is_a_link(state: Path) -> None:
-    for file in state.glob("*.parsed"):
+    for file in state.glob("*.index"):
         file.rename(state.parent / file.name)
         file.symlink_to(state.parent / file.name)
 
@@ -408,7 +408,7 @@ def test_a_state_directory_writable_by_others_is_not_trusted(field: Field, open_
     assert "--state-dir" in ran.err
 
 
-def test_a_poisoned_cache_of_the_same_user_does_not_cancel_a_job(field: Field) -> None:
+def test_a_poisoned_index_of_the_same_user_does_not_cancel_a_job(field: Field) -> None:
     field.checkout.want("runaway", field.job_id, "running")
     state = field.checkout.root / "state"
     assert field.run("--once", "--state-dir", str(state)).code == 0

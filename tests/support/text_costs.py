@@ -22,10 +22,10 @@ from pathlib import Path
 from reconciler import wiring
 from reconciler.controller.run_options import Paths, Selection
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, read_documents
+from reconciler.formats.spec_rows import pack_documents, unpack_documents
 from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_edit import Edit, YamlEditError, set_value
 from reconciler.formats.yaml_text import parse
-from reconciler.local.parse_cache import _packed, _unpacked
 from tests.support.foreign_costs import FOREIGN
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +131,9 @@ def _remember(text: str) -> None:
         documents = parse(text)
     except YamlUnreadableError:
         return
-    _unpacked(_packed(documents, has_lines=True))
+    row = pack_documents(text.encode(), documents)
+    assert row is not None
+    unpack_documents(row)
 
 
 def _validate(text: str) -> None:

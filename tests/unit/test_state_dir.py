@@ -98,7 +98,7 @@ def test_a_state_directory_or_file_owned_by_another_user_is_refused(tmp_path: Pa
         prepare(state, tmp_path / "specs")
 
 
-@pytest.mark.parametrize("name", ["lock", "revision", "specs.parsed", "remote"])
+@pytest.mark.parametrize("name", ["lock", "revision", "specs.index", "remote"])
 def test_a_link_in_the_state_directory_is_refused(tmp_path: Path, name: str) -> None:
     state = prepare(tmp_path / "state", tmp_path / "specs")
     (state / name).symlink_to(tmp_path)

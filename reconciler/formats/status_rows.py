@@ -1,0 +1,106 @@
+"""The status of a job as one line of JSON, for the index of the statuses. Pure.
+
+Rules: a row gives the status that parsing its file gives. Only a file with exactly the bytes that the status is written
+to has a row, so that the row stands for the bytes too.
+
+Implementation: `_packer` and `_unpacker` build functions for each record of `status_format` when this module is
+imported. A record is a list of the values of its fields, in the order of the format.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache, partial
+from operator import attrgetter
+from typing import Any, get_args, get_type_hints
+
+from reconciler.formats.status_format import JOB_STATUS, Field, Record
+from reconciler.formats.status_writer import CACHED_TEXTS_MAX
+from reconciler.model.kind import KINDS
+from reconciler.model.scalar import render_instant
+from reconciler.model.status import JobStatus
+
+_Convert = Callable[[Any], Any] | None
+"""A function for a value, or None for a value that JSON has."""
+
+
+def pack_status(status: JobStatus) -> str:
+    """Return the row of a status."""
+    return json.dumps([status.kind.name, status.name, _pack_job(status)], separators=(",", ":"))
+
+
+def unpack_status(row: str) -> JobStatus:
+    """Return the status of a row."""
+    kind, name, values = json.loads(row)
+    status: JobStatus = _unpack_job(values, kind=KINDS[kind], name=name)
+    return status
+
+
+def _value_type(kind: Any) -> Any:
+    """Return the type of a field's value, or of each of its items."""
+    return next((each for each in get_args(kind) if each not in {Ellipsis, types.NoneType}), kind)
+
+
+def _packer(record: Record) -> Callable[[Any], Any]:
+    hints = get_type_hints(record.model)
+    converts = tuple(_pack_field(each, _value_type(hints[each.name])) for each in record.fields)
+    values_of = attrgetter(*(each.name for each in record.fields))
+    return partial(_packed, values_of, converts)
+
+
+def _pack_field(field: Field, wanted: Any) -> _Convert:
+    convert: _Convert = None
+    if field.record is not None:
+        convert = _packer(field.record)
+    elif wanted is datetime:
+        convert = render_instant
+    return partial(_each, list, convert) if field.is_list else convert
+
+
+def _unpacker(record: Record) -> Callable[..., Any]:
+    hints = get_type_hints(record.model)
+    converts = tuple(_unpack_field(each, _value_type(hints[each.name])) for each in record.fields)
+    return partial(_unpacked, record.model, tuple(each.name for each in record.fields), converts)
+
+
+def _unpack_field(field: Field, wanted: Any) -> _Convert:
+    convert: _Convert = None
+    if field.record is not None:
+        convert = _unpacker(field.record)
+    elif wanted is datetime:
+        convert = _instant
+    elif issubclass(wanted, Enum):
+        convert = {each.value: each for each in wanted}.__getitem__
+    return partial(_each, tuple, convert) if field.is_list else convert
+
+
+def _packed(values_of: Callable[[Any], Any], converts: tuple[_Convert, ...], record: Any) -> list[Any]:
+    values = values_of(record)
+    return [
+        each if each is None or convert is None else convert(each)
+        for convert, each in zip(converts, values, strict=True)
+    ]
+
+
+def _unpacked(
+    model: Callable[..., Any], names: tuple[str, ...], converts: tuple[_Convert, ...], values: list[Any], **above: Any
+) -> Any:
+    for name, convert, each in zip(names, converts, values, strict=True):
+        above[name] = each if each is None or convert is None else convert(each)
+    return model(**above)
+
+
+def _each(container: Callable[[Any], Any], convert: _Convert, values: Any) -> Any:
+    return container(values if convert is None else map(convert, values))
+
+
+@lru_cache(CACHED_TEXTS_MAX)
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+_pack_job, _unpack_job = _packer(JOB_STATUS), _unpacker(JOB_STATUS)

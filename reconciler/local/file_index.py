@@ -1,0 +1,171 @@
+"""What was read of the files of a tree, kept on disk, so that an unchanged file is not opened again.
+
+Rules, as in Git's index:
+
+- A row is believed only while the file's stamp is the same: its times, size, inode and device.
+- A file that may have changed in the same tick of the clock in which it was read gets no row ("racily clean").
+- An index is empty if it is not ours, if others can write it or replace it, if it is damaged, or if another reader
+  wrote it. A lost index costs time and nothing else.
+- No request depends on a row, because the spec is read and parsed again before its request is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+from reconciler.ports import Disk, Now
+from reconciler.redaction import KNOWN_SECRETS
+
+Stamp = tuple[int, ...] | None
+
+_FORMAT = "reconcile index 1"
+_SEAL_LENGTH = 64
+_SECOND = 10**9
+_FINE, _COARSE = _SECOND // 50, 2 * _SECOND
+"""The longest tick of a clock that stamps files, in nanoseconds: of most file systems, and of those that keep whole
+seconds only."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ROOT = 0
+
+
+class FileIndex:
+    """The rows of the files of one tree, by path.
+
+    Args:
+        file: the file of the index.
+        disk: writes it.
+        reader: the identity of the code that makes and reads the rows.
+        now: the clock.
+        is_kept: whether the index will be saved. Otherwise a row is dropped once it was used.
+        is_brief: whether the process ends soon, so that it reads no file twice whose stamp stays the same. A watch
+            reads all files again from time to time, because a stamp does not show every change.
+    """
+
+    def __init__(self, file: Path, disk: Disk, reader: str, now: Now, *, is_kept: bool, is_brief: bool = True) -> None:
+        self._file = file
+        self._disk = disk
+        self.now = now
+        self.is_brief = is_brief
+        self.is_kept = is_kept
+        self._head = f"{_FORMAT} {reader}\n"
+        self._known = dict(_rows(self._believed(_own_bytes(file))))
+        self._kept: dict[str, tuple[str, str]] = {}
+        self._is_changed = False
+        self._searched_at = -1
+        self._is_secret_found = False
+
+    def row(self, path: str, stamp: Stamp) -> str | None:
+        """Return the row of a file, or None if it must be read. The stamp is that of now."""
+        found = self._known.get(path)
+        if found is None or stamp is None or found[0] != _stamp_text(stamp):
+            return None
+        del self._known[path]
+        if self.is_kept:
+            self._kept[path] = found
+        return found[1]
+
+    def keep(self, path: str, stamp: Stamp, row: str | None, read_at: datetime) -> None:
+        """Keep the row of a file that was read, in the place of an earlier one.
+
+        Args:
+            path: the file.
+            stamp: its stamp just before it was read.
+            row: one line. None if the file must be read again next time.
+            read_at: a moment before the stamp was taken.
+        """
+        if not self.is_kept:
+            return
+        before = self._kept.pop(path, None)
+        if row is not None and stamp is not None and path.isprintable() and not is_racy(stamp, read_at):
+            self._kept[path] = (_stamp_text(stamp), row)
+        self._is_changed |= before != self._kept.get(path)
+
+    def vouches_for(self, stamp: Stamp, read_at: datetime) -> bool:
+        """Whether this process need not read a file again while its stamp stays the same."""
+        return self.is_brief and stamp is not None and not is_racy(stamp, read_at)
+
+    def may_hold_secret(self) -> bool:
+        """Whether a row that was used or kept may hold a secret that this process knows by now."""
+        if not self.is_kept:
+            return True  # the rows are gone
+        if self._searched_at != KNOWN_SECRETS.changes:
+            self._searched_at = KNOWN_SECRETS.changes
+            self._is_secret_found = KNOWN_SECRETS.is_in("\n".join(row for _, row in self._kept.values()))
+        return self._is_secret_found
+
+    def save(self) -> None:
+        """Write the rows that were used or kept, and drop the others. If the disk fails, only the index is lost."""
+        if not self.is_kept or not (self._is_changed or self._known):
+            return
+        lines = (f"{path}\t{stamp}\t{row}\n" for path, (stamp, row) in self._kept.items())
+        body = (self._head + "".join(lines)).encode()
+        with suppress(OSError):
+            self._disk.rename(self._disk.write_beside(self._file, body + _seal(body)), self._file)
+
+    def _believed(self, data: bytes) -> str:
+        """Return the rows of an index that is whole and of this reader, else nothing."""
+        body, seal = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
+        head = self._head.encode()
+        return body[len(head) :].decode() if seal == _seal(body) and body.startswith(head) else ""
+
+
+def is_racy(stamp: tuple[int, ...], read_at: datetime) -> bool:
+    """Whether a file may have changed after it was read at this moment without a new stamp."""
+    if len(stamp) == 1:
+        return False  # the name of a blob, which identifies its content
+    changed_at = max(stamp[:2])
+    tick = _FINE if changed_at % _SECOND else _COARSE
+    return changed_at + tick > (read_at - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def reader_id(modules: Iterable[ModuleType], *packages: str) -> str:
+    """Return the identity of a reader: of the text of its modules, and of the versions of packages."""
+    source = b"".join(Path(str(each.__file__)).read_bytes() for each in modules)
+    return " ".join([hashlib.sha256(source).hexdigest()[:16], *(f"{each}-{version(each)}" for each in packages)])
+
+
+def _own_bytes(file: Path) -> bytes:
+    """Return the bytes of a file that only this user can have written, else nothing."""
+    try:
+        above = file.parent.stat()
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        facts = os.fstat(descriptor)
+        is_ours = stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not _is_open(facts)
+        if not is_ours or above.st_uid not in {os.geteuid(), _ROOT} or _is_open(above):
+            return b""
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            return opened.read()
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _is_open(facts: os.stat_result) -> bool:
+    """Whether others may write a file, or the entries of a directory."""
+    return bool(facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _rows(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    for line in text.split("\n")[:-1]:
+        path, stamp, row = line.split("\t", 2)
+        yield path, (stamp, row)
+
+
+def _stamp_text(stamp: tuple[int, ...]) -> str:
+    return " ".join(map(str, stamp))
+
+
+def _seal(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()

@@ -1,0 +1,76 @@
+"""The contents of one status file: its bytes, its status, and its row in the index of the statuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from reconciler.formats.status_parser import is_status_file, parse_provider_status, parse_status
+from reconciler.formats.status_rows import pack_status, unpack_status
+from reconciler.formats.status_writer import render_status
+from reconciler.local.status_walk import StatusStamp
+from reconciler.model.status import JobStatus, ProviderStatus
+from reconciler.ports import PROVIDERS, status_path
+from reconciler.redacted_provider import without_secrets
+from reconciler.redaction import KNOWN_SECRETS
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFile:
+    """The contents of one file, and its stamp just before it was read."""
+
+    stamp: StatusStamp
+    contents: bytes | JobStatus
+    """The bytes, or the status to whose text they are equal."""
+    status: JobStatus | ProviderStatus | None
+    """None if the file is none of ours."""
+    is_certain: bool = False
+    """Whether the file is unchanged while its stamp is, so that this process need not read it again."""
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file."""
+        return render_status(self.contents).encode() if isinstance(self.contents, JobStatus) else self.contents
+
+
+def file_of_row(row: str, stamp: StatusStamp, *, is_certain: bool) -> StatusFile:
+    """Return the contents of a file that a row describes."""
+    status = unpack_status(row)
+    return StatusFile(stamp, status, status, is_certain)
+
+
+def row_of(file: StatusFile) -> str | None:
+    """Return the row of a file, or None if it must be read again next time."""
+    status = file.status
+    is_plain = isinstance(status, JobStatus) and render_status(status).encode() == file.data
+    return pack_status(status) if is_plain and isinstance(status, JobStatus) else None
+
+
+def parse_file(path: str, data: bytes) -> JobStatus | ProviderStatus | None:
+    """Return the status in a file, or None if the file is none of ours. Raises the errors of `status_parser`."""
+    if not is_status_file(data):
+        return None
+    read = parse_provider_status if path.startswith(PROVIDERS) else parse_status
+    return read(data.decode())
+
+
+def path_of(status: JobStatus) -> str:
+    """Return the path of a status in the status tree."""
+    return status_path(status.source, status.name)
+
+
+def text_of(status: JobStatus) -> str:
+    """Return the text of a status, with known secrets redacted in texts of providers and authors."""
+    text = render_status(status)
+    if not KNOWN_SECRETS.is_in(text):
+        return text
+    # The account and id are identifiers: redacting them would separate the status from its job.
+    job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
+    texts = without_secrets((status.conditions, status.receipts))
+    return render_status(replace(status, job=job, conditions=texts[0], receipts=texts[1]))
+
+
+def freshness(status: JobStatus) -> tuple[object, ...]:
+    """Return a sort key for two statuses of one name, which a crash during a move can leave in two folders."""
+    moments = [each.last_transition_time for each in status.conditions]
+    moments += [each.confirmed_at or each.last_attempt_at for each in status.receipts]
+    return max(moments), status.observed_generation
