@@ -81,9 +81,23 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, tuple):
         for each in value:
             yield from _texts(each)
-    elif is_dataclass(value):
-        for each in fields(value):
-            yield from _texts(getattr(value, each.name))
+    elif names := _names_of(type(value)):
+        for name in names:
+            each = getattr(value, name)
+            if type(each) is str:
+                yield each
+            elif each is not None:
+                yield from _texts(each)
+
+
+def _names_of(kind: type) -> tuple[str, ...]:
+    """Return the fields of a class of records; none of any other class."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(each.name for each in fields(kind)) if is_dataclass(kind) else ()
+    return _FIELDS[kind]
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}
 
 
 def _redact_in(value: Any) -> Any:

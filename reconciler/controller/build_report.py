@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from reconciler.controller.account_outcome import AccountOutcome, applied_by_name
 from reconciler.controller.applied import Applied
@@ -14,6 +15,7 @@ from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan
 from reconciler.controller.requeue import Requeue, requeues
 from reconciler.controller.runtime import Runtime
+from reconciler.controller.spec_resolver import ResolvedSpec
 from reconciler.model.action import Action, Progress
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode
@@ -137,31 +139,32 @@ def _rows(desired: DesiredSpecs, blocked: Mapping[int, JobStatus], applied: Mapp
         status = one.status if one else blocked.get(key, before)
         if status is None:
             continue
-        row = Row(
-            name=spec.name,
-            source=spec.source,
-            provider=spec.document.document.spec.provider if spec.document else None,
-            ref=spec.ref,
-            wanted=spec.document.document.spec.desired_state if spec.document else None,
-            status=status,
-            before=before,
-            document=spec.document.document if spec.document else None,
-        )
-        yield row if one is None else _with_what_was_done(row, one)
+        yield _row(spec, status, before) if one is None else _row_of(spec, one)
 
 
-def _with_what_was_done(row: Row, one: Applied) -> Row:
+def _row(spec: ResolvedSpec, status: JobStatus, before: JobStatus | None, **done: Any) -> Row:
+    document = spec.document.document if spec.document else None
+    return Row(
+        name=spec.name,
+        source=spec.source,
+        provider=document.spec.provider if document else None,
+        ref=spec.ref,
+        wanted=document.spec.desired_state if document else None,
+        status=status,
+        before=before,
+        document=document,
+        **done,
+    )
+
+
+def _row_of(spec: ResolvedSpec, one: Applied) -> Row:
+    """Return the row of a spec that an account worker handled."""
     case, action = one.case, one.case.decision.action
     progress = one.answer.progress if one.answer else None
     if action is not None and progress is None:
         progress = Progress.REFUSED if case.is_refused else Progress.PLANNED
-    return replace(
-        row,
-        before=case.last,
-        action=action,
-        progress=progress,
-        seen=case.seen,
-        unobserved=case.unobserved,
+    return _row(
+        spec, one.status, case.last, action=action, progress=progress, seen=case.seen, unobserved=case.unobserved
     )
 
 

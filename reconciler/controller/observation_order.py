@@ -29,6 +29,7 @@ from reconciler.core.decide import decide, is_suspended
 from reconciler.core.facts import observation_from_status
 from reconciler.core.finality import is_settled
 from reconciler.core.subject import Subject
+from reconciler.core.unchanged import is_unchanged
 from reconciler.model.job import UNFINISHED, JobRef, Observed, Phase, Unobserved
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
@@ -89,6 +90,8 @@ def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) 
         return subject.spec.desired_state in {DesiredState.CANCELLED, DesiredState.PAUSED}
     limit_at = limits.next_at(subject.spec.limits, last.job, last.phase) if last.job is not None else None
     is_over = limit_at is not None and limit_at <= now and last.phase in UNFINISHED
+    if not is_over and is_unchanged(subject, job, last):
+        return False
     return is_over or decide(subject, Observed(job), last, now.replace(microsecond=0)).action is not None
 
 

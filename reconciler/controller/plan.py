@@ -196,13 +196,19 @@ def judge(
     rules: CurrentSpecs, account: Account, cases: Iterable[JobPlan], now: datetime, *, is_provisional: bool = False
 ) -> tuple[list[JobPlan], tuple[Refusal, ...]]:
     """Return the job plans of one account after the change budget has judged them, and the refusals."""
-    cases = [replace(case, is_unplanned=_is_unplanned(rules.pinned, case.decision.action)) for case in cases]
+    cases = [
+        replace(case, is_unplanned=True) if _is_unplanned(rules.pinned, case.decision.action) else case
+        for case in cases
+    ]
     changes = [_change(case) for case in cases]
     judged = rules.budget.judge(str(account), changes, now, is_provisional=is_provisional)
+    concerned = judged.approved.keys() | judged.counted
     marked = [
         replace(
             case, approved_by=judged.approved.get(case.subject.name), is_counted=case.subject.name in judged.counted
         )
+        if case.subject.name in concerned
+        else case
         for case in cases
     ]
     return [_refuse(case, judged, now) for case in marked], judged.refusals

@@ -29,8 +29,9 @@ from reconciler.core.settle import not_honoured
 from reconciler.core.situation import Situated, situate, situation
 from reconciler.core.subject import Subject
 from reconciler.core.table import TABLE, TableRow
+from reconciler.core.unchanged import is_unchanged
 from reconciler.model.action import Action
-from reconciler.model.job import Observation, Phase, Unobserved
+from reconciler.model.job import Observation, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState, render_instant
 from reconciler.model.status import Because, JobStatus, Receipt, Verb
@@ -78,6 +79,16 @@ def decide(
         now: the current time, aware and in whole seconds.
         is_refused: whether the provider sent the observation with a refusal of the open request (`AlreadyOver`).
     """
+    job = observation.job if isinstance(observation, Observed) and not is_refused else None
+    if last is not None and is_unchanged(subject, job, last):
+        return Decision(last, None, next_poll(subject, last, now, estimated_finish(observation)), last)
+    return decide_in_full(subject, observation, last, now, is_refused=is_refused)
+
+
+def decide_in_full(
+    subject: Subject, observation: Observation, last: JobStatus | None, now: datetime, *, is_refused: bool = False
+) -> Decision:
+    """Return the decision about one job, however little has changed; the arguments are those of `decide`."""
     if isinstance(observation, Unobserved):
         return _decide_unobserved(subject, last, now)
     seen = situate(subject, observation.job, last, now, is_refused=is_refused)
@@ -98,10 +109,7 @@ def decide(
 
 
 def must_observe(subject: Subject, last: JobStatus | None) -> bool:
-    """Return whether the job must be observed at once.
-
-    That is so if the spec is new, changed, renamed or moved, or if the status was set without observing the job.
-    """
+    """Return whether the spec is new, changed, renamed or moved, or the status was set without observing the job."""
     return (
         last is None
         or (last.name, last.source, last.observed_spec) != (subject.name, subject.source, subject.digest)
@@ -122,8 +130,7 @@ def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) 
     verdict = Verdict(
         Readiness.UNOBSERVED,
         Reason.CANNOT_OBSERVE_PROVIDER,
-        "the provider could not be observed for this version of the spec; no change is requested until the job is "
-        "observed",
+        "this version of the spec could not be observed yet; no change is requested until the job is observed",
     )
     return Decision(conclude(draft, verdict, last, now), None, subject.interval, last)
 

@@ -15,12 +15,14 @@ from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_positions import Path
 from reconciler.formats.yaml_text import parse
 
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def pack_documents(data: bytes, documents: tuple[RawDocument, ...]) -> str | None:
     """Return the row of a file's bytes and its documents, or None if it has none."""
     if any(each.problems for each in documents) or data.startswith(codecs.BOM_UTF8):
         return None
-    return json.dumps([data.decode(), *([each.line, each.value] for each in documents)], separators=(",", ":"))
+    return _json([data.decode(), *([each.line, each.value] for each in documents)])
 
 
 def unpack_documents(row: str) -> tuple[str, tuple[RawDocument, ...]]:

@@ -27,10 +27,12 @@ from reconciler.model.status import JobStatus
 _Convert = Callable[[Any], Any] | None
 """A function for a value, or None for a value that JSON has."""
 
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def pack_status(status: JobStatus) -> str:
     """Return the row of a status."""
-    return json.dumps([status.kind.name, status.name, _pack_job(status)], separators=(",", ":"))
+    return _json([status.kind.name, status.name, _pack_job(status)])
 
 
 def unpack_status(row: str) -> JobStatus:

@@ -6,7 +6,7 @@ distinct value, so that the core, not an adapter, decides what they mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
 
@@ -76,10 +76,23 @@ class Account:
     type: str
     base_url: str
     scope: tuple[tuple[str, str], ...] = ()
+    _line: str = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Both are computed once, because every job of the account is found by them."""
+
+    def __post_init__(self) -> None:
+        """Compute the line and the hash."""
+        line = " ".join([self.type, self.base_url, *(f"{key}={value}" for key, value in self.scope)])
+        object.__setattr__(self, "_line", line)
+        object.__setattr__(self, "_hash", hash((self.type, self.base_url, self.scope)))
 
     def __str__(self) -> str:
         """Return the line that names the account in status files, such as `openai https://api.openai.com/v1`."""
-        return " ".join([self.type, self.base_url, *(f"{key}={value}" for key, value in self.scope)])
+        return self._line
+
+    def __hash__(self) -> int:
+        """Return the hash."""
+        return self._hash
 
     @property
     def host(self) -> str:

@@ -264,6 +264,9 @@ class Settings(Document):
     spec: SettingsSpec
 
 
+_canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def spec_digest(spec: JobSpec, account: Account) -> str:
     """Return the digest that identifies a version of a spec in its status.
 
@@ -276,7 +279,5 @@ def spec_digest(spec: JobSpec, account: Account) -> str:
     written.pop("reason", None)
     if isinstance(written.get("suspend"), dict):
         written["suspend"].pop("reason", None)
-    text = json.dumps(
-        {"account": str(account), "spec": written}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
+    text = _canonical_json({"account": str(account), "spec": written})
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -177,12 +177,19 @@ class JobStatus:
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """Return the condition of a type, or None."""
-        return next((each for each in self.conditions if each.type is type_), None)
+        for each in self.conditions:
+            if each.type is type_:
+                return each
+        return None
 
     @property
     def ready(self) -> Condition:
         """The `Ready` condition, which every status has."""
-        return next(each for each in self.conditions if each.type is ConditionType.READY)
+        for each in self.conditions:
+            if each.type is ConditionType.READY:
+                return each
+        msg = "a status has a Ready condition"
+        raise LookupError(msg)
 
     @property
     def is_ready(self) -> bool:
@@ -207,7 +214,10 @@ class JobStatus:
     @property
     def open_receipt(self) -> Receipt | None:
         """The receipt whose outcome is not known yet, or None. There is at most one, the newest."""
-        return next((each for each in self.receipts if each.is_open), None)
+        for each in self.receipts:
+            if each.is_open:
+                return each
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import takewhile
 
-from reconciler.core.decide import Decision, decide
+from reconciler.core.decide import Decision, decide, decide_in_full
 from reconciler.core.receipts import intend
 from reconciler.core.schedule import INTERVALS_MAX
 from reconciler.core.settle import RequestOutcome, refused, settle
+from reconciler.core.unchanged import is_unchanged
 from reconciler.model.action import Action, Progress
 from reconciler.model.job import Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.reason import Reason
@@ -301,6 +302,13 @@ def _has_end(status: JobStatus) -> bool:
     return status.job is not None and status.job.finished_at is not None
 
 
+def an_unchanged_job_is_decided_as_in_full(case: Case, decision: Decision) -> bool:
+    if not is_unchanged(case.subject, case.job, case.last):
+        return True
+    whole = decide_in_full(case.subject, case.look, case.last, case.now)
+    return whole == decision and whole.status is whole.last is case.last and whole.action is None
+
+
 LAWS: tuple[Law, ...] = (
     it_asks_only_for_what_the_table_asks_for,
     it_asks_at_once_for_what_was_never_asked,
@@ -313,6 +321,7 @@ LAWS: tuple[Law, ...] = (
     what_is_final_has_an_end_or_two_looks_that_agree,
     an_end_is_denied_only_by_two_looks_a_minute_apart,
     a_limit_that_cannot_be_judged_is_said,
+    an_unchanged_job_is_decided_as_in_full,
 )
 """Checked in every case."""
 LAWS_OF_WHAT_FOLLOWS: tuple[Law, ...] = (

@@ -129,8 +129,7 @@ def test_a_spec_that_changed_during_an_outage_has_an_unknown_ready_condition() -
     assert (status.observed_generation, status.observed_spec) == (2, WANTED.digest)
     assert (status.job, status.phase, status.receipts) == (running.job, running.phase, running.receipts)
     assert status.ready.message == (
-        "the provider could not be observed for this version of the spec; no change is requested until the job is "
-        "observed"
+        "this version of the spec could not be observed yet; no change is requested until the job is observed"
     )
 
 

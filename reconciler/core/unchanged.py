@@ -1,0 +1,114 @@
+"""Tell without deciding that a decision would change nothing, which is so for most jobs in most passes.
+
+Rule: `is_unchanged` is true only if `decide` returns the last status and no action, at any time. It need not be true
+whenever that is so. The walk over all cases compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TypeVar
+
+from reconciler.core.conditions import Readiness
+from reconciler.core.subject import Subject
+from reconciler.core.table import TABLE, Situation
+from reconciler.model.job import TERMINAL, ObservedJob, Phase, Unset
+from reconciler.model.reason import Reason
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import ConditionStatus, ConditionType, JobFacts, JobStatus, Outcome, Receipt
+
+T = TypeVar("T")
+
+_SITUATIONS = {
+    Phase.VALIDATING_FILES: Situation.PROGRESSING,
+    Phase.QUEUED: Situation.PROGRESSING,
+    Phase.RUNNING: Situation.PROGRESSING,
+    Phase.PAUSED: Situation.PAUSED,
+    Phase.SUCCEEDED: Situation.SUCCEEDED,
+    Phase.FAILED: Situation.FAILED,
+    Phase.CANCELLED: Situation.CANCELLED,
+}
+"""The phases in which a job may stay for any time, and the situation of one for which nothing was ever requested."""
+LASTING: Mapping[tuple[Phase, DesiredState], Reason] = MappingProxyType(
+    {
+        (phase, wanted): row.reason
+        for phase, situation in _SITUATIONS.items()
+        for wanted in DesiredState
+        if (row := TABLE[situation, wanted]).readiness is Readiness.READY and row.verb is None
+    }
+)
+"""Why a job in a phase is as desired, for each desired state for which it is."""
+
+
+def is_unchanged(subject: Subject, job: ObservedJob | None, last: JobStatus | None) -> bool:
+    """Whether a decision about this observation would return the last status and no action.
+
+    Args:
+        subject: the spec.
+        job: the job as it was observed.
+        last: the last status.
+    """
+    if job is None or last is None or last.phase is not job.phase or last.job is None:
+        return False
+    reason = LASTING.get((job.phase, subject.spec.desired_state))
+    return (
+        reason is not None
+        and last.final is (job.phase in TERMINAL)
+        and last.doubted_at is None
+        and not last.spent
+        and (last.observed_spec, last.name, last.source) == (subject.digest, subject.name, subject.source)
+        and last.kind is subject.kind
+        and subject.suspension is None
+        and subject.spec.limits is None
+        and (subject.capabilities.confirms or job.phase is not Phase.CANCELLED)
+        and (not last.receipts or (reason is Reason.CANCELLED and all(map(_is_over, last.receipts))))
+        and _says(last, reason)
+        and _is_shown(last.job, job, subject)
+    )
+
+
+def _is_over(receipt: Receipt) -> bool:
+    """Whether no observation of a present job can change a receipt."""
+    return receipt.outcome is not None and receipt.outcome is not Outcome.GONE
+
+
+def _says(last: JobStatus, reason: Reason) -> bool:
+    """Whether a status has one condition and a history that both end with this reason."""
+    if len(last.conditions) != 1 or not last.history:
+        return False
+    (ready,), newest = last.conditions, last.history[0]
+    return (
+        ready.type is ConditionType.READY
+        and ready.status is ConditionStatus.TRUE
+        and ready.reason is newest.reason is reason
+        and newest.phase is last.phase
+        and ready.observed_generation == last.observed_generation
+        and ready.message == f"{last.phase} at the provider"
+    )
+
+
+def _is_shown(facts: JobFacts, job: ObservedJob, subject: Subject) -> bool:
+    """Whether an observation shows the facts of a status. A progress counter alone causes no write."""
+    return (
+        job.provider_status == facts.provider_status
+        and facts.id == subject.ref.id
+        and facts.account == str(subject.ref.account)
+        and _is_same(job.model, facts.model)
+        and _is_same(job.fine_tuned_model, facts.fine_tuned_model)
+        and _is_same(job.error, facts.error)
+        and _is_same_time(job.created_at, facts.created_at)
+        and _is_same_time(job.finished_at, facts.finished_at)
+        # A start time that the provider does not tell is ours.
+        and (job.started_at is None or _is_same_time(job.started_at, facts.started_at))
+        and (facts.started_at is not None or job.phase is not Phase.RUNNING)
+    )
+
+
+def _is_same(new: T | Unset, known: T) -> bool:
+    return new == known or isinstance(new, Unset)
+
+
+def _is_same_time(new: datetime | None | Unset, known: datetime | None) -> bool:
+    return new == known or isinstance(new, Unset) or (new is not None and new.replace(microsecond=0) == known)
