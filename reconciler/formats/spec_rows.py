@@ -1,7 +1,7 @@
 """The parsed documents of a spec file as one line of JSON, for the index of the specs. Pure.
 
-Rules: a row gives the documents that parsing its text gives, and a text in which parsing finds an error has no row.
-Lines are not in a row: they are found by parsing the text again, because they are only needed to report a problem.
+Rules: unpacking a row gives the same documents as parsing its text. If parsing finds an error in a text, no row is
+made. A row contains no lines of fields. If lines are needed to report a problem, the text is parsed again.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def pack_documents(data: bytes, documents: tuple[RawDocument, ...]) -> str | None:
-    """Return the row of a file's bytes and its documents, or None if it has none."""
+    """Return the row for the bytes and documents of a file, or None if no row can represent them."""
     if any(each.problems for each in documents) or data.startswith(codecs.BOM_UTF8):
         return None
     return _json([data.decode(), *([each.line, each.value] for each in documents)])
 
 
 def unpack_documents(row: str) -> tuple[str, tuple[RawDocument, ...]]:
-    """Return the text and the documents of a row."""
+    """Return the text and the documents that a row contains."""
     text, *documents = json.loads(row)
     lines = _LinesOfText(text)
     found = (RawDocument(value, line, LinesOnDemand(lines, at), ()) for at, (line, value) in enumerate(documents))
@@ -35,7 +35,7 @@ def unpack_documents(row: str) -> tuple[str, tuple[RawDocument, ...]]:
 
 @dataclass(slots=True)
 class _LinesOfText:
-    """The lines of every document of a text, which is parsed once one of them is needed."""
+    """The lines of all documents in a text. The text is parsed when a line is needed for the first time."""
 
     text: str
     _found: tuple[Mapping[Path, int], ...] = ()
@@ -48,13 +48,13 @@ class _LinesOfText:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinesOnDemand(Mapping[Path, int]):
-    """The lines of one document of a text."""
+    """The lines of one document in a text, found when they are needed."""
 
     of_text: _LinesOfText
     number: int
 
     def __getitem__(self, path: Path) -> int:
-        """Return the line of a path. Raises KeyError if there is no such path."""
+        """Return the line of a path. Raises `KeyError` if there is no such path."""
         return self.of_text.of(self.number)[path]
 
     def __iter__(self) -> Iterator[Path]:

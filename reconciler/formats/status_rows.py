@@ -1,10 +1,10 @@
 """The status of a job as one line of JSON, for the index of the statuses. Pure.
 
-Rules: a row gives the status that parsing its file gives. Only a file with exactly the bytes that the status is written
-to has a row, so that the row stands for the bytes too.
+Rules: unpacking a row gives the same status as parsing its file. A row is made only for a file whose bytes are exactly
+those that rendering the status gives, so that the row represents the bytes too.
 
 Implementation: `_packer` and `_unpacker` build functions for each record of `status_format` when this module is
-imported. A record is a list of the values of its fields, in the order of the format.
+imported. A record is packed as a list of the values of its fields, in the order of the format.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reconciler.model.scalar import render_instant
 from reconciler.model.status import JobStatus
 
 _Convert = Callable[[Any], Any] | None
-"""A function for a value, or None for a value that JSON has."""
+"""A function that converts a value, or None if JSON can represent the value itself."""
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -36,7 +36,7 @@ def pack_status(status: JobStatus) -> str:
 
 
 def unpack_status(row: str) -> JobStatus:
-    """Return the status of a row."""
+    """Return the status that a row contains."""
     kind, name, values = json.loads(row)
     status: JobStatus = _unpack_job(values, kind=KINDS[kind], name=name)
     return status

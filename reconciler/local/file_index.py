@@ -1,11 +1,11 @@
-"""What was read of the files of a tree, kept on disk, so that an unchanged file is not opened again.
+"""An index on disk of the parsed contents of files, so that an unchanged file is not opened again.
 
 Rules, as in Git's index:
 
-- A row is believed only while the file's stamp is the same: its times, size, inode and device.
+- A row is used only while the file has the same stamp: its times, size, inode and device.
 - A file that may have changed in the same tick of the clock in which it was read gets no row ("racily clean").
-- An index is empty if it is not ours, if others can write it or replace it, if it is damaged, or if another reader
-  wrote it. A lost index costs time and nothing else.
+- An index is ignored if it belongs to another user, if others can write to it or replace it, if it is damaged, or if
+  another version of the reader wrote it. If an index is lost, that costs only time.
 - No request depends on a row, because the spec is read and parsed again before its request is sent.
 """
 
@@ -30,23 +30,23 @@ _FORMAT = "reconcile index 1"
 _SEAL_LENGTH = 64
 _SECOND = 10**9
 _FINE, _COARSE = _SECOND // 50, 2 * _SECOND
-"""The longest tick of a clock that stamps files, in nanoseconds: of most file systems, and of those that keep whole
-seconds only."""
+"""The longest tick of the clock that stamps files, in nanoseconds: in most file systems, and in those that store only
+whole seconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOT = 0
 
 
 class FileIndex:
-    """The rows of the files of one tree, by path.
+    """One row for each file in a tree, by path.
 
     Args:
-        file: the file of the index.
-        disk: writes it.
-        reader: the identity of the code that makes and reads the rows.
+        file: the file that contains the index.
+        disk: the disk that writes the index.
+        reader: the identity of the code that creates and reads the rows.
         now: the clock.
         is_kept: whether the index will be saved. Otherwise a row is dropped once it was used.
-        is_brief: whether the process ends soon, so that it reads no file twice whose stamp stays the same. A watch
-            reads all files again from time to time, because a stamp does not show every change.
+        is_brief: whether this process ends soon. It then reads no file twice whose stamp stays the same. A watch reads
+            all files again from time to time, because a stamp does not show every change.
     """
 
     def __init__(self, file: Path, disk: Disk, reader: str, now: Now, *, is_kept: bool, is_brief: bool = True) -> None:
@@ -63,7 +63,7 @@ class FileIndex:
         self._is_secret_found = False
 
     def row(self, path: str, stamp: Stamp) -> str | None:
-        """Return the row of a file, or None if it must be read. The stamp is that of now."""
+        """Return the row of a file, or None if the file must be read. `stamp` is the current stamp of the file."""
         found = self._known.get(path)
         if found is None or stamp is None or found[0] != _stamp_text(stamp):
             return None
@@ -73,13 +73,13 @@ class FileIndex:
         return found[1]
 
     def keep(self, path: str, stamp: Stamp, row: str | None, read_at: datetime) -> None:
-        """Keep the row of a file that was read, in the place of an earlier one.
+        """Keep the row of a file that was just read. It replaces an earlier row.
 
         Args:
-            path: the file.
-            stamp: its stamp just before it was read.
-            row: one line. None if the file must be read again next time.
-            read_at: a moment before the stamp was taken.
+            path: the path of the file.
+            stamp: the stamp of the file just before it was read.
+            row: one line, or None if the file must be read again next time.
+            read_at: a time before the stamp was taken.
         """
         if not self.is_kept:
             return
@@ -89,20 +89,20 @@ class FileIndex:
         self._is_changed |= before != self._kept.get(path)
 
     def vouches_for(self, stamp: Stamp, read_at: datetime) -> bool:
-        """Whether this process need not read a file again while its stamp stays the same."""
+        """Return whether this process need not read a file again while its stamp stays the same."""
         return self.is_brief and stamp is not None and not is_racy(stamp, read_at)
 
     def may_hold_secret(self) -> bool:
-        """Whether a row that was used or kept may hold a secret that this process knows by now."""
+        """Return whether a row that was used or kept may contain a secret that this process knows by now."""
         if not self.is_kept:
-            return True  # the rows are gone
+            return True  # the used rows were dropped and cannot be searched
         if self._searched_at != KNOWN_SECRETS.changes:
             self._searched_at = KNOWN_SECRETS.changes
             self._is_secret_found = KNOWN_SECRETS.is_in("\n".join(row for _, row in self._kept.values()))
         return self._is_secret_found
 
     def save(self) -> None:
-        """Write the rows that were used or kept, and drop the others. If the disk fails, only the index is lost."""
+        """Write the rows that were used or kept, and drop the others. An error of the disk is ignored."""
         if not self.is_kept or not (self._is_changed or self._known):
             return
         lines = (f"{path}\t{stamp}\t{row}\n" for path, (stamp, row) in self._kept.items())
@@ -111,29 +111,29 @@ class FileIndex:
             self._disk.rename(self._disk.write_beside(self._file, body + _seal(body)), self._file)
 
     def _believed(self, data: bytes) -> str:
-        """Return the rows of an index that is whole and of this reader, else nothing."""
+        """Return the rows of an index, or an empty text if the index is damaged or another reader wrote it."""
         body, seal = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
         head = self._head.encode()
         return body[len(head) :].decode() if seal == _seal(body) and body.startswith(head) else ""
 
 
 def is_racy(stamp: tuple[int, ...], read_at: datetime) -> bool:
-    """Whether a file may have changed after it was read at this moment without a new stamp."""
+    """Return whether a file with this stamp may have changed after `read_at` without getting a new stamp."""
     if len(stamp) == 1:
-        return False  # the name of a blob, which identifies its content
+        return False  # the id of a blob, which identifies its content
     changed_at = max(stamp[:2])
     tick = _FINE if changed_at % _SECOND else _COARSE
     return changed_at + tick > (read_at - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def reader_id(modules: Iterable[ModuleType], *packages: str) -> str:
-    """Return the identity of a reader: of the text of its modules, and of the versions of packages."""
+    """Return the identity of a reader, computed from the text of its modules and the versions of packages."""
     source = b"".join(Path(str(each.__file__)).read_bytes() for each in modules)
     return " ".join([hashlib.sha256(source).hexdigest()[:16], *(f"{each}-{version(each)}" for each in packages)])
 
 
 def _own_bytes(file: Path) -> bytes:
-    """Return the bytes of a file that only this user can have written, else nothing."""
+    """Return the bytes of a file, or no bytes if it cannot be read or another user can have written to it."""
     try:
         above = file.parent.stat()
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -153,7 +153,7 @@ def _own_bytes(file: Path) -> bytes:
 
 
 def _is_open(facts: os.stat_result) -> bool:
-    """Whether others may write a file, or the entries of a directory."""
+    """Return whether others may write to a file or directory."""
     return bool(facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 

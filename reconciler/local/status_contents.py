@@ -20,11 +20,11 @@ class StatusFile:
 
     stamp: StatusStamp
     contents: bytes | JobStatus
-    """The bytes, or the status to whose text they are equal."""
+    """The bytes of the file, or a status whose rendered text equals them."""
     status: JobStatus | ProviderStatus | None
-    """None if the file is none of ours."""
+    """None if the file is not a status of reconcile."""
     is_certain: bool = False
-    """Whether the file is unchanged while its stamp is, so that this process need not read it again."""
+    """Whether this process need not read the file again while its stamp stays the same."""
 
     @property
     def data(self) -> bytes:
@@ -33,7 +33,7 @@ class StatusFile:
 
 
 def file_of_row(row: str, stamp: StatusStamp, *, is_certain: bool) -> StatusFile:
-    """Return the contents of a file that a row describes."""
+    """Return the contents of the file that a row represents."""
     status = unpack_status(row)
     return StatusFile(stamp, status, status, is_certain)
 
@@ -46,7 +46,7 @@ def row_of(file: StatusFile) -> str | None:
 
 
 def parse_file(path: str, data: bytes) -> JobStatus | ProviderStatus | None:
-    """Return the status in a file, or None if the file is none of ours. Raises the errors of `status_parser`."""
+    """Return the status in a file, or None if it is not a file of reconcile. Raises the errors of `status_parser`."""
     if not is_status_file(data):
         return None
     read = parse_provider_status if path.startswith(PROVIDERS) else parse_status
@@ -59,7 +59,7 @@ def path_of(status: JobStatus) -> str:
 
 
 def text_of(status: JobStatus) -> str:
-    """Return the text of a status, with known secrets redacted in texts of providers and authors."""
+    """Return the text of a status, with known secrets redacted in texts from providers and authors."""
     text = render_status(status)
     if not KNOWN_SECRETS.is_in(text):
         return text
@@ -70,7 +70,7 @@ def text_of(status: JobStatus) -> str:
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:
-    """Return a sort key for two statuses of one name, which a crash during a move can leave in two folders."""
+    """Return a sort key for two statuses of one name. A crash during a move can leave them in two folders."""
     moments = [each.last_transition_time for each in status.conditions]
     moments += [each.confirmed_at or each.last_attempt_at for each in status.receipts]
     return max(moments), status.observed_generation

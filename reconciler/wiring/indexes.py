@@ -1,6 +1,6 @@
-"""Opens the indexes of the specs and of the statuses, in the state directory.
+"""Open the indexes of the specs and of the statuses in the state directory.
 
-Rules: a run that holds the lock writes them, and every other command only reads them. A command without a state
+Rules: only a run that holds the lock writes the indexes. Every other command only reads them. A command without a state
 directory works without an index.
 """
 
@@ -37,7 +37,7 @@ _STATUS_READERS = (
 
 @dataclass(frozen=True, slots=True)
 class IndexUse:
-    """How a command uses an index; the attributes are those of `FileIndex`."""
+    """How a command uses an index. The attributes are those of `FileIndex`."""
 
     is_kept: bool = False
     is_brief: bool = True
