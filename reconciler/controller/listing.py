@@ -49,8 +49,8 @@ async def walk(
 
     Args:
         reader: the account.
-        wanted: the ids of the jobs to find. Reading ends once retrieving the missing jobs costs no more than the pages
-            that were read.
+        wanted: the ids of the jobs to find. Reading ends once retrieving the missing jobs costs less than further
+            pages (`RequestCosts.ends_list`).
         also: further ids. Their rows are returned too, but no further page is read for them.
         page_size: the maximum number of rows on a page.
         costs: the costs of requests to the account.
@@ -73,7 +73,7 @@ async def walk(
         found.update(_rows(page, wanted))
         passed.update(_rows(page, also))
         cursor = page.next_cursor
-        if cursor is None or costs.ends_list(pages, len(wanted) - len(found)):
+        if cursor is None or costs.ends_list(pages, len(found), len(wanted) - len(found)):
             return Listing({**passed, **found}, has_answered=True, pages=pages)
         if is_overtaken():
             return Listing({**passed, **found}, has_answered=True, is_overtaken=True, pages=pages)

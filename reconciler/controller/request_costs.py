@@ -14,7 +14,7 @@ from reconciler.ports import Rate
 
 RETRIEVE_S = 0.2
 """The time to retrieve one job. Several jobs are retrieved concurrently."""
-PAGE_S = 0.75
+PAGE_S = 1.0
 """The time to read one page of a list. Pages are read one after another."""
 REQUEST_S = 0.01
 """The additional cost of each request, so that concurrent requests are not free."""
@@ -38,9 +38,14 @@ class RequestCosts:
         """Return whether reading all pages of the list costs less than retrieving this many jobs."""
         return self._list_s(self.pages) < self._retrieve_s(jobs)
 
-    def ends_list(self, pages: int, missing: int) -> bool:
-        """Return whether retrieving the missing jobs costs at most as much as the pages that were read so far."""
-        return self._retrieve_s(missing) <= self._list_s(pages)
+    def ends_list(self, pages: int, found: int, missing: int) -> bool:
+        """Return whether to stop reading a list after so many pages, and to retrieve the missing jobs.
+
+        Retrieving them must cost at most as much as the pages read so far, so that a list without them wastes no more
+        than that. It must also cost at most as much as the pages ahead, if each shows as many of the jobs as so far.
+        """
+        ahead = self._list_s(math.ceil(missing * pages / found)) if found else math.inf
+        return self._retrieve_s(missing) <= min(self._list_s(pages), ahead)
 
     def are_few(self, jobs: int) -> bool:
         """Return whether retrieving this many jobs is not delayed by the rate limit and not costlier than a list."""

@@ -114,7 +114,7 @@ def test_a_list_whose_cursor_repeats_is_an_incomplete_observation() -> None:
 
 def test_an_endless_list_is_an_incomplete_observation_at_the_page_limit() -> None:
     reader = account_of(0, kind=EndlessList)
-    found = looked(reader, named(*range(8 * PAGES_MAX)))
+    found = looked(reader, named(*range(12 * PAGES_MAX)))
 
     assert len(reader.asked) == PAGES_MAX
     assert found.unobserved is not None

@@ -45,9 +45,16 @@ def test_the_faster_the_account_the_more_jobs_are_retrieved_but_never_for_free()
 def test_a_list_ends_once_its_pages_cost_as_much_as_the_missing_jobs() -> None:
     costs = RequestCosts(Rate)
 
-    assert costs.ends_list(1, 8)
-    assert not costs.ends_list(1, 100)
-    assert costs.ends_list(20, 100)
+    assert costs.ends_list(1, 0, 8)
+    assert not costs.ends_list(1, 0, 100)
+    assert costs.ends_list(20, 0, 100)
+
+
+def test_a_list_goes_on_while_its_pages_show_more_jobs_than_could_be_retrieved_in_the_same_time() -> None:
+    costs = RequestCosts(lambda: Rate(requests_per_second=1000, burst=1000, concurrency=8))
+
+    assert not costs.ends_list(9, 900, 100), "one more page shows them all"
+    assert costs.ends_list(9, 9, 100), "a page shows one"
 
 
 def test_the_costs_follow_the_rate_of_the_moment() -> None:
@@ -77,7 +84,7 @@ def test_more_jobs_never_make_a_list_less_attractive_and_a_list_of_more_pages_ne
     assert not costs.prefers_list(1)
     assert costs.prefers_list(jobs) <= costs.prefers_list(jobs + 1)
     assert costs.prefers_list(jobs) >= replace(costs, pages=pages + 1).prefers_list(jobs)
-    assert costs.ends_list(pages, jobs) is not costs.prefers_list(jobs)
+    assert costs.ends_list(pages, 0, jobs) is not costs.prefers_list(jobs)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 64])
