@@ -3,6 +3,7 @@
 Rules: requests are not forgotten. Each receipt in either version is kept, up to the maximum number of receipts in a
 status. If both versions contain a receipt, the one that records more progress is kept. Everything else is taken from
 the version with the newer receipt, or from the published version if neither is newer. The next observation corrects it.
+A published status from a later version of reconcile is kept as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> b
         ours: the version of this run.
         theirs: the published version, which other runs may have changed, or None if there is none.
     """
+    if _is_of_later_version(theirs):
+        return theirs
     mine, published, known = _read(ours), _read(theirs), _read(before)
     if mine is None or mine.receipts == (known.receipts if known else ()):
         return theirs
@@ -47,6 +50,17 @@ def _new_attempts(mine: JobStatus, known: JobStatus | None) -> tuple[RememberedA
 
 def _identity(status: JobStatus) -> tuple[str, str] | None:
     return (status.job.account, status.job.id) if status.job else None
+
+
+def _is_of_later_version(data: bytes | None) -> bool:
+    """Return whether a later version of reconcile wrote the file. Such a file is never overwritten."""
+    try:
+        parse_status((data or b"").decode())
+    except StatusTooNewError:
+        return True
+    except (StatusUnreadableError, UnicodeDecodeError):
+        pass
+    return False
 
 
 def _read(data: bytes | None) -> JobStatus | None:

@@ -64,13 +64,18 @@ class Clone(Git):
         """Remove the leftovers of interrupted commands, and return the size of the largest partial pack.
 
         Leftovers are partial packs (`tmp_*`), `.keep` markers that exempt a pack from housekeeping, lock files in the
-        top directory, and ref files that do not contain a commit id.
+        top directory or of a ref, and ref files that do not contain a commit id.
         """
         packs = self.git_dir / "objects" / "pack"
         partial = list(packs.glob("tmp_*"))
         size = max((file.stat().st_size for file in partial), default=0)
         branches = [file for file in (self.git_dir / "refs").rglob("*") if file.is_file()]
-        broken = [file for file in branches if not is_commit(file.read_text(encoding="latin-1").strip())]
+        # A lock may contain a commit id. The name of a branch never ends with `.lock` (git-check-ref-format).
+        broken = [
+            file
+            for file in branches
+            if file.suffix == ".lock" or not is_commit(file.read_text(encoding="latin-1").strip())
+        ]
         for file in (*partial, *packs.glob("*.keep"), *self.git_dir.glob("*.lock"), *broken):
             file.unlink(missing_ok=True)
         return size

@@ -82,13 +82,16 @@ class RemoteSpecs:
     def poll(self) -> bool:
         """Fetch the branch if it has moved, and return whether it has moved.
 
-        If Git fails, the reason is recorded in `unreachable`. Raises `OSError` if a damaged clone cannot be recreated.
+        If Git or the disk fails, the reason is recorded in `unreachable`, and the next poll tries again.
         """
         with self._polling:
             try:
                 tip = self._fetch_tip()
             except GitError as error:
                 self.unreachable = self._explained(str(error))
+                return False
+            except OSError as error:  # a damaged clone that cannot be recreated, such as on a full disk
+                self.unreachable = f"the clone cannot be written: {error.strerror}: {self.git.git_dir}"
                 return False
             has_moved, self.head, self.unreachable = tip != self.head, tip, None
             return has_moved

@@ -113,6 +113,9 @@ def test_the_next_run_recovers_from_a_git_killed_during_any_command(
 
 REMAINS: dict[str, Callable[[Path], object]] = {
     "a locked branch": lambda clone: (clone / "refs/reconcile/specs.lock").write_text(""),
+    "a locked branch with a commit id": lambda clone: shutil.copy(
+        clone / "refs/reconcile/specs", clone / "refs/reconcile/specs.lock"
+    ),
     "locked packed references": lambda clone: (clone / "packed-refs.lock").write_text(""),
     "a locked shallow file": lambda clone: (clone / "shallow.lock").write_text(""),
     "half a pack": lambda clone: (clone / "objects/pack/tmp_pack_abc").write_bytes(b"PACK"),

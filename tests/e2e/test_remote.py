@@ -180,6 +180,26 @@ def test_an_unreachable_remote_is_reported_and_the_last_commit_stays_in_use(ada:
     assert ada.root.exists()
 
 
+def test_a_damaged_clone_that_cannot_be_recreated_is_reported_and_recreated_later(ada: Clone, tmp_path: Path) -> None:
+    specs = the_remote(tmp_path)
+    for file in (tmp_path / "state" / "remote" / "objects").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    blocked = tmp_path / "state" / "remote.new"
+    blocked.write_text("")
+    want(ada, "another", "cancelled")
+    ada.commit("Stop another")
+    ada.push()
+
+    assert not specs.poll()
+    assert "the clone cannot be written" in str(specs.unreachable)
+
+    blocked.unlink()
+
+    assert specs.poll()
+    assert len(specs.snapshot().jobs) == 2
+
+
 def test_a_remote_that_was_never_reached_causes_no_removal(tmp_path: Path) -> None:
     found = the_remote(tmp_path).snapshot()
 

@@ -79,6 +79,14 @@ def test_an_unreadable_or_deleted_status_is_replaced_if_this_run_changed_it() ->
     assert merge_statuses(render_status(running(ASKED)).encode(), render_status(running(ASKED)).encode(), None) is None
 
 
+def test_a_published_status_of_a_later_version_is_kept() -> None:
+    later = render_status(running()).replace("reconciler/v1", "reconciler/v2").encode()
+
+    assert (
+        merge_statuses(render_status(running(ASKED)).encode(), render_status(running(TAKEN)).encode(), later) == later
+    )
+
+
 def test_a_request_for_a_replaced_job_id_is_kept_as_a_past_attempt_for_the_guard() -> None:
     mine = running(ASKED)
     facts = mine.job
