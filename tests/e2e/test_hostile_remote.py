@@ -255,5 +255,5 @@ def test_a_branch_that_would_fill_the_disk_is_rejected(
     ran = reconcile(runner, enemy)
 
     assert ran.code == 78
-    assert "needs more than 512 MiB" in ran.err
+    assert "the branch is larger than 512 MiB" in ran.err
     assert disk_of(runner) < DISK_AT_MOST

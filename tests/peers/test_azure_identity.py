@@ -84,4 +84,4 @@ def test_a_missing_azure_identity_is_reported_and_exits_with_78(tmp_path: Path, 
     ran = checkout.run("--once")
 
     assert ran.code == 78
-    assert "Microsoft Entra credentials could not be obtained: there are none" in ran.out + ran.err
+    assert "Microsoft Entra credentials could not be obtained: none were found" in ran.out + ran.err
