@@ -206,8 +206,7 @@ def test_a_package_whose_hash_differs_from_the_lock_is_not_installed(tmp_path: P
     ship_to(tmp_path / "theirs", ACTION.parents[2])
     lock = tmp_path / "theirs" / "requirements.txt"
     text = lock.read_text(encoding="utf-8")
-    first = re.sub(r"(?<=sha256:)[0-9a-f]{8}", "00000000", text.partition("annotated-types")[0])
-    lock.write_text(text.replace(text.partition("annotated-types")[0], first), encoding="utf-8")
+    lock.write_text(re.sub(r"(?<=sha256:)[0-9a-f]{8}", "00000000", text), encoding="utf-8")
     ran = a_job(tmp_path / "job").validate(tmp_path / "theirs" / FOLDER)
 
     assert ran.code != 0
