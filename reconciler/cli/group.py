@@ -65,7 +65,7 @@ whose variable is RECONCILE_TRUST_FILES, because RECONCILE_TRUST contains the bi
 \b
 Exit codes (the first that applies):
   70  an internal error, or a file could not be read or written
-   3  the guard or the approved plan refused changes: none of them was requested
+   3  the guard or the approved plan refused changes, which were not requested
   78  a credential, a trusted host or a setting is missing or not valid
   65  a document is not valid
    1  a job is stalled: manual action is needed
