@@ -24,7 +24,7 @@ from tests.scenario.short_runs import (
 from tests.scenario.simulation import Pass, Scenario, Simulation, Sleep, TimedInjection, simulate
 
 WISHES = tuple(a_job_spec(f"ftjob-{name}", "running") for name in "abcd")
-MANY = tuple(a_job_spec(f"ftjob-{number:02}", "running") for number in range(24))
+MANY = tuple(a_job_spec(f"ftjob-{number:02}", "running") for number in range(40))
 
 
 def lose_key(simulation: Simulation) -> None:
