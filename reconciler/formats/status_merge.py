@@ -8,6 +8,7 @@ A published status from a later version of reconcile is kept as it is.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,9 +25,11 @@ def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> b
         ours: the version of this run.
         theirs: the published version, which other runs may have changed, or None if there is none.
     """
-    if _is_of_later_version(theirs):
+    try:
+        published = _parsed(theirs)
+    except StatusTooNewError:  # a later version of reconcile wrote it, so it is never overwritten
         return theirs
-    mine, published, known = _read(ours), _read(theirs), _read(before)
+    mine, known = _read(ours), _read(before)
     if mine is None or mine.receipts == (known.receipts if known else ()):
         return theirs
     if published is None:
@@ -52,21 +55,18 @@ def _identity(status: JobStatus) -> tuple[str, str] | None:
     return (status.job.account, status.job.id) if status.job else None
 
 
-def _is_of_later_version(data: bytes | None) -> bool:
-    """Return whether a later version of reconcile wrote the file. Such a file is never overwritten."""
-    try:
-        parse_status((data or b"").decode())
-    except StatusTooNewError:
-        return True
-    except (StatusUnreadableError, UnicodeDecodeError):
-        pass
-    return False
-
-
 def _read(data: bytes | None) -> JobStatus | None:
+    """Return the status, or None if this version cannot read it."""
+    with suppress(StatusTooNewError):
+        return _parsed(data)
+    return None
+
+
+def _parsed(data: bytes | None) -> JobStatus | None:
+    """Return the status, or None if it is unreadable. Raises `StatusTooNewError` if a later version wrote it."""
     try:
         return None if data is None else parse_status(data.decode())
-    except (StatusUnreadableError, StatusTooNewError, UnicodeDecodeError):
+    except (StatusUnreadableError, UnicodeDecodeError):
         return None
 
 
