@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.controller.applied import Applied
 from reconciler.controller.plan import AccountPlan
 from reconciler.controller.resolved_account import ResolvedAccount
-from reconciler.model.job import Account, Observed
+from reconciler.model.job import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,6 @@ class AccountOutcome:
     error: str | None = None
     orphans: Mapping[str, Observed] = field(default_factory=dict)
     """The observed jobs of deleted specs, by status name."""
-
-    @property
-    def list_pages(self) -> tuple[Account, int] | None:
-        """The account and the number of pages of its list; None if the list was not read."""
-        has_listed = self.plan is not None and self.plan.list_pages > 0
-        return (self.target.account, self.plan.list_pages) if self.plan is not None and has_listed else None
 
 
 def applied_by_name(outcomes: Iterable[AccountOutcome]) -> dict[str, Applied]:

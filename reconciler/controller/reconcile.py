@@ -55,7 +55,9 @@ async def reconcile_once(
     start_workers(work, runtime, memory, desired.edition)
     outcomes = [*earlier, *await memory.workers.gather(yield_signal)]
     memory.unobserved.take_in((each.plan for each in outcomes if each.plan), desired.unfinished)
-    memory.list_pages.update(pages for each in outcomes if (pages := each.list_pages) is not None)
+    memory.list_pages |= {
+        each.target.account: each.plan.list_pages for each in outcomes if each.plan and each.plan.list_pages
+    }
     # After the workers, because an orphan is judged by the observation of its account's worker.
     others = write_other_statuses(desired, outcomes, budget, memory, runtime)
     # After every status was written, because the journal records the statuses on disk.
