@@ -159,7 +159,8 @@ async def run_account(
             missed=unobserved.requested_in_vain(),
             doubted=unobserved.doubted(),
         )
-        urgent = await observe_wanted(reader, request, rules, runtime.clock.now)
+        wanted = await observe_wanted(reader, request, rules, runtime.clock.now)
+        request, urgent = replace(request, absent=wanted.absent), wanted.plan
         if urgent is not None:
             run = replace(run, plan=urgent, done=await apply_decisions(urgent, target, rules, runtime, edition))
             # These jobs were observed and decided, so this pass does not observe them again.

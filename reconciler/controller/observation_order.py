@@ -52,33 +52,47 @@ class ObservationRequest:
     """The jobs that their last observation requested and could not show. They are retrieved last."""
     doubted: frozenset[JobRef] = frozenset()
     """The jobs whose absence the last observation doubted."""
+    absent: frozenset[JobRef] = frozenset()
+    """The jobs for which the provider has already responded "not found" in this pass."""
 
     def without(self, refs: AbstractSet[JobRef]) -> ObservationRequest:
         """Return the request without these jobs."""
         return replace(self, asked=[pair for pair in self.asked if pair[0].ref not in refs])
 
 
+@dataclass(frozen=True, slots=True)
+class WantedJobs:
+    """The result of retrieving the jobs that need a change before all others."""
+
+    plan: AccountPlan | None = None
+    """The plan for the jobs that were shown, or None if `observe_rest` should handle all jobs together."""
+    absent: frozenset[JobRef] = frozenset()
+    """The jobs for which the provider responded "not found". Whether that is believed depends on the other jobs."""
+
+
 async def observe_wanted(
     reader: JobReader, request: ObservationRequest, rules: Callable[[], CurrentSpecs], now: Callable[[], datetime]
-) -> AccountPlan | None:
+) -> WantedJobs:
     """Retrieve the jobs that need a change before all others, and return the plan for those that were shown.
 
-    Return None if `observe_rest` should handle all jobs together. This is the case if no job needs a change, if the
-    account has few jobs, if so many jobs need a change that a list is cheaper, or if none of them was shown. It is also
-    the case if the guard refuses the changes: their share of the account is known only once all jobs are observed.
+    The plan is None if `observe_rest` should handle all jobs together. This is the case if no job needs a change, if
+    the account has few jobs, if so many jobs need a change that a list is cheaper, or if none of them was shown. It is
+    also the case if the guard refuses the changes: their share of the account is known only once all jobs are observed.
     """
     costs, begun_at = request.costs, now()
     urgent = [pair for pair in request.asked if is_change_expected(*pair, begun_at)]
     if not urgent or costs.prefers_list(len(urgent)) or costs.are_few(len(request.asked)):
-        return None
-    by_job = await retrieve_some(reader, sorted(subject.ref for subject, _ in urgent))
+        return WantedJobs()
+    observed = await retrieve_some(reader, sorted(subject.ref for subject, _ in urgent))
+    by_job = {ref: seen for ref, seen in observed.items() if seen.job is not None}
+    absent = frozenset(observed.keys() - by_job.keys())
     pairs = [(subject, last) for subject, last in urgent if subject.ref in by_job]
     if not pairs:
-        return None
+        return WantedJobs(absent=absent)
     # Provisional, because the guard judges percentages of the account, and the other jobs are not observed yet.
     decided = decide_all(request.target.account, pairs, Observations(by_job), rules(), now())
     plan = judge_all(decided, rules(), now(), is_provisional=True)
-    return None if plan.refusals else replace(plan, begun_at=begun_at)
+    return WantedJobs(None if plan.refusals else replace(plan, begun_at=begun_at), absent)
 
 
 def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) -> bool:
@@ -134,6 +148,7 @@ async def observe_rest(
             },
             is_part=request.is_part,
             has_witness=has_witness,
+            absent=request.absent,
         )
         observations = await observe_jobs(
             reader,

@@ -57,6 +57,8 @@ class ObservationGoal:
     """Whether the account has wanted jobs that are not in `refs`."""
     has_witness: bool = False
     """Whether this pass has already seen a job of the account."""
+    absent: frozenset[JobRef] = frozenset()
+    """The jobs for which the provider has already responded "not found" in this pass. They are not retrieved again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ async def observe_jobs(
         also = {*goal.before.phases, *(ref.id for ref in goal.ended)}
         listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, costs, is_overtaken)
     run = _ObservationRun(reader, goal, listing, costs, now, is_overtaken)
+    run.by_job.update((ref, Observed(None)) for ref in refs if ref in goal.absent)
     run.take_rows(refs, capabilities)
     # Jobs that the list showed come first, because they prove that the account is correct if others are absent.
     requested = sorted((ref for ref in refs if ref not in run.by_job), key=lambda ref: ref.id not in listing.rows)
@@ -110,17 +113,17 @@ async def observe_jobs(
     return replace(found, by_job={**await _contradictions(reader, listing.rows, goal.ended), **found.by_job})
 
 
-async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observation]:
-    """Retrieve a few urgent jobs, and return those that were shown. `observe_jobs` handles the others."""
-    shown: dict[JobRef, Observation] = {}
+async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observed]:
+    """Retrieve a few urgent jobs, and return those that were observed. `observe_jobs` handles the others."""
+    observed: dict[JobRef, Observed] = {}
     # The first is retrieved alone, because it shows whether the account works.
     for batch in (refs[:1], refs[1:]):
         for ref, answer in zip(batch, await _retrieve_all(reader, batch), strict=True):
             if answer.is_of_account:
-                return shown
-            if isinstance(answer.observation, Observed) and answer.observation.job is not None:
-                shown[ref] = answer.observation
-    return shown
+                return observed
+            if isinstance(answer.observation, Observed):
+                observed[ref] = answer.observation
+    return observed
 
 
 async def retrieve(reader: JobReader, refs: Sequence[JobRef]) -> list[Observation]:

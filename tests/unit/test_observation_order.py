@@ -22,6 +22,7 @@ from reconciler.core.change_budget import ChangeBudget
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.model.job import JobRef, Phase
+from reconciler.model.reason import Reason
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import JobStatus
 from reconciler.ports import Rate
@@ -72,7 +73,7 @@ def wanted(
 ) -> AccountPlan | None:
     """Observe the jobs that need a change."""
     latest = rules or rules_for(pairs)
-    return asyncio.run(observe_wanted(account, errand(pairs), lambda: latest, lambda: NOW))
+    return asyncio.run(observe_wanted(account, errand(pairs), lambda: latest, lambda: NOW)).plan
 
 
 def rest(
@@ -135,6 +136,32 @@ def test_a_job_that_fails_to_be_observed_first_is_left_to_the_later_observation(
 
     assert names(one) == ["chat"]
     assert wanted(account, pairs) is None
+
+
+def test_an_absent_job_is_retrieved_once_in_a_pass() -> None:
+    pairs = tracked(*named_specs("chat"), *watched(FEW))
+    account = account_of(pairs[1:])
+    latest = rules_for(pairs)
+    first = asyncio.run(observe_wanted(account, errand(pairs), lambda: latest, lambda: NOW))
+    plan = rest(account, pairs, absent=first.absent)
+
+    assert account.asked.count("ftjob-chat") == 1
+    assert first.plan is None
+    assert {case.subject.name: case.decision.status.phase for case in plan.cases}["chat"] is Phase.ABSENT
+
+
+def test_absent_jobs_that_are_a_crowd_are_noticed_without_further_retrieves() -> None:
+    """The provider does not find the first jobs, so the rest of a vanished account is not requested one by one."""
+    pairs = tracked(*named_specs(*(f"gone-{number}" for number in range(LISTED - 1))), *watched(3 * LISTED))
+    account = account_of([])
+    latest = rules_for(pairs)
+    first = asyncio.run(observe_wanted(account, errand(pairs), lambda: latest, lambda: NOW))
+    plan = rest(account, pairs, absent=first.absent)
+
+    assert len(first.absent) == LISTED - 1
+    assert account.asked == [*sorted(ref.id for ref in first.absent), "page 1"], "one page, to look for a witness"
+    assert plan.unobserved is not None
+    assert plan.unobserved.reason is Reason.OBSERVATION_SUSPECT
 
 
 LONG_AGO = NOW - 3 * HOUR
