@@ -8,7 +8,8 @@ Rules:
   quickly. Near it the pace rises slowly, so that few requests are throttled. Once the pace is far above it, the limit
   is forgotten. While no limit is known, the pace rises with each response.
 - Only a request that had to wait for the pace raises it, because an account that sends few requests reveals nothing
-  about the limit.
+  about the limit. Therefore the limit is also forgotten if no request has been throttled for a while. The pace is then
+  at least the one with which the account began.
 - The pace never exceeds its ceiling.
 
 The time is an argument, in seconds of any monotonic clock.
@@ -35,6 +36,8 @@ PROBE = 0.0005
 """After the quick recovery, the n-th step adds n times this fraction of the known limit, so the steps grow."""
 FORGET_ABOVE = 1.5
 """A known limit is forgotten once the pace exceeds this multiple of it."""
+FORGET_AFTER_S = 300.0
+"""A known limit is also forgotten if no request has been throttled for this many seconds."""
 BURST_S = 0.05
 """While a limit is known, a burst has at most as many requests as it allows in this many seconds, but at least one."""
 LOW = 8
@@ -65,7 +68,8 @@ class Pace:
 
     def per_second(self, now: float) -> float:
         """Return the current pace, in requests per second."""
-        return min(self._per_second, self._spread) if now < self._spread_until else self._per_second
+        self._refill(now)
+        return self._per_second_until(now)
 
     @property
     def burst(self) -> int:
@@ -167,5 +171,12 @@ class Pace:
 
     def _refill(self, now: float) -> None:
         if now > self._at:
-            self._tokens = min(float(self.burst), self._tokens + (now - self._at) * self.per_second(now))
+            self._tokens = min(float(self.burst), self._tokens + (now - self._at) * self._per_second_until(now))
             self._at = now
+        if self._known_limit is not None and self._has_succeeded and now - self._halved_at >= FORGET_AFTER_S:
+            self._known_limit = None
+            self._per_second = max(self._per_second, min(self._rate.requests_per_second, self._ceiling))
+
+    def _per_second_until(self, now: float) -> float:
+        """Return the pace up to this time: a spread window lowers it."""
+        return min(self._per_second, self._spread) if now < self._spread_until else self._per_second

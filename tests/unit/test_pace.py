@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.request_rate import LimitedBy
-from reconciler.pace import BURST_S, LOW, SLOWEST, Pace
+from reconciler.pace import BURST_S, FORGET_AFTER_S, LOW, SLOWEST, Pace
 from reconciler.ports import Rate
 from reconciler.rate_signals import rate_signal
 from reconciler.time_headers import retry_after_s
@@ -195,6 +195,39 @@ def test_permanent_throttling_slows_the_pace_to_its_minimum_and_success_restores
 
     assert worst == SLOWEST
     assert pace.per_second(now) >= 4, "nine answers bring it back to half of what was good"
+
+
+def test_an_idle_account_recovers_its_pace_after_throttling() -> None:
+    """A watch sends few requests, none of which waits for the pace. A cancel that is wanted later must not wait."""
+    pace = Pace(ADAPTIVE, 0.0)
+    pace.succeeded(0.0, has_waited=False)
+    for minute in range(30):
+        pace.throttled(60.0 * minute, 60.0 * minute)
+        pace.succeeded(60.0 * minute + 1, has_waited=False)
+    throttled_at = 60.0 * 29
+    slow = pace.per_second(throttled_at + FORGET_AFTER_S - 1)
+    recovered_at = throttled_at + FORGET_AFTER_S
+
+    assert slow < 0.1
+    assert pace.per_second(recovered_at) == 10
+    assert pace.limited_by(recovered_at) is LimitedBy.NOTHING
+
+
+def test_a_limit_is_not_forgotten_while_every_request_is_throttled() -> None:
+    pace = Pace(ADAPTIVE, 0.0)
+    pace.succeeded(0.0, has_waited=False)
+    pace.throttled(1.0, 1.0)
+
+    assert pace.per_second(1.0 + 10 * FORGET_AFTER_S) == 5
+    assert pace.is_blocked
+
+
+def test_a_recovered_pace_does_not_exceed_a_configured_rate_limit() -> None:
+    pace = Pace(WRITTEN, 0.0)
+    pace.throttled(0.0, 0.0)
+    pace.succeeded(1.0, has_waited=False)
+
+    assert pace.per_second(2 * FORGET_AFTER_S) == WRITTEN.requests_per_second
 
 
 def test_the_pace_recovers_to_the_rate_that_the_provider_reports() -> None:
