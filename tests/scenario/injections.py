@@ -22,6 +22,7 @@ from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.provider import KEY, Provider, ResponseFault
 from tests.scenario.repository import FOREVER, KEY_VARIABLE, JobSpec
 from tests.scenario.simulation import Simulation
+from tests.support.limited_provider import Hint, LimitedProvider
 
 Injector = Callable[[Simulation], None]
 DESIRED = ("running", "paused", "cancelled", "cancelled", "observed")
@@ -312,6 +313,13 @@ def outage(simulation: Simulation) -> None:
     rule = simulation.rng.choice(_OUTAGES)
     provider.faults.add(FAULTS.validate_python([{"times": times, **rule}]))
     simulation.note_event("outage", f"{provider.name}: {rule}, {times} times")
+
+
+def limit_requests(simulation: Simulation) -> None:
+    """Let a provider throttle what exceeds a number of requests per second, with or without saying so."""
+    provider, rng = any_provider(simulation), simulation.rng
+    provider.limit = LimitedProvider(rng.choice([0.2, 0.5, 2.0, 8.0]), rng.choice(list(Hint)))
+    simulation.note_event("throttles", f"{provider.name}: {provider.limit.per_second} a second")
 
 
 def response_fault(simulation: Simulation) -> None:

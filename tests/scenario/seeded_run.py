@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -136,7 +137,7 @@ def scenario(seed: int) -> Scenario:
     return Scenario(
         seed=seed,
         worlds=worlds,
-        revision=first_revision(job_specs, accounts, services),
+        revision=replace(first_revision(job_specs, accounts, services), has_rate_limits=not _is_adaptive(seed)),
         steps=steps,
         remaining_steps=steps[steps.index(EndFaults()) :],
         schedule=(
@@ -144,6 +145,7 @@ def scenario(seed: int) -> Scenario:
             *(TimedInjection(rng.uniform(0, trouble_s), each) for each in _IN_A_CROWD if is_crowded and not is_alone),
             *_doubts(seed, trouble_s, is_tight=is_tight, is_crowded=is_crowded),
             *_refusals(seed, trouble_s),
+            *_throttling(seed, trouble_s),
         ),
         change_limits=TIGHT if is_tight else LOOSE,
     )
@@ -173,6 +175,19 @@ def _refusals(seed: int, within_s: float) -> Iterator[TimedInjection]:
         job, third_s = RefusedThenCancelled(), within_s / 3
         for place, do in enumerate((job.refuse, job.cancel, job.keep)):
             yield TimedInjection(rng.uniform(place, place + 1) * third_s, do)
+
+
+def _is_adaptive(seed: int) -> bool:
+    """Return whether the accounts of a run have no configured rate limit."""
+    return random.Random(f"{seed} adaptive").random() < 0.4  # noqa: S311  repeatable, not secret
+
+
+def _throttling(seed: int, within_s: float) -> Iterator[TimedInjection]:
+    """Yield the limits of providers that throttle requests, in some runs, from a random source of their own."""
+    rng = random.Random(f"{seed} throttling")  # noqa: S311  repeatable, not secret
+    if rng.random() < 0.3:
+        for _ in range(rng.randrange(1, 4)):
+            yield TimedInjection(rng.choice([0.0, rng.uniform(0, within_s)]), injections.limit_requests)
 
 
 def _job_spec(rng: random.Random, number: int, account: str, desired: str) -> JobSpec:

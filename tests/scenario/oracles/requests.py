@@ -180,10 +180,11 @@ def excess_cancels(history: History) -> Iterator[str]:
 def rate_limit_exceeded(history: History) -> Iterator[str]:
     """Yield the requests that came before the provider wanted to hear of us again, and those beyond the rate."""
     served = sorted((each for each in history.events if isinstance(each, ProviderRequest)), key=lambda each: each.at)
+    has_rate_limits = any(isinstance(each, Edited) and each.revision.has_rate_limits for each in history.events)
     for process in {(each.account, each.life) for each in served}:
         requests = [each for each in served if (each.account, each.life) == process]
         yield from _before_retry_after(requests)
-        yield from _beyond_rate(requests)
+        yield from _beyond_rate(requests) if has_rate_limits else ()
 
 
 def _before_retry_after(requests: list[ProviderRequest]) -> Iterator[str]:
