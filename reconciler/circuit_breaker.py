@@ -21,8 +21,8 @@ PAUSE_MAX_S = 900.0
 class CircuitBreaker:
     """The pauses and the circuit breaker of a credential at a host, shared by the throttles of its accounts.
 
-    The circuit opens after `FAILURES_MAX` failures in a row. When the pause
-    is over, it is half open until a request succeeds. Another failed request opens it again.
+    The circuit opens after `FAILURES_MAX` failures in a row. When its pause is over, the circuit is half open until a
+    request succeeds. Another failed request opens it again.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """The errors that adapters, publishers and the throttle raise.
 
 Rules: the class of an error determines what happens next, and the code that raises it chooses the class. After a
-`TransientError` the request is retried. A `PermanentError` lasts until a person changes something. An adapter
-deliberately raises no other errors, and any other exception from an adapter is treated as a `DefectError`.
+`TransientError` the request is retried. A `PermanentError` lasts until a person changes something. Any other exception
+that an adapter raises is treated as a `DefectError`.
 A message never contains a secret.
 """
 
@@ -15,18 +15,18 @@ class Delivered(StrEnum):
     """Whether the provider may have acted on a request that failed."""
 
     NO = "no"
-    """It certainly has not, for example because the connection was refused or the provider responded with 429."""
+    """The provider did not act on it: for example, the connection failed or the response was HTTP 429."""
     UNKNOWN = "unknown"
-    """It may have: there was no response, or the response (5xx) does not show whether it did."""
+    """The provider may have acted on it: there was no response, or an HTTP 5xx response, which does not show that."""
 
 
 class Kind(StrEnum):
     """Why a retry will not help."""
 
     DENIED = "denied"
-    """401: the provider does not accept the credential for any request."""
+    """HTTP 401: the provider does not accept the credential for any request."""
     FORBIDDEN = "forbidden"
-    """403: the credential does not allow this request. Other requests may still be allowed."""
+    """HTTP 403: the credential does not allow this request. Other requests may still be allowed."""
     REFUSED = "refused"
     """The provider refused the request, or responded with a redirect, which is not followed."""
     INVALID = "invalid"
@@ -85,8 +85,8 @@ class ConflictError(Exception):
 
 
 class SupersededError(Exception):
-    """A request that was not sent, because the change was no longer wanted right before sending."""
+    """The request was not sent, because right before sending the change was no longer wanted."""
 
 
 class PublishError(Exception):
-    """A failure to publish statuses. The message states the cause."""
+    """Statuses could not be published. The message states the cause."""

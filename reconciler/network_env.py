@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-"""Variables that name certificate files or directories. The certificates from each of them that is set are trusted."""
+"""Variables that name certificate files or directories. If several are set, the certificates of all are trusted."""
 PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 NO_ADDRESS = (
     "HTTPS_PROXY or ALL_PROXY is not an address such as http://proxy.example.org:3128 "

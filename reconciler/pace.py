@@ -9,7 +9,7 @@ Rules:
   is forgotten. While no limit is known, the pace rises with each response.
 - Only a request that had to wait for the pace raises it, because an account that sends few requests reveals nothing
   about the limit. Therefore the limit is also forgotten if no request has been throttled for a while. The pace is then
-  at least the one with which the account began.
+  raised to at least its initial value.
 - The pace never exceeds its ceiling.
 
 The time is an argument, in seconds of any monotonic clock.
@@ -25,7 +25,10 @@ from reconciler.ports import Rate
 SLOWEST = 1 / 60
 """The lowest pace, in requests per second: a provider that throttles every request still receives one per minute."""
 GAIN = 0.7
-"""By how much each response raises the pace while no limit is known. The pace then doubles in about a second."""
+"""By how many requests per second each response raises the pace while no limit is known.
+
+The pace then doubles in about a second.
+"""
 STEP_S = 0.25
 """While a limit is known, the minimum time between two steps, so that a fast account does not reach it at once."""
 QUICKLY_TO = 0.9
@@ -39,7 +42,10 @@ FORGET_ABOVE = 1.5
 FORGET_AFTER_S = 300.0
 """A known limit is also forgotten if no request has been throttled for this many seconds."""
 BURST_S = 0.05
-"""While a limit is known, a burst has at most as many requests as it allows in this many seconds, but at least one."""
+"""While a limit is known, a burst contains at most the requests that the limit allows in this many seconds.
+
+A burst always contains at least one request.
+"""
 LOW = 8
 """If at most this many requests are left in a long window, they are spread over the rest of the window."""
 LONG_WINDOW_S = 5.0
@@ -143,7 +149,7 @@ class Pace:
         self._tokens = min(self._tokens, 0.0)
 
     def pause(self, until: float) -> None:
-        """Send nothing until this time, and no burst after it, because a burst would be throttled again."""
+        """Record a pause that ends at this time. No burst follows it, because a burst would be throttled again."""
         if until > self._at:
             self._refill(until)
             self._tokens = min(self._tokens, 1.0)
@@ -178,5 +184,5 @@ class Pace:
             self._per_second = max(self._per_second, min(self._rate.requests_per_second, self._ceiling))
 
     def _per_second_until(self, now: float) -> float:
-        """Return the pace up to this time: a spread window lowers it."""
+        """Return the pace that applies until this time. While the rest of a window is spread, the pace is lower."""
         return min(self._per_second, self._spread) if now < self._spread_until else self._per_second

@@ -1,7 +1,7 @@
 """The check right before a change request is sent, because the request may have waited for its turn.
 
-Rules: the check is a context variable, so that adapters need not pass it on. A request is a change request if and only
-if it is sent within `abort_unless`.
+Rules: the check is stored in a context variable, so that adapters need not pass it on. A request is a change request if
+and only if it is sent within `abort_unless`.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _names_of(kind: type) -> tuple[str, ...]:
-    """Return the fields of a class of records; none of any other class."""
+    """Return the field names of a dataclass, or an empty tuple for any other class."""
     if kind not in _FIELDS:
         _FIELDS[kind] = tuple(each.name for each in fields(kind)) if is_dataclass(kind) else ()
     return _FIELDS[kind]

@@ -33,15 +33,15 @@ SECRET_MIN = 8
 RUN_MIN = 12
 """The minimum length of a part of a secret that is found, in characters."""
 NEARLY = 0.8
-"""The minimum length of such a part, as a share of the secret. Both minimums apply."""
+"""The minimum length of a part of a secret that is found, as a share of the secret. `RUN_MIN` applies too."""
 KEPT_PER_SOURCE = 8
 """The maximum number of secrets per source. After a rotation, a response may still contain the previous secret."""
 ENCODED_TIMES = 3
 """How many layers of one encoding are decoded."""
 PIECE_MAX = 4096
-"""The maximum length of a piece of text that is redacted in part. A longer one with a secret is redacted as a whole."""
+"""In a piece of text of at most this many characters, only the secret is redacted; a longer piece is redacted whole."""
 PIECES_MAX = 200
-"""The maximum number of pieces of a text that are redacted in part. Others with a secret are redacted as a whole."""
+"""The maximum number of pieces of a text in which only the secret is redacted; further ones are redacted whole."""
 
 _CAPITALS, _SMALL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
 _FOLDED = bytes.maketrans(_CAPITALS + b"-_", _SMALL + b"+/")
@@ -107,7 +107,7 @@ def _needles(secret: str) -> Iterator[_Needle]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A text, perhaps decoded, with the start and end of each of its characters in the original text."""
+    """The original text or a decoded form of it, with the position of each character in the original text."""
 
     text: str
     begins: list[int]

@@ -40,9 +40,9 @@ WAIT_MAX_S = 5.0
 TICK_S = 0.0001
 """The minimum length of a timer, because a timer may fire a little early."""
 TOLD_PAUSE_MAX_S = 60.0
-"""The maximum pause for a used-up window if the request was not throttled, because throttling is only predicted."""
+"""The maximum pause for an exhausted window if the request was not throttled, because throttling is only predicted."""
 _PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""The statuses whose `Retry-After` pauses the whole account. That of a throttled request does so with any status."""
+"""With these HTTP statuses, and after any throttled request, `Retry-After` pauses the whole account."""
 
 
 class Permit:
@@ -56,7 +56,7 @@ class Permit:
     """What the response said about the request rate."""
 
     pause_s: float | None = None
-    """How long the provider asks to send no requests, in seconds, or None if it does not ask."""
+    """The pause that the provider requested, in seconds, or None if it requested no pause."""
 
     def __init__(self, waited_s: float) -> None:
         self.waited_s = waited_s
@@ -99,7 +99,7 @@ class Throttle:
         self._breaker = breaker or CircuitBreaker()
         self._is_probing = False
         self._failed_at = 0
-        """The number of the latest opening of the circuit when a request of this account last failed."""
+        """The serial number of the circuit's latest opening at the time of this account's last failed request."""
         self._queue: list[_Waiting] = []
         self._arrivals = count()
         self._timer: asyncio.TimerHandle | None = None
@@ -252,7 +252,7 @@ class Throttle:
                 first.turn.set_result(None)
 
     def _wait_s(self, now: float, first: _Waiting) -> float:
-        """Return how long the first request in the queue must wait, in seconds. Record whether the pace is why."""
+        """Return how long the first request must wait, in seconds. Record whether it waits because of the pace."""
         pause_s = self._breaker.paused_until - now
         pace = self._pace_of(now)
         if pause_s > 0:
@@ -269,7 +269,7 @@ class Throttle:
             self._serve()
 
     def _obstacle(self, now: float) -> TransientError | None:
-        """Return the error to raise because no request may be sent soon, or None."""
+        """Return the error to raise if no request may be sent soon, or None."""
         if self._is_stopped:
             msg = "this process is about to stop, so this request was not sent"
             return TransientError(msg, delivered=Delivered.NO)

@@ -1,6 +1,6 @@
 """Read the times in a response's headers: `Date` and `Retry-After`.
 
-Rules: the functions are pure. An invalid value is read as None, and a pause is at most `RETRY_AFTER_MAX_S`.
+Rules: the functions are pure. They return None for an invalid value, and limit a pause to `RETRY_AFTER_MAX_S`.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ __all__ = ["BODY_MAX", "Deadlines", "HttpTransport", "Throttle"]
 BODY_MAX = 16 * 1024 * 1024
 """The maximum size of a response, in bytes after decompression."""
 SENDS_MAX = 5
-"""The maximum number of times that a request that changes nothing is sent while it is throttled."""
+"""The maximum number of times that a throttled request is sent, if it changes nothing."""
 
 _ONLY_READS = frozenset({"GET", "HEAD"})
 _CONNECTION_WORKED = frozenset({"connection.connect_tcp.started", "http11.receive_response_headers.complete"})

@@ -30,7 +30,7 @@ from reconciler.ports import BINDINGS_MAX, Located, ProviderType, Rate, Snapshot
 PLACES_MAX = 5
 """The maximum number of files that a message lists."""
 CONCURRENCY_MAX = 64
-"""The maximum number of concurrent requests to an account, unless its document sets another or its type needs more."""
+"""The maximum number of concurrent requests to an account, unless its document or its type sets another maximum."""
 SEARCHED_MAX = 20
 """The maximum number of unknown names for which the resolver looks for a similar declared name."""
 
@@ -244,7 +244,7 @@ class AccountResolver:
         return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "provider"))
 
     def _undeclared(self, name: str) -> SpecProblem | None:
-        """Return why a name without a usable Provider document must not be used as a provider type; None if it may."""
+        """Return why a name without a usable Provider document cannot be used as a provider type, or None."""
         if name in self._doubled:
             message = f"the Provider document {name!r} occurs more than once, so it is not clear which one applies"
         elif name in self._broken:
@@ -285,7 +285,7 @@ def _doubled(snapshot: Snapshot) -> frozenset[str]:
 def _rate(spec: ProviderSpec, type_: ProviderType) -> Rate:
     """Return the rate limit of an account.
 
-    A value in its document is also an upper bound. Without one, the limit adapts to the provider's responses.
+    A rate that the account's document sets is also the maximum. Otherwise, the rate may rise above its initial value.
     """
     written, begin = spec.rate_limit, type_.rate
     return Rate(

@@ -48,7 +48,7 @@ class ApplyContext:
     edition: int = 0
     """The publisher's edition at the time when the statuses were read on which the decisions are based."""
     holds: Callable[[Subject], bool] = lambda _: True
-    """A function that returns whether the newest pass still allows a change for this spec."""
+    """A function that returns whether the newest pass still allows a change for a spec."""
     notify: Notify = ignore_event
     journal: Journal | None = None
 

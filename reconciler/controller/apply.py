@@ -28,7 +28,7 @@ from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
 
 LANES = 8
-"""The maximum number of jobs from list rows that are confirmed by id and changed at the same time."""
+"""The maximum number of concurrent requests for jobs that only a list has shown. Each job is first retrieved by id."""
 
 
 async def apply_plan(

@@ -32,7 +32,7 @@ class HealthTracker:
     _looked_at: set[Account | None] = field(default_factory=set)
     """The accounts with at least one observation, successful or failed."""
     _is_ready: bool = False
-    """Whether every wanted account has been observed at least once, even if that failed. Once True, it stays True."""
+    """Whether every wanted account has been observed at least once, successfully or not. Once True, it stays True."""
 
     @classmethod
     def beginning(cls, now: float, interval_s: float) -> HealthTracker:

@@ -34,7 +34,7 @@ class Listing:
     is_overtaken: bool = False
     """Whether reading stopped early, because the newest pass changed something for this account."""
     pages: int = 0
-    """The number of pages that were read; 0 if the list could not be read to its end."""
+    """The number of pages that were read; 0 if the list is broken or the account failed."""
 
 
 async def walk(

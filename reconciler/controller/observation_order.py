@@ -49,7 +49,7 @@ class ObservationRequest:
     is_part: bool = False
     """Whether the account has further jobs that this pass does not observe."""
     missed: frozenset[JobRef] = frozenset()
-    """The jobs that their last observation requested and could not show. They are retrieved last."""
+    """The jobs that an earlier observation requested but could not show. They are retrieved last."""
     doubted: frozenset[JobRef] = frozenset()
     """The jobs whose absence the last observation doubted."""
     absent: frozenset[JobRef] = frozenset()

@@ -82,7 +82,7 @@ class BoundedAccounts:
         return self.accounts.rate(target)
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the current request rate of each open account and what limits it, by the text of the account."""
+        """Return the request rate of each open account and what limits it, by the account's text in statuses."""
         return self.accounts.request_rates()
 
     def requests(self, account: Account) -> int:

@@ -1,4 +1,4 @@
-"""The rules on which spec files may use a credential at a host, from the operator's file and the Provider documents.
+"""Decide which spec files may use a credential at a host, by the rules of the operator's file and Provider documents.
 
 Rules: the `allowedPaths` of a valid Provider document apply to every file that uses the same credential at the same
 host, whatever type, options, path or name the file uses. A file must match the `allowedPaths` of every such document.
@@ -30,7 +30,7 @@ class AllowedPaths:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The operator's rule on which files may use a credential."""
+    """One rule of the operator's file: the spec files that may use a credential."""
 
     credential: str
     host: str | None
@@ -39,7 +39,7 @@ class Ruling:
 
 
 class PathRules:
-    """All rules on which files may use which credential."""
+    """All rules that restrict which spec files may use a credential."""
 
     def __init__(
         self, documents: Iterable[tuple[CredentialScope, AllowedPaths]], rulings: Iterable[Ruling] = ()

@@ -1,4 +1,4 @@
-"""Plan one account: decide about each job from its observation, then apply the change budget. Send no request."""
+"""Plan one account: decide about each job from its observation, then apply the change budget. No request is sent."""
 
 from __future__ import annotations
 

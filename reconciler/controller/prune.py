@@ -168,7 +168,7 @@ def _unneeded(desired: DesiredSpecs, busy: Collection[str], runtime: Runtime) ->
 
 
 def _excess(deleted: Collection[str], specs: int, limits: ChangeLimits) -> str:
-    """Return "N of M" if the limits do not allow that N statuses are removed at once; otherwise, an empty string."""
+    """Return "N of M" if the limits forbid removing N statuses at once; otherwise, an empty string."""
     total = specs + len(deleted)
     if not deleted or (specs and judge("statuses", tuple(deleted), 0, total, limits) is None):
         return ""
@@ -195,7 +195,7 @@ def _remove(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:
 
 
 def attempt(what: str, change: Callable[[], object], done: str = "written") -> tuple[str, ...]:
-    """Call `change`. If it raises `OSError`, return an error message, in which `what` is the object of the change."""
+    """Call `change`. If it raises `OSError`, return the message that `what` could not be `done`, with the cause."""
     try:
         change()
     except OSError as error:

@@ -39,10 +39,10 @@ class RequestCosts:
         return self._list_s(self.pages) < self._retrieve_s(jobs)
 
     def ends_list(self, pages: int, found: int, missing: int) -> bool:
-        """Return whether to stop reading a list after so many pages, and to retrieve the missing jobs.
+        """Return whether to stop reading a list after this many pages, and to retrieve the missing jobs instead.
 
-        Retrieving them must cost at most as much as the pages read so far, so that a list without them wastes no more
-        than that. It must also cost at most as much as the pages ahead, if each shows as many of the jobs as so far.
+        Retrieving them must cost at most as much as the pages that were read. A list without these jobs then wastes no
+        more than that. It must also cost at most as much as the further pages, if each shows as many jobs as before.
         """
         ahead = self._list_s(math.ceil(missing * pages / found)) if found else math.inf
         return self._retrieve_s(missing) <= min(self._list_s(pages), ahead)

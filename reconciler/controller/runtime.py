@@ -45,7 +45,7 @@ class Accounts(Protocol):
         ...
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the current request rate of each open account and what limits it, by the text of the account."""
+        """Return the request rate of each open account and what limits it, by the account's text in statuses."""
         ...
 
     def requests(self, account: Account) -> int:

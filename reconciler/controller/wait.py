@@ -45,7 +45,9 @@ async def wait_for(
     timeout_s: float,
     on_report: Callable[[Report], None],
 ) -> tuple[Report, ExitCode]:
-    """Wait for the goal. Return the last report, and exit code 0, 1 (a job cannot reach the goal) or 75 (timeout).
+    """Wait until every job reaches the goal. Return the last report, and the exit code.
+
+    The exit code is 0 (every job reached the goal), 1 (a job can no longer reach it) or 75 (timeout).
 
     Args:
         look: returns a report that contains only the awaited jobs.

@@ -34,7 +34,7 @@ GRACE_S = 20.0
 """How long a running pass may continue after a stop is requested. Including clean-up, the process ends within 25 s."""
 JITTER = 0.1
 EARLY_SHARE = 0.2
-"""Fraction by which a job's poll may be brought forward to share a request with another job of its account."""
+"""The fraction by which a job's poll may be brought forward to share a request with another job of its account."""
 SOONEST_S = 0.05
 """The minimum wait for the next due job, so that jobs that are due together share a pass. A change ends the wait."""
 PATIENCE_S = 0.2

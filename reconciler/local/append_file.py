@@ -2,8 +2,8 @@
 
 Rules: before each line, the file at the path is compared with the open file, as in
 `logging.handlers.WatchedFileHandler`. If the file was moved or deleted, it is recreated. If a line was written only in
-part, because the disk is full, the next line starts on a new line. A pipe without a reader is an error and does not
-block.
+part, because the disk is full, the next line starts on a new line. Opening a pipe that no process reads raises an error
+instead of blocking.
 """
 
 from __future__ import annotations

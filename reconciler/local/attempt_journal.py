@@ -47,7 +47,7 @@ class StateJournal:
         self._requested: tuple[Requested, ...] | None = None
         self._known: KnownStatuses | None = None
         self._is_stale = False
-        """Whether the file still contains attempts that were forgotten."""
+        """Whether the file still contains attempts that `forget` removed."""
 
     def since(self) -> datetime:
         """Return when the journal was started. It lacks earlier attempts. Raises `OSError` if it cannot be read."""

@@ -1,8 +1,8 @@
 """Check whether a credential may be sent to a host. The operator decides that, never a spec.
 
 Theory: the author of a Provider document chooses its base URL. Without a policy, a document could send the operator's
-key to any server. Therefore credentials are bound to hosts in a place outside of the specs. A credential is sent only
-to the hosts that it is bound to.
+key to any server. Therefore the operator binds credentials to hosts, in a place outside the specs. A credential is sent
+only to the hosts that it is bound to.
 
 Rules:
 
@@ -86,7 +86,9 @@ class Trust:
 
     @classmethod
     def read(cls, environ: Mapping[str, str], files: Mapping[str, str], from_config: Iterable[Binding] = ()) -> Self:
-        """Return the bindings in `RECONCILE_TRUST`, in each trust file (text by name), and in the operator's config.
+        """Return the bindings in `RECONCILE_TRUST`, in the trust files, and in the operator's config.
+
+        `files` contains the text of each trust file, by the file's name.
 
         Raises `ValueError` if a binding is invalid, with a message that names the variable, or the file and line.
         """
@@ -132,7 +134,7 @@ class Trust:
         return _over_plain_http(credential, endpoint, path)
 
     def _built_in(self, type_: ProviderType, options: BaseModel) -> Iterator[Binding]:
-        """Yield the implicit bindings of the default credential: the vendor's own URL, and that in its variable."""
+        """Yield the default credential's built-in bindings: for the vendor's own URL and the URL in its variable."""
         usual = credential_name(type_, None)
         given = next(filter(None, map(self.environ.get, type_.url_variables)), "")
         for url, path in ((type_.own_url(options) or "", ""), (given, _path_of(given))):

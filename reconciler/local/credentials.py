@@ -66,7 +66,7 @@ def _resolve(path: str) -> tuple[str, str]:
     directory, name = os.path.split(path)
     home, real = os.path.realpath(directory), os.path.realpath(path)
     is_at_home = name not in {"", ".", ".."} and real.startswith(f"{home.rstrip('/')}/")
-    return os.path.join(home, name) if is_at_home else real, real  # noqa: PTH118  texts, as bindings are
+    return os.path.join(home, name) if is_at_home else real, real  # noqa: PTH118  a text, as in bindings
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class FileCredentials:
     def read(self) -> str:
         """Return the file's text without its final line break.
 
-        Raises `PermanentError(missing)` if the file is empty, or may not or cannot be read.
+        Raises `PermanentError(missing)` if the file is empty, must not be read, or cannot be read.
         """
         try:
             name, real = _resolve(str(self.path))

@@ -144,7 +144,10 @@ class LocalDisk:
 
 
 def _stamp(path: os.DirEntry[str] | Path) -> tuple[int, ...] | None:
-    """Return a stamp that changes with the file's bytes, within the clock's resolution. None if there is no file."""
+    """Return a stamp that changes when the file's bytes change, or None if there is no file.
+
+    Two changes within one tick of the clock may leave the stamp unchanged.
+    """
     try:
         facts = path.stat(follow_symlinks=False)
     except OSError:

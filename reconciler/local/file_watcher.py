@@ -29,7 +29,7 @@ from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_walk import stamps
 
 STEP_MS = 5
-"""A notification is sent once no file has changed for this long. This is the usual delay after a file is saved."""
+"""A notification is sent once no file has changed for this long. This is the typical delay after a file is saved."""
 DEBOUNCE_MS = 50
 """A notification is sent after this long at the latest, even if files continue to change."""
 RETRY_S = 5.0

@@ -26,7 +26,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KERNELS = ("/dev/", "/proc/")
 _STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/full"})
 STALE_AFTER_NS = 3600 * 10**9
-"""A temporary file that is older than a new one by more than this was left behind by a killed process."""
+"""How old a temporary file must be to be removed, in nanoseconds. Such a file was left behind by a killed process."""
 
 
 def is_temporary(name: str) -> bool:
@@ -131,7 +131,10 @@ LINK_REFUSED = "this is a link, and links are not written through: name the file
 
 
 def _remove_stale(fresh: Path) -> None:
-    """Remove temporary files that killed processes left beside a new file, whose time serves as the current time."""
+    """Remove the temporary files that killed processes left in the directory of a new file.
+
+    The time of the new file serves as the current time.
+    """
     now = fresh.stat().st_mtime_ns
     with suppress(OSError), os.scandir(fresh.parent) as entries:
         for entry in entries:

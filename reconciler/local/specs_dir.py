@@ -1,8 +1,8 @@
 """The specs directory as a source of documents.
 
-Rules: a mistake of a user or a refusal of the disk is a diagnostic and never an exception. A path that cannot be read
-is in `broken_files`, directories included (the root as an empty path), because then no absence can be concluded.
-Unchanged bytes are not parsed twice, and with an index an unchanged file is not even opened.
+Rules: a user's mistake or a disk error is reported as a diagnostic and never raised. A file or directory that cannot be
+read is in `broken_files` (the root as an empty path), so that no spec in it is treated as deleted. Unchanged bytes are
+not parsed twice. With an index, an unchanged file is not even opened.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SpecsDir:
         status_root: the directory of statuses. It is not searched for specs, nor is `status` at the root.
         disk: the disk that contains the files.
         display: the directory as the user typed it. Diagnostics start with it.
-        index: what was read of the files before. Without one, every file is read.
+        index: the parsed contents of files from earlier runs. Without an index, every file is read.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class SpecsDir:
         return self._with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped))
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Read a file again, and return its job of the given name. None unless there is exactly one valid job."""
+        """Read a file again, and return its job of the given name, or None if it does not contain exactly one."""
         try:
             contents = self._parse_uncached(file)
         except OSError:
@@ -149,7 +149,7 @@ class SpecsDir:
         return before.contents
 
     def _known(self, found: Found, *, by_content: bool) -> _ParsedSpecs | None:
-        """Return what is known of a file that need not be read, or None."""
+        """Return the contents of a file if they are known without reading it, or None."""
         before = self._parsed.get(found.path)
         if before is not None:
             is_same = before.stamp is not None and before.stamp == found.stamp
@@ -251,7 +251,7 @@ class _ParsedSpecs:
     """The file's stamp just before it was read."""
     contents: Snapshot
     is_certain: bool
-    """Whether the file is unchanged while its stamp is, so that this process need not read it again."""
+    """Whether an unchanged stamp shows that the file is unchanged, so that this process need not read it again."""
 
 
 def _settings_in(contents: Snapshot) -> list[Settings]:

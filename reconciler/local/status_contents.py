@@ -22,7 +22,7 @@ class StatusFile:
     contents: bytes | JobStatus
     """The bytes of the file, or a status whose rendered text equals them."""
     status: JobStatus | ProviderStatus | None
-    """None if the file is not a status of reconcile."""
+    """The status, or None if the file is not a status that reconcile wrote."""
     is_certain: bool = False
     """Whether this process need not read the file again while its stamp stays the same."""
 
@@ -46,7 +46,7 @@ def row_of(file: StatusFile) -> str | None:
 
 
 def parse_file(path: str, data: bytes) -> JobStatus | ProviderStatus | None:
-    """Return the status in a file, or None if it is not a file of reconcile. Raises the errors of `status_parser`."""
+    """Return the status in a file, or None if reconcile did not write it. Raises the errors of `status_parser`."""
     if not is_status_file(data):
         return None
     read = parse_provider_status if path.startswith(PROVIDERS) else parse_status

@@ -6,8 +6,8 @@ Rules:
 - Other files in the tree stay untouched.
 - A discarded file is overwritten only by the status that belongs there. A file from a later version of reconcile is
   never overwritten.
-- A file that could not be read this time is unknown, not missing. It is overwritten only if this process wrote it.
-- With an index, an unchanged file is not opened, and a status that did not change is not even rendered.
+- A file that the last `load` could not read is unknown, not missing. It is overwritten only if this process wrote it.
+- With an index, an unchanged file is not opened, and an unchanged status is not even rendered.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class StatusDirectory:
         self._disk = disk
         self._index = index
         self._bytes: dict[str, bytes | JobStatus] = {}
-        """The bytes of each file, or the status to whose text they are equal."""
+        """The bytes of each file, or a status whose rendered text equals them."""
         self._replaced: dict[str, dict[str, bytes]] = {}
         """By name, the files that the last `write` replaced. A later `load` may read the new files."""
         self._parsed: dict[str, StatusFile] = {}
@@ -81,7 +81,7 @@ class StatusDirectory:
     def _known_file(
         self, path: str, stamp: StatusStamp, before: StatusFile | None, *, by_content: bool
     ) -> StatusFile | None:
-        """Return what is known of a file that need not be read, or None."""
+        """Return the contents of a file if they are known without reading it, or None."""
         if before is not None:
             is_same = stamp is not None and before.stamp == stamp
             return before if is_same and (before.is_certain or not by_content) else None
@@ -89,7 +89,7 @@ class StatusDirectory:
         return None if row is None or self._index is None else file_of_row(row, stamp, is_certain=self._index.is_brief)
 
     def _load_file(self, path: str, stamp: StatusStamp, known: StatusFile | None, begun_at: datetime | None) -> None:
-        """Read one file, and record what it is."""
+        """Read one file, and record its status, or why it has none."""
         try:
             self._parsed[path] = self._read(path, stamp, known, begun_at)
         except StatusTooNewError as error:
@@ -232,12 +232,12 @@ class StatusDirectory:
         self._index.save()
 
     def _bytes_of(self, path: str) -> bytes | None:
-        """Return the bytes of a file as they are known, or None if there is none."""
+        """Return the last known bytes of a file, or None if there is no file."""
         found = self._bytes.get(path)
         return render_status(found).encode() if isinstance(found, JobStatus) else found
 
     def _is_unmoved(self, path: str, status: JobStatus) -> bool:
-        """Whether a status is the one that an unchanged file holds, so that rendering it would give the same bytes."""
+        """Return whether an unchanged file contains this status, so that rendering it would give the same bytes."""
         known = self._bytes.get(path)
         is_same = isinstance(known, JobStatus) and (known is status or known == status)
         is_alone = self._paths[status.name] == {path}

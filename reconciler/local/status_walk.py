@@ -1,7 +1,7 @@
 """List the files in a status tree, and the paths in it that cannot be read.
 
-Rules: a path that could not be read this time is treated as unknown, not missing. The path is reported, and a status
-below it must not be assumed to be absent. A file that cannot be a status because of its name, depth or type is ignored.
+Rules: a path that cannot be read is treated as unknown, not missing. The path is reported, and a status below it must
+not be assumed to be absent. A file that cannot be a status because of its name, depth or type is ignored.
 Links are ignored, because reconcile does not create links.
 """
 
