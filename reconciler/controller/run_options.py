@@ -138,12 +138,12 @@ class SafetyOptions:
 
     def _stricter(self, *ruled: Safety) -> guard.ChangeLimits:
         """Return the limits of the command line, each tightened by the first value for it in `ruled`."""
-        usual = guard.ChangeLimits()
+        default = guard.ChangeLimits()
         return guard.ChangeLimits(
-            _least(usual.max_cancels, self.max_cancels, *(each.max_cancels for each in ruled)),
-            _least(usual.max_cancel_percent, self.max_cancel_percent, *(each.max_cancel_percent for each in ruled)),
+            _least(default.max_cancels, self.max_cancels, *(each.max_cancels for each in ruled)),
+            _least(default.max_cancel_percent, self.max_cancel_percent, *(each.max_cancel_percent for each in ruled)),
             _least(
-                usual.max_cancels_absolute, self.max_cancels_absolute, *(each.max_cancels_absolute for each in ruled)
+                default.max_cancels_absolute, self.max_cancels_absolute, *(each.max_cancels_absolute for each in ruled)
             ),
         )
 
@@ -184,10 +184,10 @@ class Publishing:
         return self.is_committed or self.is_pushed or self.status_branch is not None
 
 
-def _least(usual: int, flag: int | None, *ruled: int | None) -> int:
-    """Return the smaller of the flag and the first value given in `ruled`, or `usual` if neither is given."""
+def _least(default: int, flag: int | None, *ruled: int | None) -> int:
+    """Return the smaller of the flag and the first value in `ruled`, or `default` if there is neither."""
     given = [each for each in (flag, next((each for each in ruled if each is not None), None)) if each is not None]
-    return min(given, default=usual)
+    return min(given, default=default)
 
 
 def run_options(selection: Selection, brakes: SafetyOptions, operator: OperatorSpec | None = None) -> RunOptions:

@@ -29,9 +29,10 @@ Stamp = tuple[int, ...] | None
 _FORMAT = "reconcile index 1"
 _SEAL_LENGTH = 64
 _SECOND = 10**9
-_FINE, _COARSE = _SECOND // 50, 2 * _SECOND
-"""The longest tick of the clock that stamps files, in nanoseconds: in most file systems, and in those that store only
-whole seconds."""
+_FINE = _SECOND // 50
+"""The longest tick of the clock that stamps files, in nanoseconds, in most file systems."""
+_COARSE = 2 * _SECOND
+"""The longest tick of that clock in file systems that store only whole seconds, in nanoseconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOT = 0
 
@@ -45,8 +46,8 @@ class FileIndex:
         reader: the identity of the code that creates and reads the rows.
         now: the clock.
         is_kept: whether the index will be saved. Otherwise a row is dropped once it was used.
-        is_brief: whether this process ends soon. It then reads no file twice whose stamp stays the same. A watch reads
-            all files again from time to time, because a stamp does not show every change.
+        is_brief: whether this process ends soon. Such a process does not read a file again while its stamp stays the
+            same. A watch reads all files again from time to time, because a stamp does not show every change.
     """
 
     def __init__(self, file: Path, disk: Disk, reader: str, now: Now, *, is_kept: bool, is_brief: bool = True) -> None:
@@ -133,7 +134,7 @@ def reader_id(modules: Iterable[ModuleType], *packages: str) -> str:
 
 
 def _own_bytes(file: Path) -> bytes:
-    """Return the bytes of a file, or no bytes if it cannot be read or another user can have written to it."""
+    """Return the bytes of a file, or no bytes if it cannot be read or another user could have written to it."""
     try:
         above = file.parent.stat()
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
