@@ -1,4 +1,4 @@
-"""The host for runs outside of a supported CI host: on a terminal, in a cron job, or in another CI system."""
+"""The host for runs outside every supported CI host: on a terminal, in a cron job, or in another CI system."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class ConsoleOutput:
         return SystemClock().now()
 
     def canvas(self, stream: TextIO) -> Canvas:
-        """Return the canvas for a stream. No line is folded in a pipe, so that a program reads whole lines."""
+        """Return the canvas for a stream. Lines in a pipe are not folded, so that a program reads whole lines."""
         return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_terminal(stream) and not self.is_colorless)
 
     def context(self, reported: Collection[str] = ()) -> RenderContext:
@@ -146,7 +146,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _width(stream: TextIO) -> int:
-    """Return the width of a terminal, which `COLUMNS` overrides. If the stream is not a terminal, it is unlimited."""
+    """Return the width of a terminal, which `COLUMNS` overrides, or `UNLIMITED_WIDTH` for any other stream."""
     try:
         width = os.get_terminal_size(stream.fileno()).columns
     except OSError:

@@ -47,7 +47,7 @@ def _missing_text(lines: int) -> str:
 
 
 class BackgroundStream(io.TextIOBase):
-    """A text stream whose descriptor is written by a background thread. `write` waits only if the queue is full.
+    """A text stream that writes to its descriptor in a background thread. `write` waits only if the queue is full.
 
     Args:
         descriptor: the file descriptor to write to.

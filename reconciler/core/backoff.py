@@ -31,12 +31,12 @@ CONFIRM_FIRST = timedelta(seconds=1)
 CONFIRM_MAX = timedelta(seconds=60)
 """The maximum delay before the job of an open request is polled again."""
 FAILURE_FIRST_S = 1.0
-"""The length of the range of the random delay after one failed observation, in seconds.
+"""After one failed observation, the delay is a random number from a range of this length, in seconds.
 
-It doubles with each further failure. The range begins at half of this value.
+The length doubles with each further failure. The range begins at half of this value.
 """
 FAILURE_MAX_S = 450.0
-"""The maximum length of that range, in seconds."""
+"""The maximum length of the range of random delays, in seconds."""
 
 
 def is_last_attempt_accepted(receipt: Receipt) -> bool:

@@ -37,10 +37,10 @@ class ApprovalUse:
     names: set[str] = field(default_factory=set)
     """The specs for which `--allow-cancel NAME` has been used."""
     _granted: dict[tuple[JobRef, Verb], tuple[datetime, str]] = field(default_factory=dict)
-    """The time and label of each approval, by job and verb. Without a later receipt, the request was not sent."""
+    """The time and label of each approval, by job and verb. If the job has no later receipt, no request was sent."""
 
     def granted(self, change: PlannedChange) -> str | None:
-        """Return the label of the approval of a change that was approved earlier and not sent yet, or None."""
+        """Return the label under which a change was approved earlier, or None if it was not or has been sent since."""
         at, by = self._granted.get((change.ref, change.verb), (None, None)) if change.verb else (None, None)
         return by if at is not None and all(each.requested_at < at for each in change.receipts) else None
 
@@ -62,7 +62,7 @@ class Judged:
     counted: frozenset[str] = frozenset()
     """The specs whose changes are first attempts, by name. The journal records them."""
     approved: Mapping[str, str] = field(default_factory=dict)
-    """The label of the approval of each approved change, by spec name."""
+    """The label under which each change was approved, by spec name."""
     refused: frozenset[str] = frozenset()
     """The specs whose changes are refused, by name."""
     refusals: tuple[Refusal, ...] = ()
@@ -100,7 +100,7 @@ class ChangeBudget:
         """Judge the first attempts of one account as one batch, together with the account's pending refusals.
 
         Args:
-            account: the line that names the account.
+            account: the account's text in statuses.
             changes: the account's specs, with the change that is due for each.
             now: the current time.
             is_provisional: whether the rest of the account is not observed yet. A refusal is then not recorded.
@@ -139,9 +139,9 @@ class ChangeBudget:
         return [each for each in changes if self.past.is_first_attempt(each)]
 
     def _approved(self, batch: list[PlannedChange], others: Mapping[str, str], now: datetime) -> dict[str, str]:
-        """Return the label of the approval of each approved spec.
+        """Return the label under which each change is approved, by spec name.
 
-        A change that was approved earlier and not sent yet keeps its approval, so it uses up no further one.
+        A change that was approved earlier and not sent yet keeps its approval, so it uses up no further approval.
         """
         granted = {each.name: by for each in batch if (by := self.use.granted(each)) is not None}
         left = replace(self.approvals, names=self.approvals.names - self.use.names)

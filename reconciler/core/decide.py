@@ -88,7 +88,7 @@ def decide(
 def decide_in_full(
     subject: Subject, observation: Observation, last: JobStatus | None, now: datetime, *, is_refused: bool = False
 ) -> Decision:
-    """Return the decision about one job, however little has changed; the arguments are those of `decide`."""
+    """Return the decision about one job, even if nothing has changed. The arguments are those of `decide`."""
     if isinstance(observation, Unobserved):
         return _decide_unobserved(subject, last, now)
     seen = situate(subject, observation.job, last, now, is_refused=is_refused)

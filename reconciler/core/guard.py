@@ -20,7 +20,7 @@ from reconciler.model.spec import Safety
 
 PERCENT = 100
 BY_NAME = "--allow-cancel"
-"""The label in a receipt whose change an operator approved by the name of the spec."""
+"""The label that a receipt records if an operator approved its change by the name of the spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ChangeLimits:
     max_cancels_absolute: int = 20
 
     def stricter(self, other: ChangeLimits) -> ChangeLimits:
-        """Return limits with the stricter value of each field of the two."""
+        """Return limits that have, in each field, the stricter value of `self` and `other`."""
         return ChangeLimits(
             min(self.max_cancels, other.max_cancels),
             min(self.max_cancel_percent, other.max_cancel_percent),
@@ -59,14 +59,14 @@ class Approvals:
 
     @property
     def by_count(self) -> str | None:
-        """The label in a receipt whose change `--allow-cancels N` approved."""
+        """The label that a receipt records if `--allow-cancels N` approved its change; None without that option."""
         return None if self.count is None else f"--allow-cancels {self.count}"
 
 
 def approve(
     batch: Iterable[str], approvals: Approvals, now: datetime, used: Collection[UsedApproval] = (), used_count: int = 0
 ) -> dict[str, str]:
-    """Return the label of the approval of each approved spec, by name.
+    """Return the label under which each change is approved, by spec name.
 
     Args:
         batch: the names of the specs whose first attempt is due.
@@ -120,7 +120,7 @@ def judge(
         earlier: the number of unapproved first attempts in the last hour.
         unfinished: the number of jobs in the scope that are known to be unfinished.
         limits: the limits of the scope.
-        doubt: why the attempts of the last hour cannot be counted, or None. If they cannot, every batch is refused.
+        doubt: why the attempts of the last hour cannot be counted, or None if they can. A doubt refuses every batch.
     """
     total = earlier + len(batch)
     is_many = total > limits.max_cancels and total * PERCENT > limits.max_cancel_percent * unfinished

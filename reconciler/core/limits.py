@@ -19,7 +19,7 @@ from reconciler.model.status import NOT_JUDGED, JobFacts
 _WAITING = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.CANCELLING})
 """The phases of a job that may never have started.
 
-They include `cancelling`, because a cancel for `maxQueued` must not remove the reason for itself.
+They include `cancelling`, so that a job still exceeds `maxQueued` while it is being cancelled for that limit.
 """
 
 
@@ -72,10 +72,9 @@ def unjudged(
     *,
     may_have_started: bool = False,
 ) -> str | None:
-    """Return a text with the limits of an unfinished job that cannot be judged, and why. None if there are none.
+    """Return a text that names the limits of an unfinished job that cannot be judged, and says why, or None.
 
-    The arguments are those of `reached`. The text contains no value that changes with time, so that it causes no
-    writes.
+    The arguments are those of `reached`. The text does not change as time passes, so that it causes no writes.
     """
     if limits is None:
         return None

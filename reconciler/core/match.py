@@ -26,7 +26,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
 
 OTHERS_MAX = 5
-"""The maximum number of duplicates in a message. Without it, each of many duplicates would list all the others."""
+"""The maximum number of duplicates in a message. Without this limit, each duplicate would list all the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def _by_phase(subject: Subject, status: JobStatus, now: datetime) -> timedelta:
         return _same_again(now - since, CANCELLING_FIRST, CANCELLING_MAX)
     is_change_wanted = status.is_reconciling or status.ready.reason is Reason.REFUSED_BY_GUARD
     if status.phase not in UNFINISHED or is_change_wanted or _is_over_a_limit(subject, status, now):
-        return subject.interval  # what prevents a wanted change may be gone by then
+        return subject.interval  # by then, the obstacle to the wanted change may be gone
     return _same_again(now - since, subject.interval, INTERVALS_MAX * subject.interval)
 
 

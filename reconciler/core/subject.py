@@ -10,7 +10,7 @@ from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.spec import JobSpec, Suspension
 
 INTERVAL = timedelta(seconds=60)
-"""The default interval."""
+"""The default poll interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

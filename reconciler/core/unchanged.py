@@ -1,7 +1,7 @@
-"""Tell without deciding that a decision would change nothing, which is so for most jobs in most passes.
+"""Detect that a decision about a job would change nothing, without computing it. This saves time in most passes.
 
-Rule: `is_unchanged` is true only if `decide` returns the last status and no action, at any time. It need not be true
-whenever that is so. The walk over all cases compares the two.
+Rule: `is_unchanged` returns True only if `decide_in_full` would return the last status and no action, whatever the
+time. It may also return False in such a case. A test compares the two functions in every case.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SITUATIONS = {
     Phase.FAILED: Situation.FAILED,
     Phase.CANCELLED: Situation.CANCELLED,
 }
-"""The phases in which a job may stay for any time, and the situation of one for which nothing was ever requested."""
+"""For each phase that may last for any time, the situation of a job for which no change was ever requested."""
 LASTING: Mapping[tuple[Phase, DesiredState], Reason] = MappingProxyType(
     {
         (phase, wanted): row.reason
@@ -39,15 +39,15 @@ LASTING: Mapping[tuple[Phase, DesiredState], Reason] = MappingProxyType(
         if (row := TABLE[situation, wanted]).readiness is Readiness.READY and row.verb is None
     }
 )
-"""Why a job in a phase is as desired, for each desired state for which it is."""
+"""The reason of the condition `Ready`, for each phase and desired state in which a job needs no change."""
 
 
 def is_unchanged(subject: Subject, job: ObservedJob | None, last: JobStatus | None) -> bool:
-    """Whether a decision about this observation would return the last status and no action.
+    """Return whether a decision about this observation would certainly return the last status and no action.
 
     Args:
         subject: the spec.
-        job: the job as it was observed.
+        job: the job as it was observed, or None if it is absent or unobserved.
         last: the last status.
     """
     if job is None or last is None or last.phase is not job.phase or last.job is None:
@@ -70,12 +70,12 @@ def is_unchanged(subject: Subject, job: ObservedJob | None, last: JobStatus | No
 
 
 def _is_over(receipt: Receipt) -> bool:
-    """Whether no observation of a present job can change a receipt."""
+    """Return whether a receipt stays as it is, whatever phase of the job is observed."""
     return receipt.outcome is not None and receipt.outcome is not Outcome.GONE
 
 
 def _says(last: JobStatus, reason: Reason) -> bool:
-    """Whether a status has one condition and a history that both end with this reason."""
+    """Return whether the only condition of a status is `Ready: True` with this reason, as its history records too."""
     if len(last.conditions) != 1 or not last.history:
         return False
     (ready,), newest = last.conditions, last.history[0]
@@ -90,7 +90,7 @@ def _says(last: JobStatus, reason: Reason) -> bool:
 
 
 def _is_shown(facts: JobFacts, job: ObservedJob, subject: Subject) -> bool:
-    """Whether an observation shows the facts of a status. A progress counter alone causes no write."""
+    """Return whether an observation agrees with the facts of a status, except for the number of trained tokens."""
     return (
         job.provider_status == facts.provider_status
         and facts.id == subject.ref.id
@@ -100,7 +100,7 @@ def _is_shown(facts: JobFacts, job: ObservedJob, subject: Subject) -> bool:
         and _is_same(job.error, facts.error)
         and _is_same_time(job.created_at, facts.created_at)
         and _is_same_time(job.finished_at, facts.finished_at)
-        # A start time that the provider does not tell is ours.
+        # If the provider does not report a start time, the status keeps the one that reconcile recorded.
         and (job.started_at is None or _is_same_time(job.started_at, facts.started_at))
         and (facts.started_at is not None or job.phase is not Phase.RUNNING)
     )

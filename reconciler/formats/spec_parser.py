@@ -67,7 +67,7 @@ def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) 
 
 
 def read_parsed(documents: Iterable[RawDocument], data: bytes, *, file: str, shown: str) -> Snapshot:
-    """Return the documents of one file that was parsed already; the arguments are those of `read_documents`."""
+    """Return the documents of one file that has already been parsed. The arguments are those of `read_documents`."""
     wanted = [raw for raw in documents if raw.value is not None or raw.problems]
     parts = [_Reader(raw, file, shown).read() for raw in wanted]
     found = parts[0] if len(parts) == 1 else merge_snapshots(parts)
@@ -94,7 +94,7 @@ def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str
 def merge_snapshots(parts: Iterable[Snapshot]) -> Snapshot:
     """Return the documents of several snapshots, in their order, as one."""
     parts = tuple(parts)
-    # Most files hold nothing but valid jobs.
+    # Most files contain only valid jobs, so the other fields of their snapshots are empty.
     others = [each for each in parts if not each.has_only_jobs]
     return Snapshot(
         jobs=tuple(chain.from_iterable([each.jobs for each in parts])),

@@ -1,7 +1,8 @@
 """The parsed documents of a spec file as one line of JSON, for the index of the specs. Pure.
 
 Rules: unpacking a row gives the same documents as parsing its text. If parsing finds an error in a text, no row is
-made. A row contains no lines of fields. If lines are needed to report a problem, the text is parsed again.
+made. A row does not contain the line numbers of fields. If these are needed to report a problem, the text is parsed
+again.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def unpack_documents(row: str) -> tuple[str, tuple[RawDocument, ...]]:
 
 @dataclass(slots=True)
 class _LinesOfText:
-    """The lines of all documents in a text. The text is parsed when a line is needed for the first time."""
+    """The line numbers of all fields in a text. The text is parsed when the first of them is needed."""
 
     text: str
     _found: tuple[Mapping[Path, int], ...] = ()
@@ -48,7 +49,7 @@ class _LinesOfText:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinesOnDemand(Mapping[Path, int]):
-    """The lines of one document in a text, found when they are needed."""
+    """The line numbers of one document's keys and items, by path. They are determined when the first is needed."""
 
     of_text: _LinesOfText
     number: int
@@ -58,7 +59,7 @@ class LinesOnDemand(Mapping[Path, int]):
         return self.of_text.of(self.number)[path]
 
     def __iter__(self) -> Iterator[Path]:
-        """Yield each path, outer ones first."""
+        """Yield each path. The path of a value comes before those of its members."""
         return iter(self.of_text.of(self.number))
 
     def __len__(self) -> int:

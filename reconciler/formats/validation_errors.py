@@ -19,8 +19,10 @@ from reconciler.model.scalar import quoted
 
 ERRORS_MAX = 50
 LISTED_MAX = 5_000
-"""If a document has more errors than this, only their number is reported. Formatting them all would take far more
-memory than the document itself."""
+"""If a document has more errors than this, only their number is reported.
+
+Formatting all of them would take far more memory than the document itself.
+"""
 CREDENTIALS = ("spec", "credentials")
 _CREDENTIAL_MESSAGE = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
 _KEY_MARK = "[key]"  # pydantic's mark for the key of a mapping, not its value

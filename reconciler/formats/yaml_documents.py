@@ -13,7 +13,7 @@ from typing import Any
 from reconciler.formats.yaml_positions import Path
 
 REPEATED_NODES_MAX = 100_000
-"""The most nodes that aliases in one file may repeat, because an alias takes few characters but much memory."""
+"""The maximum number of nodes that the aliases in one file may repeat, because a short alias may need much memory."""
 PROBLEMS_MAX = 1_000
 """If a file has more errors than this, it is rejected with one error instead."""
 
@@ -46,7 +46,7 @@ class RawDocument:
 
 
 Parse = Callable[[str], tuple[RawDocument, ...]]
-"""A parser of texts: `yaml_text.parse`, or one with a cache."""
+"""A function that parses a text, such as `yaml_text.parse`."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from reconciler.formats.yaml_text import locate, parse
 from reconciler.model.kind import KINDS
 
 INSERT_AFTER = "desiredState"
-"""A new key is inserted after this key. If the mapping does not have this key, it is inserted after the last one."""
+"""A new key is inserted after this key, or after the last key if the mapping does not have this key."""
 
 Value = str | bool | Mapping[str, str] | None
 """A text, a boolean, or None to remove the key; or a mapping of texts, which is merged into an existing mapping."""

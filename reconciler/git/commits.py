@@ -41,11 +41,11 @@ class Commit:
     author: str | None = None
     """The author's name and address, as `Ada <ada@example.org>`. Unprintable characters are replaced."""
     email: str | None = None
-    """The author's address. Unprintable characters are not replaced."""
+    """The author's address as it is in the commit. It may contain unprintable characters."""
     committed_at: int | None = None
     """The committer time, in seconds since 1970."""
     message: bytes | None = None
-    """The message. It is also None if a reviewer may have seen a text that differs from these bytes."""
+    """The message, or None if a reviewer may have seen a text that differs from these bytes."""
 
 
 def is_commit(text: str) -> bool:

@@ -43,7 +43,7 @@ class RemoteSpecs:
         statuses: the path of the status directory in the tree, or None if it is not in the tree.
         memory: the file that records the commit that was last acted on.
         now: the wall clock.
-        index: what was read of the spec files before, by the names of their blobs.
+        index: the parsed contents of spec files from earlier runs. Without an index, every file is parsed.
         accepted: a commit id, or the beginning of one. A rewind of the branch to that commit is accepted once.
         may_act: whether the specs may be acted on. If not, neither a commit nor the use of `accepted` is recorded.
     """

@@ -38,7 +38,7 @@ class _TooMuchError(Exception):
 
 
 def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> EarlierStatuses:
-    """Return the statuses that commits of the last day wrote or removed. Outside of a checkout, return none.
+    """Return the statuses that commits of the last day wrote or removed. Outside a checkout, return none.
 
     Args:
         specs: the specs directory.
@@ -91,7 +91,7 @@ def _listed(git: Git, within: str) -> str:
 
 
 def _is_cut_off(error: GitError) -> bool:
-    """Return whether Git reached a limit of size, time or memory. Then the tree is too large rather than unreadable."""
+    """Return whether Git failed because of a limit on size, time or memory, so that the tree may be readable."""
     return error.code is None or "out of memory" in str(error).lower()
 
 

@@ -41,7 +41,7 @@ class CommitApproval:
 
     @property
     def label(self) -> str:
-        """The label in a receipt whose change this commit approved. It shows which approvals have been used."""
+        """The label that a receipt records if this commit approved its change, to show that the approval was used."""
         return f"{_BY_COMMIT}{self.commit}"
 
 

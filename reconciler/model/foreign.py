@@ -7,9 +7,9 @@ expression that backtracks is used here.
 from __future__ import annotations
 
 RAW_FACTOR = 8
-"""How many times longer than the result the part of a text may be that is read.
+"""The maximum length of the text that is read, as a multiple of the maximum length of the result.
 
-The factor is more than 1 because white space and queries are removed from the text.
+It is more than 1, because white space and queries are removed from the text.
 """
 
 

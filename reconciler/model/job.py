@@ -78,7 +78,7 @@ class Account:
     scope: tuple[tuple[str, str], ...] = ()
     _line: str = field(init=False, repr=False, compare=False)
     _hash: int = field(init=False, repr=False, compare=False)
-    """Both are computed once, because every job of the account is found by them."""
+    """The line and the hash are computed once, because each lookup of a job uses them."""
 
     def __post_init__(self) -> None:
         """Compute the line and the hash."""

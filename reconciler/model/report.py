@@ -54,8 +54,10 @@ class AccountReport:
     has_observed: bool = True
     """Whether there was a job to observe."""
     has_failed: bool = False
-    """Whether this pass failed to observe the account. If it did not, any `unobserved` comes from an earlier pass over
-    other jobs of the account."""
+    """Whether this pass failed to observe the account.
+
+    If this is False, `unobserved` is None or the failure of an earlier pass over other jobs of the account.
+    """
     unobserved: Unobserved | None = None
     """Why the account, or some of its jobs, could not be observed, or None."""
     since: datetime | None = None

@@ -49,9 +49,9 @@ class WatchStatus:
     heartbeat_at: float
     """When the event loop last recorded that it runs."""
     progress_at: float
-    """The earliest last progress among the running account workers and the running pass.
+    """When the running worker or pass that has been without progress for longest last made progress.
 
-    The progress of a worker is the last request that ended, and of a pass its start. `heartbeat_at` if nothing runs.
+    A worker makes progress when a request ends, and a pass when it starts. If nothing runs, this is `heartbeat_at`.
     """
     watched_at: float
     """When the file watcher or poller was last known to work, so that a change of the specs would be noticed."""
@@ -63,16 +63,16 @@ class WatchStatus:
     report: Report = field(default_factory=Report)
     """The report of the last pass, with rows for all specs."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    """When the least recently observed unsettled job of each account was last observed, by account line.
+    """When the least recently observed unsettled job of an account was last observed, by the account's text.
 
     For a job that has never been observed, the time of the first pass that included the job is used.
     """
     unobserved: tuple[str, ...] = ()
-    """The accounts that no pass has reported yet. It stays empty once every account has been reported."""
+    """The accounts that no pass has reported yet. Once this is empty, it stays empty."""
     upcoming: tuple[Upcoming, ...] = ()
     """The next polls, earliest first. Only the first few are listed."""
     rates: Mapping[str, RequestRate] = field(default_factory=dict)
-    """The current request rate of each open account, by account line."""
+    """The current request rate of each open account, by the account's text in statuses."""
     waiting: int = 0
     """The number of jobs with a scheduled poll."""
 

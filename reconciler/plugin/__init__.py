@@ -93,7 +93,7 @@ __all__ = [
 ]
 
 WORDS_MAX = 1024
-"""The default length at which `clean` cuts a text, in characters."""
+"""The default maximum length of a text that `clean` returns, in characters."""
 
 _UNCLEAR = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 

@@ -51,7 +51,7 @@ class Snapshot:
     may_hold_providers: frozenset[str] = frozenset()
     """The broken files that seem to contain a Provider document whose name is unknown."""
     may_name_providers: frozenset[str] = frozenset()
-    """The document names that seem to occur in those files."""
+    """The document names that seem to occur in the files of `may_hold_providers`."""
     is_settings_broken: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     revision: str | None = None
@@ -66,7 +66,7 @@ class Snapshot:
 
     @property
     def has_only_jobs(self) -> bool:
-        """Whether it is the snapshot of a file that holds valid jobs and nothing else."""
+        """Whether the snapshot contains only valid jobs: no other document, no error and no diagnostic."""
         return not (
             self.providers
             or self.settings
@@ -91,7 +91,7 @@ class SpecSource(Protocol):
         ...
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Read a file again, and return the job document of that name, or None unless exactly one is valid."""
+        """Read a file again, and return its job document of that name, or None if it does not contain exactly one."""
         ...
 
     def is_as_read(self) -> bool:

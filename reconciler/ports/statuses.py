@@ -17,7 +17,7 @@ PROVIDERS = "_providers/"
 
 
 def status_path(source: str, name: str) -> str:
-    """Return the path in the status tree of the status of a spec, given the spec's file and name."""
+    """Return the path of a spec's status in the status tree, given the spec's file and name."""
     return str(PurePosixPath(source).parent / f"{name}.yaml")
 
 
@@ -56,7 +56,7 @@ class StoredStatuses:
     too_new: tuple[str, ...] = ()
     """Status files with a later apiVersion. They are not changed, and no change is requested for their jobs."""
     too_new_jobs: frozenset[tuple[str, str]] = frozenset()
-    """The jobs in those files, as account and id, as far as they can be read."""
+    """The jobs in the files of `too_new`, as account and id, as far as they can be read."""
 
     @property
     def lost_names(self) -> frozenset[str]:

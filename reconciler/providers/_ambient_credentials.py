@@ -1,4 +1,4 @@
-"""Secrets that a vendor's library finds: one search at a time, outside of the event loop, with a timeout.
+"""Secrets that a vendor's library finds: one search at a time, outside the event loop, with a timeout.
 
 Rules:
 

@@ -1,7 +1,7 @@
 """Classification of AWS error responses.
 
-An error is identified by its code, which is in a header or in the body. The status is less specific: AWS returns a 400
-for many errors for which other services return a 403, a 404 or a 429.
+An error is identified by its code, which is in a header or in the body. The status is less specific: AWS returns HTTP
+400 for many errors for which other services return HTTP 403, 404 or 429.
 
 Sources: botocore 1.44.5 `parsers.py`, `retries/standard.py`.
 """

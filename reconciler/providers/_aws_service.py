@@ -53,9 +53,9 @@ DNS_SUFFIXES: Mapping[str, str] = {
     "us-isof-": "csp.hci.ic.gov",
     "eusc-": "amazonaws.eu",
 }
-"""The DNS suffixes of the partitions outside of `amazonaws.com`, by the prefix of their regions."""
+"""The DNS suffixes of the partitions outside `amazonaws.com`, by the prefix of their regions."""
 DUALSTACK_SUFFIXES: Mapping[str, str] = {"cn-": "api.amazonwebservices.com.cn", "eusc-": "api.amazonwebservices.eu"}
-"""The partitions whose dual-stack endpoints are outside of `api.aws` (botocore 1.44.8, `endpoint-rule-set-1.json`)."""
+"""The suffixes of the dual-stack endpoints outside `api.aws` (botocore 1.44.8, `endpoint-rule-set-1.json`)."""
 
 
 class AwsJobs(ABC):

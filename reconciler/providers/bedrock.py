@@ -6,8 +6,8 @@
 - There is no queued status. `statusDetails` shows the steps before training.
 
 Sources: botocore 1.44.5 `data/bedrock/2023-04-20/service-2.json`; docs.aws.amazon.com/bedrock,
-API_StopModelCustomizationJob and userguide/model-customization-stop; moto 5.2.5, which returns a 400 for a missing job,
-although the service model declares a 404.
+API_StopModelCustomizationJob and userguide/model-customization-stop; moto 5.2.5, which returns HTTP 400 for a missing
+job, although the service model declares HTTP 404.
 """
 
 from __future__ import annotations

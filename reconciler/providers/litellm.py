@@ -5,8 +5,9 @@ Its own routes:
 - need an Enterprise licence;
 - read the upstream from the query, and for a cancel from the JSON body; by default they use OpenAI;
 - report a job as cancelled while it is still being cancelled, so only an end time confirms a cancel;
-- report a configuration error as a 500, and a wrong key as a 400;
-- return no events, because the route for retrieving a job also matches the path of its events; a pause returns a 405.
+- report a configuration error as HTTP 500, and a wrong key as HTTP 400;
+- return no events, because the route for retrieving a job also matches the path of its events; a pause returns HTTP
+  405.
 
 The pass-through needs no licence, and forwards requests and responses unchanged. If OPENAI_API_BASE is set for the
 proxy, its value must not end in `/v1`.

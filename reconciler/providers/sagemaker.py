@@ -1,7 +1,7 @@
 """SageMaker's training jobs in one region.
 
 - Every request is a POST to `/` (JSON 1.1) with the operation in a header.
-- A job is identified by its name. Both a request for a missing job and a stop of a finished one return a 400.
+- A job is identified by its name. A request for a missing job and a stop of a finished job both return HTTP 400.
 - A page can be empty and still have a next page.
 - A job that ran out of time also ends as `Stopped`. It is reported as failed, because it was not cancelled.
 - `Deleting` is reported as unknown, because it does not show how the job ended.

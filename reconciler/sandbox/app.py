@@ -57,7 +57,7 @@ def create_app(
     Args:
         world: the jobs and faults.
         now: returns the current time.
-        api_key: the accepted key; other keys get a 401. With None, every key is accepted.
+        api_key: the accepted key. The response to any other key is HTTP 401. With None, every key is accepted.
         save: called with the state of the world after each change or applied fault, before the response is sent.
         sleep: the function that waits; tests pass the one of a virtual clock.
 

@@ -81,7 +81,7 @@ class Status(Rule):
 
 
 class PartialPage(Rule):
-    """A list that fails at one page with a 500. The other pages are served."""
+    """A list of which one page fails with HTTP 500. The other pages are served."""
 
     applies_to: ClassVar[frozenset[Operation]] = LIST_ONLY
 
@@ -111,7 +111,7 @@ class StaleRead(Rule):
 
 
 class LostCancel(Rule):
-    """A cancel that is answered with 200 and the unchanged job, and has no effect."""
+    """A cancel that has no effect, although the response is HTTP 200 with the unchanged job."""
 
     applies_to: ClassVar[frozenset[Operation]] = CANCEL_ONLY
 
@@ -141,7 +141,7 @@ class UnknownWord(Rule):
 
 
 class Slow(Rule):
-    """The call takes effect at once, and is answered only after `for`."""
+    """A call that takes effect at once. Its response is sent only after `for`."""
 
     fault: Literal["slow"]
     for_: Duration = Field(alias="for")
@@ -150,9 +150,9 @@ class Slow(Rule):
 class SimpleFault(Rule):
     """The faults without parameters.
 
-    The call has no effect: `hang` (no response), `reset-before-acting`, `html` (the page of a proxy, with a 200) and
-    `wrong-body-404` (a 404 that is not in the API's error format). The call takes effect: `reset-after-acting`,
-    `garbage` (half of the JSON) and `empty` (a 200 without a body).
+    The call has no effect: `hang` (no response), `reset-before-acting`, `html` (HTTP 200 with the page of a proxy) and
+    `wrong-body-404` (HTTP 404 in another format than the API's). The call takes effect: `reset-after-acting`, `garbage`
+    (half of the JSON) and `empty` (HTTP 200 without a body).
     """
 
     fault: Literal[

@@ -48,8 +48,8 @@ class Reset(NoResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
         """Send the head of a response, and raise.
 
-        Without a head, the framework would turn the exception into a 500. After a head, the server can only close the
-        connection.
+        Without a head, the framework would respond to the exception with HTTP 500. After a head, the server can only
+        close the connection.
         """
         beginning = [*self.raw_headers, (b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": beginning})

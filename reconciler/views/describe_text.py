@@ -22,7 +22,7 @@ from reconciler.views.text import NO_VALUE, age, moment
 TimelineEntry = tuple[datetime | None, int, str, str]
 """The time, the rank among entries of the same second, the source, and the text."""
 CREATED, STARTED, REQUESTED, ACCEPTED, OBSERVED, LOGGED, FINISHED, CONFIRMED, OBSERVED_ENDED = range(9)
-"""The ranks. Times have a resolution of one second, so causes rank before their effects."""
+"""The ranks of timeline entries. Times have a resolution of one second, so a cause ranks before its effect."""
 
 
 @dataclass(frozen=True, slots=True)

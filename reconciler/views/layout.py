@@ -24,7 +24,7 @@ GAP = 2
 FOLDED_MIN = 12
 """Columns with `fold_at` are first narrowed to this width, at which most words fit. Only then are others narrowed."""
 UNLIMITED_WIDTH = 4096
-"""The width of a canvas that folds nothing, for pipes and files."""
+"""The canvas width at which no line is folded. It is used if the output is a pipe or a file."""
 
 STYLES: dict[str, str] = {
     JobState.AS_DESIRED: "green",

@@ -19,7 +19,7 @@ def summary_line(report: Report) -> str:
 
 
 def changed_lines(before: Report | None, after: Report) -> tuple[str, ...]:
-    """Return a line for each job that changed. A job that is not in `before` has one only if a change is reported."""
+    """Return a line for each job that changed. A job that is not in `before` is left out unless it has a change."""
     old = {row.name: _line(row) for row in before.rows} if before is not None else {}
     new = ((row, _line(row)) for row in after.rows)
     return tuple(

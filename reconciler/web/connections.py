@@ -15,7 +15,7 @@ CONNECTIONS_MAX = 32
 ACCEPTED_AT_ONCE = 32
 """The backlog of the socket. uvicorn accepts the whole backlog at once, in addition to `CONNECTIONS_MAX`."""
 LIFETIME_MAX_S = 15.0
-"""Time limit for a request and its response. It exceeds the default timeout of a Prometheus scrape, 10 s."""
+"""The time limit for a request and its response, in seconds. It exceeds Prometheus's default scrape timeout, 10 s."""
 HEAD_MAX = 16 * 1024
 """The maximum size of the headers of a request, in bytes."""
 

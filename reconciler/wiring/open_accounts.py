@@ -80,7 +80,7 @@ class OpenAccounts:
         return target.rate if throttle is None else throttle.rate_now()
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the current request rate of each open account and what limits it, by the text of the account."""
+        """Return the request rate of each open account and what limits it, by the account's text in statuses."""
         return {str(account): each.request_rate() for account, each in self._throttles.items()}
 
     def requests(self, account: Account) -> int:
