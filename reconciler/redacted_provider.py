@@ -11,7 +11,8 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
 
 from reconciler.errors import ProviderError
-from reconciler.model.job import Accepted, AlreadyOver, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job import Accepted, AlreadyOver, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.ports import JobController, SupportsCheckpoints, SupportsEvents, SupportsPause
 from reconciler.redaction import KNOWN_SECRETS
 

@@ -62,7 +62,7 @@ def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
         create(
             paths(values).specs,
             paths(values).specs / each.file,
-            adopted_spec(each.name, each.provider, each.job, console.now()),
+            adopted_spec(each.name, each.provider, each.kind, each.job, console.now()),
         )
     files = [(str(paths(values).specs / each.file), str(each.job.phase)) for each in written]
     is_complete = all(each.unobserved is None for each in listed)

@@ -20,7 +20,8 @@ from reconciler.controller.runtime import open_or_unavailable
 from reconciler.errors import ProviderError
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode, worst
-from reconciler.model.job import Capabilities, JobCheckpoint, JobEvent, JobRef, Unobserved
+from reconciler.model.job import Capabilities, JobRef, Unobserved
+from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.report import Report, Row
 from reconciler.ports import JobReader, SupportsCheckpoints, SupportsEvents
 from reconciler.views.describe_text import JobDescription
@@ -87,9 +88,10 @@ async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | Jo
         target = targets.get(row.provider or "")
         if isinstance(target, SpecProblem):
             return (), target.unobserved
+        target = target.of_kind(row.ref.kind) if target is not None and row.ref is not None else None
         if target is None or row.ref is None:
             return (), Unobserved(row.status.ready.reason, row.status.ready.message, is_transient=False)
-        can = target.type.capabilities
+        can = target.jobs.capabilities
         if not (can.can_list_events or can.can_list_checkpoints):
             msg = f"{target.account.type} offers no log of a job: omit --events"
             raise wiring.UsageError(msg)

@@ -11,7 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -20,17 +19,16 @@ from pydantic import BaseModel, ValidationError
 
 from reconciler.controller.operator_policy import Credential, OperatorPolicy
 from reconciler.controller.path_rules import AllowedPaths, PathRules, Ruling
-from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose
+from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose, rate_of
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, CredentialScope
+from reconciler.model.kind import JobDocument
 from reconciler.model.reason import Reason
-from reconciler.model.spec import CredentialSource, FineTuningJob, Provider, ProviderSpec
-from reconciler.ports import BINDINGS_MAX, Located, ProviderType, Rate, Snapshot
+from reconciler.model.spec import CredentialSource, Provider, ProviderSpec
+from reconciler.ports import BINDINGS_MAX, Located, ProviderType, Snapshot, jobs_by_kind
 
 PLACES_MAX = 5
 """The maximum number of files that a message lists."""
-CONCURRENCY_MAX = 64
-"""The maximum number of concurrent requests to an account, unless its document or its type sets another maximum."""
 SEARCHED_MAX = 20
 """The maximum number of unknown names for which the resolver looks for a similar declared name."""
 
@@ -74,7 +72,7 @@ class AccountResolver:
         self._known = self._with_all_missing_bindings()
 
     def of(self, name: str) -> ResolvedAccount | SpecProblem:
-        """Return the account of a provider name, or the problem that prevents its use."""
+        """Return the account of a provider name with its type's first kind of job, or why it cannot be used."""
         if name not in self._known:
             self._known[name] = self._resolve(name, None)
         return self._known[name]
@@ -102,8 +100,9 @@ class AccountResolver:
         return {written: self._name(each) for written, each in self._policy.named().items()}
 
     def by_account(self) -> dict[str, ResolvedAccount]:
-        """Return the resolved accounts, by the text that identifies each account in statuses."""
-        return {str(each.account): each for each in self._known.values() if isinstance(each, ResolvedAccount)}
+        """Return the resolved accounts, by the text that identifies each account in statuses: one for each kind."""
+        resolved = (each for each in self._known.values() if isinstance(each, ResolvedAccount))
+        return {str(each.account): each for target in resolved for each in target.of_each_kind()}
 
     def complaints(self) -> list[Diagnostic]:
         """Return a diagnostic for each problem that can be fixed in a field of a Provider document."""
@@ -118,7 +117,7 @@ class AccountResolver:
         )
         return list(found)
 
-    def refusal(self, located: Located[FineTuningJob], target: ResolvedAccount) -> SpecProblem | None:
+    def refusal(self, located: Located[JobDocument], target: ResolvedAccount) -> SpecProblem | None:
         """Return why the path rules forbid a spec from using an account, or None if they allow it."""
         message = self._rights.objection(located.file, located.document.spec.provider, target.account, target.scope)
         return None if message is None else SpecProblem(Reason.INVALID_SPEC, message, ("spec", "provider"))
@@ -157,7 +156,7 @@ class AccountResolver:
         """Return the name of a credential. Credentials with the same secret have the same name."""
         return self._name_by_mark.get(credential.mark, credential.name) if credential.mark else credential.name
 
-    def _clashes(self, jobs: Iterable[Located[FineTuningJob]]) -> dict[str, SpecProblem]:
+    def _clashes(self, jobs: Iterable[Located[JobDocument]]) -> dict[str, SpecProblem]:
         """Return a problem for each name whose account is also used by another name with a different credential.
 
         Only names in specs that the path rules allow are compared.
@@ -232,9 +231,12 @@ class AccountResolver:
         not_bound = self._policy.why_not_trusted(type_, options, spec.credentials, base_url)
         if not_bound is not None:
             return SpecProblem(Reason.HOST_NOT_TRUSTED, not_bound.message(()), not_bound=not_bound)
-        account = Account(type_.name, base_url, type_.scope(options))
+        try:
+            account = Account(type_.name, base_url, type_.scope(options), kind=next(iter(jobs_by_kind(type_))))
+        except ValueError as error:
+            return SpecProblem(Reason.INVALID_PROVIDER, str(error), ("spec", "options" if located else "provider"))
         scope = self._scope(account, type_, spec.credentials)
-        return ResolvedAccount(account, type_, options, _rate(spec, type_), spec.credentials, scope)
+        return ResolvedAccount(account, type_, options, rate_of(spec, type_), spec.credentials, scope)
 
     def _unknown_type(self, name: str, message: str, *, is_declared: bool) -> SpecProblem:
         if is_declared:
@@ -280,18 +282,3 @@ def _doubled(snapshot: Snapshot) -> frozenset[str]:
     places = Counter(each.document.metadata.name for each in snapshot.providers)
     hidden = snapshot.broken_providers | snapshot.may_name_providers
     return frozenset(name for name, count in places.items() if count > 1 or name in hidden)
-
-
-def _rate(spec: ProviderSpec, type_: ProviderType) -> Rate:
-    """Return the rate limit of an account.
-
-    A rate that the account's document sets is also the maximum. Otherwise, the rate may rise above its initial value.
-    """
-    written, begin = spec.rate_limit, type_.rate
-    return Rate(
-        requests_per_second=written.requests_per_second or begin.requests_per_second,
-        burst=written.burst or begin.burst,
-        concurrency=written.concurrency or begin.concurrency,
-        requests_per_second_max=written.requests_per_second or math.inf,
-        concurrency_max=written.concurrency or max(CONCURRENCY_MAX, begin.concurrency),
-    )

@@ -17,12 +17,12 @@ from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.spec_resolver import resolve
 from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.job import ObservedJob
-from reconciler.model.kind import FINE_TUNING, JobDocument
+from reconciler.model.kind import FINE_TUNING, KINDS, JobDocument, JobKind
+from reconciler.model.scalar import NAME_MAX
 from reconciler.model.spec import API_VERSION, DesiredState
 from reconciler.ports import Located, Snapshot
 
 FOLDER = "adopted"
-NAME_MAX = 63
 HASH_LENGTH = 6
 NO_ID = "a spec cannot contain a job id like this"
 
@@ -37,6 +37,7 @@ class Adoption:
     provider: str
     job: ObservedJob
     problem: str | None = None
+    kind: JobKind = FINE_TUNING
 
 
 def adopt(snapshot: Snapshot, listed: Iterable[AccountListing], policy: OperatorPolicy) -> tuple[Adoption, ...]:
@@ -57,7 +58,8 @@ def _named(listed: Iterable[AccountListing], taken: set[str]) -> Iterator[Adopti
         for job in account.unmanaged:
             name = _name(job.id, account.alias, taken)
             taken.add(name)
-            yield Adoption(name, f"{FOLDER}/{account.alias}/{name}.yaml", account.alias, job)
+            file = f"{FOLDER}/{account.alias}/{name}.yaml"
+            yield Adoption(name, file, account.alias, job, kind=KINDS[account.kind])
 
 
 def _name(job_id: str, alias: str, taken: set[str]) -> str:
@@ -76,9 +78,9 @@ def _hash(text: str) -> str:
 
 
 def _document(adoption: Adoption) -> JobDocument | None:
-    header = {"apiVersion": API_VERSION, "kind": FINE_TUNING.name, "metadata": {"name": adoption.name}}
+    header = {"apiVersion": API_VERSION, "kind": adoption.kind.name, "metadata": {"name": adoption.name}}
     spec = {"provider": adoption.provider, "jobId": adoption.job.id, "desiredState": DesiredState.OBSERVED}
     try:
-        return FINE_TUNING.document.model_validate({**header, "spec": spec})
+        return adoption.kind.document.model_validate({**header, "spec": spec})
     except ValidationError:
         return None

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.controller.desired_specs import DesiredSpecs
-from reconciler.controller.resolved_account import ResolvedAccount
-from reconciler.controller.spec_resolver import JobKey
+from reconciler.controller.resolved_account import JobKey, ResolvedAccount
 from reconciler.core.change_budget import ChangeBudget
 from reconciler.core.subject import Subject
 from reconciler.model.job import JobRef

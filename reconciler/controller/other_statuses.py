@@ -62,7 +62,7 @@ def write_other_statuses(
 def _blocked(desired: DesiredSpecs, runtime: Runtime) -> dict[int, JobStatus]:
     now = runtime.clock.now().replace(microsecond=0)
     return {
-        key: stalled(each.name, each.source, desired.last.get(key), problem.reason, problem.message, now)
+        key: stalled(each.name, each.source, desired.last.get(key), problem.reason, problem.message, now, each.kind)
         for key in desired.chosen
         if (problem := (each := desired.specs[key]).problem) is not None
     }

@@ -76,6 +76,6 @@ def _objection_text(provider: str, account: Account, scope: CredentialScope, all
     if allowance.name == provider:
         return f"provider {quoted(provider)} {only}"
     better = "the operator can set another rule, with paths in the --config file"
-    if allowance.account == account:
+    if allowance.account.shared == account.shared:
         return f"provider {quoted(provider)} is the same account as {quoted(allowance.name)}, which {only}; {better}"
     return f"provider {quoted(provider)} uses {scope}, as {quoted(allowance.name)} does, which {only}; {better}"

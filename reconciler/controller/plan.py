@@ -182,13 +182,13 @@ def _twins(by_job: Mapping[JobRef, Observation], rules: CurrentSpecs) -> dict[Jo
         for ref, seen in by_job.items()
         if isinstance(seen, Observed) and seen.job is not None and (target := rules.targets.get(str(ref.account)))
         for job_id in seen.job.ids - {ref.id}
-        if (target.scope, job_id) in rules.named
+        if target.key(job_id) in rules.named
     }
 
 
 def _twice_named(subject: Subject, other: str, last: JobStatus | None, now: datetime) -> Decision:
     message = f"another spec names this job too, as {other}"
-    status = stalled(subject.name, subject.source, last, Reason.DUPLICATE_JOB, message, now)
+    status = stalled(subject.name, subject.source, last, Reason.DUPLICATE_JOB, message, now, subject.kind)
     return Decision(status, None, subject.interval)
 
 

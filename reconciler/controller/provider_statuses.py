@@ -16,8 +16,10 @@ from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.prune import attempt
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.unobserved import UnobservedTracker, is_lasting
+from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.job import Account, JobRef, Unobserved
 from reconciler.model.reason import Reason
+from reconciler.model.scalar import NAME_MAX
 from reconciler.model.status import ProviderStatus
 
 _PASSING = frozenset({Reason.CANNOT_OBSERVE_PROVIDER, Reason.RATE_LIMITED})
@@ -98,10 +100,19 @@ def _provider_status(
     if before is not None and reason in _PASSING and before.reason in {*_PASSING, Reason.OBSERVATION_SUSPECT}:
         return replace(before, jobs=jobs)
     return ProviderStatus(
-        name=outcome.alias,
+        name=_name(outcome),
         account=str(outcome.target.account),
         reason=reason,
         message=unobserved.message,
         since=now.replace(microsecond=0),
         jobs=jobs,
     )
+
+
+def _name(outcome: AccountOutcome) -> str:
+    """Return the name of the status of an account. The jobs of another kind than fine-tuning jobs have their own."""
+    kind = outcome.target.account.kind
+    if kind == FINE_TUNING_JOB:
+        return outcome.alias
+    mark = f"--{kind.lower()}"
+    return f"{outcome.alias[: NAME_MAX - len(mark)]}{mark}"

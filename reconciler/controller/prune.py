@@ -71,7 +71,7 @@ async def observe_orphans(
         with suppress(ProviderError):
             seen_now = Observed(await reader.get_job(JobRef(target.account, status.job.id)))
             if seen_now.job is not None or not are_absences_doubted:
-                found[status.name] = with_confirmed_phase(seen_now, status, target.type.capabilities)
+                found[status.name] = with_confirmed_phase(seen_now, status, target.jobs.capabilities)
     return found
 
 

@@ -90,12 +90,13 @@ def _status(candidate: ResolvedSpec, last: JobStatus | None, now: datetime) -> J
     problem, subject = candidate.problem, candidate.subject
     if problem is not None or subject is None:
         reason, message = (problem.reason, problem.message) if problem else (Reason.INVALID_SPEC, "not valid")
-        return stalled(candidate.name, candidate.source, last, reason, message, now)
+        return stalled(candidate.name, candidate.source, last, reason, message, now, candidate.kind)
     last_reason = last.ready.reason if last else None
     is_known = last is not None and last.observed_spec == subject.digest and last_reason is not Reason.SPEC_DELETED
     # A command that only reads statuses does not check trust, so it shows the result of the last pass.
     if last is not None and (is_known or last_reason is Reason.HOST_NOT_TRUSTED):
         return last
-    draft = replace(stalled(candidate.name, candidate.source, last, Reason.OUT_OF_DATE, "", now), conditions=())
+    stale = stalled(candidate.name, candidate.source, last, Reason.OUT_OF_DATE, "", now, candidate.kind)
+    draft = replace(stale, conditions=())
     message = "the spec changed after the last observation of its job" if last else "its job has not been observed yet"
     return conclude(draft, Verdict(Readiness.UNOBSERVED, Reason.OUT_OF_DATE, message), last, now)

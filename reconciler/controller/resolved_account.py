@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
 from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, CredentialScope, Unobserved
+from reconciler.model.kind import JobDocument
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import quoted
-from reconciler.model.spec import CredentialSource, FineTuningJob, Provider
-from reconciler.ports import Located, NotBound, ProviderType, Rate
+from reconciler.model.spec import CredentialSource, Provider, ProviderSpec
+from reconciler.ports import JobsOfKind, Located, NotBound, ProviderType, Rate, jobs_by_kind
+
+CONCURRENCY_MAX = 64
+"""The maximum number of concurrent requests to an account, unless its document or its type sets another maximum."""
+JobKey = tuple[CredentialScope, str, str]
+"""The identity of a job, whatever name a spec uses for the provider: its host and credential, its kind, and its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +36,36 @@ class ResolvedAccount:
     scope: CredentialScope
     """The host and credential that identify the account for the guard and the path rules."""
 
+    @property
+    def jobs(self) -> JobsOfKind:
+        """What the type declares about the jobs of this account, which are of one kind."""
+        return jobs_by_kind(self.type)[self.account.kind]
+
+    def of_kind(self, kind: str) -> ResolvedAccount | None:
+        """Return the jobs of another kind in the same account, or None if the type has no jobs of that kind."""
+        if kind == self.account.kind:
+            return self
+        return replace(self, account=self.account.of_kind(kind)) if kind in jobs_by_kind(self.type) else None
+
+    def of_each_kind(self) -> Iterator[ResolvedAccount]:
+        """Yield the jobs of each kind that the type has, in the same account."""
+        return (replace(self, account=self.account.of_kind(kind)) for kind in jobs_by_kind(self.type))
+
+    def key(self, job_id: str) -> JobKey:
+        """Return the identity of a job of this account and kind by one of its ids."""
+        return self.scope, self.account.kind, job_id
+
     def canonical_id(self, job_id: str) -> str:
         """Return the canonical spelling of a job id. Raises `ValueError` with a message if the id is not valid."""
-        if re.fullmatch(self.type.id_pattern, job_id) is None or ".." in job_id:
+        jobs = self.jobs
+        if re.fullmatch(jobs.id_pattern, job_id) is None or ".." in job_id:
             # Look-aheads are removed, because they only exclude `..`, which the message mentions.
-            pattern = re.sub(r"[(][?]![^)]*[)]", "", self.type.id_pattern)
+            pattern = re.sub(r"[(][?]![^)]*[)]", "", jobs.id_pattern)
             how = f"copy the id from the provider; it must match {pattern} and not contain '..'"
-            msg = f"{quoted(job_id)} is not a job id of {self.type.name}: {how}"
+            what = "a job id" if self.account == self.account.shared else f"the id of a {self.account.kind}"
+            msg = f"{quoted(job_id)} is not {what} of {self.type.name}: {how}"
             raise ValueError(msg)
-        return self.type.canonical_id(job_id, self.options)
+        return jobs.canonical_id(job_id, self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +87,7 @@ class SpecProblem:
 
 
 def diagnose(
-    located: Located[FineTuningJob] | Located[Provider], problem: SpecProblem, policy: OperatorPolicy
+    located: Located[JobDocument] | Located[Provider], problem: SpecProblem, policy: OperatorPolicy
 ) -> Diagnostic:
     """Return a diagnostic for a problem, at the line of its field in the document."""
     path = problem.path
@@ -68,4 +97,19 @@ def diagnose(
         line=next(lines, located.line),
         field=".".join(path),
         message=problem.message,
+    )
+
+
+def rate_of(spec: ProviderSpec, type_: ProviderType) -> Rate:
+    """Return the rate limit of an account.
+
+    A rate that the account's document sets is also the maximum. Otherwise, the rate may rise above its initial value.
+    """
+    written, begin = spec.rate_limit, type_.rate
+    return Rate(
+        requests_per_second=written.requests_per_second or begin.requests_per_second,
+        burst=written.burst or begin.burst,
+        concurrency=written.concurrency or begin.concurrency,
+        requests_per_second_max=written.requests_per_second or math.inf,
+        concurrency_max=written.concurrency or max(CONCURRENCY_MAX, begin.concurrency),
     )

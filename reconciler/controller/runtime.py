@@ -10,7 +10,8 @@ from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.errors import DefectError, ProviderError
 from reconciler.model.action_record import Audit, Notify, ignore_event
-from reconciler.model.job import Account, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.journal import EarlierStatuses
 from reconciler.model.request_rate import RequestRate
 from reconciler.ports import (

@@ -12,17 +12,15 @@ from datetime import timedelta
 
 from reconciler.controller.account_resolver import AccountResolver
 from reconciler.controller.operator_policy import OperatorPolicy
-from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose
+from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem, diagnose
 from reconciler.core.match import Claim, duplicates
 from reconciler.core.subject import INTERVAL, Subject
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.job import CredentialScope, JobRef
+from reconciler.model.job import JobRef
+from reconciler.model.kind import FINE_TUNING, KINDS, JobDocument, JobKind
 from reconciler.model.reason import Reason
-from reconciler.model.spec import FineTuningJob, Suspension, spec_digest
+from reconciler.model.spec import Suspension, spec_digest
 from reconciler.ports import Located, Snapshot
-
-JobKey = tuple[CredentialScope, str]
-"""The identity of a job, whatever name a spec uses for the provider: its host and credential, and its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +29,14 @@ class ResolvedSpec:
 
     name: str
     source: str
-    document: Located[FineTuningJob] | None
+    document: Located[JobDocument] | None
     target: ResolvedAccount | None
     subject: Subject | None
     problem: SpecProblem | None
 
     may_claim: bool = True
     """Whether the spec may use its account. If not, it cannot block another spec as a duplicate."""
+    kind: JobKind = FINE_TUNING
 
     @property
     def ref(self) -> JobRef | None:
@@ -58,28 +57,28 @@ class ResolvedSpec:
         if self.target is None or self.document is None:
             return None
         try:
-            return self.target.scope, self.target.canonical_id(self.document.document.spec.job_id)
+            return self.target.key(self.target.canonical_id(self.document.document.spec.job_id))
         except ValueError:
             return None
 
     def claim(self, key: int) -> Claim:
         """Return the claim of this spec to a status, for `match`."""
-        return Claim(key, self.name, self.source, self.ref, self.job, may_claim=self.may_claim)
+        return Claim(key, self.name, self.source, self.ref, self.job, may_claim=self.may_claim, kind=self.kind)
 
 
 @dataclass(slots=True)
 class ResolutionCache:
     """The resolved specs of the last pass, by file and line, each with the inputs that it depends on."""
 
-    found: dict[tuple[str, int], tuple[Located[FineTuningJob], object, ResolvedSpec]] = field(default_factory=dict)
+    found: dict[tuple[str, int], tuple[Located[JobDocument], object, ResolvedSpec]] = field(default_factory=dict)
     targets: Mapping[str, ResolvedAccount | SpecProblem] = field(default_factory=dict)
 
-    def candidate(self, located: Located[FineTuningJob], basis: object) -> ResolvedSpec | None:
+    def candidate(self, located: Located[JobDocument], basis: object) -> ResolvedSpec | None:
         """Return the resolved spec of a document, or None if the document or its inputs (`basis`) have changed."""
         before = self.found.get((located.file, located.line))
         return before[2] if before and before[0] is located and before[1] == basis else None
 
-    def keep(self, located: Located[FineTuningJob], basis: object, candidate: ResolvedSpec) -> None:
+    def keep(self, located: Located[JobDocument], basis: object, candidate: ResolvedSpec) -> None:
         """Store the resolved spec of a document with its inputs."""
         self.found[located.file, located.line] = (located, basis, candidate)
 
@@ -123,10 +122,9 @@ def resolve(
         fresh.keep(located, basis, candidates[-1])
     if known is not None:
         known.found, known.targets = fresh.found, targets.all()
-    candidates += [
-        ResolvedSpec(each.name, each.file, None, None, None, SpecProblem(Reason.INVALID_SPEC, _first(each.diagnostics)))
-        for each in snapshot.broken_jobs
-    ]
+    for each in snapshot.broken_jobs:
+        problem = SpecProblem(Reason.INVALID_SPEC, _first(each.diagnostics))
+        candidates.append(ResolvedSpec(each.name, each.file, None, None, None, problem, kind=KINDS[each.kind]))
     candidates = _without_duplicates(_without_outsiders(candidates, targets))
     found = {*targets.complaints(), *_diagnostics(candidates, policy)}
     return Resolved(tuple(candidates), tuple(sorted(found, key=_place)), targets.by_account(), targets.names())
@@ -163,35 +161,42 @@ def _first(diagnostics: tuple[Diagnostic, ...]) -> str:
 
 
 def _candidate(
-    located: Located[FineTuningJob], targets: AccountResolver, suspension: Suspension | None, interval: timedelta
+    located: Located[JobDocument], targets: AccountResolver, suspension: Suspension | None, interval: timedelta
 ) -> ResolvedSpec:
-    document = located.document
+    document, kind = located.document, KINDS[located.document.kind]
+    unresolved = ResolvedSpec(document.metadata.name, located.file, located, None, None, None, kind=kind)
     name, spec = document.metadata.name, document.spec
     target = targets.of(spec.provider)
     if isinstance(target, SpecProblem):
         # The problem of a Provider document is reported at the document, not again at each spec that names it.
         where = target.path if target.path == ("spec", "provider") else ()
-        return ResolvedSpec(name, located.file, located, None, None, replace(target, path=where))
+        return replace(unresolved, problem=replace(target, path=where))
     refusal = targets.refusal(located, target)
     if refusal is not None:
-        return ResolvedSpec(name, located.file, located, None, None, refusal, may_claim=False)
+        return replace(unresolved, problem=refusal, may_claim=False)
+    jobs = target.of_kind(kind.name)
+    if jobs is None:
+        # Without an account, so that the spec claims no job of another kind.
+        problem = SpecProblem(Reason.INVALID_SPEC, f"{target.type.name} has no jobs of this kind", ("kind",))
+        return replace(unresolved, problem=problem)
     try:
-        job_id = target.canonical_id(spec.job_id)
+        job_id = jobs.canonical_id(spec.job_id)
     except ValueError as error:
         problem = SpecProblem(Reason.INVALID_SPEC, str(error), ("spec", "jobId"))
-        return ResolvedSpec(name, located.file, located, target, None, problem)
+        return replace(unresolved, target=jobs, problem=problem)
     canonical = spec if job_id == spec.job_id else spec.model_copy(update={"job_id": job_id})
     subject = Subject(
         name=name,
         source=located.file,
-        ref=JobRef(target.account, job_id),
+        ref=JobRef(jobs.account, job_id),
         spec=spec,
-        digest=spec_digest(canonical, target.account),
-        capabilities=target.type.capabilities,
+        digest=spec_digest(canonical, jobs.account),
+        capabilities=jobs.jobs.capabilities,
+        kind=kind,
         suspension=suspension or spec.suspend,
         interval=interval,
     )
-    return ResolvedSpec(name, located.file, located, target, subject, None)
+    return replace(unresolved, target=jobs, subject=subject)
 
 
 def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver) -> list[ResolvedSpec]:

@@ -1,5 +1,8 @@
 """Find the jobs of an account that no spec names. Such jobs are listed and never changed.
 
+The jobs of an account are listed for each kind that its specs name, and for the first kind of its type. Other kinds are
+listed only if the user asks for them, because a gateway may not offer them, and because their lists may be long.
+
 Rules: an incomplete list counts as a failure. A job seems unmanaged while the document of its spec is invalid, so
 commands that act on unmanaged jobs first require documents without errors.
 """
@@ -7,16 +10,17 @@ commands that act on unmanaged jobs first require documents without errors.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.listing import PAGES_MAX
 from reconciler.controller.request_failure import unobserved_by
-from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem
+from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem
 from reconciler.controller.runtime import Runtime, open_or_unavailable
-from reconciler.controller.spec_resolver import JobKey, resolve
+from reconciler.controller.spec_resolver import resolve
 from reconciler.errors import ProviderError
+from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.job import Account, ListQuery, ObservedJob, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot
@@ -24,7 +28,7 @@ from reconciler.ports import JobReader, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class AccountListing:
-    """The unmanaged jobs of one account, or why its list could not be read."""
+    """The unmanaged jobs of one kind in one account, or why their list could not be read."""
 
     alias: str
     account: Account | None
@@ -32,29 +36,47 @@ class AccountListing:
     jobs: int = 0
     unobserved: Unobserved | None = None
 
+    @property
+    def kind(self) -> str:
+        """The name of the kind of the jobs."""
+        return self.account.kind if self.account is not None else FINE_TUNING_JOB
+
 
 async def list_unmanaged(
-    snapshot: Snapshot, runtime: Runtime, provider: str | None = None
+    snapshot: Snapshot, runtime: Runtime, provider: str | None = None, kind: str | None = None
 ) -> tuple[AccountListing, ...]:
-    """Return the unmanaged jobs of every account that the documents name, or only of `provider` (a name or type)."""
+    """Return the unmanaged jobs of every account that the documents name.
+
+    Args:
+        snapshot: the documents.
+        runtime: opens the accounts.
+        provider: the name or type of the only provider to list, or None.
+        kind: the only kind of job to list, or None.
+    """
     resolved = resolve(snapshot, runtime.policy, is_suspended=False)
     managed = {each.job for each in resolved.candidates if each.job is not None}
     targets = accounts_by_name(snapshot, runtime.policy, [provider] if provider else ())
     chosen = {provider: targets[provider]} if provider else targets
-    return tuple(await asyncio.gather(*(_list(alias, to, managed, runtime) for alias, to in _each_once(chosen))))
+    used = {each.target.account for each in resolved.candidates if each.target is not None}
+    return tuple(
+        await asyncio.gather(*(_list(alias, to, managed, runtime) for alias, to in _each_once(chosen, used, kind)))
+    )
 
 
 def _each_once(
-    targets: Mapping[str, ResolvedAccount | SpecProblem],
+    targets: Mapping[str, ResolvedAccount | SpecProblem], used: Collection[Account], kind: str | None
 ) -> Iterable[tuple[str, ResolvedAccount | SpecProblem]]:
-    """Yield each account once, under the first of its names."""
+    """Yield each account once for each kind to list, under the first of its names."""
     listed: set[Account] = set()
     for alias, target in targets.items():
-        if isinstance(target, ResolvedAccount):
-            if target.account in listed:
-                continue
-            listed.add(target.account)
-        yield alias, target
+        if isinstance(target, SpecProblem):
+            yield alias, target
+            continue
+        for each in target.of_each_kind():
+            is_wanted = each.account.kind == kind if kind else each.account in {target.account, *used}
+            if is_wanted and each.account not in listed:
+                listed.add(each.account)
+                yield alias, each
 
 
 async def _list(
@@ -63,10 +85,10 @@ async def _list(
     if isinstance(target, SpecProblem):
         return AccountListing(alias, None, unobserved=target.unobserved)
     reader = await open_or_unavailable(runtime.accounts, target)
-    jobs = await _walk(reader, target.type.capabilities.page_size_max)
+    jobs = await _walk(reader, target.jobs.capabilities.page_size_max)
     if isinstance(jobs, Unobserved):
         return AccountListing(alias, target.account, unobserved=jobs)
-    unmanaged = tuple(job for job in jobs.values() if managed.isdisjoint((target.scope, job_id) for job_id in job.ids))
+    unmanaged = tuple(job for job in jobs.values() if managed.isdisjoint(map(target.key, job.ids)))
     return AccountListing(alias, target.account, unmanaged, len(jobs))
 
 

@@ -62,7 +62,7 @@ def unknown_statuses(
 
 def unknown_status(candidate: ResolvedSpec, why: str, now: datetime) -> JobStatus:
     """Return the placeholder for a status that could not be read."""
-    draft = stalled(candidate.name, candidate.source, None, Reason.STATUS_UNKNOWN, "", now)
+    draft = stalled(candidate.name, candidate.source, None, Reason.STATUS_UNKNOWN, "", now, candidate.kind)
     verdict = Verdict(Readiness.UNOBSERVED, Reason.STATUS_UNKNOWN, f"its status cannot be read: {why}")
     return conclude(replace(draft, conditions=()), verdict, None, now)
 

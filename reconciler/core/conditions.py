@@ -13,6 +13,7 @@ from enum import Enum
 
 from reconciler.core.remembered_attempts import remembered
 from reconciler.model.job import Phase
+from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
 from reconciler.model.status import (
     HISTORY_MAX,
@@ -103,8 +104,19 @@ def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
     return since
 
 
-def stalled(name: str, source: str, last: JobStatus | None, reason: Reason, message: str, now: datetime) -> JobStatus:
-    """Return the status of a spec that cannot be acted on. The facts about its job are kept from the last status."""
+def stalled(
+    name: str,
+    source: str,
+    last: JobStatus | None,
+    reason: Reason,
+    message: str,
+    now: datetime,
+    kind: JobKind = FINE_TUNING,
+) -> JobStatus:
+    """Return the status of a spec that cannot be acted on.
+
+    The facts about its job and their kind are kept from the last status. `kind` is used if there is none.
+    """
     draft = (
         replace(last, name=name, source=source)
         if last
@@ -117,6 +129,7 @@ def stalled(name: str, source: str, last: JobStatus | None, reason: Reason, mess
             final=False,
             conditions=(),
             job=None,
+            kind=kind,
         )
     )
     return conclude(draft, Verdict(Readiness.STALLED, reason, message), last, now)

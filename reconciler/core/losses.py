@@ -15,7 +15,7 @@ from datetime import datetime
 
 from reconciler.core.guard import ChangeLimits, judge
 from reconciler.core.remembered_attempts import WINDOW
-from reconciler.model.job import EMBEDDED
+from reconciler.model.account_line import EMBEDDED
 from reconciler.model.journal import KnownStatuses, LostStatus
 from reconciler.model.spec import render_instant
 from reconciler.model.status import JobStatus

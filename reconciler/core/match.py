@@ -22,6 +22,7 @@ from datetime import datetime
 from reconciler.core.conditions import stalled
 from reconciler.core.remembered_attempts import attempts, remembered
 from reconciler.model.job import JobRef, Phase
+from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
 
@@ -41,6 +42,7 @@ class Claim:
     """The identity of the job. It is the same for two specs that refer to one job by different provider names."""
     may_claim: bool = True
     """Whether the spec may use its account. If not, it must not take a status from another spec."""
+    kind: JobKind = FINE_TUNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,7 @@ def _placeholders(claims: Iterable[Claim], lost: set[str], names: set[str], now:
     """Return placeholder statuses, by key, which record that the earlier statuses were discarded."""
     message = "the earlier status of the job was lost"
     return {
-        claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now)
+        claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now, claim.kind)
         for claim in claims
         # If a spec was renamed, its status may be a discarded file with an unused name, so any spec may be affected.
         if claim.name in lost or lost - names

@@ -1,8 +1,9 @@
 """The scopes of the limits on changes: an account, a credential at a host, all accounts, a kind of job.
 
 Rules: a change is counted in every scope that contains its account. Therefore neither a second name for an account nor
-a second account with the same credential allows additional changes. The only scope of an embedded account is the
-account itself, because its jobs exist only in this process.
+a second account with the same credential allows additional changes. Jobs of another kind never raise the number of
+jobs that a percentage refers to, because every scope but the overall one contains only one kind. The only scope of an
+embedded account is the account itself, because its jobs exist only in this process.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.core.guard import ChangeLimits
-from reconciler.model.job import EMBEDDED, CredentialScope, host_of
-from reconciler.model.kind import FINE_TUNING
+from reconciler.model.account_line import EMBEDDED, FINE_TUNING_JOB, host_of, kind_of_line
+from reconciler.model.job import CredentialScope
 from reconciler.model.spec import Safety
 
 
@@ -32,6 +33,8 @@ class Scope:
 
     extent: Extent
     name: str = ""
+    kind: str = FINE_TUNING_JOB
+    """The kind of the changes that a credential's scope contains. The other scopes do not need it."""
 
     def __str__(self) -> str:
         """Return the text that represents the scope in a refusal."""
@@ -40,6 +43,8 @@ class Scope:
                 return "overall"
             case Extent.KIND:
                 return f"every {self.name}"
+            case Extent.CREDENTIAL if self.kind != FINE_TUNING_JOB:
+                return f"every {self.kind} at {self.name}"
             case _:
                 return self.name
 
@@ -52,7 +57,11 @@ class ChangePlace:
     """The line that names the account in statuses."""
     protection: CredentialScope | None = None
     """The credential and its host, or None if no current document describes the account."""
-    kind: str = FINE_TUNING.name
+
+    @property
+    def kind(self) -> str:
+        """The name of the kind of the account's jobs."""
+        return kind_of_line(self.account)
 
     @property
     def is_embedded(self) -> bool:
@@ -64,7 +73,7 @@ class ChangePlace:
         own = Scope(Extent.ACCOUNT, self.account)
         if self.is_embedded:
             return (own,)
-        shared = () if self.protection is None else (Scope(Extent.CREDENTIAL, str(self.protection)),)
+        shared = () if self.protection is None else (Scope(Extent.CREDENTIAL, str(self.protection), self.kind),)
         return (own, *shared, Scope(Extent.OVERALL), Scope(Extent.KIND, self.kind))
 
 
@@ -87,6 +96,8 @@ class AccountMap:
         if scope in place.scopes():
             return True
         if scope.extent is not Extent.CREDENTIAL or place.protection is not None or place.is_embedded:
+            return False
+        if place.kind != scope.kind:
             return False
         host = host_of(account.partition(" ")[2].partition(" ")[0])
         return any(str(each) == scope.name and each.host == host for each in self.protections.values())

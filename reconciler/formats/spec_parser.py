@@ -176,8 +176,8 @@ class _Reader:
             return Snapshot(is_settings_broken=True, diagnostics=diagnostics)
         if kind == "Provider" and name is not None:
             return Snapshot(broken_providers=frozenset({name}), diagnostics=diagnostics)
-        if kind in KINDS and name is not None:
-            job = BrokenJob(name=name, file=self.file, diagnostics=diagnostics)
+        if kind is not None and kind in KINDS and name is not None:
+            job = BrokenJob(name=name, file=self.file, diagnostics=diagnostics, kind=kind)
             return Snapshot(broken_jobs=(job,), diagnostics=diagnostics)
         return Snapshot(broken_files=frozenset({self.file}), diagnostics=diagnostics)
 

@@ -24,6 +24,7 @@ from reconciler.formats.status_format import JOB_STATUS, PROVIDER_STATUS, Field,
 from reconciler.formats.status_writer import HEADER, digest
 from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_text import parse
+from reconciler.model.account_line import kind_of_line
 from reconciler.model.kind import KINDS
 from reconciler.model.scalar import is_name, parse_instant
 from reconciler.model.spec import API_VERSION
@@ -75,6 +76,9 @@ def parse_status(text: str) -> JobStatus:
     status: JobStatus = _read_job(tree, name=name, kind=KINDS[kind])
     if sum(each.type is ConditionType.READY for each in status.conditions) != 1:
         msg = "status.conditions: there must be exactly one Ready"
+        raise StatusUnreadableError(msg)
+    if status.job is not None and kind_of_line(status.job.account) != kind:
+        msg = f"status.job.account: not an account with jobs of kind {kind}"
         raise StatusUnreadableError(msg)
     source = PurePosixPath(status.source)
     if source.is_absolute() or ".." in source.parts or not source.name:

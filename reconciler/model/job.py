@@ -6,10 +6,11 @@ distinct value, so that the core, not an adapter, decides what they mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum
 
+from reconciler.model.account_line import EMBEDDED, FINE_TUNING_JOB, KIND_MARK, host_of
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.reason import Reason
 
@@ -54,28 +55,23 @@ class Unset(Enum):
 UNSET = Unset.UNSET
 
 
-EMBEDDED = "sandbox"
-"""The provider type whose jobs exist only in this process."""
-_PORTS = {"https": 443, "http": 80}
-
-
-def host_of(base_url: str) -> str:
-    """Return the host and port of a normalised base URL. The default port of the scheme is included."""
-    scheme, _, rest = base_url.partition("://")
-    host = rest.partition("/")[0]
-    return host if host.rpartition(":")[2].isdecimal() else f"{host}:{_PORTS.get(scheme, scheme)}"
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
-    """An account at a provider: a provider type, a normalised base URL, and scoping options.
+    """The jobs of one kind in an account at a provider: a provider type, a normalised base URL, and scoping options.
 
     The name of a Provider document is only an alias for an account. Two documents may describe the same account.
+
+    The kind is a part of the account, so that whatever is recorded or counted by account is recorded and counted for
+    each kind: observations, absences, receipts, limits on changes, and journals. What the kinds of one account share,
+    such as its credential and its request rate, is found by `shared`.
+
+    Raises `ValueError` if the address or an option contains ` kind=`, because its line would then name another kind.
     """
 
     type: str
     base_url: str
     scope: tuple[tuple[str, str], ...] = ()
+    kind: str = field(default=FINE_TUNING_JOB, kw_only=True)
     _line: str = field(init=False, repr=False, compare=False)
     _hash: int = field(init=False, repr=False, compare=False)
     """The line and the hash are computed once, because each lookup of a job uses them."""
@@ -83,8 +79,12 @@ class Account:
     def __post_init__(self) -> None:
         """Compute the line and the hash."""
         line = " ".join([self.type, self.base_url, *(f"{key}={value}" for key, value in self.scope)])
+        if KIND_MARK in line:
+            msg = f"the address and the options of an account must not contain {KIND_MARK.strip()!r}"
+            raise ValueError(msg)
+        line += "" if self.kind == FINE_TUNING_JOB else f"{KIND_MARK}{self.kind}"
         object.__setattr__(self, "_line", line)
-        object.__setattr__(self, "_hash", hash((self.type, self.base_url, self.scope)))
+        object.__setattr__(self, "_hash", hash((self.type, self.base_url, self.scope, self.kind)))
 
     def __str__(self) -> str:
         """Return the line that names the account in status files, such as `openai https://api.openai.com/v1`."""
@@ -93,6 +93,15 @@ class Account:
     def __hash__(self) -> int:
         """Return the hash."""
         return self._hash
+
+    def of_kind(self, kind: str) -> Account:
+        """Return the jobs of another kind in the same account."""
+        return self if kind == self.kind else replace(self, kind=kind)
+
+    @property
+    def shared(self) -> Account:
+        """The value that stands for the account whatever the kind of its jobs."""
+        return self.of_kind(FINE_TUNING_JOB)
 
     @property
     def host(self) -> str:
@@ -125,10 +134,15 @@ class CredentialScope:
 
 @dataclass(frozen=True, slots=True, order=True)
 class JobRef:
-    """The identity of a job: its account, and the id that the provider assigned."""
+    """The identity of a job: its account, which includes its kind, and the id that the provider assigned."""
 
     account: Account
     id: str
+
+    @property
+    def kind(self) -> str:
+        """The name of the kind of the job."""
+        return self.account.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,24 +212,6 @@ class ListQuery:
     """The parameters of a list request. `page_size` is at most the adapter's `Capabilities.page_size_max`."""
 
     page_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """One line of the log that the provider keeps for a job."""
-
-    at: datetime | None
-    level: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobCheckpoint:
-    """A usable model that a job saved before it ended."""
-
-    at: datetime | None
-    step: int | None
-    model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.spec import FineTuningJob, Provider, Settings
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class JobKind:
 
 
 FINE_TUNING = JobKind(
-    name="FineTuningJob",
+    name=FINE_TUNING_JOB,
     document=FineTuningJob,
     result="fine_tuned_model",
     promises_result=True,

@@ -154,6 +154,10 @@ def _variable(value: str) -> str:
     return value
 
 
+NAME_MAX = 63
+"""The maximum length of the name of a document."""
+
+
 def is_name(text: str) -> bool:
     """Return whether a text is a valid name of a document."""
     return _LABEL.fullmatch(text) is not None

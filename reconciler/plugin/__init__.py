@@ -21,9 +21,7 @@ from reconciler.model.job import (
     Account,
     AlreadyOver,
     Capabilities,
-    JobCheckpoint,
     JobError,
-    JobEvent,
     JobPage,
     JobRef,
     ListQuery,
@@ -31,18 +29,21 @@ from reconciler.model.job import (
     Phase,
     Unset,
 )
+from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.spec import Document, Duration, Flag, Instant, Name, Word
 from reconciler.ports import (
     AccountConfig,
     Credentials,
     JobController,
     JobReader,
+    JobsOfKind,
     ProviderType,
     Rate,
     Response,
     Sign,
     SupportsCheckpoints,
     SupportsEvents,
+    SupportsKinds,
     SupportsPause,
     Transport,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "JobPage",
     "JobReader",
     "JobRef",
+    "JobsOfKind",
     "Kind",
     "ListQuery",
     "Name",
@@ -83,6 +85,7 @@ __all__ = [
     "Sign",
     "SupportsCheckpoints",
     "SupportsEvents",
+    "SupportsKinds",
     "SupportsPause",
     "TransientError",
     "Transport",

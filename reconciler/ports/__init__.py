@@ -14,8 +14,6 @@ from reconciler.ports.provider import (
     JobReader,
     NotBound,
     Now,
-    ProviderType,
-    Rate,
     Response,
     Sign,
     SupportsCheckpoints,
@@ -23,6 +21,7 @@ from reconciler.ports.provider import (
     SupportsPause,
     Transport,
 )
+from reconciler.ports.provider_type import JobsOfKind, ProviderType, Rate, SupportsKinds, jobs_by_kind
 from reconciler.ports.specs import BrokenJob, D, Located, Snapshot, SpecSource
 from reconciler.ports.statuses import PROVIDERS, Journal, Publisher, StatusStore, StoredStatuses, Unread, status_path
 
@@ -41,6 +40,7 @@ __all__ = [
     "Entry",
     "JobController",
     "JobReader",
+    "JobsOfKind",
     "Journal",
     "Located",
     "NotBound",
@@ -56,8 +56,10 @@ __all__ = [
     "StoredStatuses",
     "SupportsCheckpoints",
     "SupportsEvents",
+    "SupportsKinds",
     "SupportsPause",
     "Transport",
     "Unread",
+    "jobs_by_kind",
     "status_path",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.action import CommitApproval
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.kind import JobDocument
@@ -34,6 +35,7 @@ class BrokenJob:
     name: str
     file: str
     diagnostics: tuple[Diagnostic, ...]
+    kind: str = FINE_TUNING_JOB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

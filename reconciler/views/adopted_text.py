@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.model.job import ObservedJob
-from reconciler.model.kind import FINE_TUNING
+from reconciler.model.kind import JobKind
 from reconciler.model.spec import API_VERSION, DesiredState
 from reconciler.views.layout import listing, styled
 from reconciler.views.render_context import RenderContext
@@ -20,7 +20,7 @@ LISTED_MAX = 40
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
-def adopted_spec(name: str, provider: str, job: ObservedJob, now: datetime) -> str:
+def adopted_spec(name: str, provider: str, kind: JobKind, job: ObservedJob, now: datetime) -> str:
     """Return the YAML of a spec that only observes a job. Its first line is a comment that describes the job."""
     model = [clean(job.model)] if isinstance(job.model, str) else []
     created = [f"created {moment(job.created_at)}"] if isinstance(job.created_at, datetime) else []
@@ -28,7 +28,7 @@ def adopted_spec(name: str, provider: str, job: ObservedJob, now: datetime) -> s
     return (
         f"# {facts}\n"
         f"apiVersion: {API_VERSION}\n"
-        f"kind: {FINE_TUNING.name}\n"
+        f"kind: {kind.name}\n"
         "metadata:\n"
         f"  name: {name}\n"
         "spec:\n"

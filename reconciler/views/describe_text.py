@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from reconciler.model.job import TERMINAL, JobCheckpoint, JobEvent
+from reconciler.model.job import TERMINAL
+from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.kind import JobDocument
 from reconciler.model.report import Row
 from reconciler.model.spec import Limits, Suspension, render_duration, render_instant

@@ -17,6 +17,7 @@ from reconciler.controller.operator_policy import UsualOption
 from reconciler.controller.run_options import Paths
 from reconciler.local.credential_policy import normalise_base_url
 from reconciler.local.operator_file import OperatorRules
+from reconciler.model.account_line import without_kind
 from reconciler.model.spec import CredentialSource, Provider
 from reconciler.model.status import JobStatus
 from reconciler.ports import Located, ProviderType
@@ -95,6 +96,6 @@ def _written(providers: Iterable[Located[Provider]]) -> Iterator[str]:
 
 
 def _parts(account: str) -> tuple[str, str, str]:
-    type_, _, rest = account.partition(" ")
+    type_, _, rest = without_kind(account).partition(" ")
     base_url, _, scope = rest.partition(" ")
     return type_, base_url, scope

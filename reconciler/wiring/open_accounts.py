@@ -4,6 +4,7 @@ Rules:
 
 - An exit stack closes every account that was opened here.
 - If an account cannot be opened, nothing is left open for it.
+- The jobs of each kind in an account are opened separately. They share the throttle of the account.
 - Every secret that is read here is registered for redaction.
 """
 
@@ -46,6 +47,7 @@ class OpenAccounts:
     notify: Notify = ignore_event
     _opened: dict[Account, _Opened] = field(default_factory=dict)
     _throttles: dict[Account, Throttle] = field(default_factory=dict)
+    """By account, whatever the kind of its jobs."""
     _circuit_breakers: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
     """Shared by all accounts with one credential at one host, because the provider throttles them together."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,12 +73,12 @@ class OpenAccounts:
 
     def apply_rate(self, target: ResolvedAccount) -> None:
         """Apply a changed rate limit to an account if it is open, including its waiting requests."""
-        if target.account in self._throttles:
-            self._throttles[target.account].set_rate(target.rate)
+        if target.account.shared in self._throttles:
+            self._throttles[target.account.shared].set_rate(target.rate)
 
     def rate(self, target: ResolvedAccount) -> Rate:
         """Return the current rate limit of an account. If the account is not open, return its initial one."""
-        throttle = self._throttles.get(target.account)
+        throttle = self._throttles.get(target.account.shared)
         return target.rate if throttle is None else throttle.rate_now()
 
     def request_rates(self) -> Mapping[str, RequestRate]:
@@ -84,8 +86,8 @@ class OpenAccounts:
         return {str(account): each.request_rate() for account, each in self._throttles.items()}
 
     def requests(self, account: Account) -> int:
-        """Return how many requests were sent to an account so far."""
-        return self._throttles[account].requests if account in self._throttles else 0
+        """Return how many requests were sent to an account so far, for jobs of any kind."""
+        return self._throttles[account.shared].requests if account.shared in self._throttles else 0
 
     async def close_at(self, stop: asyncio.Event) -> None:
         """Wait until `stop` is set. Then refuse new and waiting requests to all accounts."""
@@ -98,7 +100,7 @@ class OpenAccounts:
         from reconciler.transport import HttpTransport  # noqa: PLC0415  httpx takes 0.2 s to import
 
         circuit_breaker = self._circuit_breakers.setdefault(target.scope, CircuitBreaker())
-        throttle = self._throttles.setdefault(target.account, Throttle(target.rate, circuit_breaker))
+        throttle = self._throttles.setdefault(target.account.shared, Throttle(target.rate, circuit_breaker))
         throttle.set_breaker(circuit_breaker)
         if self._stopping.is_set():  # a worker may open its account after the stop
             throttle.stop()

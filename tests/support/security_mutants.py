@@ -64,8 +64,8 @@ WEAKENED_CHECKS = (
         Bug(
             "let a spec claim what it may not name",
             "controller/spec_resolver.py",
-            "None, None, refusal, may_claim=False)",
-            "None, None, refusal)",
+            "problem=refusal, may_claim=False)",
+            "problem=refusal)",
         ),
         "identity",
         "test_a_spec_that_may_not_use_an_account_blocks_no_spec_of_it",

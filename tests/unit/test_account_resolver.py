@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from reconciler.controller.account_resolver import (
-    CONCURRENCY_MAX,
     SEARCHED_MAX,
     AccountResolver,
     accounts_by_name,
 )
-from reconciler.controller.resolved_account import SpecProblem, diagnose
+from reconciler.controller.resolved_account import CONCURRENCY_MAX, SpecProblem, diagnose
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.reason import Reason

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.adopt import NAME_MAX, NO_ID, Adoption, adopt
+from reconciler.controller.adopt import NO_ID, Adoption, adopt
 from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.job import Account
+from reconciler.model.scalar import NAME_MAX
 from reconciler.ports import BrokenJob, Snapshot
 from tests.support.build import ACCOUNT, a_job, a_spec
 from tests.support.documents import a_provider, located

@@ -45,7 +45,7 @@ def test_changes_may_be_requested_for_every_valid_selected_spec() -> None:
 
     assert list(current.subjects) == ["a"]
     assert current.may_act(subject(current))
-    assert {job for _, job in current.named} == {"ftjob-a", "ftjob-b"}
+    assert {job for _, _, job in current.named} == {"ftjob-a", "ftjob-b"}
 
 
 def test_no_change_may_be_requested_for_a_spec_with_an_unknown_status() -> None:

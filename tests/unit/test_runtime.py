@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.controller.runtime import open_or_unavailable, read_only
 from reconciler.errors import DefectError, Delivered, Kind, PermanentError, TransientError
-from reconciler.model.job import JobCheckpoint, JobEvent, JobRef, ListQuery
+from reconciler.model.job import JobRef, ListQuery
+from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.ports import JobReader, SupportsCheckpoints, SupportsEvents, SupportsPause
 from tests.support.build import ACCOUNT, a_job
 from tests.support.in_memory import OpenAccounts

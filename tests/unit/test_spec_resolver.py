@@ -49,7 +49,7 @@ def test_a_valid_spec_resolves_to_a_subject_with_its_job_and_digest() -> None:
     assert found.subject.digest == spec_digest(document.spec, ACCOUNT)
     assert found.subject.capabilities == load("openai").capabilities
     assert (found.subject.suspension, found.subject.interval) == (None, INTERVAL)
-    assert found.job == (SCOPE, "ftjob-1")
+    assert found.job == (SCOPE, "FineTuningJob", "ftjob-1")
     assert found.claim(7) == Claim(7, "support-triage", "bots.yaml", found.ref, found.job)
 
 
@@ -268,7 +268,7 @@ def test_the_jobs_named_by_a_revision_include_those_of_stopped_specs() -> None:
         broken_jobs=(BrokenJob(name="broken", file="d.yaml", diagnostics=()),),
     )
 
-    assert found.named == {(SCOPE, "ftjob-abc123")}
+    assert found.named == {(SCOPE, "FineTuningJob", "ftjob-abc123")}
 
 
 def test_diagnostics_are_sorted_by_file_and_line() -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.model.job import JobCheckpoint, JobEvent, Phase
+from reconciler.model.job import Phase
+from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.status import HistoryEntry

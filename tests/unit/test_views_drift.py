@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.job import Capabilities, Phase
+from reconciler.model.kind import FINE_TUNING
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.spec import DesiredState
@@ -105,13 +106,13 @@ def test_an_edit_is_shown_as_a_unified_diff() -> None:
 
 
 def test_an_ambiguous_job_id_is_quoted_in_an_adopted_spec() -> None:
-    assert '  jobId: "123:no"\n' in adopted_spec("a", "demo", a_job(id="123:no"), NOW)
-    assert "  jobId: ftjob-1\n" in adopted_spec("a", "demo", a_job(id="ftjob-1"), NOW)
+    assert '  jobId: "123:no"\n' in adopted_spec("a", "demo", FINE_TUNING, a_job(id="123:no"), NOW)
+    assert "  jobId: ftjob-1\n" in adopted_spec("a", "demo", FINE_TUNING, a_job(id="ftjob-1"), NOW)
 
 
 def test_an_adopted_spec_begins_with_a_comment_about_its_job() -> None:
-    told = adopted_spec("a", "demo", a_job(model="gpt\n4o", created_at=NOW), NOW).splitlines()[0]
-    untold = adopted_spec("a", "demo", a_job(), NOW).splitlines()[0]
+    told = adopted_spec("a", "demo", FINE_TUNING, a_job(model="gpt\n4o", created_at=NOW), NOW).splitlines()[0]
+    untold = adopted_spec("a", "demo", FINE_TUNING, a_job(), NOW).splitlines()[0]
 
     assert told == "# gpt 4o, created 2026-11-23 14:15 UTC, running when adopted on 2026-11-23"
     assert untold == "# running when adopted on 2026-11-23"

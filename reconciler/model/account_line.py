@@ -1,0 +1,33 @@
+"""The line that names an account in statuses and in the journal: its type, its address, its options, and a kind of job.
+
+Rules: the line of an account with fine-tuning jobs names no kind, as it was before there were other kinds. Two kinds of
+job in one account have different lines, so that nothing that is found by a line is found for jobs of another kind.
+"""
+
+from __future__ import annotations
+
+FINE_TUNING_JOB = "FineTuningJob"
+"""The name of the kind that an account and a job have unless another kind is named."""
+EMBEDDED = "sandbox"
+"""The provider type whose jobs exist only in this process."""
+KIND_MARK = " kind="
+"""Comes before the kind in the line of an account. No other part of a line may contain it."""
+_PORTS = {"https": 443, "http": 80}
+
+
+def host_of(base_url: str) -> str:
+    """Return the host and port of a normalised base URL. The default port of the scheme is included."""
+    scheme, _, rest = base_url.partition("://")
+    host = rest.partition("/")[0]
+    return host if host.rpartition(":")[2].isdecimal() else f"{host}:{_PORTS.get(scheme, scheme)}"
+
+
+def kind_of_line(account: str) -> str:
+    """Return the kind of the jobs in the account that a line of a status or of the journal names."""
+    _, mark, kind = account.rpartition(KIND_MARK)
+    return kind if mark else FINE_TUNING_JOB
+
+
+def without_kind(account: str) -> str:
+    """Return the line of an account without the kind of its jobs."""
+    return account.partition(KIND_MARK)[0]

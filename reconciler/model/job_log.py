@@ -1,0 +1,24 @@
+"""What a provider keeps of the course of a job: its log, and the models that it saved before it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One line of the log that the provider keeps for a job."""
+
+    at: datetime | None
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCheckpoint:
+    """A usable model that a job saved before it ended."""
+
+    at: datetime | None
+    step: int | None
+    model: str
