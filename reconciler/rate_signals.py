@@ -143,9 +143,9 @@ def _windows(headers: Mapping[str, str], at: datetime | None) -> Iterator[tuple[
     # `limit=9, remaining=0, reset=55` in one draft is one window; `"a";r=0;t=55, "b";r=9;t=5` in another is two.
     text = headers.get("ratelimit", "")
     for item in [text] if "remaining=" in text else text.split(","):
-        told = {name: float(value) for name, value in _PARAMETER.findall(item)}
-        left_s = told.get("t", told.get("reset"))
-        count = told.get("r", told.get("remaining"))
+        parameters = {name: float(value) for name, value in _PARAMETER.findall(item)}
+        left_s = parameters.get("t", parameters.get("reset"))
+        count = parameters.get("r", parameters.get("remaining"))
         if count is not None and left_s is not None:
             yield int(count), min(left_s, RETRY_AFTER_MAX_S)
 
@@ -154,10 +154,10 @@ def _policy(headers: Mapping[str, str]) -> float | None:
     """Return the rate of the strictest policy, such as 2 for `"api";q=600;w=300`, or None if there is no policy."""
     rates = []
     for item in headers.get("ratelimit-policy", "").split(","):
-        told = {name: float(value) for name, value in _PARAMETER.findall(item)}
-        quota = told.get("q", _count(item.partition(";")[0].strip()))
-        if quota and told.get("w"):
-            rates.append(quota / told["w"])
+        parameters = {name: float(value) for name, value in _PARAMETER.findall(item)}
+        quota = parameters.get("q", _count(item.partition(";")[0].strip()))
+        if quota and parameters.get("w"):
+            rates.append(quota / parameters["w"])
     return min(rates, default=None)
 
 

@@ -39,7 +39,7 @@ WAIT_MAX_S = 5.0
 """The longest pause for which a request waits. In a longer one it fails at once, so that the pause is reported."""
 TICK_S = 0.0001
 """The minimum length of a timer, because a timer may fire a little early."""
-TOLD_PAUSE_MAX_S = 60.0
+RESET_PAUSE_MAX_S = 60.0
 """The maximum pause for an exhausted window if the request was not throttled, because throttling is only predicted."""
 _PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 """With these HTTP statuses, and after any throttled request, `Retry-After` pauses the whole account."""
@@ -191,7 +191,7 @@ class Throttle:
         if permit.pause_s is not None:
             self.pause_for(permit.pause_s)
         if signal.remaining == 0 and signal.reset_s is not None:
-            self.pause_for(signal.reset_s if signal.is_throttled else min(signal.reset_s, TOLD_PAUSE_MAX_S))
+            self.pause_for(signal.reset_s if signal.is_throttled else min(signal.reset_s, RESET_PAUSE_MAX_S))
         elif signal.remaining is not None and signal.reset_s is not None:
             pace.window(now, signal.remaining, signal.reset_s)
         if signal.is_throttled:

@@ -292,9 +292,9 @@ def _context_for(url: str) -> ssl.SSLContext:
     if not url.startswith("https:"):
         # Reading certificates takes longer than a pass over the sandbox. An empty context trusts no server.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return tls_context(os.environ) or _usual_context()
+    return tls_context(os.environ) or _default_context()
 
 
 @cache
-def _usual_context() -> ssl.SSLContext:
+def _default_context() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)

@@ -265,15 +265,15 @@ class AccountResolver:
 
         The vendor's environment variables provide the options that the document leaves out.
         """
-        usual = self._policy.usual_options(type_, spec.credentials)
+        defaults = self._policy.default_options(type_, spec.credentials)
         try:
-            return type_.options.model_validate({**{key: each.text for key, each in usual.items()}, **spec.options})
+            return type_.options.model_validate({**{key: each.text for key, each in defaults.items()}, **spec.options})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
         message = str(first["msg"]).removeprefix("Value error, ")
         option = str(first["loc"][0]) if first["loc"] else ""
-        if option in usual and option not in spec.options:
-            return SpecProblem(Reason.INVALID_PROVIDER, f"the variable {usual[option].variable}: {message}")
+        if option in defaults and option not in spec.options:
+            return SpecProblem(Reason.INVALID_PROVIDER, f"the variable {defaults[option].variable}: {message}")
         return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "options", *map(str, first["loc"])))
 
 

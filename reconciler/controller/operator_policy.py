@@ -22,7 +22,7 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
-class UsualOption:
+class DefaultOption:
     """The default of an option that a document leaves out, and the variable from which it was read."""
 
     text: str
@@ -53,7 +53,7 @@ class OperatorPolicy(Protocol):
         """Return the credential of a source. If the source is None, return the default credential of the type."""
         ...
 
-    def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
+    def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
         """Return the defaults of the options that a document leaves out, by option name."""
         ...
 

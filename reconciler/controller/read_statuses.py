@@ -61,8 +61,10 @@ def _with_outage(row: Row, candidate: ResolvedSpec, outages: Iterable[ProviderSt
     Rows of stalled jobs, final jobs and invalid specs are returned unchanged.
     """
     outage = next((each for each in outages if _is_hidden(row, each)), None)
-    is_told = row.unobserved is not None or candidate.problem is not None or row.status.is_stalled or row.status.final
-    return row if outage is None or is_told else replace(row, unobserved=Unobserved(outage.reason, outage.message))
+    is_explained = (
+        row.unobserved is not None or candidate.problem is not None or row.status.is_stalled or row.status.final
+    )
+    return row if outage is None or is_explained else replace(row, unobserved=Unobserved(outage.reason, outage.message))
 
 
 def _is_hidden(row: Row, outage: ProviderStatus) -> bool:

@@ -64,7 +64,7 @@ def is_unchanged(subject: Subject, job: ObservedJob | None, last: JobStatus | No
         and subject.spec.limits is None
         and (subject.capabilities.confirms or job.phase is not Phase.CANCELLED)
         and (not last.receipts or (reason is Reason.CANCELLED and all(map(_is_over, last.receipts))))
-        and _says(last, reason)
+        and _has_only_reason(last, reason)
         and _is_shown(last.job, job, subject)
     )
 
@@ -74,7 +74,7 @@ def _is_over(receipt: Receipt) -> bool:
     return receipt.outcome is not None and receipt.outcome is not Outcome.GONE
 
 
-def _says(last: JobStatus, reason: Reason) -> bool:
+def _has_only_reason(last: JobStatus, reason: Reason) -> bool:
     """Return whether the only condition of a status is `Ready: True` with this reason, as its history records too."""
     if len(last.conditions) != 1 or not last.history:
         return False

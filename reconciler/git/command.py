@@ -273,9 +273,9 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub("", text)
 
 
-def _check_length(verb: str, said: tuple[bytes | None, bytes | None], most: int) -> None:
-    if any(len(each or b"") > most for each in said):
-        msg = f"git {verb} prints more than {most // 1024**2} MiB, more than any repository of specs needs"
+def _check_length(verb: str, outputs: tuple[bytes | None, bytes | None], maximum: int) -> None:
+    if any(len(each or b"") > maximum for each in outputs):
+        msg = f"git {verb} prints more than {maximum // 1024**2} MiB, more than any repository of specs needs"
         raise GitError(msg) from None
 
 

@@ -135,12 +135,12 @@ class Trust:
 
     def _built_in(self, type_: ProviderType, options: BaseModel) -> Iterator[Binding]:
         """Yield the default credential's built-in bindings: for the vendor's own URL and the URL in its variable."""
-        usual = credential_name(type_, None)
+        default = credential_name(type_, None)
         given = next(filter(None, map(self.environ.get, type_.url_variables)), "")
         for url, path in ((type_.own_url(options) or "", ""), (given, _path_of(given))):
             # An invalid URL is skipped. The error is reported when an account is opened with it.
             with suppress(ValueError):
-                yield Binding(usual, parse_endpoint(url), is_scheme_given=True, path=path)
+                yield Binding(default, parse_endpoint(url), is_scheme_given=True, path=path)
 
 
 def _over_plain_http(credential: str, endpoint: Endpoint, path: str) -> NotBound:

@@ -84,9 +84,9 @@ def create_file(path: Path, data: bytes) -> None:
 
 def open_to_append(path: Path, mode: int = 0o666, flags: int = 0) -> int:
     """Open a file for appending, and return its descriptor. A missing file is created. Raises `OSError` on failure."""
-    usual = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+    appending = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
     with errors_naming(path):
-        return os.open(path, usual | flags | (0 if _is_kernel_path(path) else os.O_CREAT | os.O_NOFOLLOW), mode)
+        return os.open(path, appending | flags | (0 if _is_kernel_path(path) else os.O_CREAT | os.O_NOFOLLOW), mode)
 
 
 def append_text(path: Path, text: str) -> None:

@@ -201,15 +201,15 @@ class SpecsDir:
         self._settings = holding | hiding
         # There is at most one Settings document. If it was read, other unreadable files do not matter.
         unread = {each.path for each in skipped if each.may_hold_anything and not whole.settings}
-        said = [
+        added = [
             Diagnostic(file=self._shown(each), message=MAY_HOLD_SETTINGS)
             for each in sorted(unread.union(hiding))
             if not whole.is_settings_broken
         ]
         return replace(
             whole,
-            is_settings_broken=whole.is_settings_broken or bool(said),
-            diagnostics=(*whole.diagnostics, *said),
+            is_settings_broken=whole.is_settings_broken or bool(added),
+            diagnostics=(*whole.diagnostics, *added),
         )
 
     def _with_duplicates_reported(self, snapshot: Snapshot) -> Snapshot:
@@ -219,16 +219,16 @@ class SpecsDir:
             jobs[broken.name].append(broken)
         providers = _by_name([(each.document.metadata.name, each) for each in snapshot.providers])
         settings = [(each.file, each.line) for each in snapshot.settings]
-        said = [*snapshot.diagnostics]
+        found = [*snapshot.diagnostics]
         doubled = [(name, each) for name, each in (*jobs.items(), *providers.items()) if len(each) > 1]
         for name, documents in doubled:
-            said += self._duplicates([*map(_place, documents)], "metadata.name", f"the name {name!r} is used again at")
-        said += self._duplicates(settings, "kind", "only one Settings document is allowed, and there is another at")
+            found += self._duplicates([*map(_place, documents)], "metadata.name", f"the name {name!r} is used again at")
+        found += self._duplicates(settings, "kind", "only one Settings document is allowed, and there is another at")
         return replace(
             snapshot,
             broken_providers=snapshot.broken_providers | {name for name, each in providers.items() if len(each) > 1},
             is_settings_broken=snapshot.is_settings_broken or len(settings) > 1,
-            diagnostics=tuple(said),
+            diagnostics=tuple(found),
         )
 
     def _duplicates(self, places: Sequence[_Place], field: str, message: str) -> Iterator[Diagnostic]:

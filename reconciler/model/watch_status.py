@@ -82,12 +82,12 @@ def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:
     limit, heartbeat_at = STALE_AFTER_INTERVALS * watch.interval_s, watch.heartbeat_at
     if now - heartbeat_at > limit:
         # The other times are updated with each heartbeat, so they are out of date.
-        return (f"the event loop is blocked: nothing runs, for {now - heartbeat_at:.0f} s",)
+        return (f"the event loop is blocked: nothing has run for {now - heartbeat_at:.0f} s",)
     signs = {
         "a request hangs: no request to its account has ended": watch.progress_at,
-        "the specs are not watched: only the periodic scan finds changes": watch.watched_at,
+        "the specs are not watched: only the periodic scan has found changes": watch.watched_at,
     }
-    return tuple(f"{what}, for {now - at:.0f} s" for what, at in signs.items() if heartbeat_at - at > limit)
+    return tuple(f"{what} for {now - at:.0f} s" for what, at in signs.items() if heartbeat_at - at > limit)
 
 
 def readiness_problems(watch: WatchStatus) -> tuple[str, ...]:

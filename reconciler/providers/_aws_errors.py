@@ -65,7 +65,7 @@ def raise_unless_ok(response: Response) -> None:
     if isinstance(error, TransientError):
         # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
         # a new one.
-        error = failure(response, f"the provider answered HTTP {response.status}")
+        error = failure(response, f"the provider responded with HTTP {response.status}")
     raise error
 
 

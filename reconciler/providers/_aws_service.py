@@ -163,7 +163,7 @@ class AwsType:
 
 def dns_suffix(options: AwsOptions) -> str:
     """Return the DNS suffix of the endpoints in the region."""
-    suffixes, usual = (
+    suffixes, default = (
         (DUALSTACK_SUFFIXES, "api.aws") if options.use_dualstack_endpoint else (DNS_SUFFIXES, "amazonaws.com")
     )
-    return next((each for start, each in suffixes.items() if options.region.startswith(start)), usual)
+    return next((each for start, each in suffixes.items() if options.region.startswith(start)), default)

@@ -93,7 +93,9 @@ class VertexOptions(Document):
     """The project and location of the jobs."""
 
     project: Annotated[str, Field(pattern=f"^{PROJECT}$")] = Field(description="The ID or number of the project.")
-    location: Annotated[str, Field(pattern=f"^{LOCATION}$")] = Field(description="Such as us-central1, or global.")
+    location: Annotated[str, Field(pattern=f"^{LOCATION}$")] = Field(
+        description="The location, such as us-central1 or global."
+    )
 
 
 class VertexJobs:

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from pydantic import BaseModel
 
-from reconciler.controller.operator_policy import UsualOption
+from reconciler.controller.operator_policy import DefaultOption
 from reconciler.controller.run_options import Paths
 from reconciler.local.credential_policy import normalise_base_url
 from reconciler.local.operator_file import OperatorRules
@@ -49,18 +49,18 @@ class StatusReaderPolicy(ConfiguredPolicy):
                 self._base_urls[type_, scope].add(base_url)
         self._notices: dict[str, str] = {}
 
-    def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
+    def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
         """Return the scope options in the statuses of this type, if all of them agree.
 
         Otherwise, return the options of this environment.
         """
         scopes = self._scopes.get(type_.name, set())
         if len(scopes) != 1:
-            return super().usual_options(type_, source)
+            return super().default_options(type_, source)
         values = dict(each.split("=", 1) for each in next(iter(scopes)).split() if "=" in each)
         names = {field.alias or name: name for name, field in type_.options.model_fields.items()}
         return {
-            option: UsualOption(values[names[option]], "of the environment in which the statuses were written")
+            option: DefaultOption(values[names[option]], "of the environment in which the statuses were written")
             for option in type_.option_variables
             if names.get(option) in values
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from reconciler.controller.operator_policy import Credential, UsualOption
+from reconciler.controller.operator_policy import Credential, DefaultOption
 from reconciler.controller.run_options import Paths, TrustSources
 from reconciler.controller.runtime import Runtime
 from reconciler.git.discovery import is_tracked
@@ -169,14 +169,14 @@ class ConfiguredPolicy:
 
         Raises `ValueError` if none of them provides a base URL, or if it is invalid.
         """
-        usual = next(filter(None, map(os.environ.get, type_.url_variables)), None)
-        text = written or usual or type_.own_url(options)
+        in_environment = next(filter(None, map(os.environ.get, type_.url_variables)), None)
+        text = written or in_environment or type_.own_url(options)
         if text is None:
             msg = f"{type_.name} has no default address: set spec.baseUrl"
             raise ValueError(msg)
         return normalise_base_url(text)
 
-    def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
+    def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
         """Return the options in the vendor's variables if the account uses the type's default credential.
 
         Otherwise, return an empty mapping.
@@ -185,7 +185,7 @@ class ConfiguredPolicy:
             return {}
         variables = {option: next(filter(self.is_set, each), None) for option, each in type_.option_variables.items()}
         return {
-            option: UsualOption(_as_yaml(os.environ[variable]), variable)
+            option: DefaultOption(_as_yaml(os.environ[variable]), variable)
             for option, variable in variables.items()
             if variable is not None
         }

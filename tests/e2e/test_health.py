@@ -68,7 +68,7 @@ def test_a_stuck_watch_is_unhealthy_and_healthy_again_once_it_continues() -> Non
 
     assert healthy == (200, "ok\n")
     assert ill[0] == 503
-    assert ill[1].splitlines()[0] == "the event loop is blocked: nothing runs, for 120 s"
+    assert ill[1].splitlines()[0] == "the event loop is blocked: nothing has run for 120 s"
     assert again == (200, "ok\n")
 
 
@@ -182,7 +182,7 @@ def an_outage(kind: str) -> Callable[[Checkout], object]:
 
 
 DISRUPTIONS = {
-    "a blocked loop": Disruption(an_outage("block"), an_outage("none"), "the event loop is blocked: nothing runs"),
+    "a blocked loop": Disruption(an_outage("block"), an_outage("none"), "the event loop is blocked: nothing has run"),
     "a hung request": Disruption(
         an_outage("hang"), an_outage("none"), "a request hangs: no request to its account has ended"
     ),

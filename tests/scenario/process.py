@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import botocore.auth  # noqa: F401 - here, for to import it in virtual time would take none, and all patience
 from pydantic import BaseModel
 
-from reconciler.controller.operator_policy import Credential, UsualOption
+from reconciler.controller.operator_policy import Credential, DefaultOption
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.local.attempt_journal import StateJournal
@@ -203,7 +203,7 @@ class Environment:
         """Return the credential by its name."""
         return Credential(credential_name(type_, source))
 
-    def usual_options(self, *_: object) -> Mapping[str, UsualOption]:
+    def default_options(self, *_: object) -> Mapping[str, DefaultOption]:
         """Return none: a process of the simulator has no variables."""
         return {}
 

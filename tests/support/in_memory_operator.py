@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from reconciler.controller.operator_policy import Credential, UsualOption
+from reconciler.controller.operator_policy import Credential, DefaultOption
 from reconciler.local.credential_policy import Trust, credential_name, normalise_base_url
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotBound, ProviderType
@@ -47,12 +47,12 @@ class Operator:
         """Return a credential by its name; equal secrets have equal marks."""
         return self._known(credential_name(type_, source))
 
-    def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
+    def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
         """Return the options that variables give an account with the usual key."""
         if source is not None and (source.env is None or source.env != type_.key_variable):
             return {}
         given = {option: next(filter(self.environ.get, each), "") for option, each in type_.option_variables.items()}
-        return {option: UsualOption(self.environ[each], each) for option, each in given.items() if each}
+        return {option: DefaultOption(self.environ[each], each) for option, each in given.items() if each}
 
     def named(self) -> Mapping[str, Credential]:
         """Return the credentials that the operator's file speaks of."""

@@ -63,7 +63,7 @@ def test_the_footer_shows_what_is_due_next_and_why(status: JobStatus, unobserved
 
 
 def test_the_last_line_of_the_footer_reports_a_blocked_event_loop() -> None:
-    assert shown(after_a_pass(RUNNING), 100.0)[-1] == "the event loop is blocked: nothing runs, for 100 s"
+    assert shown(after_a_pass(RUNNING), 100.0)[-1] == "the event loop is blocked: nothing has run for 100 s"
 
 
 def test_an_account_has_no_observation_time_once_all_its_jobs_are_final() -> None:

@@ -280,7 +280,7 @@ def test_the_message_of_a_transient_error_contains_only_the_http_status(status: 
     with pytest.raises(TransientError) as caught:
         retrieved(complaint(status, message="try again in 20s, request id req_123"))
 
-    assert str(caught.value) == f"the provider answered HTTP {status}"
+    assert str(caught.value) == f"the provider responded with HTTP {status}"
 
 
 def test_a_job_with_status_created_is_queued() -> None:

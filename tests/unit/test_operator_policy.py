@@ -37,7 +37,7 @@ def answers(policy: OperatorPolicy, word: str, source: CredentialSource | None, 
         url,
         policy.why_not_trusted(type_, options, source, url),
         policy.credential(type_, source).name,
-        dict(policy.usual_options(type_, source)),
+        dict(policy.default_options(type_, source)),
     ]
 
 

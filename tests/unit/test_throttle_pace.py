@@ -17,7 +17,7 @@ from reconciler.model.request_rate import LimitedBy
 from reconciler.ports import Rate
 from reconciler.preflight import abort_unless
 from reconciler.rate_signals import RateSignal, rate_signal
-from reconciler.throttle import TOLD_PAUSE_MAX_S, Throttle
+from reconciler.throttle import RESET_PAUSE_MAX_S, Throttle
 from reconciler.time_headers import retry_after_s
 from tests.support.clock import in_virtual_time
 from tests.support.limited_provider import Hint, LimitedProvider
@@ -164,13 +164,13 @@ def test_after_the_last_request_of_a_window_the_account_waits_for_the_next_one()
         await answer(gate, RateSignal(remaining=0, reset_s=3600.0))
         with pytest.raises(TransientError) as cut:
             await answer(gate, RateSignal())
-        await asyncio.sleep(TOLD_PAUSE_MAX_S)
+        await asyncio.sleep(RESET_PAUSE_MAX_S)
         await answer(gate, RateSignal(is_throttled=True, remaining=0, reset_s=3600.0))
         with pytest.raises(TransientError) as refused:
             await answer(gate, RateSignal())
 
         assert foretold.value.retry_after_s == pytest.approx(30)
-        assert cut.value.retry_after_s == pytest.approx(TOLD_PAUSE_MAX_S)
+        assert cut.value.retry_after_s == pytest.approx(RESET_PAUSE_MAX_S)
         assert refused.value.retry_after_s == pytest.approx(3600)
 
     in_virtual_time(main)

@@ -11,9 +11,9 @@ from tests.support.build import NOW
 
 WELL = WatchStatus(interval_s=60, heartbeat_at=0, progress_at=0, watched_at=0)
 SIGNS = {
-    "heartbeat_at": "the event loop is blocked: nothing runs, for 91 s",
-    "progress_at": "a request hangs: no request to its account has ended, for 91 s",
-    "watched_at": "the specs are not watched: only the periodic scan finds changes, for 91 s",
+    "heartbeat_at": "the event loop is blocked: nothing has run for 91 s",
+    "progress_at": "a request hangs: no request to its account has ended for 91 s",
+    "watched_at": "the specs are not watched: only the periodic scan has found changes for 91 s",
 }
 
 
@@ -36,7 +36,7 @@ def test_a_watch_is_live_again_as_soon_as_its_signs_are_recent() -> None:
 
 
 def test_a_blocked_event_loop_hides_the_other_liveness_problems() -> None:
-    assert liveness_problems(WELL, 200) == ("the event loop is blocked: nothing runs, for 200 s",)
+    assert liveness_problems(WELL, 200) == ("the event loop is blocked: nothing has run for 200 s",)
 
 
 def test_a_watch_is_ready_from_its_first_pass_until_it_stops_or_is_halted() -> None:
