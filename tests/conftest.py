@@ -1,4 +1,4 @@
-"""What a run tells at its end: the figures that tests put on record, such as how many cases a walk took."""
+"""Options of the tests, and the figures that a run prints at its end, such as the number of cases of a walk."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FIRST = ("test_hostile_authors.py", "test_walk.py", "test_seeds.py", "test_secon
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many workers `-n auto` is: two for each processor, since many tests wait for a process or a time."""
+    """Return the number of workers for `-n auto`: two for each processor, because many tests wait for a process."""
     return 2 * len(os.sched_getaffinity(0))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files first that take longest; all others stay in their order."""
+    """Move the slowest files to the start. All other files keep their order."""
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 
@@ -41,9 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the same examples in every ordinary run, whose result tells about the change, and new ones in a long run.
+    """Use the same Hypothesis examples in every ordinary run, and new ones in a long run.
 
-    No example has a deadline: a busy machine is no defect. A long run starts an interpreter for each command.
+    In an ordinary run, a failure is then caused by the change and not by a new example. No example has a deadline,
+    because a busy machine is not a defect. A long run starts an interpreter for each command.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell, and inherited
         signal.signal(signal.SIGINT, signal.default_int_handler)

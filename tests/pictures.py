@@ -1,6 +1,6 @@
-"""The README's picture: what the real commands print on a terminal, as an SVG.
+"""The README's picture: the output of real commands on a terminal, as an SVG.
 
-`python -m tests.pictures` makes it anew. `tests/test_docs.py` checks that it says what the commands say today.
+`python -m tests.pictures` rewrites it. `tests/test_docs.py` checks that it shows the current output of the commands.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _TEXT = re.compile(r'<text class="[\w-]+-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>(.
 
 
 def drawn(commands: Sequence[str], directory: Path, environ: dict[str, str], columns: int = COLUMNS) -> str:
-    """Return the SVG of a terminal on which these commands were run in a directory, one after the other."""
+    """Return the SVG of a terminal in which these commands were run in a directory, one after another."""
     console = Console(file=StringIO(), record=True, width=columns, force_terminal=True, color_system="standard")
     for number, command in enumerate(commands):
         console.print(Text.assemble("\n" if number else "", ("$ ", "bold green"), (command, "bold")))
@@ -61,7 +61,7 @@ def drawn(commands: Sequence[str], directory: Path, environ: dict[str, str], col
 
 
 def said_by(svg: str) -> list[str]:
-    """Return the lines of text in such an SVG, from the top."""
+    """Return the lines of text in such an SVG, from top to bottom."""
     lines: defaultdict[float, str] = defaultdict(str)
     for x, y, text in _TEXT.findall(svg):
         begun = lines[float(y)].ljust(round(float(x) / CELL))
@@ -70,7 +70,7 @@ def said_by(svg: str) -> list[str]:
 
 
 def picture(path: str) -> str:
-    """Return the README's picture, with the commands of this search path, in a copy of the specs that ship."""
+    """Return the README's picture, made with the commands on this search path, in a copy of the example specs."""
     with TemporaryDirectory() as root:
         shutil.copytree(ROOT / "specs", Path(root) / "specs", ignore=shutil.ignore_patterns("status"))
         return drawn(COMMANDS, Path(root), {"PATH": path, "XDG_CACHE_HOME": f"{root}/.cache"})

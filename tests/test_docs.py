@@ -1,6 +1,6 @@
-"""What the documents claim: every command is run, every YAML block read, every table compared with the code.
+"""The claims of the documents: every command is run, every YAML block read, every table compared with the code.
 
-`python -m tests.test_docs --write` writes the tables and the specs' schema anew.
+`python -m tests.test_docs --write` rewrites the tables and the schema of the specs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MOVING = [
 
 
 def schema_text() -> str:
-    """Return the schema as `reconcile schema` prints it where no other provider types are installed."""
+    """Return the schema that `reconcile schema` prints if no third-party provider types are installed."""
     return json.dumps(json_schema(OPTIONS), indent=2) + "\n"
 
 
@@ -57,7 +57,7 @@ def blocks(*languages: str) -> list[str]:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Return a directory with the specs that ship, no status, and a stand-in for the virtual environment."""
+    """Return a directory with the example specs, no status, and a stand-in for the virtual environment."""
     shutil.copytree(ROOT / "specs", tmp_path / "specs", ignore=shutil.ignore_patterns("status"))
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "bin").symlink_to(BIN)
@@ -79,7 +79,7 @@ def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
 
 
 def sessions(*, of_the_crowd: bool) -> Iterator[tuple[str, str]]:
-    """Every command of the `console` blocks, in order, with what the README shows of its output."""
+    """Return each command of the `console` blocks, in order, with the part of its output that the README shows."""
     for block in blocks("console"):
         if ("adopt" in block) is not of_the_crowd:
             continue
@@ -89,28 +89,28 @@ def sessions(*, of_the_crowd: bool) -> Iterator[tuple[str, str]]:
 
 
 def settled(text: str) -> str:
-    """Return a text without what differs from one run to the next."""
+    """Return a text without the parts that differ between runs."""
     for pattern, word in _MOVING:
         text = pattern.sub(word, text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
 
 
 def succeed(command: str, directory: Path) -> str:
-    """Return what a command prints, which ends with 0."""
+    """Return the output of a command that must succeed."""
     done = run(command, directory)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
 def assert_shown(command: str, shown: str, printed: str) -> None:
-    """Compare what is printed with what the README shows; `...` stands for any lines."""
+    """Compare the output of a command with the README. The line `...` stands for any lines."""
     parts = [re.escape(part.strip("\n")) for part in re.split(r"^\.\.\.$", settled(shown), flags=re.MULTILINE)]
 
     assert re.fullmatch(".*".join(parts), settled(printed).strip("\n"), re.DOTALL), f"{command}:\n{printed}"
 
 
 def test_every_command_prints_the_output_shown_in_the_readme(clone: Path) -> None:
-    """They begin where the very first command, which has a test of its own, ends."""
+    """The commands start in the state that the README's first command leaves, which has its own test."""
     succeed("reconcile --once --wait", clone)
     for command, shown in sessions(of_the_crowd=False):
         assert_shown(command, shown, succeed(command, clone))
@@ -138,7 +138,7 @@ def test_six_commands_lead_from_thirty_jobs_to_a_reviewed_setup(
 
 
 def test_the_first_readme_command_reconciles_the_example_specs(clone: Path) -> None:
-    """The environment at hand stands in for the one that it would make; `.ci/run` makes one from nothing."""
+    """The current environment replaces the one that the command would create. `.ci/run` creates one from scratch."""
     first, _ = blocks("sh")
     make, install, rest = first.strip().split(" && ")
     done = run(rest, clone)
@@ -207,7 +207,7 @@ def test_every_link_to_a_file_resolves(path: Path) -> None:
 
 @pytest.mark.parametrize("path", readme_workflows())
 def test_a_workflow_in_the_readme_equals_the_shipped_one(path: str) -> None:
-    """But for what is each user's own: the key, how often, and how long a run may take."""
+    """Only the user's own values differ: the key, the schedule and the timeout."""
     shown = yaml.safe_load(readme_workflows()[path])
     ships = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
     for workflow in (shown, ships):

@@ -1,4 +1,4 @@
-"""That the table of what is proven names proofs that exist, and leaves no law and no property out."""
+"""Each test that PROOFS.md names exists, and PROOFS.md names every law and property."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAME = re.compile(r"`([a-z]\w+)`")
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The rows of the table below a heading, as cells."""
+    """Return the rows of the table below a heading, as cells."""
     section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]

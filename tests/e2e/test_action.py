@@ -1,4 +1,4 @@
-"""The action as a workflow uses it: what its inputs do, what it hands on, and where it runs."""
+"""The GitHub action in a workflow: what its inputs do, which outputs it sets, and where it runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _index() -> None:
 
 @pytest.fixture
 def clone(tmp_path: Path, sandbox: Sandbox) -> Clone:
-    """Return a clone whose specs want two jobs of two providers cancelled."""
+    """Return a clone whose specs request the cancel of two jobs at two providers."""
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "workspace")
     checkout = Checkout(clone.root)
     for provider, job_id in zip(("main", "other"), sandbox.create(2), strict=True):

@@ -1,4 +1,4 @@
-"""What the vendors' own libraries find on a machine, with a real process, real files and real sockets."""
+"""Credentials that the vendors' libraries find on a machine, with a real process, real files and real sockets."""
 
 from __future__ import annotations
 

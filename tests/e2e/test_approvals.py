@@ -1,4 +1,4 @@
-"""`Approve-Cancels: N` in a commit message, against the guard."""
+"""How the line `Approve-Cancels: N` in a commit message approves the changes that the guard refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JOBS = 6
 
 
 def a_flip(clone: Clone, sandbox: Sandbox, message: str) -> tuple[Checkout, list[str]]:
-    """Commit specs that observe their jobs, and then one commit that wants all of them cancelled."""
+    """Commit specs that observe their jobs, and then one commit that requests the cancel of all of them."""
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()
     jobs = sandbox.create(JOBS)

@@ -1,8 +1,8 @@
-"""What somebody who writes specs may try with addresses and credentials, so that a key goes where nobody bound it.
+"""Attacks by an author of specs who uses addresses to make reconcile send a key to a server that it is not bound to.
 
-Each attack is a Provider document as its author leaves it, beside a socket that stands for the author's own machine.
-What must hold is of the world afterwards: nobody connected there, and nobody was asked at the right host for a job by
-any key but its own. `RECONCILE_COMMAND` runs the same attacks on another build.
+Each attack is a Provider document, beside a socket that represents the author's own machine. Each test checks the
+result: nothing connected to that machine, and the bound server received no request for a job with another account's
+key. `RECONCILE_COMMAND` runs the same attacks on another build.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CODES = {65, 78}
 
 @dataclass(frozen=True, slots=True)
 class Lure:
-    """A checkout with a job that is wanted gone, and the machine of who would like to have its key."""
+    """A checkout with a job to cancel, and the machine of an author who wants its key."""
 
     checkout: Checkout
     sandbox: Sandbox
@@ -35,7 +35,7 @@ class Lure:
 
     @property
     def evil(self) -> str:
-        """The address of that machine."""
+        """The address of the author's machine."""
         return f"127.0.0.1:{self.listener.getsockname()[1]}"
 
     @property

@@ -1,7 +1,8 @@
-"""What a hostile provider may answer, byte for byte, to the installed command.
+"""Attacks by a provider: the responses that it may send to the installed command, byte for byte.
 
-Every request is answered so. What must hold is of the world afterwards: the command ends in words, with a code that
-the help explains, within a container's memory; no job counts as stopped, and no terminal is steered.
+The provider sends the same response to every request. Each test checks the result: the command ends with a message and
+a documented exit code, it stays within a container's memory, no job is reported as stopped, and no control character
+reaches the terminal.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ PIECE = 64 * 1024
 
 
 def an_answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Return an answer of HTTP."""
+    """Return an HTTP response."""
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
 
 
 def a_list(*rows: object, **more: object) -> bytes:
-    """Return a list of jobs that looks right."""
+    """Return a valid list of jobs."""
     return json.dumps({"object": "list", "data": rows, "has_more": False, **more}).encode()
 
 
 def with_job(**more: object) -> bytes:
-    """Return an answer that is right for a list and for the job, but for this."""
+    """Return a response that is valid for a list and for a job, except for these fields."""
     row = {**a_row(JOB), **more}
     return an_answer(json.dumps({**row, "data": [row], "has_more": False}).encode())
 

@@ -1,8 +1,8 @@
-"""What somebody who commits may try with a few objects of Git that stand for millions of files.
+"""Attacks by an author of commits who uses a few Git objects to represent millions of files.
 
-A tree may name another one many times, and so may that one: a push of some kilobytes is then a directory that no disk
-holds. Who lists it must come to an end, in the memory of a small container, and say so.
-`RECONCILE_COMMAND` runs the same attacks on another build.
+A tree may contain another tree many times, and that one may do the same. A push of a few kilobytes can thus describe a
+directory that is larger than any disk. A command that lists such a tree must end, in the memory of a small container,
+and report the problem. `RECONCILE_COMMAND` runs the same attacks on another build.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def a_tree(repository: Path, entries: Mapping[str, Entry]) -> Entry:
 
 
 def a_wide_bomb(repository: Path) -> Entry:
-    """Store a tree whose every entry is one tree, and so on, down to a file."""
+    """Store a tree in which every entry is the same tree, at each level, down to a file."""
     one = "100644", store(repository, "blob", b"nothing\n")
     for _ in range(LEVELS):
         one = a_tree(repository, {f"{number:02}.yaml": one for number in range(WIDTH)})
@@ -60,7 +60,7 @@ def a_wide_bomb(repository: Path) -> Entry:
 
 
 def a_deep_bomb(repository: Path) -> Entry:
-    """Store a tree that leads into one chain of directories by many names."""
+    """Store a tree in which many names lead to the same chain of directories."""
     one = "100644", store(repository, "blob", b"nothing\n")
     for _ in range(DEEP):
         one = a_tree(repository, {"d": one})
@@ -77,7 +77,7 @@ BOMBS = {"wide": a_wide_bomb, "deep": a_deep_bomb, "heavy": a_heavy_bomb}
 
 
 class Field:
-    """A repository whose specs want one job cancelled, and somebody who commits next."""
+    """A repository whose specs request the cancel of one job, and an attacker who commits next."""
 
     def __init__(self, root: Path, sandbox: Sandbox) -> None:
         self.sandbox = sandbox

@@ -1,7 +1,7 @@
-"""Attacks on the action, as an author of the checkout would make them: none of its files runs, and none sees a key.
+"""Attacks by an author of the checkout on the GitHub action: none of the files runs, and none reads a key.
 
-Each plant leaves a mark when it runs. In the first job they are only there; in the second one the environment of the
-workflow leads to them, as people set it for tools of their own.
+Each planted file leaves a mark when it runs. In the first job, the files are only present. In the second job, the
+workflow's environment points to them, as users set it for their own tools.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ REPLACED = ("git", "python3", "uv")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job of a workflow: its checkout, its environment, and what planted files leave when they run."""
+    """A job of a workflow: its checkout, its environment, and the marks that planted files leave when they run."""
 
     root: Path
     environ: dict[str, str] = field(default_factory=lambda: {"OPENAI_API_KEY": KEY})
@@ -118,7 +118,7 @@ def _index() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a job came to."""
+    """The result of a workflow's job."""
 
     ran: Ran
     marks: dict[str, str]

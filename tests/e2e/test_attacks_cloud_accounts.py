@@ -1,4 +1,4 @@
-"""A cloud account under a made-up option: it has the same key at the same host, and so the same owner."""
+"""An attack with an invented account option: the account has the same key at the same host, and so the same owner."""
 
 from __future__ import annotations
 

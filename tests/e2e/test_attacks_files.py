@@ -1,8 +1,8 @@
-"""What somebody may try with files, as it would be made, on the installed command.
+"""Attacks with files, on the installed command.
 
-Each attack is a tree as its author, or another user of the machine, leaves it. What must hold is of the world
-afterwards: no file outside the status tree changed, nothing of another user's was believed, no other team's job was
-touched or blocked. `RECONCILE_COMMAND` runs the same attacks on another build.
+Each attack is a directory tree that its author, or another user of the machine, prepared. Each test checks the result:
+no file outside the status tree changed, no file of another user was trusted, and no job of another team was cancelled
+or blocked. `RECONCILE_COMMAND` runs the same attacks on another build.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ digest: sha256:"""
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A checkout with one spec that wants its job cancelled, and a directory beside it that is none of ours."""
+    """A checkout with one spec that requests the cancel of its job, and an unrelated directory beside it."""
 
     checkout: Checkout
     sandbox: Sandbox
@@ -68,11 +68,11 @@ class Field:
 
     @property
     def precious(self) -> Path:
-        """A file that nobody may change."""
+        """A file that must not change."""
         return self.outside / "precious"
 
     def is_outside_as_it_was(self) -> bool:
-        """Whether nothing outside was changed, made or removed."""
+        """Return whether the directory outside is unchanged."""
         return [path.name for path in self.outside.iterdir()] == ["precious"] and self.precious.read_text() == PRECIOUS
 
     def run(self, *arguments: str, **environ: str) -> Ran:
@@ -360,7 +360,7 @@ def state_of(field: Field) -> Path:
 
 
 def poison(state: Path) -> None:
-    """Let what is remembered of the spec say something else, under a seal that anybody can make."""
+    """Change the index row of the spec, and seal it again. Any user can compute the seal."""
     for file in state.glob("*.index"):
         body = file.read_bytes()[:-64].replace(b'"running"', b'"cancelled"')
         file.write_bytes(body + hashlib.sha256(body).hexdigest().encode())

@@ -1,8 +1,8 @@
-"""What somebody who writes specs or commit messages may try through Git, as it would be made, on the installed command.
+"""Attacks through Git by an author of specs and commit messages, on the installed command.
 
-Each attack is a repository as its author leaves it. What must hold is of the world afterwards: no command ran, nothing
-was asked for that no reviewer saw, no file outside the statuses changed, and what the others wanted was done.
-`RECONCILE_COMMAND` runs the same attacks on another build.
+Each attack is a repository that its author prepared. Each test checks the result: no planted command ran, no request
+was sent that a reviewer could not have seen in a spec, no file outside the statuses changed, and the other specs were
+applied. `RECONCILE_COMMAND` runs the same attacks on another build.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A clone with one spec that wants its job cancelled, and what an attack would leave if it worked."""
+    """A clone with one spec that requests the cancel of its job, and the mark that a successful attack would leave."""
 
     clone: Clone
     checkout: Checkout
@@ -179,7 +179,7 @@ HOOKS = ("pre-push", "post-merge", "post-checkout", "reference-transaction", "po
 
 
 def configure(clone: Clone, field: Field, *keys: str, locked: str = "") -> None:
-    """Let settings of a repository name a program."""
+    """Name a program in the settings of a repository."""
     script, hooks = field.canary.with_name("script"), field.canary.with_name("hooks")
     hooks.mkdir()
     for file in (script, *(hooks / name for name in HOOKS), *(clone.root / ".git" / "hooks" / name for name in HOOKS)):
@@ -196,7 +196,7 @@ def configure(clone: Clone, field: Field, *keys: str, locked: str = "") -> None:
 
 @contextmanager
 def locked() -> Iterator[str]:
-    """Yield the URL of a remote that wants a password."""
+    """Yield the URL of a remote that requires a password."""
 
     class Locked(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

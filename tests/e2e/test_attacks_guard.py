@@ -1,7 +1,7 @@
-"""What somebody who writes specs, statuses and commits may try against the guard, as it would be made.
+"""Attacks on the change guard by an author of specs, statuses and commits.
 
-What must hold is of the world afterwards: no more jobs were cancelled within the hour than the guard allows, whatever
-the files said that the author may write. `RECONCILE_COMMAND` runs the same attacks on another build.
+Each test checks the result: no more jobs were cancelled within an hour than the guard allows, whatever the author wrote
+to the files. `RECONCILE_COMMAND` runs the same attacks on another build.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ FAST = "rateLimit: {requestsPerSecond: 1000, burst: 1000, concurrency: 8}"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A checkout whose author tries to have more jobs cancelled than he may."""
+    """A checkout whose author tries to have more jobs cancelled than the guard allows."""
 
     checkout: Checkout
     sandbox: Sandbox
     job_ids: Sequence[str]
 
     def want(self, numbers: Sequence[int], state: str = "cancelled", provider: str = "main") -> None:
-        """Say what should be true of some of the jobs."""
+        """Set the desired state of some of the jobs."""
         for number in numbers:
             self.checkout.want(f"job-{number:02}", self.job_ids[number], state, provider)
 
@@ -55,7 +55,7 @@ class Field:
         return sorted(set(self.sandbox.cancels(*self.job_ids)))
 
     def forge(self, number: int, change: Callable[[JobStatus], JobStatus]) -> None:
-        """Write a status anew, with a digest that fits: it is plain SHA-256, and anybody can make it."""
+        """Rewrite a status with a matching digest. Any user can compute the digest, which is plain SHA-256."""
         name = f"job-{number:02}"
         text = render_status(change(self.checkout.status(name)))
         (self.checkout.status_dir / f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -77,7 +77,7 @@ def a_receipt(age: timedelta, **rest: object) -> Receipt:
 
 
 def with_open_receipt(status: JobStatus) -> JobStatus:
-    """Return a status that tells of a cancel which was asked for three hours ago, and not answered."""
+    """Return a status with a cancel that was requested three hours ago and has no response."""
     return replace(status, receipts=(a_receipt(timedelta(hours=3)),))
 
 
@@ -153,7 +153,7 @@ def test_deleting_specs_with_their_statuses_does_not_bypass_the_guard(tmp_path: 
 
 
 def until_the_next_second() -> None:
-    """Return once the clock shows another second: statuses tell moments by the second."""
+    """Return when the next second begins, because statuses record times to the second."""
     time.sleep(1.0 - time.time() % 1.0)
 
 
@@ -274,9 +274,9 @@ def test_a_misdated_commit_does_not_hide_requests_recorded_in_git(tmp_path: Path
 
 
 def bury(clone: Clone, commits: Sequence[Sequence[str]]) -> None:
-    """Commit such files among the statuses, each holding the number of its commit, and take all statuses away.
+    """Commit such files among the statuses, each with the number of its commit, and delete all statuses.
 
-    None of them is ever checked out: that would take longer than all the rest.
+    The files are never checked out, because that would take most of the test's time.
     """
     clone.git("rm", "-r", "--quiet", "specs/status")
     clone.git("commit", "--quiet", "--message", "Tidy up")
@@ -291,7 +291,7 @@ def bury(clone: Clone, commits: Sequence[Sequence[str]]) -> None:
 
 
 def turn_around(clone: Clone) -> None:
-    """Commit beside what `reconcile` published, and merge that as if this were the branch it was published on."""
+    """Commit to a branch that forks before the published commits, and merge these as the second parent."""
     published = clone.git("rev-parse", "HEAD")
     clone.git("reset", "--quiet", "--hard", ":/Stop three")
     clone.git("commit", "--quiet", "--allow-empty", "--message", "Write a note")

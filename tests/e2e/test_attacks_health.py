@@ -1,4 +1,4 @@
-"""Attacks on the health port, by whoever can reach it, and through a browser of somebody who can."""
+"""Attacks on the health port, by a client that can reach it and through the browser of a user who can."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ANSWERS_WITHIN_S = 10
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """The health port of a watch, as a client sees it."""
+    """The health port of a watch, as a client reaches it."""
 
     number: int
     host: str = "127.0.0.1"
@@ -50,7 +50,7 @@ class Port:
 
 @contextmanager
 def a_watch(checkout: Checkout, *arguments: str) -> Iterator[Port]:
-    """Run a watch that may have few descriptors, past its first pass."""
+    """Run a watch with a limit on its file descriptors, and return once its first pass has ended."""
     port = Port(a_free_port())
     limited = ("sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "sh", *RECONCILE)
     with watching(checkout, "--listen", f"127.0.0.1:{port.number}", *arguments, program=limited):
@@ -71,7 +71,7 @@ def port(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> I
 
 @pytest.fixture(autouse=True)
 def _descriptors() -> Iterator[None]:
-    """Let this process, which plays the attacker, have enough of them."""
+    """Raise the descriptor limit of this process, which plays the attacker."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     yield
@@ -79,7 +79,7 @@ def _descriptors() -> Iterator[None]:
 
 
 def is_ended(client: socket.socket) -> bool:
-    """Whether the other side has closed a connection."""
+    """Return whether the server has closed a connection."""
     client.settimeout(0.01)
     try:
         return client.recv(65_536) == b""

@@ -1,8 +1,8 @@
-"""What somebody who writes specs may try with the names of accounts, as it would be made, on the installed command.
+"""Attacks by an author of specs who gives accounts misleading names, on the installed command.
 
-Each attack is a directory of specs as its author leaves it. What must hold is of the world afterwards: no job of
-another team was touched or blocked, no key went where nobody had bound it, and no text cost more than its length.
-`RECONCILE_COMMAND` runs the same attacks on another build.
+Each attack is a directory of specs that its author prepared. Each test checks the result: no job of another team was
+cancelled or blocked, no key was sent to a server that it is not bound to, and the time to process a text was linear in
+its length. `RECONCILE_COMMAND` runs the same attacks on another build.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ spec: {spec}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A checkout in which one team has an account for itself: what it wants stands in `research`, and not elsewhere."""
+    """A checkout in which one team has its own account. The team's specs are in `research`, and nowhere else."""
 
     checkout: Checkout
     sandbox: Sandbox
@@ -46,7 +46,7 @@ class Field:
         self.checkout.write(file, PROVIDER.format(name=name, spec=spec))
 
     def spec(self, file: str, provider: str, state: str = "cancelled", job_id: str = "", name: str = "") -> None:
-        """Write the spec of a job, by default of the team's; its name is the file's."""
+        """Write the spec of a job, by default the team's job. The spec has the name of its file."""
         wanted = job_id or self.job_id
         self.checkout.write(
             file, SPEC.format(name=name or Path(file).stem, provider=provider, job_id=wanted, state=state)
@@ -61,7 +61,7 @@ class Field:
         return str(self.checkout.status(file).ready.reason)
 
     def cancels(self, *job_ids: str) -> list[str]:
-        """Return which cancels arrived, by default of the team's job."""
+        """Return the cancels that the provider received, by default those of the team's job."""
         return self.sandbox.cancels(*(job_ids or (self.job_id,)))
 
 
@@ -239,7 +239,7 @@ def test_two_specs_of_one_job_under_two_account_spellings_are_duplicates(field: 
 
 @pytest.fixture
 def elsewhere() -> Iterator[socket.socket]:
-    """Yield a socket that listens where nothing should go, and never waits for anybody."""
+    """Yield a socket that must receive no connection, and that never blocks a client."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
         yield listener
@@ -401,7 +401,7 @@ spec:
 
 
 def ruled(tmp_path_factory: pytest.TempPathFactory, text: str = RULED) -> str:
-    """Write the operator's file where no author of specs writes, and return its path."""
+    """Write the operator's file where no author of specs can write, and return its path."""
     file = tmp_path_factory.mktemp("etc") / "operator.yaml"
     file.write_text(text, encoding="utf-8")
     return str(file)

@@ -1,4 +1,4 @@
-"""Attacks on whoever reads a comment or a summary on GitHub: what a spec's author writes there stays text."""
+"""Attacks on the reader of a GitHub comment or summary: text that an author of specs wrote is shown as plain text."""
 
 from __future__ import annotations
 

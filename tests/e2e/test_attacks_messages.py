@@ -1,6 +1,6 @@
-"""What somebody who writes commits may try by their messages, names, dates and files, on the installed command.
+"""Attacks by an author of commits who uses their messages, names, dates and files, on the installed command.
 
-A message is data: whatever it says approves nothing but what its own commit changed, ends no pass, and touches no file.
+A commit message is data. It can approve only what its own commit changed. It cannot end a pass or change a file.
 `RECONCILE_COMMAND` runs the same attacks on another build.
 """
 
@@ -23,7 +23,7 @@ DAY_S = 86_400
 
 
 class Crime:
-    """A repository in which Ada wants more cancelled than the guard lets pass, and where Mallory commits next."""
+    """A repository in which Ada requests more cancels than the guard allows, and Mallory commits next."""
 
     def __init__(self, root: Path, sandbox: Sandbox) -> None:
         self.clone = a_clone(a_remote(root / "remote.git"), root / "ada")
@@ -41,7 +41,7 @@ class Crime:
             self.checkout.want(f"job-{number}", self.jobs[number], state)
 
     def flip(self, date: bytes | None = None) -> str:
-        """Want all but the last job cancelled, in a commit that approves nothing."""
+        """Request the cancel of all jobs but the last one, in a commit that approves nothing."""
         self.want("cancelled")
         return self.clone.forge(b"Stop them all\n", date=date)
 
@@ -52,7 +52,7 @@ class Crime:
 
     @property
     def cancels(self) -> list[str]:
-        """Return which of the jobs were asked to stop."""
+        """Return the jobs whose cancel was requested."""
         return sorted(self.sandbox.cancels(*self.jobs))
 
     def run_from(self, where: str, *arguments: str) -> Ran:
@@ -276,7 +276,7 @@ def test_a_later_change_without_an_approval_line_revokes_the_approval(crime: Cri
 
 
 def test_two_approvals_of_one_job_do_not_approve_another(crime: Crime) -> None:
-    """Each number is for the jobs that its commit was the last to change, so that one job uses up one of one."""
+    """Each approval applies only to the jobs that its own commit changed last, so one job uses each of them up."""
     crime.want("cancelled", 0, 1, 2)
     crime.clone.forge(b"Stop three\n\nApprove-Cancels: 3\n")
     crime.want("observed", 0, 1, 2)

@@ -1,7 +1,8 @@
-"""Attacks on secrets, as a careless or hostile provider, gateway or watchdog would make them, on the installed command.
+"""Attacks on secrets by a careless or hostile provider, gateway or watchdog, on the installed command.
 
-A canary is looked for in everything that leaves the process: both streams, the log, the audit, the statuses, the plan
-file, Markdown, the step summary and outputs, the pull request's comment, JUnit, metrics, and the state directory.
+Each test searches for a canary in everything that leaves the process: both streams, the log, the audit log, the
+statuses, the plan file, Markdown, the step summary and outputs, the comment on the pull request, JUnit, metrics, and
+the state directory.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ GUISES: Mapping[str, Guise] = {
 
 
 def a_checkout(root: Path, url: str, key: str = KEY, credentials: str = "{env: GATEWAY_KEY}") -> Checkout:
-    """Return a checkout of somebody whose key goes to a gateway."""
+    """Return a checkout whose key is sent to a gateway."""
     host = url.removeprefix("http://").removesuffix("/v1")
     trust = f"GATEWAY_KEY={host}"
     checkout = Checkout(root, {"GATEWAY_KEY": key, "RECONCILE_TRUST": trust})
@@ -85,7 +86,7 @@ def a_gateway(
 
 @contextmanager
 def speaking(answer: bytes) -> Iterator[str]:
-    """Serve these very bytes to whoever connects."""
+    """Serve these exact bytes to every client."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -101,7 +102,7 @@ def speaking(answer: bytes) -> Iterator[str]:
 
 
 def everything(root: Path, *ran: Ran) -> str:
-    """Return all that was said and written, but for the specs and the keys themselves."""
+    """Return everything that was printed and written, except the specs and the keys themselves."""
     files = [path for path in root.rglob("*") if path.is_file() and path.parent != root / "keys"]
     written = [path.read_text(encoding="utf-8", errors="replace") for path in files]
     return "\n".join([*(f"{each.out}\n{each.err}" for each in ran), *written])
@@ -335,7 +336,7 @@ def test_a_git_token_given_instead_of_its_file_is_not_printed(tmp_path: Path, wa
 
 
 def test_a_credential_file_is_not_read_through_a_link_of_another_name(tmp_path: Path) -> None:
-    """The binding names `a/key`; `a/link/../key` is that by its letters, and `b/key` on the disk."""
+    """The binding names `a/key`. The path `a/link/../key` looks like `a/key`, but names `b/key` on the disk."""
     keys = tmp_path / "keys"
     for name in ("a", "b/inner"):
         (keys / name).mkdir(parents=True)

@@ -1,6 +1,6 @@
-"""Attacks on whoever reads a terminal, a log of GitHub Actions, or what a step hands on: text stays text.
+"""Attacks on the reader of a terminal, of a GitHub Actions log, or of a step's outputs: text is shown as plain text.
 
-Each attack is a spec, a name of a file or a forged status as its author leaves it. `RECONCILE_COMMAND` runs the same
+Each attack is a spec, a file name or a forged status that its author prepared. `RECONCILE_COMMAND` runs the same
 attacks on another build.
 """
 

@@ -1,4 +1,4 @@
-"""Texts below `specs/` that are made to cost too much, given to the installed command; and what every text may cost."""
+"""Texts below `specs/` that are expensive to process, given to the installed command; and the maximum cost of each."""
 
 from __future__ import annotations
 

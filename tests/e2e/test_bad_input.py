@@ -1,4 +1,4 @@
-"""What people get wrong, in one table: each with its message and exit code, and the job beside it still cancelled.
+"""Mistakes of users, in one table: each has its message and exit code, and the job beside it is still cancelled.
 
 `python -m tests.e2e.test_bad_input` prints the table as Markdown.
 """

@@ -1,7 +1,7 @@
-"""What is done, and how it ends, is the same where nobody reads the output.
+"""The requests and the exit code of a command do not depend on whether its output is read.
 
-The streams are closed, full or slow, the terminal is lost, the files are rotated. A watch meets each at moments of busy
-work: at two of them, and with `--long` at ten.
+The streams are closed, full or slow; the terminal is lost; the files are rotated. Each test disturbs a watch at two
+moments while it is busy, or at ten moments with `--long`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A cancel that comes too late, as the one who runs the command is told of it: screen, audit, describe, status."""
+"""How a cancel that arrives after the end of its job is reported: screen, audit log, `describe` and status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A third party's provider type that is careless: what it does wrong is its own account's, and shows no secret."""
+"""A careless third-party provider type: its mistakes affect only its own account and reveal no secret."""
 
 from __future__ import annotations
 

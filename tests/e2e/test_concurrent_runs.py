@@ -1,6 +1,6 @@
-"""Two runs at once that push, and a person who pushes specs meanwhile: nobody's work is lost, nothing is asked twice.
+"""Two concurrent runs that push, and a person who pushes specs: no commit is lost, and no request is sent twice.
 
-Each run is a fresh clone on a fresh machine, as a CI has it. `--long` makes it a minute.
+Each run is a fresh clone on a fresh machine, as in CI. `--long` lets the test run for a minute.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the commands say is so: a typo is no quiet day, and the same cause ends in the same code everywhere."""
+"""The messages of the commands are true: a typo is not reported as success, and one cause has one exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkouts in which Git writes files with other bytes than were committed, and a person at work in one meanwhile."""
+"""Checkouts in which Git converts files, and in which a person works at the same time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def a_machine(remote: Path, root: Path, how: str, sandbox: Sandbox) -> Checkout:
 def test_statuses_are_read_correctly_from_a_checkout_that_converts_line_endings(
     tmp_path: Path, sandbox: Sandbox, how: str, way: str
 ) -> None:
-    """Two machines within an hour: the second one counts what the first one did, and writes nothing of it anew."""
+    """Two machines run within an hour. The second one counts the changes of the first one, and rewrites no status."""
     ada = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     written = Checkout(ada.root)
     written.name_provider()
@@ -87,7 +87,7 @@ def at_work(tmp_path: Path, sandbox: Sandbox) -> Checkout:
 def test_committing_statuses_does_not_disturb_a_person_in_the_checkout(
     at_work: Checkout, sandbox: Sandbox, record_property: Callable[[str, object], None]
 ) -> None:
-    """Git gives up where it finds the index locked, so that is to happen hardly ever; and nothing staged is lost."""
+    """The person's Git command fails if the index is locked, which must be rare. No staged change may be lost."""
     clone, failures, commands = Clone(at_work.root), [], []
     jobs = sandbox.create(8)
     done = threading.Event()

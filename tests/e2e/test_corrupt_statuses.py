@@ -1,4 +1,4 @@
-"""Status files that somebody spoilt, whose specs are gone or elsewhere: they are told of once, and then they go."""
+"""Damaged status files whose specs were deleted or moved: each is reported once and then removed."""
 
 from __future__ import annotations
 

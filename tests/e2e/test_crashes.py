@@ -1,8 +1,8 @@
-"""Killed in the middle, and started again.
+"""Runs that are killed between two effects, and then started again.
 
-One account takes one request at a time, so while the first cancel is out the second one's intent is on disk and nothing
-of it has been sent. Two accounts are so: at one the first cancel was done and its answer never came, at the other it
-was swallowed.
+The account `east` takes one request at a time. Its first cancel took effect, but the process was killed before the
+response. The intent of its second cancel is on the disk, and the request was not sent. The account `west` received a
+cancel that had no effect.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMES = ("done-unanswered", "never-sent", "swallowed")
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What was there when the process was killed, and what there was after it had been started again."""
+    """The statuses and requests when the process was killed, and after it had been started again."""
 
     at_death: dict[str, JobStatus]
     asked_at_death: list[str]
@@ -34,7 +34,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Story:
-    """Kill a run while its requests are out, and run again."""
+    """Kill a run while its requests are in progress, and run again."""
     ids = dict(zip(NAMES, shared_sandbox.create(3), strict=True))
     shared_sandbox.break_with(
         {"fault": "slow", "on": "cancel", "job": ids["done-unanswered"], "for": "60s", "times": 1},

@@ -1,4 +1,4 @@
-"""Which repository a directory is in: found by the `.git` above it, whatever stands in it or below."""
+"""The repository of a directory is found by the nearest `.git` above it, whatever the directory contains."""
 
 from __future__ import annotations
 

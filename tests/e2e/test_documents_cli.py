@@ -1,4 +1,4 @@
-"""A repository in which much happens between two runs: each thing is told, and none of it disturbs the others."""
+"""A repository with many changes between two runs: each change is reported, and none affects the other specs."""
 
 from __future__ import annotations
 

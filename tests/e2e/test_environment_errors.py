@@ -1,7 +1,7 @@
-"""What goes wrong around the documents: disks, rights, networks, proxies, certificates. In one table, as bad input is.
+"""Errors of the environment, in one table: disks, permissions, networks, proxies and certificates.
 
-`python -m tests.e2e.test_environment_errors` prints the table as Markdown. Each case is a real process beside a job
-that is to be cancelled.
+`python -m tests.e2e.test_environment_errors` prints the table as Markdown. Each case is a real process, with a job to
+cancel beside the error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The shipped specs, word for word, as somebody meets them who has just cloned the repository."""
+"""The example specs, exactly as they are in a fresh clone of the repository."""
 
 from __future__ import annotations
 

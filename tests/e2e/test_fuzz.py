@@ -1,6 +1,6 @@
-"""Whatever somebody types: a sentence and an exit code, never a traceback, and nothing cancelled that no spec wants so.
+"""Random input: each command prints a message, no traceback, and cancels a job only as its spec requests.
 
-What was asked of a job is read from the sandbox's own memory, not from what is printed. `--long` tries 5,000 of each.
+The requests are read from the sandbox's memory and not from the output. `--long` tries 5,000 inputs of each kind.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def test_a_corrupted_spec_never_cancels_a_job(fuzz: Fuzz[str]) -> None:
 
 
 def test_a_forged_status_never_cancels_a_job(fuzz: Fuzz[tuple[str, bool]], tmp_path: Path) -> None:
-    """With a digest that is right again, whatever else is wrong with it."""
+    """Each forged status has a matching digest, whatever else is wrong with it."""
     workspace = a_workspace(str(tmp_path))
     workspace.want("odd", "running")
     workspace.run("--once")
@@ -194,7 +194,7 @@ def test_a_spec_edit_makes_exactly_the_requested_change_or_is_rejected(fuzz: Fuz
 
 
 def test_the_sandbox_records_the_requests_it_received(tmp_path: Path) -> None:
-    """What the two tests above rely on."""
+    """The two tests above rely on these records."""
     workspace = a_workspace(str(tmp_path))
     workspace.want("odd", "cancelled")
     workspace.run("--once")

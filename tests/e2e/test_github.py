@@ -1,4 +1,4 @@
-"""What GitHub Actions gets to see: the runner's files, its commands, and the comment on a stand-in for the API."""
+"""The files, commands and comments that reconcile writes for GitHub Actions, with a stand-in for the GitHub API."""
 
 from __future__ import annotations
 

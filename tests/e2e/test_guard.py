@@ -1,4 +1,4 @@
-"""Twenty-five jobs flipped in one commit. The tests of this module go on from one another's world, in order."""
+"""One commit requests 25 cancels. The tests of this module run in order, each in the state that the last one left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch that was refused, tried again part by part."""
+"""A batch that the guard refused, requested again in parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard's last hour, against specs that change under it. Only statuses remember it: a CI has nothing else."""
+"""The guard counts the changes of the last hour, even if specs change. In CI, only the statuses record them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A provider that never answers. The sandbox in the process keeps the network's deadlines, so time can be virtual."""
+"""A provider that never responds. The sandbox in this process has a network's deadlines, so time can be virtual."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A watch that is asked how it is, over HTTP and by the verb of a container."""
+"""The health of a watch, read over HTTP and with the verb that a container uses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Authors of specs and commits at random, who do their worst: no tree and no message of theirs touches anything else.
+"""Random attacks by authors of specs and commits: none affects the specs and jobs of other authors.
 
-Each repository holds the trees and messages of a few authors, beside a team that has an account of its own. `--seed N`
-plays one of them again; `--long` tries ten times as many. `RECONCILE_COMMAND` names another build.
+Each repository contains the trees and commit messages of a few authors, and a team that has its own account. `--seed N`
+repeats one repository, and `--long` tries ten times as many. `RECONCILE_COMMAND` names another build.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A remote whose authors mean harm: what it holds is data, and costs no more than a bounded time and disk.
+"""A remote with hostile authors: its contents are data, and need only limited time and disk space.
 
-`--long` makes the huge blob one of a gigabyte, and adds one that no compression makes small.
+With `--long`, the large blob has a gigabyte, and another one cannot be compressed.
 """
 
 from __future__ import annotations

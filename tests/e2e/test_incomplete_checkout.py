@@ -1,4 +1,4 @@
-"""A checkout in which Git has not finished, or that changes while it is read: read, and not acted on."""
+"""A checkout in which a Git operation is unfinished, or that changes while it is read: no request is sent."""
 
 from __future__ import annotations
 

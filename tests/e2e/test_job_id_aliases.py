@@ -1,4 +1,4 @@
-"""One job that is spelled in two ways is one job."""
+"""Two spellings of one job's ID name the same job."""
 
 from __future__ import annotations
 

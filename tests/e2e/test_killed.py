@@ -1,6 +1,7 @@
-"""A real process on a real disk, killed by SIGKILL right before one of its effects, and then started again.
+"""A real process on a real disk, killed by SIGKILL right before one of its effects and then started again.
 
-The simulator does this at every effect of a larger run, with a disk that also forgets; here the kernel does it.
+The simulator does this at every effect of a larger run, with a disk that also loses unsynced data. Here, the kernel
+kills the process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Git that is killed in the middle of a command, and what that leaves behind: the next run goes on from there."""
+"""A Git process that is killed while a command runs: the next run continues from the state that it leaves."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A remote with a spec that wants its job cancelled, and a machine that is to see to it."""
+    """A remote with a spec that requests the cancel of its job, and a machine that runs reconcile."""
 
     root: Path
     sandbox: Sandbox

@@ -1,6 +1,6 @@
-"""A run that knows only a URL and publishes, killed by SIGKILL before one of its effects, and then started again.
+"""A run that knows only a URL and publishes, killed by SIGKILL before one of its effects and then started again.
 
-On the same machine, or on a fresh one that has nothing but the remote.
+The next run is on the same machine, or on a new one that has only the remote.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MORE = [("the specs' own branch", "a fresh"), ("its own branch", "the same")]
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A remote with one spec that wants its job cancelled, and the machines that a run of it is tried on."""
+    """A remote with one spec that requests the cancel of its job, and the machines on which it is run."""
 
     root: Path
     remote: Path
@@ -38,7 +38,7 @@ class Story:
     options: tuple[str, ...]
 
     def machine(self, name: str) -> Checkout:
-        """Return a machine that has nothing."""
+        """Return a new machine without any files."""
         (self.root / name).mkdir()
         return Checkout(self.root / name, self.sandbox.environ)
 

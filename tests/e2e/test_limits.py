@@ -1,4 +1,4 @@
-"""Limits, as the one who runs the command is told of them: unjudged ones are said, and one that fired is no drift."""
+"""How limits are reported: a limit that cannot be evaluated is shown, and a limit that was exceeded is no drift."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT = "  limits: {maxAge: 1h}\n"
 
 @contextmanager
 def a_place(root: Path, row: Row, headers: Mapping[str, str]) -> Iterator[tuple[Checkout, JobsApi]]:
-    """Yield a checkout with one job that may be an hour old at most, and the account that it is in."""
+    """Yield a checkout with one job that may run for at most an hour, and the account of the job."""
     api = JobsApi({"ftjob-a": row}, headers=headers)
     with api.served() as url:
         checkout = Checkout(root, {"OPENAI_API_KEY": "sk-for-a-loopback-server", "OPENAI_BASE_URL": url})

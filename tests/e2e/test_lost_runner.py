@@ -1,6 +1,6 @@
-"""A runner that dies for good, between its request and what it would have published: a fresh machine goes on.
+"""A CI runner that is lost between its request and the publication of its statuses: a new machine continues.
 
-It is killed by the remote itself, in the middle of the push that matters. What its Git had begun goes on without it.
+The remote kills the runner during the push of the statuses. The runner's Git processes continue.
 """
 
 from __future__ import annotations

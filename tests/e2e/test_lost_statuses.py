@@ -1,4 +1,4 @@
-"""What must not be lost: a status whose spec only seems to be gone, and the receipt of a request that was made."""
+"""Data that must not be lost: a status whose spec only appears to be deleted, and the receipt of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was approved is what is done: `plan --out`, and `--once --plan`."""
+"""Only an approved plan is applied: `plan --out`, then `--once --plan`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pass tells while it goes on: each thing once, when it happens, and at least a line every 10 s."""
+"""What a pass prints while it runs: each event once, when it occurs, and at least one line every 10 s."""
 
 from __future__ import annotations
 

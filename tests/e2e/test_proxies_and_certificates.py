@@ -1,4 +1,4 @@
-"""Proxies and certificates as machines have them: what one account meets is that account's alone."""
+"""Proxies and certificates as real machines have them: a problem of one account does not affect another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statuses as commits, against real repositories and a sandbox that is served."""
+"""Statuses that are published as commits, with real repositories and a served sandbox."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ON_MAIN = ("--once", "--wait", "--push")
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A remote with one spec that wants its job cancelled, and the clone of whoever wrote it."""
+    """A remote with one spec that requests the cancel of its job, and the clone of its author."""
 
     remote: Path
     clone: Clone
@@ -150,7 +150,7 @@ def test_a_new_run_continues_the_receipt_of_a_run_that_died_after_its_request(
 def test_an_identical_commit_of_another_run_is_not_mistaken_for_this_runs(
     team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two runs that decide the same in one second make one commit: Git tells both that it is there."""
+    """Two runs that decide the same in one second create the same commit, and Git tells both that it already exists."""
     monkeypatch.setenv("GIT_AUTHOR_DATE", "1795774981 +0000")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "1795774981 +0000")
     branches = []

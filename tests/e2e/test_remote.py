@@ -1,4 +1,4 @@
-"""Specs of a Git remote that is known by its URL alone."""
+"""Specs from a Git remote of which only the URL is given."""
 
 from __future__ import annotations
 

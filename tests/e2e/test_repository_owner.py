@@ -1,4 +1,7 @@
-"""A checkout that another user owns, as in the container of a CI: every verb says how to trust it. And no home."""
+"""A checkout that another user owns, as in a CI container: every verb prints how to trust it.
+
+Also a user without a home directory.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thousand jobs, of which twenty are still unfinished: what is over costs nothing."""
+"""A thousand jobs, of which twenty are unfinished: finished jobs cause no requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNFINISHED = 20
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A pass, and what arrived at the provider because of it."""
+    """A pass, and the requests that the provider received from it."""
 
     ran: Ran
     asked: list[str]
@@ -26,7 +26,7 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """A checkout that speaks of all of them, and its sandbox."""
+    """A checkout with a spec for every unfinished job, and its sandbox."""
 
     checkout: Checkout
     sandbox: Sandbox

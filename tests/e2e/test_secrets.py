@@ -1,4 +1,4 @@
-"""The canary secret of every type: what a careless provider says of it is found nowhere, and no redirect gets it."""
+"""The canary secret of every provider type: a careless provider repeats it, but no output and no redirect has it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""SIGTERM at random moments of a busy watch: it ends in time, tears nothing, and the next one goes on from there.
+"""SIGTERM at random moments of a busy watch: it ends in time, leaves no torn file, and the next watch continues.
 
-With `--long` at fifty moments.
+With `--long`, there are fifty moments.
 """
 
 from __future__ import annotations

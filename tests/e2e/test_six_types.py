@@ -1,4 +1,4 @@
-"""One repository, a job at each of six provider types, one command."""
+"""One command over a repository with a job at each of six provider types."""
 
 from __future__ import annotations
 

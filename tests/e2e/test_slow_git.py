@@ -1,4 +1,4 @@
-"""Git as it can be: slow to start, given more than a pipe holds, killed in the middle of a command."""
+"""A Git that starts slowly, gets more input than a pipe holds, or is killed while a command runs."""
 
 from __future__ import annotations
 

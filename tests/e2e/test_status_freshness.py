@@ -1,4 +1,4 @@
-"""How fresh a status is: an outage that is known is shown, and a reader's own environment is not the operator's."""
+"""How recent a status is: a known outage is shown, and the reader's own environment is not used as the operator's."""
 
 from __future__ import annotations
 

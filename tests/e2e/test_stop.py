@@ -1,4 +1,4 @@
-"""How a watch ends: what is under way is finished, nothing new begins, and a second signal is final."""
+"""How a watch ends: it finishes the current work, starts no new work, and ends at once at a second signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A status that is there and cannot be read is unknown, which is not none: a real process, and real permissions."""
+"""A status file that exists and cannot be read is unknown, not missing: real processes and real permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statuses are generated: `validate` finds the change that writes one by hand."""
+"""Statuses are generated files: `validate` finds a change that edits one by hand."""
 
 from __future__ import annotations
 

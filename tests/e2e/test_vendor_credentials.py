@@ -1,6 +1,6 @@
-"""Credentials that the vendors' libraries find, as they fail in the field: the exit code, and what is told.
+"""How credentials from the vendors' libraries fail: the exit code and the message of each failure.
 
-Each is a real process with the real library, against endpoints on loopback that answer as the vendor's do.
+Each test runs a real process with the real library, against endpoints on loopback that respond as the vendor's do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The variables that the vendors' own clients read: those that count here, and what they make of an account."""
+"""The environment variables of the vendors' own clients that reconcile reads, and how each changes an account."""
 
 from __future__ import annotations
 

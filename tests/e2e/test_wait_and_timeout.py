@@ -1,4 +1,4 @@
-"""`--wait` and `--timeout`: neither outlasts its own number, and the message says which one ran out."""
+"""`--wait` and `--timeout`: a run exceeds neither, and the message names the one that expired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A watch as a process: a spec that is saved is acted on at once, however it is saved."""
+"""A watch as a process: it applies a saved spec at once, however an editor saves it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Looks that must not be believed: whatever is wrong with the account, nothing is cancelled, lost or called ready.
+"""Wrong observations, whatever is wrong with the account: no job is cancelled, forgotten or reported as ready.
 
-Each is tried twice: with no statuses, and with those of a run that had seen the jobs. A server that hangs is in
-`test_hanging.py`, for its deadline needs virtual time.
+Each case is tried without statuses, and with the statuses of a run that had observed the jobs. The server that hangs is
+in `test_hanging.py`, because its deadline needs virtual time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STRANGERS = 100
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong, and what a user is told of it."""
+    """What is wrong with the account, and the message that the user sees."""
 
     sentence: str
     code: int = 69
@@ -46,7 +46,7 @@ TROUBLES = {
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Two checkouts of the same jobs: one that never ran, and one that saw them all."""
+    """Two checkouts with the same specs: one never ran, and the other one observed every job."""
 
     fresh: Checkout
     informed: Checkout
@@ -55,7 +55,7 @@ class Team:
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Team:
-    """Return checkouts that want every job cancelled; the second one wanted them all observed before."""
+    """Return checkouts that request the cancel of every job. The second one has observed all of them before."""
     ids = shared_sandbox.create(WANTED)
     shared_sandbox.create(STRANGERS)
     fresh, informed = (a_checkout(tmp_path_factory.mktemp(name), shared_sandbox) for name in ("fresh", "informed"))
@@ -102,7 +102,7 @@ def test_known_jobs_missing_from_a_wrong_account_keep_their_statuses(
 
 @pytest.fixture(scope="module")
 def another_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Checkout, Sandbox, list[str]]]:
-    """Yield a checkout that saw three jobs run, and an account at the very same address that knows none of them."""
+    """Yield a checkout that observed three running jobs, and an account at the same address that has none of them."""
     root = tmp_path_factory.mktemp("project")
     with ExitStack() as stack:
         url = stack.enter_context(started_sandbox(root, "--port", "0"))

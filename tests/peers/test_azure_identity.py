@@ -1,4 +1,4 @@
-"""Microsoft's own identity library, at a managed identity's endpoint of ours, for the command line."""
+"""Microsoft's identity library, used by the command with a test endpoint for managed identities."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ spec: {type: azure-openai}
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What App Service gives its applications: an endpoint for tokens (api-version 2019-08-01)."""
+    """The token endpoint that App Service provides to its applications (api-version 2019-08-01)."""
 
     asked: list[str] = field(default_factory=list)
 
@@ -41,7 +41,7 @@ class Identity:
         return Starlette(routes=[Route("/{path:path}", self.give)])
 
     async def give(self, request: Request) -> JSONResponse:
-        """Give a token that holds for an hour."""
+        """Return a token that is valid for an hour."""
         self.asked.append(request.query_params["resource"])
         expires_on = str(int(time.time()) + 3600)
         return JSONResponse({"access_token": TOKEN, "expires_on": expires_on, "token_type": "Bearer"})

@@ -1,4 +1,4 @@
-"""Our AWS dialect servers, held against AWS's own service models by AWS's own client."""
+"""The AWS servers of the contract tests, checked against AWS's own service models by AWS's own client."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def a_client(service: str, front: ForeignApi, secret: str = SECRET) -> Iterator[
 
 
 def complaints(service: str, operation: str, answer: object) -> str:
-    """Return what AWS's own validator says of an answer; empty if it is what the service model promises."""
+    """Return the problems that AWS's own validator finds in a response. Empty means that the response is valid."""
     shape = Session().get_service_model(service).operation_model(operation).output_shape
     report: str = ParamValidator().validate(answer, shape).generate_report()
     return report

@@ -1,4 +1,4 @@
-"""The Dockerfile, the Kubernetes manifests and the compose file, by the judgement of others: see `.ci/lanes/deploy`."""
+"""The Dockerfile, the Kubernetes manifests and the compose file, checked by their own tools: see `.ci/lanes/deploy`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bare repository behind nginx with authentication, and a reconciler that knows nothing but its URL.
+"""A bare repository behind nginx with authentication, and a reconcile command that knows only its URL.
 
 See `.ci/lanes/git-server`.
 """
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A remote that is served, the clone of whoever writes specs, and a machine that has neither."""
+    """A served remote, the clone of an author of specs, and a machine with neither."""
 
     url: str
     remote: Path
@@ -55,7 +55,7 @@ class Team:
     sandbox: Sandbox
 
     def want(self, name: str) -> str:
-        """Push a spec that wants a new job cancelled, and return the job's id."""
+        """Push a spec that requests the cancel of a new job, and return the job's ID."""
         (job_id,) = self.sandbox.create(1)
         self.specs.want(name, job_id)
         self.clone.git("add", "--all")
@@ -69,7 +69,7 @@ class Team:
         return Clone(self.remote).subjects("main")
 
     def is_proven(self, name: str) -> bool:
-        """Whether the remote has the proof."""
+        """Return whether the remote has the confirmed status."""
         return any(name in subject and "(Cancelled)" in subject for subject in self.subjects())
 
 
@@ -140,7 +140,7 @@ def test_the_git_token_never_appears_in_process_lists_files_or_logs(team: Team, 
 
 @contextmanager
 def seen_processes() -> Iterator[set[str]]:
-    """Yield the command lines of all processes that run while the body does, as far as a busy eye sees them."""
+    """Yield the command lines that a busy loop over `/proc` finds until the body ends."""
     seen: set[str] = set()
     done = threading.Event()
 
@@ -212,7 +212,7 @@ def test_history_is_fetched_only_as_far_as_needed(team: Team) -> None:
 
 
 def many_commits(clone: Clone, number: int) -> None:
-    """Push so many commits that touch no spec."""
+    """Push this many commits, which change no spec."""
     stream = [f"reset refs/heads/main\nfrom {clone.git('rev-parse', 'HEAD')}\n\n"]
     for each in range(number):
         stream.append(f"commit refs/heads/main\ncommitter Ada <ada@example.org> {1_700_000_000 + each} +0000\n")
@@ -272,7 +272,7 @@ def test_two_watches_and_a_person_lose_no_commit_and_cancel_each_job_once(
 
 
 def published(remote: Clone, branch: str, folder: str, number: int) -> list[JobStatus | None]:
-    """Return the statuses of the jobs up to a number, None where there is none yet."""
+    """Return the published statuses of the jobs up to a number, with None for each missing one."""
     names = remote.git("ls-tree", "-r", "--name-only", branch).splitlines()
     paths = [f"{folder}job-{each}.yaml" for each in range(number)]
     return [parse_status(remote.git("show", f"{branch}:{path}") + "\n") if path in names else None for path in paths]

@@ -1,4 +1,4 @@
-"""GitHub's own Markdown, cmark-gfm, reads what we write: foreign text stays text, in its own cell."""
+"""GitHub's Markdown renderer, cmark-gfm, reads the comments: external text stays plain text, in its own cell."""
 
 from __future__ import annotations
 

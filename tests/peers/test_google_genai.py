@@ -1,4 +1,4 @@
-"""Our Vertex AI dialect server, held against Google's own client."""
+"""The Vertex AI server of the contract tests, checked by Google's own client."""
 
 from __future__ import annotations
 

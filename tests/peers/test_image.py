@@ -1,4 +1,4 @@
-"""The image that ships, built by buildah and run by runc: see `.ci/lanes/image`."""
+"""The container image, built by buildah and run by runc: see `.ci/lanes/image`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def is_well(container: Container) -> bool:
 
 
 def written_in(clone: Clone, sandbox: Sandbox) -> str:
-    """Push a spec that wants a new job cancelled, and return the job's id."""
+    """Push a spec that requests the cancel of a new job, and return the job's ID."""
     (job_id,) = sandbox.create(1)
     checkout = Checkout(clone.root)
     checkout.name_provider()

@@ -1,4 +1,4 @@
-"""The LiteLLM proxy between the command line and the sandbox."""
+"""The LiteLLM proxy between the command and the sandbox."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def proxy(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Yield the environment of somebody who works with the proxy."""
+    """Yield the environment of a user of the proxy."""
     root = tmp_path_factory.mktemp("litellm")
     config = root / "config.yaml"
     key = f"sk-{secrets.token_hex(32)}"

@@ -1,4 +1,4 @@
-"""Our adapters against moto's Bedrock and SageMaker, with jobs that boto3 made."""
+"""The Bedrock and SageMaker adapters with moto, and with jobs that boto3 created."""
 
 from __future__ import annotations
 

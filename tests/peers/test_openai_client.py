@@ -1,4 +1,4 @@
-"""Our dialect servers, held against OpenAI's own client and its class for Azure."""
+"""The OpenAI and Azure OpenAI servers of the contract tests, checked by OpenAI's own clients."""
 
 from __future__ import annotations
 

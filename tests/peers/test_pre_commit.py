@@ -1,4 +1,4 @@
-"""The hook that ships, as `pre-commit` installs and runs it."""
+"""The `pre-commit` hook, as `pre-commit` installs and runs it."""
 
 from __future__ import annotations
 

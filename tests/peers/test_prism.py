@@ -1,4 +1,4 @@
-"""Prism between our adapter and the sandbox: it checks each request and answer against OpenAI's published document."""
+"""Prism between the adapter and the sandbox checks each request and response against OpenAI's specification."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PUBLISHED = [job for job in JOBS if job["id"] != PAUSED]
 
 @pytest.fixture(scope="module")
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield Prism's address. Both ways, it refuses with a 500 what the document does not allow."""
+    """Yield Prism's address. It responds with HTTP 500 to requests and responses that the specification forbids."""
     port = a_free_port()
     world = World(SandboxOptions.model_validate({"jobs": PUBLISHED}), NOW)
     log = tmp_path_factory.mktemp("prism") / "log"
@@ -61,7 +61,7 @@ def account(prism: str) -> Account:
 
 
 class OpenAIController(JobController, SupportsPause, SupportsEvents, Protocol):
-    """What the adapter for OpenAI can do."""
+    """The methods of the OpenAI adapter."""
 
 
 def asked(account: Account, question: Callable[[OpenAIController], Awaitable[T]]) -> T:

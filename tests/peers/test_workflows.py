@@ -1,6 +1,6 @@
-"""The workflows and the action that ship: linted, and run by `act` on this machine against a sandbox.
+"""The workflows and the action of this repository: linted, and run by `act` on this machine against a sandbox.
 
-Each run is a fresh clone. What is pushed goes to a bare repository, and the comment to a stand-in for GitHub's API.
+Each run is a fresh clone. A push goes to a bare repository, and a comment goes to a stand-in for the GitHub API.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def test_zizmor_reports_no_problem() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A repository of specs with the workflows that ship, its remote, and the world around it."""
+    """A repository of specs with the workflows, its remote and its provider."""
 
     runner: Runner
     clone: Clone

@@ -1,4 +1,4 @@
-"""The example of a provider in a package of its own: installed as a wheel, and found by its entry point."""
+"""The example of a provider type in a package of its own: installed as a wheel, and found by its entry point."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Fireworks' supervised fine-tuning jobs: an example of a provider in a package of its own.
+"""Fireworks' supervised fine-tuning jobs: an example of a provider type in a package of its own.
 
-Rules: a spec names a job by its bare id, or by its full resource name, which must be of the account in the options. A
-cancel is answered with `{}`; only a later look tells.
+Rules: a spec names a job by its bare ID, or by its full resource name, which must belong to the account in the options.
+A cancel has the response `{}`, and only a later observation shows its effect.
 
-Source: fireworks-ai 1.2.30 `resources/supervised_fine_tuning_jobs.py`. What a missing job is answered with is not
-confirmed: it is taken to be the gRPC gateway's `{"code": 5, "message": …}`.
+Source: fireworks-ai 1.2.30 `resources/supervised_fine_tuning_jobs.py`. The response for a missing job is not confirmed.
+The adapter expects the one of the gRPC gateway, `{"code": 5, "message": …}`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ STATES: Mapping[str, Phase] = {
 
 
 class FireworksOptions(Document):
-    """Whose jobs are meant."""
+    """The Fireworks account of the jobs."""
 
     account: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")] = Field(description="The account's id.")
 
@@ -102,7 +102,7 @@ class FireworksJobs:
         return require_same_job(_job(json_object(_ok(response)), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a cancel, which is moot for a job that is over or being cancelled."""
+        """Request a cancel. The request has no effect on a job that is final or already being cancelled."""
         response = await self._send("POST", f"/{quote(ref.id, safe='')}:cancel")
         if _says_there_is_no_job(response):
             raise unknown_job(_words(response))
@@ -150,7 +150,7 @@ def _complaint(response: Response) -> Mapping[str, Any]:
 
 
 def _ok(response: Response) -> Response:
-    """Return the answer. Raises what one of 400 or more means."""
+    """Return the response. Raises the error of a response with a status of 400 or more."""
     if response.status < 400:
         return response
     if response.status == 404:
@@ -165,7 +165,7 @@ def _words(response: Response) -> str:
 
 
 class FireworksType:
-    """Everything that is true of Fireworks before an account is opened."""
+    """The properties of Fireworks that do not depend on an account."""
 
     name = "fireworks"
     options = FireworksOptions
@@ -188,11 +188,11 @@ class FireworksType:
         return bare
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the account, which tells two apart that are reached at one address."""
+        """Return the account ID, which distinguishes accounts with the same address."""
         return (("account", FireworksOptions.model_validate(options).account),)
 
     def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the service's own address."""
+        """Return the default base URL of the service."""
         return "https://api.fireworks.ai"
 
     @asynccontextmanager

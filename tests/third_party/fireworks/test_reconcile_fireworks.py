@@ -1,4 +1,4 @@
-"""The adapter keeps the contract: a small server speaks Fireworks' API, and the suite that reconcile ships asks it."""
+"""The adapter fulfils the contract: a small server implements the API, and reconcile's contract suite tests both."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ REFUSALS = {
 
 
 class Fireworks:
-    """The other end: one account's jobs, and the faults that only its own words can say."""
+    """The server: the jobs of one account, and the faults that only this API has."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
         self.fault: Fault | None = None
 
     def begin(self) -> None:
-        """Be as new."""
+        """Reset the server."""
         self.states = {f"job-{phase}": state for phase, state in STATES.items()}
         self.fault = None
 
@@ -97,7 +97,7 @@ class Fireworks:
 
 
 class FireworksStage:
-    """What `ProviderContract` asks for."""
+    """The harness that `ProviderContract` needs."""
 
     secret = SECRET
     capabilities = FIREWORKS.capabilities
@@ -138,16 +138,16 @@ def site() -> Iterator[tuple[str, Fireworks, FaultInjector]]:
 
 
 class TestFireworks(ProviderContract):
-    """`fireworks` keeps the contract."""
+    """`fireworks` fulfils the contract."""
 
     @pytest.fixture
     def stage(self, site: tuple[str, Fireworks, FaultInjector]) -> FireworksStage:
-        """Return the server, with its jobs as they were."""
+        """Return the server with its initial jobs."""
         return FireworksStage(*site)
 
 
 def test_a_resource_name_and_a_bare_id_are_one_job() -> None:
-    """And one of another account is none."""
+    """A resource name of another account is invalid."""
     options = FIREWORKS.options.model_validate({"account": ACCOUNT})
 
     assert FIREWORKS.canonical_id("job-1", options) == "job-1"
@@ -157,7 +157,7 @@ def test_a_resource_name_and_a_bare_id_are_one_job() -> None:
 
 
 def test_every_request_that_changes_something_has_a_body() -> None:
-    """Fireworks' own client sends `{}` with a cancel."""
+    """Fireworks' own client also sends `{}` with a cancel."""
     bodies: list[object] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
