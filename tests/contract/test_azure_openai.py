@@ -89,7 +89,7 @@ def test_api_version_rejects_anything_else(version: str) -> None:
         ("deleted", Phase.UNKNOWN),
     ],
 )
-def test_azure_status_words_are_mapped_to_phases(word: str, phase: Phase) -> None:
+def test_azure_status_values_are_mapped_to_phases(word: str, phase: Phase) -> None:
     job = retrieve_once("azure-openai", answer({"id": "ftjob-1", "status": word, "error": None, "result_files": None}))
 
     assert job is not None

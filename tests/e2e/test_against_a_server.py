@@ -6,7 +6,7 @@ from tests.support.cli import Checkout
 from tests.support.sandbox_client import Sandbox
 
 
-def test_once_cancels_exactly_the_job_that_a_spec_wants_cancelled(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_once_cancels_only_the_job_whose_desired_state_is_cancelled(checkout: Checkout, sandbox: Sandbox) -> None:
     with OpenAI(base_url=sandbox.url, api_key=sandbox.key) as client:
         jobs = client.fine_tuning.jobs
         ids = [jobs.create(model="gpt-4o-mini-2024-07-18", training_file="file-train").id for _ in range(3)]

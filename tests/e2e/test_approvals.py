@@ -89,7 +89,7 @@ def test_a_merge_commit_approves_the_changes_it_merges_exactly_once(clone: Clone
     assert sorted(sandbox.cancels(*jobs)) == sorted(jobs[:JOBS])
 
 
-def test_an_approval_covers_the_state_its_commit_wants_and_not_a_later_one(clone: Clone, sandbox: Sandbox) -> None:
+def test_an_approval_covers_the_desired_state_of_its_commit_and_no_later_one(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
     for number, job_id in enumerate(jobs):
         checkout.want(f"job-{number}", job_id, "paused")

@@ -223,7 +223,7 @@ def test_pipes_and_devices_among_specs_and_statuses_do_not_block_a_pass(field: F
     assert field.checkout.status("runaway").is_ready
 
 
-def test_very_deep_status_folders_do_not_hold_back_any_change(field: Field) -> None:
+def test_very_deep_status_folders_block_no_change(field: Field) -> None:
     here = field.specs / "status"
     here.mkdir()
     for _ in range(60):
@@ -430,7 +430,7 @@ def test_nothing_is_written_through_a_link_in_the_state_directory(field: Field, 
 
 
 @pytest.mark.parametrize("verb", ["--once", "plan"])
-def test_without_a_home_directory_the_error_asks_for_a_state_directory(field: Field, verb: str) -> None:
+def test_without_a_home_directory_the_error_names_the_state_dir_option(field: Field, verb: str) -> None:
     for parent in (field.checkout.root, *field.checkout.root.parents[:3]):
         parent.chmod(parent.stat().st_mode | 0o055)
     ran = field.checkout.run(verb, program=homeless())

@@ -157,7 +157,7 @@ def until_the_next_second() -> None:
     time.sleep(1.0 - time.time() % 1.0)
 
 
-def test_many_vanished_statuses_hold_back_every_first_request_and_report_why(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_many_vanished_statuses_block_every_first_request_and_report_why(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 12)
     field.want(range(12), "observed")
     field.checkout.run("--once")
@@ -180,9 +180,7 @@ def test_many_vanished_statuses_hold_back_every_first_request_and_report_why(tmp
     assert len(field.cancelled()) == 1
 
 
-def test_many_corrupt_statuses_hold_back_first_requests_until_a_person_approves(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+def test_many_corrupt_statuses_block_first_requests_until_a_person_approves(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 6)
     field.want(range(6), "observed")
     field.checkout.run("--once")
@@ -198,7 +196,7 @@ def test_many_corrupt_statuses_hold_back_first_requests_until_a_person_approves(
     assert len(field.cancelled()) == 1
 
 
-def test_a_few_lost_statuses_do_not_hold_back_any_request(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_few_lost_statuses_block_no_request(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 12)
     field.want(range(12), "observed")
     field.checkout.run("--once")
@@ -468,7 +466,7 @@ def test_a_commit_dated_in_the_future_approves_nothing_yet(tmp_path: Path, sandb
 # The journal itself.
 
 
-def test_an_unreadable_journal_holds_back_every_first_request(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_an_unreadable_journal_blocks_every_first_request(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 2)
     field.want([0])
     field.checkout.run("--once", "--wait")

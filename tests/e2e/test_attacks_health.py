@@ -151,5 +151,5 @@ def test_a_dns_rebinding_page_cannot_read_the_health_port(port: Port, sandbox: S
 @pytest.mark.parametrize(
     "host", ["10.1.2.3:8080", "[fd00::1]:8080", "localhost:8080", "reconcile", "METRICS.x.example."]
 )
-def test_a_probe_by_ip_address_or_by_an_allowed_name_is_answered(port: Port, host: str) -> None:
+def test_a_probe_by_ip_address_or_by_an_allowed_name_gets_a_response(port: Port, host: str) -> None:
     assert port.ask("/healthz", Host=host) == (200, "ok\n")

@@ -91,7 +91,7 @@ def test_get_shows_existing_jobs_and_reports_unknown_names(wanted: Checkout) -> 
     assert "no job is called 'nosuch'" in ran.err
 
 
-def test_an_unknown_job_name_is_answered_with_the_nearest_numbered_names(wanted: Checkout) -> None:
+def test_the_error_for_an_unknown_job_name_suggests_the_nearest_numbered_names(wanted: Checkout) -> None:
     for number in (1, 4, 5, 15, 25):
         wanted.want(f"east-{number:02}", f"ftjob-none-{number}", "observed")
 

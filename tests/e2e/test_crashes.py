@@ -86,7 +86,7 @@ def test_after_a_crash_only_ineffective_requests_are_repeated(story: Story, name
     assert story.asked.count(name) == requests
 
 
-def test_a_second_process_is_told_who_holds_the_lock_and_ctrl_c_is_recoverable(
+def test_a_second_process_reports_the_lock_holder_and_ctrl_c_is_recoverable(
     checkout: Checkout, sandbox: Sandbox
 ) -> None:
     (job_id,) = sandbox.create(1)

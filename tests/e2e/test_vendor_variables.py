@@ -118,7 +118,7 @@ def test_an_invalid_vendor_variable_is_reported_by_its_name(tmp_path: Path) -> N
     assert "the variable OPENAI_PROJECT_ID" in ran.out + ran.err
 
 
-def test_the_usual_azure_key_variable_is_used_without_a_document(tmp_path: Path) -> None:
+def test_the_default_azure_key_variable_is_used_without_a_document(tmp_path: Path) -> None:
     with hearing() as (heard, url):
         environ = {"AZURE_OPENAI_API_KEY": KEY, "AZURE_OPENAI_ENDPOINT": url}
         _, ran = run(tmp_path, "azure-openai", "ftjob-1", environ)

@@ -120,7 +120,7 @@ def test_an_account_that_cannot_be_listed_is_reported_and_is_not_drift(workspace
     assert ran.out == "No drift among the jobs that could be observed.\n"
 
 
-def test_adopt_asks_for_the_account_if_no_document_names_one(tmp_path: Path) -> None:
+def test_adopt_requires_an_account_if_no_document_names_one(tmp_path: Path) -> None:
     ran = Workspace(tmp_path).run("adopt")
 
     assert (ran.code, ran.out) == (64, "")

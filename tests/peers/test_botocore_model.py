@@ -85,7 +85,7 @@ def test_sagemaker_responses_of_the_dialect_server_match_botocores_model(name: s
     assert complaints("sagemaker", "ListTrainingJobs", page) == ""
 
 
-def test_known_status_words_equal_those_of_botocores_models() -> None:
+def test_known_status_values_equal_those_of_botocores_models() -> None:
     bedrock, sagemaker = (Session().get_service_model(service) for service in ("bedrock", "sagemaker"))
     statuses, details = zip(*SAGEMAKER_STATUSES.values(), strict=True)
 

@@ -121,7 +121,7 @@ def test_bedrock_jobs_created_by_boto3_are_listed_retrieved_stopped_and_confirme
     assert missing is None
 
 
-def test_once_stops_exactly_the_job_that_a_spec_wants_cancelled(
+def test_once_cancels_only_the_job_with_desired_state_cancelled(
     moto: str, a_client: Callable[[str], Any], tmp_path: Path
 ) -> None:
     client = a_client("bedrock")

@@ -58,7 +58,7 @@ def test_the_job_returned_with_a_rejection_settles_the_status_in_the_same_pass()
     assert "Progress.ACCEPTED" not in told.report
 
 
-def test_a_job_cancelled_by_others_is_not_claimed_once_its_spec_wants_it_running() -> None:
+def test_a_job_that_others_cancelled_is_not_claimed_if_its_spec_desires_running() -> None:
     by_others = TimedInjection(MEANWHILE_S, cancelled_elsewhere)
     before, after = refused(by_others), refused(by_others, TimedInjection(30.0, keep_it))
 

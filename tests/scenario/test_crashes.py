@@ -65,7 +65,7 @@ def test_a_crash_at_any_effect_leads_to_the_same_end_state_as_no_crash(
     assert effects > 50
 
 
-def test_a_crash_between_a_cancel_and_its_answer_costs_at_most_one_more_cancel() -> None:
+def test_a_crash_between_a_cancel_and_its_response_repeats_at_most_one_cancel() -> None:
     slow = a_scenario(a_job_spec("ftjob-a", "cancelled"), steps=STEPS, jobs={"ftjob-a": {"cancelTakes": "5m"}})
     sent = {len(cancels(simulate(crashed_before(effect, slow)))) for effect in range(simulate(slow).effects)}
 

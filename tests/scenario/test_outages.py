@@ -60,7 +60,7 @@ TROUBLES: dict[str, Callable[[], tuple[TimedInjection, tuple[JobSpec, ...]]]] = 
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_an_outage_delays_every_cancel_and_confirms_none_and_loses_none(name: str) -> None:
+def test_an_outage_delays_every_cancel_but_confirms_and_loses_none(name: str) -> None:
     trouble, job_specs = TROUBLES[name]()
     history = during(trouble, job_specs)
 

@@ -38,7 +38,7 @@ def test_a_change_withdrawn_while_it_waits_for_the_throttle_is_not_requested(cha
     assert max(each.total_seconds() for each in asked) <= CHANGED_AT_S
 
 
-def test_a_withdrawn_change_has_no_receipt_and_is_requested_when_wanted_again() -> None:
+def test_a_withdrawn_change_has_no_receipt_and_can_be_requested_again() -> None:
     suspended, going_on = (
         TimedInjection(CHANGED_AT_S, injections.toggle_suspension),
         TimedInjection(200, injections.mend_settings),

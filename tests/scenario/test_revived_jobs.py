@@ -105,7 +105,7 @@ def test_few_jobs_are_not_listed_so_a_revived_job_is_not_retrieved_again() -> No
 
 
 @pytest.mark.parametrize("desired", ["running", "observed"])
-def test_a_revived_job_whose_spec_wants_it_running_is_as_desired(desired: str) -> None:
+def test_a_revived_job_whose_desired_state_is_running_is_as_desired(desired: str) -> None:
     history = simulate(a_run(desired, TimedInjection(30.0, cancel), TimedInjection(BACK_S, revive)))
 
     assert not cancels(history)

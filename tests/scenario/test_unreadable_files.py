@@ -127,7 +127,7 @@ def six_jobs(schedule: Iterable[TimedInjection], passes: int = 4) -> Scenario:
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("where", ["", "team"], ids=["the statuses", "one folder of them"])
-def test_an_unreadable_status_directory_holds_back_every_first_request(number: int, where: str) -> None:
+def test_an_unreadable_status_directory_blocks_every_first_request(number: int, where: str) -> None:
     refused = refusing(lambda path: path == STATUSES / where, number, from_s=40.0, until_s=100.0)
     history = simulate(six_jobs(refused))
     during, after = pass_at(history, 1), pass_at(history, 2)
@@ -141,7 +141,7 @@ def test_an_unreadable_status_directory_holds_back_every_first_request(number: i
     assert b"RefusedByGuard" in after.statuses["other/job-d.yaml"]
 
 
-def test_an_unreadable_status_holds_back_its_account_and_leaves_its_job_alone() -> None:
+def test_an_unreadable_status_blocks_its_account_and_stays_unchanged() -> None:
     path = STATUSES / "team/job-a.yaml"
     history = simulate(six_jobs(refusing(lambda asked: asked == path, errno.ESTALE, from_s=40.0, until_s=100.0)))
     before, during = pass_at(history, 0), pass_at(history, 1)
@@ -186,7 +186,7 @@ def test_a_job_continues_where_it_was_once_its_status_is_readable_again() -> Non
     assert len(cancels(history)) == 1
 
 
-def test_an_unreadable_provider_status_does_not_hold_back_any_job() -> None:
+def test_an_unreadable_provider_status_blocks_no_job() -> None:
     def is_providers(path: Path) -> bool:
         return path == STATUSES / "_providers"
 

@@ -128,7 +128,7 @@ WEAKENED_CHECKS = (
             'if judge("statuses", (), 0, total, limits) is None:',
         ),
         "guard",
-        "test_many_vanished_statuses_hold_back_every_first_request_and_report_why",
+        "test_many_vanished_statuses_block_every_first_request_and_report_why",
     ),
     WeakenedCheck(
         Bug(

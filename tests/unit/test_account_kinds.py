@@ -59,7 +59,7 @@ def test_a_spec_has_another_digest_for_a_job_of_another_kind() -> None:
     assert spec_digest(a_spec().spec, ACCOUNT) != spec_digest(a_spec().spec, OTHERS)
 
 
-def test_two_specs_for_one_id_are_no_duplicates_if_their_kinds_differ() -> None:
+def test_two_specs_for_one_id_are_not_duplicates_if_their_kinds_differ() -> None:
     claims = [
         Claim(key, account.kind.lower(), "a.yaml", JobRef(account, "x"), (KEY, account.kind, "x"))
         for key, account in enumerate((ACCOUNT, OTHERS))

@@ -1,4 +1,4 @@
-"""The index of files: when a row is believed. Each test takes the module, so that mutants of it are tried too."""
+"""The index of files: when a row is valid. Each test gets the module as an argument, so that mutants are tested too."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def nanoseconds(moment: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A directory with an index, as one implementation has it."""
+    """A directory with an index, used through one version of the module."""
 
     directory: Path
     module: ModuleType
@@ -48,11 +48,11 @@ class Shelf:
 
     @property
     def file(self) -> Path:
-        """Where the index is."""
+        """The path of the index."""
         return self.directory / "files.index"
 
     def open(self, *, is_kept: bool = True, is_brief: bool = True) -> file_index.FileIndex:
-        """Open the index, as a command does that runs now."""
+        """Open the index as a command does."""
         disk = LocalDisk(self.directory)
         opened: file_index.FileIndex = self.module.FileIndex(
             self.file, disk, self.reader, lambda: NOW, is_kept=is_kept, is_brief=is_brief
@@ -60,13 +60,13 @@ class Shelf:
         return opened
 
     def keep(self, path: str = "a.yaml", stamp: tuple[int, ...] = STAMP, row: str = "row") -> None:
-        """Let one command keep a row."""
+        """Save a row as one command does."""
         index = self.open()
         index.keep(path, stamp, row, NOW)
         index.save()
 
     def row(self, path: str = "a.yaml", stamp: tuple[int, ...] | None = STAMP) -> str | None:
-        """Return what the next command finds."""
+        """Return the row that the next command finds."""
         return self.open().row(path, stamp)
 
 
@@ -96,7 +96,7 @@ def test_a_file_whose_stamp_is_unknown_is_read(shelf: Shelf) -> None:
     assert shelf.row(stamp=None) is None
 
 
-def test_a_file_that_changed_in_the_tick_of_its_reading_is_read_again(shelf: Shelf) -> None:
+def test_a_file_changed_in_the_clock_tick_of_its_read_is_read_again(shelf: Shelf) -> None:
     at = nanoseconds(NOW - TICK / 2) + 1
     shelf.keep("modified.yaml", (at, *STAMP[1:]))
     shelf.keep("changed.yaml", (STAMP[0], at, *STAMP[2:]))
@@ -105,7 +105,7 @@ def test_a_file_that_changed_in_the_tick_of_its_reading_is_read_again(shelf: She
     assert shelf.row("changed.yaml", (STAMP[0], at, *STAMP[2:])) is None
 
 
-def test_a_file_whose_clock_has_whole_seconds_is_read_again_for_two_of_them(shelf: Shelf) -> None:
+def test_a_file_with_whole_second_timestamps_is_read_again_for_two_seconds(shelf: Shelf) -> None:
     a_second_ago, long_ago = nanoseconds(NOW - timedelta(seconds=1)), nanoseconds(NOW - timedelta(seconds=3))
     for at in (a_second_ago, long_ago):
         shelf.keep(stamp=(at, at, *STAMP[2:]))
@@ -113,7 +113,7 @@ def test_a_file_whose_clock_has_whole_seconds_is_read_again_for_two_of_them(shel
         assert shelf.row(stamp=(at, at, *STAMP[2:])) == ("row" if at == long_ago else None)
 
 
-def test_the_name_of_a_blob_is_enough(shelf: Shelf) -> None:
+def test_a_git_blob_is_found_by_its_name_alone(shelf: Shelf) -> None:
     shelf.keep(stamp=(2**160 - 1,))
 
     assert shelf.row(stamp=(2**160 - 1,)) == "row"
@@ -144,7 +144,7 @@ def test_an_index_that_others_can_replace_is_ignored(shelf: Shelf, mode: int) ->
     assert shelf.row() is None
 
 
-def test_a_link_is_no_index(shelf: Shelf) -> None:
+def test_an_index_that_is_a_link_is_ignored(shelf: Shelf) -> None:
     shelf.keep()
     shelf.file.rename(shelf.directory / "elsewhere")
     shelf.file.symlink_to(shelf.directory / "elsewhere")
@@ -194,7 +194,7 @@ def test_an_intact_index_of_another_format_is_ignored(shelf: Shelf) -> None:
     assert shelf.row() is None
 
 
-def test_rows_that_nobody_asked_for_are_dropped(shelf: Shelf) -> None:
+def test_unused_rows_are_dropped(shelf: Shelf) -> None:
     shelf.keep("gone.yaml")
     index = shelf.open()
     index.keep("a.yaml", STAMP, "row", NOW)
@@ -203,7 +203,7 @@ def test_rows_that_nobody_asked_for_are_dropped(shelf: Shelf) -> None:
     assert (shelf.row("gone.yaml"), shelf.row("a.yaml")) == (None, "row")
 
 
-def test_a_row_is_dropped_once_its_file_has_none(shelf: Shelf) -> None:
+def test_a_row_is_dropped_if_its_file_can_no_longer_be_indexed(shelf: Shelf) -> None:
     shelf.keep()
     index = shelf.open()
     index.row("a.yaml", STAMP)
@@ -213,7 +213,7 @@ def test_a_row_is_dropped_once_its_file_has_none(shelf: Shelf) -> None:
     assert shelf.row() is None
 
 
-def test_without_news_the_index_is_not_written(shelf: Shelf) -> None:
+def test_an_unchanged_index_is_not_written(shelf: Shelf) -> None:
     shelf.keep()
     before = shelf.file.stat().st_mtime_ns
     index = shelf.open()
@@ -224,7 +224,7 @@ def test_without_news_the_index_is_not_written(shelf: Shelf) -> None:
     assert shelf.file.stat().st_mtime_ns == before
 
 
-def test_a_command_that_only_reads_writes_nothing_and_uses_a_row_once(shelf: Shelf) -> None:
+def test_a_read_only_command_writes_no_index_and_uses_each_row_once(shelf: Shelf) -> None:
     shelf.keep()
     before = shelf.file.read_bytes()
     index = shelf.open(is_kept=False)
@@ -243,7 +243,7 @@ def test_a_watch_reads_its_files_again(shelf: Shelf) -> None:
     assert not shelf.open().vouches_for((nanoseconds(NOW), *STAMP[1:]), NOW)
 
 
-def test_a_disk_that_refuses_is_no_error(shelf: Shelf) -> None:
+def test_an_index_that_cannot_be_written_is_not_an_error(shelf: Shelf) -> None:
     (shelf.directory / "state").write_text("a file in its place", encoding="utf-8")
     Shelf(shelf.directory / "state", shelf.module).keep()
 
@@ -283,15 +283,15 @@ MUTANTS = (
     ),
     Mutant(
         _bug("believe a racy stamp", "    return changed_at + tick > ", "    return changed_at > tick + "),
-        test_a_file_that_changed_in_the_tick_of_its_reading_is_read_again,
+        test_a_file_changed_in_the_clock_tick_of_its_read_is_read_again,
     ),
     Mutant(
         _bug("compare only the time of modification", "max(stamp[:2])", "stamp[0]"),
-        test_a_file_that_changed_in_the_tick_of_its_reading_is_read_again,
+        test_a_file_changed_in_the_clock_tick_of_its_read_is_read_again,
     ),
     Mutant(
         _bug("take every clock for a fine one", "_FINE if changed_at % _SECOND else _COARSE", "_FINE"),
-        test_a_file_whose_clock_has_whole_seconds_is_read_again_for_two_of_them,
+        test_a_file_with_whole_second_timestamps_is_read_again_for_two_seconds,
     ),
     Mutant(
         _bug("believe a foreign file", " and facts.st_uid == os.geteuid()", ""),
@@ -307,7 +307,7 @@ MUTANTS = (
         test_an_index_that_others_can_replace_is_ignored,
         (0o707,),
     ),
-    Mutant(_bug("follow a link", " | os.O_NOFOLLOW", ""), test_a_link_is_no_index),
+    Mutant(_bug("follow a link", " | os.O_NOFOLLOW", ""), test_an_index_that_is_a_link_is_ignored),
     Mutant(
         _bug("believe a torn file", "seal == _seal(body) and ", ""),
         test_a_damaged_index_is_ignored,
@@ -323,7 +323,7 @@ MUTANTS = (
             "before = self._kept.pop(path, None)",
             "before = self._kept.get(path)",
         ),
-        test_a_row_is_dropped_once_its_file_has_none,
+        test_a_row_is_dropped_if_its_file_can_no_longer_be_indexed,
     ),
 )
 

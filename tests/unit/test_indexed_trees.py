@@ -1,4 +1,4 @@
-"""The specs and the statuses with an index: which files are opened, and that nothing else is different."""
+"""The specs and statuses with an index: which files are opened, and that the result is the same as without an index."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ CANARY = "sk-live-0123456789abcdefgh"
 
 
 class CountingDisk(LocalDisk):
-    """The real disk, which counts what is opened."""
+    """The real disk, which records the files that are opened."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.opened: list[str] = []
 
     def read(self, path: Path) -> bytes:
-        """Read, and note it."""
+        """Record the file, and read it."""
         self.opened.append(path.name)
         return super().read(path)
 
 
 def later() -> datetime:
-    """A clock by which every file was changed long ago."""
+    """Return a time at which no file has changed recently."""
     return datetime.now(UTC) + timedelta(minutes=1)
 
 
 def just_now() -> datetime:
-    """A clock by which every file was changed in this tick."""
+    """Return a time at which every file has just changed."""
     return datetime.fromtimestamp(0, UTC)
 
 
@@ -84,7 +84,7 @@ def specs(place: Path, disk: LocalDisk, opened: FileIndex | None) -> SpecsDir:
 
 
 def read(place: Path, opened: FileIndex | None) -> tuple[Snapshot, list[str]]:
-    """Let one command read the specs. Returns them, and the files that it opened."""
+    """Read the specs as one command does. Return them, and the files that were opened."""
     disk = CountingDisk(place / "specs")
     found = specs(place, disk, opened).snapshot()
     if opened is not None:
@@ -98,7 +98,7 @@ def write(place: Path, name: str = "a", state: str = "running") -> Path:
     return file
 
 
-def test_an_unchanged_spec_is_not_opened_again_and_reads_the_same(place: Path) -> None:
+def test_an_unchanged_spec_is_read_from_the_index_without_opening_its_file(place: Path) -> None:
     write(place, "a")
     write(place, "b")
     first, opened = read(place, index(place))
@@ -146,14 +146,14 @@ def test_a_changed_spec_is_read_again(place: Path, change: Callable[[Path], None
     assert read(place, index(place))[0] == read(place, None)[0]
 
 
-def test_a_spec_that_was_saved_in_the_tick_of_its_reading_is_opened_again(place: Path) -> None:
+def test_a_spec_saved_in_the_clock_tick_of_its_read_is_opened_again(place: Path) -> None:
     write(place)
     read(place, index(place, now=just_now))
 
     assert read(place, index(place))[1] == ["a.yaml"]
 
 
-def test_a_spec_with_an_error_is_opened_each_time_and_told_each_time(place: Path) -> None:
+def test_a_spec_with_an_error_is_opened_and_reported_each_time(place: Path) -> None:
     (place / "specs" / "a.yaml").write_text("a: 1\na: 2\n", encoding="utf-8")
     first, _ = read(place, index(place))
     again, opened = read(place, index(place))
@@ -162,7 +162,7 @@ def test_a_spec_with_an_error_is_opened_each_time_and_told_each_time(place: Path
     assert first.diagnostics == again.diagnostics != ()
 
 
-def test_a_problem_of_a_spec_that_was_not_opened_is_told_at_its_line(place: Path) -> None:
+def test_a_problem_in_an_indexed_spec_is_reported_with_its_line(place: Path) -> None:
     write(place, "a")
     (place / "specs" / "b.yaml").write_text(SPEC.format(name="a", state="running"), encoding="utf-8")
     (place / "specs" / "c.yaml").write_text(SPEC.format(name="c", state="cancled"), encoding="utf-8")
@@ -178,7 +178,7 @@ def test_a_problem_of_a_spec_that_was_not_opened_is_told_at_its_line(place: Path
     }
 
 
-def test_a_command_that_ends_soon_opens_a_file_once_and_a_watch_again(place: Path) -> None:
+def test_a_short_command_opens_a_file_once_and_a_watch_opens_it_again(place: Path) -> None:
     write(place)
     for is_brief in (True, False):
         disk = CountingDisk(place / "specs")
@@ -190,7 +190,7 @@ def test_a_command_that_ends_soon_opens_a_file_once_and_a_watch_again(place: Pat
         assert disk.opened == (["a.yaml"] if is_brief else ["a.yaml", "a.yaml"])
 
 
-def test_a_request_reads_the_spec_whatever_the_index_says(place: Path) -> None:
+def test_the_spec_is_read_from_its_file_before_a_request(place: Path) -> None:
     write(place)
     read(place, index(place))
     file = place / "state" / "files.index"
@@ -209,7 +209,7 @@ def test_a_request_reads_the_spec_whatever_the_index_says(place: Path) -> None:
     "text",
     ["", "# nothing\n", "--- ~\n--- text\n", "a: \u2028 \U0001f600\n", "a: 1\nb: [x, {c: ~}]\n---\n- é\n- '0123'\n"],
 )
-def test_a_row_gives_what_parsing_gives(text: str) -> None:
+def test_an_index_row_contains_the_same_documents_as_the_parsed_text(text: str) -> None:
     row = pack_documents(text.encode(), parse(text))
     assert row is not None
 
@@ -220,7 +220,7 @@ def test_a_row_gives_what_parsing_gives(text: str) -> None:
     assert [dict(each.lines) for each in found[1]] == [dict(each.lines) for each in parse(text)]
 
 
-def test_a_text_with_an_error_or_a_mark_of_its_encoding_has_no_row() -> None:
+def test_a_text_with_an_error_or_a_byte_order_mark_is_not_indexed() -> None:
     twice, marked = "a: 1\na: 2\n", "\ufeffa: 1\n"
 
     assert pack_documents(twice.encode(), parse(twice)) is None
@@ -234,7 +234,7 @@ def statuses(place: Path, opened: FileIndex | None) -> tuple[StatusDirectory, Co
 
 
 def load(place: Path, opened: FileIndex | None) -> tuple[StoredStatuses, list[str]]:
-    """Let one command read the statuses. Returns them, and the files that it opened."""
+    """Read the statuses as one command does. Return them, and the files that were opened."""
     store, disk = statuses(place, opened)
     found = store.load()
     store.save_index()
@@ -242,7 +242,7 @@ def load(place: Path, opened: FileIndex | None) -> tuple[StoredStatuses, list[st
 
 
 def written(place: Path, **facts: Any) -> Path:
-    """Let one command write a status, and keep its row."""
+    """Write a status as one command does, and save its index row. Return the path of the status file."""
     store, _ = statuses(place, index(place))
     store.load()
     store.write(a_status(**facts), durable=False)
@@ -250,7 +250,7 @@ def written(place: Path, **facts: Any) -> Path:
     return place / "specs" / "status" / "support-triage.yaml"
 
 
-def test_a_status_that_the_last_command_wrote_is_not_opened_and_reads_the_same(place: Path) -> None:
+def test_a_status_of_the_last_command_is_read_from_the_index(place: Path) -> None:
     written(place)
     found, opened = load(place, index(place))
 
@@ -258,7 +258,7 @@ def test_a_status_that_the_last_command_wrote_is_not_opened_and_reads_the_same(p
     assert found == load(place, None)[0] == StoredStatuses(jobs=(a_status(),))
 
 
-def test_a_status_that_somebody_wrote_over_ours_meanwhile_has_no_row(place: Path) -> None:
+def test_a_status_that_another_process_overwrote_is_not_indexed(place: Path) -> None:
     store, _ = statuses(place, index(place))
     store.load()
     store.write(a_status(), durable=False)
@@ -276,7 +276,7 @@ def test_a_changed_status_is_read_again(place: Path, change: Callable[[Path], No
     assert load(place, index(place))[0] == load(place, None)[0]
 
 
-def test_a_status_in_other_bytes_than_ours_has_no_row(place: Path) -> None:
+def test_a_status_in_another_format_is_not_indexed(place: Path) -> None:
     file = written(place)
     text = file.read_text(encoding="utf-8").replace("final: true", "final:  true")
     above = text.rpartition("digest: ")[0]
@@ -290,7 +290,7 @@ def test_a_status_in_other_bytes_than_ours_has_no_row(place: Path) -> None:
     assert file.read_text(encoding="utf-8") == render_status(a_status())
 
 
-def test_a_status_that_did_not_change_is_not_written_and_one_that_did_is(place: Path) -> None:
+def test_only_a_changed_status_is_written(place: Path) -> None:
     file = written(place)
     before = file.stat().st_mtime_ns
     store, _ = statuses(place, index(place))
@@ -303,7 +303,7 @@ def test_a_status_that_did_not_change_is_not_written_and_one_that_did_is(place: 
     assert parse_status(file.read_text(encoding="utf-8")) == a_status()
 
 
-def test_a_secret_that_was_not_known_when_a_status_was_written_is_redacted_in_it(
+def test_a_secret_is_redacted_in_a_status_that_was_written_before_it_was_known(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets = Secrets()
@@ -322,13 +322,13 @@ def test_a_secret_that_was_not_known_when_a_status_was_written_is_redacted_in_it
     assert CANARY not in file.read_text(encoding="utf-8")
 
 
-def test_a_row_gives_the_status_that_its_file_gives() -> None:
+def test_an_index_row_contains_the_same_status_as_the_file() -> None:
     status = parse_status(render_status(a_status()))
 
     assert unpack_status(pack_status(status)) == status
 
 
-def test_a_tree_that_cannot_be_read_for_a_moment_leaves_the_index_behind(place: Path) -> None:
+def test_an_indexed_status_whose_file_cannot_be_read_is_reported_as_unread(place: Path) -> None:
     written(place)
     store, _ = statuses(place, index(place))
     store.load()

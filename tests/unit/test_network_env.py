@@ -76,7 +76,7 @@ def test_the_lowercase_variable_takes_precedence_as_in_curl() -> None:
         ("ALL_PROXY", "socks5h://u:p@proxy.example", "socks5h://u:p@proxy.example"),
     ],
 )
-def test_a_proxy_is_read_from_the_usual_variables(
+def test_a_proxy_is_read_from_the_proxy_variables(
     monkeypatch: pytest.MonkeyPatch, name: str, text: str, url: str
 ) -> None:
     monkeypatch.setenv(name, text)

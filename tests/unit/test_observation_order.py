@@ -201,7 +201,7 @@ def test_no_change_is_expected_for_a_final_job() -> None:
     assert not is_change_expected(subject_of(a_spec()), over, NOW)
 
 
-def test_a_change_is_expected_for_a_job_never_observed_if_its_spec_wants_one() -> None:
+def test_a_change_is_expected_for_a_job_never_observed_if_its_spec_requires_one() -> None:
     unobserved = replace(past_of(a_spec()), job=None, phase=Phase.UNKNOWN)
 
     assert is_change_expected(subject_of(a_spec()), unobserved, NOW)

@@ -1,4 +1,4 @@
-"""How many retrieves of one observation are on the way together. Time is virtual."""
+"""How many retrieves of one observation are sent concurrently. Time is virtual."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FORBIDDEN = PermanentError("403", kind=Kind.FORBIDDEN)
 
 
 class SlowAccount(ReadOnlyAccount):
-    """Every answer takes a second. `most` is the most requests that were on the way together."""
+    """An account whose retrieves take a second or more. `most` is the maximum number of concurrent ones."""
 
     on_the_way = most = 0
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return a job, or None if there is none of this id."""
+        """Return a job, or None if the account has no job with this ID."""
         self.on_the_way += 1
         self.most = max(self.most, self.on_the_way)
         await asyncio.sleep(1.5 if ref.id == "ftjob-0001" else 1)
@@ -32,7 +32,7 @@ class SlowAccount(ReadOnlyAccount):
         return await super().get_job(ref)
 
 
-def test_many_retrieves_are_on_the_way_together_and_a_slow_one_holds_no_other() -> None:
+def test_retrieves_are_concurrent_and_a_slow_one_delays_no_other() -> None:
     reader = account_of(60, kind=SlowAccount)
     reader.broken["page 1"] = FORBIDDEN
 

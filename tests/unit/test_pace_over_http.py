@@ -1,6 +1,6 @@
-"""A real server on the loopback interface that throttles, and the real transport: counts, and no wall-clock ratios.
+"""A real server on the loopback interface that throttles, and the real transport. The tests count requests.
 
-For ten minutes with `--long`; else for a part of a minute.
+With `--long` they run for ten minutes, and otherwise for some seconds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ async def serving(provider: LimitedProvider) -> AsyncIterator[str]:
 
 
 async def ask_for(transport: HttpTransport, seconds: float) -> None:
-    """Want as much as the throttle lets pass."""
+    """Send as many requests as the throttle permits."""
     clock = asyncio.get_running_loop().time
     until = clock() + seconds
 
@@ -59,7 +59,7 @@ async def ask_for(transport: HttpTransport, seconds: float) -> None:
     await asyncio.gather(*(caller() for _ in range(16)))
 
 
-def test_servers_that_allow_two_a_second_are_asked_for_as_many(
+def test_the_pace_adapts_to_servers_that_allow_two_requests_a_second(
     record_property: Record, pytestconfig: pytest.Config
 ) -> None:
     is_long = pytestconfig.getoption("long")
@@ -86,7 +86,7 @@ def test_servers_that_allow_two_a_second_are_asked_for_as_many(
 
 
 @pytest.mark.parametrize("hint", Hint)
-def test_a_server_that_allows_a_hundred_a_second_is_not_asked_for_ten(hint: Hint) -> None:
+def test_the_pace_rises_above_its_start_for_a_fast_server(hint: Hint) -> None:
     provider = LimitedProvider(100.0, hint)
 
     async def main() -> None:

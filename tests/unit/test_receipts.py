@@ -196,7 +196,7 @@ GONE_FOR_LIMIT = replace(FOR_LIMIT, accepted_at=NOW - HOUR, confirmed_at=NOW, ou
         pytest.param((), True, None, id="never asked for"),
     ],
 )
-def test_a_limit_applies_while_its_cancel_is_open_and_wanted_or_the_job_is_gone(
+def test_a_limit_applies_while_its_cancel_is_open_and_desired_or_the_job_is_gone(
     receipts: tuple[Receipt, ...],
     is_still_wanted: bool,  # noqa: FBT001
     limit: str | None,
@@ -204,7 +204,7 @@ def test_a_limit_applies_while_its_cancel_is_open_and_wanted_or_the_job_is_gone(
     assert limit_of_cancel(receipts, is_still_wanted=is_still_wanted) == limit
 
 
-def test_a_spec_that_no_longer_wants_a_cancel_withdraws_its_receipt() -> None:
+def test_a_spec_that_no_longer_desires_a_cancel_withdraws_its_receipt() -> None:
     asked = carried_out(WANTED, a_look(), None, NOW)
     running = a_subject("running")
     status = decide(running, a_look(), asked, NOW + MINUTE)

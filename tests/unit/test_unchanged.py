@@ -1,4 +1,4 @@
-"""What is told to be unchanged without a decision. That a decision agrees is a law of the walk."""
+"""Which jobs are unchanged, so that no decision is needed. The walk tests that a decision would agree."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ LATER = NOW + HOUR
 
 
 def the_job(phase: Phase, **facts: Any) -> ObservedJob:
-    """Return a job as a provider shows it for as long as nothing happens."""
-    usual: dict[str, Any] = {"started_at": NOW - HOUR, "finished_at": NOW if phase in ENDED else None, "model": "gpt"}
-    usual |= {"fine_tuned_model": "ft:gpt" if phase is Phase.SUCCEEDED else None}
-    look = a_look(phase, **usual | facts)
+    """Return a job as the provider shows it while nothing changes."""
+    facts_of_job: dict[str, Any] = {
+        "started_at": NOW - HOUR,
+        "finished_at": NOW if phase in ENDED else None,
+        "model": "gpt",
+    }
+    facts_of_job |= {"fine_tuned_model": "ft:gpt" if phase is Phase.SUCCEEDED else None}
+    look = a_look(phase, **facts_of_job | facts)
     assert look.job is not None
     return look.job
 
@@ -33,14 +37,12 @@ ENDED = {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
 
 
 def status_of(phase: Phase, wanted: str) -> JobStatus:
-    """Return what a decision without a past writes."""
+    """Return the status that a decision writes for a job without a status."""
     return decide_in_full(a_subject(wanted), Observed(the_job(phase)), None, NOW).status
 
 
 @pytest.mark.parametrize(("phase", "wanted"), LASTING)
-def test_a_job_that_stays_as_it_was_wanted_is_unchanged_in_every_lasting_phase(
-    phase: Phase, wanted: DesiredState
-) -> None:
+def test_a_job_in_a_lasting_phase_is_unchanged_if_it_is_as_desired(phase: Phase, wanted: DesiredState) -> None:
     last, subject, job = status_of(phase, wanted), a_subject(wanted), the_job(phase)
 
     assert is_unchanged(subject, job, last)
@@ -48,7 +50,7 @@ def test_a_job_that_stays_as_it_was_wanted_is_unchanged_in_every_lasting_phase(
     assert decide(subject, Observed(job), last, LATER).status is last
 
 
-def test_a_job_that_was_cancelled_by_us_is_unchanged() -> None:
+def test_a_job_that_reconcile_cancelled_is_unchanged() -> None:
     receipt = a_receipt(accepted_at=NOW, confirmed_at=NOW, outcome=Outcome.CANCELLED)
     last = replace(status_of(Phase.CANCELLED, "cancelled"), receipts=(receipt,))
 
@@ -70,7 +72,7 @@ def test_a_job_that_was_cancelled_by_us_is_unchanged() -> None:
     ],
     ids=str,
 )
-def test_a_job_that_shows_something_else_is_decided(shown: dict[str, Any]) -> None:
+def test_a_job_with_a_changed_field_needs_a_decision(shown: dict[str, Any]) -> None:
     last = status_of(Phase.RUNNING, "running")
 
     assert not is_unchanged(a_subject("running"), replace(the_job(Phase.RUNNING), **shown), last)
@@ -87,13 +89,13 @@ def test_a_job_that_shows_something_else_is_decided(shown: dict[str, Any]) -> No
     ],
     ids=str,
 )
-def test_a_job_that_shows_no_news_is_unchanged(shown: dict[str, Any]) -> None:
+def test_a_job_with_missing_or_equal_fields_is_unchanged(shown: dict[str, Any]) -> None:
     last = status_of(Phase.RUNNING, "running")
 
     assert is_unchanged(a_subject("running"), replace(the_job(Phase.RUNNING), **shown), last)
 
 
-def test_an_absent_job_and_one_in_another_phase_and_one_without_a_past_are_decided() -> None:
+def test_an_absent_or_changed_or_new_job_needs_a_decision() -> None:
     subject, last = a_subject("running"), status_of(Phase.RUNNING, "running")
 
     assert not is_unchanged(subject, None, last)
@@ -121,31 +123,33 @@ def test_an_absent_job_and_one_in_another_phase_and_one_without_a_past_are_decid
     ],
     ids=str,
 )
-def test_a_status_that_says_something_else_is_decided(kept: dict[str, Any]) -> None:
+def test_a_changed_status_needs_a_decision(kept: dict[str, Any]) -> None:
     last = status_of(Phase.RUNNING, "running")
 
     assert not is_unchanged(a_subject("running"), the_job(Phase.RUNNING), replace(last, **kept))
 
 
-@pytest.mark.parametrize("said", [{"reason": Reason.INVALID_SPEC}, {"message": "something else"}, {"status": "False"}])
-def test_a_status_with_another_condition_is_decided(said: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"reason": Reason.INVALID_SPEC}, {"message": "something else"}, {"status": "False"}]
+)
+def test_a_status_with_another_condition_needs_a_decision(change: dict[str, Any]) -> None:
     last = status_of(Phase.RUNNING, "running")
     (ready,) = last.conditions
 
     assert not is_unchanged(
-        a_subject("running"), the_job(Phase.RUNNING), replace(last, conditions=(replace(ready, **said),))
+        a_subject("running"), the_job(Phase.RUNNING), replace(last, conditions=(replace(ready, **change),))
     )
 
 
 @pytest.mark.parametrize("more", [{"limits": {"maxAge": "100d"}}, {"suspend": True}])
-def test_a_spec_that_time_may_change_is_decided(more: dict[str, Any]) -> None:
+def test_a_spec_with_a_limit_or_a_suspension_needs_a_decision(more: dict[str, Any]) -> None:
     subject = a_subject("running", **more)
     last = replace(status_of(Phase.RUNNING, "running"), observed_spec=subject.digest)
 
     assert not is_unchanged(subject, the_job(Phase.RUNNING), last)
 
 
-def test_a_cancel_that_counted_as_gone_and_one_that_is_not_proved_are_decided() -> None:
+def test_a_cancelled_job_without_a_proof_of_the_cancel_needs_a_decision() -> None:
     last = status_of(Phase.CANCELLED, "cancelled")
     gone = a_receipt(accepted_at=NOW, confirmed_at=NOW, outcome=Outcome.GONE)
     hiding = Capabilities(confirms=False)
@@ -155,10 +159,12 @@ def test_a_cancel_that_counted_as_gone_and_one_that_is_not_proved_are_decided() 
     assert is_unchanged(a_subject("cancelled", CAN_PAUSE), the_job(Phase.CANCELLED), last)
 
 
-def test_a_running_job_whose_start_nobody_told_is_decided() -> None:
+def test_a_running_job_without_a_start_time_needs_a_decision() -> None:
     last = status_of(Phase.RUNNING, "running")
     assert last.job is not None
-    untold = replace(last, job=replace(last.job, started_at=None))
+    unstarted = replace(last, job=replace(last.job, started_at=None))
 
-    assert not is_unchanged(a_subject("running"), the_job(Phase.RUNNING, started_at=None), untold)
-    assert decide(a_subject("running"), Observed(the_job(Phase.RUNNING)), untold, NOW + MINUTE).status is not untold
+    assert not is_unchanged(a_subject("running"), the_job(Phase.RUNNING, started_at=None), unstarted)
+    assert (
+        decide(a_subject("running"), Observed(the_job(Phase.RUNNING)), unstarted, NOW + MINUTE).status is not unstarted
+    )

@@ -146,7 +146,7 @@ def test_an_account_that_shows_one_job_is_observed_even_if_another_is_unobserved
     assert tracker.hidden(ACCOUNT) == frozenset()
 
 
-def test_an_account_without_wanted_jobs_is_not_unobserved() -> None:
+def test_an_account_whose_jobs_no_spec_names_is_not_unobserved() -> None:
     assert after(a_look(), wanted=frozenset()).accounts == {}
 
 

@@ -88,7 +88,7 @@ def test_the_overview_contains_every_kind_type_and_reason() -> None:
     ("typed", "meant"),
     [("spec.limts", "spec.limits"), ("desiredstat", "desiredState"), ("CancelNotHonored", "CancelNotHonoured")],
 )
-def test_a_misspelt_topic_is_answered_with_a_suggestion(typed: str, meant: str) -> None:
+def test_the_error_for_a_misspelt_topic_suggests_a_similar_one(typed: str, meant: str) -> None:
     assert explain_text(typed, NOTES, Canvas()) is None
     assert nearest_topic(typed, NOTES) == meant
 

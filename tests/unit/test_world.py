@@ -53,7 +53,7 @@ def test_a_declared_age_moves_the_creation_time_into_the_past() -> None:
     assert (view.created_at, view.phase) == (at(-90), Phase.RUNNING)
 
 
-def test_a_sandbox_job_without_a_declared_life_passes_through_the_usual_phases() -> None:
+def test_a_sandbox_job_without_a_declared_life_has_the_default_phases() -> None:
     world = World(SandboxOptions.model_validate({"jobs": [{"id": ID}]}), BEGAN)
 
     assert phases(world, 0, 0.5, 1.5, 121.5) == ["validating_files", "queued", "running", "succeeded"]
