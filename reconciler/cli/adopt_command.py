@@ -13,7 +13,7 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
 from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, TRUST, examples, options, output
 from reconciler.cli.progress_output import show_progress
-from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, show_unlisted_accounts
+from reconciler.cli.unmanaged_output import KIND_ONLY, UNFINISHED_ONLY, exit_codes, show_unlisted_accounts
 from reconciler.controller.adopt import Adoption
 from reconciler.controller.adopt import adopt as make_adoptions
 from reconciler.controller.run_options import Selection
@@ -22,6 +22,7 @@ from reconciler.local.spec_editor import create
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode, worst
 from reconciler.model.job import UNFINISHED
+from reconciler.model.kind import KINDS
 from reconciler.ports import Snapshot
 from reconciler.views.adopted_text import AdoptedSpecs, adopted_spec
 from reconciler.views.problems import Problem, document_problems
@@ -36,15 +37,17 @@ from reconciler.views.problems import Problem, document_problems
 @click.option(
     "--provider", metavar="NAME", help="Only jobs of this account: a Provider document's name, or a provider type."
 )
+@KIND_ONLY
 @UNFINISHED_ONLY
 @output("adopt")
 @options(DRY_RUN, PATHS, TRUST, CONSOLE)
-def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
+def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values: Any) -> int:
     """Write a spec for each unmanaged job.
 
     The desired state in each spec is `observed`, so no change is requested for the job until you edit the spec. The
     files are adopted/PROVIDER/ID.yaml below the specs directory, which is created if needed. An existing file is never
-    overwritten.
+    overwritten. Batches are adopted with --kind BatchJob, or if a spec names a batch of the account, and only while
+    they are unfinished.
     """
     console = ConsoleOutput.of(values)
     snapshot = wiring.read_specs(paths(values)) if paths(values).specs.exists() else Snapshot()
@@ -53,7 +56,7 @@ def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
         console.log("Nothing was adopted: a spec that is not valid may name one of the jobs. Correct it first.")
         return ExitCode.INVALID_DOCUMENT
     with show_progress(console, "listing the providers' jobs"):
-        listed, adoptions = asyncio.run(_find(values, snapshot, provider, is_unfinished=unfinished))
+        listed, adoptions = asyncio.run(_find(values, snapshot, provider, kind, is_unfinished=unfinished))
     if not listed:
         msg = "no document names an account yet: select one with an option such as --provider openai"
         raise wiring.UsageError(msg)
@@ -76,16 +79,17 @@ def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
 
 
 async def _find(
-    values: OptionValues, snapshot: Snapshot, provider: str | None, *, is_unfinished: bool
+    values: OptionValues, snapshot: Snapshot, provider: str | None, kind: str | None, *, is_unfinished: bool
 ) -> tuple[tuple[AccountListing, ...], tuple[Adoption, ...]]:
     async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         wiring.why_no_match(Selection(provider=provider), snapshot)
-        listed = await list_unmanaged(snapshot, runtime, provider)
-        if is_unfinished:
-            listed = tuple(
-                replace(each, unmanaged=tuple(job for job in each.unmanaged if job.phase in UNFINISHED))
-                for each in listed
-            )
+        listed = await list_unmanaged(snapshot, runtime, provider, kind)
+        listed = tuple(
+            replace(each, unmanaged=tuple(job for job in each.unmanaged if job.phase in UNFINISHED))
+            if is_unfinished or KINDS[each.kind].ends_by_itself
+            else each
+            for each in listed
+        )
         return listed, make_adoptions(snapshot, listed, runtime.policy)
 
 

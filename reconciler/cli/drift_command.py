@@ -13,7 +13,13 @@ from reconciler.cli.option_values import OptionValues, paths, selection, trust_s
 from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.progress_output import show_progress
-from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, show_unlisted_accounts, unmanaged_jobs
+from reconciler.cli.unmanaged_output import (
+    KIND_ONLY,
+    UNFINISHED_ONLY,
+    exit_codes,
+    show_unlisted_accounts,
+    unmanaged_jobs,
+)
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
 from reconciler.controller.run_options import SafetyOptions
@@ -33,18 +39,20 @@ from reconciler.views.row_state import is_drifting
         "reconcile drift --unfinished -o json",
     )
 )
+@KIND_ONLY
 @UNFINISHED_ONLY
 @output_option("drift")
 @options(PATHS, SELECTION, TRUST, CONSOLE)
-def drift(*, unfinished: bool, output: str, **values: Any) -> int:
+def drift(*, kind: str | None, unfinished: bool, output: str, **values: Any) -> int:
     """Show differences between specs and providers; change nothing.
 
     Drift is a job that is not in its desired state, or an unmanaged job at one of the accounts. Labels select only
-    jobs with a spec, so --selector leaves unmanaged jobs out. Exits with 2 if there is drift.
+    jobs with a spec, so --selector leaves unmanaged jobs out. Unmanaged batches are listed with --kind BatchJob, or if
+    a spec names a batch of the account, and only while they are unfinished. Exits with 2 if there is drift.
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:
-        report, listed = asyncio.run(_observe(values, progress.on_event))
+        report, listed = asyncio.run(_observe(values, kind, progress.on_event))
     rows = [row for row in report.rows if is_drifting(row)]
     unmanaged = [] if values["selector"] else unmanaged_jobs(listed, is_unfinished=unfinished)
     is_complete = not unobserved_accounts(report) and all(each.unobserved is None for each in listed)
@@ -57,11 +65,11 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
     return worst(codes | {ExitCode.CHANGES_PENDING} if rows or unmanaged else codes)
 
 
-async def _observe(values: OptionValues, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:
+async def _observe(values: OptionValues, kind: str | None, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:
     async with wiring.open_read_only(paths(values), trust_sources(values), notify) as runtime:
         passed = await reconcile_once(
             runtime, wiring.run_options_of(paths(values), selection(values), SafetyOptions()), PassMemory()
         )
         snapshot = runtime.specs.snapshot()
         report = wiring.check_selection(passed.report, selection(values), snapshot)
-        return report, await list_unmanaged(snapshot, runtime, values["provider"])
+        return report, await list_unmanaged(snapshot, runtime, values["provider"], kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -17,7 +18,7 @@ from reconciler.cli.options import output as output_option
 from reconciler.controller.check_accounts import Checked, check
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.model.exit_code import worst
-from reconciler.ports import ProviderType
+from reconciler.ports import ProviderType, jobs_by_kind
 from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine
 
 
@@ -40,7 +41,7 @@ def providers(*, is_checked: bool, output: str, **values: Any) -> int:
     """
     console = ConsoleOutput.of(values)
     found = asyncio.run(_check(values, is_checked=is_checked))
-    types = [_type(name, type_) for name, type_ in wiring.provider_types().items()]
+    types = [line for name, type_ in wiring.provider_types().items() for line in _lines(name, type_)]
     accounts = [_account(each, is_checked=is_checked) for each in found]
     console.show("providers", output, ProviderListing(types, accounts))
     return worst(frozenset(each.exit_code for each in found))
@@ -51,10 +52,13 @@ async def _check(values: OptionValues, *, is_checked: bool) -> tuple[Checked, ..
         return await check(runtime.specs.snapshot(), runtime, is_asked=is_checked)
 
 
-def _type(name: str, type_: ProviderType | str) -> TypeLine:
+def _lines(name: str, type_: ProviderType | str) -> Iterator[TypeLine]:
+    """Yield a line for each kind of job of a type, or its problem."""
     if isinstance(type_, str):
-        return TypeLine(name, problem=type_)
-    return TypeLine(name, type_.capabilities, type_.key_variable)
+        yield TypeLine(name, problem=type_)
+        return
+    for kind, jobs in jobs_by_kind(type_).items():
+        yield TypeLine(name, jobs.capabilities, type_.key_variable, kind=kind)
 
 
 def _account(found: Checked, *, is_checked: bool) -> AccountLine:

@@ -7,23 +7,29 @@ from collections.abc import Iterable
 import click
 
 from reconciler.cli.console import ConsoleOutput
+from reconciler.cli.options import OneOf
 from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import UNFINISHED
+from reconciler.model.kind import FINE_TUNING, KINDS
 from reconciler.views.drift_text import UnmanagedJob
 from reconciler.views.problems import Problem
 
+KIND_ONLY = click.option("--kind", type=OneOf(list(KINDS)), help="Only unmanaged jobs of this kind.")
 UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Leave out unmanaged jobs that are finished.")
 
 
 def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[UnmanagedJob]:
-    """Return the jobs that no spec names, account by account; only the unfinished ones with `is_unfinished`."""
+    """Return the jobs that no spec names, account by account.
+
+    With `is_unfinished`, and for a kind whose jobs end by themselves, only the unfinished ones are returned.
+    """
     return [
-        UnmanagedJob(each.alias, job)
+        UnmanagedJob(each.alias, job, each.kind)
         for each in listed
         for job in each.unmanaged
-        if not is_unfinished or job.phase in UNFINISHED
+        if job.phase in UNFINISHED or not (is_unfinished or KINDS[each.kind].ends_by_itself)
     ]
 
 
@@ -33,11 +39,16 @@ def show_unlisted_accounts(console: ConsoleOutput, listed: Iterable[AccountListi
         Problem(
             severity=Severity.ERROR,
             code=each.unobserved.reason,
-            summary=f"could not list the jobs of {each.alias}: {each.unobserved.message}",
+            summary=f"could not list {_jobs(each)} of {each.alias}: {each.unobserved.message}",
         )
         for each in listed
         if each.unobserved is not None
     )
+
+
+def _jobs(listed: AccountListing) -> str:
+    is_usual = listed.kind == FINE_TUNING.name
+    return "the jobs" if is_usual else f"every {listed.kind}"
 
 
 def exit_codes(listed: Iterable[AccountListing]) -> frozenset[ExitCode]:

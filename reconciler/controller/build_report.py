@@ -153,6 +153,7 @@ def _row(spec: ResolvedSpec, status: JobStatus, before: JobStatus | None, **done
         status=status,
         before=before,
         document=document,
+        capabilities=spec.subject.capabilities if spec.subject else None,
         **done,
     )
 

@@ -21,7 +21,7 @@ RETRY_FIRST = timedelta(seconds=5)
 RETRY_MAX = timedelta(minutes=5)
 """The maximum delay after a regular attempt that the provider did not accept."""
 HONOUR_WITHIN = timedelta(minutes=10)
-"""How long an accepted request may have no effect before it is repeated."""
+"""How long an accepted request may have no effect before it is repeated, unless its provider needs longer."""
 REMIND_EVERY = timedelta(hours=6)
 """The delay between repeated requests after the regular attempts."""
 SKEW_MAX = timedelta(minutes=5)
@@ -44,33 +44,39 @@ def is_last_attempt_accepted(receipt: Receipt) -> bool:
     return receipt.accepted_at is not None and receipt.accepted_at >= receipt.last_attempt_at
 
 
-def _attempt_timeout(receipt: Receipt) -> timedelta:
+def _attempt_timeout(receipt: Receipt, honour_within: timedelta) -> timedelta:
     if is_last_attempt_accepted(receipt):
-        return HONOUR_WITHIN
+        return honour_within
     doublings = min(max(0, receipt.attempts - 1), ATTEMPTS_MAX)
     return min(RETRY_FIRST * (1 << doublings), RETRY_MAX)
 
 
-def is_exhausted(receipt: Receipt, now: datetime) -> bool:
-    """Return whether all regular attempts were made and the last one has timed out."""
+def is_exhausted(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
+    """Return whether all regular attempts were made and the last one has timed out.
+
+    An accepted request times out after `honour_within`.
+    """
     if receipt.attempts == ATTEMPTS_MAX:
-        return now >= receipt.last_attempt_at + _attempt_timeout(receipt)
+        return now >= receipt.last_attempt_at + _attempt_timeout(receipt, honour_within)
     return receipt.attempts > ATTEMPTS_MAX
 
 
-def next_attempt_at(receipt: Receipt) -> datetime:
-    """Return when the request may be repeated if observations still show no effect."""
+def next_attempt_at(receipt: Receipt, honour_within: timedelta = HONOUR_WITHIN) -> datetime:
+    """Return when the request may be repeated if observations still show no effect.
+
+    An accepted request may have no effect for `honour_within`.
+    """
     if receipt.attempts >= ATTEMPTS_MAX:
         return receipt.last_attempt_at + REMIND_EVERY
-    return receipt.last_attempt_at + _attempt_timeout(receipt)
+    return receipt.last_attempt_at + _attempt_timeout(receipt, honour_within)
 
 
-def is_attempt_due(receipt: Receipt, now: datetime) -> bool:
+def is_attempt_due(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
     """Return whether the request may be repeated now.
 
     If the recorded time of the last attempt is far in the future, it came from a wrong clock, and the request is due.
     """
-    return now >= next_attempt_at(receipt) or receipt.last_attempt_at - now > SKEW_MAX
+    return now >= next_attempt_at(receipt, honour_within) or receipt.last_attempt_at - now > SKEW_MAX
 
 
 def confirm_delay(receipt: Receipt, now: datetime, first: timedelta = CONFIRM_FIRST) -> timedelta:

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from reconciler.core import backoff
 from reconciler.core.conditions import Readiness, Verdict, conclude, phase_since, verdict_of
 from reconciler.core.finality import is_final
+from reconciler.core.messages import message_of
 from reconciler.core.receipts import is_contested, open_for, withdraw
 from reconciler.core.schedule import estimated_finish, next_poll
 from reconciler.core.settle import not_honoured
@@ -193,34 +194,12 @@ def _without_request(row: TableRow, seen: Situated, wanted: DesiredState, now: d
         is_written = seen.last is not None and verdict_of(seen.last) == lasting
         if is_written or (since is not None and now - since >= timeout):
             return lasting
-    return Verdict(row.readiness, row.reason, _message(row, seen, wanted))
+    return Verdict(row.readiness, row.reason, message_of(row, seen, wanted))
 
 
 def _hours(span: timedelta) -> str:
     minutes = int(span.total_seconds()) // 60
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
-
-
-def _message(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
-    match row.reason:
-        case Reason.JOB_NOT_FOUND:
-            return "the provider has no job with this id: check spec.jobId for a typo, and check the account"
-        case Reason.JOB_VANISHED | Reason.JOB_GONE:
-            return "the provider no longer knows this job"
-        case Reason.CANCEL_PENDING if seen.phase is Phase.ABSENT:
-            return "the provider no longer knows this job; one more check will confirm it"
-        case Reason.PHASE_NOT_UNDERSTOOD:
-            return f"the provider reports {seen.facts.provider_status!r}, a status that this version does not know"
-        case Reason.JOB_FAILED if seen.facts.error is not None and seen.facts.error.message:
-            return f"failed at the provider: {seen.facts.error.message}"
-        case Reason.LIMIT_REACHED:
-            return "cancelled, because it exceeded a limit of its spec"
-        case _ if seen.limit is not None and wanted is DesiredState.OBSERVED:
-            return f"{seen.phase} at the provider; over {seen.limit}, which is only reported for an observed job"
-        case Reason.AS_DESIRED if seen.unjudged is not None:
-            return f"{seen.phase} at the provider; {seen.unjudged}"
-        case _:
-            return f"{seen.phase} at the provider"
 
 
 def _request(
@@ -233,9 +212,9 @@ def _request(
     forbidding = _forbidding(subject, verb, seen, now)
     if forbidding is not None:
         return forbidding, None
-    verdict = _pending(row, verb, seen, receipt, now)
+    verdict = _pending(subject, row, verb, seen, receipt, now)
     is_limit = wanted is not subject.spec.desired_state
-    is_due = receipt is None or subject.is_retry or backoff.is_attempt_due(receipt, now)
+    is_due = receipt is None or subject.is_retry or backoff.is_attempt_due(receipt, now, subject.honour_within(verb))
     if not is_due or (is_limit and seen.is_limit_remembered):
         return verdict, None
     action = Action(
@@ -261,7 +240,9 @@ def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> 
     return None
 
 
-def _pending(row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None, now: datetime) -> Verdict:
+def _pending(
+    subject: Subject, row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None, now: datetime
+) -> Verdict:
     """Return the verdict of a pending request.
 
     It stays the same until the receipt changes or all regular attempts were made.
@@ -271,7 +252,7 @@ def _pending(row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None,
         before = verdict_of(last)
         if before.reason is Reason.ACTION_FORBIDDEN:
             return before
-        if backoff.is_exhausted(receipt, now):
+        if backoff.is_exhausted(receipt, now, subject.honour_within(verb)):
             return not_honoured(verb, seen.phase)
         if before.reason is row.reason and before.readiness is Readiness.RECONCILING:
             return before
@@ -292,8 +273,8 @@ def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: date
     )
     status = conclude(draft, verdict, last, now)
     if last is not None and last.job is not None:
-        # A change of the progress counter alone is not written. It is written together with the next other change.
-        as_before = replace(status, job=subject.kind.with_count_of(last.job, seen.facts))
+        # A change of a progress counter alone is not written. It is written together with the next other change.
+        as_before = replace(status, job=subject.kind.with_counters_of(last.job, seen.facts))
         if as_before == last:
             return last
     return status

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import takewhile
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from reconciler.model.job import Capabilities, JobRef, ObservedJob, Phase, Unset
+from reconciler.model.job import Capabilities, JobCounts, JobRef, ObservedJob, Phase, Unset
+from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobFacts, JobStatus
 
@@ -21,7 +22,7 @@ COUNT_MAX = 10**18 - 1
 
 
 def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
-    """Return the facts about a job after an observation.
+    """Return the facts about a job after an observation: those that jobs of its kind have.
 
     If the provider reports a running job without a start time, the job is recorded as started now.
     """
@@ -31,18 +32,21 @@ def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: dat
     started_at = _seconds(_value(job.started_at, known.started_at)) or known.started_at
     if started_at is None and job.phase is Phase.RUNNING:
         started_at = now
-    return JobFacts(
-        account=str(ref.account),
-        id=ref.id,
-        provider_status=job.provider_status,
-        model=_value(job.model, known.model),
-        fine_tuned_model=_value(job.fine_tuned_model, known.fine_tuned_model),
-        created_at=_seconds(_value(job.created_at, known.created_at)),
-        started_at=started_at,
-        finished_at=_seconds(_value(job.finished_at, known.finished_at)),
-        trained_tokens=_count(job.trained_tokens, known.trained_tokens),
-        error=_value(job.error, known.error),
-    )
+    found: dict[str, Any] = {
+        "provider_status": job.provider_status,
+        "model": _value(job.model, known.model),
+        "fine_tuned_model": _value(job.fine_tuned_model, known.fine_tuned_model),
+        "created_at": _seconds(_value(job.created_at, known.created_at)),
+        "started_at": started_at,
+        "finished_at": _seconds(_value(job.finished_at, known.finished_at)),
+        "trained_tokens": _count(job.trained_tokens, known.trained_tokens),
+        "error": _value(job.error, known.error),
+        "output_file": _value(job.output_file, known.output_file),
+        "expires_at": _seconds(_value(job.expires_at, known.expires_at)),
+        "counts": _counts(job.counts, known.counts),
+        "tokens": _count(job.tokens, known.tokens),
+    }
+    return JobFacts(account=str(ref.account), id=ref.id, **{name: found[name] for name in KINDS[ref.kind].facts})
 
 
 def may_have_started(status: JobStatus | None) -> bool:
@@ -79,6 +83,10 @@ def observation_from_status(status: JobStatus) -> ObservedJob | None:
         finished_at=facts.finished_at,
         trained_tokens=facts.trained_tokens,
         error=facts.error,
+        output_file=facts.output_file,
+        expires_at=facts.expires_at,
+        counts=facts.counts,
+        tokens=facts.tokens,
     )
 
 
@@ -90,6 +98,15 @@ def _count(new: int | None | Unset, known: int | None) -> int | None:
     # A third-party adapter may return any value that its provider sent.
     is_count = new is None or (type(new) is int and 0 <= new <= COUNT_MAX)
     return _value(new, known) if is_count else known
+
+
+def _counts(new: JobCounts | None | Unset, known: JobCounts | None) -> JobCounts | None:
+    if not isinstance(new, JobCounts):
+        return _value(new, known)
+    of = known or JobCounts()
+    return JobCounts(
+        total=_count(new.total, of.total), done=_count(new.done, of.done), failed=_count(new.failed, of.failed)
+    )
 
 
 def _seconds(moment: datetime | None) -> datetime | None:

@@ -92,7 +92,7 @@ def _until_moments(subject: Subject, status: JobStatus, now: datetime) -> list[t
     if status.job and (limit := limits.next_at(subject.spec.limits, status.job, status.phase)):
         delays.append(limit - now + _SHORTEST)
     if receipt := status.open_receipt:
-        delays.append(backoff.next_attempt_at(receipt) - now)
+        delays.append(backoff.next_attempt_at(receipt, subject.honour_within(receipt.verb)) - now)
     return delays
 
 

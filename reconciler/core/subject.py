@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from reconciler.core.backoff import HONOUR_WITHIN
 from reconciler.model.job import Capabilities, JobRef
 from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.spec import JobSpec, Suspension
+from reconciler.model.status import Verb
 
 INTERVAL = timedelta(seconds=60)
 """The default poll interval."""
@@ -28,3 +30,8 @@ class Subject:
     is_retry: bool = False
     """Whether `reconcile retry` made the next attempt due now."""
     interval: timedelta = INTERVAL
+
+    def honour_within(self, verb: Verb) -> timedelta:
+        """Return how long an accepted request may have no effect before it is repeated."""
+        takes = self.capabilities.cancel_takes if verb is Verb.CANCEL else None
+        return HONOUR_WITHIN if takes is None else takes

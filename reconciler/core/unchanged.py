@@ -98,6 +98,8 @@ def _is_shown(facts: JobFacts, job: ObservedJob, subject: Subject) -> bool:
         and _is_same(job.model, facts.model)
         and _is_same(job.fine_tuned_model, facts.fine_tuned_model)
         and _is_same(job.error, facts.error)
+        and _is_same(job.output_file, facts.output_file)
+        and _is_same_time(job.expires_at, facts.expires_at)
         and _is_same_time(job.created_at, facts.created_at)
         and _is_same_time(job.finished_at, facts.finished_at)
         # If the provider does not report a start time, the status keeps the one that reconcile recorded.

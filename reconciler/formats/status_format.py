@@ -7,12 +7,15 @@ field if the attribute has a default.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any
 
-from reconciler.model.job import JobError
+from reconciler.model.job import JobCounts, JobError
+from reconciler.model.kind import KINDS, JobKind
 from reconciler.model.reason import Reason
 from reconciler.model.status import (
     Condition,
@@ -80,7 +83,7 @@ class Record:
     Args:
         model: the class.
         fields: one field for each attribute that is not in `elsewhere`, and the constants.
-        elsewhere: the attributes that are written in another part of the file.
+        elsewhere: the attributes that are written in another part of the file, or not at all and have defaults.
     """
 
     model: type[Any]
@@ -130,21 +133,37 @@ CONDITION = Record(
     ),
 )
 ERROR = Record(JobError, (Field("code", Form.FOREIGN), Field("message", Form.FOREIGN), Field("param", Form.FOREIGN)))
-JOB = Record(
-    JobFacts,
-    (
-        Field("account", Form.TEXT),
-        Field("id", Form.TEXT),
+COUNTS = Record(JobCounts, (Field("total"), Field("done"), Field("failed")))
+_FACTS = {
+    each.name: each
+    for each in (
         Field("provider_status", Form.FOREIGN),
         Field("model", Form.FOREIGN),
         Field("fine_tuned_model", Form.FOREIGN),
+        Field("output_file", Form.FOREIGN),
         Field("created_at", Form.MOMENT),
         Field("started_at", Form.MOMENT),
         Field("finished_at", Form.MOMENT),
+        Field("expires_at", Form.MOMENT),
+        Field("counts", Form.FLOW, COUNTS),
+        Field("tokens"),
         Field("trained_tokens"),
         Field("error", Form.MAPPING, ERROR),
-    ),
-)
+    )
+}
+"""The fields for the facts about a job, by attribute. The record of each kind contains those that the kind has."""
+
+
+def _job(kind: JobKind) -> Record:
+    """Return the fields for the facts about a job of a kind."""
+    own = tuple(_FACTS[name] for name in kind.facts)
+    return Record(
+        JobFacts,
+        (Field("account", Form.TEXT), Field("id", Form.TEXT), *own),
+        elsewhere=tuple(name for name in _FACTS if name not in kind.facts),
+    )
+
+
 ORIGIN = Record(Origin, (Field("commit", Form.TEXT), Field("author", Form.TEXT)))
 RECEIPT = Record(
     Receipt,
@@ -169,24 +188,30 @@ REMEMBERED = Record(
 )
 HISTORY = Record(HistoryEntry, (Field("at", Form.MOMENT), Field("phase"), Field("reason")))
 
-JOB_STATUS = Record(
-    JobStatus,
-    (
-        Field("observed_generation"),
-        Field("observed_spec", Form.TEXT),
-        Field("source", Form.TEXT),
-        Field("phase"),
-        Field("final", Form.FLAG),
-        Field("doubted_at", Form.MOMENT, is_left_out=True),
-        Field("conditions", Form.MAPPING, CONDITION, is_list=True),
-        Field("job", Form.MAPPING, JOB),
-        Field("receipts", Form.MAPPING, RECEIPT, is_list=True),
-        Field("spent", Form.MAPPING, REMEMBERED, is_list=True, is_left_out=True),
-        Field("history", Form.FLOW, HISTORY, is_list=True),
-    ),
-    elsewhere=("name", "kind"),
-)
-"""The mapping `status` in the status file of a job. The name and the kind are written above it."""
+
+def _job_status(kind: JobKind) -> Record:
+    return Record(
+        JobStatus,
+        (
+            Field("observed_generation"),
+            Field("observed_spec", Form.TEXT),
+            Field("source", Form.TEXT),
+            Field("phase"),
+            Field("final", Form.FLAG),
+            Field("doubted_at", Form.MOMENT, is_left_out=True),
+            Field("conditions", Form.MAPPING, CONDITION, is_list=True),
+            Field("job", Form.MAPPING, _job(kind)),
+            Field("receipts", Form.MAPPING, RECEIPT, is_list=True),
+            Field("spent", Form.MAPPING, REMEMBERED, is_list=True, is_left_out=True),
+            Field("history", Form.FLOW, HISTORY, is_list=True),
+        ),
+        elsewhere=("name", "kind"),
+    )
+
+
+JOB_STATUSES: Mapping[str, Record] = MappingProxyType({name: _job_status(kind) for name, kind in KINDS.items()})
+"""The mapping `status` in the status file of a job, by the name of its kind. The names of the job and the kind are
+written above it."""
 
 PROVIDER_CONDITION = Record(
     ProviderCondition,
@@ -209,5 +234,15 @@ PROVIDER_STATUS = Record(
 """The mapping `status` in `_providers/<name>.yaml`."""
 
 RECORDS = (
-    CONDITION, ERROR, JOB, ORIGIN, RECEIPT, REMEMBERED, HISTORY, JOB_STATUS, PROVIDER_CONDITION, PROVIDER_STATUS
-)  # fmt: skip
+    CONDITION,
+    ERROR,
+    COUNTS,
+    *map(_job, KINDS.values()),
+    ORIGIN,
+    RECEIPT,
+    REMEMBERED,
+    HISTORY,
+    *JOB_STATUSES.values(),
+    PROVIDER_CONDITION,
+    PROVIDER_STATUS,
+)

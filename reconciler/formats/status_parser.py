@@ -20,7 +20,7 @@ from pathlib import PurePosixPath
 from typing import Any, get_args, get_type_hints
 
 from reconciler.formats.checkout_conversion import as_committed
-from reconciler.formats.status_format import JOB_STATUS, PROVIDER_STATUS, Field, ProviderTree, Record
+from reconciler.formats.status_format import JOB_STATUSES, PROVIDER_STATUS, Field, ProviderTree, Record
 from reconciler.formats.status_writer import HEADER, digest
 from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_text import parse
@@ -73,7 +73,7 @@ def is_status_file(data: bytes) -> bool:
 def parse_status(text: str) -> JobStatus:
     """Return the status that `render_status` wrote. Raises `StatusUnreadableError` or `StatusTooNewError`."""
     kind, name, tree = _body(text, KINDS)
-    status: JobStatus = _read_job(tree, name=name, kind=KINDS[kind])
+    status: JobStatus = _read_job[kind](tree, name=name, kind=KINDS[kind])
     if sum(each.type is ConditionType.READY for each in status.conditions) != 1:
         msg = "status.conditions: there must be exactly one Ready"
         raise StatusUnreadableError(msg)
@@ -226,5 +226,5 @@ _PARSERS: Mapping[Any, Callable[[str], Any]] = {
     datetime: parse_instant,
 }
 """The parser for each type. For an enum or a text, the type itself is the parser."""
-_read_job = _reader(JOB_STATUS)
+_read_job = {kind: _reader(record) for kind, record in JOB_STATUSES.items()}
 _read_provider = _reader(PROVIDER_STATUS)

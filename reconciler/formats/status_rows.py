@@ -18,7 +18,7 @@ from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from reconciler.formats.status_format import JOB_STATUS, Field, Record
+from reconciler.formats.status_format import JOB_STATUSES, Field, Record
 from reconciler.formats.status_writer import CACHED_TEXTS_MAX
 from reconciler.model.kind import KINDS
 from reconciler.model.scalar import render_instant
@@ -32,13 +32,13 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 def pack_status(status: JobStatus) -> str:
     """Return the row of a status."""
-    return _json([status.kind.name, status.name, _pack_job(status)])
+    return _json([status.kind.name, status.name, _pack_job[status.kind.name](status)])
 
 
 def unpack_status(row: str) -> JobStatus:
     """Return the status that a row contains."""
     kind, name, values = json.loads(row)
-    status: JobStatus = _unpack_job(values, kind=KINDS[kind], name=name)
+    status: JobStatus = _unpack_job[kind](values, kind=KINDS[kind], name=name)
     return status
 
 
@@ -105,4 +105,5 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-_pack_job, _unpack_job = _packer(JOB_STATUS), _unpacker(JOB_STATUS)
+_pack_job = {kind: _packer(record) for kind, record in JOB_STATUSES.items()}
+_unpack_job = {kind: _unpacker(record) for kind, record in JOB_STATUSES.items()}

@@ -21,7 +21,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from reconciler.formats.status_format import (
-    JOB_STATUS,
+    JOB_STATUSES,
     PROVIDER_STATUS,
     Field,
     Form,
@@ -68,7 +68,7 @@ def digest(body: str) -> str:
 
 def render_status(status: JobStatus) -> str:
     """Return the text of a job's status file."""
-    return _signed(status.kind.name, status.name, _job_status(status))
+    return _signed(status.kind.name, status.name, _job_status[status.kind.name](status))
 
 
 def render_provider_status(status: ProviderStatus) -> str:
@@ -201,5 +201,5 @@ _SCALARS: Mapping[Form, _Write] = {
     Form.MOMENT: _moment,
     Form.FLAG: _flag,
 }
-_job_status = _lines(JOB_STATUS, "  ")
+_job_status = {kind: _lines(record, "  ") for kind, record in JOB_STATUSES.items()}
 _provider_status = _lines(PROVIDER_STATUS, "  ")

@@ -7,7 +7,7 @@ distinct value, so that the core, not an adapter, decides what they mean.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 
 from reconciler.model.account_line import EMBEDDED, FINE_TUNING_JOB, KIND_MARK, host_of
@@ -154,6 +154,19 @@ class JobError:
     param: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """How many requests a batch has, and how many of them succeeded and failed so far. None is an unknown number."""
+
+    total: int | None = None
+    done: int | None = None
+    failed: int | None = None
+
+    def __str__(self) -> str:
+        """Return a text such as `23 of 100 done`; empty if a number is unknown."""
+        return "" if self.total is None or self.done is None else f"{self.done:,} of {self.total:,} done"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedJob:
     """A job as one response from the provider showed it.
@@ -161,6 +174,8 @@ class ObservedJob:
     `id` is the requested id, or the id in a list row. `aliases` are the other ids that the provider accepts for this
     job. `phase` is the adapter's translation of `provider_status`. `as_of` is the provider's clock (the response's
     `Date` header), or None.
+
+    Which of the other fields a job has depends on its kind (`model.kind`). The last four belong to batches.
     """
 
     id: str
@@ -174,6 +189,10 @@ class ObservedJob:
     estimated_finish_at: datetime | None | Unset = UNSET
     trained_tokens: int | None | Unset = UNSET
     error: JobError | None | Unset = UNSET
+    output_file: str | None | Unset = UNSET
+    expires_at: datetime | None | Unset = UNSET
+    counts: JobCounts | None | Unset = UNSET
+    tokens: int | None | Unset = UNSET
     as_of: datetime | None = None
     aliases: tuple[str, ...] = ()
 
@@ -224,6 +243,12 @@ class Capabilities:
     """False if the provider reports `cancelling` as `cancelled`. A cancel is then confirmed only by an end time."""
     cancel_loses: str | None = None
     """The work that is lost when a job is cancelled, if the provider documents it."""
+    cancel_keeps: str | None = None
+    """The results that remain when a job is cancelled, if the provider documents it."""
+    cancel_costs: str | None = None
+    """What is charged for a cancelled job, if the provider documents it."""
+    cancel_takes: timedelta | None = None
+    """How long an accepted cancel may have no visible effect, or None for the usual time. It is then repeated."""
     can_pause: bool = False
     can_list_events: bool = False
     can_list_checkpoints: bool = False

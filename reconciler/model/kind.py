@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from reconciler.model.account_line import FINE_TUNING_JOB
+from reconciler.model.batch_job import BatchJob
 from reconciler.model.spec import FineTuningJob, Provider, Settings
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 J = TypeVar("J", bound="DataclassInstance")
 
-JobDocument: TypeAlias = FineTuningJob
-"""A spec of any kind of job. A second kind would make it the union of the kinds' models."""
+JobDocument: TypeAlias = FineTuningJob | BatchJob
+"""A spec of any kind of job."""
+BATCH_JOB = "BatchJob"
+"""The name of the kind of batches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +33,28 @@ class JobKind:
     Args:
         name: the value of `kind` in specs and statuses, and the name of the kind in the operator's limits.
         document: the model of its specs.
-        result: the attribute of an observed job that contains the name of its result.
+        facts: the attributes of an observed job that its status records, in the order of the file.
+        result: the attribute that contains the name of its result.
         promises_result: whether every succeeded job has a result. The provider may add its name a little later.
         can_be_paused: whether the kind can be paused. A provider's capabilities must allow it too.
-        counted: the attribute of an observed job that contains its usage.
+        counted: the attribute that contains its usage.
         counts: the unit of that usage.
+        used: that unit and the past participle of what is done with it.
+        counters: the attributes whose changes alone do not cause a write of the status.
+        ends_by_itself: whether every job ends within days, so that finished jobs without a spec are not adopted.
     """
 
     name: str
     document: type[JobDocument]
+    facts: tuple[str, ...]
     result: str
     promises_result: bool
     can_be_paused: bool
     counted: str
     counts: str
+    used: str
+    counters: tuple[str, ...]
+    ends_by_itself: bool
 
     def result_of(self, job: Any) -> str | None:
         """Return the name of a job's result, or None if the provider did not report it."""
@@ -55,22 +66,53 @@ class JobKind:
         found = getattr(job, self.counted)
         return found if isinstance(found, int) else None
 
-    def with_count_of(self, before: J, job: J) -> J:
-        """Return a copy of `job` with the usage of `before`, so that two records can be compared without usage."""
-        return replace(job, **{self.counted: getattr(before, self.counted)})
+    def with_counters_of(self, before: J, job: J) -> J:
+        """Return a copy of `job` with the counters of `before`, so that two records can be compared without them."""
+        return replace(job, **{each: getattr(before, each) for each in self.counters})
 
 
 FINE_TUNING = JobKind(
     name=FINE_TUNING_JOB,
     document=FineTuningJob,
+    facts=(
+        *("provider_status", "model", "fine_tuned_model", "created_at", "started_at", "finished_at"),
+        *("trained_tokens", "error"),
+    ),
     result="fine_tuned_model",
     promises_result=True,
     can_be_paused=True,
     counted="trained_tokens",
     counts="tokens",
+    used="tokens trained",
+    counters=("trained_tokens",),
+    ends_by_itself=False,
+)
+BATCH = JobKind(
+    name=BATCH_JOB,
+    document=BatchJob,
+    facts=(
+        "provider_status",
+        "model",
+        "output_file",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "expires_at",
+        "counts",
+        "tokens",
+        "error",
+    ),
+    result="output_file",
+    promises_result=False,
+    can_be_paused=False,
+    counted="tokens",
+    counts="tokens",
+    used="tokens used",
+    counters=("counts", "tokens"),
+    ends_by_itself=True,
 )
 
-KINDS: Mapping[str, JobKind] = MappingProxyType({kind.name: kind for kind in (FINE_TUNING,)})
+KINDS: Mapping[str, JobKind] = MappingProxyType({kind.name: kind for kind in (FINE_TUNING, BATCH)})
 """Every kind of job, by its name."""
 
 DOCUMENTS: Mapping[str, type[JobDocument | Provider | Settings]] = MappingProxyType(

@@ -16,7 +16,7 @@ from reconciler.model.spec import GLOBS_MAX, Document, Metadata, Safety
 RULES_MAX = 1000
 """The maximum number of entries in `trust` and in `paths`. Each entry is compared with every account or spec."""
 CredentialName = Annotated[Word, Field(description="The environment variable or file that contains the credential.")]
-KindName = Literal["FineTuningJob"]
+KindName = Literal["FineTuningJob", "BatchJob"]
 
 
 class PathRule(Document):

@@ -10,7 +10,7 @@ from enum import StrEnum
 from reconciler.model.action import Action, Progress
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.exit_code import ExitCode, worst
-from reconciler.model.job import Account, JobRef, ObservedJob, Unobserved
+from reconciler.model.job import Account, Capabilities, JobRef, ObservedJob, Unobserved
 from reconciler.model.kind import JobDocument
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
@@ -36,6 +36,8 @@ class Row:
     """Why the job could not be observed, or None. If it could not, `status` is the last known status."""
     document: JobDocument | None = None
     """The spec, or None if it is not valid."""
+    capabilities: Capabilities | None = None
+    """What its provider declares about jobs of this kind, or None if the account is unknown."""
 
 
 def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:

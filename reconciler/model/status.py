@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.model.job import JobError, Phase
+from reconciler.model.job import JobCounts, JobError, Phase
 from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
 
@@ -136,7 +136,10 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFacts:
-    """The identity of the job, and the facts that the provider last reported about it."""
+    """The identity of the job, and the facts that the provider last reported about it.
+
+    Which of these facts a job has depends on its kind (`JobKind.facts`). The others keep their defaults.
+    """
 
     account: str
     id: str
@@ -148,6 +151,10 @@ class JobFacts:
     finished_at: datetime | None = None
     trained_tokens: int | None = None
     error: JobError | None = None
+    output_file: str | None = None
+    expires_at: datetime | None = None
+    counts: JobCounts | None = None
+    tokens: int | None = None
 
     @property
     def was_seen(self) -> bool:

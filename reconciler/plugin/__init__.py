@@ -12,6 +12,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.foreign import one_line
 from reconciler.model.job import (
     TERMINAL,
@@ -21,6 +22,7 @@ from reconciler.model.job import (
     Account,
     AlreadyOver,
     Capabilities,
+    JobCounts,
     JobError,
     JobPage,
     JobRef,
@@ -30,6 +32,7 @@ from reconciler.model.job import (
     Unset,
 )
 from reconciler.model.job_log import JobCheckpoint, JobEvent
+from reconciler.model.kind import BATCH_JOB
 from reconciler.model.spec import Document, Duration, Flag, Instant, Name, Word
 from reconciler.ports import (
     AccountConfig,
@@ -50,6 +53,8 @@ from reconciler.ports import (
 from reconciler.rate_signals import is_throttled
 
 __all__ = [
+    "BATCH_JOB",
+    "FINE_TUNING_JOB",
     "TERMINAL",
     "UNFINISHED",
     "UNSET",
@@ -66,6 +71,7 @@ __all__ = [
     "Instant",
     "JobCheckpoint",
     "JobController",
+    "JobCounts",
     "JobError",
     "JobEvent",
     "JobPage",

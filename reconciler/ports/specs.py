@@ -10,17 +10,18 @@ from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.action import CommitApproval
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.kind import JobDocument
-from reconciler.model.spec import Provider, Settings
+from reconciler.model.spec import Document, Provider, Settings
 from reconciler.model.status import Origin
 
-D = TypeVar("D", JobDocument, Provider, Settings)
+D = TypeVar("D", bound=Document)
+D_co = TypeVar("D_co", bound=Document, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Located(Generic[D]):
+class Located(Generic[D_co]):
     """A document and its position in a file."""
 
-    document: D
+    document: D_co
     file: str
     """The path of the file, relative to the specs directory, with `/`."""
     line: int

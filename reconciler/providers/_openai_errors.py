@@ -19,7 +19,8 @@ from typing import Any
 from reconciler.plugin import JobRef, Kind, PermanentError, Response, TransientError, failure
 from reconciler.plugin.answers import OUT_OF_CREDIT, gateway_message, json_object, text
 
-_JOB_WORDS = ("fine", "tun", "job")
+JOB_WORDS = ("fine", "tun", "job")
+"""Parts of words of which the code of a not-found error contains one, if a fine-tuning job is missing."""
 _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)
 _QUOTED_CODE = re.compile(r"'code': '(\w+)'")
 """Finds the upstream's code in the message of a gateway that quotes the upstream's error as a Python dict."""
@@ -37,7 +38,7 @@ class ErrorPattern:
     meaning: str
 
 
-def is_job_not_found(response: Response, ref: JobRef) -> bool:
+def is_job_not_found(response: Response, ref: JobRef, job_words: tuple[str, ...] = JOB_WORDS) -> bool:
     """Return whether this is the provider's own not-found error for this job.
 
     No recording of such an error is known, so the check is strict. The code must be `not_found` or name a job; if there
@@ -53,18 +54,18 @@ def is_job_not_found(response: Response, ref: JobRef) -> bool:
         quoted = _QUOTED_CODE.search(message)
         code = quoted[1] if quoted else None
     if isinstance(code, str):
-        return _is_a_missing_job(code)
+        return _is_a_missing_job(code, job_words)
     return code is None and error.get("type") == "invalid_request_error" and ref.id in message
 
 
-def _is_a_missing_job(code: str) -> bool:
+def _is_a_missing_job(code: str, job_words: tuple[str, ...]) -> bool:
     """Return whether a code means that the job does not exist: `fine_tune_not_found`, but not `model_not_found`."""
     word = code.lower()
     ending = next((each for each in ("not_found", "notfound") if word.endswith(each)), None)
     if ending is None:
         return False
     subject = word.removesuffix(ending)
-    names_a_job = subject.endswith("_") and any(each in subject for each in _JOB_WORDS)
+    names_a_job = subject.endswith("_") and any(each in subject for each in job_words)
     return not subject or (names_a_job and subject.replace("_", "a").isalnum())
 
 

@@ -9,8 +9,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from reconciler.plugin import AccountConfig, Capabilities, Credentials, Document, Rate, Transport
-from reconciler.providers._openai import Dialect, OpenAIJobs
+from reconciler.plugin import (
+    BATCH_JOB,
+    FINE_TUNING_JOB,
+    AccountConfig,
+    Capabilities,
+    Credentials,
+    Document,
+    JobsOfKind,
+    Rate,
+    Transport,
+)
+from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
+from reconciler.providers._openai_batches import BATCH_ID_PATTERN, BATCHES, CAPABILITIES, OpenAIBatches
+from reconciler.providers._openai_collection import Dialect, OpenAICollection
 
 ID_PATTERN = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 
@@ -20,8 +32,17 @@ class NoOptions(Document):
 
 
 def plain(_: BaseModel) -> Dialect:
-    """Return OpenAI's own dialect."""
-    return Dialect()
+    """Return OpenAI's own dialect for fine-tuning jobs."""
+    return OPENAI_JOBS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchService:
+    """The batches of a service. `dialect` returns the dialect for the options of an account."""
+
+    dialect: Callable[[Any], Dialect] = lambda _: BATCHES
+    capabilities: Capabilities = CAPABILITIES
+    id_pattern: str = BATCH_ID_PATTERN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +57,22 @@ class OpenAIService:
     options: type[BaseModel] = NoOptions
     dialect: Callable[[Any], Dialect] = plain
     """The function that returns the dialect for the options of an account."""
+    batches: BatchService | None = None
+    """The batches of the service, or None if it has none."""
     id_pattern: str = ID_PATTERN
     option_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     has_whole_key: bool = True
     finds_credentials: bool = False
     rate: Rate = field(default_factory=Rate)
+
+    @property
+    def kinds(self) -> Mapping[str, JobsOfKind]:
+        """Return the kinds of job that the service has."""
+        jobs = JobsOfKind(id_pattern=self.id_pattern, capabilities=self.capabilities)
+        if self.batches is None:
+            return {FINE_TUNING_JOB: jobs}
+        batches = JobsOfKind(id_pattern=self.batches.id_pattern, capabilities=self.batches.capabilities)
+        return {FINE_TUNING_JOB: jobs, BATCH_JOB: batches}
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
         """Return the options that are set."""
@@ -57,6 +89,9 @@ class OpenAIService:
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
-    ) -> AsyncIterator[OpenAIJobs]:
-        """Open one account."""
-        yield OpenAIJobs(transport, credentials, self.dialect(config.options))
+    ) -> AsyncIterator[OpenAICollection]:
+        """Open the jobs of one kind in an account."""
+        if self.batches is not None and config.account.kind == BATCH_JOB:
+            yield OpenAIBatches(transport, credentials, self.batches.dialect(config.options))
+        else:
+            yield OpenAIJobs(transport, credentials, self.dialect(config.options))

@@ -34,7 +34,8 @@ from reconciler.plugin import (
     Transport,
 )
 from reconciler.providers._entra import EntraCredentials
-from reconciler.providers._openai import AZURE_STATUSES, Dialect, OpenAIJobs, bearer
+from reconciler.providers._openai import AZURE_STATUSES, OpenAIJobs
+from reconciler.providers._openai_collection import Dialect, bearer
 from reconciler.providers._openai_service import ID_PATTERN
 
 V1 = "v1"

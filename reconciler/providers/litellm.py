@@ -18,12 +18,14 @@ Sources: litellm 1.109.1 `proxy/fine_tuning_endpoints/endpoints.py`, `llms/{open
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
 from reconciler.plugin import Capabilities, Document, Kind, ProviderType
-from reconciler.providers._openai import AZURE_STATUSES, Dialect
+from reconciler.providers._openai import AZURE_STATUSES, OPENAI_JOBS
+from reconciler.providers._openai_collection import Dialect
 from reconciler.providers._openai_errors import ErrorPattern
 from reconciler.providers._openai_service import OpenAIService
 
@@ -72,7 +74,8 @@ class LiteLLMOptions(Document):
 
 def _native(options: LiteLLMOptions) -> Dialect:
     upstream = options.model_dump()
-    return Dialect(
+    return replace(
+        OPENAI_JOBS,
         jobs_path="/v1/fine_tuning/jobs",
         statuses=AZURE_STATUSES,  # a list has an Azure upstream's own status words; for one job they are translated
         query=upstream,
@@ -82,7 +85,7 @@ def _native(options: LiteLLMOptions) -> Dialect:
 
 
 def _pass_through(_: Document) -> Dialect:
-    return Dialect(jobs_path="/openai/v1/fine_tuning/jobs", error_patterns=(WRONG_KEY,))
+    return replace(OPENAI_JOBS, jobs_path="/openai/v1/fine_tuning/jobs", error_patterns=(WRONG_KEY,))
 
 
 LITELLM: ProviderType = OpenAIService(

@@ -8,13 +8,16 @@ Sources: openai/openai-openapi `openapi.yaml` (2.3.0); docs.tokenfactory.nebius.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
 from reconciler.plugin import Capabilities, Document, ProviderType
-from reconciler.providers._openai import Dialect
-from reconciler.providers._openai_service import OpenAIService
+from reconciler.providers._openai import OPENAI_JOBS
+from reconciler.providers._openai_batches import BATCHES
+from reconciler.providers._openai_service import BatchService, OpenAIService
 
 HeaderWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
@@ -26,9 +29,9 @@ class OpenAIOptions(Document):
     project: HeaderWord | None = Field(None, description="Sent as OpenAI-Project.")
 
 
-def _dialect(options: OpenAIOptions) -> Dialect:
+def _headers(options: OpenAIOptions) -> Mapping[str, str]:
     values = options.model_dump(exclude_none=True)
-    return Dialect(headers={f"openai-{option}": value for option, value in values.items()})
+    return {f"openai-{option}": value for option, value in values.items()}
 
 
 OPENAI: ProviderType = OpenAIService(
@@ -38,7 +41,8 @@ OPENAI: ProviderType = OpenAIService(
     option_variables={"organization": ("OPENAI_ORG_ID",), "project": ("OPENAI_PROJECT_ID",)},
     address="https://api.openai.com/v1",
     options=OpenAIOptions,
-    dialect=_dialect,
+    dialect=lambda options: replace(OPENAI_JOBS, headers=_headers(options)),
+    batches=BatchService(dialect=lambda options: replace(BATCHES, headers=_headers(options))),
     capabilities=Capabilities(
         cancel_is_immediate=True,
         can_pause=True,

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
 from pydantic import BaseModel, Field
 
-from reconciler.plugin import AccountConfig, Capabilities, Credentials, Name, ProviderType, Rate, Transport
-from reconciler.providers._openai import Dialect, OpenAIJobs
-from reconciler.sandbox.config import JOB_ID_PATTERN, SandboxOptions
+from reconciler.plugin import (
+    BATCH_JOB,
+    FINE_TUNING_JOB,
+    AccountConfig,
+    Capabilities,
+    Credentials,
+    JobsOfKind,
+    Name,
+    ProviderType,
+    Rate,
+    Transport,
+)
+from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
+from reconciler.providers._openai_batches import BATCHES, CAPABILITIES, OpenAIBatches
+from reconciler.providers._openai_collection import OpenAICollection
+from reconciler.sandbox.config import BATCH_ID_PATTERN, JOB_ID_PATTERN, SandboxOptions
 
 DEFAULT_WORLD = "default"
 
@@ -43,6 +57,15 @@ class SandboxType:
         list_order="newest first",
         filters=("metadata",),
     )
+    kinds: Mapping[str, JobsOfKind] = MappingProxyType(
+        {
+            FINE_TUNING_JOB: JobsOfKind(id_pattern=JOB_ID_PATTERN, capabilities=capabilities),
+            BATCH_JOB: JobsOfKind(
+                id_pattern=BATCH_ID_PATTERN,
+                capabilities=replace(CAPABILITIES, cancel_costs="nothing: its batches are simulated"),
+            ),
+        }
+    )
     rate = Rate(requests_per_second=200, burst=200, concurrency=8)
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
@@ -61,21 +84,28 @@ class SandboxType:
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
-    ) -> AsyncIterator[OpenAIJobs]:
-        """Open a world, with its saved state if there is a state directory. Raises `OSError` if that cannot be used."""
+    ) -> AsyncIterator[OpenAICollection]:
+        """Open a world, with its saved state if there is a state directory. Raises `OSError` if that cannot be used.
+
+        Batches have a world and a file of their own.
+        """
         # Imported here because the web framework is slow to import, and `validate` and `get` import this module too.
         from reconciler.sandbox.app import create_app  # noqa: PLC0415
         from reconciler.sandbox.store import open_world, save_world  # noqa: PLC0415
-        from reconciler.sandbox.world import World  # noqa: PLC0415
+        from reconciler.sandbox.world import BatchWorld, World  # noqa: PLC0415
 
-        options = _own(config.options)
+        options, are_batches = _own(config.options), config.account.kind == BATCH_JOB
+        world_type = BatchWorld if are_batches else World
         if config.state_dir is None:
-            app = create_app(World(options, began_at=config.now()), config.now)
+            app = create_app(world_type(options, began_at=config.now()), config.now)
         else:
-            path = config.state_dir / f"sandbox-{options.world}.json"
-            world = open_world(options, path, config.now())
+            path = config.state_dir / f"sandbox-{options.world}{'.batches' if are_batches else ''}.json"
+            world = open_world(options, path, config.now(), world_type)
             app = create_app(world, config.now, save=partial(save_world, path))
-        yield OpenAIJobs(transport.to_app(app), credentials, Dialect())
+        if are_batches:
+            yield OpenAIBatches(transport.to_app(app), credentials, BATCHES)
+        else:
+            yield OpenAIJobs(transport.to_app(app), credentials, OPENAI_JOBS)
 
 
 def _own(options: BaseModel) -> SandboxTypeOptions:

@@ -1,4 +1,4 @@
-"""The HTTP API of the sandbox: OpenAI's fine-tuning API over a world, with declared faults.
+"""The HTTP API of the sandbox: OpenAI's API for fine-tuning jobs and batches over two worlds, with declared faults.
 
 A request that OpenAI would accept fails only if a fault was declared for it. The time comes from `now`, so the `Date`
 header follows a virtual clock.
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
+from http import HTTPStatus
 from itertools import count
 
 from pydantic import ValidationError
@@ -26,22 +27,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from reconciler.model.spec import render_instant
+from reconciler.sandbox.collection import BATCHES, FINE_TUNING_JOBS, Collection
 from reconciler.sandbox.faults import FAULTS, Fault, Operation, Slow
 from reconciler.sandbox.requests import handle, parse_request
 from reconciler.sandbox.responses import NoResponse, error_response, faulty_response, replacement_for
-from reconciler.sandbox.world import InvalidRequestError, Request, UnknownJobError, World
-
-JOBS = "/v1/fine_tuning/jobs"
-_ROUTES = (
-    ("GET", "", Operation.LIST),
-    ("POST", "", Operation.CREATE),
-    ("GET", "/{job_id}", Operation.RETRIEVE),
-    ("POST", "/{job_id}/cancel", Operation.CANCEL),
-    ("POST", "/{job_id}/pause", Operation.PAUSE),
-    ("POST", "/{job_id}/resume", Operation.RESUME),
-    ("GET", "/{job_id}/events", Operation.EVENTS),
-    ("GET", "/{job_id}/checkpoints", Operation.CHECKPOINTS),
-)
+from reconciler.sandbox.world import BatchWorld, InvalidRequestError, Request, UnknownJobError, World
 
 
 def create_app(
@@ -51,34 +41,48 @@ def create_app(
     api_key: str | None = None,
     save: Callable[[str], None] | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    batches: BatchWorld | None = None,
 ) -> Starlette:
-    """Return the application for a world.
+    """Return the application for one or two worlds.
 
     Args:
-        world: the jobs and faults.
+        world: the fine-tuning jobs and faults; or only the batches, if `batches` is None and it is a `BatchWorld`.
         now: returns the current time.
         api_key: the accepted key. The response to any other key is HTTP 401. With None, every key is accepted.
         save: called with the state of the world after each change or applied fault, before the response is sent.
         sleep: the function that waits; tests pass the one of a virtual clock.
+        batches: the batches and faults that are served beside the fine-tuning jobs; None serves only `world`.
 
     A reset fault raises `ConnectionResetByFaultError` from the application. The server then closes the connection in
     the middle of the response.
     """
-    api = _Api(world=world, now=now, api_key=api_key, save=save, sleep=sleep)
-    routes = [
-        Route(f"{JOBS}{path}", partial(api.answer, operation), methods=[method]) for method, path, operation in _ROUTES
+    worlds = [each for each in (world, batches) if each is not None]
+    apis = [
+        _Api(world=each, collection=_collection(each), now=now, api_key=api_key, save=save, sleep=sleep)
+        for each in worlds
     ]
+    routes = [
+        Route(f"{api.collection.path}{path}", partial(api.answer, operation), methods=[method])
+        for api in apis
+        for method, path, operation in api.collection.routes
+    ]
+    control = _Control(worlds)
     control_routes = [
-        Route("/sandbox/requests", api.list_requests, methods=["GET"]),
-        Route("/sandbox/faults", api.add_faults, methods=["POST"]),
-        Route("/sandbox/faults", api.clear_faults, methods=["DELETE"]),
+        Route("/sandbox/requests", control.list_requests, methods=["GET"]),
+        Route("/sandbox/faults", control.add_faults, methods=["POST"]),
+        Route("/sandbox/faults", control.clear_faults, methods=["DELETE"]),
     ]
     return Starlette(routes=routes + control_routes, exception_handlers={HTTPException: _no_such_url})
+
+
+def _collection(world: World) -> Collection:
+    return BATCHES if isinstance(world, BatchWorld) else FINE_TUNING_JOBS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Api:
     world: World
+    collection: Collection
     now: Callable[[], datetime]
     api_key: str | None
     save: Callable[[str], None] | None
@@ -119,21 +123,35 @@ class _Api:
         fault: Fault | None = None
         try:
             self._authenticate(request)
-            api_request = parse_request(self.world, operation, job_id, at, request.query_params, body)
+            api_request = parse_request(
+                self.world, operation, job_id, at, request.query_params, body, self.collection.show
+            )
             fault = self.world.faults.pick(api_request.call)
             response = replacement_for(fault) or faulty_response(fault, handle(self.world, api_request, fault))
         except _WrongKeyError as error:
             response = error_response(401, str(error), code="invalid_api_key")
         except UnknownJobError as error:
-            message = f"Could not find fine tune: {error}"
-            response = error_response(404, message, param="fine_tuning_job_id", code="fine_tune_not_found")
+            response = self.collection.absence(str(error))
         except InvalidRequestError as error:
-            response = error_response(400, str(error), param=error.param)
+            status = self.collection.refusal if operation is Operation.CANCEL else HTTPStatus.BAD_REQUEST
+            response = error_response(status, str(error), param=error.param)
         return response, fault
 
+    def _authenticate(self, request: HttpRequest) -> None:
+        if self.api_key is not None and request.headers.get("authorization") != f"Bearer {self.api_key}":
+            msg = "This is not the API key that the sandbox was started with."
+            raise _WrongKeyError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Control:
+    """The routes for tests."""
+
+    worlds: Sequence[World]
+
     async def list_requests(self, _: HttpRequest) -> Response:
-        """Return the requests that the world has recorded, oldest first."""
-        rows = [{**asdict(each), "at": render_instant(each.at)} for each in self.world.requests]
+        """Return the requests that the worlds have recorded, world by world, oldest first."""
+        rows = [{**asdict(each), "at": render_instant(each.at)} for world in self.worlds for each in world.requests]
         return JSONResponse({"requests": rows})
 
     async def add_faults(self, request: HttpRequest) -> Response:
@@ -146,18 +164,15 @@ class _Api:
             return error_response(422, message, code="invalid_fault")
         except ValueError:
             return error_response(422, "The body is not JSON.", code="invalid_fault")
-        self.world.faults.add(rules)
+        for world in self.worlds:
+            world.faults.add(rules)
         return JSONResponse({"added": len(rules)})
 
     async def clear_faults(self, _: HttpRequest) -> Response:
         """Remove all fault rules, including those from the Provider document."""
-        self.world.faults.clear()
+        for world in self.worlds:
+            world.faults.clear()
         return Response(status_code=204)
-
-    def _authenticate(self, request: HttpRequest) -> None:
-        if self.api_key is not None and request.headers.get("authorization") != f"Bearer {self.api_key}":
-            msg = "This is not the API key that the sandbox was started with."
-            raise _WrongKeyError(msg)
 
 
 class _WrongKeyError(Exception):

@@ -19,6 +19,10 @@ JOB_ID_PATTERN = r"ftjob-[A-Za-z0-9_-]{1,64}"
 """The pattern that a complete job id of the sandbox matches."""
 
 
+BATCH_ID_PATTERN = r"batch_[A-Za-z0-9_-]{1,64}"
+"""The pattern that a complete batch id of the sandbox matches."""
+
+
 def _parsed_duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
@@ -39,6 +43,7 @@ Wait = Annotated[
 ]
 """A duration; `0s` means immediately."""
 JobId = Annotated[str, Field(pattern=f"^{JOB_ID_PATTERN}$")]
+BatchId = Annotated[str, Field(pattern=f"^{BATCH_ID_PATTERN}$")]
 
 
 class DeclaredStage(Document):
@@ -58,6 +63,20 @@ DEFAULT_LIFE = (
     DeclaredStage(phase=Phase.RUNNING, for_=timedelta(hours=2)),
     DeclaredStage(phase=Phase.SUCCEEDED),
 )
+
+
+DEFAULT_BATCH_LIFE = (
+    DeclaredStage(phase=Phase.VALIDATING_FILES, for_=timedelta(seconds=30)),
+    DeclaredStage(phase=Phase.RUNNING, for_=timedelta(hours=2)),
+    DeclaredStage(phase=Phase.SUCCEEDED),
+)
+
+
+def _never_paused(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
+    if any(stage.phase in {Phase.PAUSING, Phase.PAUSED} for stage in life):
+        msg = "a batch cannot be paused"
+        raise ValueError(msg)
+    return life
 
 
 def _valid_life(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
@@ -83,33 +102,53 @@ class JobFailure(Document):
     param: Word | None = None
 
 
-class DeclaredJob(Document):
-    """A job that exists in the sandbox."""
+class Declared(Document):
+    """What is declared of a job of any kind that exists in the sandbox."""
 
-    id: JobId
+    id: Word
     model: Word = "gpt-4o-mini-2024-07-18"
     age: Duration | None = Field(None, description="Age of the job when the sandbox is created.")
     life: Annotated[tuple[DeclaredStage, ...], Field(min_length=1), AfterValidator(_valid_life)] = Field(
         DEFAULT_LIFE, description="Phases of the job and their durations, if no change is requested."
     )
-    trained_tokens: int = Field(100_000, ge=0, description="Reported once the job has succeeded.")
     error: JobFailure = Field(default_factory=JobFailure, description="Reported once the job has failed.")
-    suffix: Annotated[str, Field(max_length=64)] = Field("", description="A part of the fine-tuned model's name.")
     metadata: Annotated[dict[str, str], Field(max_length=16)] = Field(default_factory=dict)
-    training_file: Word = "file-sandbox-training"
-    validation_file: Word | None = None
-    seed: int = Field(0, ge=0, le=2_147_483_647)
     cancel_takes: Wait | None = Field(None, description="Duration of a cancel; the sandbox sets the default.")
-    pause_takes: Wait | None = Field(None, description="Duration of a pause; the sandbox sets the default.")
     cancel_word: Literal["cancelling"] | None = Field(
         None, description="Status during a cancel; by default the phase before it, as at OpenAI."
     )
+
+
+class DeclaredJob(Declared):
+    """A fine-tuning job that exists in the sandbox."""
+
+    id: JobId
+    trained_tokens: int = Field(100_000, ge=0, description="Reported once the job has succeeded.")
+    suffix: Annotated[str, Field(max_length=64)] = Field("", description="A part of the fine-tuned model's name.")
+    training_file: Word = "file-sandbox-training"
+    validation_file: Word | None = None
+    seed: int = Field(0, ge=0, le=2_147_483_647)
+    pause_takes: Wait | None = Field(None, description="Duration of a pause; the sandbox sets the default.")
+
+
+class DeclaredBatch(Declared):
+    """A batch that exists in the sandbox."""
+
+    id: BatchId
+    life: Annotated[
+        tuple[DeclaredStage, ...], Field(min_length=1), AfterValidator(_valid_life), AfterValidator(_never_paused)
+    ] = Field(DEFAULT_BATCH_LIFE, description="Phases of the batch and their durations, if no change is requested.")
+    requests: int = Field(100, ge=1, le=1_000_000, description="Number of requests in the batch.")
+    failed_requests: int = Field(0, ge=0, description="Number of requests that fail, once the batch has succeeded.")
+    tokens: int = Field(100_000, ge=0, description="Number of tokens that all of its requests use.")
+    cancel_word: Literal["cancelling"] | None = Field("cancelling", description="Status during a cancel.")
 
 
 class SandboxOptions(Document):
     """The jobs and faults of a sandbox."""
 
     jobs: tuple[DeclaredJob, ...] = ()
+    batches: tuple[DeclaredBatch, ...] = Field((), description="The batches, for specs of kind BatchJob.")
     cancel_takes: Wait = Field(timedelta(0), description="Duration of a cancel, unless a job sets its own.")
     pause_takes: Wait = Field(timedelta(0), description="Duration of a pause, unless a job sets its own.")
     cancel_word: Literal["cancelling"] | None = Field(
@@ -119,7 +158,7 @@ class SandboxOptions(Document):
 
     @model_validator(mode="after")
     def _has_each_id_once(self) -> Self:
-        counts = Counter(job.id for job in self.jobs)
+        counts = Counter(job.id for job in (*self.jobs, *self.batches))
         twice = sorted(id_ for id_, count in counts.items() if count > 1)
         if twice:
             msg = f"declared more than once: {', '.join(twice)}"

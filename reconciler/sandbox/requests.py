@@ -13,7 +13,7 @@ from datetime import datetime
 
 from reconciler.sandbox import serialization
 from reconciler.sandbox.faults import Call, Endless, Fault, LateCancel, LostCancel, Operation, StaleRead
-from reconciler.sandbox.world import InvalidRequestError, World
+from reconciler.sandbox.world import InvalidRequestError, JobView, World
 
 LIMIT_MAX = 100
 _LIMIT_DEFAULT = {Operation.LIST: 20, Operation.EVENTS: 20, Operation.CHECKPOINTS: 10}
@@ -32,10 +32,18 @@ class ApiRequest:
     limit: int
     metadata: Mapping[str, str] | None
     fields: Mapping[str, object]
+    show: Callable[[JobView], serialization.Json] = serialization.job
+    """Returns the JSON object of a job."""
 
 
 def parse_request(
-    world: World, operation: Operation, job_id: str | None, at: datetime, query: Mapping[str, str], body: bytes
+    world: World,
+    operation: Operation,
+    job_id: str | None,
+    at: datetime,
+    query: Mapping[str, str],
+    body: bytes,
+    show: Callable[[JobView], serialization.Json] = serialization.job,
 ) -> ApiRequest:
     """Return the parsed request. Raises `InvalidRequestError` if a parameter or the body is invalid."""
     after = query.get("after")
@@ -49,6 +57,7 @@ def parse_request(
         limit=limit,
         metadata=_metadata(query) if is_list else None,
         fields=_fields(body) if operation is Operation.CREATE else {},
+        show=show,
     )
 
 
@@ -65,30 +74,30 @@ def _list(world: World, request: ApiRequest, fault: Fault | None) -> serializati
         limit=request.limit,
         metadata=request.metadata,
     )
-    return serialization.page([serialization.job(view) for view in found.jobs], has_more=found.has_more or is_endless)
+    return serialization.page([request.show(view) for view in found.jobs], has_more=found.has_more or is_endless)
 
 
 def _create(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:
-    return serialization.job(world.create(request.at, request.fields))
+    return request.show(world.create(request.at, request.fields))
 
 
 def _retrieve(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
-    return serialization.job(world.retrieve(request.job_id, _as_of(request, fault)))
+    return request.show(world.retrieve(request.job_id, _as_of(request, fault)))
 
 
 def _cancel(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
     if isinstance(fault, LostCancel):
         return _retrieve(world, request, fault)
     takes = fault.for_ if isinstance(fault, LateCancel) else None
-    return serialization.job(world.cancel(request.job_id, request.at, takes=takes))
+    return request.show(world.cancel(request.job_id, request.at, takes=takes))
 
 
 def _pause(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:
-    return serialization.job(world.pause(request.job_id, request.at))
+    return request.show(world.pause(request.job_id, request.at))
 
 
 def _resume(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:
-    return serialization.job(world.resume(request.job_id, request.at))
+    return request.show(world.resume(request.job_id, request.at))
 
 
 def _events(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:

@@ -1,4 +1,4 @@
-"""The jobs of the sandbox as JSON objects of OpenAI's published fine-tuning API.
+"""The jobs and batches of the sandbox as JSON objects of OpenAI's published API.
 
 Source: openai/openai-openapi, `openapi.yaml` 2.3.0. Times are Unix seconds. The status `paused` is in the example of a
 pause there, although it is not in the list of statuses.
@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.model.job import Phase
+from reconciler.sandbox.config import DeclaredJob
 from reconciler.sandbox.world import JobView
 
 Json = dict[str, Any]
@@ -31,6 +32,7 @@ _MESSAGES = {
 
 def job(view: JobView) -> Json:
     """Return the `fine_tuning.job` object of a job."""
+    declared = _job(view)
     is_failed = view.phase is Phase.FAILED
     is_succeeded = view.phase is Phase.SUCCEEDED
     return {
@@ -43,13 +45,13 @@ def job(view: JobView) -> Json:
         "organization_id": "org-sandbox",
         "result_files": [f"file-results-{_tail(view)}"] if is_succeeded else [],
         "status": view.phase.value,
-        "validation_file": view.job.validation_file,
-        "training_file": view.job.training_file,
+        "validation_file": declared.validation_file,
+        "training_file": declared.training_file,
         "hyperparameters": _HYPERPARAMETERS,
-        "trained_tokens": view.job.trained_tokens if is_succeeded else None,
+        "trained_tokens": declared.trained_tokens if is_succeeded else None,
         "error": view.job.error.model_dump() if is_failed else None,
         "integrations": [],
-        "seed": view.job.seed,
+        "seed": declared.seed,
         "estimated_finish": None if view.estimated_finish_at is None else _seconds(view.estimated_finish_at),
         "method": {"type": "supervised", "supervised": {"hyperparameters": _HYPERPARAMETERS}},
         "metadata": view.job.metadata or None,
@@ -114,8 +116,12 @@ def error(message: str, *, type_: str = "invalid_request_error", param: str | No
     return {"error": {"message": message, "type": type_, "param": param, "code": code}}
 
 
+def _job(view: JobView) -> DeclaredJob:
+    return DeclaredJob.model_validate(view.job)
+
+
 def _fine_tuned_model(view: JobView) -> str:
-    return f"ft:{view.job.model}:sandbox:{view.job.suffix}:{_tail(view)}"
+    return f"ft:{view.job.model}:sandbox:{_job(view).suffix}:{_tail(view)}"
 
 
 def _tail(view: JobView) -> str:

@@ -10,15 +10,15 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 
 
-def open_world(options: SandboxOptions, path: Path, now: datetime) -> World:
+def open_world(options: SandboxOptions, path: Path, now: datetime, world_type: type[World] = World) -> World:
     """Return the world in a file. If the file is missing or invalid, a new world is created and saved there.
 
     Raises `OSError` if the file cannot be read or written.
     """
     try:
-        return World.from_json(options, path.read_text(encoding="utf-8"))
+        return world_type.from_json(options, path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        world = World(options, began_at=now)
+        world = world_type(options, began_at=now)
         save_world(path, world.to_json())
         return world
 

@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.status import Verb
-from reconciler.sandbox.config import DeclaredJob, SandboxOptions
+from reconciler.sandbox.config import Declared, DeclaredJob, SandboxOptions
 from reconciler.sandbox.faults import Faults, Operation
 from reconciler.sandbox.state import AcceptedRequest, Creation, WorldState
 from reconciler.sandbox.timeline import Step, Timeline, planned_timeline
@@ -58,9 +58,10 @@ class Request:
 class JobView:
     """A job at one time. `steps` are its steps up to that time, oldest first."""
 
-    job: DeclaredJob
+    job: Declared
     steps: tuple[Step, ...]
     estimated_finish_at: datetime | None
+    seen_at: datetime
 
     @property
     def phase(self) -> Phase:
@@ -87,7 +88,7 @@ class JobList:
 
 
 class World:
-    """The jobs and the accepted requests. Not thread-safe."""
+    """The fine-tuning jobs and the accepted requests. Not thread-safe."""
 
     def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
         self.began_at = began_at
@@ -96,10 +97,15 @@ class World:
         self.changes = 0
         """The number of requests that have changed this world since it was opened."""
         self._options = options
-        self._jobs = {job.id: (job, began_at - (job.age or _NO_TIME)) for job in options.jobs}
+        self._jobs = {job.id: (job, began_at - (job.age or _NO_TIME)) for job in self.declared(options)}
         self._created: list[Creation] = []
         self._acts: dict[str, list[AcceptedRequest]] = {}
         self._sort()
+
+    @staticmethod
+    def declared(options: SandboxOptions) -> Sequence[Declared]:
+        """Return the jobs that exist in this world at the beginning."""
+        return options.jobs
 
     @classmethod
     def from_json(cls, options: SandboxOptions, text: str) -> Self:
@@ -190,7 +196,7 @@ class World:
         view = self._unfinished(job_id, now, Verb.PAUSE)
         if view.phase in (Phase.PAUSING, Phase.PAUSED) or self._timeline(job_id, now).is_cancel_requested:
             raise _impossible(view, Verb.PAUSE)
-        span = _first(view.job.pause_takes, self._options.pause_takes)
+        span = _first(DeclaredJob.model_validate(view.job).pause_takes, self._options.pause_takes)
         self._record(AcceptedRequest(verb=Verb.PAUSE, job_id=job_id, at=now, takes=span))
         return self.retrieve(job_id, now)
 
@@ -224,6 +230,7 @@ class World:
             job=self._jobs[job_id][0],
             steps=life.steps_until(now),
             estimated_finish_at=end.at if end is not None and is_running else None,
+            seen_at=now,
         )
 
     def _timeline(self, job_id: str, as_of: datetime) -> Timeline:
@@ -253,12 +260,21 @@ class World:
         if after is None:
             return 0
         if after not in self._indexes:
-            msg = f"Invalid 'after': no fine-tuning job has the id {after!r}."
+            msg = f"Invalid 'after': no job has the id {after!r}."
             raise InvalidRequestError(msg, param="after")
         return self._indexes[after] + 1
 
 
-def _is_selected(job: DeclaredJob, metadata: Mapping[str, str] | None) -> bool:
+class BatchWorld(World):
+    """The batches and the accepted requests. Not thread-safe."""
+
+    @staticmethod
+    def declared(options: SandboxOptions) -> Sequence[Declared]:
+        """Return the batches that exist in this world at the beginning."""
+        return options.batches
+
+
+def _is_selected(job: Declared, metadata: Mapping[str, str] | None) -> bool:
     if metadata is None:
         return True
     return metadata.items() <= job.metadata.items() if metadata else not job.metadata
@@ -269,4 +285,4 @@ def _first(*spans: timedelta | None) -> timedelta:
 
 
 def _impossible(view: JobView, verb: Verb) -> InvalidRequestError:
-    return InvalidRequestError(f"Cannot {verb} fine-tuning job {view.job.id}: its status is {view.phase}.")
+    return InvalidRequestError(f"Cannot {verb} job {view.job.id}: its status is {view.phase}.")

@@ -85,6 +85,14 @@ def skip_unless(*, can: bool) -> None:
         pytest.skip("the adapter does not have this capability")
 
 
+def job_or_skip(stage: Stage, phase: Phase) -> JobRef:
+    """Return a job in a phase. Skip the test if the provider has no such phase."""
+    try:
+        return stage.job_in(phase)
+    except NotImplementedError:
+        pytest.skip(f"the provider has no phase {phase}")
+
+
 def break_or_skip(stage: Stage, fault: Fault) -> None:
     """Apply a fault from now on. Skip the test if the stage does not support the fault."""
     try:

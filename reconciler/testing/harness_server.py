@@ -15,6 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from reconciler.plugin import Account, AccountConfig, JobController, ProviderType, Rate
+from reconciler.ports import jobs_by_kind
 from reconciler.redacted_provider import redacted
 from reconciler.sandbox.serving import serve
 from reconciler.throttle import Throttle
@@ -49,9 +50,15 @@ def served(app: ASGIApp) -> Iterator[str]:
         thread.join()
 
 
-def account_at(type_: ProviderType, base_url: str, options: Mapping[str, Any] = NO_OPTIONS) -> Account:
-    """Return the account that a Provider document with this address and these options names."""
-    return Account(type_.name, base_url, type_.scope(type_.options.model_validate(dict(options))))
+def account_at(
+    type_: ProviderType, base_url: str, options: Mapping[str, Any] = NO_OPTIONS, *, kind: str | None = None
+) -> Account:
+    """Return the account that a Provider document with this address and these options names.
+
+    The kind of its jobs is the first kind of the type, unless another one is given.
+    """
+    scope = type_.scope(type_.options.model_validate(dict(options)))
+    return Account(type_.name, base_url, scope, kind=kind or next(iter(jobs_by_kind(type_))))
 
 
 @asynccontextmanager
@@ -60,6 +67,7 @@ async def opened(
     base_url: str,
     options: Mapping[str, Any] = NO_OPTIONS,
     *,
+    kind: str | None = None,
     secret: str = "",
     is_impatient: bool = False,
     now: Callable[[], datetime] = lambda: NOW,
@@ -70,12 +78,13 @@ async def opened(
         type_: the provider type.
         base_url: the address of the simulated provider.
         options: the options, as in a Provider document.
+        kind: the kind of job; None is the first kind of the type.
         secret: the secret that the credentials return.
         is_impatient: whether the deadlines are a quarter of a second, for a provider that does not respond.
         now: the wall clock.
     """
     config = AccountConfig(
-        account=account_at(type_, base_url, options),
+        account=account_at(type_, base_url, options, kind=kind),
         options=type_.options.model_validate(dict(options)),
         state_dir=None,
         now=now,

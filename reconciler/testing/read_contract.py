@@ -19,7 +19,7 @@ from reconciler.plugin import (
     SupportsCheckpoints,
     SupportsEvents,
 )
-from reconciler.testing.calls import PAGE, ContractPart, break_or_skip, call, retrieved, skip_unless, walk
+from reconciler.testing.calls import PAGE, ContractPart, break_or_skip, call, job_or_skip, retrieved, skip_unless, walk
 from reconciler.testing.harness import Fault, Stage
 
 
@@ -49,7 +49,7 @@ class ReadContract(ContractPart):
         """The job also has the requested id and the provider's status word."""
         if phase is Phase.PAUSED:
             skip_unless(can=stage.capabilities.can_pause)
-        ref = stage.job_in(phase)
+        ref = job_or_skip(stage, phase)
         job = retrieved(stage, ref)
 
         assert (job.id, job.phase) == (ref.id, phase)

@@ -19,7 +19,16 @@ from reconciler.plugin import (
     Phase,
     SupportsPause,
 )
-from reconciler.testing.calls import STOPPED, ContractPart, break_or_skip, call, retrieved, skip_unless, walk
+from reconciler.testing.calls import (
+    STOPPED,
+    ContractPart,
+    break_or_skip,
+    call,
+    job_or_skip,
+    retrieved,
+    skip_unless,
+    walk,
+)
 from reconciler.testing.harness import ACCEPTED, Fault, Stage
 
 
@@ -31,7 +40,7 @@ class WriteContract(ContractPart):
         """Every other job stays in its phase."""
         if phase is Phase.PAUSED:
             skip_unless(can=stage.capabilities.can_pause)
-        ref = stage.job_in(phase)
+        ref = job_or_skip(stage, phase)
         before = {row.id: row.phase for row in call(stage, walk)}
         answer = _cancel(stage, ref)
         after = {row.id: row.phase for row in call(stage, walk)}

@@ -115,6 +115,8 @@ def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]
         ("model", job.model),
         ("result", kind.result_of(job)),
         ("age", age(job.created_at, now) if job.created_at else None),
+        ("expires", moment(job.expires_at) if job.expires_at else None),
+        ("requests", str(job.counts or "") or None),
         (kind.counts, f"{used:,}" if (used := kind.count_of(job)) is not None else None),
         ("error", _error(job)),
     ]

@@ -23,10 +23,11 @@ LISTED_MAX = 50
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedJob:
-    """A job without a spec, and the name of its provider."""
+    """A job without a spec, and the names of its provider and its kind."""
 
     provider: str
     job: ObservedJob
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def drift_json(drift: Drift, _context: RenderContext) -> str:
     unmanaged = [
         {
             "provider": each.provider,
+            "kind": each.kind,
             "jobId": each.job.id,
             "phase": each.job.phase,
             "model": _text(each.job.model),
@@ -108,6 +110,7 @@ def _unmanaged_table(unmanaged: Sequence[UnmanagedJob], width: int, now: datetim
     columns = [
         Column("JOB ID", [styled(each.job.id) for each in shown]),
         Column("PROVIDER", [styled(each.provider) for each in shown]),
+        *([Column("KIND", [styled(each.kind) for each in shown])] if len({each.kind for each in shown}) > 1 else []),
         Column("PHASE", [styled(each.job.phase) for each in shown]),
         Column("AGE", [Text(age(_created(each.job), now)) for each in shown]),
         Column("MODEL", [styled(_text(each.job.model) or NO_VALUE) for each in shown]),

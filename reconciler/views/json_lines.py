@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from reconciler.model.action import Action, Progress
 from reconciler.model.exit_code import PRECEDENCE
 from reconciler.model.report import Report, Row
@@ -23,7 +25,7 @@ from reconciler.views.problems import Problem, problems, unjudged_limits, unobse
 from reconciler.views.render_context import RenderContext
 from reconciler.views.result_text import SENT, change_line
 from reconciler.views.row_state import count_by_state, count_by_verb, is_drifting, is_pending, planned_text, row_state
-from reconciler.views.usage import expected_end, trained_tokens
+from reconciler.views.usage import expected_end, used_tokens
 
 UI_VERSION = "1.0"
 
@@ -95,7 +97,7 @@ def _resource(row: Row) -> Payload:
         "phase": row.status.phase,
         "createdAt": _moment(row.status.job.created_at if row.status.job else None),
         "expectedEndAt": _moment(expected_end(row)),
-        "trainedTokens": trained_tokens(row),
+        to_camel(row.status.kind.counted): used_tokens(row),
         "ready": state.ready,
         "readyReason": state.reason,
     }

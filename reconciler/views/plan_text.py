@@ -108,12 +108,20 @@ def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
         ("why", cause_text(action.because, action.reason)),
         ("spent", usage_text(row, now)),
         ("left", time_left_text(row, now)),
+        *_consequences(row, action),
     )
     facts = [(label, value) for label, value in known if value is not None]
     if (receipt := row.status.open_receipt) is not None and not action.is_first_attempt:
         facts.append(("again", _attempts_text(receipt)))
     facts += [("job", f"{action.ref.id} at {action.ref.account}"), ("spec", row.source)]
     return Group(title, listing([(styled(label, "dim"), styled(value)) for label, value in facts]), Text())
+
+
+def _consequences(row: Row, action: Action) -> tuple[tuple[str, str | None], ...]:
+    """Return what a cancel keeps and what is charged for it, if the provider documents that."""
+    if action.verb is not Verb.CANCEL or row.capabilities is None:
+        return ()
+    return ("keeps", row.capabilities.cancel_keeps), ("charged", row.capabilities.cancel_costs)
 
 
 def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:

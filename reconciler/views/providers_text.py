@@ -21,12 +21,17 @@ from reconciler.views.text import NO_VALUE
 
 @dataclass(frozen=True, slots=True)
 class TypeLine:
-    """One provider type. `problem` says why it cannot be used; `variable` is the default source of its credential."""
+    """One kind of job of a provider type.
+
+    `problem` says why the type cannot be used; `variable` is the default source of its credential.
+    """
 
     name: str
     capabilities: Capabilities | None = None
     variable: str | None = None
     problem: str | None = None
+    kind: str | None = None
+    """The name of the kind of job that the capabilities belong to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ def capabilities_text(can: Capabilities) -> Mapping[str, str]:
     return {
         "cancel": cancel if can.confirms else f"{cancel}; only an end time proves it",
         "a cancel loses": can.cancel_loses or "not documented",
+        **({"a cancel keeps": can.cancel_keeps} if can.cancel_keeps else {}),
+        **({"charged after a cancel": can.cancel_costs} if can.cancel_costs else {}),
         "pause, resume": _yes(is_so=can.can_pause),
         "events": _yes(is_so=can.can_list_events),
         "checkpoints": _yes(is_so=can.can_list_checkpoints),
@@ -95,7 +102,10 @@ def _render(
 def providers_json(shown: ProviderListing, _context: RenderContext) -> str:
     """Return the types and accounts as one JSON object."""
     shown_as_json = {
-        "types": [{"name": each.name, **_can(each.capabilities), "problem": each.problem} for each in shown.types],
+        "types": [
+            {"name": each.name, "kind": each.kind, **_can(each.capabilities), "problem": each.problem}
+            for each in shown.types
+        ],
         "accounts": [
             {
                 "name": each.name,
@@ -118,6 +128,8 @@ def _can(can: Capabilities | None) -> Mapping[str, object]:
         "cancelIsImmediate": can.cancel_is_immediate,
         "confirms": can.confirms,
         "cancelLoses": can.cancel_loses,
+        "cancelKeeps": can.cancel_keeps,
+        "cancelCosts": can.cancel_costs,
         "pause": can.can_pause,
         "events": can.can_list_events,
         "checkpoints": can.can_list_checkpoints,
@@ -132,6 +144,7 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
     usable = [(each, each.capabilities) for each in types if each.capabilities is not None]
     columns = [
         Column("TYPE", [styled(each.name) for each, _ in usable]),
+        Column("KIND", [styled(each.kind or NO_VALUE) for each, _ in usable]),
         Column("CANCEL", [Text("at once" if can.cancel_is_immediate else "best effort") for _, can in usable]),
         Column("PROVEN BY", [Text("its phase" if can.confirms else "an end time") for _, can in usable]),
         Column("PAUSE", [Text(_yes(is_so=can.can_pause)) for _, can in usable]),
@@ -139,7 +152,7 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
         Column("DEFAULT CREDENTIAL", [styled(each.variable or NO_VALUE) for each, _ in usable]),
         Column("ENDS", [styled(can.ends_on or NO_VALUE) for _, can in usable], fold_at=24),
     ]
-    return table(columns, width, drop=("ENDS", "PROVEN BY", "EVENTS"))
+    return table(columns, width, drop=("ENDS", "PROVEN BY", "EVENTS", "PAUSE"))
 
 
 def _accounts(accounts: Sequence[AccountLine], width: int, *, is_wide: bool) -> Text:
@@ -156,12 +169,13 @@ def _accounts(accounts: Sequence[AccountLine], width: int, *, is_wide: bool) -> 
 
 
 def _capability_sections(types: Sequence[TypeLine]) -> list[RenderableType]:
-    return [
-        section(each.name, listing([(Text(capability), styled(value)) for capability, value in facts.items()]))
-        for each in types
-        if each.capabilities is not None
-        for facts in [{**capabilities_text(each.capabilities), "default credential": each.variable or "not needed"}]
-    ]
+    return [_capability_section(each, each.capabilities) for each in types if each.capabilities is not None]
+
+
+def _capability_section(line: TypeLine, can: Capabilities) -> RenderableType:
+    facts = {**capabilities_text(can), "default credential": line.variable or "not needed"}
+    title = f"{line.name}, {line.kind}" if line.kind else line.name
+    return section(title, listing([(Text(capability), styled(value)) for capability, value in facts.items()]))
 
 
 def _rate(account: AccountLine) -> str:

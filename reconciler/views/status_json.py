@@ -28,10 +28,13 @@ def get_json(report: Report, _context: RenderContext) -> str:
 
 def _document(row: Row) -> dict[str, Any]:
     status = {_camel(each.name): _plain(getattr(row.status, each.name)) for each in fields(row.status)}
-    name, _ = status.pop("name"), status.pop("kind")
+    name, kind = status.pop("name"), row.status.kind
+    del status["kind"]
+    if row.status.job is not None:
+        status["job"] = {_camel(each): _plain(getattr(row.status.job, each)) for each in ("account", "id", *kind.facts)}
     document = {
         "apiVersion": API_VERSION,
-        "kind": row.status.kind.name,
+        "kind": kind.name,
         "metadata": {"name": name, **_labels(row)},
         "spec": {
             "provider": row.provider,

@@ -12,7 +12,7 @@ from reconciler.views.layout import STYLES, Column, styled, table
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import RowState, row_state
 from reconciler.views.text import NO_VALUE
-from reconciler.views.usage import expected_end, job_age, time_left, trained_tokens
+from reconciler.views.usage import expected_end, job_age, time_left, used_tokens
 
 MESSAGE_FOLD = 24
 NO_JOBS = "No jobs found."
@@ -59,8 +59,8 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
     ]
     if any(expected_end(row) for row in rows):
         columns.append(column("LEFT", lambda row: time_left(row, now)))
-    if is_wide and any(trained_tokens(row) for row in rows):
-        columns.append(column("TOKENS", lambda row: f"{count:,}" if (count := trained_tokens(row)) else None))
+    if is_wide and any(used_tokens(row) for row in rows):
+        columns.append(column("TOKENS", lambda row: f"{count:,}" if (count := used_tokens(row)) else None))
     if is_wide:
         columns += [
             column("JOB ID", _job_id),

@@ -27,8 +27,8 @@ def usage_text(row: Row, now: datetime) -> str | None:
     created = f"{span(now - job.created_at)} since it was created, {moment(job.created_at)}" if job.created_at else None
     running_for = now - job.started_at if job.started_at and _is_unfinished(row) else timedelta(0)
     running = f"seen running for {span(running_for)}" if running_for >= RUNNING_SHOWN_MIN else None
-    tokens = trained_tokens(row)
-    return "; ".join(filter(None, (created, running, f"{tokens:,} tokens trained" if tokens else None))) or None
+    tokens = used_tokens(row)
+    return "; ".join(filter(None, (created, running, f"{tokens:,} {row.status.kind.used}" if tokens else None))) or None
 
 
 def time_left_text(row: Row, now: datetime) -> str | None:
@@ -64,8 +64,8 @@ def expected_end(row: Row) -> datetime | None:
     return at if isinstance(at, datetime) else None
 
 
-def trained_tokens(row: Row) -> int | None:
-    """Return the number of trained tokens from this pass's observation, or else from the last status, or None."""
+def used_tokens(row: Row) -> int | None:
+    """Return how many tokens the job has used, from this pass's observation or else from the last status, or None."""
     kind = row.status.kind
     observed = None if row.seen is None else kind.count_of(row.seen)
     return observed if observed is not None or row.status.job is None else kind.count_of(row.status.job)

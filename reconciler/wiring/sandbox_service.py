@@ -30,12 +30,12 @@ async def serve_sandbox(
     """
     from reconciler.sandbox.app import create_app  # noqa: PLC0415  slow to import, and needed only for this command
     from reconciler.sandbox.serving import serve  # noqa: PLC0415
-    from reconciler.sandbox.world import World  # noqa: PLC0415
+    from reconciler.sandbox.world import BatchWorld, World  # noqa: PLC0415
 
-    clock = SystemClock()
-    world = World(_sandbox_options(jobs, size, faults), began_at=clock.now())
+    clock, sandbox = SystemClock(), _sandbox_options(jobs, size, faults)
+    world, batches = World(sandbox, began_at=clock.now()), BatchWorld(sandbox, began_at=clock.now())
     try:
-        await serve(create_app(world, clock.now, api_key=api_key), host, port, on_ready=on_ready)
+        await serve(create_app(world, clock.now, api_key=api_key, batches=batches), host, port, on_ready=on_ready)
     except OSError as error:
         msg = f"cannot listen on {host}:{port}: {error.strerror or error}"
         raise UsageError(msg) from None
@@ -52,6 +52,7 @@ def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> S
         options = [SandboxOptions.model_validate(each) for each in declared]
         return SandboxOptions(
             jobs=(*(job for each in options for job in each.jobs), *sample_jobs(size)),
+            batches=tuple(batch for each in options for batch in each.batches),
             faults=(*FAULTS.validate_python(rules), *(fault for each in options for fault in each.faults)),
         )
     except (OSError, ValueError, YamlUnreadableError) as error:

@@ -64,7 +64,7 @@ BUGS = (
     Bug(
         "retry without delay",
         "core/backoff.py",
-        "    return now >= next_attempt_at(receipt) or receipt.last_attempt_at - now > SKEW_MAX\n",
+        "    return now >= next_attempt_at(receipt, honour_within) or receipt.last_attempt_at - now > SKEW_MAX\n",
         "    return True\n",
     ),
     Bug(
@@ -81,8 +81,8 @@ BUGS = (
     ),
     Bug(
         "count any 404 as absence",
-        "providers/_openai.py",
-        "        if is_job_not_found(response, ref):\n            return None\n",
+        "providers/_openai_collection.py",
+        "        if is_job_not_found(response, ref, self._dialect.job_words):\n            return None\n",
         "        if response.status == 404:\n            return None\n",
     ),
     Bug(
@@ -348,7 +348,7 @@ BUGS = (
     ),
     Bug(
         "do not report a limit that cannot be judged",
-        "core/decide.py",
+        "core/messages.py",
         "        case Reason.AS_DESIRED if seen.unjudged is not None:\n",
         "        case Reason.AS_DESIRED if seen.unjudged == '':\n",
     ),

@@ -24,7 +24,7 @@ from reconciler.git.commits import SIZE_MAX
 from reconciler.git.discovery import find_repository
 from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobRef, ListQuery
-from reconciler.providers._openai import Dialect, OpenAIJobs
+from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
 from reconciler.redaction import KNOWN_SECRETS
 from tests.support import git_objects
 from tests.support.canned_transport import CannedTransport, answer
@@ -56,7 +56,8 @@ def _answered(text: str, status: int, ask: Callable[[OpenAIJobs], object]) -> No
     shown = KNOWN_SECRETS.redact(text).encode()
 
     async def asked() -> None:
-        await ask(OpenAIJobs(CannedTransport([answer(shown, status)]), EnvCredentials("KEY", {"KEY": "k"}), Dialect()))  # type: ignore[misc]
+        transport = CannedTransport([answer(shown, status)])
+        await ask(OpenAIJobs(transport, EnvCredentials("KEY", {"KEY": "k"}), OPENAI_JOBS))  # type: ignore[misc]
 
     with suppress(ProviderError):
         asyncio.run(asked())

@@ -15,8 +15,8 @@ from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.model.job import Account
 from reconciler.model.journal import KnownStatuses, Requested
+from reconciler.model.kind import JobDocument
 from reconciler.model.request_rate import RequestRate
-from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import JobStatus, Origin, ProviderStatus
 from reconciler.ports import JobReader, Rate, Snapshot, StoredStatuses, Unread, status_path
 from tests.support.build import NOW
@@ -39,7 +39,7 @@ class Specs:
         self.reads.append(by_content)
         return self.revision
 
-    def current(self, file: str, name: str) -> FineTuningJob | None:
+    def current(self, file: str, name: str) -> JobDocument | None:
         """Return the document that has this name in this file."""
         named = (each.document for each in self.revision.jobs if each.file == file)
         return next((each for each in named if each.metadata.name == name), None)

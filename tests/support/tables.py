@@ -12,7 +12,9 @@ from types import MappingProxyType
 
 from reconciler.cli.group import EPILOG, VERBS, reconcile
 from reconciler.cli.options import Shared
+from reconciler.model.kind import BATCH, FINE_TUNING
 from reconciler.model.reason import Reason
+from reconciler.ports import jobs_by_kind
 from reconciler.providers import NAMES, load
 from reconciler.views.explain_text import ADVICE, PLACE_TITLES
 from reconciler.views.json_schema import field_notes
@@ -103,11 +105,34 @@ def fields() -> str:
 
 
 def providers() -> str:
-    """What each provider type that ships can do, as `reconcile providers -o wide` tells it."""
-    told = {name: capabilities_text(load(name).capabilities) for name in sorted(NAMES)}
+    """What each provider type that ships can do with fine-tuning jobs, as `reconcile providers -o wide` tells it."""
+    kinds = {name: jobs_by_kind(load(name)) for name in sorted(NAMES)}
+    told = {
+        name: capabilities_text(kind[FINE_TUNING.name].capabilities)
+        for name, kind in kinds.items()
+        if FINE_TUNING.name in kind
+    }
     titles = next(iter(told.values()))
     rows = [(f"`{name}`", *can.values()) for name, can in told.items()]
     return table(("Type", *(title.capitalize() for title in titles)), *rows)
+
+
+def batches() -> str:
+    """What each provider type that ships can do with batches."""
+    kinds = {name: jobs_by_kind(load(name)) for name in sorted(NAMES)}
+    rows = [
+        (
+            f"`{name}`",
+            can.cancel_keeps or "not documented",
+            can.cancel_costs or "not documented",
+            can.list_order or "not promised",
+            str(can.page_size_max),
+        )
+        for name, kind in kinds.items()
+        if BATCH.name in kind
+        for can in [kind[BATCH.name].capabilities]
+    ]
+    return table(("Type", "A cancel keeps", "Charged after a cancel", "Order of a list", "Longest page"), *rows)
 
 
 def provider_access() -> str:
@@ -145,6 +170,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
             "fields": fields,
             "reasons": reasons,
             "providers": provider_access,
+            "batches": batches,
             "environment": policy,
         },
         OPERATIONS: {"stalled": stalled},

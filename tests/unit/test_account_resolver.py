@@ -73,7 +73,7 @@ def test_a_type_name_that_no_spec_uses_is_resolved_on_demand() -> None:
 def test_an_account_without_a_base_url_is_not_listed_by_account() -> None:
     resolver = AccountResolver(revision(uses=("openai", "azure-openai")), NOBODY)
 
-    assert list(resolver.by_account()) == [str(ACCOUNT)]
+    assert list(resolver.by_account()) == [str(ACCOUNT), str(ACCOUNT.of_kind("BatchJob"))]
 
 
 def test_each_sandbox_account_has_its_own_credential_scope() -> None:

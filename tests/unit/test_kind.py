@@ -15,12 +15,15 @@ from reconciler.model.job import ObservedJob
 from reconciler.model.kind import DOCUMENTS, FINE_TUNING, KINDS, JobKind
 from reconciler.model.operator import KindName
 from reconciler.model.status import JobFacts
+from tests.support.build import ACCOUNT
 from tests.support.reports import a_row
 from tests.unit.test_status_writer import the_golden_status
 
 HOUSE = Path(reconciler.__file__).parent
 NAMERS = {
     "model/account_line.py",
+    "model/batch_job.py",
+    "model/kind.py",
     "model/operator.py",
     "model/spec.py",
     "cli/explain_command.py",
@@ -43,7 +46,8 @@ spec:
 @BY_KIND
 def test_a_kind_names_only_attributes_that_observed_jobs_and_statuses_have(kind: JobKind) -> None:
     for model in (ObservedJob, JobFacts):
-        assert {kind.result, kind.counted} <= {each.name for each in fields(model)}
+        assert {kind.result, kind.counted, *kind.counters, *kind.facts} <= {each.name for each in fields(model)}
+    assert {kind.result, kind.counted, *kind.counters} <= set(kind.facts)
 
 
 @BY_KIND
@@ -57,10 +61,24 @@ def test_a_spec_of_each_kind_can_be_read_and_edited(kind: JobKind) -> None:
 
 @BY_KIND
 def test_a_status_of_each_kind_is_read_back_with_its_kind(kind: JobKind) -> None:
-    text = render_status(replace(the_golden_status(), kind=kind))
+    golden = the_golden_status()
+    assert golden.job is not None
+    job = replace(golden.job, account=str(ACCOUNT.of_kind(kind.name)), trained_tokens=None)
+    text = render_status(replace(golden, kind=kind, job=job))
 
     assert f"\nkind: {kind.name}\n" in text
     assert parse_status(text).kind is kind
+
+
+@BY_KIND
+def test_a_status_of_each_kind_is_unreadable_if_its_account_has_jobs_of_another_kind(kind: JobKind) -> None:
+    golden = the_golden_status()
+    assert golden.job is not None
+    others = [replace(golden.job, account=str(ACCOUNT.of_kind(other))) for other in KINDS if other != kind.name]
+
+    for job in others:
+        with pytest.raises(StatusUnreadableError, match="not an account with jobs of kind"):
+            parse_status(render_status(replace(golden, kind=kind, job=job)))
 
 
 def test_a_status_of_an_unknown_kind_is_unreadable() -> None:
@@ -68,7 +86,7 @@ def test_a_status_of_an_unknown_kind_is_unreadable() -> None:
         render_status(the_golden_status()).replace("kind: FineTuningJob", "kind: Sourdough").rpartition("digest: ")[0]
     )
 
-    with pytest.raises(StatusUnreadableError, match="not a status of kind FineTuningJob"):
+    with pytest.raises(StatusUnreadableError, match="not a status of kind FineTuningJob or BatchJob"):
         parse_status(body + digest(body))
 
 
@@ -82,7 +100,7 @@ def test_a_kind_defines_the_result_and_the_count_of_a_job() -> None:
     assert job is not None
     done = replace(job, fine_tuned_model="ft:x", trained_tokens=7)
     assert (FINE_TUNING.result_of(done), FINE_TUNING.count_of(done)) == ("ft:x", 7)
-    assert FINE_TUNING.with_count_of(job, done) == replace(job, fine_tuned_model="ft:x")
+    assert FINE_TUNING.with_counters_of(job, done) == replace(job, fine_tuned_model="ft:x")
 
 
 def test_only_the_listed_modules_name_a_kind() -> None:

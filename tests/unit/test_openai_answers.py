@@ -8,7 +8,7 @@ from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, Tr
 from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import TERMINAL, Accepted, Account, AlreadyOver, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.ports import Response
-from reconciler.providers._openai import Dialect, OpenAIJobs
+from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
 from tests.support.canned_transport import CannedTransport, answer
 
 KEY = "canary-key-of-the-dialect"
@@ -17,7 +17,7 @@ NOT_FOUND = {"error": {"type": "invalid_request_error", "code": "fine_tune_not_f
 
 
 def jobs(*answers: Response) -> OpenAIJobs:
-    return OpenAIJobs(CannedTransport([*answers]), EnvCredentials("KEY", {"KEY": KEY}), Dialect())
+    return OpenAIJobs(CannedTransport([*answers]), EnvCredentials("KEY", {"KEY": KEY}), OPENAI_JOBS)
 
 
 def complaint(status: int, **error: object) -> Response:

@@ -12,7 +12,8 @@ from reconciler.local.credentials import EnvCredentials, NoCredentials
 from reconciler.model.job import TERMINAL, UNFINISHED, UNSET, Account, JobError, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.ports import AccountConfig, Credentials
 from reconciler.providers import load
-from reconciler.providers._openai import Dialect, OpenAIJobs
+from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
+from reconciler.providers._openai_collection import Dialect
 from tests.support.canned_transport import AT, CannedTransport, answer
 
 KEY = "canary-key-of-the-dialect"
@@ -22,7 +23,7 @@ REF = JobRef(Account("openai", "https://api.openai.com/v1"), "ftjob-1")
 def jobs(
     provider: CannedTransport, credentials: Credentials | None = None, dialect: Dialect | None = None
 ) -> OpenAIJobs:
-    return OpenAIJobs(provider, credentials or EnvCredentials("KEY", {"KEY": KEY}), dialect or Dialect())
+    return OpenAIJobs(provider, credentials or EnvCredentials("KEY", {"KEY": KEY}), dialect or OPENAI_JOBS)
 
 
 def shown(**row: object) -> ObservedJob:

@@ -200,9 +200,9 @@ def test_an_alias_bomb_is_rejected() -> None:
         (
             "FineTuningJob",
             "FinetuningJob",
-            "kind: 'FinetuningJob' is not one of FineTuningJob, Provider, Settings; did you",
+            "kind: 'FinetuningJob' is not one of FineTuningJob, BatchJob, Provider, Settings; did you",
         ),
-        ("FineTuningJob", "Deployment", "kind: 'Deployment' is not one of FineTuningJob, Provider, Settings"),
+        ("FineTuningJob", "Deployment", "kind: 'Deployment' is not one of FineTuningJob, BatchJob, Provider, Settings"),
         (
             "jobId: ftjob-1",
             "jobId: a\n  jobId: b",

@@ -293,5 +293,6 @@ def test_a_revision_contains_its_accounts_and_the_canonical_credential_names() -
     found = resolve(snapshot, operator, is_suspended=False)
     eu = Account("openai", ACCOUNT.base_url, (("project", "proj_eu"),))
 
-    assert {line: each.account for line, each in found.targets.items()} == {str(ACCOUNT): ACCOUNT, str(eu): eu}
+    accounts = [each.of_kind(kind) for each in (ACCOUNT, eu) for kind in ("FineTuningJob", "BatchJob")]
+    assert {line: each.account for line, each in found.targets.items()} == {str(each): each for each in accounts}
     assert found.names == {"TEAM_KEY": "OPENAI_API_KEY", "OPENAI_API_KEY": "OPENAI_API_KEY"}

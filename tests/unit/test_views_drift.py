@@ -21,7 +21,9 @@ from reconciler.views.row_state import is_drifting
 from tests.support.build import a_job
 from tests.support.reports import CONTEXT, NOW, a_row, a_waiting_row, with_cancel
 
-UNMANAGED = [UnmanagedJob("demo", a_job(id=f"ftjob-{number:03}", created_at=NOW)) for number in range(60)]
+UNMANAGED = [
+    UnmanagedJob("demo", a_job(id=f"ftjob-{number:03}", created_at=NOW), "FineTuningJob") for number in range(60)
+]
 TYPES = (
     TypeLine("openai", Capabilities(can_pause=True, ends_on="2027-01-06: no new jobs from then on"), "OPENAI_API_KEY"),
     TypeLine("vertex-ai", problem="needs the extra google"),

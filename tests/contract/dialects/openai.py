@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.contract.dialects.translating_app import INSIDE, SandboxRequest, ServiceResponse, TranslatingApp, complaint
+from tests.contract.dialects.translating_app import SandboxRequest, ServiceResponse, TranslatingApp, complaint
 
 
 class OpenAI(TranslatingApp):
@@ -17,11 +17,17 @@ class OpenAI(TranslatingApp):
         refusal = complaint(
             401, message="Incorrect API key provided.", type="invalid_request_error", code="invalid_api_key"
         )
-        if not request.url.path.startswith(INSIDE):
+        if not request.url.path.startswith(self.inside):
             message = f"Invalid URL ({request.method} {request.url.path})"
             return complaint(404, message=message, type="invalid_request_error", param=None, code=None)
-        return SandboxRequest(request.url.path.removeprefix(INSIDE), refusal=None if is_known_key else refusal)
+        return SandboxRequest(request.url.path.removeprefix(self.inside), refusal=None if is_known_key else refusal)
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - as above
         """Change nothing."""
         return said
+
+
+class OpenAIBatches(OpenAI):
+    """The batches, of OpenAI and of those that speak as it does."""
+
+    inside = "/v1/batches"

@@ -53,6 +53,8 @@ class ServiceResponse:
 class TranslatingApp(ABC):
     """An ASGI application before the sandbox's, whose key it knows."""
 
+    inside: ClassVar[str] = INSIDE
+    """The path of the sandbox's list of jobs."""
     hides: ClassVar[Mapping[str, str]] = {}
     """Phases of the sandbox that this service shows as others."""
 
@@ -91,8 +93,8 @@ class TranslatingApp(ABC):
         headers = [each for each in scope["headers"] if each[0] != b"authorization"]
         inside = {
             **scope,
-            "path": INSIDE + question.path,
-            "raw_path": (INSIDE + question.path).encode(),
+            "path": self.inside + question.path,
+            "raw_path": (self.inside + question.path).encode(),
             "headers": [*headers, (b"authorization", f"Bearer {key}".encode())],
             "method": question.method or scope["method"],
         }

@@ -1,0 +1,45 @@
+"""The message of a condition whose reason comes from the table. Pure."""
+
+from __future__ import annotations
+
+from reconciler.core.situation import Situated
+from reconciler.core.table import TableRow
+from reconciler.model.job import TERMINAL, Phase
+from reconciler.model.reason import Reason
+from reconciler.model.spec import DesiredState
+
+
+def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
+    """Return the message for a table row, about the job as it was observed and its desired state."""
+    match row.reason:
+        case Reason.JOB_NOT_FOUND:
+            return "the provider has no job with this id: check spec.jobId for a typo, and check the account"
+        case Reason.JOB_VANISHED | Reason.JOB_GONE:
+            return "the provider no longer knows this job"
+        case Reason.CANCEL_PENDING if seen.phase is Phase.ABSENT:
+            return "the provider no longer knows this job; one more check will confirm it"
+        case Reason.PHASE_NOT_UNDERSTOOD:
+            return f"the provider reports {seen.facts.provider_status!r}, a status that this version does not know"
+        case Reason.JOB_FAILED if seen.facts.error is not None and seen.facts.error.message:
+            return f"failed at the provider: {seen.facts.error.message}"
+        case Reason.LIMIT_REACHED:
+            return "cancelled, because it exceeded a limit of its spec"
+        case _ if seen.limit is not None and wanted is DesiredState.OBSERVED:
+            return f"{seen.phase} at the provider; over {seen.limit}, which is only reported for an observed job"
+        case Reason.AS_DESIRED if seen.unjudged is not None:
+            return f"{seen.phase} at the provider; {seen.unjudged}"
+        case _:
+            return f"{seen.phase} at the provider{_progress(seen)}"
+
+
+def _progress(seen: Situated) -> str:
+    """Return how much of a finished batch is done, and what its provider notes about that. Empty for other jobs.
+
+    The counts are those with which the batch was first seen finished, so that the message does not change with them.
+    """
+    job = seen.last.job if seen.last is not None and seen.last.phase is seen.phase else None
+    counts = (job.counts if job is not None else None) or seen.facts.counts
+    if seen.phase not in TERMINAL or counts is None:
+        return ""
+    note = seen.facts.error.message if seen.facts.error is not None and seen.phase is Phase.SUCCEEDED else None
+    return "".join(f"; {each}" for each in (str(counts), note) if each)

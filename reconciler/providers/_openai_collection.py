@@ -1,0 +1,172 @@
+"""A collection of jobs in OpenAI's API or in a compatible one: list, retrieve and cancel.
+
+Rules:
+
+- The adapter reports what the provider returns, and makes no decisions. Unknown status words, nulls and missing fields
+  pass through. A field of a wrong type is read as null.
+- A response that is not a job is an error. It does not show that the job is absent.
+- All text from the provider is cleaned. The transport has already redacted the key in every response.
+- `Dialect` describes the differences between the services, and between the collections of one service.
+
+Sources: openai/openai-openapi `openapi.yaml` (2.3.0); openai-python 3.57.0 `resources/fine_tuning/jobs/jobs.py` and
+`resources/batches.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from reconciler.plugin import (
+    TERMINAL,
+    Accepted,
+    AlreadyOver,
+    Credentials,
+    Delivered,
+    JobPage,
+    JobRef,
+    ListQuery,
+    ObservedJob,
+    PermanentError,
+    Phase,
+    Response,
+    TransientError,
+    Transport,
+)
+from reconciler.plugin.answers import (
+    MOOT_FOR_A_CANCEL,
+    acceptance,
+    already_over_or_raise,
+    jobs_of,
+    json_object,
+    require_same_job,
+    unknown_job,
+)
+from reconciler.providers._openai_errors import JOB_WORDS, ErrorPattern, error_text, is_job_not_found, raise_unless_ok
+
+
+def bearer(token: str) -> Mapping[str, str]:
+    """Return the header that authorises a request with a key or token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """The differences between compatible services.
+
+    `query` is sent with every request, and `change_body` with requests that change a job.
+    """
+
+    jobs_path: str
+    statuses: Mapping[str, Phase]
+    job_words: tuple[str, ...] = JOB_WORDS
+    """Parts of words of which the code of a not-found error contains one."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    change_body: Mapping[str, str] | None = None
+    authorise: Callable[[str], Mapping[str, str]] = bearer
+    error_patterns: tuple[ErrorPattern, ...] = ()
+
+
+class OpenAICollection(ABC):
+    """A `JobController` for the jobs of one kind in an account."""
+
+    def __init__(self, transport: Transport, credentials: Credentials, dialect: Dialect) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._dialect = dialect
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return one page. Raises `TransientError` for an empty page with `has_more`: the list is incomplete."""
+        window = {"limit": str(query.page_size)} | ({} if cursor is None else {"after": cursor})
+        response = await self._send("GET", "", window)
+        raise_unless_ok(response, self._dialect.error_patterns)
+        body = json_object(response)
+        jobs, garbled = jobs_of(body, "data", lambda row: self._job(row, response.at))
+        has_more = body.get("has_more")
+        if jobs and has_more is not False:  # without `has_more` the official client also requests the next page
+            return JobPage(jobs, jobs[-1].id, garbled)
+        if has_more is True:
+            msg = "the list is incomplete: a page is empty, but has_more is true"
+            raise TransientError(msg, delivered=Delivered.NO)
+        return JobPage(jobs, None, garbled)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return the job; None only if the provider itself reports that there is no such job."""
+        response = await self._send("GET", job_path(ref))
+        if is_job_not_found(response, ref, self._dialect.job_words):
+            return None
+        raise_unless_ok(response, self._dialect.error_patterns)
+        return require_same_job(self._job(json_object(response), response.at), ref)
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Request a cancel.
+
+        Return `AlreadyOver` if the job has ended, or if it is being cancelled and the request was refused.
+        """
+        return await self._request_change(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
+
+    async def _request_change(
+        self, ref: JobRef, verb: str, moot: frozenset[Phase], without_effect: frozenset[Phase] = TERMINAL
+    ) -> Accepted | AlreadyOver:
+        """Request a change.
+
+        Args:
+            ref: the job.
+            verb: the operation, which is the last part of the path.
+            moot: the phases in which a refused request had nothing left to change.
+            without_effect: the phases in a 2xx response that show that the request had no effect.
+        """
+        response = await self._send("POST", f"{job_path(ref)}/{verb}", body=self._dialect.change_body)
+        if is_job_not_found(response, ref, self._dialect.job_words):
+            raise unknown_job(error_text(response))
+        try:
+            raise_unless_ok(response, self._dialect.error_patterns)
+            job = self._job_in(response, ref)
+            if job is None:
+                return acceptance(response)
+            return AlreadyOver(job) if job.phase in without_effect else Accepted()
+        except PermanentError as refusal:
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left, for any job of the account
+                raise
+            return await already_over_or_raise(self, ref, refusal, moot)
+
+    def _job_in(self, response: Response, ref: JobRef) -> ObservedJob | None:
+        """Return the job in the response to a change request; None if the response does not contain that job."""
+        try:
+            return require_same_job(self._job(json_object(response), response.at), ref)
+        except PermanentError:
+            return None
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
+    ) -> Response:
+        token = await self._credentials.token()
+        return await self._transport.send(
+            method,
+            self._dialect.jobs_path + path,
+            query={**self._dialect.query, **(query or {})},
+            json=body,
+            headers={
+                "accept": "application/json",
+                **self._dialect.headers,
+                **(self._dialect.authorise(token) if token else {}),
+            },
+        )
+
+    @abstractmethod
+    def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+        """Return the job in a row of the list or in a response. `at` is the provider's clock."""
+
+    def _phase(self, status: object) -> Phase:
+        return self._dialect.statuses.get(status, Phase.UNKNOWN) if isinstance(status, str) else Phase.UNKNOWN
+
+
+def job_path(ref: JobRef) -> str:
+    """Return the path of a job below the list."""
+    return f"/{quote(ref.id, safe='')}"

@@ -1,0 +1,116 @@
+"""A service's batches on a stage: the sandbox's batches behind the service's own dialect, served on a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.model.job import JobRef, Phase
+from reconciler.plugin import BATCH_JOB, JobController
+from reconciler.ports import jobs_by_kind
+from reconciler.providers import load
+from reconciler.sandbox.app import create_app
+from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.faults import FAULTS
+from reconciler.sandbox.world import BatchWorld
+from reconciler.testing import Fault, FaultInjector, account_at, opened
+from reconciler.testing.harness_server import NOW
+from tests.contract.dialects import openai
+from tests.contract.dialects.translating_app import TranslatingApp
+from tests.contract.harnesses import RULES, Served
+
+FrontType = type[TranslatingApp]
+PHASES = (Phase.QUEUED, Phase.VALIDATING_FILES, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
+SLOWLY = {"cancelTakes": "10m"}
+
+
+def _as_in_the_sandbox(phase: Phase) -> str:
+    return f"batch_{phase}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchService:
+    """A provider type with batches, as one account of it is reached."""
+
+    type: str
+    front: FrontType
+    options: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    lacks: frozenset[Phase] = frozenset()
+    """The phases that it cannot show."""
+    world: Mapping[str, Any] = field(default_factory=lambda: SLOWLY)
+    """How the sandbox behind it goes about a cancel."""
+    id_of: Callable[[Phase], str] = _as_in_the_sandbox
+    """The id that the service gives to the sandbox's batch in a phase."""
+    access_key: str = ""
+
+
+def batch_world(service: BatchService) -> BatchWorld:
+    """Return the batches behind a service, without those that it cannot show."""
+    batches = [
+        {
+            "id": _as_in_the_sandbox(phase),
+            "age": "2h",
+            "life": [{"phase": "running", "for": "1h"}, {"phase": phase.value}],
+        }
+        for phase in PHASES
+        if phase not in service.lacks
+    ]
+    return BatchWorld(SandboxOptions.model_validate({"batches": batches, **service.world}), NOW)
+
+
+class BatchHarness:
+    """The `Stage` of a service's batches. It lets no one in but who has the secret."""
+
+    secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
+
+    def __init__(self, served: Served, service: BatchService) -> None:
+        self._service, self._options = service, dict(service.options)
+        self.type = load(service.type)
+        base_url = served.base_url.removesuffix("/v1") + service.path
+        self.account = account_at(self.type, base_url, self._options, kind=BATCH_JOB)
+        self.capabilities = jobs_by_kind(self.type)[BATCH_JOB].capabilities
+        self.job_ids = frozenset(service.id_of(phase) for phase in PHASES if phase not in service.lacks)
+        self.is_impatient = False
+        self._world = batch_world(service)
+        api = create_app(self._world, lambda: NOW, api_key=self.secret)
+        served.app = self._way = FaultInjector(service.front(api, self.secret))
+
+    def job_in(self, phase: Phase) -> JobRef:
+        """Return the batch that is named after its phase."""
+        if phase in self._service.lacks:
+            raise NotImplementedError(phase)
+        return JobRef(self.account, self._service.id_of(phase))
+
+    def break_with(self, fault: Fault) -> None:
+        """Add a rule to the world, or spoil the way to it."""
+        self.is_impatient = fault is Fault.SILENCE
+        if fault in RULES:
+            self._world.faults.add(FAULTS.validate_python([RULES[fault]]))
+        else:
+            self._way.fault = fault
+
+    def heal(self) -> None:
+        """Take every rule away."""
+        self.is_impatient = False
+        self._world.faults.clear()
+        self._way.fault = None
+
+    def open(self) -> AbstractAsyncContextManager[JobController]:
+        """Open the account with the canary key."""
+        key = f"{self._service.access_key}:{self.secret}" if self._service.access_key else self.secret
+        return opened(
+            self.type,
+            self.account.base_url,
+            self._options,
+            kind=BATCH_JOB,
+            secret=key,
+            is_impatient=self.is_impatient,
+        )
+
+
+NO_QUEUE = frozenset({Phase.QUEUED})
+OPENAI = BatchService(type="openai", front=openai.OpenAIBatches, path="/v1", lacks=NO_QUEUE)
+NEBIUS = BatchService(type="nebius", front=openai.OpenAIBatches, path="/v1", lacks=NO_QUEUE)
