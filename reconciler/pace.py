@@ -39,7 +39,7 @@ PROBE = 0.0005
 """After the quick recovery, the n-th step adds n times this fraction of the known limit, so the steps grow."""
 FORGET_ABOVE = 1.5
 """A known limit is forgotten once the pace exceeds this multiple of it."""
-FORGET_AFTER_S = 300.0
+FORGET_AFTER_S = 600.0
 """A known limit is also forgotten if no request has been throttled for this many seconds."""
 BURST_S = 0.05
 """While a limit is known, a burst contains at most the requests that the limit allows in this many seconds.
