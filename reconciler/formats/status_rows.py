@@ -18,8 +18,8 @@ from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
-from reconciler.formats.status_format import JOB_STATUSES, Field, Record
-from reconciler.formats.status_writer import CACHED_TEXTS_MAX
+from reconciler.formats.status_format import JOB_STATUSES, Field, Form, Record
+from reconciler.formats.status_writer import CACHED_TEXTS_MAX, clean_text, encodable
 from reconciler.model.kind import KINDS
 from reconciler.model.scalar import render_instant
 from reconciler.model.status import JobStatus
@@ -31,8 +31,8 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def pack_status(status: JobStatus) -> str:
-    """Return the row of a status."""
-    return _json([status.kind.name, status.name, _pack_job[status.kind.name](status)])
+    """Return the row of a status. Its texts are cleaned as they are in the file of the status."""
+    return _json([status.kind.name, encodable(status.name), _pack_job[status.kind.name](status)])
 
 
 def unpack_status(row: str) -> JobStatus:
@@ -60,6 +60,10 @@ def _pack_field(field: Field, wanted: Any) -> _Convert:
         convert = _packer(field.record)
     elif wanted is datetime:
         convert = render_instant
+    elif field.form is Form.FOREIGN:
+        convert = _clean
+    elif field.form is Form.TEXT:
+        convert = encodable
     return partial(_each, list, convert) if field.is_list else convert
 
 
@@ -98,6 +102,11 @@ def _unpacked(
 
 def _each(container: Callable[[Any], Any], convert: _Convert, values: Any) -> Any:
     return container(values if convert is None else map(convert, values))
+
+
+@lru_cache(CACHED_TEXTS_MAX)
+def _clean(text: str) -> str:
+    return encodable(clean_text(text))
 
 
 @lru_cache(CACHED_TEXTS_MAX)

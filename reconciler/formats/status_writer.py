@@ -61,6 +61,11 @@ def clean_text(text: str) -> str:
     return line if len(line) <= MESSAGE_MAX else line[: MESSAGE_MAX - 1].rstrip() + "…"
 
 
+def encodable(text: str) -> str:
+    """Return a text whose lone surrogates are replaced by question marks, because they cannot be encoded."""
+    return text.encode(errors="replace").decode()
+
+
 def digest(body: str) -> str:
     """Return the last line of a status file: the digest of the lines above it."""
     return f"digest: sha256:{hashlib.sha256(body.encode()).hexdigest()}\n"
@@ -179,7 +184,7 @@ def _cleaned(text: str | None) -> str:
 def _text(text: str | None) -> str:
     if text is None:
         return "null"
-    text = text.encode(errors="replace").decode()  # a lone surrogate cannot be encoded
+    text = encodable(text)
     if _NEEDS_ESCAPE.search(text):
         escaped = text.replace("\\", r"\\").replace('"', r"\"")
         return f'"{_NEEDS_ESCAPE.sub(_escape, escaped)}"'

@@ -25,6 +25,8 @@ class StatusFile:
     """The status, or None if the file is not a status that reconcile wrote."""
     is_certain: bool = False
     """Whether this process need not read the file again while its stamp stays the same."""
+    row: str | None = None
+    """The row of a file that this process wrote. None if the row has not been made."""
 
     @property
     def data(self) -> bytes:
@@ -40,6 +42,8 @@ def file_of_row(row: str, stamp: StatusStamp, *, is_certain: bool) -> StatusFile
 
 def row_of(file: StatusFile) -> str | None:
     """Return the row of a file, or None if it must be read again next time."""
+    if file.row is not None:
+        return file.row
     status = file.status
     is_plain = isinstance(status, JobStatus) and render_status(status).encode() == file.data
     return pack_status(status) if is_plain and isinstance(status, JobStatus) else None
@@ -58,15 +62,18 @@ def path_of(status: JobStatus) -> str:
     return status_path(status.source, status.name)
 
 
-def text_of(status: JobStatus) -> str:
-    """Return the text of a status, with known secrets redacted in texts from providers and authors."""
+def file_to_write(status: JobStatus) -> StatusFile:
+    """Return the file to write for a status, with known secrets redacted in texts from providers and authors."""
     text = render_status(status)
-    if not KNOWN_SECRETS.is_in(text):
-        return text
-    # The account and id are identifiers: redacting them would separate the status from its job.
-    job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
-    texts = without_secrets((status.conditions, status.receipts))
-    return render_status(replace(status, job=job, conditions=texts[0], receipts=texts[1]))
+    if KNOWN_SECRETS.is_in(text):
+        # The account and id are identifiers: redacting them would separate the status from its job.
+        job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
+        texts = without_secrets((status.conditions, status.receipts))
+        status = replace(status, job=job, conditions=texts[0], receipts=texts[1])
+        text = render_status(status)
+    # Unpacking the row gives the same status as parsing the text, in a tenth of the time.
+    row = pack_status(status)
+    return StatusFile(None, text.encode(), unpack_status(row), row=row)
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:

@@ -22,7 +22,15 @@ from pathlib import Path
 from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, as_written
 from reconciler.formats.status_writer import render_provider_status, render_status
 from reconciler.local.file_index import FileIndex
-from reconciler.local.status_contents import StatusFile, file_of_row, freshness, parse_file, path_of, row_of, text_of
+from reconciler.local.status_contents import (
+    StatusFile,
+    file_of_row,
+    file_to_write,
+    freshness,
+    parse_file,
+    path_of,
+    row_of,
+)
 from reconciler.local.status_walk import StatusStamp, Walked, is_gone, is_never_ours, unread, walk
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import PROVIDERS, Disk, StoredStatuses, Unread
@@ -60,12 +68,12 @@ class StatusDirectory:
 
         Without `by_content`, a file whose stamp has not changed is not read again.
         """
-        if self._was_there is None:
-            self._was_there = self._is_there()
         parsed, self._parsed, self._collected = self._parsed, {}, None
         self._bytes, self._changed, self._discarded, self._too_new = {}, set(), (), {}
         begun_at = self._index.now() if self._index is not None else None
         walked = walk(self._disk, self._root)
+        if self._was_there is None:
+            self._was_there = not walked.is_missing
         self._unread = tuple(unread(path, error) for path, error in walked.refused.items())
         for path, stamp in walked.files:
             before = parsed.get(path)
@@ -115,7 +123,6 @@ class StatusDirectory:
             else:
                 self._parsed.pop(path, None)
         if self._changed or self._collected is None:
-            self._discarded = tuple(path for path in self._discarded if path not in self._changed)
             self._changed.clear()
             self._collected = self._collect()
         return self._collected
@@ -153,7 +160,11 @@ class StatusDirectory:
         replaced = {
             each: data for each in {*self._paths[status.name], path} if (data := self._bytes_of(each)) is not None
         }
-        is_changed = self._write_file(path, text_of(status).encode(), durable=durable)
+        file = file_to_write(status)
+        is_changed = self._write_file(path, file.data, durable=durable)
+        if is_changed:
+            self._parsed[path], self._collected = file, None
+            self._changed.discard(path)
         self._replaced[status.name] = replaced
         for other in self._paths[status.name] - {path}:
             self._remove_file(other)
@@ -239,9 +250,8 @@ class StatusDirectory:
     def _is_unmoved(self, path: str, status: JobStatus) -> bool:
         """Return whether an unchanged file contains this status, so that rendering it would give the same bytes."""
         known = self._bytes.get(path)
-        is_same = isinstance(known, JobStatus) and (known is status or known == status)
-        is_alone = self._paths[status.name] == {path}
-        return is_same and is_alone and self._index is not None and not self._index.may_hold_secret()
+        is_same = isinstance(known, JobStatus) and known == status and self._paths[status.name] == {path}
+        return is_same and self._index is not None and not self._index.may_hold_secret()
 
     def _write_file(self, path: str, data: bytes, *, durable: bool) -> bool:
         if self._bytes_of(path) == data:
@@ -261,7 +271,7 @@ class StatusDirectory:
             raise
         self._bytes[path] = data
         self._written[path] = data
-        self._changed.add(path)
+        self._note_change(path)
         if durable:
             self._sync_parents(target)
         return True
@@ -274,20 +284,15 @@ class StatusDirectory:
             if directory == last:
                 return
 
-    def _is_there(self) -> bool:
-        try:
-            self._disk.list(self._root)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        return True
-
     def _remove_file(self, path: str) -> None:
         self._disk.remove(self._root / path)
         self._bytes.pop(path, None)
         self._written.pop(path, None)
+        self._note_change(path)
+
+    def _note_change(self, path: str) -> None:
         self._changed.add(path)
+        self._discarded = tuple(each for each in self._discarded if each != path)
 
     def _remove_temporary(self) -> None:
         while self._temporary:

@@ -36,6 +36,8 @@ class Walked:
     """The directories that could not be listed. Each path ends with `/`, and the tree itself is the empty path."""
     temporary: list[str] = field(default_factory=list)
     """The temporary files that reconcile wrote, and that have not yet replaced a status."""
+    is_missing: bool = False
+    """Whether the tree does not exist."""
 
 
 def walk(disk: Disk, root: Path) -> Walked:
@@ -46,7 +48,8 @@ def walk(disk: Disk, root: Path) -> Walked:
         directory = directories.pop()
         try:
             entries = disk.list(root / directory)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError) as error:
+            found.is_missing |= not directory and isinstance(error, FileNotFoundError)
             continue
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:

@@ -15,6 +15,7 @@ from reconciler.formats.status_parser import (
     parse_provider_status,
     parse_status,
 )
+from reconciler.formats.status_rows import pack_status, unpack_status
 from reconciler.formats.status_writer import clean_text, digest, render_provider_status, render_status
 from reconciler.model.job import JobCounts, JobError, Phase
 from reconciler.model.kind import BATCH
@@ -350,6 +351,19 @@ def test_a_status_survives_rendering_and_parsing(status: JobStatus) -> None:
 
     assert parse_status(text) == status
     assert render_status(parse_status(text)) == text
+
+
+@given(status=statuses, words=st.text(), message=st.text(max_size=1100))
+def test_the_row_of_a_status_gives_what_its_file_gives(status: JobStatus, words: str, message: str) -> None:
+    """A status is written with its texts as they came from the provider, and is not parsed again."""
+    raw = replace(
+        status,
+        conditions=tuple(replace(each, message=message) for each in status.conditions),
+        job=JobFacts(account=words, id=words, provider_status=words, model=message, error=JobError(message=words)),
+        receipts=tuple(replace(each, reason=message, approved_by=words) for each in status.receipts),
+    )
+
+    assert unpack_status(pack_status(raw)) == parse_status(render_status(raw))
 
 
 @given(texts)
