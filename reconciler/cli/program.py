@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,9 +15,15 @@ from reconciler.cli.streams import close_streams, open_streams
 from reconciler.cli.url_password import hide_password
 from reconciler.views.text import did_you_mean
 
+NEW_OBJECTS = 50_000
+"""The garbage collector searches for reference cycles after this many new objects. Python's default is 700."""
+
 
 def run_process() -> int:
     """Run `reconcile` with the arguments and streams of the process, and return its exit code."""
+    # A pass over thousands of jobs creates millions of objects that live until it ends. With the default, the
+    # collector would search them in vain so often that this takes a fifth of the time of a pass.
+    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
     hide_password()
     open_streams()
     try:

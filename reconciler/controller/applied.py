@@ -58,7 +58,11 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
 
     The write is synced if the new or the last status has an open receipt, or if `answer` is given.
     """
-    look_after = next_poll(case.subject, status, moment(context), case.finish_at)
+    # A decision that left the status unchanged has also scheduled the next poll.
+    is_scheduled = status is case.last and case.unobserved is None
+    look_after = (
+        case.decision.requeue if is_scheduled else next_poll(case.subject, status, moment(context), case.finish_at)
+    )
     is_open = status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
     try:
         context.statuses.write(status, durable=is_open or answer is not None)

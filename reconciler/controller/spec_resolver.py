@@ -56,6 +56,8 @@ class ResolvedSpec:
         """The identity of the job, which does not depend on the provider's name or type; None if unknown."""
         if self.target is None or self.document is None:
             return None
+        if self.subject is not None:
+            return self.target.key(self.subject.ref.id)
         try:
             return self.target.key(self.target.canonical_id(self.document.document.spec.job_id))
         except ValueError:

@@ -52,7 +52,7 @@ class UnobservedTracker:
             self._take_in_one(plan)
             looked_at.add(plan.account)
         self.jobs = {ref: missed for ref, missed in self.jobs.items() if ref in wanted}
-        for account in looked_at - self.accounts.keys():
+        for account in (looked_at - self.accounts.keys()).intersection(ref.account for ref in self.jobs):
             self._add_up(account, {ref for ref in wanted if ref.account == account})
         kept = {ref.account for ref, missed in self.jobs.items() if missed.is_by_account}
         self.accounts = {account: unobserved for account, unobserved in self.accounts.items() if account in kept}

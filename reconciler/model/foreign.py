@@ -18,13 +18,16 @@ def one_line(text: str, length: int) -> str:
 
     Only the first `RAW_FACTOR` times `length` characters are read, so that a very long text takes no more time.
     """
-    printable = "".join(each if each.isprintable() else " " for each in text[: RAW_FACTOR * length])
-    return without_queries(printable)[:length].rstrip()
+    beginning = text[: RAW_FACTOR * length]
+    if not beginning.isprintable():
+        beginning = "".join(each if each.isprintable() else " " for each in beginning)
+    return without_queries(beginning)[:length].rstrip()
 
 
 def without_queries(text: str) -> str:
     """Return the words of a text, joined by spaces. URLs are cut at `?`, because a query may contain a secret."""
-    return " ".join(map(_cut, text.split()))
+    words = text.split()
+    return " ".join(map(_cut, words) if "://" in text else words)
 
 
 def _cut(word: str) -> str:

@@ -121,7 +121,7 @@ def name_of(row: Mapping[str, Any], key: str) -> str:
 def field(row: Mapping[str, Any], path: str, reader: Callable[[Any], T | None]) -> T | None | Unset:
     """Return the value at a dotted path, as read by `reader`, or `UNSET` if the path does not exist."""
     value: Any = row
-    for key in path.split("."):
+    for key in path.split(".") if "." in path else (path,):
         if not isinstance(value, dict) or key not in value:
             return UNSET
         value = value[key]

@@ -69,19 +69,20 @@ def row_state(row: Row) -> RowState:
 
 def _job_state(row: Row) -> JobState:
     """Return the first state that applies, in the order of importance to a reader."""
-    if row.status.ready.reason is Reason.OUT_OF_DATE:
+    ready = row.status.ready
+    if ready.reason is Reason.OUT_OF_DATE:
         return JobState.OUT_OF_DATE
     if row.progress is Progress.REFUSED:
         return JobState.REFUSED
     if row.status.is_stalled:
         return JobState.STALLED
-    if row.status.ready.status is ConditionStatus.UNKNOWN:
+    if ready.status is ConditionStatus.UNKNOWN:
         return JobState.UNOBSERVED
     if row.status.is_reconciling:
         return JobState.ON_THE_WAY
-    if row.status.is_ready:
+    if ready.status is ConditionStatus.TRUE:
         return JobState.AS_DESIRED
-    return JobState.SUSPENDED if row.status.ready.reason is Reason.SUSPENDED else JobState.UNOBSERVED
+    return JobState.SUSPENDED if ready.reason is Reason.SUSPENDED else JobState.UNOBSERVED
 
 
 def cause_text(because: Because, reason: str | None) -> str:
