@@ -5,6 +5,7 @@
   identity is used, as a Bearer token.
 - A cancel takes a while (`canceling`). A cancel of a finished job is refused with `conflict` or
   `unexpectedEntityState`. The job is then retrieved again, to find out whether it has ended.
+- Batches have OpenAI's words and fields on both paths. The response to a cancel of a finished batch is not confirmed.
 
 Sources: Azure/azure-rest-api-specs `AzureOpenAI/authoring/stable/2024-10-21/azureopenai.json` and `OpenAI.v1`;
 openai-python 3.54.0 `lib/azure.py`.
@@ -14,12 +15,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from reconciler.plugin import (
+    BATCH_JOB,
+    FINE_TUNING_JOB,
     Accepted,
     AccountConfig,
     AlreadyOver,
@@ -27,18 +31,23 @@ from reconciler.plugin import (
     Credentials,
     Document,
     JobRef,
+    JobsOfKind,
     Kind,
     PermanentError,
+    Phase,
     ProviderType,
     Rate,
     Transport,
 )
 from reconciler.providers._entra import EntraCredentials
-from reconciler.providers._openai import AZURE_STATUSES, OpenAIJobs
-from reconciler.providers._openai_collection import Dialect, bearer
+from reconciler.providers._openai import AZURE_STATUSES, OPENAI_JOBS, OpenAIJobs
+from reconciler.providers._openai_batches import BATCH_ID_PATTERN, BATCHES, CAPABILITIES, STATUSES, OpenAIBatches
+from reconciler.providers._openai_collection import OpenAICollection, bearer
 from reconciler.providers._openai_service import ID_PATTERN
 
 V1 = "v1"
+BATCH_STATUSES: Mapping[str, Phase] = {**STATUSES, "canceling": Phase.CANCELLING, "canceled": Phase.CANCELLED}
+"""OpenAI's words for batches, and Azure's spelling of two words, which it uses for fine-tuning jobs."""
 
 
 class AzureOptions(Document):
@@ -72,6 +81,14 @@ class AzureOpenAIType:
     option_variables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     finds_credentials = True
     capabilities = Capabilities(can_pause=True, can_list_events=True, can_list_checkpoints=True)
+    kinds: Mapping[str, JobsOfKind] = MappingProxyType(
+        {
+            FINE_TUNING_JOB: JobsOfKind(id_pattern=id_pattern, capabilities=capabilities),
+            BATCH_JOB: JobsOfKind(
+                id_pattern=BATCH_ID_PATTERN, capabilities=replace(CAPABILITIES, has_whole_rows=False)
+            ),
+        }
+    )
     rate = Rate()
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the port's signature
@@ -89,19 +106,23 @@ class AzureOpenAIType:
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
-    ) -> AsyncIterator[OpenAIJobs]:
-        """Open one account. Raises `PermanentError(missing)` if the document names a credential that is missing."""
+    ) -> AsyncIterator[OpenAICollection]:
+        """Open the jobs of one kind. Raises `PermanentError(missing)` if the document names a missing credential."""
         version = AzureOptions.model_validate(config.options).api_version
         has_key = bool(await credentials.token())
-        dialect = Dialect(
-            jobs_path="/openai/v1/fine_tuning/jobs" if version == V1 else "/openai/fine_tuning/jobs",
-            query={} if version == V1 else {"api-version": version},
-            statuses=AZURE_STATUSES,
-            authorise=_key_or_token if has_key else bearer,
-        )
-        jobs = OpenAIJobs if version == V1 else ClassicJobs
-        yield jobs(
-            transport, credentials if has_key else EntraCredentials(config.now, config.account.base_url), dialect
+        jobs_type: type[OpenAICollection] = OpenAIJobs if version == V1 else ClassicJobs
+        dialect = replace(OPENAI_JOBS, statuses=AZURE_STATUSES)
+        if config.account.kind == BATCH_JOB:
+            jobs_type, dialect = OpenAIBatches, replace(BATCHES, statuses=BATCH_STATUSES)
+        yield jobs_type(
+            transport,
+            credentials if has_key else EntraCredentials(config.now, config.account.base_url),
+            replace(
+                dialect,
+                jobs_path=("/openai/v1" if version == V1 else "/openai") + dialect.jobs_path,
+                query={} if version == V1 else {"api-version": version},
+                authorise=_key_or_token if has_key else bearer,
+            ),
         )
 
 

@@ -10,7 +10,8 @@ Its own routes:
   405.
 
 The pass-through needs no licence, and forwards requests and responses unchanged. If OPENAI_API_BASE is set for the
-proxy, its value must not end in `/v1`.
+proxy, its value must not end in `/v1`. Batches are reached only by the pass-through, as `/openai_passthrough`, because
+LiteLLM's own routes for batches report an upstream's partial or cancelled batch as completed.
 
 Sources: litellm 1.109.1 `proxy/fine_tuning_endpoints/endpoints.py`, `llms/{openai,azure}/fine_tuning/handler.py`,
 `llms/litellm_proxy/`; the responses were recorded from litellm 1.106.2.
@@ -25,9 +26,10 @@ from pydantic import Field
 
 from reconciler.plugin import Capabilities, Document, Kind, ProviderType
 from reconciler.providers._openai import AZURE_STATUSES, OPENAI_JOBS
+from reconciler.providers._openai_batches import BATCHES
 from reconciler.providers._openai_collection import Dialect
 from reconciler.providers._openai_errors import ErrorPattern
-from reconciler.providers._openai_service import OpenAIService
+from reconciler.providers._openai_service import BatchService, OpenAIService
 
 KEY_VARIABLE = "LITELLM_PROXY_API_KEY"
 URL_VARIABLE = "LITELLM_PROXY_API_BASE"
@@ -88,6 +90,11 @@ def _pass_through(_: Document) -> Dialect:
     return replace(OPENAI_JOBS, jobs_path="/openai/v1/fine_tuning/jobs", error_patterns=(WRONG_KEY,))
 
 
+def _batches(_: Document) -> Dialect:
+    # `/openai/v1/batches` leads to LiteLLM's own route for batches, which hides some of the upstream's words.
+    return replace(BATCHES, jobs_path="/openai_passthrough/v1/batches", error_patterns=(WRONG_KEY,))
+
+
 LITELLM: ProviderType = OpenAIService(
     name="litellm",
     key_variable=KEY_VARIABLE,
@@ -106,6 +113,7 @@ LITELLM_PASSTHROUGH: ProviderType = OpenAIService(
     id_pattern=LONG_ID_PATTERN,
     address=None,
     dialect=_pass_through,
+    batches=BatchService(dialect=_batches),
     capabilities=Capabilities(
         cancel_is_immediate=True,
         can_pause=True,

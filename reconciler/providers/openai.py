@@ -3,7 +3,10 @@
 Each service is a type of its own, because the variable of a key and the host of the key belong together. For any other
 compatible service, use `openai` with a `baseUrl`, and a credential that the operator has bound to that host.
 
-Sources: openai/openai-openapi `openapi.yaml` (2.3.0); docs.tokenfactory.nebius.com/post-training/how-to-fine-tune.
+The batches of a compatible service with OpenAI's words (Groq, DeepInfra) are reached in the same way.
+
+Sources: openai/openai-openapi `openapi.yaml` (2.3.0); docs.tokenfactory.nebius.com/post-training/how-to-fine-tune, and
+its page on batch inference; groq 1.7.0 `resources/batches.py`.
 """
 
 from __future__ import annotations
@@ -60,7 +63,9 @@ NEBIUS: ProviderType = OpenAIService(
     key_variable="NEBIUS_API_KEY",
     url_variables=(),
     address="https://api.tokenfactory.nebius.com/v1",
-    # Nebius documents lists, jobs and checkpoints. It is not confirmed that it pages and cancels as OpenAI does.
+    # Nebius documents lists, jobs and checkpoints, and lists and cancels of batches. It is not confirmed that it pages,
+    # and cancels jobs, as OpenAI does, nor what a cancelled batch keeps and costs.
     capabilities=Capabilities(can_list_checkpoints=True),
+    batches=BatchService(capabilities=Capabilities()),
 )
 """Nebius Token Factory."""

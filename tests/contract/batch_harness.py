@@ -17,7 +17,7 @@ from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import BatchWorld
 from reconciler.testing import Fault, FaultInjector, account_at, opened
 from reconciler.testing.harness_server import NOW
-from tests.contract.dialects import openai
+from tests.contract.dialects import azure, litellm, openai
 from tests.contract.dialects.translating_app import TranslatingApp
 from tests.contract.harnesses import RULES, Served
 
@@ -114,3 +114,11 @@ class BatchHarness:
 NO_QUEUE = frozenset({Phase.QUEUED})
 OPENAI = BatchService(type="openai", front=openai.OpenAIBatches, path="/v1", lacks=NO_QUEUE)
 NEBIUS = BatchService(type="nebius", front=openai.OpenAIBatches, path="/v1", lacks=NO_QUEUE)
+AZURE_V1 = BatchService(type="azure-openai", front=azure.AzureBatches, lacks=NO_QUEUE)
+AZURE_CLASSIC = BatchService(
+    type="azure-openai",
+    front=azure.AzureClassicBatches,
+    options={"apiVersion": azure.API_VERSION},
+    lacks=NO_QUEUE,
+)
+PASS_THROUGH = BatchService(type="litellm-passthrough", front=litellm.BatchPassThrough, lacks=NO_QUEUE)

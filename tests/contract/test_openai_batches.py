@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.testing import ProviderContract
-from tests.contract.batch_harness import OPENAI, BatchHarness
+from tests.contract.batch_harness import AZURE_CLASSIC, AZURE_V1, NEBIUS, OPENAI, PASS_THROUGH, BatchHarness
 from tests.contract.harnesses import Served
 
 
@@ -14,3 +14,39 @@ class TestOpenAIBatches(ProviderContract):
     def stage(self, served: Served) -> BatchHarness:
         """Return fresh batches behind the server."""
         return BatchHarness(served, OPENAI)
+
+
+class TestNebiusBatches(ProviderContract):
+    """The batches of `nebius` keep the contract with a service that speaks as OpenAI does."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> BatchHarness:
+        """Return fresh batches behind the server."""
+        return BatchHarness(served, NEBIUS)
+
+
+class TestAzureBatches(ProviderContract):
+    """The batches of `azure-openai` keep the contract on the v1 path."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> BatchHarness:
+        """Return fresh batches behind the server."""
+        return BatchHarness(served, AZURE_V1)
+
+
+class TestAzureClassicBatches(ProviderContract):
+    """The batches of `azure-openai` keep the contract on the classic path."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> BatchHarness:
+        """Return fresh batches behind the server."""
+        return BatchHarness(served, AZURE_CLASSIC)
+
+
+class TestPassThroughBatches(ProviderContract):
+    """The batches of `litellm-passthrough` keep the contract."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> BatchHarness:
+        """Return fresh batches behind the server."""
+        return BatchHarness(served, PASS_THROUGH)

@@ -66,6 +66,31 @@ class AzureV1(TranslatingApp):
         return ServiceResponse(status, {"error": {"code": _CODES.get(status, str(status)), "message": message}})
 
 
+class AzureBatches(AzureV1):
+    """The batches on the path `/openai/v1`, in OpenAI's words."""
+
+    inside = "/v1/batches"
+    root = "/openai/v1/batches"
+    verbs = ("", "/cancel")
+
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - as above
+        """Give its codes."""
+        if said.status == 200 or said.body is None:
+            return said
+        code = "notFound" if said.status == 404 else _CODES.get(said.status, "conflict")
+        return ServiceResponse(said.status, {"error": {"code": code, "message": said.body["error"]["message"]}})
+
+
+class AzureClassicBatches(AzureBatches):
+    """The batches on the path with an `api-version`."""
+
+    root = "/openai/batches"
+
+    def has_version(self, request: Request) -> bool:
+        """Whether the query names the version."""
+        return request.query_params.get("api-version") == API_VERSION
+
+
 class AzureClassic(AzureV1):
     """The path with an `api-version`, which cannot pause."""
 

@@ -98,3 +98,16 @@ class PassThrough(TranslatingApp):
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - as above
         """Change nothing."""
         return said
+
+
+class BatchPassThrough(PassThrough):
+    """The pass-through to OpenAI's batches. On `/openai/v1/batches`, the proxy answers with routes of its own."""
+
+    inside = "/v1/batches"
+
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+        """Let in who has the proxy's key, and takes the only path that leads through."""
+        root = "/openai_passthrough/v1/batches"
+        if not request.url.path.startswith(root):
+            return JSONResponse({"detail": "Not Found"}, 404)
+        return SandboxRequest(request.url.path.removeprefix(root), refusal=no_entry(request, self._secret))
