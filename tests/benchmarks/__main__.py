@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: measure, print a table, write JSON. Nothing is asserted: machines differ."""
+"""`python -m tests.benchmarks`: run the benchmarks, print a table and write JSON. Nothing is asserted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spec saved as `cancelled`: how long until the POST arrives at the provider, with a watch on many specs."""
+"""The time from a saved spec to its cancel request at the provider, with a watch over many specs."""
 
 from __future__ import annotations
 

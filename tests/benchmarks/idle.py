@@ -1,4 +1,4 @@
-"""What a watch costs while nothing happens: processor, memory, requests."""
+"""The processor time, memory and requests of a watch while nothing changes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A pass over many jobs, cold and quiet, beside what it can be compared with in the same run.
+"""The duration of a pass over many jobs, the first one and a later one without changes, compared with other clients.
 
-The floor is the list walked with plain sockets and JSON. The official client is used in the two ways that people use
-it: its list, a page of 20 after another, and a retrieve of each job, of which a part is run and its time scaled. None
-of these reads a spec, decides, or writes a status.
+The minimum is the time to read the list with plain sockets and JSON. The official client is used in the two ways that
+users choose: its list, in pages of 20, and a retrieve of each job. Of the retrieves, only a part is run and the time is
+extrapolated. None of these clients reads a spec, decides, or writes a status.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""`python -m tests.benchmarks.vanished`: what a crowd of jobs that vanishes costs, and how long a wanted cancel waits.
+"""`python -m tests.benchmarks.vanished`: the cost of many jobs that vanish at once, and a cancel's delay meanwhile.
 
-An account has many jobs, each with a spec that observes it, and a part of them is gone at the next look. One job that
-is still there is wanted cancelled: before a pass begins, and while the first look of a watch goes on. The account is
-asked as fast as it is by default. `--build NAME=COMMAND`, as often as wanted, puts several builds into one table.
+An account has many jobs, each with a spec that observes it. A part of them is gone at the next observation. A spec
+requests the cancel of one remaining job: before a pass begins, and during the first observation of a watch. The account
+has the default rate limit. `--build NAME=COMMAND` adds another build to the table, and may be repeated.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where things are measured: a sandbox server in a thread of its own, and a directory of specs that name its jobs.
+"""The environment of the benchmarks: a sandbox server in its own thread, and specs that name its jobs.
 
-The server is in the measuring process, so that the moment in which a request arrived is read off the same clock.
+The server is in the measuring process, so that the arrival of a request is measured with the same clock.
 """
 
 from __future__ import annotations

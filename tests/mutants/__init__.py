@@ -1,1 +1,1 @@
-"""Mutants: the code changed in one place at a time, to see whether the unit tests notice."""
+"""Mutation tests: the code is changed in one place at a time, to check that a unit test fails."""

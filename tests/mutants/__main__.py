@@ -1,4 +1,4 @@
-"""`python -m tests.mutants --sample N --seed S [MODULE...]`: try mutants drawn by lot, and tell which survive."""
+"""`python -m tests.mutants --sample N --seed S [MODULE...]`: run random mutants, and print the undetected ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A copy of the checkout that mutmut may write into, and what comes of its mutants there.
+"""A copy of the checkout in which mutmut writes and runs its mutants.
 
-Rules: the checkout itself is never written to; only the unit tests that import the package under trial run. The code is
-imported once for all mutants, so that what runs when it is imported is never tried.
+Rules: the checkout itself is never changed. Only the unit tests that import the tested package are run. The code is
+imported once for all mutants, so mutants of code that runs at import are not tested.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""`python -m tests.mutants.making`: make the mutants in the working directory, as `mutmut run` does when it begins.
+"""`python -m tests.mutants.making`: create the mutants in the working directory, as `mutmut run` does.
 
-A process of its own, because mutmut reads its settings from the working directory when it is imported.
+This is a separate process, because mutmut reads its settings from the working directory when it is imported.
 """
 
 from __future__ import annotations

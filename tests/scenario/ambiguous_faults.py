@@ -1,7 +1,7 @@
-"""What makes a part of an account doubtful, or an answer mean something else than it seems to.
+"""Faults that make a part of an account doubtful, or give a response another meaning than it appears to have.
 
-Rules: as in `injections`. What one function here does is of one job, one list, one clock or one request: whatever else
-the account shows meanwhile is true.
+Rules: as in `injections`. Each function affects one job, one list, one clock or one request. Everything else that the
+account shows meanwhile is true.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ENDS = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 
 def hide_some(simulation: Simulation) -> None:
-    """Let what is asked of a few jobs by their ids be refused, damaged or not answered, once or for long."""
+    """Let requests for a few jobs by ID be refused, damaged or left without a response, once or for a long time."""
     provider = any_provider(simulation)
     jobs = _jobs(simulation, provider)
     some = simulation.rng.sample(jobs, k=min(len(jobs), simulation.rng.choice([1, 1, 2, 3])))
@@ -51,12 +51,12 @@ def hide_some(simulation: Simulation) -> None:
 
 
 def delete_some(simulation: Simulation) -> None:
-    """Let somebody delete a job or two at the provider, but never all of them."""
+    """Delete one or two jobs at the provider, as another user does, but never all of them."""
     _delete(simulation, any_provider(simulation), simulation.rng.choice([1, 1, 2]))
 
 
 def delete_a_crowd(simulation: Simulation) -> None:
-    """Let somebody delete many jobs at the provider, and want one of those that are left cancelled."""
+    """Delete many jobs at the provider, as another user does, and request the cancel of a remaining one."""
     provider = any_provider(simulation)
     left = _delete(simulation, provider, simulation.rng.choice([2, 12, 24]))
     wanted = [
@@ -70,7 +70,7 @@ def delete_a_crowd(simulation: Simulation) -> None:
 
 
 def _delete(simulation: Simulation, provider: Provider, count: int) -> set[str]:
-    """Delete so many jobs, if enough are there. Returns the ids of those that are left."""
+    """Delete this many jobs if there are enough. Return the IDs of the remaining ones."""
     now = simulation.clock.now()
     there = [
         each for each in _jobs(simulation, provider) if simulation.history.truth(provider.name, each, now) != ABSENT
@@ -83,14 +83,14 @@ def _delete(simulation: Simulation, provider: Provider, count: int) -> set[str]:
 
 
 def end_before_cancels(simulation: Simulation) -> None:
-    """Let the jobs of the next cancels end, or be cancelled by somebody else, right before these arrive."""
+    """Let the jobs of the next cancels end, or be cancelled by another user, right before the cancels arrive."""
     provider = any_provider(simulation)
     provider.overtakers += [simulation.rng.choice(_ENDS) for _ in range(simulation.rng.randrange(1, 3))]
     simulation.note_event("to end before our cancels", f"{provider.name}: {', '.join(provider.overtakers)}")
 
 
 def answer_oddly(simulation: Simulation) -> None:
-    """Answer the next requests for a change with 2xx and no job: they were taken, or they were not."""
+    """Respond to the next changes with 2xx and no job. Some of these changes take effect, and others do not."""
     provider = any_provider(simulation)
     response_fault = ResponseFault(
         simulation.rng.choice([*ODDLY_TAKEN, *ODDLY_TAKEN, REFUSED_IN_200]), simulation.rng.randrange(1, 5)
@@ -100,7 +100,7 @@ def answer_oddly(simulation: Simulation) -> None:
 
 
 def hide_the_time(simulation: Simulation) -> None:
-    """Give a job that is to go on a limit, and let its provider tell no time for long, or a wrong or absurd one."""
+    """Add a limit to a job that should continue, and let its provider report no time, a wrong one or an absurd one."""
     provider = any_provider(simulation)
     going_on = [
         each for each in simulation.revision.job_specs if each.account == provider.name and each.desired != "cancelled"
@@ -118,7 +118,7 @@ def hide_the_time(simulation: Simulation) -> None:
 
 
 def garble_lists(simulation: Simulation) -> None:
-    """Let the lists hold rows that cannot be read."""
+    """Add unreadable rows to the lists."""
     provider = any_provider(simulation)
     provider.response_faults.append(
         ResponseFault("garbled-rows", simulation.rng.choice([3, _LASTING]), simulation.rng.randrange(100))
@@ -127,7 +127,7 @@ def garble_lists(simulation: Simulation) -> None:
 
 
 def hold_lists_back(simulation: Simulation) -> None:
-    """Let all lists show what was, while a retrieve shows what is."""
+    """Let all lists show an earlier state, while a retrieve shows the current one."""
     provider = any_provider(simulation)
     rule = {"fault": "stale-read", "on": "list", "for": simulation.rng.choice(["5m", "2h"]), "times": _LASTING}
     provider.faults.add(FAULTS.validate_python([rule]))
@@ -135,7 +135,7 @@ def hold_lists_back(simulation: Simulation) -> None:
 
 
 def cancel_behind_a_list(simulation: Simulation) -> None:
-    """Let somebody else cancel some jobs while lists show what was before, and then want them cancelled."""
+    """Cancel some jobs as another user does, while lists show an earlier state, and then request their cancel."""
     provider, now = any_provider(simulation), simulation.clock.now()
     hold_lists_back(simulation)
     running = [
@@ -152,13 +152,13 @@ def cancel_behind_a_list(simulation: Simulation) -> None:
 
 
 class RefusedThenCancelled:
-    """A job whose cancels the provider refuses, until somebody else cancels it and its spec wants it to run again."""
+    """A job whose cancels the provider refuses, until another user cancels it and its spec desires `running` again."""
 
     def __init__(self) -> None:
         self._job_spec: JobSpec | None = None
 
     def refuse(self, simulation: Simulation) -> None:
-        """Want a job gone that goes on, and let the provider refuse that."""
+        """Request the cancel of a running job, and let the provider refuse it."""
         provider, now = any_provider(simulation), simulation.clock.now()
         ours = [each for each in simulation.revision.valid() if each.account == provider.name]
         going_on = [each for each in ours if simulation.history.truth(provider.name, each.job_id, now) in UNFINISHED]
@@ -170,7 +170,7 @@ class RefusedThenCancelled:
         self._want(simulation, "cancelled")
 
     def cancel(self, simulation: Simulation) -> None:
-        """Let somebody else cancel it."""
+        """Cancel the job as another user does."""
         if self._job_spec is not None:
             with suppress(UnknownJobError, InvalidRequestError):
                 provider = simulation.providers[self._job_spec.account]
@@ -178,7 +178,7 @@ class RefusedThenCancelled:
                 simulation.note_event("somebody cancels after a refusal", f"{provider.name}/{self._job_spec.job_id}")
 
     def keep(self, simulation: Simulation) -> None:
-        """Want it to run again."""
+        """Change the desired state of the job back to running."""
         if self._job_spec is not None:
             self._want(simulation, "running")
 
@@ -189,7 +189,7 @@ class RefusedThenCancelled:
 
 
 def _jobs(simulation: Simulation, provider: Provider) -> list[str]:
-    """Return the jobs of an account that specs name and that there are."""
+    """Return the existing jobs of an account that specs name."""
     named = {each.job_id for each in simulation.revision.job_specs if each.account == provider.name}
     return sorted(named & provider.world.ids())
 

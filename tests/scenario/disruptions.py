@@ -1,4 +1,4 @@
-"""Disruptions of a watch for some time, as a history records them. Oracles with deadlines excuse what they delay."""
+"""The disruptions of a watch that a history records. Oracles with deadlines take their duration into account."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The same end, reached without any of the trouble: a run must end where one does that only sees its last specs.
+"""The same run without faults: a run must end in the state of a run that only reads its last specs.
 
-A fresh process on an empty disk takes over the world as it is when the trouble ends, and the two runs are compared.
+A new process with an empty disk starts with the world that the faults left. Then the two runs are compared.
 """
 
 from __future__ import annotations

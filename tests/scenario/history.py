@@ -1,7 +1,7 @@
-"""What happened in one run, as it happened: the only thing that the oracles are shown.
+"""The events of one run. The oracles get nothing else.
 
-Rules: a record says what was, never whether it was right; the truth about a job is the world's, at any moment that
-has been. Everything prints as one readable line.
+Rules: a record contains what happened, and never whether it was right. The true state of a job at any earlier time is
+that of the world. Everything prints as one readable line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Injections into a run: one function for each thing that people, providers and disks do.
+"""Injections into a run: one function for each action of people, providers and disks.
 
-Rules: each takes the simulation, changes one thing and records it; what it picks comes from the simulation's random
-source; one that finds nothing to act on does nothing.
+Rules: each function takes the simulation, changes one thing and records it. Its choices come from the simulation's
+random source. A function that finds nothing to change does nothing.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Deliberate bugs, planted one at a time, and what catches each: proof that the proofs bite.
+"""Plant deliberate bugs, one at a time, and record which test detects each: evidence that the tests are effective.
 
-Run it from the checkout: `python -m tests.scenario.plant_bugs [--seeds 60] [--only WORDS] [--write]`. Each bug of
-`bugs` is put into a copy of the package; the exhaustive walk (where the bug is in what it walks), the simulator's tests
-and seed after seed are run against that copy. It ends with a table, which `--write` puts into `.github/PROOFS.md`, and
-fails if any bug goes unnoticed.
+Run it from the checkout: `python -m tests.scenario.plant_bugs [--seeds 60] [--only WORDS] [--write]`. It puts each bug
+of `bugs` into a copy of the package, and runs these against the copy: the exhaustive walk (if the bug is in code that
+it covers), the simulator's tests, and random seeds. It prints a table, which `--write` writes to `.github/PROOFS.md`,
+and fails if a bug is not detected.
 """
 
 from __future__ import annotations

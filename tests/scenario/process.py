@@ -1,7 +1,7 @@
-"""One process of ours: the real loop and adapters over the simulated disk and world, until it ends or is killed.
+"""One process of the product: the real loop and adapters over the simulated disk and world.
 
-Rules: whatever leaves the process passes `ProcessLife.effect` first, which kills it when its time has come; a dead
-process does nothing more, whatever its `finally` clauses try.
+Rules: every effect of the process calls `ProcessLife.effect` first, which kills the process at the chosen effect. A
+dead process does nothing more, not even in its `finally` clauses.
 """
 
 from __future__ import annotations

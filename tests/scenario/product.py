@@ -1,7 +1,7 @@
 """The product, as the simulation drives it: only this module starts and stops its loop, and reads its health.
 
-Rules: what the product reports goes into the history in the words of its users; only the simulation knows this module,
-so that another loop can take this one's place.
+Rules: the history records what the product reports, in the words of the user interface. Only the simulation uses this
+module, so that another loop can be simulated instead.
 """
 
 from __future__ import annotations

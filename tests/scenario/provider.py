@@ -1,7 +1,7 @@
-"""The provider side: a world behind an API, with faults between it and us.
+"""The provider of a run: a world behind an API, with faults between the API and the product.
 
-Rules: what the sandbox can do wrong, its own rules do (`CountedFaults` only counts them); what goes wrong around it is
-a `ResponseFault`, done here to whole answers. Every request is noted with what truly went back.
+Rules: the sandbox's own rules cause the faults that it supports, and `CountedFaults` only counts them. Any other fault
+is a `ResponseFault`, which this module applies to whole responses. Every request is recorded with its true response.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The branch that statuses are published to, as one process reaches it: it may be away, or slow.
+"""The branch to which one process publishes statuses: it may be unreachable or slow.
 
-Rules: what stands there is what others can read, and outlives every process; each push is an effect of its process.
+Rules: the branch contains what others can read, and outlives every process. Each push is an effect of its process.
 """
 
 from __future__ import annotations

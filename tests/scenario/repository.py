@@ -1,7 +1,7 @@
-"""The specs as the people of a run write them: what they mean is known here, because it was meant, not parsed.
+"""The specs that the people of a run write. Their meaning is recorded when they are written, and not parsed.
 
-Rules: nothing of the product is asked what a document says. A revision knows, for each job of the world, what a valid
-document of that moment wants of it.
+Rules: the product's code is not used to interpret a document. A revision records, for each job of the world, what a
+valid document at that time desires.
 """
 
 from __future__ import annotations

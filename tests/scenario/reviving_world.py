@@ -1,4 +1,4 @@
-"""A world in which more happens than can be declared: jobs end, vanish and run again when nobody expects it."""
+"""A world with events that cannot be declared: jobs end, vanish and run again unexpectedly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs seeds and checks each with the oracles, in as many processes as there are processors."""
+"""Runs seeds and checks each with the oracles, in one process for each processor."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A run from a seed: which jobs there are, what is wanted of them, what goes wrong, and when we look.
+"""A run from a seed: its jobs, their desired states, the faults, and the times of the passes.
 
-Rules: a seed is a run, forever; every run ends without faults for long
-enough that everything settles, and then with a time in which nothing may change.
+Rules: a seed always produces the same run. Every run ends without faults for long enough that everything settles, and
+then with a time in which nothing may change.
 """
 
 from __future__ import annotations

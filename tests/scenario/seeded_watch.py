@@ -1,7 +1,7 @@
-"""A watch from a seed: hours of the loop that runs forever, while people edit and things go wrong and right again.
+"""A watch from a seed: hours of the continuous loop, while people edit specs and faults begin and end.
 
-Rules: as in `seeded_run`, a seed is a run, forever. Trouble comes and ends by itself; after it comes a calm that is
-long enough for everything to settle. Processes are stopped, killed and begun anew in between.
+Rules: as in `seeded_run`, a seed always produces the same run. Every fault ends by itself. After the last one there is
+enough time for everything to settle. Processes are stopped, killed and started again in between.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A simulated run: the machine, the providers, the people, and virtual time, which is the event loop's.
 
-Rules: every event is recorded; there is one random source, so that a seed determines a run; every run ends, because
-its steps are a list.
+Rules: every event is recorded. There is one random source, so that a seed determines a run. Every run ends, because its
+steps are a list.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class RunToCompletion:
 
 @dataclass(frozen=True, slots=True)
 class RunWatch:
-    """A watch, in a process of its own, for so long. If its machine goes down, it begins again when that is back."""
+    """A watch, in its own process, for this long. It starts again when its machine has been down."""
 
     seconds: float
 
@@ -93,7 +93,7 @@ Step = Sleep | Pass | RunToCompletion | RunWatch | CrashAfter | EndFaults | Expe
 
 @dataclass(frozen=True, slots=True)
 class TimedInjection:
-    """What a person does, or a fault, at a given time."""
+    """An action of a person, or a fault, at a given time."""
 
     after_s: float
     do: Callable[[Simulation], None]
@@ -161,7 +161,7 @@ class Simulation:
         self.edit("the first commit", scenario.revision)
 
     def edit(self, what: str, revision: Revision) -> None:
-        """Change the specs. A notifier that drops changes tells no process."""
+        """Change the specs. If the notifier drops changes, no process is notified."""
         self.history.events.append(Edited(self.clock.now(), what, revision))
         before, after = self._files, revision.files()
         self.revision, self._files = revision, after
@@ -173,7 +173,7 @@ class Simulation:
         self.notifier.notify()
 
     def tamper(self, path: str, what: str, data: bytes | None) -> None:
-        """Change a status file from outside; None removes it."""
+        """Change a status file, as another process does. None removes it."""
         self.history.events.append(Tampered(self.clock.now(), path, what, data))
         if data is None:
             self.machine.disk.drop(STATUSES / path)
@@ -181,11 +181,11 @@ class Simulation:
             self.machine.disk.put(STATUSES / path, data)
 
     def note_event(self, kind: str, what: str) -> None:
-        """Record a fault, or what another person does."""
+        """Record a fault, or an action of another person."""
         self.history.events.append(ExternalEvent(self.clock.now(), kind, what))
 
     def statuses(self) -> dict[str, bytes]:
-        """Return the status tree as it stands."""
+        """Return the current status tree."""
         return statuses_on(self.machine.disk, STATUSES)
 
     def start_process(self) -> ProcessLife:
@@ -195,13 +195,13 @@ class Simulation:
         return self.life
 
     def take_asked(self) -> frozenset[str]:
-        """Return the names of the specs whose next attempt a person wants now, once each."""
+        """Return the names of the specs whose next attempt a person requested, and forget them."""
         asked = frozenset(self.asked)
         self.asked.clear()
         return asked
 
     def later(self, seconds: float, do: Callable[[], object]) -> None:
-        """Let something happen after a while, whatever has become of our process by then."""
+        """Call a function after a delay, even if the process has ended by then."""
         asyncio.get_running_loop().call_later(seconds, do)
 
     def end_faults(self) -> None:
@@ -225,9 +225,9 @@ class Simulation:
 
 
 class _Loop(looptime.LoopTimeEventLoop, asyncio.SelectorEventLoop):
-    """Virtual time that creeps: each look at the clock takes a nanosecond, as looks at real ones do.
+    """Virtual time that advances by a nanosecond whenever the clock is read, as real time does.
 
-    On a clock that stands still, whoever waits for less than a float can tell apart would wait forever.
+    If the clock stood still, a wait that is shorter than the resolution of a float would never end.
     """
 
     _crept_s = 0.0
@@ -316,7 +316,7 @@ async def _step(simulation: Simulation, product: Product, step: Step) -> None:
 
 
 async def _watch(simulation: Simulation, product: Product, seconds: float, steps: deque[Step]) -> None:
-    """Watch for so long, in this process and in those that replace it."""
+    """Watch for this long, in this process and in those that replace it."""
     loop, history = asyncio.get_running_loop(), simulation.history
     until = loop.time() + seconds
 

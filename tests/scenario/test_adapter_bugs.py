@@ -1,4 +1,4 @@
-"""Bugs in adapters: one harms the question that it was met in, and neither another job nor another account."""
+"""Bugs in adapters: a bug affects only the call in which it occurs, and no other job or account."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ BUG = f"a bug in its provider type: KeyError in test_adapter_bugs.py, line {FIRS
 
 @dataclass(frozen=True, slots=True)
 class BuggyAccounts(TwoAccounts):
-    """The two accounts as they are opened; with `is_slow_shut` the second one cannot be, by a bug."""
+    """The two opened accounts. With `is_slow_shut`, a bug prevents the second one from being opened."""
 
     is_slow_shut: bool = False
 
@@ -83,7 +83,7 @@ class BuggyAccounts(TwoAccounts):
 
 @dataclass(slots=True)
 class Scene:
-    """A checkout in which all jobs of both accounts are to be cancelled, but for those that are to be observed."""
+    """A checkout whose specs request the cancel of all jobs of both accounts, except those that are only observed."""
 
     checkout: Checkout
     main: Buggy
@@ -93,7 +93,7 @@ class Scene:
 
     @classmethod
     def of(cls, root: Path, running: int, *, is_slow_shut: bool = False) -> Scene:
-        """Return a scene with so many running jobs in the first account, and one in the second."""
+        """Return a scene with this many running jobs in the first account, and one in the second."""
         clock = VirtualClock()
         main = Buggy(clock, {f"ftjob-{number:02}": Phase.RUNNING for number in range(running)})
         slow = Jobs(clock, {SLOW_ID: Phase.RUNNING})
@@ -105,7 +105,7 @@ class Scene:
         return cls(checkout, main, BuggyAccounts(main, slow, is_slow_shut))
 
     def run(self, passes: int = 2) -> list[Report]:
-        """Make passes, a minute apart. Returns their reports."""
+        """Make passes, a minute apart. Return their reports."""
 
         async def main() -> list[Report]:
             runtime = Runtime(
@@ -129,11 +129,11 @@ class Scene:
             return runner.run(main())
 
     def status(self, name: str) -> JobStatus:
-        """Return what is told of a job."""
+        """Return what the report contains about a job."""
         return self.checkout.status(name)
 
     def is_accepted(self, name: str) -> bool:
-        """Whether the request for a job is on record as accepted."""
+        """Return whether the request for a job is recorded as accepted."""
         receipt = self.status(name).open_receipt
         return receipt is not None and receipt.accepted_at is not None
 

@@ -1,4 +1,4 @@
-"""Doubt stays where it arose: whatever jobs of an account cannot be seen, all others are decided as ever."""
+"""A doubtful job affects no other job: jobs that can be observed are decided normally."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ TROUBLES: Mapping[str, dict[str, Any]] = {
 
 
 def subsets(names: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """Yield every selection of the jobs but for all of them."""
+    """Yield every selection of the jobs except the full one."""
     return chain.from_iterable(combinations(names, count) for count in range(1, len(names)))
 
 
 def want(simulation: Simulation) -> None:
-    """Let each spec want what it is to want."""
+    """Set the desired state of each spec."""
     job_specs = tuple(replace(each, desired=WANTED[each.job_id[-1]]) for each in simulation.revision.job_specs)
     simulation.edit("all want something", replace(simulation.revision, job_specs=job_specs))
 
 
 def a_run(job_specs: tuple[JobSpec, ...], *troubles: TimedInjection) -> Scenario:
-    """See all jobs, and then want something of each."""
+    """Observe all jobs, and then request a change of each."""
     steps = [Pass(), Sleep(61.0), *every(61.0, 4)]
     return a_scenario(*job_specs, steps=steps, schedule=[*troubles, TimedInjection(BEGINS_S, want)])
 
 
 def outcome(history: History, name: str) -> tuple[str, str, list[int]]:
-    """Return what became of a job: its phase, its reason, and when it was asked to stop."""
+    """Return the result of a job: its phase, its reason, and the times of its cancel requests."""
     times = [round(each.total_seconds()) for each in cancels(history, f"ftjob-{name}")]
     return last_status(history, f"job-{name}")["status"]["phase"], reason(history, f"job-{name}"), times
 
@@ -69,14 +69,14 @@ CROWD = tuple(a_job_spec(f"ftjob-{number:02}", "observed") for number in range(2
 
 
 def stopped(name: str, after_s: float) -> TimedInjection:
-    """Return a commit that wants one job cancelled."""
+    """Return a commit that requests the cancel of one job."""
     return TimedInjection(
         after_s, lambda simulation: simulation.edit("stop", simulation.revision.changed(name, desired="cancelled"))
     )
 
 
 def vanishing(after_m: int) -> dict[str, Any]:
-    """The life of a job, an hour old as the run begins, of which its provider knows nothing from then on."""
+    """Return the life of a job that is an hour old when the run begins, and unknown to its provider from then on."""
     return {"life": [{"phase": "running", "for": f"{60 + after_m}m"}, {"phase": "absent"}]}
 
 

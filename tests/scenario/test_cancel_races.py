@@ -1,4 +1,4 @@
-"""What a provider refuses because the job is over, or takes without showing it, is told as what it was."""
+"""Cancels that the provider refuses because the job has ended, or accepts without showing them."""
 
 from __future__ import annotations
 

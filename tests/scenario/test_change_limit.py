@@ -1,4 +1,4 @@
-"""The guard's hour, in virtual time, while the specs change under it."""
+"""The guard's limit for each hour, in virtual time, while the specs change."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Change = Callable[[tuple[JobSpec, ...]], tuple[JobSpec, ...]]
 
 
 def other_jobs(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
-    """Let the specs whose jobs were cancelled name the other two, which may have had specs of their own."""
+    """Let the specs whose jobs were cancelled name the other two jobs, which may have had their own specs."""
     return tuple(replace(job_spec, job_id=job_id) for job_spec, job_id in zip(job_specs, SECOND, strict=False))
 
 
 def other_specs(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
-    """Let those specs go, and want of the other two what they wanted."""
+    """Delete those specs, and request the same changes of the other two jobs."""
     return tuple(replace(job_spec, desired="cancelled") for job_spec in job_specs[2:])
 
 
 def other_names(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
-    """Let the other two take the names of those specs."""
+    """Rename the other two specs to the names of those specs."""
     return tuple(
         replace(job_spec, name=before.name, file=before.file, desired="cancelled")
         for job_spec, before in zip(job_specs[2:], job_specs, strict=False)
@@ -41,7 +41,7 @@ def other_names(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
 
 
 def played(change: Change, specs: int) -> History:
-    """Cancel as many jobs as the guard allows in an hour, then change the specs so that two more are wanted."""
+    """Cancel as many jobs as the guard allows in an hour, then request two more cancels."""
 
     def edit(simulation: Simulation) -> None:
         simulation.edit("others", replace(simulation.revision, job_specs=change(simulation.revision.job_specs)))

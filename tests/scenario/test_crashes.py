@@ -41,7 +41,7 @@ def undisturbed_endings() -> dict[str, tuple[str, str]]:
 
 
 def problems(point: tuple[int, int]) -> list[str]:
-    """Crash before one effect, with one choice of what the disk forgets; return what is wrong then."""
+    """Crash before one effect, with one choice of the data that the disk loses. Return the problems that result."""
     effect, loss = point
     history = simulate(crashed_before(effect, REFERENCE, loss))
     found = verdict(history, ALWAYS)

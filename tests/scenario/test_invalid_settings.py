@@ -15,7 +15,7 @@ PASSES = (*every(61.0, 20), Pass())
 
 
 def broken_from_the_start(*schedule: TimedInjection) -> Scenario:
-    """Three jobs under Settings that are not valid: of one a cancel is due, of one a pause, of one nothing."""
+    """Three jobs with invalid Settings. One is to be cancelled, one is to be paused, and one is to stay as it is."""
     scenario = a_scenario(
         a_job_spec("ftjob-a", "cancelled"),
         a_job_spec("ftjob-b", "running"),
@@ -27,7 +27,7 @@ def broken_from_the_start(*schedule: TimedInjection) -> Scenario:
 
 
 def standings(history: History, name: str) -> list[str]:
-    """How a job stood after each pass."""
+    """Return the state of a job after each pass."""
     trees = [read(each.statuses[f"{name}.yaml"]) for each in history.events if isinstance(each, PassEnded)]
     return [standing(tree) for tree in trees if tree]
 

@@ -1,4 +1,4 @@
-"""Long watches in virtual time, over the real transport: how much is asked, and how much is written."""
+"""Long watches in virtual time, with the real transport: the number of requests and of writes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Record = Callable[[str, object], None]
 
 
 def a_job(number: int) -> dict[str, object]:
-    """Return a job of a long day: some have ended, most run, some wait in the queue; they end at all hours."""
+    """Return a job of a long day. Some jobs have ended, most run, some are queued, and they end at different hours."""
     life: list[dict[str, str]] = [{"phase": "running", "for": f"{2 + number % 47}h"}, {"phase": "succeeded"}]
     if number % 6 == 0:
         life = [{"phase": "succeeded"}]
@@ -62,7 +62,7 @@ def a_watch(
 
 
 def cancelled(after_s: float, number: int) -> TimedInjection:
-    """Return a commit that wants one job cancelled."""
+    """Return a commit that requests the cancel of one job."""
 
     def commit(simulation: Simulation) -> None:
         simulation.edit(f"cancel {number}", simulation.revision.changed(f"job-{number:03}", desired="cancelled"))
@@ -71,7 +71,7 @@ def cancelled(after_s: float, number: int) -> TimedInjection:
 
 
 def outages(seconds: float, seed: int) -> Iterator[TimedInjection]:
-    """Yield troubles of every kind that asks for patience, with and without an end in sight, and good hours between."""
+    """Yield faults of every kind that delays requests, with and without a known end, and hours without faults."""
     rng = random.Random(seed)  # noqa: S311  a seed is a run
     at = 0.0
     while at < seconds:
@@ -92,7 +92,7 @@ def outages(seconds: float, seed: int) -> Iterator[TimedInjection]:
 
 
 def moments_of(history: History) -> list[float]:
-    """Return when requests arrived, in seconds."""
+    """Return the times at which requests arrived, in seconds."""
     return [
         (each.at - history.began_at).total_seconds() for each in history.events if isinstance(each, ProviderRequest)
     ]
@@ -108,7 +108,7 @@ def busiest_minute(moments: list[float]) -> int:
 
 
 def overdrawn(moments: list[float], rate: Rate) -> float:
-    """Return by how many requests a bucket of that rate would have run over at the worst moment; at most 0 is well."""
+    """Return by how many requests a token bucket of this rate was exceeded. At most 0 means not at all."""
     level = most = 1.0
     for before, after in pairwise(moments):
         level = max(0.0, level - (after - before) * rate.requests_per_second) + 1

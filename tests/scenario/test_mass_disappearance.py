@@ -15,7 +15,7 @@ BACK_S = 1500.0
 
 
 def vanishing(after_m: int) -> dict[str, Any]:
-    """The life of a job, an hour old as the run begins, of which its provider knows nothing from then on."""
+    """Return the life of a job that is an hour old when the run begins, and unknown to its provider from then on."""
     return {"life": [{"phase": "running", "for": f"{60 + after_m}m"}, {"phase": "absent"}]}
 
 

@@ -1,4 +1,4 @@
-"""`--once` in virtual time: how long it goes on, for what, and what it says when a clock runs out."""
+"""`--once` in virtual time: how long it runs, what it waits for, and what it reports when a clock expires."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class World:
 
     @classmethod
     def of(cls, root: Path, *, main: int = 0, slow: int = 0) -> World:
-        """Return a world with so many running jobs in each account."""
+        """Return a world with this many running jobs in each account."""
         clock = VirtualClock()
         jobs = Jobs(clock, {f"ftjob-{number}": Phase.RUNNING for number in range(main)})
         others = Jobs(clock, {f"ftjob-slow-{number}": Phase.RUNNING for number in range(slow)})
@@ -49,7 +49,7 @@ class World:
         return cls(checkout, jobs, others)
 
     def run(self, *, wait_s: float | None, timeout_s: float) -> tuple[Report, float]:
-        """Run to the end. Returns the report, and after how many seconds that was."""
+        """Run to the end. Return the report and the duration in seconds."""
 
         async def main() -> tuple[Report, float]:
             accounts, clock = TwoAccounts(self.main, self.slow), self.main.clock

@@ -41,7 +41,7 @@ def want_all_cancelled(simulation: Simulation) -> None:
 
 
 def during(trouble: TimedInjection, job_specs: tuple[JobSpec, ...]) -> History:
-    """Look once while all is well; then comes trouble, for half an hour, and everything is to be cancelled."""
+    """Make one pass without faults, then begin a fault of half an hour and request every cancel."""
     schedule = [trouble, TimedInjection(31.0, want_all_cancelled), healed(1800.0)]
     return simulate(
         a_scenario(*job_specs, steps=[Pass(), Sleep(61.0), *every(61.0, 20), *every(300.0, 8)], schedule=schedule)

@@ -1,4 +1,4 @@
-"""What an oracle excuses after a crash: only what is said of the attempt that the crash left open."""
+"""What an oracle accepts after a crash: only a statement about the attempt that the crash left open."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def keep_it(simulation: Simulation) -> None:
 
 
 def crashed_before(effect: str, *schedule: TimedInjection) -> History:
-    """A run in which the machine goes down right before the first effect of that name; somebody else ends the job."""
+    """A run whose machine goes down right before the first effect with this name. Another user ends the job."""
     others = (TimedInjection(ENDED_AT_S, cancelled_elsewhere), TimedInjection(KEPT_AT_S, keep_it))
     for effects in count():
         steps: tuple[Step, ...] = (CrashAfter(effects), *every(61.0, 4))
@@ -37,7 +37,7 @@ def crashed_before(effect: str, *schedule: TimedInjection) -> History:
 
 
 def with_another_reason(history: History, old: str, new: str) -> History:
-    """The same run, had we written another reason."""
+    """Return the same run with another reason in its status."""
     return replace(history, events=[_reworded(each, old, new) for each in history.events])
 
 

@@ -1,4 +1,4 @@
-"""What people change while requests wait for their turn holds for each of them that has not left."""
+"""A change of the documents also applies to every request that still waits to be sent."""
 
 from __future__ import annotations
 

@@ -34,13 +34,13 @@ def cancel(simulation: Simulation) -> None:
 
 
 def a_run(desired: str = "cancelled", *schedule: TimedInjection, passes: int = 8) -> Scenario:
-    """Cancel a job, see it ended, and then let it run again."""
+    """Cancel a job, let it end, and then let it run again."""
     usual = schedule or (TimedInjection(BACK_S, revive),)
     return a_scenario(a_job_spec("ftjob-a", desired), *OTHERS, steps=[*every(61.0, passes), Pass()], schedule=usual)
 
 
 def looks_at_it(history: History) -> list[int]:
-    """In which passes the job itself was asked for."""
+    """Return the passes in which the job itself was retrieved."""
     passes, found = -1, []
     for event in history.events:
         passes += isinstance(event, PassStarted)
@@ -50,7 +50,7 @@ def looks_at_it(history: History) -> list[int]:
 
 
 def reasons(history: History) -> list[tuple[str, str]]:
-    """Phase and reason of each entry of its status's history, oldest first."""
+    """Return the phase and reason of each entry of the status's history, oldest first."""
     entries = reversed(last_status(history, "job-a")["status"]["history"])
     return [(each["phase"], each["reason"]) for each in entries]
 

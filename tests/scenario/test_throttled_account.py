@@ -26,7 +26,7 @@ Record = Callable[[str, object], None]
 
 
 def throttled(hint: Hint, specs: tuple[JobSpec, ...], passes: int) -> History:
-    """Play ten minutes with a provider that allows two requests a second."""
+    """Run for ten minutes with a provider that allows two requests a second."""
 
     def limit(simulation: Simulation) -> None:
         simulation.providers["one"].limit = LimitedProvider(2.0, hint)

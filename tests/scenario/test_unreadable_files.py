@@ -1,4 +1,4 @@
-"""A disk that answers wrongly for a moment: what could not be read is unknown, which is not none."""
+"""A disk with errors for a moment: a file that could not be read is unknown, not missing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ THREE_AN_HOUR = ChangeLimits(max_cancels=3, max_cancel_percent=0, max_cancels_ab
 def refusing(
     asked: Callable[[Path], bool], number: int = errno.EIO, *, from_s: float, until_s: float
 ) -> Iterable[TimedInjection]:
-    """Yield what lets the disk refuse these paths from one moment to another."""
+    """Return injections that make the disk refuse these paths from one time to another."""
 
     def begin(simulation: Simulation) -> None:
         simulation.machine.refuse = lambda path: number if asked(path) else None
@@ -43,7 +43,7 @@ def refusing(
 
 
 def wanting(simulation: Simulation, *names: str) -> None:
-    """Let these specs want their jobs cancelled from now on."""
+    """Change these specs so that they request the cancel of their jobs."""
     revision = simulation.revision
     for name in names:
         revision = revision.changed(name, desired="cancelled")
@@ -51,7 +51,7 @@ def wanting(simulation: Simulation, *names: str) -> None:
 
 
 def pass_at(history: History, index: int) -> PassEnded:
-    """Return how a pass ended."""
+    """Return the result of a pass."""
     return [each for each in history.events if isinstance(each, PassEnded)][index]
 
 
@@ -59,7 +59,7 @@ def pass_at(history: History, index: int) -> PassEnded:
 
 
 def one_refused(scenario: Scenario, number: int, wanted: int) -> tuple[History, int]:
-    """Play a plan in which the n-th read fails. Returns it, and how many reads it took."""
+    """Run a plan in which the n-th read fails. Return the run, and the number of its reads."""
     count = 0
 
     def refuse(_: Path) -> int | None:
@@ -74,7 +74,7 @@ def one_refused(scenario: Scenario, number: int, wanted: int) -> tuple[History, 
 
 
 def problems(point: tuple[int, int, dict[str, tuple[str, str]], int]) -> list[str]:
-    """Refuse one read, with one error; return what is wrong then."""
+    """Refuse one read, with one error. Return the problems that result."""
     number, wanted, ending, requests = point
     history, _ = one_refused(LONGER, number, wanted)
     found = verdict(history, ALWAYS)
@@ -112,7 +112,7 @@ def test_a_failed_read_loses_no_receipt_and_repeats_no_request(
 
 
 def six_jobs(schedule: Iterable[TimedInjection], passes: int = 4) -> Scenario:
-    """Return a run in which three of six jobs are cancelled at once, and the others are wanted so a minute later."""
+    """Return a run of six jobs: the cancel of three is requested at once, and that of the others a minute later."""
     first = [a_job_spec(f"ftjob-{name}", "cancelled", file=f"team/job-{name}.yaml") for name in "abc"]
     later = [a_job_spec(f"ftjob-{name}", "running", file=f"other/job-{name}.yaml") for name in "def"]
     scenario = a_scenario(
@@ -212,7 +212,7 @@ def test_an_outage_keeps_its_start_time_while_its_provider_status_is_unreadable(
 
 
 def away_then(asked: Callable[[Path], bool]) -> list[TimedInjection]:
-    """Let a status of a provider stand there, and then be out of reach."""
+    """Write the status of a provider, and make it unreadable later."""
 
     def put(simulation: Simulation) -> None:
         simulation.tamper("_providers/one.yaml", "put", b"apiVersion: jobs.reconciler/v1\n")

@@ -1,4 +1,4 @@
-"""Days of a watch in virtual time: how often it asks and writes, what it survives, and how it stops."""
+"""Days of a watch in virtual time: how often it sends requests and writes, what it survives, and how it stops."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ spec: {suspend: true}
 
 @dataclass(slots=True)
 class Jobs:
-    """An account whose jobs run until they are cancelled; `trouble` may raise or wait before any answer.
+    """An account whose jobs run until they are cancelled. `trouble` may raise or wait before any response.
 
-    With `is_cancel_lost` a cancel is accepted and has no effect.
+    With `is_cancel_lost`, a cancel is accepted and has no effect.
     """
 
     clock: VirtualClock
@@ -117,7 +117,7 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True)
 class TwoAccounts:
-    """The `Accounts` of a test: everything is the same account, but for the one of `slow.example.org`."""
+    """The `Accounts` of a test: every address leads to the same account, except `slow.example.org`."""
 
     jobs: Jobs
     slow: Jobs
@@ -131,18 +131,18 @@ class TwoAccounts:
         return self._of(account)
 
     def apply_rate(self, target: ResolvedAccount) -> None:
-        """Take no notice: these accounts have no rate limit."""
+        """Do nothing: these accounts have no rate limit."""
 
     def rate(self, target: ResolvedAccount) -> Rate:
-        """Return the rate with which it begins."""
+        """Return the initial rate."""
         return target.rate
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return none: nobody reads them here."""
+        """Return none, because no test reads them."""
         return {}
 
     def requests(self, account: Account) -> int:
-        """Return how many requests it got."""
+        """Return the number of requests of an account."""
         return len(self._of(account).asked_at)
 
     def _of(self, account: Account) -> Jobs:
@@ -150,7 +150,7 @@ class TwoAccounts:
 
 
 class DiskOfWholeSeconds(LocalDisk):
-    """A disk on which everything here happens within one tick of its clock."""
+    """A disk on which all changes happen within one tick of its clock."""
 
     def list(self, path: Path) -> list[Entry]:
         """Return what stands in a directory, all of the same moment."""
@@ -159,7 +159,7 @@ class DiskOfWholeSeconds(LocalDisk):
 
 @dataclass(slots=True)
 class RunningWatch:
-    """A watch at work."""
+    """A running watch."""
 
     checkout: Checkout
     jobs: Jobs
@@ -171,12 +171,12 @@ class RunningWatch:
     passes: list[PassResult]
 
     def save(self, name: str, state: str, provider: str = "openai") -> None:
-        """Save a spec, and let the watch know."""
+        """Save a spec, and notify the watch."""
         self.checkout.want(name, name, state, provider=provider)
         self.notifier.notify()
 
     def read(self) -> Report:
-        """Return what somebody reads in the specs and the statuses."""
+        """Return the specs and the statuses."""
         checkout = self.checkout
         specs = SpecsDir(checkout.specs, checkout.status_dir, LocalDisk(checkout.specs), "specs")
         statuses = StatusDirectory(checkout.status_dir, LocalDisk(checkout.status_dir))
@@ -194,10 +194,10 @@ async def running_watch(
     tell: Callable[[PassResult], None] | None = None,
     asked: Callable[[], frozenset[str]] = frozenset,
 ) -> AsyncIterator[RunningWatch]:
-    """Run a watch over so many running jobs that are only observed, for as long as the body lasts.
+    """Run a watch over this many running jobs that are only observed, until the body ends.
 
-    `slow` are those of a second account, which the Provider document `slow` names. `tell` is given each pass.
-    `asked` returns what a person wants to be tried again now.
+    `slow` names the jobs of a second account, which the Provider document `slow` names. `tell` gets the report of each
+    pass. `asked` returns the jobs whose retry a person requests now.
     """
     clock = VirtualClock()
     jobs = Jobs(clock, {f"ftjob-{number:04}": Phase.RUNNING for number in range(running)})
@@ -605,7 +605,7 @@ def test_a_stop_waits_equally_long_for_an_account_that_hangs(tmp_path: Path) -> 
 
 
 def oldest_sight(watch: RunningWatch) -> datetime:
-    """Return when the job of the account was seen that has not been for the longest."""
+    """Return the time of the last observation of the account's least recently observed job."""
     (seen_at,) = watch.health.overview.seen_at.values()
     return seen_at
 

@@ -1,4 +1,4 @@
-"""Watches from seeds: what the loop that runs forever owes at each moment, whatever goes wrong around it."""
+"""Watches from seeds: what the continuous loop must do at each time, whatever faults occur."""
 
 from __future__ import annotations
 

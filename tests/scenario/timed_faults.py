@@ -1,7 +1,7 @@
-"""Faults around a watch that last for some time: each begins, records until when it lasts, and then ends.
+"""Faults of a watch that last for some time: each function begins a fault, records its end, and ends it.
 
-Rules: what is drawn comes from the simulation's random source; each records which account or job it affects, so that
-oracles excuse no other.
+Rules: random choices come from the simulation's random source. Each fault records the account or job that it affects,
+so that oracles allow a delay of no other one.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ _REFUSALS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
 
 
 def outage(simulation: Simulation) -> None:
-    """Let one account answer nothing good for a while."""
+    """Let every request to one account fail for a while."""
     provider, rule = any_provider(simulation), simulation.rng.choice(OUTAGES)
     _rule(simulation, f"outage: {rule.get('status', rule['fault'])}", rule, provider.name)
 
 
 def hang(simulation: Simulation) -> None:
-    """Let one account answer nothing at all for a while, and want something of it, so that a request is out."""
+    """Let one account never respond for a while, and change a spec so that a request to it is sent."""
     provider = any_provider(simulation)
     _rule(simulation, "outage: hang", {"fault": "hang"}, provider.name)
     if job_specs := _of(simulation, provider.name):
@@ -68,26 +68,26 @@ def hang(simulation: Simulation) -> None:
 
 
 def slowness(simulation: Simulation) -> None:
-    """Let one account answer slowly for a while."""
+    """Let one account respond slowly for a while."""
     _rule(simulation, "slow answers", simulation.rng.choice(_SLOW), any_provider(simulation).name)
 
 
 def list_lag(simulation: Simulation) -> None:
-    """Let the lists of one account lag behind for a while. What is asked by its id is as it is."""
+    """Let the lists of one account show an earlier state for a while. A retrieve shows the current one."""
     rule = {"fault": "stale-read", "on": "list", "for": simulation.rng.choice(["30s", "10m"])}
     _begin_rule(simulation, rule, any_provider(simulation).name)(_seconds(simulation))
     simulation.note_event("lists lag", "")
 
 
 def forbid_job(simulation: Simulation) -> None:
-    """Let one job answer nothing good for a while."""
+    """Let every request for one job fail for a while."""
     job_spec = any_job_spec(simulation)
     rule = {**simulation.rng.choice(_OF_ONE_JOB), "job": job_spec.job_id, "on": "retrieve"}
     _rule(simulation, f"one job: {rule.get('status', rule['fault'])}", rule, job_spec.account, job_spec.job_id)
 
 
 def vanish(simulation: Simulation) -> None:
-    """Let a job, or a crowd of jobs, be gone for a while; at least one of the account stays."""
+    """Let one or many jobs be gone for a while. At least one job of the account stays."""
     provider, now = any_provider(simulation), simulation.clock.now()
     going_on = [each for each in _of(simulation, provider.name) if _truth(simulation, each) in UNFINISHED]
     gone = (
@@ -103,27 +103,27 @@ def vanish(simulation: Simulation) -> None:
 
 
 def wrong_project(simulation: Simulation) -> None:
-    """Give us a key that opens another project for a while."""
+    """Let the key belong to another project for a while."""
     provider = any_provider(simulation)
     provider.is_wrong_project = True
     _note(simulation, "wrong project", lambda: setattr(provider, "is_wrong_project", False), provider.name)
 
 
 def shut(simulation: Simulation) -> None:
-    """Let one account raise when it is opened, for a while. A process that has it open knows nothing of that."""
+    """Let the opening of one account fail for a while. A process that has opened it already does not notice."""
     provider = any_provider(simulation)
     provider.open_error = simulation.rng.choice(_JAMS)
     _note(simulation, "cannot be opened", lambda: setattr(provider, "open_error", None), provider.name)
 
 
 def lose_key(simulation: Simulation) -> None:
-    """Give us a wrong key, or none, for a while: all accounts use one."""
+    """Make the key wrong or missing for a while. All accounts use the same key."""
     simulation.machine.environ[KEY_VARIABLE] = simulation.rng.choice(["sk-another-key-000", ""])
     _note(simulation, KEY_LOST, lambda: simulation.machine.environ.update({KEY_VARIABLE: KEY}))
 
 
 def skew(simulation: Simulation) -> None:
-    """Put one provider's clock wrong for a while, by little or by much. What a spec wants is not a matter of clocks."""
+    """Make one provider's clock wrong for a while, by little or by much. The desired states do not depend on clocks."""
     provider = any_provider(simulation)
     provider.skew = timedelta(seconds=simulation.rng.choice([-7200, -240, 240, 301, 7200]))
     simulation.note_event("clocks disagree", f"{provider.name} by {provider.skew}")
@@ -131,7 +131,7 @@ def skew(simulation: Simulation) -> None:
 
 
 def fill_disk(simulation: Simulation) -> None:
-    """Let every write find the disk full for a while."""
+    """Let every write fail for a while, because the disk is full."""
     simulation.machine.failing_writes = 10**6
     _note(
         simulation,
@@ -159,21 +159,21 @@ def refuse_reads(simulation: Simulation) -> None:
 
 
 def git_away(simulation: Simulation) -> None:
-    """Let no push arrive for a while, be that known at once or only later."""
+    """Let every push fail for a while. The process notices either at once or later."""
     branch = _branch(simulation)
     branch.is_away, branch.takes_s = True, simulation.rng.choice([0.1, 20.0])
     _note(simulation, "remote away", branch.mend)
 
 
 def git_slow(simulation: Simulation) -> None:
-    """Let each push take its time for a while."""
+    """Let every push be slow for a while."""
     branch = _branch(simulation)
     branch.takes_s = simulation.rng.choice([5.0, 50.0])
     _note(simulation, "remote slow", branch.mend)
 
 
 def missed_events(simulation: Simulation) -> None:
-    """Let changes of the specs be noticed by nobody for a while, whether or not the watcher knows that it is dead."""
+    """Let the watcher miss changes of the specs for a while, whether or not it reports that it is dead."""
     simulation.notifier.drops_changes, simulation.notifier.is_alive = True, simulation.rng.random() < 0.5
     _note(
         simulation,
@@ -197,12 +197,12 @@ def go_down(simulation: Simulation) -> None:
 
 
 def ask_for_retry(simulation: Simulation) -> None:
-    """Let a person ask for the next attempt of a job."""
+    """Request the next attempt of a job, as a person does."""
     _ask_for(simulation, any_job_spec(simulation).name)
 
 
 def lose_cancel(simulation: Simulation) -> None:
-    """Let the next cancel of an account be taken and have no effect; a minute later a person wants it tried again."""
+    """Accept the next cancel of an account without an effect. A minute later a person requests a retry."""
     provider = any_provider(simulation)
     provider.faults.add(FAULTS.validate_python([{"fault": "lost-cancel", "on": "cancel", "times": 1}]))
     going_on = [each for each in _of(simulation, provider.name) if _truth(simulation, each) == "running"]
@@ -239,7 +239,7 @@ def _note(
     *,
     seconds: float | None = None,
 ) -> None:
-    """Note what has begun, and let it end after a while."""
+    """Record what has begun, and end it after a while."""
     lasts_s, now = _seconds(simulation) if seconds is None else seconds, simulation.clock.now()
     simulation.history.events.append(Disruption(now, kind, now + timedelta(seconds=lasts_s), account))
     simulation.later(lasts_s, end)

@@ -1,7 +1,7 @@
-"""The action as GitHub runs a composite one: its steps in order, each by bash, with what `action.yml` hands it.
+"""The action as GitHub runs a composite action: its steps in order, each by bash, with the inputs that it sets.
 
-Of expressions it knows what `action.yml` uses. `RECONCILE_ACTION` names another checkout of the action, to show that a
-test fails on an older one.
+Only the expressions that `action.yml` uses are supported. `RECONCILE_ACTION` names another checkout of the action, to
+show that a test fails on an older one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ARCHITECTURE.md shows of the code: the layers, the drawing of a pass, the decision table. Made from the code."""
+"""The parts of ARCHITECTURE.md that are generated from the code: layers, diagram of a pass, decision table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The budget of a pass in memory, and worlds in which something that it counts is missing."""
+"""The budget of a pass in memory, and worlds in which some of its sources are missing."""
 
 from __future__ import annotations
 

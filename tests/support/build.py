@@ -1,4 +1,4 @@
-"""Short ways to make what tests speak of. Each call is one thing as it usually is; arguments say what is special."""
+"""Builders for test objects. Each call returns a typical object, and arguments change parts of it."""
 
 from __future__ import annotations
 

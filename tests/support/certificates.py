@@ -1,4 +1,4 @@
-"""Certificate authorities of a test's own, and servers that they vouch for."""
+"""Certificate authorities of a test, and servers with certificates that they issued."""
 
 from __future__ import annotations
 

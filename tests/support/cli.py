@@ -1,6 +1,6 @@
-"""The product as its users meet it: a directory of specs, and a real process for each command.
+"""The product as its users run it: a directory of specs, and a real process for each command.
 
-Nothing of the machine's own environment gets in: each process is given exactly the variables that its checkout has.
+The environment of the test run is not inherited: each process gets exactly the variables of its checkout.
 """
 
 from __future__ import annotations

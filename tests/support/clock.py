@@ -1,6 +1,6 @@
-"""A clock that a test moves: wall time is a base plus the running loop's time, so one virtual loop moves both.
+"""A clock that a test advances: wall time is a base plus the running loop's time, so one virtual loop advances both.
 
-Use it under `looptime`, where a sleep costs nothing. Outside a running loop it stands still at its base.
+Use it under `looptime`, where a sleep takes no real time. Outside a running loop it always returns its base.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Flux's rules for conditions, as an oracle: every status that is ever written keeps them.
+"""Flux's rules for conditions, as an oracle: every written status must follow them.
 
-The rules are those of Flux's condition checker (`runtime/conditions/check.go` in `fluxcd/pkg`), by its own numbers;
-its warnings are failures here. What `Ready` says beside a negative condition is what that condition says.
+The rules are those of Flux's condition checker (`runtime/conditions/check.go` in `fluxcd/pkg`), with its numbers. Its
+warnings are failures here. Beside a negative condition, `Ready` has the reason and message of that condition.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from reconciler.model.status import ConditionStatus, ConditionType, JobStatus
 
 
 def violations(status: JobStatus) -> list[str]:
-    """Return each rule that a status breaks, as a number and a sentence."""
+    """Return each rule that a status breaks, as a number and a message."""
     return [*_about_presence(status), *_about_ready(status), *_about_generations(status)]
 
 

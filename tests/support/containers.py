@@ -1,7 +1,7 @@
-"""A container of an image that buildah has built, run by runc as a careful operator runs it.
+"""A container of an image that buildah has built, run by runc with restricted permissions.
 
-The root file system is read-only, there is no capability, and nothing is writable but its volumes. The host's network
-is shared, so that a loopback server of a test can be reached.
+The root file system is read-only, there are no capabilities, and only its volumes are writable. The container shares
+the host's network, so that it can reach a loopback server of a test.
 """
 
 from __future__ import annotations

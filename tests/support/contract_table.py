@@ -1,4 +1,4 @@
-"""What a run of the contract's tests amounts to: a table of providers and tests, and how long each adapter is."""
+"""The result of a run of the contract tests: a table of providers and tests, and the length of each adapter."""
 
 from __future__ import annotations
 

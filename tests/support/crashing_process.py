@@ -1,8 +1,7 @@
 """`reconcile` that kills itself before its n-th effect: `python -m tests.support.crashing_process N LOG ARGUMENTS…`.
 
-An effect is an operation of the disk that leaves a trace, a request, or a command of Git that changes a repository, a
-remote one too; each is a line of the log. The kill is SIGKILL, so no code of ours runs afterwards. With 0 it is not
-killed.
+An effect is a change on the disk, a request, or a Git command that changes a repository or a remote. Each is a line of
+the log. The process is killed by SIGKILL, so that no code runs afterwards. With 0 it is not killed.
 """
 
 from __future__ import annotations

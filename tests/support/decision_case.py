@@ -1,7 +1,7 @@
-"""One case of a decision, and what the design's words say of it.
+"""One case of a decision, and the design's rules for it.
 
-Nothing here is imported from `core` but the function under test: what is allowed, what is proof and what is over a
-limit is told once more, in the design's words, so that a wrong cell in the table cannot vouch for itself.
+Only the tested function is imported from `core`. The allowed changes, the proofs and the limits are defined here again,
+after the design, so that a wrong cell in the decision table is detected.
 """
 
 from __future__ import annotations

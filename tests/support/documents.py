@@ -1,4 +1,4 @@
-"""Short ways to make the documents of a revision, each at its place in a file."""
+"""Builders for the documents of a revision, each with its place in a file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What foreign texts other than specs cost: a provider's answers, globs, and the messages of commits.
+"""The cost of external texts other than specs: a provider's responses, globs, and commit messages.
 
-Each is given to what reads it in the product, with all that comes before: an answer is rid of secrets first, and a
-commit is read by Git from a repository.
+Each text is read as the product reads it, including earlier steps: secrets are removed from a response first, and Git
+reads a commit from a repository.
 """
 
 from __future__ import annotations

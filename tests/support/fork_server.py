@@ -1,11 +1,11 @@
 """A module run as `python -m` runs it, in a process that is forked from one that has imported the product.
 
-A new interpreter imports for six tenths of a second before a command that takes one. Each run here is a process of its
-own all the same, with the arguments, directory, environment, streams and exit code that a new interpreter would have.
-What an interpreter does before the command cannot be seen here: a test of that starts a new one.
+A new interpreter needs 0.6 s for its imports, before a command that takes 0.1 s. Each run here is still a separate
+process, with the arguments, directory, environment, streams and exit code that a new interpreter would have. The
+startup of the interpreter cannot be tested this way: such a test starts a new one.
 
-As a script, it is the process that forks. Each packet that it reads is an order, and carries the streams of the run and
-the pipe for the answer: the line with the process id, then the exit code.
+Run as a script, this module is the process that forks. Each packet that it reads is an order, with the streams of the
+run and a pipe for the results: a line with the process ID, then the exit code.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from functools import cache
 from pathlib import Path
 
 ORDER_MAX = 100_000
-"""Bytes. A packet holds twice as much."""
+"""The maximum length of an order, in bytes. A packet may have twice as many."""
 BEFORE_PYTHON = ("PYTHON", "LC_", "LANG", "LD_")
-"""What begins the names of variables that an interpreter, or the linker, obeys at its start."""
+"""Prefixes of the environment variables that the interpreter or the linker reads at startup."""
 _STREAMS = (("stdin", "r", "surrogateescape"), ("stdout", "w", "surrogateescape"), ("stderr", "w", "backslashreplace"))
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A module to run as the main program, and where."""
+    """A module to run as the main program, with its arguments and environment."""
 
     module: str
     arguments: Sequence[str]
     directory: Path
     environ: Mapping[str, str]
     path: Sequence[str] = ()
-    """What `PYTHONPATH` would add to where modules are found."""
+    """Additional directories to import modules from, as in `PYTHONPATH`."""
 
     def packet(self) -> bytes | None:
-        """Return the order as a packet; None where only a new interpreter can obey it."""
+        """Return the order as a packet, or None if only a new interpreter can run it."""
         if any(name.startswith(BEFORE_PYTHON) for name in self.environ):
             return None
         told = [self.module, [*self.arguments], str(self.directory), {**self.environ}, [*self.path]]
@@ -57,7 +57,7 @@ class Order:
 
 
 class ForkServer:
-    """The other end: starts the process that forks."""
+    """The client: it starts the process that forks, and sends orders to it."""
 
     def __init__(self) -> None:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -76,7 +76,7 @@ class ForkServer:
         self._process.wait()
 
     def run(self, packet: bytes, within_s: float) -> tuple[int, str, str]:
-        """Obey an order, and return the exit code and what the run wrote to stdout and to stderr."""
+        """Run an order, and return its exit code, stdout and stderr."""
         with ExitStack() as stack:
             pipes = [os.pipe() for _ in range(3)]
             for reader, _ in pipes:
@@ -92,14 +92,14 @@ class ForkServer:
 
 @cache
 def fork_server() -> ForkServer:
-    """Return the one of this process."""
+    """Return the client of this process, which is created once."""
     made = ForkServer()
     atexit.register(made.end)
     return made
 
 
 def _read_all(readers: Sequence[int], within_s: float) -> list[bytes]:
-    """Return what each pipe brought until nobody had its other end any more. Kills the run that takes too long."""
+    """Return what was written to each pipe until its other end was closed. Kills a run that takes too long."""
     told = {reader: bytearray() for reader in readers}
     deadline = time.monotonic() + within_s
     with selectors.DefaultSelector() as waiting:

@@ -1,4 +1,4 @@
-"""Git's own server, over a directory of bare repositories, for who cannot reach the disk."""
+"""Git's own server for a directory of bare repositories, for clients without access to the disk."""
 
 from __future__ import annotations
 

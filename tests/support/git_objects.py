@@ -1,4 +1,4 @@
-"""Git's objects, written byte for byte without Git: as no porcelain would make them, and in no time."""
+"""Git objects that are written byte by byte without Git: quickly, and also with contents that Git would not create."""
 
 from __future__ import annotations
 

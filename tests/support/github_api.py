@@ -1,4 +1,4 @@
-"""A stand-in for the part of GitHub's API that a comment needs, with GitHub's own limit on its length."""
+"""A stand-in for the part of the GitHub API that comments need, with GitHub's limit on their length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody may write into a commit to do harm: its message, author, date, headers and tree, made at random."""
+"""Random hostile commits: their messages, authors, dates, headers and trees."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The command, many times over: each run is a process of its own, forked from one that has imported all of it.
+"""Runs the command many times: each run is a separate process, forked from one that has imported all modules.
 
-Run as a script by the interpreter whose `reconciler` is to be tried, it needs nothing else of this repository. Each
-line that it reads is an order, each that it writes says how that ended. What a run imported besides is imported before
-the next one.
+Run as a script by the interpreter whose `reconciler` is tested, it needs no other file of this repository. Each line
+that it reads is an order, and each line that it writes is the result of one. Modules that a run imported are imported
+before the next run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The accounts that authors of specs may and may not touch, on a socket, and what arrived there.
+"""A server with the accounts that authors of specs may and may not use, and a record of the requests.
 
-A job belongs to the key that comes along. Beside it is a socket that nobody should ever connect to.
+A job belongs to the key of a request. Beside the server is a socket that must receive no connection.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A repository in which three teams have their jobs, and what an attack would leave there if it worked.
+"""A repository with the jobs of three teams, and the marks that a successful attack would leave.
 
-The victims have an account for themselves: one of its jobs must go on, and another one must be stopped. The commons are
-an account that every folder may use, whose jobs all run. The rest is what authors write. What must not be touched is a
-canary each: a command that leaves a file, a directory outside, keys, and the jobs.
+The victims have their own account: one of its jobs must continue, and another one must be cancelled. The commons is an
+account that every folder may use, and all of its jobs run. The other files are written by hostile authors. Each
+protected object is a canary: a command that leaves a file, a directory outside, the keys, and the jobs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One repository that authors have made hostile, what the command does there, and what must be so afterwards."""
+"""One repository with hostile authors, a run of the command, and the checks afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that somebody may put into a spec to make it cost too much, or to be taken for more than text."""
+"""Hostile texts for specs: they are expensive to process, or look like something other than text."""
 
 from __future__ import annotations
 

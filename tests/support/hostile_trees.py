@@ -1,7 +1,7 @@
-"""What somebody may write below one folder of the specs to do harm: kinds of trees, each made at random.
+"""Random hostile trees below one folder of the specs, by kind.
 
-A kind of `KINDS` must do nothing to anybody else. A kind of `LOUD` may keep others from being served, as the security
-notes say, if the command says so by its exit code; it must do no other harm either.
+A kind in `KINDS` must not affect anyone else. A kind in `LOUD` may prevent changes of others, as the security notes
+describe, if the exit code of the command reports it. It must have no other effect.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The world of a pass in memory. Each class keeps one Protocol of `reconciler.ports` or of the controller.
+"""The world of a pass in memory. Each class implements one Protocol of `reconciler.ports` or of the controller.
 
-Rules: what a test prepares is a field, and so is what it reads afterwards; nothing here knows how the controller uses
-it.
+Rules: the inputs and the results of a test are fields. Nothing here depends on how the controller uses a class.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Accounts in memory whose jobs can be changed, and what goes with a change: a shared branch, a picky disk.
+"""Accounts in memory whose jobs can be changed, with what a change needs: a shared branch, and a disk that fails.
 
 The rest of the world is in `in_memory`.
 """

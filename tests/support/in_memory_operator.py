@@ -1,4 +1,4 @@
-"""The operator of a test: his environment is a mapping, the provider types and the rule of trust are the real ones."""
+"""The operator of a test: the environment is a mapping, and the provider types and the trust rules are real."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A directory of specs against the embedded sandbox, and the command run in this process: quick, and no network."""
+"""A directory of specs with the embedded sandbox, and the command run in this process without a network."""
 
 from __future__ import annotations
 

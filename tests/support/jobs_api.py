@@ -1,7 +1,7 @@
-"""A small fine-tuning API on a loopback socket, of which a test says what each request is answered.
+"""A small fine-tuning API on a loopback socket, whose response to each request the test determines.
 
-Unlike the sandbox it has no rules: a job is a row, and an answer is whatever the test returns, so that it may be wrong
-in ways that no world would be.
+Unlike the sandbox, it has no rules. A job is a row, and a response is whatever the test returns, so that it can be
+wrong in any way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The laws of the decision, each a predicate over one case and what was decided.
+"""The laws of a decision, each a predicate over one case and the decision.
 
-Nothing here is imported from `core` but the functions under test: what the design allows, `decision_case` and this file
-tell once more, in its words, so that a wrong cell in the table cannot vouch for itself.
+Only the tested functions are imported from `core`. `decision_case` and this file define the allowed changes again,
+after the design, so that a wrong cell in the decision table is detected.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A provider that allows so many requests a second and refuses the others, with or without saying when to come again.
+"""A provider that allows a number of requests a second and throttles the others, with or without a hint.
 
-Rules: time is an argument. A refused request uses nothing up, as in most token buckets.
+Rules: time is an argument. A throttled request uses no tokens, as in most token buckets. A hint tells when to retry.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LimitedProvider:
 
     @property
     def refused_part(self) -> float:
-        """Which part of all answers were refusals."""
+        """The fraction of the requests that were throttled."""
         return self.refused / max(1, self.served + self.refused)
 
     def answer(self, now: float) -> Answer:

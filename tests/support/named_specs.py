@@ -1,4 +1,4 @@
-"""Specs and statuses of a name, and what a pass that finds them starts from."""
+"""Specs and statuses by name, and the input of a pass that reads them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A disk that is not durable: what was not synced may be lost, torn or kept when the machine goes down.
+"""A disk that is not durable: unsynced data may be lost, torn or kept when the machine goes down.
 
-Rules: a file's bytes are safe once the file is synced; a name is safe once its directory is, and a directory once its
-own parent is, as POSIX has it and no more. What a person puts there (an editor, a checkout) is safe at once.
+Rules: the contents of a file are durable once the file is synced. A name is durable once its directory is synced, and a
+directory once its own parent is, as in POSIX. A change by a person (an editor, a checkout) is durable at once.
 """
 
 from __future__ import annotations

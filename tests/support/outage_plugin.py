@@ -1,4 +1,4 @@
-"""A third-party provider type: the sandbox, with outages that a file switches on."""
+"""A third-party provider type: the sandbox, with outages that a file enables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A third party's provider type, as it is after its package was installed: one module, and its entry point."""
+"""A third-party provider type as if its package were installed: one module, and its entry point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Third-party servers as processes, each on a loopback port of its own."""
+"""Third-party servers as processes, each on its own loopback port."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What GitHub makes links, notices and pictures of, in the text between two tags or comments of a page.
+"""The links, mentions and images that GitHub makes of the text between two tags or comments of a page.
 
-No library does this part of GitHub: cmark-gfm renders, and GitHub then goes through the texts of the page. By
+No library implements this part of GitHub: cmark-gfm renders the page, and GitHub then processes its texts. See
 https://docs.github.com/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls.
 """
 

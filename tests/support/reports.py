@@ -1,4 +1,4 @@
-"""Reports as a pass would make them, for the tests of what people see."""
+"""Reports as a pass returns them, for the tests of the output."""
 
 from __future__ import annotations
 

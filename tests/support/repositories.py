@@ -1,4 +1,4 @@
-"""Git repositories to try things in: a bare one that everybody pushes to, and clones of it."""
+"""Git repositories for tests: a bare one that every clone pushes to, and its clones."""
 
 from __future__ import annotations
 

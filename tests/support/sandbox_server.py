@@ -1,4 +1,4 @@
-"""A real server on a real socket, for clients that cannot be spoken to in process."""
+"""A real server on a real socket, for clients that need a network."""
 
 from __future__ import annotations
 

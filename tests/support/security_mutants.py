@@ -1,8 +1,8 @@
-"""Checks against hostile authors, each weakened in one place, and what notices: proof that the attacks would.
+"""Checks against hostile authors, each weakened in one place, and the attack that detects it.
 
-`python -m tests.support.security_mutants [WORDS]` puts each weakness, or those whose name holds the words, into a copy
-of the package by itself, and runs its attack and the random authors against that copy, as an installed command. It
-prints a table, and fails if any goes unnoticed.
+`python -m tests.support.security_mutants [WORDS]` puts each weakness whose name contains the words, or every one, into
+its own copy of the package. It runs the weakness's attack and the random authors against that copy, as an installed
+command. It prints a table, and fails if a weakness is not detected.
 """
 
 from __future__ import annotations

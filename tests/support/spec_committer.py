@@ -25,7 +25,7 @@ class SpecCommitter:
     pushes: int = 0
 
     def work(self) -> None:
-        """Want one more job cancelled; every third is first observed, and cancelled two commits later."""
+        """Request one more cancel. Every third job is first observed, and cancelled two commits later."""
         number = len(self.jobs)
         self.jobs += self.sandbox.create(1)
         self.checkout.want(f"job-{number}", self.jobs[number], "cancelled" if number % 3 else "observed")
@@ -35,7 +35,7 @@ class SpecCommitter:
         self.push()
 
     def push(self) -> None:
-        """Push what is committed, on top of what others pushed meanwhile."""
+        """Push the local commits, rebased on those that others pushed."""
         count = len(self.pushed)
         while len(self.pushed) == count:
             self.pushes += 1
@@ -47,7 +47,7 @@ class SpecCommitter:
             self.pushed.append(self.clone.git("rev-parse", "HEAD"))
 
     def lost(self) -> list[str]:
-        """Return which of her commits are no longer on the remote's branch."""
+        """Return the committer's commits that are missing on the remote's branch."""
         self.clone.git("fetch", "--quiet", "origin")
         history = self.clone.git("rev-list", "--first-parent", "origin/main").split()
         return [commit for commit in self.pushed if commit not in history]
@@ -64,7 +64,7 @@ def forced(remote: Path, branch: str) -> list[tuple[str, str]]:
 
 
 def until(moment: float, work: Callable[[], None], rest_s: float) -> None:
-    """Do something again and again until a moment."""
+    """Repeat an action until a given time."""
     while time.monotonic() < moment:
         work()
         time.sleep(rest_s)

@@ -1,4 +1,4 @@
-"""Revisions of specs and Provider documents, and what is found in them."""
+"""Revisions of specs and Provider documents, and the accounts and problems found in them."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def revision(*providers: Located[Provider], uses: tuple[str, ...] = (), **rest: 
 
 
 def account_of(found: ResolvedAccount | SpecProblem) -> ResolvedAccount:
-    """Return an account that was found. Fails for a problem."""
+    """Return the account of a resolution. Fails if there is a problem instead."""
     assert isinstance(found, ResolvedAccount), found
     return found
 
 
 def problem_of(found: ResolvedAccount | SpecProblem) -> SpecProblem:
-    """Return what keeps an account from being found. Fails for an account."""
+    """Return the problem of a resolution. Fails if there is an account instead."""
     assert isinstance(found, SpecProblem), found
     return found
 
 
 def told(resolver: AccountResolver) -> list[str]:
-    """Return what is wrong with the Provider documents, as a person reads it."""
+    """Return the problems of the Provider documents, as text."""
     return [str(each) for each in resolver.complaints()]
 
 
 def resolved(*jobs: Located[FineTuningJob], known: ResolutionCache | None = None, **rest: Any) -> Resolved:
-    """Resolve a revision with these specs, under an operator who has decided nothing."""
+    """Resolve a revision with these specs, for an operator who has configured nothing."""
     return resolve(Snapshot(jobs=jobs, **rest), NOBODY, is_suspended=False, known=known)

@@ -1,6 +1,6 @@
-"""Short ways to make what the decision core speaks of, besides what `build` makes: subjects, looks, receipts.
+"""Builders for the objects of the decision core, in addition to those of `build`: subjects, observations, receipts.
 
-Moments are told as ages: how long before `now` something was, so that a test reads as its sentence does.
+Times are written as ages, which are durations before `NOW`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EDGES = ((-SECOND, "just before"), (timedelta(0), "at"), (SECOND, "just after"))
 
 
 def a_subject(wanted: str = "cancelled", can: Capabilities = CAN_PAUSE, **rest: Any) -> Subject:
-    """Return a spec that is resolved; `rest` has the keys of the file, in camel case."""
+    """Return a resolved spec. `rest` has the keys of the file, in camel case."""
     spec = a_spec(desiredState=wanted, **rest).spec
     return Subject(
         name="support-triage",
@@ -49,12 +49,12 @@ def a_subject(wanted: str = "cancelled", can: Capabilities = CAN_PAUSE, **rest: 
 
 
 def a_look(phase: Phase = Phase.RUNNING, at: datetime = NOW, **facts: Any) -> Observed:
-    """Return a look at a job that was created two hours before, by a provider whose clock is right."""
+    """Return an observation of a job that was created two hours ago, by a provider whose clock is right."""
     return Observed(a_job(phase, **{"created_at": at - 2 * HOUR, "as_of": at} | facts))
 
 
 def a_receipt(verb: Verb = Verb.CANCEL, age: timedelta = timedelta(0), **rest: Any) -> Receipt:
-    """Return an open receipt, asked for once, that long before `NOW`."""
+    """Return an open receipt of a change that was requested once, this long before `NOW`."""
     usual: dict[str, Any] = {
         "because": Because.DESIRED_STATE,
         "reason": None,
@@ -74,7 +74,7 @@ def a_past(
     verdict: Verdict | None = None,
     **job: Any,
 ) -> JobStatus:
-    """Return what was written of a subject whose job has been in this phase for that long."""
+    """Return the status of a subject whose job has been in this phase for this long."""
     draft = replace(
         a_status(),
         observed_spec=subject.digest,
@@ -93,12 +93,12 @@ def a_past(
 def carried_out(
     subject: Subject, look: Observation, last: JobStatus | None, now: datetime, progress: Progress = Progress.ACCEPTED
 ) -> JobStatus:
-    """Return the status after a decision and, if it asks for something, the answer to that."""
+    """Return the status after a decision and, if it requests a change, after the response."""
     return answered(decide(subject, look, last, now), now, progress)
 
 
 def answered(decision: Decision, now: datetime, progress: Progress) -> JobStatus:
-    """Return what a decision's status becomes, once its request was answered like this."""
+    """Return the status of a decision after this response to its request."""
     if decision.action is None:
         return decision.status
     intent = intend(decision.status, decision.action, None, None, now)

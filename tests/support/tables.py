@@ -1,6 +1,6 @@
-"""The tables of the README and of the reference, as the code has them.
+"""The tables of the README and of the reference, generated from the code.
 
-`python -m tests.test_docs --write` writes them anew.
+`python -m tests.test_docs --write` rewrites them.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ OTHER_VARIABLES = MappingProxyType(
 
 
 def verbs() -> str:
-    """The command itself, and each verb with its help's first sentence."""
+    """Return the command and its verbs, each with the first sentence of its help."""
     said = [(f"`reconcile {verb}`", text) for verb, text in VERBS.items()]
     return table(("Command", "What it does"), *LONE, *said)
 
 
 def exit_codes() -> str:
-    """The exit codes in the words of `--help`."""
+    """Return the exit codes with their descriptions in `--help`."""
     said = re.findall(r"^ *(\d+)  (.+)$", EPILOG, re.MULTILINE)
     return table(("Code", "Meaning"), *((f"`{code}`", text) for code, text in said))
 
 
 def reasons() -> str:
-    """Every reason, by where it is said, and what to do about it."""
+    """Return every reason, grouped by the place where it is reported, with the action to take."""
     parts = []
     for place, advice in ADVICE.items():
         said = PLACE_TITLES[place]
@@ -80,20 +80,20 @@ def reasons() -> str:
 
 
 def reasons_met_first() -> str:
-    """The few reasons that most people meet, and what to do about them."""
+    """Return the most frequent reasons, with the action to take."""
     to_do = {reason: what for advice in ADVICE.values() for reason, what in advice.items()}
     rows = [(f"`{reason}`", reason.paragraph, to_do[reason]) for reason in MET_FIRST]
     return table(("Reason", "Meaning", "What to do"), *rows)
 
 
 def stalled() -> str:
-    """Why a job is stalled, and what to do about each reason."""
+    """Return the reasons why a job is stalled, with the action to take."""
     rows = [(f"`{reason}`", reason.paragraph, what_to_do) for reason, what_to_do in ADVICE["Stalled"].items()]
     return table(("Reason", "Meaning", "What to do"), *rows)
 
 
 def fields() -> str:
-    """Every field of every `spec`, without the mappings that only hold others."""
+    """Return every field of every `spec`, without mappings that only contain other fields."""
     notes = field_notes(OPTIONS)
     holders = {note.path.rpartition(".")[0] for note in notes}
     rows = [
@@ -105,7 +105,7 @@ def fields() -> str:
 
 
 def providers() -> str:
-    """What each provider type that ships can do with fine-tuning jobs, as `reconcile providers -o wide` tells it."""
+    """Return the fine-tuning capabilities of each included type, as `reconcile providers -o wide` prints them."""
     kinds = {name: jobs_by_kind(load(name)) for name in sorted(NAMES)}
     told = {
         name: capabilities_text(kind[FINE_TUNING.name].capabilities)
@@ -118,7 +118,7 @@ def providers() -> str:
 
 
 def batches() -> str:
-    """What each provider type that ships can do with batches."""
+    """Return the batch capabilities of each included provider type."""
     kinds = {name: jobs_by_kind(load(name)) for name in sorted(NAMES)}
     rows = [
         (
@@ -136,7 +136,7 @@ def batches() -> str:
 
 
 def provider_access() -> str:
-    """What each provider type that ships is reached with."""
+    """Return the default key of each included provider type, and its environment variables."""
     rows = [
         (
             f"`{name}`",
@@ -155,7 +155,7 @@ def provider_access() -> str:
 
 
 def policy() -> str:
-    """The variable of each option, and those that are no option's."""
+    """Return the variable of each option, and the variables without an option."""
     shared = [param for param in reconcile.params if isinstance(param, Shared)]
     rows = [(f"`{param.envvar}`", f"`{param.opts[-1]}`", param.help or "") for param in shared]
     others = [(f"`{name}`", "", meaning) for name, meaning in OTHER_VARIABLES.items()]
@@ -181,7 +181,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
 
 
 def with_tables(document: Path) -> str:
-    """Return a document's text with every table as the code has it."""
+    """Return a document's text with every generated table up to date."""
     text = document.read_text(encoding="utf-8")
     for name, make in TABLES[document].items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"

@@ -1,4 +1,4 @@
-"""A command on a terminal of some width, and what it shows there."""
+"""A command on a terminal of a given width, and its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READ_AT_ONCE = 65_536
 def shown_on_a_terminal(
     command: str, directory: Path, environ: Mapping[str, str], columns: int, *, is_stderr_shown: bool = False
 ) -> str:
-    """Return what a command writes to a terminal, colours included; what goes to stderr is dropped if not asked for."""
+    """Return what a command writes to a terminal, with colours. Its stderr is dropped unless requested."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (ROWS, columns))
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -36,7 +36,7 @@ def shown_on_a_terminal(
 
 
 def _read(descriptor: int) -> bytes:
-    """Return what is there; nothing once the other end is closed, which Linux calls an error."""
+    """Return the available bytes, or none once the other end is closed, which Linux reports as an error."""
     try:
         return os.read(descriptor, READ_AT_ONCE)
     except OSError:

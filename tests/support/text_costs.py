@@ -1,8 +1,8 @@
-"""What a foreign text costs, of specs, answers, globs and commits: seconds of processor, and bytes of memory.
+"""The cost of an external text in specs, responses, globs and commits: processor time and memory.
 
 `python -m tests.support.text_costs [SHAPE [SIZES]]` prints the table, or the rows of one shape as JSON. Each row is
-measured in a process of its own, forked from one that has imported everything, so that none finds memory that another
-left, and without the garbage collector, whose runs are as long as what an import left behind makes them.
+measured in its own process, forked from one that has imported all modules, so that memory of an earlier row is not
+counted. The garbage collector is off, because its duration depends on the imported modules.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DEEP = 95
 
 
 def _filled(head: str, piece: Callable[[int], str], size: int, tail: str = "") -> str:
-    """Return head, tail, and between them so many pieces that the whole is about this long."""
+    """Return the head, the tail, and enough pieces between them that the whole has about this length."""
     pieces: list[str] = []
     left = size - len(head) - len(tail)
     while left > 0:
@@ -90,7 +90,7 @@ TEXTS: Mapping[str, Callable[[int], str]] = {
 
 
 def _many(size: int, document: Callable[[int], str]) -> str:
-    """Return as many documents as a file may hold, for the largest size."""
+    """Return the maximum number of documents of a file, for the largest size."""
     return "---\n".join(document(number) for number in range(9_990 * size // SIZES[-1]))
 
 
@@ -166,7 +166,7 @@ SHAPES: Mapping[str, tuple[Callable[[str], None], Callable[[int], str], Sequence
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one text cost."""
+    """The cost of one text."""
 
     size: int
     seconds: float
@@ -174,7 +174,7 @@ class Cost:
 
 
 def least(first: Sequence[Cost], second: Sequence[Cost]) -> list[Cost]:
-    """Return of two measurements the smaller at each size: what else a machine does makes none smaller."""
+    """Return the smaller of two measurements at each size, because other processes only make a measurement larger."""
     return [
         Cost(one.size, min(one.seconds, other.seconds), min(one.memory, other.memory))
         for one, other in zip(first, second, strict=True)
@@ -182,14 +182,14 @@ def least(first: Sequence[Cost], second: Sequence[Cost]) -> list[Cost]:
 
 
 def costs(shape: str, sizes: int = len(SIZES)) -> list[Cost]:
-    """Return what a shape costs at each of its sizes, or at so many of them, the smallest first."""
+    """Return the costs of a shape at each of its sizes, or at the given number of its smallest sizes."""
     command = [sys.executable, "-m", "tests.support.text_costs", shape, str(sizes)]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [Cost(*row) for row in json.loads(told)]
 
 
 def power(sizes: Iterable[float], values: Iterable[float], floor: float) -> float:
-    """Return the power of the size by which values grow: the slope of the line through their logarithms."""
+    """Return the power of the size with which values grow: the slope of the line through their logarithms."""
     points = [(math.log(size), math.log(max(value, floor))) for size, value in zip(sizes, values, strict=True)]
     x, y = (sum(each) / len(points) for each in zip(*points, strict=True))
     slope: float = sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
@@ -197,7 +197,7 @@ def power(sizes: Iterable[float], values: Iterable[float], floor: float) -> floa
 
 
 def _measured(work: Callable[[str], None], make: Callable[[int], str], size: int) -> tuple[int, float, int]:
-    """Measure in a fork. The peak is reset first: what the text itself takes is not what it costs."""
+    """Measure in a forked process. The peak is reset first, so that the memory of the text itself is not counted."""
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         text = make(size)
@@ -217,13 +217,13 @@ def _measured(work: Callable[[str], None], make: Callable[[int], str], size: int
 
 
 def _spent() -> float:
-    """Return the seconds of processor that this process took, with those of what it started and waited for."""
+    """Return the processor time of this process and of its finished child processes, in seconds."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _peak() -> int:
-    """Return the most memory that this process ever had, in bytes (`VmHWM` in proc(5))."""
+    """Return the peak memory of this process, in bytes (`VmHWM` in proc(5))."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
@@ -241,7 +241,7 @@ def main() -> None:
 
 
 def table_row(shape: str, found: list[Cost]) -> str:
-    """Return a line that says how a shape grows, and what it costs at its largest."""
+    """Return a table row with the growth of a shape, and its cost at the largest size."""
     by_time, by_memory = powers(found)
     last = found[-1]
     per_byte = last.memory / last.size

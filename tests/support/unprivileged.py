@@ -1,4 +1,4 @@
-"""Processes with other rights than the tests have: one that permissions hold for, and one of a user without a home."""
+"""Processes with fewer rights than the tests: one that file permissions apply to, and one of a user without a home."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAY_READ_ALL = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 
 
 def unprivileged() -> tuple[str, ...]:
-    """Return the command under test, as somebody who cannot read every file. Skips the test where that cannot be."""
+    """Return the command, run as a user who cannot read every file. Skips the test if that is impossible."""
     if os.geteuid() != 0:
         return RECONCILE
     if shutil.which("setpriv") is None:
@@ -30,7 +30,7 @@ def unprivileged() -> tuple[str, ...]:
 
 
 def homeless() -> tuple[str, ...]:
-    """Return the command under test, as a user whom nobody knows and who has no home. Only root can become one."""
+    """Return the command, run as an unknown user without a home directory. Only root can do this."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("becoming a user without a home takes root, and setpriv")
     return ("env", "-u", "HOME", "-u", "XDG_CACHE_HOME", *_UNKNOWN_USER, *_MAY_READ_ALL, *RECONCILE)

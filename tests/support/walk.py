@@ -1,22 +1,22 @@
-"""Every case that a decision can meet, over every status that decisions lead to.
+"""Every case of a decision, for every status that decisions lead to.
 
-A *case* is a spec, a look, the last status and a moment. A *world* fixes what the provider can do and which specs there
-are; its walk starts without a status, takes every case of what it has, adds what each decision writes (and what every
-answer to its request makes of that), lets time pass by each step, and ends when nothing new turns up.
+A *case* is a spec, an observation, the last status and a time. A *world* fixes the capabilities of the provider and the
+specs. Its walk starts without a status and tries every case of each status. It adds each status that a decision writes,
+and each status after a response to its request. It lets time pass by each step, and ends when no new status appears.
 
-What makes that end: two statuses are the same to a walk if a decision cannot tell them apart (`_outlook`). It reads an
-age only against thresholds, so an age is kept as the side of the threshold that it is on; it does not read which of
-`validating_files`, `queued`, `running` and `paused` stood there before, nor texts, generations and times of conditions,
-so these are left out; `maxQueued` and `notAfter` are left to `test_limits`. One status stands for its class. Two things
-are put in, rather than found:
+The walk ends because two statuses count as the same if a decision cannot distinguish them (`_outlook`). A decision
+compares an age only with thresholds, so only the side of each threshold is kept. A decision does not read which of
+`validating_files`, `queued`, `running` and `paused` came before, nor texts, generations and times of conditions, so
+these are dropped. `maxQueued` and `notAfter` are tested by `test_limits`. One status represents its class. Two things
+are set artificially:
 
-- Of attempts, 2 and 3 are raised to 4: the spans between them are `test_backoff`'s, and what counts here is whether
-  there were none, one, some, all, or reminders.
-- Every status is taken to speak of the spec at hand, so that any spec may have led to any status; and to speak of
-  another one where that is read: unobserved, and with a limit that cannot be judged.
+- The numbers of attempts 2 and 3 are raised to 4. `test_backoff` tests the delays between them, and the walk only
+  distinguishes none, one, some, all, and reminders.
+- Every status counts as one of the current spec, so that any spec may have led to any status. Where a decision reads
+  whether the status is of another spec (unobserved, and with a limit that cannot be evaluated), both are tried.
 
-What follows a decision (deciding again, the answers to its request, a day later) is worked out once for what is
-written, said and asked, and for the look and the spec that led there.
+What follows a decision (the next decision, the responses to its request, a day later) is computed once for each
+combination of the written status, the report, the request, the observation and the spec.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ _SOME_ATTEMPTS = 4
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What there is to walk. `depth` bounds the decisions in a row; without one the walk ends by itself."""
+    """What a walk covers. `depth` limits the number of successive decisions. Without it, the walk ends by itself."""
 
     name: str
     subjects: tuple[Subject, ...]
@@ -83,7 +83,7 @@ class World:
 
 @dataclass(slots=True)
 class Walked:
-    """What a walk came to."""
+    """The result of a walk."""
 
     cases: int = 0
     statuses: int = 0
@@ -95,12 +95,12 @@ class Walked:
 
 
 def specs(can: Capabilities, *words: str) -> tuple[Subject, ...]:
-    """Return the subjects of `running`, `running over` or `cancelled within now`: what is wanted, limit, suspension."""
+    """Return the subjects with these texts, such as `running`, `running over` or `cancelled within now`."""
     return tuple(each for word, each in every_spec(can).items() if word in words)
 
 
 def every_spec(can: Capabilities) -> dict[str, Subject]:
-    """Return every wanted state with every limit and every suspension, by its words."""
+    """Return a subject for every desired state, limit and suspension, by a text that describes it."""
     return {
         " ".join(filter(None, (wanted, limit, suspended))): a_subject(wanted, can, **limits, **suspension)
         for wanted in WANTED
@@ -110,10 +110,10 @@ def every_spec(can: Capabilities) -> dict[str, Subject]:
 
 
 def looks(now: datetime, *, has_limits: bool) -> Iterator[Observation]:
-    """Unobserved, absent, every phase; with and without an end time and a model's name.
+    """Return the observations: unobserved, absent, and every phase, with and without an end time and a model name.
 
-    Only a limit reads when a job was created and what the provider's clock says, so only with limits are they missing,
-    left out, or wrong.
+    Only a limit depends on the creation time and the provider's clock. They are missing or wrong only in cases with
+    limits.
     """
     yield UNSEEN
     yield ABSENT
@@ -136,7 +136,7 @@ def looks(now: datetime, *, has_limits: bool) -> Iterator[Observation]:
 
 
 def walk(world: World) -> Walked:
-    """Take every case of a world, and check every law on it."""
+    """Try every case of a world, and check every law in each."""
     walked = Walked()
     known: set[object] = {None}
     met: set[object] = set()
@@ -157,7 +157,7 @@ def walk(world: World) -> Walked:
 
 
 def _cases(world: World, last: JobStatus | None, now: datetime, walked: Walked) -> Iterator[JobStatus]:
-    """Decide in every case of one status at one moment, and yield what is written then."""
+    """Decide every case of one status at one time, and yield the statuses that are written."""
     has_limits = any(subject.spec.limits for subject in world.subjects)
     seen = list(looks(now, has_limits=has_limits))
     for subject in world.subjects:
@@ -171,7 +171,7 @@ def _cases(world: World, last: JobStatus | None, now: datetime, walked: Walked) 
 
 
 def _decide(case: Case, number: int, walked: Walked) -> list[JobStatus]:
-    """Check one case, and return what may be written then. `number` tells the look."""
+    """Check one case, and return the statuses that may be written. `number` identifies the observation."""
     decision = decide(case.subject, case.look, case.last, case.now)
     walked.cases += 1
     walked.reasons.add(decision.status.ready.reason)
@@ -204,7 +204,7 @@ def _with_some_attempts(status: JobStatus) -> JobStatus:
 
 
 def _outlook(status: JobStatus | None, now: datetime) -> object:
-    """Return all that a later decision can read in a status."""
+    """Return everything in a status that a later decision can read."""
     if status is None:
         return None
     facts = status.job
@@ -224,7 +224,7 @@ def _outlook(status: JobStatus | None, now: datetime) -> object:
 
 
 def _since(status: JobStatus, now: datetime) -> object:
-    """On which side of what counts a phase's age is, and what was made of that already."""
+    """Return which thresholds the age of a phase has passed, and whether the phase is reported as stalled."""
     run = list(takewhile(lambda entry: entry.phase is status.phase, status.history))
     if status.phase not in _AGE_THAT_COUNTS or not run:
         return None

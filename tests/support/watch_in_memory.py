@@ -45,7 +45,7 @@ class TimedAccount(InMemoryAccount):
 
 @dataclass
 class RunningWatch:
-    """A running watch, and what a test changes and reads."""
+    """A running watch, with the inputs that a test changes and the results that it reads."""
 
     account: TimedAccount
     world: World
@@ -63,7 +63,7 @@ class RunningWatch:
             self.notifier.notify()
 
     def reason(self, name: str) -> Reason:
-        """Return what the status of a spec says."""
+        """Return the reason in the status of a spec."""
         return next(each.ready.reason for each in self.world.statuses.jobs.values() if each.name == name)
 
 
@@ -74,7 +74,7 @@ async def running_watch(
     tell: Callable[[PassResult], None] | None = None,
     world: World | None = None,
 ) -> AsyncIterator[RunningWatch]:
-    """Watch over these specs, whose jobs all run, for as long as the body lasts."""
+    """Run a watch over these specs, whose jobs are all running, until the body ends."""
     account = TimedAccount(an_account(*(each.spec.job_id for each in specs)).jobs)
     if world is None:
         world = a_world(account, *specs)

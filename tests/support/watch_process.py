@@ -36,7 +36,7 @@ class WatchProcess:
 def watching(
     checkout: Checkout, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str
 ) -> Iterator[WatchProcess]:
-    """Run a watch for as long as the body lasts, or until it is stopped there."""
+    """Run a watch until the body ends or stops it."""
     log = checkout.root / "watch.log"
     with (
         log.open("w", encoding="utf-8") as stream,

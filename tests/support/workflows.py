@@ -1,4 +1,4 @@
-"""The workflows of the README, and `act`, which runs a workflow on this machine as GitHub would on one of its own."""
+"""The workflows of the README, and `act`, which runs a workflow on this machine as GitHub does on a runner."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _SET = re.compile(r"::set-output:: ([\w-]+)=(.*)")
 
 
 def readme_workflows() -> dict[str, str]:
-    """Return each workflow of the README by the path that its first line names."""
+    """Return each workflow of the README, by the path in its first line."""
     return {path: text for text, path in _BLOCK.findall(README.read_text(encoding="utf-8"))}
 
 
 def pinned_workflow() -> str:
-    """Return the example of a plan that a person approves in between."""
+    """Return the example workflow in which a person approves a plan."""
     (jobs,) = _JOBS.findall((ROOT / ".github" / "CI.md").read_text(encoding="utf-8"))
     return f"name: Pinned\non: push\n{jobs}"
 
 
 def filled_in(text: str, repository: str, commit: str) -> str:
-    """Return a workflow of the README as somebody has it who did as he was told."""
+    """Return a workflow of the README after a user has followed its instructions."""
     for placeholder, value in zip(PLACEHOLDERS, (repository, commit), strict=True):
         text = text.replace(placeholder, value)
     return text
 
 
 def ship_to(root: Path, source: Path = ROOT) -> None:
-    """Put what the action needs of this repository, or of another checkout of it, into another directory."""
+    """Copy the files of this repository that the action needs, or those of another checkout, to another directory."""
     root.mkdir(exist_ok=True)
     for name in SHIPPED:
         copy = shutil.copytree if (source / name).is_dir() else shutil.copy
@@ -63,7 +63,7 @@ class Ran:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """What the action handed on."""
+        """The outputs of the action."""
         return dict(_SET.findall(self.log))
 
 
@@ -113,7 +113,7 @@ class Runner:
 
 
 def a_pull_request(head: str) -> object:
-    """Return the event of pull request 7 of `ada/jobs`, from a branch of this repository."""
+    """Return the event of pull request 7 of `ada/jobs`, from a branch of the same repository."""
     repository = {"full_name": "ada/jobs"}
     head_of = {"ref": "change", "repo": {"full_name": head}}
     return {"repository": repository, "pull_request": {"number": 7, "head": head_of, "base": {"ref": "main"}}}

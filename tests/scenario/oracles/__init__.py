@@ -1,4 +1,4 @@
-"""What must be true of every run. None of these asks our own code's opinion: they see a `History` and nothing else."""
+"""Properties of every run. The oracles read only a `History`, and never rely on the product's own code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a provider has said of a job that there is none, as its own log of answers has it."""
+"""When a provider has reported that a job does not exist, according to the provider's own log of responses."""
 
 from __future__ import annotations
 

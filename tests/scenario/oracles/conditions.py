@@ -1,7 +1,7 @@
-"""Flux's condition rules, on one status as it stands in its file. Numbers are those of its checker.
+"""Flux's rules for conditions, checked on one status file. The numbers of the rules are those of Flux's checker.
 
-Source: fluxcd/pkg `runtime/conditions/check`. `Reconciling` and `Stalled` are the negative conditions: they say that
-something is not well.
+Source: fluxcd/pkg `runtime/conditions/check`. `Reconciling` and `Stalled` are the negative conditions, which report a
+problem.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a run must have ended: by the table of the design, from the last specs and the world as it truly is."""
+"""The state in which a run must end, by the design's table, the last specs and the true state of the world."""
 
 from __future__ import annotations
 

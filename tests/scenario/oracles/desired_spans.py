@@ -1,4 +1,4 @@
-"""What people want, and from when until when."""
+"""The desired states, with the start and the end of each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether doubt stayed where it arose: what one job, one row of a list or one absence is like is nothing to the others.
+"""Whether a fault affects only its own job: a doubtful job, list row or absence must not change another job.
 
-Rules: judged from what the specs said, what the provider was asked and answered, and what its jobs truly were. A pass
-in which people, our disk or the whole account came between is not judged here.
+Rules: the oracle uses the specs, the requests and responses, and the true state of the jobs. It skips a pass in which
+people, the disk or the whole account interfered.
 """
 
 from __future__ import annotations

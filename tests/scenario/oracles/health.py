@@ -1,4 +1,4 @@
-"""Whether what a watch says of itself is so, at each moment at which it is asked."""
+"""Whether the health of a watch is reported truthfully, at each time at which it is requested."""
 
 from __future__ import annotations
 

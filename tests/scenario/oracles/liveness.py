@@ -1,4 +1,4 @@
-"""Whether everything that is waited for comes: the next pass, the next look, the retry that a person wants, the end."""
+"""Whether everything due happens: the next pass, the next observation, the retry that a user requested, and the end."""
 
 from __future__ import annotations
 

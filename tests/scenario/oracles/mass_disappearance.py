@@ -1,4 +1,4 @@
-"""Whether a look in which everything was gone at once was believed: a wrong key or project is likelier than that.
+"""Whether an observation in which all jobs vanished at once was trusted. A wrong key or project is likelier.
 
 Jobs whose cancel was accepted may be gone because of it, and are not counted.
 """

@@ -1,4 +1,4 @@
-"""A history cut into passes: what each knew as it began, what stood in its way, and what happened in it."""
+"""A history, divided into passes: what each knew when it began, what prevented changes, and what happened in it."""
 
 from __future__ import annotations
 

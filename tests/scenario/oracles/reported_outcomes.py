@@ -1,7 +1,7 @@
-"""Whether what is said is so: what we write of our requests, and of who ended a job, against the provider's own log.
+"""Whether the statuses tell the truth about requests, and about who ended a job, compared with the provider's log.
 
-Rules: a request was taken where the provider answered it with 2xx and did not refuse it in so many words; it can have
-stopped its job where it arrived before that was over. An answer that was lost may have been either.
+Rules: a request was accepted if the provider responded with 2xx and no explicit refusal. It can have stopped its job if
+it arrived before the job ended. A lost response may have been either.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether what a watch asks for leaves when it should: not later than promised."""
+"""Whether a watch sends its requests in time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whether every request that reached the provider was right to be sent.
+"""Whether each request that the provider received was right.
 
-Rules: judged from what the provider saw and what the people had written, never from what we say of ourselves.
+Rules: the oracle uses the provider's log and the specs, and never the statuses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the statuses, on the disk and where they are published, show the world as it is within the promised time."""
+"""Whether the statuses, on the disk and where they are published, show the current state within the promised time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statuses as anybody with a YAML parser reads them: the oracles trust no reader of ours.
+"""The statuses as any YAML parser reads them: the oracles do not use the product's parser.
 
 `yaml` is imported here on purpose: a reader that shares the product's parser would share its mistakes.
 """

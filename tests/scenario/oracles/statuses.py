@@ -1,4 +1,4 @@
-"""Whether every status that was ever written was true when it was written, and whether none was lost."""
+"""Whether each status was true when it was written, and whether no status was lost."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""When nothing stands in the way of a job: the times in which a watch owes it everything that it promises.
+"""The times in which nothing disturbs a job, so that a watch must keep all of its promises.
 
-Rules: what went wrong at one account, or with one job, excuses nothing for any other. After bad answers a watch may
-wait before it looks again: for twice as long with each, up to a quarter of an hour, or for as long as the provider
-asked. A longer excuse than needed makes an oracle miss something; a shorter one would make it lie.
+Rules: a fault of one account or job does not excuse a delay of another one. After failed responses, a watch may delay
+the next observation: twice as long after each failure, up to a quarter of an hour, or as long as the provider
+requested. If this module allows too much time, an oracle misses a bug; if it allows too little, an oracle reports a bug
+that does not exist.
 """
 
 from __future__ import annotations

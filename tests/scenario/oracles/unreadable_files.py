@@ -1,4 +1,4 @@
-"""Whether what a disk would not show for a moment was left as it stood."""
+"""Whether files that could not be read for a moment were left unchanged."""
 
 from __future__ import annotations
 
