@@ -33,7 +33,17 @@ from reconciler.model.job import Account
 from reconciler.model.request_rate import RequestRate
 from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController
-from reconciler.ports import AccountConfig, Clock, Entry, JobReader, NotBound, ProviderType, Rate, Snapshot
+from reconciler.ports import (
+    AccountConfig,
+    Clock,
+    Entry,
+    JobReader,
+    NotBound,
+    ProviderType,
+    Rate,
+    Snapshot,
+    jobs_by_kind,
+)
 from reconciler.providers import load
 from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
@@ -55,12 +65,16 @@ class Killed(BaseException):
 
 
 class _SmallPages:
-    """A type as it is, but for pages so small that a short list has several, and a rate of its own."""
+    """A provider type with its own rate, and with pages so small that a short list has several."""
 
     rate = RATE
 
     def __init__(self, type_: ProviderType) -> None:
         self.capabilities = replace(type_.capabilities, page_size_max=PAGE_SIZE)
+        self.kinds = {
+            name: replace(kind, capabilities=replace(kind.capabilities, page_size_max=PAGE_SIZE))
+            for name, kind in jobs_by_kind(type_).items()
+        }
         self._type = type_
 
     def __getattr__(self, name: str) -> Any:
@@ -69,7 +83,7 @@ class _SmallPages:
 
 @cache
 def with_small_pages(name: str) -> ProviderType:
-    """Return a type that ships, with small pages."""
+    """Return an included provider type with small pages."""
     return cast("ProviderType", _SmallPages(load(name)))
 
 
