@@ -1,5 +1,6 @@
-"""A second opinion on `reconcile`: another world, another user and another judge, written from the user documents.
+"""A second test system for `reconcile`: an independent world, user and judge, written from the user documentation.
 
-Nothing here imports the product. It drives the installed command as a process against a loopback server that speaks
-OpenAI's fine-tuning API, and judges it by what the server received, what the files say, and what the documents promise.
+It does not import the product. It runs the installed command as a process with a loopback server that implements
+OpenAI's fine-tuning API. It judges the command by the requests that the server received, by the files, and by the
+promises of the documentation.
 """

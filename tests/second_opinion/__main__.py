@@ -1,4 +1,4 @@
-"""`python -m tests.second_opinion --runs N --seed S`: runs sessions and reports what they found."""
+"""`python -m tests.second_opinion --runs N --seed S`: run sessions, and report the violations that they found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.second_opinion.session import Session
 
 
 def tell(text: str) -> None:
-    """Print at once, for whoever follows a long run."""
+    """Print and flush a line, so that a long run can be followed."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The accounts of a session: how many, of which provider types, and with which keys."""
+"""The accounts of a session: their number, provider types and keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def variable(account: Account) -> str:
 
 
 def drawn_accounts(chance: Random, *, simple: bool) -> list[Account]:
-    """Return one to four accounts: several of OpenAI's, told apart by their projects, and others of one type each."""
+    """Return one to four accounts: several of OpenAI with different projects, and at most one of each other type."""
     number = chance.choice([1, 1, 2, 3])
     common = f"sk-proj-{chance.getrandbits(64):016x}" if chance.random() < 0.5 else None
     types = ["openai"] * number

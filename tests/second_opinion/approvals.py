@@ -1,7 +1,7 @@
-"""How a person lets changes pass the guard: by a line in the commit that wants them, or by their names.
+"""How a user approves changes that the guard refuses: by a line in the commit that requests them, or by their names.
 
-CI: the line `Approve-Cancels: 12` lets up to twelve changes pass, for jobs whose wanted state that commit was the last
-to change. What was approved so must be asked for, and what was not approved must be refused as a whole.
+CI.md: the line `Approve-Cancels: 12` approves up to twelve changes, for jobs whose desired state that commit changed
+last. An approved change must be requested. A change without approval must be refused, with its whole batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ACCEPTED = frozenset({"CancelPending", "Cancelled", "FinishedBeforeCancel", "Fin
 
 
 def by_commit(commands: UserCommands) -> None:
-    """Let one commit want several cancels, and approve all of them, too few of them or none."""
+    """Request several cancels in one commit, and approve all of them, too few, or none."""
     session = commands.session
     if session.remote.mode == "plain":
         return
@@ -39,7 +39,7 @@ def by_commit(commands: UserCommands) -> None:
 
 
 def by_name(commands: UserCommands) -> None:
-    """Want several cancels, and let the option name each of them."""
+    """Request several cancels, and approve each by name with the option."""
     pairs = _candidates(commands)
     before = _refused_before(commands)
     with commands.session.repository.together("Stop some"):
@@ -53,7 +53,7 @@ def by_name(commands: UserCommands) -> None:
 
 
 def _candidates(commands: UserCommands) -> list[tuple[str, JobDoc]]:
-    """Make the world well and the documents sound, and return some specs whose jobs can be cancelled."""
+    """End all faults, repair the documents, and return some specs whose jobs can be cancelled."""
     session = commands.session
     session.troubles.end()
     session.user.mend_all()
@@ -72,7 +72,7 @@ def _unfinished(commands: UserCommands, doc: JobDoc, now: float) -> bool:
 
 
 def _refused_before(commands: UserCommands) -> bool:
-    """Say whether a pass right before refuses or still wants anything."""
+    """Return whether an earlier pass would refuse or still request a change."""
     run = commands.session.reconcile(*PASS)
     return run.code not in (0, 1) or "RefusedByGuard" in run.out
 

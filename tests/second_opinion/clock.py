@@ -1,7 +1,7 @@
-"""The time of a run: it can go faster than real time, and leap.
+"""The time of a run, which can be faster than real time and can be advanced.
 
-The world reads it here. Each command reads the same time, through `warp/sitecustomize.py`, from one environment
-variable. A run can so cover an hour of the guard and a day of a limit in seconds.
+The world uses it directly. Each command uses it through `warp/sitecustomize.py` and an environment variable. A run can
+thus cover an hour of the guard and a day of a limit in seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ WARP = Path(__file__).with_name("warp")
 
 
 class Clock:
-    """Seconds since 1970 in the time of the run: `speed` times as fast as real time, plus what was skipped."""
+    """Seconds since 1970 in the time of the run: `speed` times as fast as real time, plus the skipped seconds."""
 
     def __init__(self, speed: float = 1.0) -> None:
         self.speed = speed
@@ -26,11 +26,11 @@ class Clock:
         return self._base + (time.time() - self._real) * self.speed
 
     def skip(self, seconds: float) -> None:
-        """Let `seconds` pass at once. Commands that run already do not see it."""
+        """Advance the time at once. Running commands do not notice it."""
         self._base += seconds
 
     def policy(self, off: float) -> dict[str, str]:
-        """Return the variables by which a command reads this clock, on a machine whose own is so many seconds off."""
+        """Return the variables with which a command uses this clock, with the given error in seconds."""
         return {"PYTHONPATH": str(WARP), "SECOND_OPINION_CLOCK": f"{self._real!r} {self._base + off!r} {self.speed!r}"}
 
 

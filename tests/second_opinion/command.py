@@ -1,4 +1,4 @@
-"""The product as a process: started, waited for, ended by a signal, and all that it said."""
+"""The product as a process: its start, its end, its signals and its output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ READS_ONLY = frozenset(
 
 
 def command() -> list[str]:
-    """Return the words that start the product: RECONCILE_COMMAND, or what is installed beside this Python."""
+    """Return the command line of the product: RECONCILE_COMMAND, or the command that is installed with this Python."""
     if words := os.environ.get("RECONCILE_COMMAND"):
         return words.split()
     beside = Path(sys.executable).with_name("reconcile")
@@ -48,7 +48,7 @@ def command() -> list[str]:
 
 @dataclass
 class Run:
-    """One run of the command: when, how it ended, what it said, and the files before and after."""
+    """One run of the command: its time, exit code and output, and the files before and after."""
 
     args: tuple[str, ...]
     began: float
@@ -79,17 +79,17 @@ class Run:
 
     @property
     def may_change(self) -> bool:
-        """Say whether this command may ask for changes at all."""
+        """Return whether this command may request changes."""
         return self.verb not in READS_ONLY and "--dry-run" not in self.args
 
     def option(self, name: str) -> list[str]:
-        """Return the values that an option was given."""
+        """Return the values of an option."""
         spelled = [word.partition("=")[2] for word in self.args if word.startswith(f"{name}=")]
         return spelled + [value for word, value in zip(self.args, self.args[1:], strict=False) if word == name]
 
     @property
     def bounds(self) -> float:
-        """Return the seconds that `--wait` and `--timeout` allow together."""
+        """Return the sum of `--wait` and `--timeout` in seconds."""
         return sum(duration(text) for name in ("--wait", "--timeout") for text in self.option(name))
 
     def __str__(self) -> str:
@@ -99,7 +99,7 @@ class Run:
 
 
 class Process:
-    """A command that runs. Its output goes to files, so that a full pipe never stops it."""
+    """A running command. Its output is written to files, so that a full pipe never blocks it."""
 
     def __init__(self, args: tuple[str, ...], cwd: Path, env: dict[str, str], clock: Clock, scratch: Path) -> None:
         self._clock = clock
@@ -114,17 +114,17 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Say whether it still runs."""
+        """Return whether the process is running."""
         return self._process.poll() is None
 
     def signal(self, which: signal.Signals) -> None:
-        """Send a signal, if it still runs."""
+        """Send a signal, if the process is running."""
         if self.alive:
             self.run.killed, self.run.signalled = which.name, self._clock.now()
             self._process.send_signal(which)
 
     def end(self) -> Run:
-        """Wait until it has ended, kill it if it does not, and return the run."""
+        """Wait until the process ends, or kill it after a time limit. Return the run."""
         hung = False
         try:
             self._process.wait(self.run.bounds / self._clock.speed + GIVE_UP * crowded())
@@ -142,7 +142,7 @@ class Process:
 
 
 def crowded() -> float:
-    """Return how many times as long as on an idle machine everything may take now."""
+    """Return the factor by which time limits are extended, because the machine is busy."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 

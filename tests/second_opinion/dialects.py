@@ -1,6 +1,6 @@
-"""How each provider type speaks, by its vendor's public reference: paths, keys, words, rows, pages and errors.
+"""The API of each provider type, after its vendor's reference: paths, keys, status values, rows, pages and errors.
 
-The world thinks in OpenAI's words. A dialect says them as its vendor does, and reads them back as a client would.
+The world uses OpenAI's status values. A dialect translates them to those of its vendor, and back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PAUSES = frozenset({"openai", "azure-openai", "litellm-passthrough"})
 
 @dataclass(frozen=True)
 class Dialect:
-    """OpenAI's own way, of which others differ in where it is, in the key's header, and in a word or two."""
+    """OpenAI's own API. Others differ in the path, the header of the key, and a few values."""
 
     type: str
     base: str = "/v1"
@@ -87,7 +87,7 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Azure(Dialect):
-    """Azure OpenAI: a header of its own, `pending` for `queued`, and a job that is `canceling` for a while."""
+    """Azure OpenAI: its own header, `pending` for `queued`, and a job that is `canceling` for a while."""
 
     def key(self, headers: dict[str, str]) -> str:
         """Return what identifies the account in a request."""
@@ -107,7 +107,7 @@ ARN = "arn:aws:bedrock:us-east-1:123456789012:model-customization-job/amazon.tit
 
 @dataclass(frozen=True)
 class Bedrock(Dialect):
-    """Amazon Bedrock: signed requests, its own rows and errors, `Stopping`, and an empty answer to a stop."""
+    """Amazon Bedrock: signed requests, its own rows and errors, `Stopping`, and an empty response to a stop."""
 
     def is_of(self, key: str, headers: dict[str, str]) -> bool:
         """Say whether a request was signed with this key."""

@@ -1,4 +1,4 @@
-"""The documents that the user writes, the mistakes in them, and how they look in a file."""
+"""The documents that the user writes, the mistakes in them, and their layout in a file."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _break_job(document: dict[str, Any], defect: str | None) -> None:
 
 @dataclass(frozen=True)
 class ProviderDoc:
-    """A Provider document for one account of the world. `secret` is what its variable holds; it is not in the file."""
+    """A Provider document for one account of the world. `secret` is the value of its variable and not in the file."""
 
     name: str
     account: str
@@ -148,7 +148,7 @@ Doc = JobDoc | ProviderDoc | SettingsDoc
 
 @dataclass(frozen=True)
 class SpecFile:
-    """A file with documents; `broken`: it is no YAML at all. `style` is how it is laid out."""
+    """A file with documents. `broken` means that it is not valid YAML. `style` is its layout."""
 
     docs: tuple[Doc, ...]
     style: str = "block"
@@ -161,7 +161,7 @@ class SpecFile:
         return "spec: {unclosed: [\n" + text if self.broken else text
 
     def with_doc(self, old: Doc, new: Doc | None) -> SpecFile:
-        """Return the file with one document replaced, or without it."""
+        """Return the file with one document replaced or removed."""
         docs = tuple(new if doc is old else doc for doc in self.docs)
         return replace(self, docs=tuple(doc for doc in docs if doc is not None))
 

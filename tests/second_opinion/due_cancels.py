@@ -1,4 +1,4 @@
-"""What is owed at a moment: the jobs that a spec wants cancelled, beyond doubt, and that still are unfinished."""
+"""The due cancels at a given time: jobs that a spec certainly requests to cancel, and that are unfinished."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.second_opinion.snapshot import Known, Want
 
 
 def due_cancels(session: Session, only: str | None = None) -> list[Want]:
-    """Return the wants whose job should have been cancelled and still is unfinished; of one job, if it is named."""
+    """Return the specs whose job should have been cancelled and is unfinished, or only those of the given job."""
     now, snapshot = session.clock.now(), session.repository.now
     if snapshot.held_back():
         return []

@@ -1,7 +1,7 @@
-"""What can go wrong between a client and the world: one table, by kind.
+"""The faults between a client and the world, in one table by kind.
 
-A fault meets the next `left` requests of the operations that it is for, of one job or account if it names one. It
-acts either before the world would do what was asked, or after: the difference that a client cannot see.
+A fault affects the next `left` requests of its operations, for one job or account if it names one. It occurs either
+before or after the request takes effect. A client cannot see the difference.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ UNTIL_TOLD = 10**6
 
 @dataclass
 class Fault:
-    """A fault of `kind` for the operations `on`; `left` requests more; None for job or account: whichever."""
+    """A fault of `kind` for the next `left` requests of the operations `on`. Job and account may be None, for any."""
 
     kind: str
     on: tuple[str, ...]
@@ -94,13 +94,13 @@ class Fault:
     met: int = 0
 
     def meets(self, verb: str, job: str | None, account: str) -> bool:
-        """Say whether the fault acts on this request."""
+        """Return whether the fault affects this request."""
         at_job = self.job is None or (job == self.job) or (verb == "list" and self.kind.startswith(("row-", "list-")))
         return self.left > 0 and verb in self.on and at_job and self.account in (None, account)
 
 
 def drawn(chance: Random, jobs: list[str]) -> Fault:
-    """Return a random fault: of any kind, for some requests or until it is ended."""
+    """Return a random fault of any kind, for some requests or until it is ended."""
     kind = chance.choice(sorted(kind for kind in KINDS if chance.random() < 0.5 or "cancel" in KINDS[kind]))
     on = KINDS[kind]
     if set(on) >= set(ANY):

@@ -1,6 +1,6 @@
-"""The faults as what they do to an answer: in place of it, to its rows, to its list, to the whole of it.
+"""The effects of the faults on a response: they replace it, or change its rows, its list or the whole of it.
 
-Four tables, by the kind that `faults` names. None of them knows the world's jobs, but for what they are handed.
+There are four tables, by the kinds of `faults`. They know only the jobs that are passed to them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Answer:
-    """What goes over the wire, and how: whole, cut, reset, or whole and then closed without a word."""
+    """A response, and how it is sent: whole, cut, reset, or whole followed by a closed connection."""
 
     status: int
     body: bytes
@@ -33,18 +33,18 @@ def as_json(payload: Any, status: int = 200) -> Answer:
 
 
 def error(status: int, message: str, code: str | None = None, kind: str = "invalid_request_error") -> Answer:
-    """Return an error as the API documents it."""
+    """Return an error in the documented format of the API."""
     return as_json({"error": {"message": message, "type": kind, "param": None, "code": code}}, status)
 
 
 def html(status: int) -> Answer:
-    """Return a page such as a proxy between client and API sends."""
+    """Return a page such as a proxy between the client and the API sends."""
     page = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
     return Answer(status, page.encode(), {"Content-Type": "text/html"})
 
 
 def throttled(hint: str | None) -> Answer:
-    """Return 429, with a Retry-After or without."""
+    """Return HTTP 429, with or without a Retry-After."""
     answer = error(429, "Rate limit reached for requests", "rate_limit_exceeded", "requests")
     if hint is not None:
         answer.headers["Retry-After"] = hint
@@ -52,13 +52,13 @@ def throttled(hint: str | None) -> Answer:
 
 
 def silence() -> Answer:
-    """Return no answer: the connection is reset."""
+    """Return no response: the connection is reset."""
     return Answer(0, b"", wire="reset")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a fault may know of the request."""
+    """The facts about a request that a fault may use."""
 
     now: float
     authorization: str

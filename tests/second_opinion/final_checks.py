@@ -1,7 +1,7 @@
-"""The end of a session: faults end, documents are mended, time passes, and then everything owed must have come.
+"""The end of a session: all faults end, the documents are repaired, time passes, and every due cancel must happen.
 
-Two phases. First what is owed: each job whose spec wants it cancelled is cancelled after a few passes. Then what
-must not come: passes without news change nothing, neither at the provider nor in a file.
+There are two phases. First, each job whose spec requests its cancel must be cancelled after a few passes. Then, passes
+without changes of the specs must change nothing, neither at the provider nor in a file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ QUIET = ("--once", "--timeout=2m", "--audit", "audit.jsonl")
 
 
 def converge(session: Session) -> None:
-    """End all faults, mend all documents, and make passes until all that is owed has come, or time has run out."""
+    """End all faults, repair all documents, and make passes until every due cancel has happened or time is over."""
     session.troubles.end()
     session.world.takes = min(session.world.takes, 3.0)
     session.user.mend_all()
@@ -33,7 +33,7 @@ def converge(session: Session) -> None:
 
 
 def expect_no_change(session: Session) -> None:
-    """Make passes without news: from the second on, no byte of a status and no job may change."""
+    """Make passes without changes. From the second one on, no status file and no job may change."""
     session.reconcile(*QUIET)
     for _ in range(2):
         heads = session.repository.heads()

@@ -1,4 +1,4 @@
-"""The ways in which a user's own machine is unwell: its remote away, slow or torn, its disk unreadable for a while."""
+"""The faults of a user's own machine: its remote is away, slow or cut off, or its disk is unreadable for a while."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def remote_away(commands: UserCommands) -> None:
 
 
 def remote_slow(commands: UserCommands) -> None:
-    """Make a pass while each visit to the remote takes long."""
+    """Make a pass while the remote is slow."""
     seconds = commands.chance.choice([0.3, 1, 2])
     commands.session.remote.be_slow(f"sleep {seconds}")
     commands.session.note(f"each visit to the remote takes {seconds} s")
@@ -27,7 +27,7 @@ def remote_slow(commands: UserCommands) -> None:
 
 
 def remote_torn(commands: UserCommands) -> None:
-    """Make a pass while Git dies in the middle of its visits to the remote."""
+    """Make a pass in which Git dies during its contact with the remote."""
     after = commands.chance.choice([0.002, 0.005, 0.01, 0.02])
     commands.session.remote.be_torn(after)
     commands.session.note(f"Git dies {after} s after it has begun to talk to the remote")
@@ -36,7 +36,7 @@ def remote_torn(commands: UserCommands) -> None:
 
 
 def disk_unreadable(commands: UserCommands) -> None:
-    """Make a pass while the statuses cannot be read: for a moment, or all the time."""
+    """Make a pass while the statuses cannot be read, for a moment or all the time."""
     seconds = commands.chance.choice([0.7, 0.9, 1.2, 600])
     commands.session.unreadable(
         commands.chance.choice(["ESTALE", "EMFILE", "EIO", "EACCES"]), seconds, commands.pass_words()

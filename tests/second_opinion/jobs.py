@@ -1,8 +1,8 @@
-"""A fine-tuning job of the world: the words that it shows, and how a request changes them.
+"""A fine-tuning job of the world: its status values, and how a request changes them.
 
-The words are those of the public API reference: validating_files, queued, running, pausing, paused, succeeded,
-failed, cancelled. A job follows its life by itself; the past is never changed, so that a list can lag behind it and a
-judge can ask what was true when.
+The values are those of the public API reference: validating_files, queued, running, pausing, paused, succeeded, failed,
+cancelled. A job proceeds by itself. Its past is never changed, so that a list can show an earlier state, and a judge
+can read the state at any time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Life = list[tuple[str, float | None]]
 
 @dataclass
 class Job:
-    """One job: `timeline` holds from when on it shows which word, the future included."""
+    """One job. `timeline` has the start of each status, including future ones."""
 
     id: str
     account: str
@@ -32,7 +32,7 @@ class Job:
 
     @classmethod
     def born(cls, name: str, account: str, created: float, life: Life) -> Job:
-        """Return a job that was created then and follows `life` if nobody asks anything of it."""
+        """Return a job that is created at this time and follows `life` if no change is requested."""
         timeline, moment = [], created
         for word, lasts in life:
             timeline.append((moment, word))
@@ -42,28 +42,28 @@ class Job:
         return cls(name, account, created, timeline)
 
     def word(self, moment: float) -> str:
-        """Return the true status word at `moment`."""
+        """Return the true status at `moment`."""
         past = [word for since, word in self.timeline if since <= moment]
         return past[-1] if past else self.timeline[0][1]
 
     def ended(self, moment: float) -> bool:
-        """Say whether the job had ended by `moment`, or was deleted."""
+        """Return whether the job had ended or was deleted by `moment`."""
         return self.word(moment) in ENDED or self.is_gone(moment)
 
     def is_gone(self, moment: float) -> bool:
-        """Say whether the world has forgotten the job by `moment`."""
+        """Return whether the provider no longer knows the job at `moment`."""
         return self.gone is not None and moment >= self.gone
 
     def was(self, word: str, until: float) -> bool:
-        """Say whether the job has truly been `word` at any moment up to `until`."""
+        """Return whether the job had the status `word` at any time up to `until`."""
         return any(since <= until and each == word for since, each in self.timeline)
 
     def started(self, until: float) -> bool:
-        """Say whether the job has ever run by `until`."""
+        """Return whether the job has run by `until`."""
         return any(self.was(word, until) for word in ("running", "pausing", "paused", "succeeded"))
 
     def _cut(self, moment: float) -> Life:
-        """Drop what would come after `moment`, and return it as the rest of a life."""
+        """Remove the part of the timeline after `moment`, and return it."""
         future = [(since, word) for since, word in self.timeline if since > moment]
         self.timeline = [(since, word) for since, word in self.timeline if since <= moment]
         ends = [since for since, _ in future[1:]]
@@ -72,19 +72,19 @@ class Job:
         return [*rest, (future[-1][1], None)] if future else rest
 
     def cancel(self, moment: float, takes: float = 0.0, *, shown: bool = False) -> None:
-        """Let the job be cancelled `takes` seconds after `moment`, and `cancelling` until then if that is shown."""
+        """Cancel the job `takes` seconds after `moment`. It is `cancelling` until then, if the provider shows that."""
         self._cut(moment)
         if shown:
             self.timeline.append((moment, "cancelling"))
         self.timeline.append((moment + takes, "cancelled"))
 
     def pause(self, moment: float, takes: float = 0.0) -> None:
-        """Let the job be `pausing`, and `paused` after so many seconds; its life waits for a resume."""
+        """Make the job `pausing`, and `paused` after a number of seconds. The rest of its life waits for a resume."""
         self.waiting = self._cut(moment)
         self.timeline += [(moment, "pausing"), (moment + takes, "paused")]
 
     def resume(self, moment: float, takes: float = 0.0) -> None:
-        """Let a paused job wait in the queue for so many seconds, and go on where it was."""
+        """Queue a paused job for a number of seconds, and continue its life."""
         self._cut(moment)
         at = moment + takes
         self.timeline += [(moment, "queued")]
@@ -95,7 +95,7 @@ class Job:
             at += lasts
 
     def end(self, moment: float, word: str) -> None:
-        """Let somebody else, or the provider, end the job as `word` now."""
+        """End the job with the status `word` now, as another user or the provider does."""
         self._cut(moment)
         self.timeline.append((moment, word))
 

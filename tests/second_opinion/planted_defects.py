@@ -1,6 +1,6 @@
-"""Planted defects: what a faulty product would do to the world, done between the two, to prove that the judge bites.
+"""Planted defects: each does what a faulty product would do, to prove that the judge detects it.
 
-Each sits on the server's side of the fence, or edits what the product wrote, and names the rule that must be blamed.
+A defect acts between the product and the world, or edits the files of the product. It names the rule that it breaks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the world remembers of each request: when it came, what was asked, what was answered and what it did."""
+"""The record of each request: its time, operation, response and effect."""
 
 from __future__ import annotations
 

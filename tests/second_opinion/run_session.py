@@ -1,4 +1,4 @@
-"""Runs one session from its seed to its verdict."""
+"""Runs and judges one session from a seed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SKIPS = (0.0, 0.0, 5.0, 60.0, 900.0, 3700.0, 3700.0, 22000.0)
 
 
 def run_session(session: Session) -> Session:
-    """Run the session, judge it, and return it with its violations. Its files are gone afterwards."""
+    """Run the session, judge it, and return it with its violations. Its files are deleted afterwards."""
     with session.scratch, session.wire:
         try:
             _played(session)

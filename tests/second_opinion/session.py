@@ -1,7 +1,7 @@
-"""One run: a world, a user and the product, from one seed; at its end the world is well and everything must be right.
+"""One run of a world, a user and the product from a seed. At its end, all faults end and everything must be right.
 
-Chance decides every edit, trouble and command, and is drawn from the seed alone. What the product does in between
-takes real time, so that two runs of one seed are alike and not the same.
+Every edit, fault and command is drawn from the seed. The product takes real time, so that two runs of one seed are
+similar but not identical.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the specs of one moment want, by the rules of the README, and what they therefore permit and oblige to.
+"""What the specs desire at a given time, by the rules of the README: the permitted changes and the required ones.
 
-`permits` is generous and `obliges` is strict: between them is what the documents leave open.
+`permits` is generous and `obliges` is strict. The documentation does not define what lies between.
 """
 
 from __future__ import annotations

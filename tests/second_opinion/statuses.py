@@ -1,4 +1,4 @@
-"""The status files as a reader of the README understands them."""
+"""The status files, read as the README describes them."""
 
 from __future__ import annotations
 

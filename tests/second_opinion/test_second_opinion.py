@@ -1,4 +1,4 @@
-"""A few sessions on each run of the tests, many with --long, and each planted defect is found."""
+"""Some sessions in each test run, and many with `--long`. Each planted defect must be found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user who edits specs at random: writes, renames, deletes, breaks and mends them. All chance is from one seed."""
+"""A user who edits specs at random: writes, renames, deletes, breaks and repairs them, all from one seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that a user runs at random: passes, looks, edits by verb, kills, a watch, two at once, and damage."""
+"""The commands that a user runs at random: passes, reads, edits, kills, a watch, concurrent passes, and damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The world on a loopback socket: HTTP/1.1 with kept-alive connections, and the ways in which a connection breaks."""
+"""The world on a loopback socket: HTTP/1.1 with persistent connections, which can break in several ways."""
 
 from __future__ import annotations
 

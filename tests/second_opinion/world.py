@@ -1,8 +1,8 @@
-"""Fine-tuning APIs as their public references tell them, over jobs with a life of their own.
+"""Fine-tuning APIs after their public references, over jobs that change by themselves.
 
 OpenAI's endpoints: `GET /v1/fine_tuning/jobs` with `after` and `limit`, `GET …/jobs/ID`, `POST …/jobs/ID/cancel`,
-`…/pause`, `…/resume`, `GET …/jobs/ID/events`, `GET …/jobs/ID/checkpoints`; `dialects` has how others differ. An account
-is a type, a key, and a project if it has one.
+`…/pause`, `…/resume`, `GET …/jobs/ID/events`, `GET …/jobs/ID/checkpoints`. `dialects` has those of other vendors. An
+account is a type, a key, and a project if it has one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What happens in the world without the user: faults come and go, and somebody else changes, ends or deletes jobs."""
+"""Events of the world without the user: faults begin and end, and another user changes, ends or deletes jobs."""
 
 from __future__ import annotations
 

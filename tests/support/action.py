@@ -33,7 +33,7 @@ _OUTPUT = re.compile(r"^([\w-]+)(?:=(.*)|<<(\S+)\n(?s:(.*?))\n\3)$", re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A use of the action that has ended: with the exit code of the step that failed, or 0."""
+    """A finished run of the action, with the exit code of the failed step, or 0."""
 
     code: int
     log: str
@@ -105,7 +105,7 @@ def _outputs(path: Path) -> dict[str, str]:
 
 
 def skip_without_index() -> None:
-    """Skip a test where no package index can be reached; in CI there is one, so there it goes on and fails."""
+    """Skip a test if no package index can be reached. In CI the test is not skipped, and fails."""
     index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
     try:
         urllib.request.urlopen(f"{index}/uv/", timeout=10).close()  # noqa: S310  the runner's own index

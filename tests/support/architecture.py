@@ -17,7 +17,7 @@ _SAID = {Readiness.READY: "Ready", Readiness.RECONCILING: "Reconciling", Readine
 
 
 def layers() -> str:
-    """The layers of the import contract, each with what it may not be imported by: whatever stands below it."""
+    """Return the layers of the import contract, each with the layers that must not import it."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
@@ -27,7 +27,7 @@ def layers() -> str:
 
 
 def decisions() -> str:
-    """The decision table: what is said, and what is requested, of a job in each situation."""
+    """Return the decision table: the reason that is reported and the change that is requested in each situation."""
     wanted = tuple(DesiredState)
     rows = [(situation.value, *(_cell(TABLE[situation, state]) for state in wanted)) for situation in Situation]
     return table(("The job is", *(f"wanted `{state}`" for state in wanted)), *rows)
@@ -39,7 +39,7 @@ def _cell(row: TableRow) -> str:
 
 
 def drawing() -> str:
-    """A pass as a flowchart: what `reconcile_once` calls, in order, and what each account's worker calls."""
+    """Return a pass as a flowchart: the functions that `reconcile_once` and each account's worker call, in order."""
     steps = list(_calls("reconcile", "reconcile_once"))
     inner = list(_calls("account_worker", "run_account"))
     lines = ["```mermaid", "flowchart TB"]

@@ -1,4 +1,4 @@
-"""A small API with fine-tuning jobs and batches that have the same ids, on a loopback socket."""
+"""A small API with fine-tuning jobs and batches that have the same IDs, on a loopback socket."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def a_batch(batch_id: str, status: str = "in_progress", **more: Any) -> Row:
 
 @dataclass
 class BothKinds:
-    """The application. A cancel of a batch that has ended is refused with a 409, and any other takes effect at once."""
+    """The application. It refuses to cancel a finished batch with HTTP 409. Any other cancel takes effect at once."""
 
     jobs: dict[str, Row]
     batches: dict[str, Row]
@@ -59,7 +59,7 @@ class BothKinds:
     """The paths of the requests that change something, in that order."""
 
     def served(self) -> AbstractContextManager[str]:
-        """Serve it while the body runs; yields its address, which ends in `/v1`."""
+        """Serve the application until the body ends. Yields its address, which ends in `/v1`."""
         routes = []
         for path in ("/v1/fine_tuning/jobs", "/v1/batches"):
             routes += [

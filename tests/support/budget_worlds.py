@@ -18,7 +18,7 @@ UNREAD_FILE = Unread("b.yaml", "Permission denied", "allow it to be read")
 
 
 def nobody(_: object) -> JobController:
-    """Fail: no account is to be changed here."""
+    """Fail, because no account must be changed here."""
     message = "nothing may be asked"
     raise AssertionError(message)
 

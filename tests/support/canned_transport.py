@@ -24,7 +24,7 @@ def complaint(status: int, **error: object) -> Response:
 
 @dataclass
 class CannedTransport:
-    """Returns the responses in turn, and records each request."""
+    """Returns the responses in order, and records each request."""
 
     answers: list[Response]
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -50,9 +50,9 @@ class CannedTransport:
         return self.answers.pop(0)
 
     def conceal(self, *secrets: str) -> None:
-        """Record the secrets; canned responses contain none."""
+        """Record the secrets. Canned responses contain none."""
         self.concealed.update(secrets)
 
     def to_app(self, app: object) -> Transport:
-        """Refuse: a canned transport runs no application."""
+        """Raise, because a canned transport has no application."""
         raise NotImplementedError(app)

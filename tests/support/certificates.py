@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 
 def an_authority(name: str, directory: Path) -> Path:
-    """Write a new authority's certificate, and beside it a key and a certificate for 127.0.0.1. Returns the first."""
+    """Write a new authority's certificate, and a server key and certificate for 127.0.0.1. Return the first."""
     key, leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     subject, leaf = _named(name), _named(f"a server of {name}")
     root = _begun(subject, subject, key.public_key()).add_extension(

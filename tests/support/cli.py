@@ -58,7 +58,7 @@ spec:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A command that has ended."""
+    """A finished command."""
 
     code: int
     out: str
@@ -67,33 +67,33 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A directory of specs, and the environment of somebody who works in it."""
+    """A directory of specs, and the environment of its user."""
 
     root: Path
     environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def specs(self) -> Path:
-        """Where the specs are."""
+        """The specs directory."""
         return self.root / "specs"
 
     @property
     def status_dir(self) -> Path:
-        """Where the statuses are."""
+        """The status directory."""
         return self.specs / "status"
 
     def write(self, file: str, text: str) -> None:
-        """Put a file among the specs."""
+        """Write a file to the specs directory."""
         path = self.specs / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
     def name_provider(self, name: str = "main", more: str = "", *, concurrency: int = 8) -> None:
-        """Write a Provider document of type openai that need not be asked slowly."""
+        """Write a Provider document of type `openai` with a high rate limit."""
         self.write(f"{name}.yaml", PROVIDER.format(name=name, more=more, concurrency=concurrency))
 
     def want(self, name: str, job_id: str, state: str = "cancelled", provider: str = "main") -> None:
-        """Write the spec of one job, in a file of its name."""
+        """Write the spec of one job, to a file with the spec's name."""
         self.write(f"{name}.yaml", SPEC.format(name=name, job_id=job_id, state=state, provider=provider))
 
     def copy_to(self, root: Path) -> Checkout:
@@ -102,7 +102,7 @@ class Checkout:
         return Checkout(root, self.environ)
 
     def run(self, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str) -> Ran:
-        """Run one command to its end; where nothing about its start is special, in a process that is forked."""
+        """Run one command to its end. The process is forked unless its startup is special."""
         if program is RECONCILE and program[0] == sys.executable and COLD not in os.environ:
             order = Order("reconciler", arguments, self.root, {**_environment(self.root), **self.environ, **environ})
             if packet := order.packet():
@@ -150,7 +150,7 @@ class Checkout:
 
 
 def run_crashing(checkout: Checkout, crash_before: int, *arguments: str) -> tuple[int, list[str]]:
-    """Make a run that is killed before an effect; 0 lets it live. Returns the exit code, and the effects before."""
+    """Run a command that is killed before an effect; 0 means never. Return the exit code and the earlier effects."""
     log = checkout.root / "effects.log"
     environ = {**_environment(checkout.root), **checkout.environ}
     words = (str(crash_before), str(log), *arguments)
@@ -165,7 +165,7 @@ def run_crashing(checkout: Checkout, crash_before: int, *arguments: str) -> tupl
 
 @contextmanager
 def started_sandbox(root: Path, *arguments: str, key: str | None = None) -> Iterator[str]:
-    """Run `reconcile sandbox` as a process; yields its address, which ends in `/v1`. With `key`, it takes no other."""
+    """Run `reconcile sandbox` as a process. Yields its address, which ends in `/v1`. `key` is the key it accepts."""
     command = [*RECONCILE, "sandbox", *arguments, *(["--api-key-env", "KEY"] if key else [])]
     environ = _environment(root) | ({"KEY": key} if key else {})
     with subprocess.Popen(command, cwd=root, env=environ, stdout=subprocess.PIPE, text=True) as process:

@@ -38,6 +38,6 @@ class VirtualClock:
 
 
 def in_virtual_time(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a test whose sleeps cost nothing."""
+    """Run a test in virtual time, in which a sleep takes no real time."""
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
         runner.run(main())

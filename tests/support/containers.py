@@ -27,7 +27,7 @@ def told(*command: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image, unpacked into a directory, and what it says of how to run it."""
+    """An image that was unpacked into a directory, with its configuration."""
 
     root: Path
     config: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Image:
 
 @contextmanager
 def unpacked(name: str) -> Iterator[Image]:
-    """Unpack an image that buildah has."""
+    """Unpack an image that buildah has built."""
     container = told("buildah", "from", "--pull-never", name)
     try:
         described = json.loads(told("buildah", "inspect", "--type", "image", name))
@@ -62,7 +62,7 @@ def size_of(name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container that was started."""
+    """A started container."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -73,11 +73,11 @@ class Container:
         return self.log.read_text(encoding="utf-8")
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run one more command inside."""
+        """Run another command in the container."""
         return subprocess.run(["runc", "exec", self.name, *command], capture_output=True, text=True, check=False)
 
     def signal(self, name: str) -> None:
-        """Send a signal to its first process."""
+        """Send a signal to the container's first process."""
         told("runc", "kill", self.name, name)
 
     def stop(self) -> int:

@@ -14,7 +14,7 @@ _COLUMN = 5
 
 
 class Report(Protocol):
-    """A test's report, as far as it is needed here."""
+    """The parts of a test's report that are needed here."""
 
     nodeid: str
 

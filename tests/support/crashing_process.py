@@ -33,7 +33,7 @@ class CrashPoint:
         self.effects = 0
 
     def effect(self, what: str) -> None:
-        """Log an effect that is about to happen, or kill the process before it."""
+        """Log the next effect, or kill the process before it."""
         self.effects += 1
         if self.effects == self.crash_before:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -22,7 +22,7 @@ OVER = {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that a decision is made of."""
+    """The inputs of a decision."""
 
     subject: Subject
     look: Observation
@@ -31,25 +31,25 @@ class Case:
 
     @property
     def job(self) -> ObservedJob | None:
-        """The job that was seen."""
+        """The observed job."""
         return self.look.job if isinstance(self.look, Observed) else None
 
     @property
     def is_suspended(self) -> bool:
-        """Whether the spec says to change nothing at this moment."""
+        """Whether the spec suspends every change at this time."""
         suspension = self.subject.suspension
         return suspension is not None and (suspension.until is None or self.now < suspension.until)
 
     @property
     def is_denied(self) -> bool:
-        """Whether the look shows that a job which ended for good has not; a word that nobody knows shows nothing."""
+        """Whether the observation shows that a final job has not ended. An unknown status value shows nothing."""
         if self.last is None or not self.last.final or self.job is None:
             return False
         return self.job.phase not in {Phase.UNKNOWN, self.last.phase}
 
     @property
     def is_end_believed(self) -> bool:
-        """Whether the job is to be taken as ended for good: it did, and no two looks a minute apart deny it."""
+        """Whether the job counts as final: it has ended, and no two observations a minute apart show otherwise."""
         if self.last is None or not self.last.final:
             return False
         doubted_at = self.last.doubted_at
@@ -57,18 +57,18 @@ class Case:
 
     @property
     def has_changed(self) -> bool:
-        """Whether the status speaks of another spec."""
+        """Whether the status is of another version of the spec."""
         return self.last is None or self.last.observed_spec != self.subject.digest
 
     @property
     def as_of(self) -> datetime | None:
-        """The provider's clock, where it was told and agrees with ours."""
+        """The provider's time, if it is known and agrees with the local clock."""
         as_of = self.job.as_of if self.job else None
         return as_of if as_of is not None and abs(self.now - as_of) <= timedelta(minutes=5) else None
 
     @property
     def is_over_limit(self) -> bool:
-        """Whether the job, as seen, is older than its spec allows."""
+        """Whether the observed job is older than its spec allows."""
         limits, as_of = self.subject.spec.limits, self.as_of
         if limits is None or limits.max_age is None or self.job is None or as_of is None:
             return False
@@ -80,7 +80,7 @@ class Case:
 
     @property
     def is_limit_unjudged(self) -> bool:
-        """Whether nobody can tell if the job, as seen, is older than its spec allows: for want of two times."""
+        """Whether a missing time hides if the observed job is older than its spec allows."""
         limits = self.subject.spec.limits
         if limits is None or limits.max_age is None or self.job is None:
             return False
@@ -92,13 +92,13 @@ class Case:
 
     @property
     def is_cancel_wanted(self) -> bool:
-        """Whether the job should be gone."""
+        """Whether the job should be cancelled."""
         wanted = self.subject.spec.desired_state
         return wanted is DesiredState.CANCELLED or (wanted is not DesiredState.OBSERVED and self.is_over_limit)
 
     @property
     def is_limit_remembered(self) -> bool:
-        """Whether a limit had been reached and this look cannot tell whether it still is."""
+        """Whether a limit was exceeded before, and the observation cannot show whether it still is."""
         receipt = self.last.open_receipt if self.last else None
         is_blind = self.job is None or self.job.phase is Phase.UNKNOWN or self.as_of is None
         is_for_limit = receipt is not None and receipt.because is Because.LIMIT_REACHED
@@ -106,7 +106,7 @@ class Case:
         return is_for_limit and is_meant and is_blind
 
     def again(self, status: JobStatus, later: timedelta = timedelta(0)) -> Decision:
-        """Decide on a status of our own, the world being as it was."""
+        """Decide again, from the status that a decision wrote and the same observation."""
         look, now = self.look, self.now + later
         if isinstance(look, Observed) and look.job is not None and look.job.as_of is not None:
             look = Observed(replace(look.job, as_of=look.job.as_of + later))

@@ -79,7 +79,7 @@ def _matched(text: str) -> None:
 
 
 def _committed(text: str) -> None:
-    """Read what the commits of a repository approve, whose messages these are."""
+    """Read the approvals in the commit messages of a repository."""
     with tempfile.TemporaryDirectory() as directory:
         specs = Path(directory) / "specs"
         specs.mkdir()

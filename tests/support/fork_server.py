@@ -119,7 +119,7 @@ def _read_all(readers: Sequence[int], within_s: float) -> list[bytes]:
 
 
 def serve(orders: socket.socket) -> None:
-    """Fork a process for each order, until there are no more. Returns in such a process, once it is to run a module."""
+    """Fork a process for each order until there are no more. Returns in a forked process that must run a module."""
     own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}  # as Python sets it for its children
     package = importlib.import_module("reconciler")
     for each in pkgutil.walk_packages(package.__path__, "reconciler."):
@@ -145,7 +145,7 @@ def serve(orders: socket.socket) -> None:
 
 
 def _keep(child: int, streams: Sequence[int], answer: int) -> None:
-    """Wait for a run, and tell how it ended."""
+    """Wait for a run, and report its exit code."""
     for stream in streams:
         os.close(stream)
     os.write(answer, f"{child}\n".encode())
@@ -155,7 +155,7 @@ def _keep(child: int, streams: Sequence[int], answer: int) -> None:
 
 
 def _become(order: Sequence[object], own: Mapping[str, str], streams: Sequence[int]) -> None:
-    """Make this process one that was started for an order."""
+    """Change this process into the one that an order describes."""
     module, arguments, directory, environ, path = order
     assert isinstance(arguments, list)
     assert isinstance(environ, dict)

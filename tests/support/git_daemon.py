@@ -13,7 +13,7 @@ from tests.support.sandbox_client import wait_for
 
 @contextmanager
 def git_daemon(directory: Path) -> Iterator[str]:
-    """Serve the repositories below a directory, to read and to push to; yields the URL of the directory."""
+    """Serve the repositories below a directory for reads and pushes. Yields the URL of the directory."""
     port = a_free_port()
     command = [
         *("git", "daemon", "--listen=127.0.0.1", f"--port={port}", f"--base-path={directory}"),

@@ -27,7 +27,7 @@ def write(git_dir: Path, kind: str, data: bytes) -> str:
 
 
 def write_tree(git_dir: Path, files: Mapping[bytes, tuple[bytes, str]]) -> str:
-    """Write a tree and those below it, and return its name. A name between slashes may be any."""
+    """Write a tree and its subtrees, and return its name. A path component may be any bytes."""
     here: dict[bytes, tuple[bytes, str]] = {}
     below: dict[bytes, Tree] = {}
     for path, entry in files.items():
@@ -75,7 +75,7 @@ def take(git_dir: Path, root: str, inside: str, known: Known) -> Tree:
 def write_commit(
     git_dir: Path, tree: str, parent: str | None, message: bytes, author: bytes, date: bytes, more: bytes = b""
 ) -> str:
-    """Write a commit, and let `main` be it."""
+    """Write a commit, and let `main` point to it."""
     lines = [b"tree %b" % tree.encode(), *([b"parent %b" % parent.encode()] if parent else [])]
     lines += [b"author %b %b" % (author, date), b"committer %b %b" % (author, date)]
     made = write(git_dir, "commit", b"\n".join(lines) + b"\n" + more + b"\n" + message)

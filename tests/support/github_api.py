@@ -22,7 +22,7 @@ COMMENT = "/v1/repos/ada/jobs/issues/comments/{id:int}"
 
 @dataclass(slots=True)
 class GitHubApi:
-    """One pull request, number 7 of `ada/jobs`. `refuses` is what every request is answered with, if it is set."""
+    """Pull request 7 of `ada/jobs`. If `refuses` is set, it is the response to every request."""
 
     token: str
     comments: list[dict[str, Any]] = field(default_factory=list)
@@ -36,12 +36,12 @@ class GitHubApi:
         self.comments.append({"id": len(self.comments) + 1, "user": {"type": kind}, "body": body})
 
     async def list(self, request: Request) -> JSONResponse:
-        """Answer with a page."""
+        """Return a page of comments."""
         size, page = int(request.query_params["per_page"]), int(request.query_params["page"])
         return self._answer(request, self.comments[(page - 1) * size : page * size])
 
     async def create(self, request: Request) -> JSONResponse:
-        """Take a comment, which is then an app's."""
+        """Add a comment, whose author is an app."""
         body = (await request.json())["body"]
         if len(body) > BODY_MAX:
             return JSONResponse({"message": "body is too long"}, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -52,7 +52,7 @@ class GitHubApi:
         return answer
 
     async def change(self, request: Request) -> JSONResponse:
-        """Take another text for a comment."""
+        """Replace the text of a comment."""
         answer = self._answer(request, {})
         if answer.status_code == HTTPStatus.OK:
             self.writes.append("PATCH")
@@ -67,7 +67,7 @@ class GitHubApi:
 
 @contextmanager
 def github_api(token: str) -> Iterator[GitHubApi]:
-    """Serve it for as long as the block lasts."""
+    """Serve the API until the block ends."""
     api = GitHubApi(token)
     routes = [
         Route(COMMENTS, api.list, methods=["GET"]),

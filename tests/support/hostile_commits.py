@@ -12,7 +12,7 @@ from tests.support.hostile_repository import BATCH, HostileRepository
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A commit but for what it changes. Bytes are as they stand in the object."""
+    """A commit without its changes. Bytes are written to the object unchanged."""
 
     text: bytes
     author: bytes = b"Mallory <mallory@example.org>"
@@ -22,7 +22,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a message is to do: let a batch pass that another commit has made, or touch a file."""
+    """The goal of a message: to approve the batch of another commit, or to change a file."""
 
     repository: HostileRepository
     batch: str

@@ -31,7 +31,7 @@ KILLED = 137
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that is over."""
+    """A finished run."""
 
     code: int
     told: str
@@ -40,12 +40,12 @@ class Ended:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether it was killed for taking too long."""
+        """Whether the run was killed because it exceeded its time limit."""
         return self.code == KILLED
 
 
 class Host:
-    """The other end: starts the process, and orders runs."""
+    """The client: it starts the process, and orders runs."""
 
     def __init__(self, program: Sequence[str]) -> None:
         clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -69,7 +69,7 @@ class Host:
         self._process.communicate()
 
     def run(self, arguments: Sequence[str], directory: Path, environ: Mapping[str, str], log: Path) -> Ended:
-        """Make one run; both streams go to the log, which is taken away again."""
+        """Run the command once. Both streams go to a log, which is deleted afterwards."""
         order = {"arguments": [*arguments], "directory": str(directory), "environ": {**environ}, "log": str(log)}
         pipe, answers = self._process.stdin, self._process.stdout
         assert pipe is not None
@@ -83,7 +83,7 @@ class Host:
 
 
 def serve() -> None:
-    """Obey orders until there are no more."""
+    """Execute orders until there are no more."""
     package = importlib.import_module("reconciler")
     for each in pkgutil.walk_packages(package.__path__, "reconciler."):
         if not each.name.endswith("__main__"):
@@ -107,7 +107,7 @@ def _obey(order: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _wait(child: int) -> tuple[int, int]:
-    """Wait for a run, but no longer than it may take; whatever it started ends with it."""
+    """Wait for a run until its time limit. Its child processes end with it."""
 
     def cut_off(*_: object) -> None:
         os.killpg(child, signal.SIGKILL)

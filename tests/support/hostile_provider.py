@@ -20,7 +20,7 @@ JOBS = "/v1/fine_tuning/jobs"
 
 @dataclass
 class Provider:
-    """What it knows, and what it was asked for since the last time that it forgot."""
+    """The jobs of the server, and the requests since the last reset."""
 
     jobs: Mapping[str, Sequence[str]]
     """By key."""
@@ -34,22 +34,22 @@ class Provider:
 
     @property
     def host(self) -> str:
-        """Where it is."""
+        """The address of the server."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def elsewhere(self) -> str:
-        """Where nothing should go."""
+        """The address of the socket that must receive no connection."""
         return f"127.0.0.1:{self.nowhere.getsockname()[1]}"
 
     def forget(self) -> None:
-        """Begin anew: every job runs."""
+        """Reset the server: every job is running."""
         self.cancels.clear()
         self.strange.clear()
         self._over.clear()
 
     def was_elsewhere(self) -> bool:
-        """Whether anybody connected where nothing should go."""
+        """Return whether a client connected to the socket that must receive no connection."""
         try:
             self.nowhere.accept()[0].close()
         except BlockingIOError:
@@ -57,7 +57,7 @@ class Provider:
         return True
 
     def answer(self, method: str, path: str, key: str) -> tuple[int, Any]:
-        """Answer a request."""
+        """Respond to a request."""
         own = self.jobs.get(key, ())
         rest = path.partition("?")[0].partition(JOBS)[2]
         job, _, verb = rest.lstrip("/").partition("/")
@@ -80,7 +80,7 @@ class Provider:
 
 @contextmanager
 def provider(jobs: Mapping[str, Sequence[str]]) -> Iterator[Provider]:
-    """Serve these jobs for as long as the body lasts."""
+    """Serve these jobs until the body ends."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as nowhere:
         nowhere.settimeout(0)
         known = Provider(jobs, nowhere)

@@ -50,7 +50,7 @@ GITCONFIG = """\
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What would show that a file was touched."""
+    """The properties of a file that change when it is written."""
 
     mode: int
     size: int
@@ -60,7 +60,7 @@ class FileStamp:
 
 @dataclass
 class HostileRepository:
-    """The repository, its surroundings, and the accounts. `root` is where it is renewed for each attack."""
+    """The repository, its environment and the accounts. `root` is renewed for each attack."""
 
     home: Path
     provider: Provider
@@ -70,7 +70,7 @@ class HostileRepository:
 
     @property
     def root(self) -> Path:
-        """Where it all is."""
+        """The directory that contains everything."""
         return self.home / "now"
 
     @property
@@ -95,26 +95,26 @@ class HostileRepository:
 
     @property
     def outside(self) -> Path:
-        """A directory that is nobody's to change."""
+        """A directory that no command may change."""
         return self.root / "outside"
 
     @property
     def canary(self) -> Path:
-        """The file that is there once a command of an author's has run."""
+        """The file that exists once a command of an attacker has run."""
         return self.root / "canary"
 
     @property
     def command(self) -> str:
-        """A command that says that it ran, with what keys, and ends well."""
+        """A command that records that it ran, and the keys in its environment, and succeeds."""
         return f"env > {self.canary} #"
 
     @property
     def secrets(self) -> Path:
-        """Where files with keys are."""
+        """The directory of the files with keys."""
         return self.root / "secrets"
 
     def lay_out(self) -> None:
-        """Make it as it is before anybody attacks: everything was seen, and nothing asked for."""
+        """Create the state before an attack: every job is observed, and no change is requested."""
         for each in (self.specs / "victims", self.specs / "commons", self.outside, self.secrets, self.root / "home"):
             each.mkdir(parents=True)
         (self.outside / "precious").write_text("precious\n", encoding="utf-8")
@@ -143,7 +143,7 @@ class HostileRepository:
         self.root.rename(self.home / "before")
 
     def renew(self) -> None:
-        """Let it be as it was before, and forget what was asked for. The victims then want one of their jobs gone."""
+        """Restore the state before an attack, forget all requests, and request the cancel of one victim's job."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self.home / "before", self.root, symlinks=True, copy_function=shutil.copyfile)
         self.provider.forget()
@@ -169,7 +169,7 @@ class HostileRepository:
         more: bytes = b"",
         besides: git_objects.Tree | None = None,
     ) -> str:
-        """Commit all that stands in the specs directory, and what of a tree no directory could hold."""
+        """Commit the files of the specs directory, and the tree entries that no directory can contain."""
         when = date or f"{int(time.time())} +0000".encode()
         files = git_objects.take(self.git_dir, str(self.work), str(self.specs), self._known) | (besides or {})
         tree = git_objects.write_tree(self.git_dir, files)
@@ -177,7 +177,7 @@ class HostileRepository:
         return self.head
 
     def run(self, *arguments: str) -> Ended:
-        """Run the command in the checkout, as an operator who has all the keys does."""
+        """Run the command in the checkout, as an operator with all of the keys."""
         here = self.provider.host
         names = ("COMMONS_KEY", "OPENAI_API_KEY", "OTHER_NAME", self.secrets / "key", self.secrets / "link")
         environ = {

@@ -47,7 +47,7 @@ SECRETS = (VICTIMS_KEY, COMMONS_KEY, TOKEN)
 
 @dataclass
 class HostileRun:
-    """What was tried in one repository, and what came of it."""
+    """The attacks in one repository, and their result."""
 
     seed: int
     way: str
@@ -97,7 +97,7 @@ def attack(repository: HostileRepository, seed: int) -> HostileRun:
 
 
 def _want_the_batch(repository: HostileRepository, random: Random) -> str:
-    """Let somebody want more of the commons' jobs cancelled than anybody may, with no approval of it."""
+    """Request more cancels of the commons' jobs than the guard allows, without an approval."""
     for number in range(BATCH):
         repository.want_of_commons(number, "cancelled")
     return repository.commit(random.choice(HIDDEN))

@@ -45,7 +45,7 @@ BARE = """\
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Somebody who may write below a folder of the specs, and what he is about to try."""
+    """A user who may write below a folder of the specs, and the attack that this user tries next."""
 
     random: Random
     repository: HostileRepository
@@ -54,7 +54,7 @@ class Author:
 
     @property
     def folder(self) -> Path:
-        """His folder, or one below."""
+        """The author's folder, or one below it."""
         return self.repository.specs / self.name / self.random.choice(["", "", "a", "a/b"])
 
     def new_name(self) -> str:
@@ -62,7 +62,7 @@ class Author:
         return f"{self.name}-{next(self._numbers)}"
 
     def put(self, path: Path, data: str | bytes) -> None:
-        """Write a file wherever he may, in the place of whatever he wrote there before."""
+        """Write a file anywhere the author may, and replace an earlier one."""
         for parent in path.parents:
             if parent == self.repository.specs or not parent.is_relative_to(self.repository.specs):
                 break
@@ -74,7 +74,7 @@ class Author:
         path.write_bytes(data if isinstance(data, bytes) else data.encode(errors="surrogateescape"))
 
     def write(self, text: str | bytes, file: str = "") -> None:
-        """Write a file of his folder."""
+        """Write a file to the author's folder."""
         self.put(self.folder / (file or f"{self.new_name()}.yaml"), text)
 
     def declare(self, spec: str, name: str = "") -> str:
@@ -89,7 +89,7 @@ class Author:
         self.write(text + "".join(f"  {line}\n" for line in more.splitlines()))
 
     def link(self, path: Path, target: str | Path) -> None:
-        """Put a link where nothing is yet, or a file."""
+        """Create a link, or a file, at a free path."""
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or path.is_file():
             path.unlink()
@@ -398,7 +398,7 @@ def _sources(author: Author) -> None:
 
 
 def _padding(author: Author) -> None:
-    """Share a batch among accounts that are one, beside jobs that are none."""
+    """Divide a batch among several names of one account, beside jobs that do not exist."""
     ids = [f"ftjob-{author.name}-{number}" for number in range(40)]
     padding = [{"id": each, "life": [{"phase": "running"}]} for each in ids]
     name = author.new_name()

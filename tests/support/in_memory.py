@@ -24,7 +24,7 @@ from tests.support.in_memory_operator import Operator
 
 @dataclass
 class Specs:
-    """The `SpecSource`: one snapshot, which a test may replace by the next one."""
+    """The `SpecSource`: one snapshot, which a test may replace."""
 
     revision: Snapshot = field(default_factory=Snapshot)
     reads: list[bool] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Specs:
 
 @dataclass
 class Statuses:
-    """The `StatusStore`: what stands on the disk by path, and what the process knows of it."""
+    """The `StatusStore`: the files on the disk by path, and the statuses that the process knows."""
 
     jobs: dict[str, JobStatus] = field(default_factory=dict)
     """By path, as `team-a/chat.yaml`."""
@@ -195,7 +195,7 @@ class Notebook:
 
 @dataclass
 class HandClock:
-    """The `Clock`: it stands still, and a sleep moves it at once."""
+    """The `Clock`: its time does not pass by itself, and a sleep advances it at once."""
 
     moment: datetime = NOW
     slept: list[float] = field(default_factory=list)
@@ -216,7 +216,7 @@ class HandClock:
 
 @dataclass
 class OpenAccounts:
-    """The `Accounts`: what each account opens as, or raises when it is opened."""
+    """The `Accounts`: the opened account for each one, or the error that opening it raises."""
 
     readers: Mapping[Account, JobReader | Exception] = field(default_factory=dict)
     opened: list[Account] = field(default_factory=list)
@@ -250,7 +250,7 @@ class OpenAccounts:
 
 @dataclass
 class World:
-    """All of them, as a pass meets them."""
+    """All objects that a pass uses."""
 
     specs: Specs = field(default_factory=Specs)
     statuses: Statuses = field(default_factory=Statuses)

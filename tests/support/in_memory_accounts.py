@@ -48,7 +48,7 @@ A = TypeVar("A", bound="InMemoryAccount")
 
 @dataclass
 class InMemoryAccount(ReadOnlyAccount):
-    """An account that cancels a job as soon as it is asked to. What is broken of that is told by `cancel ftjob-1`."""
+    """An account in which a cancel takes effect at once. A key such as `cancel ftjob-1` in `broken` makes it fail."""
 
     takes_s: dict[str, float] = field(default_factory=dict)
     """How long an answer takes, by the same words as what is broken."""
@@ -69,7 +69,7 @@ class InMemoryAccount(ReadOnlyAccount):
 
     @property
     def changes(self) -> list[str]:
-        """What was asked for that changes something, in order."""
+        """The requested changes, in order."""
         return [each for each in self.asked if " " in each and not each.startswith("page")]
 
     async def _become(self, verb: str, ref: JobRef, phase: Phase) -> Accepted | AlreadyOver:
@@ -95,12 +95,12 @@ class PausableAccount(InMemoryAccount):
         return await self._become("pause", ref, Phase.PAUSED)
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Let a job go on."""
+        """Resume a job."""
         return await self._become("resume", ref, Phase.RUNNING)
 
 
 def an_account(*ids: str, phase: Phase = Phase.RUNNING) -> InMemoryAccount:
-    """Return an account with these jobs, all of one phase; without any, with the job of `a_spec`."""
+    """Return an account with these jobs, all in one phase. Without jobs, return one with the job of `a_spec`."""
     return InMemoryAccount({id_: a_job(phase, id=id_) for id_ in ids or ("ftjob-abc123",)})
 
 
@@ -113,7 +113,7 @@ def a_target(account: Account = ACCOUNT, rate: Rate | None = None) -> ResolvedAc
 
 @dataclass
 class SharedBranch:
-    """The `Publisher`: what was published, by the messages. `trouble` is raised in place of the next publications."""
+    """The `Publisher`: the published messages. If `trouble` is set, the next publications raise it."""
 
     is_shared: bool = True
     is_dedicated: bool = False
@@ -123,11 +123,11 @@ class SharedBranch:
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[object]:
-        """Let nobody else publish meanwhile; in memory there is nobody else."""
+        """Do nothing, because nothing else publishes in memory."""
         yield None
 
     async def pull(self) -> None:
-        """Do nothing: nobody else publishes."""
+        """Do nothing, because nothing else publishes."""
 
     async def publish(self, message: str) -> str | None:
         """Publish, and return the number of the commit."""
@@ -143,7 +143,7 @@ class SharedBranch:
 
 @dataclass
 class PickyStatuses(Statuses):
-    """Statuses that can be written but for some: `refuse` returns what writing or removing a name raises, if so."""
+    """Statuses of which some cannot be written: `refuse` returns the error for a name, or None."""
 
     refuse: Callable[[str], Exception | None] = lambda _: None
 
@@ -178,7 +178,7 @@ def a_world(account: InMemoryAccount, *jobs: FineTuningJob, **rest: Any) -> Worl
 
 
 def controlled(world: World, **rest: Any) -> Runtime:
-    """Return what a pass works with that may change something."""
+    """Return the runtime of a pass that may send requests."""
     readers: Mapping[Account, Any] = world.accounts.readers
     return world.runtime(**{"control": readers.__getitem__} | rest)
 
@@ -197,12 +197,12 @@ def subject_of(spec: FineTuningJob, source: str = "bots.yaml", account: Account 
 
 
 def a_case(spec: FineTuningJob, phase: Phase = Phase.RUNNING, last: JobStatus | None = None, **rest: Any) -> JobPlan:
-    """Return what is decided about a spec whose job is seen in this phase; `rest` has more fields of the plan."""
+    """Return the decision for a spec whose job is observed in this phase. `rest` has more fields of the plan."""
     job = a_job(phase, id=spec.spec.job_id, as_of=NOW)
     subject = subject_of(spec)
     return JobPlan(subject, last, decide(subject, Observed(job), last, NOW), **{"seen": job} | rest)
 
 
 def a_context(world: World, **rest: Any) -> ApplyContext:
-    """Return what carrying out needs, in this world."""
+    """Return the context that applies a plan in this world."""
     return ApplyContext(world.specs, world.statuses, world.clock.now, **rest)

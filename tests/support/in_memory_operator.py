@@ -16,7 +16,7 @@ from reconciler.providers import load
 
 @dataclass(frozen=True)
 class Operator:
-    """The `OperatorPolicy` of an environment that a test writes down."""
+    """The `OperatorPolicy` of an environment that a test defines."""
 
     environ: Mapping[str, str] = field(default_factory=dict)
     """The variables: keys, the vendors' addresses and options, and RECONCILE_TRUST."""
@@ -30,7 +30,7 @@ class Operator:
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the written URL, the vendor's variable's, or the type's own. Raises ValueError without any."""
+        """Return the written URL, the vendor's variable, or the type's own URL. Raises ValueError without one."""
         text = written or self._first(type_.url_variables) or type_.own_url(options)
         if text is None:
             msg = f"{type_.name} has no default address: set spec.baseUrl"
@@ -40,7 +40,7 @@ class Operator:
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return what the product's own rule of RECONCILE_TRUST says."""
+        """Return the result of the product's own check of RECONCILE_TRUST."""
         return Trust.read(self.environ, {}).check(type_, options, credentials, base_url)
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
@@ -48,18 +48,18 @@ class Operator:
         return self._known(credential_name(type_, source))
 
     def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
-        """Return the options that variables give an account with the usual key."""
+        """Return the options that the variables provide to an account with the default key."""
         if source is not None and (source.env is None or source.env != type_.key_variable):
             return {}
         given = {option: next(filter(self.environ.get, each), "") for option, each in type_.option_variables.items()}
         return {option: DefaultOption(self.environ[each], each) for option, each in given.items() if each}
 
     def named(self) -> Mapping[str, Credential]:
-        """Return the credentials that the operator's file speaks of."""
+        """Return the credentials that the operator's file names."""
         return {name: self._known(name) for name in (*(name for name, _, _ in self.paths), *self.speaks_of)}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
-        """Return which files may use which credential."""
+        """Return the files that may use each credential."""
         return tuple((self._known(name), host, globs) for name, host, globs in self.paths)
 
     def show(self, file: str) -> str:

@@ -49,12 +49,12 @@ class Workspace:
         self.write("demo.yaml", SANDBOX + "".join(JOB.format(id=each, life=life) for each in job_ids))
 
     def want(self, name: str, state: str, job_id: str | None = None, provider: str = "demo") -> Path:
-        """Write the spec of one job, whose id is `ftjob-` and the name by default."""
+        """Write the spec of one job. By default, the job's ID is `ftjob-` and the name."""
         text = SPEC.format(name=name, provider=provider, job_id=job_id or f"ftjob-{name}", state=state)
         return self.write(f"{name}.yaml", text)
 
     def asked(self) -> list[tuple[str, str]]:
-        """Return the change requests that the sandbox recorded: verb and job id."""
+        """Return the change requests that the sandbox recorded, as verb and job ID."""
         worlds = [json.loads(path.read_text()) for path in (self.root / "state").rglob("sandbox-*.json")]
         return [(act["verb"], act["jobId"]) for world in worlds for act in world["acts"]]
 
@@ -68,7 +68,7 @@ class Workspace:
 
 @contextmanager
 def _in_a_pipe() -> Iterator[None]:
-    """Hide the width that pytest-xdist gives its workers: in a pipe nothing is folded."""
+    """Remove the terminal width that pytest-xdist sets for its workers, because a pipe has none."""
     width = os.environ.pop("COLUMNS", None)
     try:
         yield

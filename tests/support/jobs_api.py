@@ -39,14 +39,14 @@ def a_row(job_id: str, status: str = "running", **more: Any) -> Row:
 
 
 def an_error(status: int, message: str, code: str | None = None) -> Response:
-    """Return a refusal in OpenAI's envelope."""
+    """Return an error in OpenAI's format."""
     error = {"message": message, "type": "invalid_request_error", "code": code}
     return JSONResponse({"error": error}, status)
 
 
 @dataclass
 class JobsApi:
-    """The application. `answer` may return what a request is answered; None leaves it to the rows."""
+    """The application. `answer` may return the response to a request. None means that the rows determine it."""
 
     rows: dict[str, Row]
     answer: Callable[[Asked], Response | None] = lambda _: None
@@ -54,7 +54,7 @@ class JobsApi:
     asked: list[Asked] = field(default_factory=list)
 
     def served(self) -> AbstractContextManager[str]:
-        """Serve it while the body runs; yields its address, which ends in `/v1`."""
+        """Serve the application until the body ends. Yields its address, which ends in `/v1`."""
         jobs = "/v1/fine_tuning/jobs"
         return serve(
             Starlette(
@@ -67,7 +67,7 @@ class JobsApi:
         )
 
     def changes(self) -> list[str]:
-        """Return the ids of the jobs for which a change was asked, in that order."""
+        """Return the IDs of the jobs for which a change was requested, in order."""
         return [each.job_id for each in self.asked if each.verb not in {"list", "retrieve"}]
 
     async def _respond(self, request: Request) -> Response:

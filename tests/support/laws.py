@@ -41,7 +41,7 @@ Law = Callable[[Case, Decision], bool]
 
 
 def asked_by_the_design(case: Case) -> Verb | None:
-    """Return what the design's table asks for in this case, whether or not it was asked for before."""
+    """Return the change that the design's table requests in this case, even if it was requested before."""
     if case.job is None or case.is_suspended or case.is_end_believed:
         return None
     phase, wanted = case.job.phase, case.subject.spec.desired_state
@@ -96,7 +96,7 @@ def what_is_answered_stays_within_bounds_and_rules(case: Case, decision: Decisio
 
 
 def _is_well_formed(status: JobStatus) -> bool:
-    """Five receipts, of which only the newest may be open; ten entries of history; conditions as Flux has them."""
+    """There are at most five receipts, only the newest one open, at most ten history entries, and valid conditions."""
     is_in_order = not any(each.is_open for each in status.receipts[1:])
     return is_in_order and len(status.receipts) <= 5 and len(status.history) <= 10 and violations(status) == []
 
@@ -146,7 +146,7 @@ def a_refused_change_is_refused_in_the_same_words(case: Case, decision: Decision
 
 
 def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
-    """A wanted cancel: a terminal phase seen now, or before the job was forgotten; or accepted, and absent twice."""
+    """Proofs of a cancel: a terminal phase, observed now or before the job vanished; or acceptance and two absences."""
     if not decision.status.is_ready or not isinstance(case.look, Observed) or not case.is_cancel_wanted:
         return True
     last = case.last
@@ -163,7 +163,7 @@ def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
 
 
 def a_limit_that_cannot_be_judged_is_said(case: Case, decision: Decision) -> bool:
-    """And only such a one, where the job is else as its spec wants it."""
+    """It is reported only if the job is otherwise as its spec desires."""
     ready = decision.status.ready
     if ready.reason is not Reason.AS_DESIRED or not isinstance(case.look, Observed) or case.is_end_believed:
         return True
@@ -172,7 +172,7 @@ def a_limit_that_cannot_be_judged_is_said(case: Case, decision: Decision) -> boo
 
 
 def what_is_final_stays_final(case: Case, decision: Decision) -> bool:
-    """Only an end can be final, and the look that made it so, had again, changes nothing at any other time."""
+    """Only an ended job can be final. If the same observation is repeated at another time, nothing changes."""
     status = decision.status
     if not status.final or status is case.last or status.doubted_at is not None:
         return True
@@ -181,7 +181,7 @@ def what_is_final_stays_final(case: Case, decision: Decision) -> bool:
 
 
 def what_is_final_has_an_end_or_two_looks_that_agree(case: Case, decision: Decision) -> bool:
-    """Or was cancelled after our own accepted cancel; a success without its model's name waits for that for an hour."""
+    """A job may also be final after an accepted cancel. A success without a model name is not final for an hour."""
     status, last, job = decision.status, case.last, case.job
     if not status.final or job is None or case.is_end_believed or status.job is None:
         return True
@@ -198,7 +198,7 @@ def what_is_final_has_an_end_or_two_looks_that_agree(case: Case, decision: Decis
 
 
 def an_end_is_denied_only_by_two_looks_a_minute_apart(case: Case, decision: Decision) -> bool:
-    """The first one is remembered and changes nothing else; one that agrees with the end takes the doubt away."""
+    """The first observation is recorded and changes nothing else. One that agrees with the end removes the doubt."""
     last, status = case.last, decision.status
     if last is None or not last.final or not isinstance(case.look, Observed):
         return True
@@ -211,7 +211,7 @@ def an_end_is_denied_only_by_two_looks_a_minute_apart(case: Case, decision: Deci
 
 
 def a_job_that_runs_again_is_found_out(case: Case, decision: Decision) -> bool:
-    """Whatever is wanted of it: once it is doubted, a second look a minute later opens it again."""
+    """Whatever the spec desires: a second observation a minute after the doubt reopens the job."""
     if decision.status.doubted_at is None or not isinstance(case.look, Observed):
         return True
     second = case.again(decision.status, timedelta(minutes=1))
@@ -240,7 +240,7 @@ def a_job_that_should_be_gone_is_asked_to_stop_within_six_hours(case: Case, deci
 
 
 def answers(case: Case, decision: Decision, progresses: tuple[Progress, ...]) -> list[JobStatus]:
-    """Return what the status becomes with each of the answers; nothing where nothing was asked."""
+    """Return the status after each possible response, or nothing if no change was requested."""
     return [_answer(case, decision, decision.action, each) for each in progresses] if decision.action else []
 
 
@@ -250,7 +250,7 @@ def _answer(case: Case, decision: Decision, action: Action, progress: Progress) 
 
 
 def refusals(case: Case, decision: Decision) -> list[tuple[ObservedJob, JobStatus]]:
-    """Return what the status becomes where the request is refused because the job is over, and how that is shown."""
+    """Return the status after the request is refused because the job has ended, with the observation that shows it."""
     if decision.action is None or case.job is None:
         return []
     intent = intend(decision.status, decision.action, None, None, case.now)
@@ -263,14 +263,14 @@ def refusals(case: Case, decision: Decision) -> list[tuple[ObservedJob, JobStatu
 
 
 def a_refusal_of_what_is_over_accepts_nothing(case: Case, decision: Decision) -> bool:
-    """What the receipt said before of an acceptance, it says still."""
+    """The receipt keeps an earlier acceptance."""
     before = decision.status.open_receipt
     told = before.accepted_at if before else None
     return all(status.receipts[0].accepted_at == told for _, status in refusals(case, decision))
 
 
 def a_refusal_of_what_is_over_settles_it_at_once(case: Case, decision: Decision) -> bool:
-    """A later look at the same job changes nothing."""
+    """A later observation of the same job changes nothing."""
     for job, status in refusals(case, decision):
         is_over = job.phase in OVER and not _is_hidden(case, job)
         if is_over and (status.receipts[0].is_open or status.phase is not job.phase):
@@ -281,7 +281,7 @@ def a_refusal_of_what_is_over_settles_it_at_once(case: Case, decision: Decision)
 
 
 def what_others_ended_before_our_first_request_is_not_our_doing(case: Case, decision: Decision) -> bool:
-    """Whether or not the spec changes its mind afterwards."""
+    """This also applies if the spec changes afterwards."""
     if decision.action is None or not decision.action.is_first_attempt or decision.action.verb is not Verb.CANCEL:
         return True
     if any(each.verb is Verb.CANCEL for each in decision.status.receipts):

@@ -13,7 +13,7 @@ Answer = tuple[int, dict[str, str]]
 
 
 class Hint(Enum):
-    """How a provider says what it allows."""
+    """How a provider reports its limit."""
 
     NEITHER = "neither"
     RETRY_AFTER = "Retry-After"
@@ -22,7 +22,7 @@ class Hint(Enum):
 
 @dataclass(slots=True)
 class LimitedProvider:
-    """A token bucket of a second's requests. `served` and `refused` count the answers."""
+    """A token bucket for one second of requests. `served` and `refused` count the responses."""
 
     per_second: float
     hint: Hint = Hint.NEITHER

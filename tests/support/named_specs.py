@@ -17,28 +17,28 @@ from tests.support.in_memory import Specs, Statuses, World
 
 
 def a_named_spec(name: str, **spec: Any) -> Located[FineTuningJob]:
-    """Return a spec that wants its job cancelled, in a file of its name."""
+    """Return a spec that requests the cancel of its job, in a file with its name."""
     return located(a_spec(name, **{"jobId": f"ftjob-{name}"} | spec), f"{name}.yaml")
 
 
 def a_named_status(name: str, **facts: Any) -> JobStatus:
-    """Return the status of the job that the spec of this name names; it was last seen running."""
+    """Return the status of the job of the spec with this name. The job was last observed running."""
     job = JobFacts(account=str(ACCOUNT), id=f"ftjob-{name}", provider_status="running")
     usual = {"source": f"{name}.yaml", "phase": Phase.RUNNING, "final": False, "job": job}
     return a_status(name, **usual | facts)
 
 
 def a_world(*names: str, statuses: Statuses | None = None, **rest: Any) -> World:
-    """Return a world with a spec of each name; `rest` has more of the snapshot."""
+    """Return a world with a spec for each name. `rest` has more fields of the snapshot."""
     jobs = tuple(map(a_named_spec, names))
     return World(specs=Specs(Snapshot(jobs=jobs, **rest)), statuses=statuses or Statuses())
 
 
 def loaded(world: World, options: RunOptions | None = None, *, by_content: bool = True, **rest: Any) -> DesiredSpecs:
-    """Return what a pass in this world starts from; `rest` has more of the runtime."""
+    """Return the input of a pass in this world. `rest` has more fields of the runtime."""
     return load_desired_specs(world.runtime(**rest), options or RunOptions(), ResolutionCache(), by_content=by_content)
 
 
 def only(*names: str) -> RunOptions:
-    """Return what a run is asked to do that is about these specs alone."""
+    """Return the options of a run that selects these specs."""
     return RunOptions(is_selected=Selection(names=names).predicate())

@@ -21,7 +21,7 @@ class _File:
     safe: bytes = b""
 
     def after_crash(self, rng: random.Random) -> _File:
-        """Return what is found of it: the old bytes, nothing, a beginning of the new ones, or all of them."""
+        """Return the contents after a crash: the old bytes, nothing, the beginning of the new ones, or all of them."""
         if self.data == self.safe:
             return self
         torn = self.data[: rng.randrange(len(self.data) + 1)]
@@ -31,7 +31,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One change of a directory's entries, which happens whole or not at all."""
+    """One change of a directory's entries, which is durable completely or not at all."""
 
     puts: str | None = None
     file: _File | None = None
@@ -66,7 +66,7 @@ class NonDurableDisk:
         return self._file(str(path)).data
 
     def list(self, path: Path) -> list[Entry]:
-        """Return what stands in a directory, sorted by name."""
+        """Return the entries of a directory, sorted by name."""
         here = str(path)
         if here not in self._directories:
             raise _missing(here)
@@ -75,7 +75,7 @@ class NonDurableDisk:
         return sorted(found, key=lambda entry: entry.name)
 
     def write_beside(self, target: Path, data: bytes) -> Path:
-        """Write bytes to a new file beside another; nothing of this is safe yet."""
+        """Write bytes to a new file beside another. Neither its contents nor its name is durable yet."""
         self._temporary += 1
         fresh = target.with_name(f".reconcile-{self._temporary:016x}.tmp")
         self._write(fresh, data)
@@ -89,40 +89,40 @@ class NonDurableDisk:
             self._change(_Change(puts=str(path), file=_File(data)), at=str(path))
 
     def sync(self, path: Path) -> None:
-        """Make a file's bytes safe."""
+        """Make a file's bytes durable."""
         file = self._file(str(path))
         file.safe = file.data
 
     def rename(self, source: Path, target: Path) -> None:
-        """Put a file in the place of another in one step."""
+        """Replace a file with another one in one step."""
         moved = _Change(puts=str(target), file=self._file(str(source)), drops=str(source))
         self._change(moved, at=str(target))
 
     def sync_dir(self, path: Path) -> None:
-        """Make a directory's entries safe."""
+        """Make a directory's entries durable."""
         if str(path) not in self._directories:
             raise _missing(str(path))
         for change in self._pending.pop(str(path), []):
             change.onto(self._safe_files, self._safe_directories)
 
     def remove(self, path: Path) -> None:
-        """Remove a file, and nothing if there is none."""
+        """Remove a file, if it exists."""
         if str(path) in self._files:
             self._change(_Change(drops=str(path)), at=str(path))
 
     def put(self, path: Path, data: bytes) -> None:
-        """Do what a person's editor does: write and sync everything."""
+        """Write and sync a file, as a person's editor does."""
         self._write(path, data)
         self.sync(path)
         self._sync_way_to(path)
 
     def drop(self, path: Path) -> None:
-        """Remove a file as a person does, for good."""
+        """Remove a file durably, as a person does."""
         self.remove(path)
         self._sync_way_to(path)
 
     def crash(self, rng: random.Random) -> None:
-        """Forget: of what was not synced, the random source says what is lost, torn and kept."""
+        """Lose unsynced data. The random source determines which of it is lost, torn or kept."""
         for changes in self._pending.values():
             for change in changes:
                 if rng.random() < 0.5:
@@ -135,7 +135,7 @@ class NonDurableDisk:
         self._files, self._directories = dict(self._safe_files), set(reachable)
 
     def files(self) -> dict[str, bytes]:
-        """Return everything that stands on the disk."""
+        """Return all files on the disk."""
         return {path: file.data for path, file in self._files.items()}
 
     def _file(self, path: str) -> _File:
@@ -151,7 +151,7 @@ class NonDurableDisk:
                 self._change(_Change(makes=each), at=each)
 
     def _above(self, path: str) -> tuple[str, ...]:
-        """Return the directories above a file or directory, the nearest first, the root last."""
+        """Return the parents of a file or directory, from the nearest one to the root."""
         found = []
         while path != self._root:
             path = _parent(path)

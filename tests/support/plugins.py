@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def install(site: Path, name: str, key_variable: str | None, address: str) -> None:
-    """Make a directory that, on PYTHONPATH, has a type of this name installed.
+    """Create a directory that installs a provider type with this name when it is on PYTHONPATH.
 
     Args:
         site: the directory.
-        name: the word in `spec.type`.
-        key_variable: what it reads its key from.
-        address: what it calls its own.
+        name: the value of `spec.type`.
+        key_variable: the variable that contains its key.
+        address: its default base URL.
     """
     facts = site / f"{name}-1.0.dist-info"
     facts.mkdir(parents=True)

@@ -19,7 +19,7 @@ _LOOKS_EVERY_S = 0.05
 
 
 def a_free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return an unused port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -27,7 +27,7 @@ def a_free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], port: int, ready_path: str, log: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """Run a server until the block ends; yields its address once it is ready. What it says stands in the log."""
+    """Run a server until the block ends. Yields its address once it is ready. Its output is in the log."""
     with log.open("wb") as out, subprocess.Popen(command, env=environ, stdout=out, stderr=out) as process:
         try:
             _wait(process, port, ready_path, log)
@@ -59,14 +59,14 @@ def _answers(port: int, path: str) -> bool:
 
 @dataclass(slots=True)
 class Memory:
-    """The most bytes that a process ever had together with all that it started, as far as looks showed it."""
+    """The maximum memory of a process and its descendants, in bytes, as far as it was sampled."""
 
     peak: int = 0
 
 
 @contextmanager
 def memory_of(process: int) -> Iterator[Memory]:
-    """Look at the memory of a process, and of all that it starts, until the block ends."""
+    """Sample the memory of a process and its descendants until the block ends."""
     memory, is_over = Memory(), threading.Event()
 
     def look() -> None:
@@ -83,7 +83,7 @@ def memory_of(process: int) -> Iterator[Memory]:
 
 
 def _memory(process: int) -> int:
-    """Return the bytes that a process and all its descendants have now. What ends meanwhile counts as none."""
+    """Return the current memory of a process and its descendants, in bytes. Processes that just ended do not count."""
     total = 0
     with suppress(OSError):
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")

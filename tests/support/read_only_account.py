@@ -35,7 +35,7 @@ class ReadOnlyAccount:
         return JobPage(tuple(jobs[number * query.page_size : end]), str(number + 1) if end < len(jobs) else None)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return a job, or None if there is none of this id."""
+        """Return a job, or None if the account has no job with this ID."""
         self.ask(ref.id)
         return self.jobs.get(ref.id) or self.hidden.get(ref.id)
 

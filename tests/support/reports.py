@@ -55,7 +55,7 @@ def a_row(  # noqa: PLR0913 - a row is made of this much, and each test says onl
     account: Account = OPENAI,
     unobserved: str | None = None,
 ) -> Row:
-    """Return the row of a job that is ready; with `also`, or when suspended, of one that is not."""
+    """Return the row of a job that is ready. With `also`, or if it is suspended, the job is not ready."""
     is_ready = also is None and reason is not Reason.SUSPENDED
     conditions = [_condition(ConditionType.READY, reason, message, is_true=is_ready)]
     if also is not None:
@@ -91,14 +91,14 @@ def a_stalled_row(name: str, reason: Reason = Reason.JOB_NOT_FOUND, message: str
 
 
 def a_suspended_row(name: str) -> Row:
-    """Return the row of a job that nothing is asked for."""
+    """Return the row of a suspended job."""
     return a_row(name, reason=Reason.SUSPENDED, message="suspended: incident 7")
 
 
 def a_waiting_row(
     name: str = "support-triage", *, receipts: tuple[Receipt, ...] = (), phase: Phase | None = None
 ) -> Row:
-    """Return the row of a job whose cancel is on its way."""
+    """Return the row of a job whose cancel has been requested and not confirmed."""
     return a_row(
         name,
         phase=phase or Phase.RUNNING,
@@ -117,7 +117,7 @@ def with_cancel(
     because: Because = Because.DESIRED_STATE,
     is_first_attempt: bool = True,
 ) -> Row:
-    """Return the row with a cancel that is due, or with what became of it."""
+    """Return the row with a due cancel, or with the result of the cancel."""
     action = Action(
         verb=Verb.CANCEL,
         ref=row.ref or JobRef(OPENAI, "ftjob-unnamed"),

@@ -21,7 +21,7 @@ ADA = {
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A working tree, and what a person does in it."""
+    """A working tree, and the actions of a person in it."""
 
     root: Path
 
@@ -83,7 +83,7 @@ class Clone:
         return self.git("log", "--format=%s", ref).splitlines()
 
     def is_linear(self, ref: str) -> bool:
-        """Whether no commit has two parents."""
+        """Return whether every commit has at most one parent."""
         return not self.git("rev-list", "--merges", ref)
 
 

@@ -16,14 +16,14 @@ STEP_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A sandbox by its address; `key` is the one that it takes."""
+    """A sandbox, by its address. `key` is the key that it accepts."""
 
     url: str
     key: str = "sk-sandbox"
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables that make it the `openai` of a process."""
+        """The variables with which a process uses this sandbox as `openai`."""
         return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": self.key}
 
     def create(self, number: int) -> list[str]:
@@ -32,7 +32,7 @@ class Sandbox:
         return [self._ask("POST", "/v1/fine_tuning/jobs", wanted)["id"] for _ in range(number)]
 
     def phase(self, job_id: str) -> str:
-        """Return the status word of a job."""
+        """Return the status value of a job."""
         return str(self._ask("GET", f"/v1/fine_tuning/jobs/{job_id}")["status"])
 
     def break_with(self, *rules: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ class Sandbox:
 
 
 def wait_for(what: Callable[[], object], sentence: str, within_s: float = ANSWERS_WITHIN_S) -> None:
-    """Return once the condition holds. Fails with the sentence if it never does."""
+    """Wait until the condition holds. Fails with the message if it never does."""
     deadline = time.monotonic() + within_s
     while not what():
         assert time.monotonic() < deadline, f"never happened: {sentence}"

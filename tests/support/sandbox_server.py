@@ -12,6 +12,6 @@ from reconciler.testing import served
 
 @contextmanager
 def serve(app: ASGIApp) -> Iterator[str]:
-    """Serve an application on a free loopback port for as long as the block lasts; yields `http://127.0.0.1:PORT/v1`."""
+    """Serve an application on a free loopback port until the block ends. Yields `http://127.0.0.1:PORT/v1`."""
     with served(app) as url:
         yield f"{url}/v1"

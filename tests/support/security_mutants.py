@@ -35,7 +35,7 @@ class WeakenedCheck:
 
     @property
     def test(self) -> str:
-        """The attack, as pytest is told of it."""
+        """The attack, as an argument of pytest."""
         return f"tests/e2e/test_attacks_{self.topic}.py::{self.attack}"
 
 
@@ -237,7 +237,7 @@ def main() -> None:
 
 
 def _noticed(weakened: WeakenedCheck) -> tuple[str, str]:
-    """Return the attack that a copy with the weakness falls to, and after how many repositories authors find it."""
+    """Return the attack that detects the weakness, and the number of repositories until random authors do."""
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         shutil.copytree(ROOT / "reconciler", place / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))

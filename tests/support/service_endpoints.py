@@ -43,7 +43,7 @@ class ServiceEndpoint:
 
     @property
     def variable(self) -> str:
-        """The variable that holds its key."""
+        """The variable that contains the endpoint's key."""
         return f"KEY_OF_{self.name.replace('-', '_').upper()}"
 
     @property
@@ -64,7 +64,7 @@ class ServiceEndpoint:
 
 
 def a_world(service: Service, jobs: Sequence[Mapping[str, Any]]) -> World:
-    """Return a world with these jobs, which goes about a cancel as the service does."""
+    """Return a world with these jobs, in which a cancel takes as long as at the service."""
     return World(SandboxOptions.model_validate({"jobs": jobs, **service.world}), datetime.now(UTC))
 
 
@@ -90,5 +90,5 @@ def the_api(service: Service, world: World, secret: str) -> ASGIApp:
 
 
 def trust_in(endpoints: Sequence[ServiceEndpoint]) -> dict[str, str]:
-    """Return what the operator binds: each key to its own host."""
+    """Return the operator's bindings: each key is bound to its own host."""
     return {"RECONCILE_TRUST": ",".join(f"{each.variable}={urlsplit(each.base_url).netloc}" for each in endpoints)}

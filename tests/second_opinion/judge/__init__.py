@@ -1,1 +1,1 @@
-"""The judge: what the documents promise, checked against what the world received and what the files say."""
+"""The judge: compares the promises of the documentation with the received requests and the files."""

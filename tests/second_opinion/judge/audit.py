@@ -1,4 +1,4 @@
-"""The audit: a line for each request that changes something, and no other; its outcome is what the provider said."""
+"""The audit log has one line for each change request and no other line. Its outcome is that of the response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ODD = frozenset({"silent-close"})
 
 
 def judge(session: Session, run: Run) -> None:
-    """Blame each request without its line, each line without its request, and an outcome that no answer gave."""
+    """Report each request without a line, each line without a request, and each outcome without a matching response."""
     if not run.option("--audit") or run.disturbed or run.killed or run.code is None:
         return
     lines = [json.loads(line) for line in run.audit.splitlines()]
@@ -40,7 +40,7 @@ def judge(session: Session, run: Run) -> None:
 
 
 def _mark_unheard(lines: list[dict[str, Any]], requests: list[Exchange]) -> None:
-    """Let what a client says that it has not heard in time count as an answer that was lost."""
+    """Count a response that the client did not get in time as lost."""
     unheard = {(line["verb"], line["jobId"]) for line in lines if line["outcome"] == "unanswered"}
     for each in requests:
         if each.fault is None and (each.verb, each.job) in unheard:

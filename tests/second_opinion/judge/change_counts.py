@@ -1,6 +1,6 @@
-"""How often a change is asked for: once, and once more for each answer that left it open, refused it or broke its word.
+"""How often a change is requested: once, and again after each response that was lost, refused or not kept.
 
-Also the guard: in an hour no more changes than 30 % of the unfinished jobs (but 3 always), and 20 at most.
+Also the guard: in an hour at most 30 % of the unfinished jobs, at least 3, and at most 20.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HOUR = 3600.0
 
 
 def judge(session: Session) -> None:
-    """Blame each change that was asked for too often or too soon, and each hour with too many."""
+    """Report each change that was requested too often or too soon, and each hour with too many changes."""
     groups: dict[tuple[str | None, str | None], list[tuple[int, Exchange]]] = defaultdict(list)
     for index, each in enumerate(session.world.record.all()):
         if each.change:
@@ -34,7 +34,7 @@ def judge(session: Session) -> None:
 
 
 def _excused(session: Session, before: int, first: Exchange, after: int) -> bool:
-    """Say whether there was a reason to ask again: an unclear answer, a look that showed it undone, or a death."""
+    """Return whether a repeat had a reason: an unclear response, an observation without effect, or a killed process."""
     if not first.clean:
         return True
     between = session.world.record.all()[before + 1 : after]
@@ -44,7 +44,7 @@ def _excused(session: Session, before: int, first: Exchange, after: int) -> bool
 
 
 def _patience(session: Session, accepted: list[Exchange]) -> None:
-    """Blame more than five accepted cancels within six hours, but for those that a person wanted by retry or edit."""
+    """Report more than five accepted cancels within six hours, except those that a user requested by retry or edit."""
     for first in accepted:
         hours = [each for each in accepted if first.at <= each.at < first.at + 6 * HOUR - 60]
         retries = sum(run.verb == "retry" and first.at <= run.began <= hours[-1].at for run in session.runs)
@@ -57,7 +57,7 @@ def _patience(session: Session, accepted: list[Exchange]) -> None:
 
 
 def _guard(session: Session) -> None:
-    """Blame an hour with too many first requests. A change that was let through once is not counted again."""
+    """Report an hour with too many first requests. A change that was allowed once is not counted again."""
     firsts: dict[tuple[str | None, str | None, str], Exchange] = {}
     for each in session.world.record.changes():
         firsts.setdefault((each.account, each.job, each.verb), each)
@@ -71,7 +71,7 @@ def _guard(session: Session) -> None:
 
 
 def _limit(session: Session, account: str | None, moment: float) -> int:
-    """Return the most changes that the documents allow in the hour up to `moment`, with what a person let pass."""
+    """Return the maximum number of changes in the hour up to `moment`, including those that a user approved."""
     jobs = [job for (owner, _), job in session.world.jobs.items() if account in (None, owner)]
     unfinished = [job for job in jobs if not job.ended(max(job.created, moment - HOUR))]
     share = max(3, math.ceil(0.3 * len(unfinished)))

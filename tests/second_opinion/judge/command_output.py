@@ -1,7 +1,7 @@
-"""What commands print: each claim on the screen is compared with the status files and with what the world did.
+"""The output of commands: each statement is compared with the status files and with the world.
 
-A result says how many changes it asked for and how many jobs stand where, a `get` what the statuses say, a `drift` what
-the world shows, and a `wait` that its jobs have got there.
+A result states the number of requested changes and of jobs in each state. `get` states what the statuses contain,
+`drift` what the world shows, and `wait` that its jobs have reached their state.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A disk whose statuses cannot be read: what is unknown is not taken for none.
+"""A disk whose statuses cannot be read: an unknown status is not treated as a missing one.
 
-CHANGELOG: the job is left alone, nothing is overwritten, the guard refuses what it cannot count, and the exit code is
-70.
+CHANGELOG: the job is not changed, no file is overwritten, the guard refuses changes that it cannot count, and the exit
+code is 70.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ALL_THE_TIME = 60.0
 
 
 def judge(session: Session, run: Run) -> None:
-    """Blame a pass that acted on statuses, or overwrote some, that it was not able to read."""
+    """Report a pass that acted on, or overwrote, statuses that it could not read."""
     statuses = {path: data for path, data in run.before.items() if path.startswith("status/")}
     if run.disk < ALL_THE_TIME or run.killed or not statuses or session.remote.has_own_branch:
         return

@@ -1,4 +1,4 @@
-"""How commands end: exit codes and the order in which they hold, no stack trace, no hanging; readers only read."""
+"""How commands end: exit codes and their precedence, no stack trace, no hanging; read-only commands change nothing."""
 
 from __future__ import annotations
 

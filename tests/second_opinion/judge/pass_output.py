@@ -1,4 +1,4 @@
-"""What a pass tells a person: the sum of what it asked for, the table of where jobs stand, and each step it makes."""
+"""The output of a pass: the number of requested changes, the table of job states, and each step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STEP = re.compile(
 
 
 def judge(session: Session, run: Run) -> None:
-    """Blame a sum, a row or a step that is not so."""
+    """Report a wrong number, row or step."""
     if run.verb == "plan" or "--dry-run" in run.args:
         return
     requests = [each for each in session.world.record.all()[run.first : run.last] if each.change]

@@ -1,4 +1,4 @@
-"""Whose wish a change was: no change for a job that no valid spec of that moment names, or that it wants otherwise."""
+"""Each change must be permitted: a valid spec at that time names the job, and its desired state requires the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The status words by what they say about a change: which of them show that it has not taken effect."""
+"""The status values that show that a change has not taken effect, by change."""
 
 from __future__ import annotations
 

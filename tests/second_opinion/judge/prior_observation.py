@@ -1,7 +1,7 @@
-"""What a command has seen before it asked for a change: never act blind.
+"""The observations of a command before its change requests: it must never act blindly.
 
-README: it never acts on a status word that it does not know, on a missing or absurd time, or on a list that did not
-come whole; in an outage it changes nothing.
+README: it never acts on an unknown status value, on a missing or absurd time, or on an incomplete list. In an outage it
+changes nothing.
 """
 
 from __future__ import annotations

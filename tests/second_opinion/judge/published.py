@@ -1,7 +1,7 @@
-"""Whether what was published is so: each intent before its request leaves, and each status after a pass.
+"""Whether statuses are published in time: each intent before its request is sent, and each status after a pass.
 
-README: with `--push`, each intent is pushed before its request leaves. OPERATIONS: while the remote is away, nothing is
-asked for with `--push`, because no intent can be published.
+README: with `--push`, each intent is pushed before its request is sent. OPERATIONS: while the remote is unreachable, no
+change is requested with `--push`, because no intent can be published.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Secrets: no key in any output or file, and none sent to a host that it is not bound to."""
+"""Secrets: no output or file contains a key, and no key is sent to a host that it is not bound to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whether the statuses tell the truth, as compared with what the world has shown.
+"""Whether the statuses are true, compared with what the world has shown.
 
-Judged after each command that writes statuses and was left to end by itself.
+They are judged after each command that writes statuses and ended by itself.
 """
 
 from __future__ import annotations

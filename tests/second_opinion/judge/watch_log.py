@@ -1,7 +1,7 @@
-"""What a watch logs: one line a transition, and none a poll.
+"""The log of a watch: one line for each transition, and none for a poll.
 
-README: what was warned of is a line, and that it is over another. A line that comes again and again, while nothing in
-the world changes, tells of a transition that is none.
+README: a warning is one line, and its end is another one. If a line is repeated while nothing in the world changes, it
+reports a transition that did not happen.
 """
 
 from __future__ import annotations

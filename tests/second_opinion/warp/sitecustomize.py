@@ -1,8 +1,8 @@
-"""Gives a Python process the clock of the run, before anything else is imported, and a disk that fails for a while.
+"""Gives a Python process the clock of the run before other imports, and a disk that fails for a while.
 
-`time` and `datetime.now` are changed, and the waiting of selectors and `time.sleep`, which must last as many seconds
-of the run as were meant. Opening or listing what is below a directory fails for some seconds with an error of the
-system's, as over a network. Without the variables nothing changes.
+It changes `time` and `datetime.now`, and the waits of selectors and `time.sleep`, which are in seconds of the run.
+Opening or listing files below a directory fails for some seconds with an operating system error, as on a network disk.
+Without the variables, nothing is changed.
 """
 
 from __future__ import annotations
