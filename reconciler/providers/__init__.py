@@ -15,6 +15,7 @@ ENTRY_POINTS = "reconciler.providers"
 
 NAMES: Mapping[str, str] = MappingProxyType(
     {
+        "anthropic": "reconciler.providers.anthropic:ANTHROPIC",
         "azure-openai": "reconciler.providers.azure_openai:AZURE_OPENAI",
         "bedrock": "reconciler.providers.bedrock:BEDROCK",
         "litellm": "reconciler.providers.litellm:LITELLM",

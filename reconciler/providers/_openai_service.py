@@ -15,20 +15,16 @@ from reconciler.plugin import (
     AccountConfig,
     Capabilities,
     Credentials,
-    Document,
     JobsOfKind,
     Rate,
     Transport,
 )
+from reconciler.providers._no_options import NoOptions
 from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
 from reconciler.providers._openai_batches import BATCH_ID_PATTERN, BATCHES, CAPABILITIES, OpenAIBatches
 from reconciler.providers._openai_collection import Dialect, OpenAICollection
 
 ID_PATTERN = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
-
-
-class NoOptions(Document):
-    """A provider type without options."""
 
 
 def plain(_: BaseModel) -> Dialect:

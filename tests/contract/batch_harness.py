@@ -17,7 +17,7 @@ from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import BatchWorld
 from reconciler.testing import Fault, FaultInjector, account_at, opened
 from reconciler.testing.harness_server import NOW
-from tests.contract.dialects import azure, litellm, openai
+from tests.contract.dialects import anthropic, azure, litellm, openai
 from tests.contract.dialects.translating_app import TranslatingApp
 from tests.contract.harnesses import RULES, Served
 
@@ -122,3 +122,9 @@ AZURE_CLASSIC = BatchService(
     lacks=NO_QUEUE,
 )
 PASS_THROUGH = BatchService(type="litellm-passthrough", front=litellm.BatchPassThrough, lacks=NO_QUEUE)
+ANTHROPIC = BatchService(
+    type="anthropic",
+    front=anthropic.Anthropic,
+    lacks=frozenset({Phase.QUEUED, Phase.VALIDATING_FILES}),
+    id_of=anthropic.batch_id,
+)

@@ -198,3 +198,14 @@ def test_adopt_writes_specs_for_unfinished_batches_only_if_asked_for(
     assert "\nkind: BatchJob\n" in file.read_text()
     assert "jobId: same-1" in file.read_text()
     assert [each["kind"] for each in json.loads(drift.out)["strangers"]] == ["FineTuningJob"]
+
+
+def test_a_fine_tuning_job_at_a_type_that_has_only_batches_is_reported_at_its_kind(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.want("trained", "msgbatch_1", "running", "anthropic")
+    wants(checkout, "batch", "msgbatch_2", "cancelled", "anthropic")
+    ran = checkout.run("validate")
+
+    assert ran.code == 65
+    assert "trained.yaml:2: kind: anthropic has no jobs of this kind" in ran.out + ran.err
+    assert "batch.yaml" not in ran.err

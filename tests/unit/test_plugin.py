@@ -56,7 +56,7 @@ def test_every_built_in_provider_type_is_loaded_by_its_name(name: str) -> None:
     assert name in provider_names()
 
 
-@pytest.mark.parametrize(("name", "hint"), [("opnai", "did you mean 'openai'"), ("x", "the types are azure-openai, ")])
+@pytest.mark.parametrize(("name", "hint"), [("opnai", "did you mean 'openai'"), ("x", "the types are anthropic, ")])
 def test_the_error_for_an_unknown_provider_type_suggests_known_types(name: str, hint: str) -> None:
     with pytest.raises(LookupError, match=re.escape(hint)):
         load(name)

@@ -130,7 +130,7 @@ class Why(Enum):
 
 def why(said: ServiceResponse) -> Why:
     """Return what an error of the sandbox's means."""
-    if said.body is not None and said.body["error"]["code"] == "fine_tune_not_found":
+    if said.status == 404:
         return Why.NO_SUCH_JOB
     known = {401: Why.WRONG_KEY, 403: Why.FORBIDDEN, 429: Why.THROTTLED}
     return known.get(said.status, Why.BROKEN if said.status >= 500 else Why.REFUSED)

@@ -1,0 +1,216 @@
+"""Batches of services whose API is JSON over HTTP with a key in a header: list, retrieve and cancel.
+
+Rules: `BatchApi` describes a service. A not-found error counts as an absence only if it is in the service's own format
+and about this batch. A response that is not a batch is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from reconciler.plugin import (
+    BATCH_JOB,
+    TERMINAL,
+    Accepted,
+    AccountConfig,
+    AlreadyOver,
+    Capabilities,
+    Credentials,
+    JobPage,
+    JobRef,
+    JobsOfKind,
+    Kind,
+    ListQuery,
+    ObservedJob,
+    PermanentError,
+    Phase,
+    Rate,
+    Response,
+    TransientError,
+    Transport,
+    failure,
+)
+from reconciler.plugin.answers import (
+    acceptance,
+    already_over_or_raise,
+    gateway_message,
+    jobs_of,
+    json_object,
+    require_same_job,
+    unknown_job,
+)
+from reconciler.providers._no_options import NoOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchApi:
+    """The API of one service.
+
+    Args:
+        path: the path of the list.
+        rows: the key of the rows in a list.
+        headers: returns the headers for a key.
+        window: returns the query of a page, by its size and its cursor.
+        next_cursor: returns the cursor of the next page, from a page, its jobs, and the cursor of that page.
+        job: returns the batch in a row or in a response. The time is the provider's clock.
+        is_missing: returns whether an error response is about a batch that does not exist.
+        cancel: what follows the path of a batch in the path of its cancel.
+    """
+
+    path: str
+    rows: str
+    headers: Callable[[str], Mapping[str, str]]
+    window: Callable[[int, str | None], Mapping[str, str]]
+    next_cursor: Callable[[Mapping[str, Any], tuple[ObservedJob, ...], str | None], str | None]
+    job: Callable[[Mapping[str, Any], datetime | None], ObservedJob]
+    is_missing: Callable[[Mapping[str, Any], JobRef], bool]
+    cancel: str = "/cancel"
+
+
+class RestBatches:
+    """A `JobController` for the batches of one account."""
+
+    def __init__(self, transport: Transport, credentials: Credentials, api: BatchApi) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._api = api
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return one page."""
+        response = await self._send("GET", "", self._api.window(query.page_size, cursor))
+        _raise_unless_ok(response)
+        body = _page_of(response, self._api.rows)
+        jobs, garbled = jobs_of(body, self._api.rows, lambda row: self._api.job(row, response.at))
+        return JobPage(jobs, self._api.next_cursor(body, jobs, cursor), garbled)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return the batch; None only if the provider itself reports that there is no such batch."""
+        response = await self._send("GET", _path(ref))
+        if self._is_missing(response, ref):
+            return None
+        _raise_unless_ok(response)
+        return require_same_job(self._api.job(json_object(response), response.at), ref)
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Request a cancel.
+
+        Return `AlreadyOver` if the batch has ended, or if it is being cancelled and the request was refused.
+        """
+        response = await self._send("POST", f"{_path(ref)}{self._api.cancel}")
+        if self._is_missing(response, ref):
+            raise unknown_job(_error_text(response))
+        try:
+            _raise_unless_ok(response)
+            job = self._job_in(response, ref)
+            if job is None:
+                return acceptance(response)
+            return AlreadyOver(job) if job.phase in TERMINAL - {Phase.CANCELLED} else Accepted()
+        except PermanentError as refusal:
+            return await already_over_or_raise(self, ref, refusal)
+
+    def _job_in(self, response: Response, ref: JobRef) -> ObservedJob | None:
+        """Return the batch in the response to a cancel; None if the response does not contain that batch."""
+        try:
+            return require_same_job(self._api.job(json_object(response), response.at), ref)
+        except PermanentError:
+            return None
+
+    def _is_missing(self, response: Response, ref: JobRef) -> bool:
+        if response.status != HTTPStatus.NOT_FOUND:
+            return False
+        try:
+            return self._api.is_missing(json_object(response), ref)
+        except PermanentError:
+            return False
+
+    async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
+        token = await self._credentials.token()
+        headers = {"accept": "application/json", **self._api.headers(token)}
+        return await self._transport.send(method, f"{self._api.path}{path}", query=query, headers=headers)
+
+
+def _path(ref: JobRef) -> str:
+    return f"/{quote(ref.id, safe='')}"
+
+
+def _page_of(response: Response, rows: str) -> Mapping[str, Any]:
+    """Return a page as an object. A service that has no pages returns only the rows, as an array."""
+    body = response.json()
+    return {rows: body} if isinstance(body, list) else json_object(response)
+
+
+def _error_text(response: Response) -> str:
+    message = gateway_message(response)
+    return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
+
+
+def _raise_unless_ok(response: Response) -> None:
+    """Raise the corresponding provider error if the status of the response is 400 or more."""
+    if response.status < HTTPStatus.BAD_REQUEST:
+        return
+    details = _error_text(response)
+    if response.status == HTTPStatus.NOT_FOUND:
+        msg = f"this response is not from the expected API ({details}): check the base URL"
+        raise PermanentError(msg, kind=Kind.INVALID)
+    error = failure(response, f"the provider refused the request ({details})")
+    if isinstance(error, TransientError):
+        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
+        # a new one.
+        error = failure(response, f"the provider responded with HTTP {response.status}")
+    raise error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOnlyService:
+    """A `ProviderType` whose only kind of job is the batch."""
+
+    name: str
+    key_variable: str
+    url_variables: tuple[str, ...]
+    address: str
+    api: BatchApi
+    id_pattern: str
+    capabilities: Capabilities
+    bare_id: Callable[[str], str] = str
+    """Returns the id without the prefix that a spec may contain."""
+    options: type[BaseModel] = NoOptions
+    option_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    has_whole_key: bool = True
+    finds_credentials: bool = False
+    rate: Rate = field(default_factory=Rate)
+
+    @property
+    def kinds(self) -> Mapping[str, JobsOfKind]:
+        """Return the only kind."""
+        jobs = JobsOfKind(id_pattern=self.id_pattern, capabilities=self.capabilities, canonical_id=self.canonical_id)
+        return {BATCH_JOB: jobs}
+
+    def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the port's signature
+        """Return an empty scope, because the key identifies the account."""
+        return ()
+
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
+        """Return the id without a prefix."""
+        return self.bare_id(job_id)
+
+    def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
+        """Return the address of the service."""
+        return self.address
+
+    @asynccontextmanager
+    async def open(
+        self,
+        config: AccountConfig,  # noqa: ARG002 - the port's signature
+        transport: Transport,
+        credentials: Credentials,
+    ) -> AsyncIterator[RestBatches]:
+        """Open the batches of one account."""
+        yield RestBatches(transport, credentials, self.api)

@@ -1,0 +1,124 @@
+"""Anthropic's message batches.
+
+- The provider has one word for every end, `ended`. How a batch ended is derived from its counts: it is cancelled if a
+  cancel was requested and cancelled at least one request. It has failed if no request succeeded and some expired or
+  failed. Otherwise it has succeeded.
+- While a batch runs, all counts but that of the requests in progress are 0, so they are not read until it has ended.
+- A cancelled, expired or failed request is not charged.
+- The newest version of the API changes nothing here. The oldest is sent, because most gateways know it.
+
+Sources: anthropic 2.14.0 `types/messages/message_batch.py`, `resources/messages/batches.py`; the documentation of the
+Message Batches API. Not confirmed against the service: the errors for a missing batch, and for a cancel of one that has
+ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
+from reconciler.plugin.answers import count, field, instant, name_of, text, word
+from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
+
+VERSION = "2023-06-01"
+ENDED = "ended"
+_PHASES: Mapping[str, Phase] = {"in_progress": Phase.RUNNING, "canceling": Phase.CANCELLING}
+_COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
+_NO_SUCH_PAGE = "not found"
+"""The message of the error for an address that does not exist, in lower case."""
+
+
+def _headers(token: str) -> Mapping[str, str]:
+    return {"anthropic-version": VERSION, **({"x-api-key": token} if token else {})}
+
+
+def _window(size: int, cursor: str | None) -> Mapping[str, str]:
+    return {"limit": str(size)} | ({} if cursor is None else {"after_id": cursor})
+
+
+def _next_cursor(body: Mapping[str, Any], jobs: tuple[ObservedJob, ...], cursor: str | None) -> str | None:
+    if body.get("has_more") is not True:
+        return None
+    # Without a last id, the same cursor is returned again, so that the list does not seem complete.
+    last = body.get("last_id")
+    return last if isinstance(last, str) and last else (jobs[-1].id if jobs else cursor or "")
+
+
+def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+    status, counts = row.get("processing_status"), _counted(row.get("request_counts"))
+    phase = _PHASES.get(status, Phase.UNKNOWN) if isinstance(status, str) else Phase.UNKNOWN
+    error = None
+    if status == ENDED and counts is not None:
+        phase, error = _end(counts, was_cancelled=row.get("cancel_initiated_at") is not None)
+    return ObservedJob(
+        id=name_of(row, "id"),
+        phase=phase,
+        provider_status=word(status),
+        output_file=field(row, "results_url", text),
+        created_at=field(row, "created_at", instant),
+        finished_at=field(row, "ended_at", instant),
+        expires_at=field(row, "expires_at", instant),
+        counts=None if counts is None else _shown(counts, has_ended=status == ENDED),
+        error=error,
+        as_of=at,
+    )
+
+
+def _counted(value: Any) -> Mapping[str, int] | None:
+    """Return the counts of a batch, or None if one of them cannot be read."""
+    found = {name: count(value.get(name)) for name in _COUNTS} if isinstance(value, dict) else {}
+    numbers = {name: each for name, each in found.items() if each is not None}
+    return numbers if len(numbers) == len(_COUNTS) else None
+
+
+def _end(counts: Mapping[str, int], *, was_cancelled: bool) -> tuple[Phase, JobError | None]:
+    """Return the phase and the error of a batch that has ended."""
+    if was_cancelled and counts["canceled"]:
+        return Phase.CANCELLED, None
+    of = f"{counts['succeeded']:,} of {sum(counts.values()):,} done"
+    for code in ("expired", "errored"):
+        if counts[code]:
+            message = f"{code}: {of}" if not counts["succeeded"] else f"{counts[code]:,} {code}"
+            return Phase.SUCCEEDED if counts["succeeded"] else Phase.FAILED, JobError(code=code, message=message)
+    return Phase.SUCCEEDED, None
+
+
+def _shown(counts: Mapping[str, int], *, has_ended: bool) -> JobCounts:
+    total = sum(counts.values())
+    if not has_ended:
+        return JobCounts(total=total)
+    return JobCounts(total=total, done=counts["succeeded"], failed=counts["errored"] + counts["expired"])
+
+
+def _is_missing(body: Mapping[str, Any], _: JobRef) -> bool:
+    error = body.get("error") if body.get("type") == "error" else None
+    if not isinstance(error, dict) or error.get("type") != "not_found_error":
+        return False
+    return str(error.get("message")).strip(". ").lower() != _NO_SUCH_PAGE
+
+
+ANTHROPIC: ProviderType = BatchOnlyService(
+    name="anthropic",
+    key_variable="ANTHROPIC_API_KEY",
+    url_variables=("ANTHROPIC_BASE_URL",),
+    address="https://api.anthropic.com",
+    id_pattern=r"msgbatch_[A-Za-z0-9_-]{1,120}",
+    api=BatchApi(
+        path="/v1/messages/batches",
+        rows="data",
+        headers=_headers,
+        window=_window,
+        next_cursor=_next_cursor,
+        job=_job,
+        is_missing=_is_missing,
+    ),
+    capabilities=Capabilities(
+        cancel_keeps="the results of the requests that are done, for 29 days",
+        cancel_costs="the requests that succeeded",
+        has_whole_rows=True,
+        page_size_max=1000,
+        list_order="newest first",
+    ),
+)

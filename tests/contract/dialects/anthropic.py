@@ -1,0 +1,97 @@
+"""Anthropic's message batches over the sandbox, in the words of its SDK 2.14.0 `types/messages/message_batch.py`.
+
+What the service says about a missing batch, and to a cancel of one that has ended, is not confirmed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from reconciler.model.job import Phase
+from tests.contract.dialects.batch_api import ForeignBatches, ended_at, rfc3339
+from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
+
+_URL = re.compile(r"/v1/messages/batches(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
+_TYPES = {
+    Why.WRONG_KEY: "authentication_error",
+    Why.FORBIDDEN: "permission_error",
+    Why.THROTTLED: "rate_limit_error",
+    Why.BROKEN: "api_error",
+    Why.NO_SUCH_JOB: "not_found_error",
+    Why.REFUSED: "invalid_request_error",
+}
+_ENDED = {
+    "completed": {"succeeded": 100},
+    "failed": {"errored": 100},
+    "expired": {"expired": 100},
+    "cancelled": {"succeeded": 23, "canceled": 77},
+}
+_WORDS = {"validating": "in_progress", "in_progress": "in_progress", "cancelling": "canceling"}
+
+
+def batch_id(phase: Phase) -> str:
+    """Return the id of the sandbox's batch in a phase."""
+    return f"msgbatch_{phase}"
+
+
+class Anthropic(ForeignBatches):
+    """Anthropic's words."""
+
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+        """Read a URL such as `/v1/messages/batches/msgbatch_1/cancel`."""
+        match = _URL.fullmatch(request.url.path)
+        if match is None or (request.method == "POST") is not bool(match["verb"]):
+            return JSONResponse(_envelope("not_found_error", "Not Found"), 404)
+        query, job = request.query_params, match["job"]
+        is_known_key = request.headers.get("x-api-key") == self._secret and "anthropic-version" in request.headers
+        refusal = JSONResponse(_envelope("authentication_error", "invalid x-api-key"), 401)
+        after = query.get("after_id")
+        inner = "" if not job else f"/{job.replace('msgbatch_', 'batch_', 1)}"
+        return SandboxRequest(
+            inner + (match["verb"] or ""),
+            query=listing(after.replace("msgbatch_", "batch_", 1) if after else None, int(query.get("limit", "20"))),
+            refusal=None if is_known_key else refusal,
+        )
+
+    def job(self, row: Json) -> Json:
+        """Return a message batch."""
+        status = row["status"]
+        was_cancelled = status in ("cancelling", "cancelled")
+        counts = _ENDED.get(status, {"processing": 100})
+        return {
+            "id": row["id"].replace("batch_", "msgbatch_", 1),
+            "type": "message_batch",
+            "processing_status": "ended" if status in _ENDED else _WORDS.get(status, status),
+            "request_counts": {
+                each: counts.get(each, 0) for each in ("processing", "succeeded", "errored", "canceled", "expired")
+            },
+            "created_at": rfc3339(row["created_at"]),
+            "ended_at": rfc3339(ended_at(row)),
+            "expires_at": rfc3339(row["expires_at"]),
+            "cancel_initiated_at": rfc3339(row["created_at"]) if was_cancelled else None,
+            "archived_at": None,
+            "results_url": "https://api.anthropic.com/v1/messages/batches/x/results" if status in _ENDED else None,
+        }
+
+    def page(self, rows: list[Json], token: str | None) -> Json:
+        """Return a page, whose cursor is the id of its last batch."""
+        last = None if token is None else token.removeprefix("behind/").replace("batch_", "msgbatch_", 1)
+        return {"data": rows, "has_more": token is not None, "first_id": None, "last_id": last}
+
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
+        """Return the batch in the response to a cancel, too."""
+        found = super().reword(said, question)
+        if question.path.endswith("/cancel") and found.status == 200 and said.body is not None:
+            return ServiceResponse(200, self.job(said.body))
+        return found
+
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
+        """Return Anthropic's envelope."""
+        return ServiceResponse(status, _envelope(_TYPES[why], said))
+
+
+def _envelope(type_: str, message: str) -> Json:
+    return {"type": "error", "error": {"type": type_, "message": message}, "request_id": "req_1"}

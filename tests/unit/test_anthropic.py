@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from reconciler.local.credentials import EnvCredentials
+from reconciler.model.job import Account, JobCounts, JobRef, ObservedJob, Phase
+from reconciler.providers import load
+from reconciler.providers._rest_batches import BatchOnlyService, RestBatches
+from tests.support.canned_transport import CannedTransport, answer
+
+REF = JobRef(Account("anthropic", "https://api.anthropic.com", kind="BatchJob"), "msgbatch_1")
+COUNTS = {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
+
+
+def retrieved(status: str = "ended", cancelled_at: str | None = None, **counts: Any) -> ObservedJob:
+    row = {
+        "id": "msgbatch_1",
+        "processing_status": status,
+        "request_counts": COUNTS | counts,
+        "cancel_initiated_at": cancelled_at,
+        "ended_at": "2026-11-29T02:10:00Z" if status == "ended" else None,
+    }
+    type_ = load("anthropic")
+    assert isinstance(type_, BatchOnlyService)
+    reader = RestBatches(CannedTransport([answer(row)]), EnvCredentials("KEY", {"KEY": "k-of-the-test"}), type_.api)
+    job = asyncio.run(reader.get_job(REF))
+    assert job is not None
+    return job
+
+
+@pytest.mark.parametrize(
+    ("was_cancelled", "counts", "phase", "message"),
+    [
+        (True, {"succeeded": 23, "canceled": 77}, Phase.CANCELLED, None),
+        (True, {"canceled": 100}, Phase.CANCELLED, None),
+        (True, {"succeeded": 100}, Phase.SUCCEEDED, None),
+        (True, {"errored": 100}, Phase.FAILED, "errored: 0 of 100 done"),
+        (False, {"succeeded": 100}, Phase.SUCCEEDED, None),
+        (False, {"succeeded": 99, "errored": 1}, Phase.SUCCEEDED, "1 errored"),
+        (False, {"succeeded": 60, "expired": 40}, Phase.SUCCEEDED, "40 expired"),
+        (False, {"expired": 100}, Phase.FAILED, "expired: 0 of 100 done"),
+        (False, {"errored": 50, "expired": 50}, Phase.FAILED, "expired: 0 of 100 done"),
+    ],
+)
+def test_how_a_batch_ended_is_derived_from_its_counts(
+    counts: dict[str, int], phase: Phase, message: str | None, *, was_cancelled: bool
+) -> None:
+    job = retrieved("ended", "2026-11-29T02:00:00Z" if was_cancelled else None, **counts)
+
+    assert (job.phase, job.provider_status) == (phase, "ended")
+    assert getattr(job.error, "message", None) == message
+
+
+def test_the_counts_of_a_running_batch_are_unknown_but_for_the_total() -> None:
+    assert retrieved("in_progress", processing=100).counts == JobCounts(total=100)
+
+
+@pytest.mark.parametrize("odd", [None, -1, "100"])
+def test_a_batch_that_ended_with_unreadable_counts_is_in_no_known_phase(odd: object) -> None:
+    assert retrieved(succeeded=odd).phase is Phase.UNKNOWN
