@@ -22,7 +22,7 @@ COUNT_MAX = 10**18 - 1
 
 
 def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
-    """Return the facts about a job after an observation: those that jobs of its kind have.
+    """Return the facts about a job after an observation. The kind of the job determines which facts it has.
 
     If the provider reports a running job without a start time, the job is recorded as started now.
     """

@@ -151,7 +151,7 @@ _FACTS = {
         Field("error", Form.MAPPING, ERROR),
     )
 }
-"""The fields for the facts about a job, by attribute. The record of each kind contains those that the kind has."""
+"""The fields for the facts about a job, by attribute. `JobKind.facts` lists those of each kind."""
 
 
 def _job(kind: JobKind) -> Record:

@@ -23,7 +23,7 @@ class BatchSpec(JobSpec):
 
     desired_state: Annotated[
         DesiredState, AfterValidator(_possible), WithJsonSchema({"type": "string", "enum": list(map(str, _STATES))})
-    ] = Field(description="The desired state of the batch. No provider can pause one.")
+    ] = Field(description="The desired state of the batch. No provider can pause a batch.")
 
 
 class BatchJob(Document):

@@ -248,7 +248,7 @@ class Capabilities:
     cancel_costs: str | None = None
     """What is charged for a cancelled job, if the provider documents it."""
     cancel_takes: timedelta | None = None
-    """How long an accepted cancel may have no visible effect, or None for the usual time. It is then repeated."""
+    """How long an accepted cancel may have no visible effect before it is repeated. None means the default time."""
     can_pause: bool = False
     can_list_events: bool = False
     can_list_checkpoints: bool = False

@@ -39,8 +39,8 @@ class JobKind:
         can_be_paused: whether the kind can be paused. A provider's capabilities must allow it too.
         counted: the attribute that contains its usage.
         counts: the unit of that usage.
-        used: that unit and the past participle of what is done with it.
-        counters: the attributes whose changes alone do not cause a write of the status.
+        used: a phrase for that usage, such as `tokens trained`.
+        counters: the attributes whose changes alone do not cause the status to be written.
         ends_by_itself: whether every job ends within days, so that finished jobs without a spec are not adopted.
     """
 

@@ -1,9 +1,10 @@
 """Batches in OpenAI's API and in compatible ones: list, retrieve and cancel.
 
-- A cancel is refused with a 409 if the batch has ended. It takes about ten minutes, during which the batch is
-  `cancelling`, also if no request was done. What is done by then stays in the output file, and is charged.
+- A cancel is refused with HTTP 409 if the batch has ended. It takes about ten minutes, during which the batch is
+  `cancelling`, even if no request was finished. The results of finished requests stay in the output file, and are
+  charged.
 - A batch that exceeds its completion window is `expired`, which is a failure here. Its output file contains the results
-  of the requests that were done, and they are charged.
+  of the finished requests, which are charged.
 
 Sources: openai-python 3.57.0 `types/batch.py`, `types/batch_usage.py`, `resources/batches.py`; recordings of cancels in
 public test suites (2025-03-14). Not confirmed against the service: the body of a not-found error.
@@ -34,7 +35,7 @@ STATUSES: Mapping[str, Phase] = MappingProxyType(
         "cancelled": Phase.CANCELLED,
     }
 )
-"""The eight words that OpenAI documents, and those that compatible services use in their place."""
+"""The eight statuses that OpenAI documents, with their phases."""
 BATCH_WORDS = ("batch",)
 BATCHES = Dialect(jobs_path="/batches", statuses=STATUSES, job_words=BATCH_WORDS)
 """OpenAI's own dialect for batches."""
@@ -74,7 +75,7 @@ class OpenAIBatches(OpenAICollection):
 
 
 def _end(row: Mapping[str, Any]) -> datetime | None | Unset:
-    """Return when a batch ended: the only one of its four times that is set."""
+    """Return the end time of a batch. Only one of its four end times is set."""
     given = [row[key] for key in _ENDS if key in row]
     return next((at for at in map(seconds, given) if at is not None), None) if given else UNSET
 
@@ -95,7 +96,7 @@ def _expiry(counts: JobCounts | None | Unset) -> JobError:
 
 
 def _error(value: Any) -> JobError | None:
-    """Return the first error of a batch. Azure's description of the API has an object in the place of the list."""
+    """Return the first error of a batch. In Azure's API specification, `data` is one error instead of a list."""
     rows = value.get("data") if isinstance(value, dict) else None
     first = rows[0] if isinstance(rows, list) and rows else rows
     if not isinstance(first, dict):

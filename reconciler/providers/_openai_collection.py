@@ -65,7 +65,7 @@ class Dialect:
     jobs_path: str
     statuses: Mapping[str, Phase]
     job_words: tuple[str, ...] = JOB_WORDS
-    """Parts of words of which the code of a not-found error contains one."""
+    """The code of a not-found error contains one of these substrings."""
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     change_body: Mapping[str, str] | None = None
@@ -82,7 +82,7 @@ class OpenAICollection(ABC):
         self._dialect = dialect
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page. Raises `TransientError` for an empty page with `has_more`: the list is incomplete."""
+        """Return one page. Raises `TransientError` for an empty page with `has_more`: such a list is incomplete."""
         window = {"limit": str(query.page_size)} | ({} if cursor is None else {"after": cursor})
         response = await self._send("GET", "", window)
         raise_unless_ok(response, self._dialect.error_patterns)
@@ -97,7 +97,7 @@ class OpenAICollection(ABC):
         return JobPage(jobs, None, garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job; None only if the provider itself reports that there is no such job."""
+        """Return the job, or None if the provider itself reports that it does not exist."""
         response = await self._send("GET", job_path(ref))
         if is_job_not_found(response, ref, self._dialect.job_words):
             return None

@@ -20,7 +20,7 @@ from reconciler.plugin import JobRef, Kind, PermanentError, Response, TransientE
 from reconciler.plugin.answers import OUT_OF_CREDIT, gateway_message, json_object, text
 
 JOB_WORDS = ("fine", "tun", "job")
-"""Parts of words of which the code of a not-found error contains one, if a fine-tuning job is missing."""
+"""The code of a not-found error for a fine-tuning job contains one of these substrings."""
 _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)
 _QUOTED_CODE = re.compile(r"'code': '(\w+)'")
 """Finds the upstream's code in the message of a gateway that quotes the upstream's error as a Python dict."""

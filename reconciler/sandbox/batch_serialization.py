@@ -64,7 +64,7 @@ def _word(view: JobView, declared: DeclaredBatch) -> str:
 
 
 def _done(view: JobView, declared: DeclaredBatch) -> int:
-    """Return how many requests were done: all of a batch that succeeded, else in proportion to the time that it ran."""
+    """Return the number of finished requests: all if the batch succeeded, otherwise in proportion to its run time."""
     if view.phase is Phase.SUCCEEDED:
         return declared.requests
     planned = sum((each.for_ for each in declared.life if each.phase is Phase.RUNNING and each.for_), timedelta())

@@ -1,4 +1,4 @@
-"""The collections of OpenAI's API that the sandbox serves: fine-tuning jobs and batches, each with URLs and words."""
+"""The collections of OpenAI's API that the sandbox serves: fine-tuning jobs and batches, with their routes."""
 
 from __future__ import annotations
 

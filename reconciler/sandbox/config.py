@@ -103,7 +103,7 @@ class JobFailure(Document):
 
 
 class Declared(Document):
-    """What is declared of a job of any kind that exists in the sandbox."""
+    """The declared properties of a sandbox job of any kind."""
 
     id: Word
     model: Word = "gpt-4o-mini-2024-07-18"

@@ -14,14 +14,14 @@ KEY = "sk-sandbox-only-this-one"
 
 @pytest.fixture(scope="session")
 def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Yield a sandbox of its own process, for all tests that make their own jobs in it."""
+    """Yield a sandbox in its own process, for all tests that create their own jobs in it."""
     with started_sandbox(tmp_path_factory.mktemp("sandbox"), "--port", "0", key=KEY) as url:
         yield Sandbox(url, KEY)
 
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Yield the sandbox, and heal it after the test."""
+    """Yield the sandbox, and remove its faults after the test."""
     yield shared_sandbox
     shared_sandbox.heal()
 

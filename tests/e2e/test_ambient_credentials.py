@@ -46,7 +46,7 @@ spec:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A vendor, as far as a machine knows it."""
+    """A vendor, as a machine of its cloud reaches it."""
 
     service: Service
     secret: str
@@ -75,7 +75,7 @@ each_library = pytest.mark.parametrize("cloud", [CLOUDS["bedrock"], CLOUDS["vert
 
 @contextmanager
 def a_cloud(cloud: Cloud, gave: list[str] | None = None) -> Iterator[str]:
-    """Serve a world with running jobs, and beside it where keys are exchanged for tokens, and where a role has keys."""
+    """Serve a world with running jobs, an endpoint that exchanges keys for tokens, and one with the keys of a role."""
     gave = [] if gave is None else gave
     began_at = datetime.now(UTC)
     jobs = [{"id": each, "age": "2h", "life": [{"phase": "running"}]} for each in JOBS]

@@ -50,7 +50,7 @@ class Lure:
         )
 
     def was_asked(self) -> bool:
-        """Whether anybody connected to it."""
+        """Return whether a client connected to the author's machine."""
         try:
             self.listener.accept()[0].close()
         except BlockingIOError:

@@ -95,7 +95,7 @@ def endless(connection: socket.socket) -> None:
 
 @contextmanager
 def a_provider(speak: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Let somebody speak to each that connects, once it was asked; yields the address."""
+    """Serve each connection with a function that writes the response. Yields the address."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
 
         def serve() -> None:
@@ -113,7 +113,7 @@ def a_provider(speak: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def look(root: Path, url: str) -> tuple[int, str, int]:
-    """Make a pass over an account there, and return its code, its words and its memory."""
+    """Make a pass over an account at this address, and return its exit code, output and peak memory."""
     checkout = Checkout(root)
     checkout.name_provider("main", f"baseUrl: {url}")
     checkout.want("gone", JOB)
@@ -124,7 +124,7 @@ def look(root: Path, url: str) -> tuple[int, str, int]:
 
 
 def holds(root: Path, code: int, told: str, peak: int) -> None:
-    """Check what must be so after any answer."""
+    """Check the conditions that every response must meet."""
     assert code in CODES, told
     assert "Traceback" not in told
     assert "a bug in" not in told

@@ -90,7 +90,7 @@ class Field:
         self.begun = self.clone.commit("Stop the runaway")
 
     def plant(self, bomb: str, inside: str) -> None:
-        """Commit a bomb in a directory of the specs, but not into the working tree, which could not hold it."""
+        """Commit a bomb to a directory of the specs without writing it to the working tree, which cannot hold it."""
         root = self.clone.root
         specs = dict(self._entries("HEAD:specs"))
         planted = BOMBS[bomb](root)
@@ -206,7 +206,7 @@ def test_a_git_server_that_offers_endless_branches_is_abandoned(field: Field) ->
 
 
 def watched(checkout: Checkout, *arguments: str) -> tuple[Ran, int]:
-    """Run a command, and return what became of it and the most memory that it had with all that it started."""
+    """Run a command, and return its result and the peak memory of it and its child processes."""
     with checkout.start(*arguments) as process, memory_of(process.pid) as memory:
         out, err = process.communicate(timeout=2 * ENDS_WITHIN_S)
     return Ran(process.returncode, out, err), memory.peak

@@ -78,12 +78,12 @@ class Job:
         path.chmod(0o755)
 
     def shadow(self, module: str) -> None:
-        """Plant a module that stands before another one of its name, and does what that one does."""
+        """Plant a module that hides another one of its name, and behaves like it."""
         text = MARK.format(mark=str(self.mark(module))) + SHADOW.format(root=str(self.checkout), module=module)
         self.write(f"{module}.py", text)
 
     def replace(self, program: str) -> None:
-        """Plant a program that stands before another one of its name, and does what that one does."""
+        """Plant a program that hides another one of its name, and behaves like it."""
         real = shutil.which(program, path=PATH) or "false"
         self.write(program, f'#!/bin/sh\nenv >> {self.mark(program)}\nexec {real} "$@"\n')
 

@@ -85,7 +85,7 @@ def with_open_receipt(status: JobStatus) -> JobStatus:
 
 
 def with_forged_receipts(root: Path, sandbox: Sandbox) -> Field:
-    """Return a field that wants a batch cancelled, in whose statuses each cancel seems to have been asked for."""
+    """Return a field that requests a batch of cancels. Its forged statuses have a receipt for each."""
     field = a_field(root, sandbox, MANY)
     field.want(range(MANY), "observed")
     assert field.checkout.run("--once").code == 0

@@ -36,7 +36,7 @@ class Crime:
         self.clone.commit("Watch them")
 
     def want(self, state: str, *numbers: int) -> None:
-        """Let the specs of these jobs say so, or of all but the last."""
+        """Set the desired state of these jobs, by default of all but the last one."""
         for number in numbers or range(JOBS):
             self.checkout.want(f"job-{number}", self.jobs[number], state)
 

@@ -78,7 +78,7 @@ def a_checkout(root: Path, url: str, key: str = KEY, credentials: str = "{env: G
 def a_gateway(
     more: Mapping[str, Any] = MappingProxyType({}), *, answer: Callable[[Asked], Response | None] = lambda _: None
 ) -> Iterator[str]:
-    """Serve three jobs whose rows hold this as well; `answer` may answer in their place."""
+    """Serve three jobs whose rows also contain this text. `answer` may return another response."""
     rows = {job_id: a_row(job_id, **more) for job_id in ("ftjob-one", "ftjob-two", "ftjob-not-ours")}
     with JobsApi(rows, answer).served() as url:
         yield url
@@ -109,7 +109,7 @@ def everything(root: Path, *ran: Ran) -> str:
 
 
 def shows(text: str, key: str) -> bool:
-    """Whether a text shows the key's middle in any guise, also where a line was folded in it."""
+    """Return whether a text contains the middle of the key in any encoding, even across line breaks."""
     squeezed = re.sub(r"[^!-~]", "", text).lower()
     middle = key[len(key) // 5 : -(len(key) // 5)]
     data = [f"{'x' * before}{key}".encode() for before in range(3)]
@@ -126,12 +126,12 @@ def shows(text: str, key: str) -> bool:
 
 
 def run_once(checkout: Checkout) -> list[Ran]:
-    """Make a plan and a pass, as a step of GitHub Actions does, and show the statuses."""
+    """Make a plan and a pass as a step of GitHub Actions does, and print the statuses."""
     return run_all(checkout, {"plan", "--once", "get"})
 
 
 def run_all(checkout: Checkout, only: Collection[str] = ()) -> list[Ran]:
-    """Run every command that shows something of an account, or only some of them."""
+    """Run every command that shows a part of an account, or some of them."""
     runner = {
         "GITHUB_ACTIONS": "true",
         "GITHUB_STEP_SUMMARY": str(checkout.root / "summary.md"),

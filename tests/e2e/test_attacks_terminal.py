@@ -54,7 +54,7 @@ SMUGGLED = ("::error::pwned", "::warning::pwned", "::set-output", "::stop-comman
 
 
 def hostile(checkout: Checkout, job_ids: list[str]) -> None:
-    """Put each text wherever an author of specs may put one."""
+    """Write each text to every place that an author of specs can write to."""
     for number, (text, job_id) in enumerate(zip(TEXTS.values(), job_ids, strict=True)):
         quoted, file = json.dumps(text), text.replace("/", "_")
         broken = f"apiVersion: {quoted}\nkind: {quoted}\nmetadata: {{name: {quoted}}}\n{quoted}: 1\n"
@@ -67,7 +67,7 @@ def hostile(checkout: Checkout, job_ids: list[str]) -> None:
 
 
 def assert_is_text(said: str) -> None:
-    """Check that nothing steers a terminal, and that nothing is a command of a workflow but what we say."""
+    """Check that the output has no control characters, and no workflow commands other than reconcile's own."""
     assert [each for each in said if not each.isprintable() and each != "\n"] == []
     assert [line for line in said.splitlines() if line.startswith(SMUGGLED)] == []
 

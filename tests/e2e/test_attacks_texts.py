@@ -59,7 +59,7 @@ def test_time_and_memory_grow_at_most_linearly_with_the_size_of_a_text(
 
 
 def is_bounded(found: list[Cost]) -> bool:
-    """Whether the memory that a text took is within a fixed number of bytes for each of its own."""
+    """Return whether the memory for a text is at most a fixed multiple of its length."""
     return all(each.memory <= 16 * 1024**2 + PER_BYTE * 2 * each.size for each in found)
 
 
@@ -175,7 +175,7 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.std
 
 
 def bounded(checkout: Checkout, *arguments: str, **given: str) -> tuple[int, str, int]:
-    """Run a command with bounds on its memory and its processor time. Returns its code, words and peak memory."""
+    """Run a command with limits on its memory and processor time. Return its exit code, output and peak memory."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(checkout.root), "XDG_CACHE_HOME": str(checkout.root / "cache")}
     bounds = (str(MEMORY_MAX), str(ENDS_WITHIN_S))
     log = checkout.root / "told"

@@ -33,7 +33,7 @@ Contents = str | bytes | Callable[[Workspace], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One mistake. `told` are parts of what is printed; with `stops`, the good job beside it is stopped too."""
+    """One mistake. `told` has parts of the output. With `stops`, the valid job beside it is also cancelled."""
 
     contents: Contents
     code: int
@@ -112,7 +112,7 @@ def _newer_status_of_the_job(file: str) -> Callable[[Workspace], None]:
 
 
 def with_spec(**fields: str) -> str:
-    """Return a job document in which these fields stand in the place of the usual ones, or after them."""
+    """Return a job document with these fields, which replace its default fields or follow them."""
     usual = {"provider": "demo", "jobId": "ftjob-bad", "desiredState": "cancelled"}
     return HEAD + "spec:\n" + "".join(f"  {key}: {value}\n" for key, value in (usual | fields).items())
 

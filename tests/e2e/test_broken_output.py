@@ -43,7 +43,7 @@ spec: {type: bedrock, options: {region: eu-west-1}}
 
 @dataclass(slots=True)
 class Output:
-    """Where a process's output goes, and what becomes of that at a moment."""
+    """Where a process's output goes, and what happens to that destination during the test."""
 
     descriptor: int
     go_wrong: Callable[[subprocess.Popen[str]], None] = lambda _: None
@@ -55,19 +55,19 @@ class Output:
 
 
 def closed(stack: ExitStack, _root: Path) -> Output:
-    """A pipe whose reader goes away."""
+    """A pipe whose reader closes it."""
     ours, theirs = a_pipe(stack)
     return Output(theirs, lambda _: ours.close())
 
 
 def full(stack: ExitStack, _root: Path) -> Output:
-    """A pipe whose reader stops reading, when it is full."""
+    """A full pipe whose reader stops reading."""
     _, theirs = a_pipe(stack)
     return Output(theirs, lambda _: fill(theirs))
 
 
 def slow(stack: ExitStack, _root: Path) -> Output:
-    """A pipe whose reader takes ten characters a second, from a moment on at which it was full."""
+    """A full pipe whose reader then reads ten characters a second."""
     ours, theirs = a_pipe(stack)
     stop = Event()
     stack.callback(stop.set)
@@ -91,7 +91,7 @@ def without_space(stack: ExitStack, _root: Path) -> Output:
 
 
 def hung_up(stack: ExitStack, _root: Path) -> Output:
-    """A pipe that is read, and a process that is told that its terminal is gone."""
+    """A pipe that is read, and a process that receives SIGHUP."""
     _, theirs = a_pipe(stack)
     return Output(theirs, lambda process: process.send_signal(signal.SIGHUP))
 
@@ -114,14 +114,14 @@ def terminal(stack: ExitStack, _root: Path) -> Output:
 
 
 def nohup_terminal(stack: ExitStack, root: Path) -> Output:
-    """The same under `nohup`, which has SIGHUP ignored and both streams in a file."""
+    """A terminal under `nohup`, which ignores SIGHUP and writes both streams to a file."""
     output = terminal(stack, root)
     output.program = ("setsid", "--ctty", "nohup", *RECONCILE)
     return output
 
 
 def rotated(stack: ExitStack, root: Path) -> Output:
-    """Files that are moved away, as `logrotate` does it, which then sends SIGHUP."""
+    """Files that are renamed as by `logrotate`, which then sends SIGHUP."""
     _, theirs = a_pipe(stack)
     log, audit = root / "watch.log", root / "audit.jsonl"
 
@@ -145,11 +145,11 @@ class Reader:
         self._is_open = True
 
     def read(self, size: int) -> bytes:
-        """Return what is there, at most so much; waits for the first byte."""
+        """Return at most this many available bytes. Waits for the first one."""
         return os.read(self._descriptor, size)
 
     def close(self) -> None:
-        """Go away."""
+        """Close the pipe."""
         if self._is_open:
             self._is_open = False
             os.close(self._descriptor)
@@ -164,7 +164,7 @@ def a_pipe(stack: ExitStack) -> tuple[Reader, int]:
 
 
 def fill(descriptor: int) -> None:
-    """Fill a pipe to its last byte. Its other writers must not notice that it was done without waiting."""
+    """Fill a pipe completely. Its other writers must still block when they write."""
     own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
     with suppress(BlockingIOError):
         while True:
@@ -176,7 +176,7 @@ def fill(descriptor: int) -> None:
 
 
 def drain(descriptor: int, closing: Event) -> None:
-    """Read what is shown until the terminal is to be closed, or nobody has it any more, and close it."""
+    """Read the output until the terminal is to be closed or no process uses it, and close it."""
     with suppress(OSError):
         while not closing.is_set():
             if select.select([descriptor], [], [], 0.05)[0]:
@@ -186,7 +186,7 @@ def drain(descriptor: int, closing: Event) -> None:
 
 @contextmanager
 def started(checkout: Checkout, output: Output, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a command whose two streams go to this output, for as long as the body lasts."""
+    """Run a command whose two streams go to this output, until the body ends."""
     with checkout.start(
         *arguments,
         *output.arguments,
@@ -234,7 +234,7 @@ def test_a_watch_cancels_and_stops_correctly_with_broken_output_streams(
 
 
 def assert_rotated(path: Path) -> None:
-    """Check that the old and the new file hold whole lines, and remove them for the next turn."""
+    """Check that the old and the new file contain whole lines, and remove them for the next turn."""
     for each in (path, path.with_suffix(".1")):
         assert all(json.loads(line) for line in each.read_text(encoding="utf-8").splitlines())
         each.unlink()
@@ -251,12 +251,12 @@ def save_one_by_one(checkout: Checkout, turn: int, job_ids: list[str]) -> None:
 
 
 def is_proved(checkout: Checkout, turn: int) -> bool:
-    """Whether every cancel of a turn has ended."""
+    """Return whether every cancel of a turn is confirmed."""
     return len(outcomes(checkout, turn)) == JOBS
 
 
 def outcomes(checkout: Checkout, turn: int) -> list[Outcome | None]:
-    """Return how the cancels of a turn ended that have ended."""
+    """Return the outcomes of the finished cancels of a turn."""
     names = [f"job-{turn}-{number}" for number in range(JOBS)]
     there = [checkout.status(name) for name in names if (checkout.status_dir / f"{name}.yaml").exists()]
     return [status.receipts[0].outcome for status in there if status.final and status.receipts]

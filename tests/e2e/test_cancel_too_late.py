@@ -14,7 +14,7 @@ KEY = "sk-for-a-loopback-server"
 
 
 def too_late(api: JobsApi) -> None:
-    """Let the job end between the look and the cancel, which is then refused."""
+    """Let the job end between the observation and the cancel, which the provider then refuses."""
 
     def answer(asked: Asked) -> Response | None:
         if asked.verb != "cancel":

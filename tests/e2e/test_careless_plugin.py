@@ -53,7 +53,7 @@ TYPE = Careless(**{name: getattr(TYPE, name) for name in TYPE.__dataclass_fields
 
 @pytest.fixture
 def others() -> JobsApi:
-    """Return an account that has nothing to do with the plug-in."""
+    """Return an account that does not use the plug-in."""
     return JobsApi({"ftjob-one": a_row("ftjob-one")})
 
 

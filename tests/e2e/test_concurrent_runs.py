@@ -51,7 +51,7 @@ class Runners:
         self.ran.append(Ran(process.returncode, out, err))
 
     def rejected(self) -> int:
-        """Return how many of their pushes were refused, because somebody else was first."""
+        """Return how many pushes of the runs the remote rejected, because another push came first."""
         told = [json.loads(line) for line in (self.root / "trace").read_text(encoding="utf-8").splitlines()]
         pushes = {each["sid"] for each in told if each["event"] == "start" and "push" in each["argv"]}
         return sum(each["event"] == "exit" and each["sid"] in pushes and each["code"] != 0 for each in told)

@@ -73,7 +73,7 @@ def test_statuses_are_read_correctly_from_a_checkout_that_converts_line_endings(
 
 @pytest.fixture
 def at_work(tmp_path: Path, sandbox: Sandbox) -> Checkout:
-    """Return a clone with one spec that wants nothing yet."""
+    """Return a clone with one spec that requests no change yet."""
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()
@@ -139,7 +139,7 @@ def test_no_command_locks_the_git_index_of_a_person(at_work: Checkout, tmp_path:
 
 
 def is_committed(clone: Clone, name: str) -> bool:
-    """Return whether a branch says that a job is done with."""
+    """Return whether a branch has the final status of a job."""
     path = f"specs/status/{name}.yaml"
     is_there = bool(clone.git("ls-tree", "--name-only", "main", "--", path))
     return is_there and "final: true" in clone.git("show", f"main:{path}")

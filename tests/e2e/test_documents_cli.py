@@ -18,7 +18,7 @@ NAMES = ("good", "misspelt", "deleted", "moved", "edited")
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The second run, and what was there before it."""
+    """The second run, and the state before it."""
 
     checkout: Checkout
     ids: dict[str, str]

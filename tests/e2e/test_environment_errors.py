@@ -35,7 +35,7 @@ NO_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One trouble. `told` are parts of what is printed; with `stops`, the good job beside it is stopped too."""
+    """One error of the environment. `told` has parts of the output. With `stops`, the valid job is also cancelled."""
 
     code: int
     told: tuple[str, ...]
@@ -99,7 +99,7 @@ def _web_server(certificate: Path | None = None) -> Iterator[int]:
             """Say nothing."""
 
         def do_GET(self) -> None:
-            """Answer with a page, as a proxy does that wants one to log in."""
+            """Respond with a page, like a proxy that requires a login."""
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
@@ -232,7 +232,7 @@ CASES: dict[str, Case] = {
 
 
 def run(workspace: Workspace, case: Case) -> Ran:
-    """Make the trouble beside a job that is to be cancelled, and run one pass."""
+    """Cause the error beside a job that is to be cancelled, and run one pass."""
     workspace.declare("ftjob-chat")
     workspace.want("chat", "cancelled")
     usual = {"PATH": os.environ["PATH"], "HOME": str(workspace.root), "XDG_CACHE_HOME": f"{workspace.root}/cache"}

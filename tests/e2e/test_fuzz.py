@@ -58,7 +58,7 @@ pieces = st.sampled_from(
 
 @st.composite
 def spoiled(draw: st.DrawFn, text: str = GOOD) -> str:
-    """Return a good document into which pieces were put, or out of which pieces were cut."""
+    """Return a valid document into which pieces were inserted, or from which pieces were removed."""
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(text)))
         text = text[:at] + draw(pieces) + text[at + draw(st.integers(0, 6)) :]
@@ -82,7 +82,7 @@ def a_workspace(root: str) -> Workspace:
 
 
 def assert_told(ran: Ran) -> None:
-    """Whatever happened, it ended in words and with a code that the help explains."""
+    """Check that the command printed a message and ended with a documented exit code."""
     assert ran.code in CODES
     assert "Traceback" not in ran.err
     assert "a bug in" not in ran.err
@@ -90,7 +90,7 @@ def assert_told(ran: Ran) -> None:
 
 @pytest.fixture
 def fuzz(pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> Fuzz[object]:
-    """Return what tries many values of a kind, and puts on record how many."""
+    """Return a function that tries many values of a kind, and records their number."""
     most = LONG if pytestconfig.getoption("--long") else QUICK
 
     def run(what: str, values: st.SearchStrategy[object], check: Callable[[object], None]) -> None:

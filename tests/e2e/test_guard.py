@@ -13,7 +13,7 @@ FLIPPED = 25
 
 @pytest.fixture(scope="module")
 def flipped(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> tuple[Checkout, list[str]]:
-    """Return a checkout that wants all of these jobs cancelled."""
+    """Return a checkout whose specs request the cancel of all of these jobs."""
     checkout = a_checkout(tmp_path_factory.mktemp("flipped"), shared_sandbox)
     ids = shared_sandbox.create(FLIPPED)
     for number, job_id in enumerate(ids):

@@ -16,7 +16,7 @@ JOBS = 5
 
 @pytest.fixture
 def jobs(checkout: Checkout, sandbox: Sandbox) -> Iterator[list[str]]:
-    """Yield jobs all of which are to be cancelled, which the guard has refused."""
+    """Yield the jobs of a batch of cancels that the guard has refused."""
     ids = sandbox.create(JOBS)
     for number, job_id in enumerate(ids):
         text = SPEC.format(name=f"job-{number}", provider="main", job_id=job_id, state="cancelled")

@@ -19,7 +19,7 @@ APPROVED = 5
 
 
 def ask_anew(checkout: Checkout, root: Path) -> Ran:
-    """Make a pass as a CI does: in a fresh copy that has specs and statuses and nothing else."""
+    """Make a pass as in CI: in a new copy of the specs and statuses, without other files."""
     fresh = Checkout(root, checkout.environ)
     shutil.copytree(checkout.specs, fresh.specs)
     ran = fresh.run("--once", "--wait")
@@ -30,7 +30,7 @@ def ask_anew(checkout: Checkout, root: Path) -> Ran:
 
 @pytest.fixture
 def braked(tmp_path: Path, sandbox: Sandbox) -> Checkout:
-    """Return a checkout in which as many jobs were cancelled just now as the guard lets pass in an hour."""
+    """Return a checkout in which as many jobs were just cancelled as the guard allows in an hour."""
     checkout = a_checkout(tmp_path / "at", sandbox)
     for number, job_id in enumerate(sandbox.create(ALLOWED)):
         checkout.want(f"job-{number}", job_id)

@@ -29,7 +29,7 @@ WELL = WatchStatus(interval_s=60, heartbeat_at=0, progress_at=0, watched_at=0, f
 
 @dataclass(slots=True)
 class Asked:
-    """A server that a test asks; its moment and its overview are the test's."""
+    """A health server whose time and overview the test determines."""
 
     address: str
     now: float = 0.0
@@ -45,7 +45,7 @@ class Asked:
                 return error.code, error.read().decode()
 
     def is_answered(self, status: int) -> bool:
-        """Return whether that is how it says it is."""
+        """Return whether `/healthz` responds with this HTTP status."""
         return self.get("/healthz")[0] == status
 
 

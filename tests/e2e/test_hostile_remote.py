@@ -44,7 +44,7 @@ MODULES = '[submodule "x"]\n\tpath = specs/x\n\turl = ext::sh -c {command}\n\tup
 
 @dataclass(slots=True)
 class Enemy:
-    """Who writes objects into a remote that no ordinary Git would make."""
+    """An author who writes Git objects that Git itself would not create."""
 
     remote: Path
     tree: dict[str, tuple[str, str]]
@@ -69,17 +69,17 @@ class Enemy:
         return self._store("tree", b"".join(lines))
 
     def commit(self, branch: str, top: dict[str, tuple[str, str]]) -> None:
-        """Let a branch be a commit of this tree."""
+        """Commit this tree, and let a branch point to the commit."""
         told = ["commit-tree", self.make_tree(top), "-m", "Try everything"]
         self._git("update-ref", f"refs/heads/{branch}", self._git(*told).strip())
 
     def many(self, number: int) -> str:
-        """Store a tree with so many files."""
+        """Store a tree with this many files."""
         one = self.blob(b"nothing\n")
         return self.make_tree({f"{each:06}.txt": ("100644", one) for each in range(number)})
 
     def huge(self, number: int, piece: Callable[[], bytes]) -> str:
-        """Store a blob of so many bytes, without ever holding it."""
+        """Store a blob of this many bytes without holding it in memory."""
         command = ["git", "fast-import", "--quiet"]
         with subprocess.Popen(command, cwd=self.remote, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None
@@ -125,7 +125,7 @@ def disk_of(runner: Checkout) -> int:
 
 
 def traps(secret: Path, owned: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, the mode and the contents of whatever might make Git or us do something."""
+    """Yield the name, mode and contents of each file that might make Git or reconcile run something."""
     command = COMMAND.format(owned=owned)
     yield ".gitattributes", "100644", ATTRIBUTES
     yield ".gitmodules", "100644", MODULES.format(command=command)

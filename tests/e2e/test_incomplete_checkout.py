@@ -32,7 +32,7 @@ def clone(tmp_path: Path) -> Clone:
 
 
 def stops(clone: Clone, *command: str) -> None:
-    """Run a command of Git that stops half way, as it does for a conflict or at a person's wish."""
+    """Run a Git command that stops before its end, because of a conflict or because a person requested it."""
     with pytest.raises(subprocess.CalledProcessError):
         clone.git(*command)
 
@@ -44,7 +44,7 @@ def conflicts(clone: Clone, *command: str) -> None:
 
 
 def several(clone: Clone, *verb: str) -> None:
-    """Stop between two commits of several, where Git keeps nothing but the list of those to come."""
+    """Stop between two commits of a sequence, when Git keeps only the list of the remaining ones."""
     which = ["side"]
     for number in range(2):
         which.append(clone.git("commit-tree", "side^{tree}", "-p", which[-1], "-m", f"Say it again, {number}"))
@@ -69,7 +69,7 @@ def bisect(clone: Clone) -> None:
 
 
 def linger(clone: Clone) -> None:
-    """Begin a bisect that has only begun: HEAD stays on its branch."""
+    """Begin a bisect that stays at its start, so that HEAD stays on its branch."""
     clone.git("bisect", "start")
 
 
@@ -184,7 +184,7 @@ def test_leftover_files_of_a_resolved_conflict_do_not_stop_a_pass(clone: Clone, 
 
 
 class BusyDisk(LocalDisk):
-    """A disk on which somebody changes his mind in each file once it has been read."""
+    """A disk on which each file changes once it has been read."""
 
     def read(self, path: Path) -> bytes:
         """Return what is in a file, and change it."""

@@ -50,11 +50,11 @@ class Story:
 
     @property
     def remote(self) -> Path:
-        """Where specs come from, and statuses go."""
+        """The repository of the specs and of the published statuses."""
         return self.root / "remote.git"
 
     def begin(self) -> None:
-        """Write the spec, and set the machine up."""
+        """Write the spec, and set up the machine."""
         ada = a_clone(a_remote(self.remote), self.root / "ada")
         written = Checkout(ada.root)
         written.name_provider()
@@ -67,7 +67,7 @@ class Story:
             (self.root / "machine").mkdir()
 
     def run(self, number: int = 0, when: str = "") -> Ran:
-        """Make a run in which this command of Git, the first being 1, is killed."""
+        """Make a run in which the Git command with this number is killed. The first one is 1."""
         here = self.root / f"bin-{number}-{when}"
         here.mkdir()
         script = KILLING.format(here=here, number=number, when=when, git=shutil.which("git"))
@@ -78,7 +78,7 @@ class Story:
         return machine.run("--once", "--wait", *options, PATH=f"{here}:{os.environ['PATH']}")
 
     def commands(self) -> int:
-        """Return how many commands an undisturbed run takes, of ours and of Git's own on our behalf."""
+        """Return the number of Git commands in an undisturbed run, including those that Git itself starts."""
         return int((self.root / "bin-0-" / "count").read_text(encoding="utf-8"))
 
 
@@ -135,7 +135,7 @@ REMAINS: dict[str, Callable[[Path], object]] = {
 
 
 def tear(*files: Path) -> None:
-    """Leave of files what a machine leaves that loses its power."""
+    """Truncate files, as a power failure does."""
     for file in files:
         file.chmod(0o644)
         file.write_bytes(b"")

@@ -43,7 +43,7 @@ class Story:
         return Checkout(self.root / name, self.sandbox.environ)
 
     def published(self) -> JobStatus:
-        """Return the status as it stands on the remote."""
+        """Return the status on the remote."""
         return parse_status(Clone(self.remote).git("show", f"{self.place}runaway.yaml") + "\n")
 
 

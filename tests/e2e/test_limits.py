@@ -30,12 +30,12 @@ def a_place(root: Path, row: Row, headers: Mapping[str, str]) -> Iterator[tuple[
 
 
 def dated(ahead_s: int = 0) -> Callable[[], Mapping[str, str]]:
-    """Return what makes the headers of an answer, whose clock is so far ahead when it is asked."""
+    """Return a function for the headers of a response, whose clock is ahead by this much."""
     return lambda: {"Date": formatdate(time.time() + ahead_s, usegmt=True)}
 
 
 def ago(span_s: int, per_second: int = 1) -> Callable[[], int]:
-    """Return what makes a creation time, so long ago when the test begins."""
+    """Return a function for a creation time, which is this long before the start of the test."""
     return lambda: (int(time.time()) - span_s) * per_second
 
 

@@ -14,14 +14,14 @@ SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: set
 
 
 def merge(workspace: Workspace) -> Callable[[], None]:
-    """Leave a merge unfinished; returns what ends it."""
+    """Leave a merge unfinished. Returns a function that ends it."""
     head = workspace.root / ".git" / "MERGE_HEAD"
     head.write_text(f"{'0' * 40}\n")
     return head.unlink
 
 
 def break_settings(workspace: Workspace) -> Callable[[], None]:
-    """Make Settings invalid; returns what mends them."""
+    """Make the Settings invalid. Returns a function that repairs them."""
     return workspace.write("settings.yaml", SETTINGS).unlink
 
 

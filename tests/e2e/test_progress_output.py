@@ -23,18 +23,18 @@ ENDS_WITHIN_S = 60
 
 @dataclass(slots=True)
 class Pipe:
-    """A process whose two streams go to one pipe, and when each of its lines came."""
+    """A process whose two streams go to one pipe, with the time of each line."""
 
     process: subprocess.Popen[str]
     lines: list[tuple[float, str]] = field(default_factory=list)
 
     @property
     def said(self) -> list[str]:
-        """The lines."""
+        """The printed lines."""
         return [line for _, line in self.lines]
 
     def came_at(self, beginning: str) -> float:
-        """Return when the line came that begins so."""
+        """Return the time of the line that begins with this text."""
         return next(at for at, line in self.lines if line.startswith(beginning))
 
 

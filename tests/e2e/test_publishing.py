@@ -36,7 +36,7 @@ class Team:
     job_id: str
 
     def published(self, ref: str, path: str = "runaway.yaml") -> JobStatus:
-        """Return a status as it stands on the remote."""
+        """Return a status on the remote."""
         self.clone.git("fetch", "--quiet", "origin")
         return parse_status(self.clone.git("show", f"origin/{ref}:{path}") + "\n")
 

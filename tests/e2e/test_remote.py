@@ -301,7 +301,7 @@ def test_a_watch_of_a_remote_that_hangs_stops_in_time_and_leaves_no_process(tmp_
 
 
 def those_who_know(url: str) -> int:
-    """Return how many processes have a URL on their command line."""
+    """Return the number of processes with a URL on their command line."""
     found = 0
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
@@ -388,7 +388,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
 
 @contextmanager
 def redirecting(elsewhere: str) -> Iterator[str]:
-    """Yield the address of a server that sends everybody elsewhere."""
+    """Yield the address of a server that redirects every request to another one."""
 
     class Redirecting(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -39,14 +39,14 @@ JOBS = [
 
 @dataclass
 class Sandbox:
-    """A sandbox that is served, and the hands of its clock."""
+    """A served sandbox, and a way to advance its clock."""
 
     world: World
     client: OpenAI
     now: datetime = BEGAN
 
     def pass_time(self, **span: float) -> None:
-        """Move the clock."""
+        """Advance the clock."""
         self.now += timedelta(**span)
 
     def corner(self, path: str) -> str:
@@ -55,7 +55,7 @@ class Sandbox:
 
 
 class Switch:
-    """An application that is whichever was put in last, so that all tests share one server."""
+    """An application that passes requests to the current one, so that all tests share one server."""
 
     app: ASGIApp
 
@@ -69,7 +69,7 @@ Begin = Callable[..., Sandbox]
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Switch, OpenAI]]:
-    """Yield a switch, and a client of what is behind it that never asks twice."""
+    """Yield a switch, and a client of its server that never retries."""
     switch = Switch()
     with serve(switch) as url, OpenAI(base_url=url, api_key=KEY, max_retries=0, timeout=5) as client:
         yield switch, client
@@ -77,7 +77,7 @@ def served() -> Iterator[tuple[Switch, OpenAI]]:
 
 @pytest.fixture
 def a_sandbox(served: tuple[Switch, OpenAI]) -> Begin:
-    """Return what begins a world with faults, and puts it behind the switch."""
+    """Return a function that starts a world with faults and connects it to the switch."""
     switch, client = served
 
     def begin(*faults: dict[str, object], jobs: object = JOBS) -> Sandbox:

@@ -21,7 +21,7 @@ STARTS_AFTER_S = 1
 
 
 def a_git(directory: Path, script: str) -> str:
-    """Put a Git of our own before the real one, and return the PATH that finds it."""
+    """Install a test program named `git` before the real one, and return the PATH that finds it."""
     directory.mkdir()
     wrapper = directory / "git"
     wrapper.write_text(f'#!/bin/sh\n{script}\nexec {shutil.which("git")} "$@"\n', encoding="utf-8")
@@ -30,7 +30,7 @@ def a_git(directory: Path, script: str) -> str:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process is there, and not only its exit code."""
+    """Return whether a process exists and has not ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except FileNotFoundError:

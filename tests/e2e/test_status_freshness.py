@@ -17,7 +17,7 @@ NOW = f"{datetime.now(UTC):%Y-%m-%d}"
 
 @pytest.fixture
 def away(checkout: Checkout, sandbox: Sandbox) -> Checkout:
-    """Return a checkout whose account `main` was observed once, and then could not be."""
+    """Return a checkout whose account `main` was observed once, and could not be observed again."""
     running, ended = sandbox.create(2)
     checkout.want("running", running, "observed")
     checkout.want("ended", ended)

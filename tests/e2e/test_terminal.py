@@ -20,7 +20,7 @@ LONG = "a reason with many words, such as people write when a job has cost them 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """Return specs of which one is to be cancelled, one is suspended, one is wrong, and one job has none."""
+    """Return specs of which one requests a cancel, one is suspended, one is invalid, and one job is unmanaged."""
     workspace = Workspace(tmp_path)
     workspace.declare("ftjob-stop", "ftjob-chat", "ftjob-hold", "ftjob-stranger")
     stop = workspace.want("stop", "cancelled")

@@ -12,7 +12,7 @@ from tests.support.sandbox_client import Sandbox
 
 @pytest.fixture
 def elsewhere() -> Iterator[socket.socket]:
-    """Yield a socket that listens where no key should go, and never waits for anybody."""
+    """Yield a socket that must receive no key, and that never blocks a client."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
         yield listener

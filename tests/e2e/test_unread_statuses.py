@@ -20,7 +20,7 @@ def ask(checkout: Checkout, *arguments: str) -> Ran:
 
 @pytest.fixture
 def cancelling(checkout: Checkout, sandbox: Sandbox) -> str:
-    """Let the cancel of `runaway` be accepted, and take its time. Returns the job's id."""
+    """Let the cancel of `runaway` be accepted and in progress. Returns the job's ID."""
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     sandbox.break_with({"fault": "late-cancel", "on": "cancel", "job": job_id, "for": "60s"})

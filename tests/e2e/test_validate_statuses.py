@@ -13,7 +13,7 @@ STATUS = "specs/status/runaway.yaml"
 
 @pytest.fixture
 def begun(clone: Clone, sandbox: Sandbox) -> Checkout:
-    """Return a checkout whose statuses reconcile committed, after the tag `begun`."""
+    """Return a checkout whose statuses reconcile has committed since the tag `begun`."""
     checkout = Checkout(clone.root, sandbox.environ)
     (job_id,) = sandbox.create(1)
     checkout.name_provider()

@@ -67,7 +67,7 @@ KEY_VARIABLES = {
 
 @dataclass
 class Vendor:
-    """Where credentials come from, and beside it the API that they are for: both say what a test wants."""
+    """A source of credentials, and the API that they are for. A test determines the responses of both."""
 
     status: int = 403
     body: object = None
@@ -75,7 +75,7 @@ class Vendor:
     asked: list[str] = field(default_factory=list)
 
     def app(self) -> Starlette:
-        """Return both."""
+        """Return an application with both."""
         return Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "POST", "PUT"])])
 
     async def _answer(self, request: Request) -> Response:
@@ -105,7 +105,7 @@ def a_checkout(root: Path, type_: str, url: str, **environ: str) -> Checkout:
 
 
 def with_profile(root: Path, config: str, **environ: str) -> dict[str, str]:
-    """Return the variables of a machine whose AWS configuration is this."""
+    """Return the variables of a machine with this AWS configuration."""
     (root / "aws").write_text(config, encoding="utf-8")
     return {"AWS_PROFILE": "p", "AWS_CONFIG_FILE": str(root / "aws")} | environ
 
@@ -123,7 +123,7 @@ def told(ran: Ran) -> str:
 
 
 def check_told(ran: Ran, *words: str) -> None:
-    """Check that it is a missing credential, that it is told by these words, and that nothing that it was given is."""
+    """Check that the error is a missing credential with this message, and that it contains none of the inputs."""
     assert ran.code == ExitCode.CONFIGURATION, told(ran)
     assert all(each in told(ran) for each in words), told(ran)
     assert CANARY not in told(ran)
@@ -225,7 +225,7 @@ def test_a_profile_that_needs_an_mfa_code_never_prompts(tmp_path: Path) -> None:
 
 @contextmanager
 def a_terminal() -> Iterator[str]:
-    """Yield the name of a terminal on which nobody types."""
+    """Yield the name of a terminal without input."""
     ours, theirs = pty.openpty()
     try:
         yield os.ttyname(theirs)
@@ -366,7 +366,7 @@ def test_a_token_endpoint_that_fails_for_seconds_is_retried(tmp_path: Path) -> N
 
 
 def _serve_token(port: int) -> None:
-    """Give a token to the first who asks; nobody may, and then it ends as well."""
+    """Send a token to the first client. The function also ends if no client connects."""
     body = json.dumps({"access_token": CANARY, "expires_in": 3600, "token_type": "Bearer"}).encode()
     with socket.create_server(("127.0.0.1", port)) as server, suppress(TimeoutError):
         server.settimeout(20)

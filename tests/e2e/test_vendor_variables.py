@@ -28,13 +28,13 @@ GOOGLE_TOKEN = {"access_token": "ya29.token-0123456789", "expires_in": 3600, "to
 
 @dataclass
 class Heard:
-    """A server that knows every job, and what it was asked with."""
+    """A server with every job, which records the headers of requests."""
 
     headers: list[Mapping[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
     def app(self) -> Starlette:
-        """Return it."""
+        """Return the application of the server."""
         return Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "POST"])])
 
     async def _answer(self, request: Request) -> JSONResponse:
