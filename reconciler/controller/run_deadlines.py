@@ -90,7 +90,7 @@ class RunDeadlines:
         )
 
     def _end(self, due: Requeue, *, is_on_the_way: bool) -> tuple[float, float, ExpiredClock]:
-        """Return the earliest deadline of a job: when it ends, its length, and its kind."""
+        """Return the earliest deadline of a job, as the time of the deadline, the length of the wait, and its clock."""
         ends = []
         if self.wait_s is not None and (is_on_the_way or due.pace is RequeueReason.UNDER_WAY):
             ends.append((self.begun_at + self.wait_s, self.wait_s, ExpiredClock.WAIT))

@@ -46,7 +46,7 @@ class UnobservedTracker:
     """How many observations in a row failed for an account, completely or in part."""
 
     def take_in(self, plans: Iterable[AccountPlan], wanted: Collection[JobRef]) -> None:
-        """Record the results of a pass, and forget the jobs that are no longer wanted."""
+        """Record the results of a pass, and forget each job that is not in `wanted`."""
         looked_at = set()
         for plan in plans:
             self._take_in_one(plan)

@@ -34,7 +34,7 @@ class Scope:
     extent: Extent
     name: str = ""
     kind: str = FINE_TUNING_JOB
-    """The kind of the changes that a credential's scope contains. The other scopes do not need it."""
+    """The kind of job, if the extent is a credential. Other extents ignore it."""
 
     def __str__(self) -> str:
         """Return the text that represents the scope in a refusal."""

@@ -63,5 +63,5 @@ class LinesOnDemand(Mapping[Path, int]):
         return iter(self.of_text.of(self.number))
 
     def __len__(self) -> int:
-        """Return the number of keys and items."""
+        """Return the number of paths in the document."""
         return len(self.of_text.of(self.number))

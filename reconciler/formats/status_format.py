@@ -210,8 +210,10 @@ def _job_status(kind: JobKind) -> Record:
 
 
 JOB_STATUSES: Mapping[str, Record] = MappingProxyType({name: _job_status(kind) for name, kind in KINDS.items()})
-"""The mapping `status` in the status file of a job, by the name of its kind. The names of the job and the kind are
-written above it."""
+"""The record of the mapping `status` in a job's status file, by the name of the job's kind.
+
+The file contains the names of the job and of the kind above this mapping.
+"""
 
 PROVIDER_CONDITION = Record(
     ProviderCondition,

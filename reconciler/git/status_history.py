@@ -91,7 +91,7 @@ def _listed(git: Git, within: str) -> str:
 
 
 def _is_cut_off(error: GitError) -> bool:
-    """Return whether Git failed because of a limit on size, time or memory, so that the tree may be readable."""
+    """Return whether Git reached a limit on size, time or memory. The tree itself may be readable in this case."""
     return error.code is None or "out of memory" in str(error).lower()
 
 

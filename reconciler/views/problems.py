@@ -38,7 +38,7 @@ class Problem:
 
 
 def problems(report: Report) -> tuple[Problem, ...]:
-    """Return all problems except unobserved accounts and limits that cannot be judged, which text output contains."""
+    """Return all problems except unobserved accounts and unjudged limits, because text output shows these elsewhere."""
     return (
         *(_notice(text) for text in report.notices),
         *_expired_clocks(report),
