@@ -1,4 +1,4 @@
-"""Bedrock's model customization jobs in one region.
+"""Bedrock's model customization jobs in one region. Its model invocation jobs are in `_bedrock_batches`.
 
 - A spec identifies a job by its name or its ARN. Neither can be computed from the other, so a job is reported with
   both: one as its id, the other as an alias.
@@ -21,11 +21,14 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from reconciler.plugin import (
+    BATCH_JOB,
+    FINE_TUNING_JOB,
     AccountConfig,
     Capabilities,
     Credentials,
     JobPage,
     JobRef,
+    JobsOfKind,
     ListQuery,
     ObservedJob,
     Phase,
@@ -37,6 +40,7 @@ from reconciler.plugin.answers import cursor, field, instant, jobs_of, json_obje
 from reconciler.providers._aws import AwsApi, AwsOptions
 from reconciler.providers._aws_errors import error_code, raise_unless_ok
 from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, job_error
+from reconciler.providers._bedrock_batches import BATCH_ID_PATTERN, CAPABILITIES, BedrockBatches, bare_id
 
 _JOBS = "/model-customization-jobs"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9+.-]{0,62}"
@@ -111,6 +115,17 @@ class BedrockType(AwsType):
         filters=("status", "name", "creation time"),
     )
 
+    @property
+    def kinds(self) -> Mapping[str, JobsOfKind]:
+        """Return the kinds of job: customization jobs, and model invocation jobs."""
+        jobs = JobsOfKind(id_pattern=self.id_pattern, capabilities=self.capabilities, canonical_id=self.canonical_id)
+        batches = JobsOfKind(
+            id_pattern=BATCH_ID_PATTERN,
+            capabilities=CAPABILITIES,
+            canonical_id=lambda job_id, options: bare_id(self.canonical_id(job_id, options)),
+        )
+        return {FINE_TUNING_JOB: jobs, BATCH_JOB: batches}
+
     def own_url(self, options: BaseModel) -> str:
         """Return the AWS endpoint for the region."""
         own = AwsOptions.model_validate(options)
@@ -120,10 +135,11 @@ class BedrockType(AwsType):
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
-    ) -> AsyncIterator[BedrockJobs]:
-        """Open one account. Without a credential in the document, botocore's chain is used."""
+    ) -> AsyncIterator[AwsJobs]:
+        """Open the jobs of one kind. Without a credential in the document, botocore's chain is used."""
         options = AwsOptions.model_validate(config.options)
-        yield BedrockJobs(AwsApi("bedrock", options, transport, credentials), options)
+        jobs_type = BedrockBatches if config.account.kind == BATCH_JOB else BedrockJobs
+        yield jobs_type(AwsApi("bedrock", options, transport, credentials), options)
 
 
 BEDROCK: ProviderType = BedrockType()

@@ -17,7 +17,7 @@ from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import BatchWorld
 from reconciler.testing import Fault, FaultInjector, account_at, opened
 from reconciler.testing.harness_server import NOW
-from tests.contract.dialects import anthropic, azure, litellm, openai
+from tests.contract.dialects import anthropic, azure, bedrock, litellm, openai, vertex
 from tests.contract.dialects.translating_app import TranslatingApp
 from tests.contract.harnesses import RULES, Served
 
@@ -127,4 +127,20 @@ ANTHROPIC = BatchService(
     front=anthropic.Anthropic,
     lacks=frozenset({Phase.QUEUED, Phase.VALIDATING_FILES}),
     id_of=anthropic.batch_id,
+)
+NO_VALIDATION = frozenset({Phase.VALIDATING_FILES})
+BEDROCK = BatchService(
+    type="bedrock",
+    front=bedrock.BedrockBatches,
+    options={"region": bedrock.REGION},
+    lacks=NO_VALIDATION,
+    id_of=bedrock.batch_number,
+    access_key=bedrock.ACCESS_KEY,
+)
+VERTEX_AI = BatchService(
+    type="vertex-ai",
+    front=vertex.VertexBatches,
+    options={"project": vertex.PROJECT, "location": vertex.LOCATION},
+    lacks=NO_VALIDATION,
+    id_of=vertex.batch_number,
 )

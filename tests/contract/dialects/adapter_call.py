@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from reconciler.local.credentials import EnvCredentials
+from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.job import Account, JobRef
 from reconciler.ports import AccountConfig, JobController
 from reconciler.providers import load
@@ -22,11 +23,12 @@ def ask(
     key: str,
     transport: CannedTransport,
     question: Callable[[JobController], Awaitable[T]],
+    kind: str = FINE_TUNING_JOB,
 ) -> T:
     """Open the type over the canned answers, and put the question."""
     type_ = load(type_name)
     read = type_.options.model_validate(options)
-    account = Account(type_name, "https://canned.example", type_.scope(read))
+    account = Account(type_name, "https://canned.example", type_.scope(read), kind=kind)
 
     async def main() -> T:
         config = AccountConfig(account=account, options=read, state_dir=None, now=lambda: NOW)
@@ -36,6 +38,6 @@ def ask(
     return asyncio.run(main())
 
 
-def job(type_name: str, job_id: str) -> JobRef:
+def job(type_name: str, job_id: str, kind: str = FINE_TUNING_JOB) -> JobRef:
     """Return the reference to a job of some account."""
-    return JobRef(Account(type_name, "https://canned.example"), job_id)
+    return JobRef(Account(type_name, "https://canned.example", kind=kind), job_id)

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from reconciler.model.job import Phase
+from tests.contract.dialects.batch_api import INSIDE, ended_at
 from tests.contract.dialects.sigv4 import is_signed
 from tests.contract.dialects.translating_app import (
     ForeignApi,
@@ -43,6 +45,16 @@ _CODES = {
     Why.NO_SUCH_JOB: "ResourceNotFoundException",
     Why.REFUSED: "ConflictException",
 }
+_BATCH_STATUSES = {
+    "validating": "Scheduled",
+    "in_progress": "InProgress",
+    "cancelling": "Stopping",
+    "completed": "Completed",
+    "failed": "Failed",
+    "expired": "Expired",
+    "cancelled": "Stopped",
+}
+_BATCH_URL = re.compile(r"/model-invocation-jobs?(?:/(?P<job>[^/]+)(?P<verb>/stop)?)?")
 _URL = re.compile(r"/model-customization-jobs(?:/(?P<job>[^/]+)(?P<verb>/stop)?)?")
 
 
@@ -130,3 +142,68 @@ def _code(why: Why) -> dict[str, str]:
 
 def _iso8601(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.000123Z"
+
+
+class BedrockBatches(ForeignApi):
+    """The model invocation jobs, which are known by the last part of their ARN."""
+
+    inside = INSIDE
+
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
+        """Read a URL such as `/model-invocation-job/abcdefabcdef/stop`; the list has a path of its own."""
+        match = _BATCH_URL.fullmatch(request.scope["raw_path"].decode())
+        if match is None or (request.method == "POST") is not bool(match["verb"]):
+            return JSONResponse({"detail": "Not Found"}, 404)
+        number = unquote(match["job"] or "").rpartition("/")[2]
+        inner = next((f"batch_{phase}" for phase in Phase if batch_number(phase) == number), "batch_unknown")
+        query = request.query_params
+        is_known_key = is_signed(request, body, "bedrock", REGION, ACCESS_KEY, self._secret)
+        refusal = JSONResponse({"message": "The security token is invalid."}, 403, _code(Why.WRONG_KEY))
+        return SandboxRequest(
+            (f"/{inner}" if number else "") + ("/cancel" if match["verb"] else ""),
+            query=listing(query.get("nextToken"), int(query.get("maxResults", "100"))),
+            refusal=None if is_known_key else refusal,
+        )
+
+    def job(self, row: Json) -> Json:
+        """Return a GetModelInvocationJobResponse."""
+        counts = row["request_counts"]
+        return self.row(row) | {
+            "totalRecordCount": counts["total"],
+            "processedRecordCount": counts["completed"] + counts["failed"],
+            "successRecordCount": counts["completed"],
+            "errorRecordCount": counts["failed"],
+        }
+
+    def row(self, row: Json) -> Json:
+        """Return a ModelInvocationJobSummary."""
+        number = batch_number(Phase(row["id"].removeprefix("batch_")))
+        body: Json = {
+            "jobArn": f"arn:aws:bedrock:{REGION}:123456789012:model-invocation-job/{number}",
+            "jobName": "nightly",
+            "modelId": BASE_MODEL,
+            "status": _BATCH_STATUSES.get(row["status"], row["status"]),
+            "submitTime": moment(row["created_at"], _iso8601),
+            "jobExpirationTime": moment(row["expires_at"], _iso8601),
+            "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://b/out"}},
+        }
+        if ended_at(row) is not None:
+            body["endTime"] = moment(ended_at(row), _iso8601)
+        if row["status"] == "failed":
+            body["message"] = "bad line"
+        return body
+
+    def page(self, rows: list[Json], token: str | None) -> Json:
+        """Return a ListModelInvocationJobsResponse."""
+        return {"invocationJobSummaries": rows} | ({"nextToken": token} if token else {})
+
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
+        """Return an error, whose code is in a header."""
+        if why is Why.REFUSED:
+            return ServiceResponse(400, {"message": f"State was: {said}"}, {"x-amzn-errortype": "ValidationException"})
+        return ServiceResponse(403 if why is Why.WRONG_KEY else status, {"message": said}, _code(why))
+
+
+def batch_number(phase: Phase) -> str:
+    """Return the id of the sandbox's batch in a phase."""
+    return f"{phase.value.replace('_', ''):x<12}"[:12]

@@ -9,6 +9,8 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from reconciler.model.job import Phase
+from tests.contract.dialects.batch_api import INSIDE, ended_at
 from tests.contract.dialects.translating_app import (
     ForeignApi,
     Json,
@@ -39,24 +41,38 @@ _WORDS = {
     Why.NO_SUCH_JOB: "NOT_FOUND",
     Why.REFUSED: "FAILED_PRECONDITION",
 }
-_URL = re.compile(rf"/v1(?:beta1)?/{PARENT}/tuningJobs(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
+_BATCH_STATES = {
+    "validating": "JOB_STATE_PENDING",
+    "in_progress": "JOB_STATE_RUNNING",
+    "cancelling": "JOB_STATE_CANCELLING",
+    "completed": "JOB_STATE_SUCCEEDED",
+    "failed": "JOB_STATE_FAILED",
+    "expired": "JOB_STATE_EXPIRED",
+    "cancelled": "JOB_STATE_CANCELLED",
+}
 
 
 class Vertex(ForeignApi):
     """Google's words."""
 
     taken: ClassVar[Json | None] = {}
+    collection: ClassVar[str] = "tuningJobs"
+
+    def inner_id(self, job_id: str) -> str:
+        """Return the sandbox's id of a job."""
+        return job_id
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Read a URL such as `/v1/projects/p/locations/us-central1/tuningJobs/1:cancel`."""
-        match = _URL.fullmatch(request.scope["path"])
+        pattern = rf"/v1(?:beta1)?/{PARENT}/{self.collection}(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?"
+        match = re.fullmatch(pattern, request.scope["path"])
         if match is None or (request.method == "POST") is not bool(match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
         refusal = envelope(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
         is_known_token = request.headers.get("authorization") == f"Bearer {self._secret}"
         query = request.query_params
         return SandboxRequest(
-            (f"/{match['job']}" if match["job"] else "") + ("/cancel" if match["verb"] else ""),
+            (f"/{self.inner_id(match['job'])}" if match["job"] else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("pageToken"), int(query.get("pageSize", "100"))),
             refusal=None if is_known_token else JSONResponse(refusal, 401),
         )
@@ -99,3 +115,53 @@ def envelope(status: int, word: str, message: str) -> Json:
 
 def _rfc3339(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.123456789Z"
+
+
+class VertexBatches(Vertex):
+    """The batch prediction jobs, whose ids are numbers."""
+
+    inside = INSIDE
+    collection = "batchPredictionJobs"
+
+    def inner_id(self, job_id: str) -> str:
+        """Return the sandbox's id of a batch."""
+        return next((f"batch_{phase}" for phase in Phase if batch_number(phase) == job_id), "batch_unknown")
+
+    def job(self, row: Json) -> Json:
+        """Return a BatchPredictionJob, whose unset fields are left out."""
+        counts = row["request_counts"]
+        left = counts["total"] - counts["completed"] - counts["failed"]
+        number = batch_number(Phase(row["id"].removeprefix("batch_")))
+        body: Json = {
+            "name": f"{PARENT}/batchPredictionJobs/{number}",
+            "model": "publishers/google/models/gemini-2.5-flash",
+            "state": _BATCH_STATES.get(row["status"], row["status"]),
+            "createTime": moment(row["created_at"], _rfc3339),
+            "completionStats": {
+                "successfulCount": str(counts["completed"]),
+                **({"failedCount": str(counts["failed"])} if counts["failed"] else {}),
+                "incompleteCount": str(left),
+            },
+        }
+        if row["in_progress_at"] is not None:
+            body["startTime"] = moment(row["in_progress_at"], _rfc3339)
+        if ended_at(row) is not None:
+            body["endTime"] = moment(ended_at(row), _rfc3339)
+            body["outputInfo"] = {"gcsOutputDirectory": "gs://b/out"}
+        if row["status"] == "failed":
+            body["error"] = {"code": 3, "message": "bad line"}
+        return body
+
+    def page(self, rows: list[Json], token: str | None) -> Json:
+        """Return a page; an empty list and an empty token are left out."""
+        return ({"batchPredictionJobs": rows} if rows else {}) | ({"nextPageToken": token} if token else {})
+
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
+        """Return Google's envelope."""
+        message = f"BatchPredictionJob does not exist: {said}" if why is Why.NO_SUCH_JOB else said
+        return ServiceResponse(status, envelope(status, _WORDS[why], message))
+
+
+def batch_number(phase: Phase) -> str:
+    """Return the id of the sandbox's batch in a phase."""
+    return f"{5_000_000_000_000_000 + list(Phase).index(phase)}"

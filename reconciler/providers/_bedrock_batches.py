@@ -1,0 +1,129 @@
+"""Bedrock's model invocation jobs (batch inference) in one region.
+
+- A job is identified by its ARN or by the last part of it, never by its name.
+- A stop of a job that has ended is refused with a `ValidationException`. What is processed stays, and is charged.
+- A job whose time ran out is `PartiallyCompleted`, which is a success here, or `Expired` if it had not begun.
+
+Sources: botocore 1.44.8 `data/bedrock/2023-04-20/service-2.json`; docs.aws.amazon.com/bedrock, batch-inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from reconciler.plugin import (
+    UNSET,
+    Capabilities,
+    JobCounts,
+    JobError,
+    JobPage,
+    JobRef,
+    ListQuery,
+    ObservedJob,
+    Phase,
+    Response,
+)
+from reconciler.plugin.answers import count, cursor, field, instant, jobs_of, json_object, name_of, text, word
+from reconciler.providers._aws_errors import error_code, raise_unless_ok
+from reconciler.providers._aws_service import AwsJobs
+
+_NUMBER = r"[a-z0-9]{12}"
+BATCH_ID_PATTERN = rf"(arn:aws[a-z-]{{0,16}}:bedrock:[a-z0-9-]{{1,20}}:[0-9]{{12}}:model-invocation-job/)?{_NUMBER}"
+EXPIRED, PARTIAL = "Expired", "PartiallyCompleted"
+STATUSES: Mapping[str, Phase] = MappingProxyType(
+    {
+        "Submitted": Phase.QUEUED,
+        "Validating": Phase.VALIDATING_FILES,
+        "Scheduled": Phase.QUEUED,
+        "InProgress": Phase.RUNNING,
+        "Completed": Phase.SUCCEEDED,
+        PARTIAL: Phase.SUCCEEDED,
+        "Failed": Phase.FAILED,
+        EXPIRED: Phase.FAILED,
+        "Stopping": Phase.CANCELLING,
+        "Stopped": Phase.CANCELLED,
+    }
+)
+CAPABILITIES = Capabilities(
+    cancel_keeps="the records that are processed, in the output",
+    cancel_costs="the tokens that are processed",
+    page_size_max=1000,
+    list_order="newest first",
+    filters=("status", "name", "time of the submission"),
+)
+
+
+class BedrockBatches(AwsJobs):
+    """The model invocation jobs in one region."""
+
+    async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
+        """Return one page. The list ends at a page without a `nextToken`."""
+        window = {"maxResults": str(query.page_size), "sortBy": "CreationTime", "sortOrder": "Descending"}
+        if cursor_ is not None:
+            window["nextToken"] = cursor_
+        response = await self._api.send("GET", "/model-invocation-jobs", query=window)
+        raise_unless_ok(response)
+        body = json_object(response)
+        jobs, garbled = jobs_of(body, "invocationJobSummaries", lambda row: self._job(row, response.at))
+        return JobPage(jobs, cursor(body.get("nextToken")), garbled)
+
+    async def _retrieve(self, ref: JobRef) -> Response:
+        return await self._api.send("GET", _path(ref))
+
+    async def _stop(self, ref: JobRef) -> Response:
+        return await self._api.send("POST", f"{_path(ref)}/stop")
+
+    def _is_job_not_found(self, response: Response) -> bool:
+        return error_code(response) == "ResourceNotFoundException"
+
+    def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+        arn, status = name_of(row, "jobArn"), word(row.get("status"))
+        self._check_account(arn)
+        phase, number = STATUSES.get(status, Phase.UNKNOWN), bare_id(arn)
+        counts = _counts(row) if "totalRecordCount" in row else None
+        return ObservedJob(
+            id=number,
+            phase=phase,
+            provider_status=status,
+            model=field(row, "modelId", text),
+            output_file=_output(row, number) if phase in {Phase.SUCCEEDED, Phase.CANCELLED} else None,
+            created_at=field(row, "submitTime", instant),
+            finished_at=field(row, "endTime", instant),
+            expires_at=field(row, "jobExpirationTime", instant),
+            counts=UNSET if counts is None else counts,
+            error=_error(status, text(row.get("message"))),
+            as_of=at,
+        )
+
+
+def bare_id(job_id: str) -> str:
+    """Return the last part of an ARN, which is the id of a job."""
+    return job_id.rpartition("/")[2]
+
+
+def _path(ref: JobRef) -> str:
+    return f"/model-invocation-job/{quote(ref.id, safe='')}"
+
+
+def _counts(row: Mapping[str, Any]) -> JobCounts:
+    return JobCounts(
+        count(row.get("totalRecordCount")), count(row.get("successRecordCount")), count(row.get("errorRecordCount"))
+    )
+
+
+def _output(row: Mapping[str, Any], number: str) -> str | None:
+    """Return the folder of the results, which the service names after the job."""
+    folder = field(row, "outputDataConfig.s3OutputDataConfig.s3Uri", text)
+    return f"{folder.rstrip('/')}/{number}/" if isinstance(folder, str) else None
+
+
+def _error(status: str, message: str | None) -> JobError | None:
+    if status == EXPIRED:
+        return JobError(code="expired", message="expired: it had not begun in time")
+    if status == PARTIAL:
+        return JobError(code=PARTIAL, message=f"not all were processed in time{f': {message}' if message else ''}")
+    return JobError(message=message) if message and status == "Failed" else None
