@@ -1,50 +1,111 @@
-"""`python -m tests.benchmarks`: run the benchmarks, print a table and write JSON. Nothing is asserted."""
+"""`python -m tests.benchmarks`: measure beside peers in the same run, and print tables. Nothing is asserted by time.
+
+`--write` puts the tables into `.github/PERFORMANCE.md`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from tests.benchmarks import commit_to_cancel, confirmed_cancels, many_accounts, passes, slowest, starts
+from tests.benchmarks.figures import with_section
+from tests.benchmarks.growth import growth
+from tests.benchmarks.machine import machine
+from tests.benchmarks.world import note
+from tests.support.markdown_table import ROOT, table
 
-from tests.benchmarks import commit_to_cancel, idle, passes
+DOCUMENT = ROOT / ".github" / "PERFORMANCE.md"
+SIZES = (1_000, 10_000)
+IDLE_S = 20.0
+PROFILED_UP_TO = 10_000
+"""The largest size that is profiled, because a profiler makes a run several times as long."""
+
+NOT_MEASURED = "This part failed in this run, and has no figures."
+
+Section = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Sections of the document that are measured together. One that fails does not end the run."""
+
+    sections: tuple[str, ...]
+    measure: Callable[[Path], Iterator[Section]]
+
+
+def sizes_of(text: str) -> tuple[int, ...]:
+    """Return sizes that are written as `1000,10000`, in ascending order."""
+    return tuple(sorted({int(word) for word in text.split(",")}))
+
+
+def parts(sizes: tuple[int, ...], idle_s: float) -> Iterator[Part]:
+    """Yield everything that is measured, in order."""
+    yield Part(("machine",), lambda _: iter([("machine", table(("", "This run"), *machine(sizes)))]))
+    yield Part(("starts",), lambda root: iter([("starts", starts.measure(root))]))
+    yield Part(("passes", "growth", "profile"), lambda root: _passes(root, sizes))
+    yield Part(("saves", "idle"), lambda root: _saves(root, sizes, idle_s))
+    yield Part(("bursts",), lambda root: iter([("bursts", commit_to_cancel.measure_bursts(root))]))
+    yield Part(("cancels",), lambda root: iter([("cancels", confirmed_cancels.measure(root))]))
+    yield Part(("accounts",), lambda root: iter([("accounts", many_accounts.measure(root))]))
+
+
+def measured(part: Part, root: Path) -> dict[str, str]:
+    """Return the body of each section of a part. A failure is printed, and said in the sections that it left out."""
+    found: dict[str, str] = {}
+    try:
+        found.update(part.measure(root))
+    except Exception:  # noqa: BLE001 - whatever it was, the other parts are measured
+        traceback.print_exc()
+    return {name: found.get(name, NOT_MEASURED) for name in part.sections}
+
+
+def _passes(root: Path, sizes: tuple[int, ...]) -> Iterator[Section]:
+    begun = passes.starts(root / "few")
+    found = [passes.measure(root / str(size), size, begun) for size in sizes]
+    yield "passes", "\n\n".join(f"### {each.size:,} specs\n\n{each.rows()}" for each in found)
+    yield "growth", growth(found)
+    profiled = max(
+        (each for each in found if each.size <= PROFILED_UP_TO), key=lambda each: each.size, default=found[0]
+    )
+    name, functions, modules = slowest.profile(root / "profile", profiled)
+    yield "profile", f"{name}, {profiled.size:,} specs:\n\n{modules}\n\n{functions}"
+
+
+def _saves(root: Path, sizes: tuple[int, ...], idle_s: float) -> Iterator[Section]:
+    saves, idles = commit_to_cancel.tables(commit_to_cancel.measure(root / str(size), size, idle_s) for size in sizes)
+    yield "saves", saves
+    yield "idle", idles
 
 
 def main() -> None:
     """Run every benchmark."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--specs", type=int, default=1000, help="of commit to cancel")
-    parser.add_argument("--edits", type=int, default=30, help="of commit to cancel, each way")
-    parser.add_argument("--jobs", type=int, default=10_000, help="of a pass, and finished ones while idle")
-    parser.add_argument("--idle-s", type=float, default=600, help="how long to watch nothing; 0 leaves it out")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="where the results go")
+    parser.add_argument("--sizes", type=sizes_of, default=SIZES, help="numbers of specs (default: 1000,10000)")
+    parser.add_argument("--idle-s", type=float, default=IDLE_S, help="how long each watch is idle (default: 20)")
+    parser.add_argument("--write", action="store_true", help=f"write the tables into {DOCUMENT.relative_to(ROOT)}")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        root = Path(directory)
-        results: dict[str, dict[str, Any]] = {
-            f"commit to cancel, {way}": found
-            for way, found in commit_to_cancel.run(_new(root / "commit"), given.specs, given.edits).items()
-        }
-        results["pass"], slowest = passes.run(_new(root / "pass"), given.jobs)
-        if given.idle_s:
-            results["idle"] = idle.run(_new(root / "idle"), 50, given.jobs, given.idle_s)
-    told = {**results, "profile of a cold pass": slowest}
-    given.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    table = Table("benchmark", "figure", "value")
-    for name, found in results.items():
-        for figure, value in found.items():
-            table.add_row(name, figure, f"{value:,.3g}" if isinstance(value, float) else f"{value:,}")
-    Console().print(table)
-    Console().print("Where a cold pass spends its own time:", *slowest, sep="\n", markup=False, highlight=False)
-
-
-def _new(path: Path) -> Path:
-    path.mkdir()
-    return path
+    begun = time.monotonic()
+    text = DOCUMENT.read_text(encoding="utf-8")
+    has_failed = False
+    for part in parts(given.sizes, given.idle_s):
+        with tempfile.TemporaryDirectory() as directory:
+            sections = measured(part, Path(directory))
+        for name, body in sections.items():
+            sys.stdout.write(f"\n{name}\n\n{body}\n")
+            text = with_section(text, name, body)
+        sys.stdout.flush()
+        has_failed |= NOT_MEASURED in sections.values()
+    note(f"done in {time.monotonic() - begun:.0f} s")
+    if given.write:
+        DOCUMENT.write_text(text, encoding="utf-8")
+    sys.exit(has_failed)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,33 @@
-"""The time from a saved spec to its cancel request at the provider, with a watch over many specs."""
+"""A spec saved as `cancelled` while a watch runs: how long until the POST arrives at the provider.
+
+Both ends are read from the monotonic clock, which all processes share. The peer is a loop with the standard library
+that retrieves a job and sends a POST for it. In a burst, such a loop reaches the median job after half of the jobs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
-from tests.benchmarks.world import Measured, at_work, measured, now
+from tests.benchmarks.figures import number, ratio
+from tests.benchmarks.passes import ONE_IN, REPEATED_UP_TO
+from tests.benchmarks.watches import Idle, Watched, at_work, idle
+from tests.benchmarks.world import ENDS_WITHIN_S, Hosted, note
 from tests.support.cli import SPEC
+from tests.support.markdown_table import table
 from tests.support.sandbox_client import wait_for
 
+EDITS, EDITS_OF_MANY = 10, 5
+"""How many specs are saved in each way, one after another: up to `REPEATED_UP_TO` specs, and with more."""
 BURST = 200
+BURST_SPECS = 1000
+MILLISECONDS = 1000
 
 
 def save_in_place(path: Path, text: str) -> None:
@@ -53,53 +67,120 @@ SAVES: dict[str, Callable[[Path, str], None]] = {
 }
 
 
-def wish(there: Measured, number: int, save: Callable[[Path, str], None]) -> tuple[str, str, datetime]:
-    """Save one spec as cancelled, and return its job, its name, and when that was."""
-    job_id, name = there.ids[number], f"job-{number:05}"
-    text = SPEC.format(name=name, provider="main", job_id=job_id, state="cancelled")
-    saved_at = now()
-    save(there.checkout.specs / f"{name}.yaml", text)
-    return job_id, name, saved_at
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A job that is wanted cancelled, and when its spec was saved."""
+
+    job_id: str
+    saved_at: float
 
 
-def delay_ms(there: Measured, number: int, save: Callable[[Path, str], None]) -> float:
-    """Save one spec, and return how long it took to become a POST. Returns once the cancel is proved."""
-    job_id, name, saved_at = wish(there, number, save)
-    wait_for(lambda: there.checkout.status(name).final, f"{name} is proved")
-    return (there.cancelled_at(job_id) - saved_at).total_seconds() * 1000
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The delays from a save to its POST at one size, in milliseconds, and what else the watch used."""
+
+    size: int
+    delays_ms: Mapping[str, list[float]]
+    peer_ms: float
+    idle: Idle
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return a row for each way of saving."""
+        return [
+            (
+                f"{self.size:,}",
+                way,
+                str(len(each)),
+                number(median(each)),
+                number(max(each)),
+                ratio(median(each), self.peer_ms),
+            )
+            for way, each in self.delays_ms.items()
+        ]
 
 
-def burst_ms(there: Measured, numbers: Iterable[int]) -> list[float]:
-    """Save many specs as fast as a disk can, and return how long each took to become a POST."""
-    wishes = [wish(there, number, save_in_place) for number in numbers]
-    wait_for(lambda: all(there.checkout.status(name).final for _, name, _ in wishes), "all are proved", within_s=60)
-    return [(there.cancelled_at(job_id) - saved_at).total_seconds() * 1000 for job_id, _, saved_at in wishes]
+def wish(watched: Watched, job_id: str, save: Callable[[Path, str], None], provider: str = "openai") -> Wish:
+    """Save one spec as cancelled."""
+    text = SPEC.format(name=job_id, provider=provider, job_id=job_id, state="cancelled")
+    saved_at = time.monotonic()
+    save(watched.checkout.specs / f"{job_id}.yaml", text)
+    return Wish(job_id, saved_at)
 
 
-def answer_ms(there: Measured, times: int) -> float:
-    """Return how long the provider itself takes to answer the look that comes before each request."""
-    connection = HTTPConnection(urlsplit(there.sandbox.url).netloc)
-    took = []
-    for _ in range(times):
-        begun = now()
-        connection.request("GET", f"/v1/fine_tuning/jobs/{there.ids[0]}")
-        connection.getresponse().read()
-        took.append((now() - begun).total_seconds() * 1000)
+def is_confirmed(watched: Watched, job_id: str) -> bool:
+    """Return whether the status of a job says that it has ended."""
+    return watched.checkout.status(job_id).final
+
+
+def delays_ms(watched: Watched, wishes: Iterable[Wish]) -> list[float]:
+    """Return how long each save took to become a POST. Returns once each cancel is confirmed."""
+    waiting = list(wishes)
+    for each in waiting:
+        wait_for(partial(is_confirmed, watched, each.job_id), f"{each.job_id} is cancelled", within_s=ENDS_WITHIN_S)
+    arrived = watched.served.arrivals()["cancels"]
+    return [(arrived[each.job_id] - each.saved_at) * MILLISECONDS for each in waiting]
+
+
+def loop_ms(watched: Watched, jobs: int) -> float:
+    """Return how long a loop takes that retrieves jobs and sends a POST for each, which changes nothing."""
+    address = urlsplit(watched.served.url(watched.account.name))
+    connection = HTTPConnection(address.netloc)
+    begun = time.monotonic()
+    for job_id in watched.account.ids[:jobs]:
+        job = f"{address.path}/fine_tuning/jobs/{job_id}"
+        for method, target in (("GET", job), ("POST", f"{job}/none")):
+            connection.request(method, target)
+            connection.getresponse().read()
+    took = (time.monotonic() - begun) * MILLISECONDS
     connection.close()
-    return median(took)
+    return took
 
 
-def run(root: Path, specs: int, edits: int, burst: int = BURST) -> dict[str, dict[str, float]]:
-    """Measure every way of saving, and a burst. `above_ms` is what is left without the provider's own answer."""
-    with measured(root, specs) as there, at_work(there):
-        answer = answer_ms(there, edits)
+def measure(root: Path, size: int, idle_s: float) -> Saved:
+    """Measure a watch of one size: first while it is idle, then every way of saving."""
+    edits = EDITS if size <= REPEATED_UP_TO else EDITS_OF_MANY
+    needed = len(SAVES) * edits
+    account = Hosted("w", max(size, needed), max(needed, size // ONE_IN))
+    note(f"{size:,} specs: a watch")
+    with at_work(root, account) as watched:
+        nothing = idle(watched, idle_s)
+        peer = loop_ms(watched, edits) / edits
+        left = iter(account.ids)
         found = {
-            name: [delay_ms(there, turn * edits + number, save) for number in range(edits)]
-            for turn, (name, save) in enumerate(SAVES.items())
+            way: [delays_ms(watched, [wish(watched, next(left), save)])[0] for _ in range(edits)]
+            for way, save in SAVES.items()
         }
-        if burst:
-            found[f"burst of {burst}"] = burst_ms(there, range(specs - burst, specs))
-    return {
-        name: {"median_ms": median(each), "max_ms": max(each), "above_ms": median(each) - answer, "edits": len(each)}
-        for name, each in found.items()
-    }
+        return Saved(size, found, peer, nothing)
+
+
+def measure_bursts(root: Path) -> str:
+    """Return the delays of many edits at once, at the default pace and with a written limit that is never reached."""
+    rows = []
+    for way, provider in (("default", "openai"), ("`rateLimit` of 1,000 a second", "main")):
+        note(f"a burst of {BURST} edits, {way}")
+        account = Hosted("b", BURST_SPECS, BURST)
+        with at_work(root / provider, account, provider) as watched:
+            peer_ms = loop_ms(watched, BURST) / 2
+            wishes = [wish(watched, job_id, save_in_place, provider) for job_id in account.ids[:BURST]]
+            each = delays_ms(watched, wishes)
+            rows.append((way, str(BURST), number(median(each)), number(max(each)), ratio(median(each), peer_ms)))
+    return table(("Pace", "Edits", "median ms", "longest ms", "÷ plain loop"), *rows)
+
+
+def tables(sizes: Iterable[Saved]) -> tuple[str, str]:
+    """Return the delays of saves, and what the watches used while nothing happened, as tables."""
+    found = list(sizes)
+    saves = [row for each in found for row in each.rows()]
+    idles = [
+        (
+            f"{each.size:,}",
+            f"{each.idle.core_percent:.1f} %",
+            number(each.idle.memory_mib),
+            number(each.idle.requests_per_minute),
+        )
+        for each in found
+    ]
+    return (
+        table(("Specs", "Way of saving", "Edits", "median ms", "longest ms", "÷ plain loop"), *saves),
+        table(("Specs", "Of one core", "Memory MiB", "Requests a minute"), *idles),
+    )

@@ -1,116 +1,141 @@
-"""The duration of a pass over many jobs, the first one and a later one without changes, compared with other clients.
+"""The commands that read every spec, at one size, beside peers that do a part of the same work in the same run.
 
-The minimum is the time to read the list with plain sockets and JSON. The official client is used in the two ways that
-users choose: its list, in pages of 20, and a retrieve of each job. Of the retrieves, only a part is run and the time is
-extrapolated. None of these clients reads a spec, decides, or writes a status.
+A figure beyond imports is that of the command minus that of the same command with five specs, so that interpreters and
+imports do not hide how a cost grows. A peer is measured in the same way.
 """
 
 from __future__ import annotations
 
-import json
-import pstats
-import resource
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from http.client import HTTPConnection
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from openai import OpenAI
+from tests.benchmarks.figures import Used, median_of, number, ratio
+from tests.benchmarks.world import FEW, Hosted, forget, note, observing, ours, peer, run_timed, serving
+from tests.support.cli import Checkout
+from tests.support.markdown_table import table
 
-from tests.benchmarks.world import Measured, measured
-from tests.support.cli import RECONCILE
-
-PAGE = 100
+ONE_IN = 10
+"""One job in so many still runs. The others succeeded, as in an account that has been in use for a while."""
 PART = 200
-ENDS_WITHIN_S = 600
-PROFILED = 12
+"""How many jobs the official client retrieves. The cost is scaled to the number of jobs."""
+REPEATED_UP_TO = 10_000
+"""Larger sizes are measured once, smaller ones `REPEATS` times, of which the median counts."""
+REPEATS = 3
+FLOOR = "the floor"
+COLD = "`--once`, cold"
+QUIET = "`--once`, quiet"
+PLAIN_YAML = "plain YAML reading"
+OURS: Mapping[str, tuple[str, ...]] = {
+    COLD: ("--once",),
+    QUIET: ("--once",),
+    "`plan`": ("plan",),
+    "`get`": ("get",),
+    "`validate`": ("validate",),
+}
+"""Our commands in the order in which they run: each finds what the one before it left."""
+RETRIEVES = "official client, retrieves"
+HEAD = ("", "CPU s", "beyond imports", "÷ floor", "÷ YAML", "wall s", "÷ floor's wall", "peak MiB")
+
+Run = Callable[[Checkout, str], Used]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long some work takes."""
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command used, as a whole and beyond its imports."""
+
+    whole: Used
+    beyond: Used
 
 
-def make_a_pass(there: Measured) -> tuple[float, float]:
-    """Run `reconcile --once` as a process; what it says goes nowhere. Return seconds by the clock, and of processor."""
-    before = _children_s()
-    with there.checkout.start("--once", stderr=subprocess.DEVNULL) as process:
-        took_s = seconds(lambda: process.communicate(timeout=ENDS_WITHIN_S))
-    return took_s, _children_s() - before
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """The costs of all commands and peers at one size."""
+
+    size: int
+    costs: Mapping[str, Cost]
+
+    def rows(self) -> str:
+        """Return the costs as a table. Ratios of CPU are beyond imports, those of wall time from start to exit."""
+        floor, plain = self.costs[FLOOR].beyond, self.costs[PLAIN_YAML].beyond
+        rows = [
+            (
+                name,
+                number(cost.whole.cpu_s),
+                number(cost.beyond.cpu_s),
+                ratio(cost.beyond.cpu_s, floor.cpu_s),
+                ratio(cost.beyond.cpu_s, plain.cpu_s),
+                number(cost.whole.wall_s),
+                ratio(cost.whole.wall_s, self.costs[FLOOR].whole.wall_s),
+                number(cost.whole.peak_mib),
+            )
+            for name, cost in self.costs.items()
+        ]
+        return table(HEAD, *rows)
 
 
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def a_peer(module: str, *words: str) -> Run:
+    """Return how a peer is run. In its words, SPECS and STATUSES stand for directories, and URL for the address."""
+
+    def run(checkout: Checkout, url: str) -> Used:
+        places = {"URL": url, "SPECS": str(checkout.specs), "STATUSES": str(checkout.root / "floor")}
+        return run_timed(peer(module, *(places.get(word, word) for word in words)), checkout)
+
+    return run
 
 
-def profile(there: Measured) -> list[str]:
-    """Make a cold pass again, and return where its own time went, the most expensive functions first."""
-    shutil.rmtree(there.checkout.status_dir)
-    file = there.checkout.root / "profile"
-    program = [sys.executable, "-m", "cProfile", "-o", str(file), *RECONCILE[1:]]
-    with there.checkout.start("--once", program=program, stderr=subprocess.DEVNULL) as process:
-        process.communicate(timeout=ENDS_WITHIN_S)
-    found = pstats.Stats(str(file)).get_stats_profile()
-    worst = sorted(found.func_profiles.items(), key=lambda each: -each[1].tottime)[:PROFILED]
-    return [
-        f"{each.tottime / found.total_tt:6.1%}  {name}  {Path(each.file_name).name}:{each.line_number}"
-        for name, each in worst
-    ]
+def a_command(name: str) -> Run:
+    """Return how one of our commands is run. A cold run begins without statuses and without a state directory."""
+
+    def run(checkout: Checkout, _url: str) -> Used:
+        if name == COLD:
+            forget(checkout)
+        return run_timed(ours(*OURS[name]), checkout)
+
+    return run
 
 
-def walk_plainly(there: Measured) -> None:
-    """List every job, as fast as the standard library can."""
-    connection = HTTPConnection(urlsplit(there.sandbox.url).netloc)
-    after = ""
-    while True:
-        connection.request("GET", f"/v1/fine_tuning/jobs?limit={PAGE}{after}")
-        page = json.loads(connection.getresponse().read())
-        if not page["has_more"]:
-            connection.close()
-            return
-        after = f"&after={page['data'][-1]['id']}"
-
-
-def list_with_client(there: Measured) -> None:
-    """List every job with the official client, as its documentation does."""
-    with OpenAI(base_url=there.sandbox.url, api_key=there.sandbox.key) as client:
-        assert sum(1 for _ in client.fine_tuning.jobs.list()) == len(there.ids)
-
-
-def retrieve_with_client(there: Measured) -> None:
-    """Retrieve a part of the jobs one by one, with the official client."""
-    with OpenAI(base_url=there.sandbox.url, api_key=there.sandbox.key) as client:
-        for job_id in there.ids[:PART]:
-            client.fine_tuning.jobs.retrieve(job_id)
-
-
-def run(root: Path, jobs: int) -> tuple[dict[str, float], list[str]]:
-    """Measure all of it, and profile the slowest part, which is a cold pass. Ratios are of seconds by the clock."""
-    with measured(root, jobs) as there:
-        cold_s, cold_cpu_s = make_a_pass(there)
-        quiet_s, quiet_cpu_s = make_a_pass(there)
-        floor_s = seconds(lambda: walk_plainly(there))
-        list_s = seconds(lambda: list_with_client(there))
-        retrieve_s = seconds(lambda: retrieve_with_client(there)) * jobs / PART
-        slowest = profile(there)
-    figures = {
-        "jobs": jobs,
-        "cold_s": cold_s,
-        "cold_cpu_s": cold_cpu_s,
-        "quiet_s": quiet_s,
-        "quiet_cpu_s": quiet_cpu_s,
-        "floor_s": floor_s,
-        "client_list_s": list_s,
-        "client_retrieve_s": retrieve_s,
-        "quiet_to_floor": quiet_s / floor_s,
-        "client_list_to_quiet": list_s / quiet_s,
-        "client_retrieve_to_quiet": retrieve_s / quiet_s,
+def runs() -> dict[str, Run]:
+    """Return everything that is measured at a size, in order, by its name."""
+    return {
+        FLOOR: a_peer("peer_floor", "URL", "SPECS", "STATUSES"),
+        PLAIN_YAML: a_peer("peer_yaml", "SPECS"),
+        "official client, list": a_peer("peer_client", "list", "0", "URL"),
+        RETRIEVES: a_peer("peer_client", "retrieve", str(PART), "URL"),
+        **{name: a_command(name) for name in OURS},
     }
-    return figures, slowest
+
+
+def starts(root: Path) -> Mapping[str, Used]:
+    """Return what each command and peer uses with next to no work."""
+    account = Hosted("f", FEW, 1)
+    with serving(account) as served:
+        checkout = observing(root, served, account)
+        return {name: _repeated(run, checkout, served.url("f"), REPEATS) for name, run in runs().items()}
+
+
+def measure(root: Path, size: int, start: Mapping[str, Used]) -> Sized:
+    """Measure everything at one size. `start` is what is not counted as work."""
+    account = Hosted("m", size, max(1, size // ONE_IN))
+    with serving(account) as served:
+        checkout = observing(root, served, account)
+        costs = {}
+        for name, run in runs().items():
+            note(f"{size:,} specs: {name}")
+            whole = _repeated(run, checkout, served.url("m"), REPEATS if size <= REPEATED_UP_TO else 1)
+            beyond = whole.beyond(start[name])
+            if name == RETRIEVES:
+                beyond = beyond.times(size / min(size, PART))
+                whole = start[name].plus(beyond)
+            costs[name] = Cost(whole, beyond)
+        _assert_each_has_a_status(checkout, size)
+        return Sized(size, costs)
+
+
+def _repeated(run: Run, checkout: Checkout, url: str, times: int) -> Used:
+    return median_of([run(checkout, url) for _ in range(times)])
+
+
+def _assert_each_has_a_status(checkout: Checkout, size: int) -> None:
+    found = sum(1 for _ in checkout.status_dir.glob("*.yaml"))
+    assert found >= size, f"{found} of {size} jobs have a status"

@@ -1,87 +1,146 @@
-"""The environment of the benchmarks: a sandbox server in its own thread, and specs that name its jobs.
-
-The server is in the measuring process, so that the arrival of a request is measured with the same clock.
-"""
+"""What is measured, and where: the canned provider as a process, directories of specs, and commands that are timed."""
 
 from __future__ import annotations
 
+import json
 import os
-import time
-from collections.abc import Iterator
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
-from reconciler.sandbox.app import create_app
-from reconciler.sandbox.config import SandboxOptions
-from reconciler.sandbox.world import World
-from tests.support.cli import Checkout
-from tests.support.sandbox_client import Sandbox, wait_for
-from tests.support.sandbox_server import serve
-from tests.support.watch_process import WatchProcess, watching
+from tests.benchmarks import timed
+from tests.benchmarks.canned_jobs import job_ids
+from tests.benchmarks.canned_provider import Manner
+from tests.benchmarks.figures import Used
+from tests.support.cli import RECONCILE, SPEC, Checkout
+from tests.support.markdown_table import ROOT
 
-SETTLES_S = 2
-"""What the first pass still has to do once it has written every status: a line of log for each, among others."""
+ENDS_WITHIN_S = 600
+FEW = 5
+"""How many specs a run has whose cost is counted as imports and start."""
+KEY = "sk-canned"
+STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A served world with specs for its jobs."""
+class Hosted:
+    """One account of the canned provider, and how many of its jobs still run."""
 
-    world: World
-    sandbox: Sandbox
-    checkout: Checkout
-    ids: tuple[str, ...]
+    name: str
+    jobs: int
+    unfinished: int
+    manner: Manner = Manner.AT_ONCE
 
-    def cancelled_at(self, job_id: str) -> datetime:
-        """Return when the POST that cancels a job arrived."""
-        return next(each.at for each in self.world.requests if each.verb == "cancel" and each.job_id == job_id)
+    @property
+    def word(self) -> str:
+        """The argument of the provider that names the account."""
+        return f"{self.name},{self.jobs},{self.unfinished},{self.manner.value}"
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its jobs."""
+        return job_ids(self.name, self.jobs)
 
 
-def now() -> datetime:
-    """Return this moment."""
-    return datetime.now(UTC)
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A canned provider that runs."""
+
+    port: int
+
+    def url(self, account: str) -> str:
+        """Return the address of an account, which ends in `/v1`."""
+        return f"http://127.0.0.1:{self.port}/{account}/v1"
+
+    def arrivals(self) -> dict[str, Any]:
+        """Return when each cancel arrived, by the monotonic clock, and the number of all requests."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", "/arrivals")
+        told: dict[str, Any] = json.loads(connection.getresponse().read())
+        connection.close()
+        return told
 
 
 @contextmanager
-def measured(root: Path, running: int, finished: int = 0) -> Iterator[Measured]:
-    """Serve so many jobs, each with a spec of its own that only observes it. Nothing happens to them by itself."""
-    ids = [f"ftjob-{number:05}" for number in range(running)]
-    done = [f"ftjob-done{number:05}" for number in range(finished)]
-    jobs = [{"id": job_id, "age": "5h", "life": [{"phase": "running"}]} for job_id in ids]
-    jobs += [{"id": job_id, "age": "5h", "life": [{"phase": "succeeded"}]} for job_id in done]
-    world = World(SandboxOptions.model_validate({"jobs": jobs}), now())
-    with serve(create_app(world, now)) as url:
-        sandbox = Sandbox(url)
-        ids += done
-        checkout = Checkout(root, sandbox.environ)
-        checkout.name_provider()
-        for number, job_id in enumerate(ids):
-            checkout.want(f"job-{number:05}", job_id, "observed")
-        yield Measured(world, sandbox, checkout, tuple(ids))
+def serving(*accounts: Hosted) -> Iterator[Served]:
+    """Run a canned provider with these accounts until the body ends."""
+    command = [sys.executable, "-m", "tests.benchmarks.canned_provider", *(each.word for each in accounts)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        port = process.stdout.readline() if process.stdout else ""
+        assert port.strip(), "the canned provider did not start"
+        try:
+            yield Served(int(port))
+        finally:
+            if process.stdin:
+                process.stdin.close()
 
 
-@contextmanager
-def at_work(there: Measured) -> Iterator[WatchProcess]:
-    """Run a watch on them until the body ends, past its first pass."""
-    root = there.checkout.root
-    loose = ("--max-cancels-absolute", "100000", "--max-cancels", "100000", "--state-dir", str(root / "state"))
-    last = there.checkout.status_dir / f"job-{len(there.ids) - 1:05}.yaml"
-    with watching(there.checkout, *loose) as watch:
-        wait_for(last.exists, "the first pass writes its last status", within_s=300)
-        time.sleep(SETTLES_S)
-        yield watch
-        watch.stop()
+def observing(root: Path, served: Served, account: Hosted, provider: str = "openai") -> Checkout:
+    """Return a directory with a spec for each job of an account, which only observes it. It has no other document."""
+    checkout = checkout_of(root, OPENAI_BASE_URL=served.url(account.name))
+    write_specs(checkout, account, provider)
+    return checkout
 
 
-def memory_kib(pid: int) -> int:
-    """Return the resident memory of a process, from /proc."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+def checkout_of(root: Path, **environ: str) -> Checkout:
+    """Return a directory with a key and a state directory. All settings have their defaults."""
+    return Checkout(root, {"OPENAI_API_KEY": KEY, "RECONCILE_STATE_DIR": str(root / STATE), **environ})
 
 
-def cpu_s(pid: int) -> float:
-    """Return the processor time that a process has used, from /proc."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def write_specs(checkout: Checkout, account: Hosted, provider: str, state: str = "observed") -> None:
+    """Write a spec for each job of an account, in a file of its own with the name of the job."""
+    checkout.specs.mkdir(parents=True, exist_ok=True)
+    for job_id in account.ids:
+        text = SPEC.format(name=job_id, provider=provider, job_id=job_id, state=state)
+        (checkout.specs / f"{job_id}.yaml").write_text(text, encoding="utf-8")
+
+
+def forget(checkout: Checkout) -> None:
+    """Remove the statuses and the state directory, so that the next run is cold."""
+    shutil.rmtree(checkout.status_dir, ignore_errors=True)
+    shutil.rmtree(checkout.root / STATE, ignore_errors=True)
+
+
+def run_timed(command: Sequence[str], checkout: Checkout, *, expected: int = 0) -> Used:
+    """Run a command in a checkout to its end, and return what it used. Its output is discarded."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(checkout.root), "XDG_CACHE_HOME": str(checkout.root / "cache")}
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", timed.__file__, *command],
+        cwd=checkout.root,
+        env={**environ, **checkout.environ},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            told, _ = process.communicate(timeout=ENDS_WITHIN_S)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    used = json.loads(told)
+    assert used["code"] == expected, f"{' '.join(command[1:])} ended with {used['code']}"
+    return Used(used["wall_s"], used["cpu_s"], used["peak_mib"])
+
+
+def ours(*arguments: str) -> list[str]:
+    """Return a command line of `reconcile`."""
+    return [*RECONCILE, *arguments]
+
+
+def peer(module: str, *arguments: str) -> list[str]:
+    """Return the command line of a peer, which is a script beside this one."""
+    return [sys.executable, str(Path(__file__).with_name(f"{module}.py")), *arguments]
+
+
+def note(text: str) -> None:
+    """Say on standard error what is measured now."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

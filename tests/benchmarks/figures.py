@@ -1,0 +1,78 @@
+"""The arithmetic of the figures, and how they are written. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+NONE = "-"
+"""What stands in the place of a figure that there is not."""
+THREE_DIGITS = 100
+TWO_DIGITS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What one run of a command used."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+    def beyond(self, small: Used) -> Used:
+        """Return what was used beyond a run with next to no work. The peak stays that of the whole process."""
+        return Used(max(0.0, self.wall_s - small.wall_s), max(0.0, self.cpu_s - small.cpu_s), self.peak_mib)
+
+    def plus(self, more: Used) -> Used:
+        """Return what was used with more work added. The peak stays that of this run."""
+        return Used(self.wall_s + more.wall_s, self.cpu_s + more.cpu_s, self.peak_mib)
+
+    def times(self, factor: float) -> Used:
+        """Return what so many times the work would use."""
+        return Used(self.wall_s * factor, self.cpu_s * factor, self.peak_mib)
+
+
+def median_of(runs: Sequence[Used]) -> Used:
+    """Return the median of each figure by itself."""
+    return Used(
+        median(each.wall_s for each in runs),
+        median(each.cpu_s for each in runs),
+        median(each.peak_mib for each in runs),
+    )
+
+
+def growth_exponent(small: float, large: float, factor: float) -> float | None:
+    """Return the power by which a cost grows while the size grows by a factor: 1 is linear, 2 is quadratic.
+
+    None if a cost is not above zero, because then it is not measurable.
+    """
+    if small <= 0 or large <= 0:
+        return None
+    return math.log(large / small) / math.log(factor)
+
+
+def ratio(cost: float, peer: float) -> str:
+    """Return how many times a peer's cost a cost is."""
+    return f"{number(cost / peer)}x" if peer > 0 else NONE
+
+
+def number(value: float | None) -> str:
+    """Return a figure with three digits, or fewer if it is small."""
+    if value is None:
+        return NONE
+    if abs(value) >= THREE_DIGITS:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= TWO_DIGITS else f"{value:.2f}"
+
+
+def with_section(text: str, name: str, body: str) -> str:
+    """Return a document with the text between the comments of a name replaced. Raises `ValueError` without them."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, found, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found or not found_end:
+        msg = f"the document has no section {name}: add the lines {begin.strip()} and {end}"
+        raise ValueError(msg)
+    return f"{before}{begin}{body}\n{end}{after}"

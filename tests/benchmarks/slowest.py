@@ -1,0 +1,77 @@
+"""A profile of the command that costs most beside the floor: where its time goes, by function and by module."""
+
+from __future__ import annotations
+
+import pstats
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.benchmarks.passes import COLD, ONE_IN, OURS, Sized
+from tests.benchmarks.world import Hosted, forget, note, observing, ours, run_timed, serving
+from tests.support.cli import RECONCILE
+from tests.support.markdown_table import table
+
+FUNCTIONS = 15
+MODULES = 10
+BUILT_IN = "~"
+"""The file that the profiler names for a function in C."""
+Where = tuple[str, int, str]
+PACKAGES = ("reconciler", "yaml", "pydantic", "httpx", "httpcore", "asyncio", "json", "pathlib")
+
+
+def slowest_of(sized: Sized) -> str:
+    """Return the name of our command that uses most CPU beyond its imports."""
+    return max(OURS, key=lambda name: sized.costs[name].beyond.cpu_s)
+
+
+def place(file: str) -> str:
+    """Return a file without the directories of this machine: from its package on, or its name alone."""
+    parts = Path(file).parts
+    start = next((at for at, part in enumerate(parts) if part in PACKAGES), len(parts) - 1)
+    return "/".join(parts[start:]).strip("<>").removeprefix("frozen ") if file != BUILT_IN else "built in"
+
+
+def profile(root: Path, sized: Sized) -> tuple[str, str, str]:
+    """Run the slowest command again under cProfile. Returns its name, its functions and its modules, as tables."""
+    name = slowest_of(sized)
+    note(f"{sized.size:,} specs: profile of {name}")
+    account = Hosted("p", sized.size, max(1, sized.size // ONE_IN))
+    file = root / "profile"
+    with serving(account) as served:
+        checkout = observing(root, served, account)
+        run_timed(ours("--once"), checkout)
+        if name == COLD:
+            forget(checkout)
+        run_timed([sys.executable, "-m", "cProfile", "-o", str(file), *RECONCILE[1:], *OURS[name]], checkout)
+    return name, *tables_of(pstats.Stats(str(file)))
+
+
+def tables_of(stats: pstats.Stats) -> tuple[str, str]:
+    """Return the functions and the modules with most time of their own, as tables."""
+    found: Mapping[Where, tuple[int, int, float, float, Mapping[Where, tuple[int, int, float, float]]]]
+    found = stats.stats  # type: ignore[attr-defined] # documented nowhere, and the only way to the callers
+    total = sum(own for _, _, own, _, _ in found.values())
+    worst = sorted(found.items(), key=lambda each: -each[1][2])[:FUNCTIONS]
+    functions = [(f"{own / total:.1%}", f"{calls:,}", name_of(where)) for where, (_, calls, own, _, _) in worst]
+    modules: dict[str, float] = defaultdict(float)
+    for where, (_, _, own, _, callers) in found.items():
+        if where[0] != BUILT_IN:
+            modules[place(where[0])] += own
+        for caller, (_, _, part, _) in callers.items() if where[0] == BUILT_IN else ():
+            modules[place(caller[0])] += part
+    shares = sorted(modules.items(), key=lambda each: -each[1])[:MODULES]
+    return (
+        table(("Own time", "Calls", "Function"), *functions),
+        table(
+            ("Own time, with the built-in functions it calls", "Module"),
+            *((f"{own / total:.1%}", module) for module, own in shares),
+        ),
+    )
+
+
+def name_of(where: Where) -> str:
+    """Return the name of a function and where it is."""
+    file, line, name = where
+    return name.strip("<>") if file == BUILT_IN else f"{name.strip('<>')}, {place(file)}:{line}"

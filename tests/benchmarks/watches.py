@@ -1,0 +1,78 @@
+"""A watch on many specs, made ready to be measured, and what it costs while nothing happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.world import ENDS_WITHIN_S, Hosted, Served, observing, serving
+from tests.support.cli import Checkout
+from tests.support.sandbox_client import wait_for
+from tests.support.watch_process import watching
+
+SETTLES_S = 5
+"""What a watch still has to do once it has written every status."""
+LOOSE = ("--max-cancels-absolute", "100000", "--max-cancels", "100000")
+"""A guard that allows every change, because the guard is not what is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An account, the specs of its jobs, and the watch on them."""
+
+    account: Hosted
+    served: Served
+    checkout: Checkout
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What a watch used while nothing happened."""
+
+    core_percent: float
+    memory_mib: float
+    requests_per_minute: float
+
+
+@contextmanager
+def at_work(root: Path, account: Hosted, provider: str = "openai") -> Iterator[Watched]:
+    """Run a watch on an account until the body ends; the body begins when each job has a status.
+
+    The provider `openai` has its defaults, and `main` a written rate limit that is never reached.
+    """
+    with serving(account) as served:
+        checkout = observing(root, served, account, provider)
+        if provider == "main":
+            checkout.name_provider(provider)
+        last = checkout.status_dir / f"{account.ids[-1]}.yaml"
+        with watching(checkout, *LOOSE) as watch:
+            wait_for(last.exists, "the first pass writes its last status", within_s=ENDS_WITHIN_S)
+            time.sleep(SETTLES_S)
+            yield Watched(account, served, checkout, watch.process.pid)
+            watch.stop()
+
+
+def idle(watched: Watched, seconds: float) -> Idle:
+    """Watch nothing for so long."""
+    cpu, requests = cpu_s(watched.pid), watched.served.arrivals()["requests"]
+    time.sleep(seconds)
+    used = cpu_s(watched.pid) - cpu
+    asked = watched.served.arrivals()["requests"] - requests
+    return Idle(100 * used / seconds, memory_kib(watched.pid) / 1024, asked * 60 / seconds)
+
+
+def memory_kib(pid: int) -> int:
+    """Return the resident memory of a process, from /proc."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used, from /proc."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
