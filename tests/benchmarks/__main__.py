@@ -67,8 +67,7 @@ def measured(part: Part, root: Path) -> dict[str, str]:
 
 
 def _passes(root: Path, sizes: tuple[int, ...]) -> Iterator[Section]:
-    begun = passes.starts(root / "few")
-    found = [passes.measure(root / str(size), size, begun) for size in sizes]
+    found = [passes.measure(root / str(size), size) for size in sizes]
     yield "passes", "\n\n".join(f"### {each.size:,} specs\n\n{each.rows()}" for each in found)
     yield "growth", growth(found)
     profiled = max(

@@ -106,34 +106,26 @@ def runs() -> dict[str, Run]:
     }
 
 
-def starts(root: Path) -> Mapping[str, Used]:
-    """Return what each command and peer uses with next to no work."""
-    account = Hosted("f", FEW, 1)
-    with serving(account) as served:
-        checkout = observing(root, served, account)
-        return {name: _repeated(run, checkout, served.url("f"), REPEATS) for name, run in runs().items()}
-
-
-def measure(root: Path, size: int, start: Mapping[str, Used]) -> Sized:
-    """Measure everything at one size. `start` is what is not counted as work."""
-    account = Hosted("m", size, max(1, size // ONE_IN))
-    with serving(account) as served:
-        checkout = observing(root, served, account)
+def measure(root: Path, size: int) -> Sized:
+    """Measure everything at one size. Each run has one with five specs right before it, under the same load."""
+    many, few = Hosted("m", size, max(1, size // ONE_IN)), Hosted("f", FEW, 1)
+    with serving(many, few) as served:
+        large, small = observing(root / "many", served, many), observing(root / "few", served, few)
         costs = {}
         for name, run in runs().items():
             note(f"{size:,} specs: {name}")
-            whole = _repeated(run, checkout, served.url("m"), REPEATS if size <= REPEATED_UP_TO else 1)
-            beyond = whole.beyond(start[name])
+            turns = [
+                (run(small, served.url("f")), run(large, served.url("m")))
+                for _ in range(REPEATS if size <= REPEATED_UP_TO else 1)
+            ]
+            start, whole = (median_of(each) for each in zip(*turns, strict=True))
+            beyond = whole.beyond(start)
             if name == RETRIEVES:
                 beyond = beyond.times(size / min(size, PART))
-                whole = start[name].plus(beyond)
+                whole = start.plus(beyond)
             costs[name] = Cost(whole, beyond)
-        _assert_each_has_a_status(checkout, size)
+        _assert_each_has_a_status(large, size)
         return Sized(size, costs)
-
-
-def _repeated(run: Run, checkout: Checkout, url: str, times: int) -> Used:
-    return median_of([run(checkout, url) for _ in range(times)])
 
 
 def _assert_each_has_a_status(checkout: Checkout, size: int) -> None:
