@@ -12,7 +12,7 @@ from tests.support.cli import COLD
 from tests.support.contract_table import contract_table
 
 FIRST = ("test_hostile_authors.py", "test_walk.py", "test_seeds.py", "test_second_opinion.py")
-"""The files that take longest in one process. They are begun first, so that no worker has one left at the end."""
+"""The slowest files. They are started first, so that no worker runs one of them alone at the end."""
 
 
 @pytest.hookimpl(optionalhook=True)

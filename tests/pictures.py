@@ -39,7 +39,7 @@ DARK = TerminalTheme(
     ],
 )
 CELL = 12.2
-"""How wide rich draws a character."""
+"""The width of a character in rich's SVG."""
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 _FONT_FACE = re.compile(r"@font-face \{.*?\n *\}\n", re.DOTALL)

@@ -90,7 +90,7 @@ class Waited:
     lists: int
     retrieves: int
     seconds: float | None
-    """From the moment in which it was wanted until it left; None where it did not, in the time given."""
+    """The time from the edit of the spec to the cancel request, or None if none was sent within the time limit."""
     ended: str
 
 

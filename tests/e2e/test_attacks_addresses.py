@@ -21,7 +21,7 @@ from tests.support.plugins import install
 from tests.support.sandbox_client import Sandbox
 
 CODES = {65, 78}
-"""A document that is not valid, or what only an operator can allow."""
+"""The errors for an invalid document, and for one that only an operator can allow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,14 @@ from tests.support.repositories import a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
 MEMORY_MAX = 1024**3
-"""Of addresses, and so more than a container has to give."""
+"""The limit of the address space, in bytes, which is more than the memory of a container."""
 ENDS_WITHIN_S = 60
 WIDTH, LEVELS = 60, 5
 """Three quarters of a billion files, in five trees and a blob."""
 DEEP, CHAINS = 1_500, 200
 HEAVY, NAMES = 4_000_000, 50
 LONG = 300 * 1024**2
-"""Of a message: half a megabyte, as it is sent."""
+"""The length of a message in bytes. It is sent as half a megabyte."""
 
 Entry = tuple[str, str]
 """A mode, and an object."""

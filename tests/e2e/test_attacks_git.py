@@ -170,7 +170,7 @@ PROGRAMS = {
     "gpg.program": ("{script}", ""),
     "alias.rev-list": ("!{command}", ""),
 }
-"""What of a repository's configuration names a program: with what, and at which remote Git would come to it."""
+"""The repository settings that name a program: the value, and the remote for which Git would run it."""
 PUSHES = {
     "its own branch": ("--once", "--push"),
     "a branch of its own": ("--once", "--push", "--status-branch", "statuses"),
@@ -286,7 +286,7 @@ SHOWN = (
     "spec: {{provider: main, jobId: {job}, "
     'reason: "the old one said \u201d, desiredState: cancelled}} # and was wrong", desiredState: running}}\n'
 )
-"""A spec whose quote ends nothing, unless it is made one that does."""
+"""A spec with a quote that ends nothing, unless a filter of Git changes it."""
 REENCODING = {
     "at the top": (".gitattributes", "*.yaml text working-tree-encoding=ASCII//TRANSLIT\nspecs/status/** !text\n"),
     "by a macro": (".gitattributes", "[attr]x text working-tree-encoding=ascii//translit\n*.yaml x\n"),

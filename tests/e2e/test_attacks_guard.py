@@ -26,7 +26,7 @@ from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
 ALLOWED = 3
-"""What the guard lets pass in an hour of a few jobs."""
+"""The number of changes that the guard allows in an hour for a few jobs."""
 MANY = 30
 ALIAS = """\
 apiVersion: jobs.reconciler/v1

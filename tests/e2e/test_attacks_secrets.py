@@ -32,7 +32,7 @@ from tests.support.watch_process import watching
 
 KEY = "canary-sk/Proj+0123456789abcdef=="
 HEX_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-"""As Azure OpenAI's keys are."""
+"""A key in the format of Azure OpenAI."""
 PROVIDER = """\
 apiVersion: jobs.reconciler/v1
 kind: Provider

@@ -34,7 +34,7 @@ TEXTS = {
     "ends a group": "%0A::endgroup::%0A::warning::pwned",
     "ends what is handed on": "\nEOF\nchanges=0\nghadelimiter_0\nplan-file=/etc/passwd",
 }
-"""What an author may write, by what it does where it is taken for more than text."""
+"""Hostile texts, by the effect that they have on a reader that does not treat them as text."""
 VERBS = (
     ("plan",),
     ("plan", "-o", "json"),
@@ -50,7 +50,7 @@ VERBS = (
 
 
 SMUGGLED = ("::error::pwned", "::warning::pwned", "::set-output", "::stop-commands", "::endgroup", "##[")
-"""What no line begins with unless an author's text is taken for a command."""
+"""Beginnings of lines that appear only if an author's text is read as a command."""
 
 
 def hostile(checkout: Checkout, job_ids: list[str]) -> None:

@@ -28,15 +28,15 @@ from tests.support.text_costs import (
 )
 
 POWER_MAX = 1.1
-"""How much faster than the text time and memory may grow. A power of 1 is linear, 2 is quadratic."""
+"""The maximum power with which time and memory may grow. A power of 1 is linear, and 2 is quadratic."""
 BUSY_POWER_MAX = 1.5
-"""The same for time in an ordinary run: other tests share the processor and its caches, which costs time at random."""
+"""The maximum power for time in an ordinary run, in which other tests use the processor and its caches."""
 TRIES = 4
-"""A machine that is busy with something else makes a measurement larger; never smaller, so the smallest counts."""
+"""The number of measurements. The smallest one counts, because a busy machine only makes a measurement larger."""
 CONTAINER = 512 * 1024**2
-"""The memory that the shipped manifests allow."""
+"""The memory limit in the Kubernetes manifests."""
 MEMORY_MAX = 8 * CONTAINER
-"""So that a machine survives a test that fails."""
+"""The limit that protects the machine if a test fails."""
 LARGEST = SIZES[-1]
 
 
@@ -171,7 +171,7 @@ for limit, most in ((resource.RLIMIT_AS, int(bytes_max)), (resource.RLIMIT_CPU, 
 code = process.wait()
 print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
 """
-"""A small process that starts the command: the peak of a process counts what its parent had when it was forked."""
+"""A small process that starts the command, because a process's peak includes the memory of its parent."""
 
 
 def bounded(checkout: Checkout, *arguments: str, **given: str) -> tuple[int, str, int]:

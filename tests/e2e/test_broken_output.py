@@ -51,7 +51,7 @@ class Output:
     program: tuple[str, ...] = RECONCILE
     stdin: int | None = None
     files: tuple[Path, ...] = field(default=())
-    """The files that a rotation moves."""
+    """The files that a rotation renames."""
 
 
 def closed(stack: ExitStack, _root: Path) -> Output:

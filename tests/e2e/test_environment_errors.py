@@ -30,7 +30,7 @@ KEY = "sk-live-123456789"
 OPENAI = {"OPENAI_API_KEY": KEY}
 NOWHERE = {**OPENAI, "OPENAI_BASE_URL": "https://nowhere.invalid/v1"}
 NO_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
-"""What makes root somebody whom a file's mode concerns."""
+"""Makes file permissions apply to root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Case:
     environ: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     prepare: Callable[[Workspace, ExitStack], dict[str, str]] = lambda _desk, _stack: {}
-    """Makes the trouble, and returns more variables. Skips where that cannot be done."""
+    """Causes the error, and returns more variables. Skips the test if that is impossible."""
     prefix: tuple[str, ...] = ()
     stops: bool = False
 

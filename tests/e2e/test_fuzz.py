@@ -27,9 +27,9 @@ Fuzz = Callable[[str, st.SearchStrategy[T], Callable[[T], None]], None]
 QUICK, LONG = 15, 5000
 CODES = {0, 1, 2, 3, 64, 65, 69, 70, 75, 78}
 SERVING = {"sandbox"}
-"""Verbs that go on until somebody ends them."""
+"""Verbs that run until they are stopped."""
 WAITING = {"wait"}
-"""Verbs that may take their time; they are tried alone."""
+"""Slow verbs, which are tried separately."""
 GOOD = SPEC.format(name="odd", provider="demo", job_id="ftjob-odd", state="running")
 
 pieces = st.sampled_from(

@@ -48,7 +48,7 @@ class Enemy:
 
     remote: Path
     tree: dict[str, tuple[str, str]]
-    """By its name in the specs directory, the mode and the object of each entry."""
+    """The mode and object of each entry, by its name in the specs directory."""
 
     def blob(self, data: bytes) -> str:
         """Store bytes."""

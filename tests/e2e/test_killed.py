@@ -18,7 +18,7 @@ from tests.support.sandbox_client import Sandbox
 
 RUN = ("--once", "--wait")
 EVERY = 4
-"""So manieth effect is tried; with `--long` each."""
+"""One of this many effects is tried, or with `--long` each of them."""
 
 
 def a_checkout(root: Path, sandbox: Sandbox, job_id: str) -> Checkout:

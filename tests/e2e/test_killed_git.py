@@ -19,7 +19,7 @@ from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
 EVERY = 30
-"""So manieth command is killed; with `--long` each."""
+"""One of this many commands is killed, or with `--long` each of them."""
 KILLING = """\
 #!/bin/bash
 exec 9>> {here}/lock; flock 9

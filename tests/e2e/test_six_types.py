@@ -21,7 +21,7 @@ pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 SIX = (OPENAI, AZURE_V1, LITELLM, VERTEX_AI, BEDROCK, SAGEMAKER)
 QUICKLY = {"cancelTakes": "1s", "cancelWord": "cancelling"}
 WANTED = {"azure-openai": "paused"}
-"""What is wanted of a running job, if not that it be cancelled."""
+"""The desired state of a running job that is not to be cancelled."""
 
 
 @pytest.fixture

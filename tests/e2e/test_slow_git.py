@@ -16,7 +16,7 @@ from tests.support.repositories import a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
 SPECS = 5_000
-"""At 41 bytes a name, what `cat-file` reads is more than the 64 KiB that a pipe holds."""
+"""At 41 bytes for each name, the input of `cat-file` exceeds the 64 KiB of a pipe."""
 STARTS_AFTER_S = 1
 
 

@@ -30,7 +30,7 @@ sent = []
 MODULE = "{module}"
 sys.addaudithook(send)
 """
-"""What a process runs as it starts: a signal comes while an import's own callback runs, which drops exceptions."""
+"""A startup script that sends a signal during a callback of an import, which drops exceptions."""
 
 
 @pytest.mark.parametrize("module", ["click", "reconciler.wiring"])

@@ -13,7 +13,7 @@ from tests.support.terminal import shown_on_a_terminal
 
 CODE = re.compile(r"\x1b\[([\d;?]*)([A-Za-z])")
 BASIC = {"", "0", "1", "2", *map(str, range(31, 37))}
-"""Reset, bold, dim, and the six colours that the terminal's owner has made readable on light or dark."""
+"""Reset, bold, dim, and six colours that are readable on light and dark terminals."""
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})
 LONG = "a reason with many words, such as people write when a job has cost them more than they like " * 2
 

@@ -242,7 +242,7 @@ fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 os.dup2(terminal, 0)
 os.execvp(sys.argv[2], sys.argv[2:])
 """
-"""Runs a command on a terminal of its own, for what reads `/dev/tty` and not standard input."""
+"""Runs a command on its own terminal, for programs that read `/dev/tty` and not standard input."""
 
 
 @pytest.mark.parametrize(

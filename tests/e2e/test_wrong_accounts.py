@@ -21,9 +21,9 @@ from tests.support.cli import Checkout, started_sandbox
 from tests.support.sandbox_client import Sandbox
 
 WANTED = 25
-"""More than are asked for one by one, so that a list is walked."""
+"""A number of jobs that is too large for retrieves, so that a list is read."""
 STRANGERS = 100
-"""So many that the list has a second page, on which the oldest of the wanted jobs are."""
+"""A number of jobs for which the list has a second page. The oldest jobs are on it."""
 
 
 @dataclass(frozen=True, slots=True)

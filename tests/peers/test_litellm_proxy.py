@@ -19,7 +19,7 @@ from tests.support.processes import a_free_port, running
 from tests.support.sandbox_server import serve
 
 LITELLM = os.environ.get("RECONCILE_LITELLM", "")
-"""The path of the command `litellm`."""
+"""The path of the `litellm` command."""
 
 pytestmark = pytest.mark.skipif(not LITELLM, reason="RECONCILE_LITELLM names no litellm: pip install 'litellm[proxy]'")
 

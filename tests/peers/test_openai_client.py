@@ -59,7 +59,7 @@ CLIENTS: dict[str, tuple[Service, Connect]] = {
     ),
 }
 ASK = {"custom_llm_provider": UPSTREAM}
-"""What only LiteLLM's own routes read."""
+"""Parameters that only LiteLLM's own routes read."""
 
 
 @pytest.fixture(params=list(CLIENTS))

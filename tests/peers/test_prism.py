@@ -27,7 +27,7 @@ from tests.support.sandbox_server import serve
 T = TypeVar("T")
 
 PRISM = os.environ.get("RECONCILE_PRISM", "")
-"""The path of the command `prism`."""
+"""The path of the `prism` command."""
 DOCUMENT = Path(
     os.environ.get("RECONCILE_OPENAPI")
     or Path(__file__).parents[3] / "shared" / "peers" / "openai-fine-tuning.openapi.json"
@@ -40,7 +40,7 @@ pytestmark = [
 
 PAUSED = f"ftjob-{Phase.PAUSED}"
 PUBLISHED = [job for job in JOBS if job["id"] != PAUSED]
-"""The jobs whose status the document knows: `paused` is only in its example of a pause."""
+"""The jobs whose status is in the specification. It contains `paused` only in an example."""
 
 
 @pytest.fixture(scope="module")

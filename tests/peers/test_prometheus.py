@@ -35,7 +35,7 @@ FIRES = {
     "ReconcileWarns": ("reconcile_warnings", "2"),
 }
 QUIET = {**dict.fromkeys(FIRES, "0"), "ReconcileIsDown": "1", "ReconcileStandsStill": "1200"}
-"""Values at which nothing is wrong; of the last pass, one that ended when the alerts are looked at."""
+"""Values of a healthy watch, whose last pass ends when the alerts are evaluated."""
 
 pytestmark = pytest.mark.skipif(
     PROMETHEUS is None or PROMTOOL is None, reason="prometheus or promtool is not installed: apt install prometheus"

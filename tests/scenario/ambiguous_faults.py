@@ -22,7 +22,7 @@ from tests.scenario.repository import JobSpec
 from tests.scenario.simulation import Simulation
 
 _LASTING = 1000
-"""So many requests as one fault never meets before the calm."""
+"""More requests than occur before the faults end."""
 _OF_ONE_JOB: tuple[dict[str, Any], ...] = (
     {"fault": "status", "status": "403"},
     {"fault": "status", "status": "403"},
@@ -204,4 +204,4 @@ DOUBTS: tuple[Injector, ...] = (
 )
 OF_LISTS: tuple[Injector, ...] = (garble_lists, hold_lists_back, cancel_behind_a_list, delete_a_crowd, hide_some)
 UNDER_BRAKES: tuple[Callable[[Simulation], None], ...] = (hide_some, end_before_cancels, answer_oddly)
-"""What deletes no job: of how many jobs a change is asked for is told against those that there are."""
+"""Injections that delete no job. Oracles compare the number of requested changes with that of the existing jobs."""

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 EVENTS_MISSED = "changes go unnoticed"
-"""The kind of a disruption in which only the scan finds what has changed."""
+"""The kind of disruption in which only the scan finds changes."""
 
 KEY_LOST = "key lost"
-"""The kind of one that is of every account, and of nothing else."""
+"""The kind of disruption that affects every account, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disruption:
-    """Something goes wrong from `at` until `until`, for one job, one account, or everything."""
+    """A disruption from `at` until `until`, of one job, one account, or everything."""
 
     at: datetime
     kind: str
     until: datetime
     account: str | None = None
-    """None: everything."""
+    """The affected account. None means everything."""
     job_id: str | None = None
-    """None: every job of the account."""
+    """The affected job. None means every job of the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What others can read of the statuses from now on."""
+    """The statuses that others can read from now on."""
 
     at: datetime
     statuses: Mapping[str, bytes]
@@ -36,7 +36,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class RetryRequested:
-    """A person wants the next attempt for a spec's job now."""
+    """A person requested the next attempt for a spec's job."""
 
     at: datetime
     name: str

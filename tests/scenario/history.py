@@ -23,7 +23,7 @@ INTACT = 200
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The specs changed; from now on they say this."""
+    """The specs changed to this revision."""
 
     at: datetime
     what: str
@@ -32,7 +32,7 @@ class Edited:
 
 @dataclass(frozen=True, slots=True)
 class ExternalEvent:
-    """Something went wrong, or somebody else did something."""
+    """A fault, or an action of another person."""
 
     at: datetime
     kind: str
@@ -41,36 +41,36 @@ class ExternalEvent:
 
 @dataclass(frozen=True, slots=True)
 class Tampered:
-    """Somebody other than us changed a status file."""
+    """Another process changed a status file."""
 
     at: datetime
     path: str
     what: str
     data: bytes | None
-    """What stands there now; None: nothing."""
+    """The contents of the file, or None if it was removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchStarted:
-    """A process of ours began to watch."""
+    """A process began to watch."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """Somebody wants the watch to stop."""
+    """A stop of the watch was requested."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class WatchEnded:
-    """The watch came to its end, and its process with it."""
+    """The watch and its process ended."""
 
     at: datetime
     statuses: Mapping[str, bytes]
-    """The whole status tree, by path below it."""
+    """The whole status tree, by relative path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +79,25 @@ class PassStarted:
 
     at: datetime
     is_scan: bool = True
-    """Whether it read every file, and not only those that seem to have changed."""
+    """Whether the pass read every file, and not only those that appear to have changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassEnded:
-    """The loop finished a pass. `report` is everything that it could print."""
+    """The loop finished a pass. `report` has everything that it can print."""
 
     at: datetime
     report: str
     errors: tuple[str, ...]
     statuses: Mapping[str, bytes]
-    """The whole status tree, by path below it."""
+    """The whole status tree, by relative path."""
     is_one: bool = True
     """Whether it was one pass over everything, and not the last of several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The watch told what it came upon. `report` is everything that it could print."""
+    """The watch reported a pass. `report` has everything that it can print."""
 
     at: datetime
     report: str
@@ -106,30 +106,30 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """The watch wrote a line into its log."""
+    """The watch wrote a line to its log."""
 
     at: datetime
     message: str
     account: str | None
-    """The line that stands for it in a status."""
+    """The account's text in statuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthShown:
-    """What the watch answers to whoever asks how it is, from this moment on."""
+    """The health that the watch reports from this time on."""
 
     at: datetime
     readiness_problems: tuple[str, ...]
-    """Why it should not be relied on."""
+    """Why the watch is not ready."""
     liveness_problems: tuple[str, ...]
-    """What is wrong with it."""
+    """The liveness problems of the watch."""
     seen_at: Mapping[str, datetime]
-    """Since when it has not seen all of an account, by the line that stands for it in a status."""
+    """When each account was last observed completely, by the account's text in statuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSent:
-    """This request for a change has left us, and is about to arrive."""
+    """A change request has left the process and is about to arrive."""
 
     at: datetime
     account: str
@@ -139,7 +139,7 @@ class ChangeSent:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRequest:
-    """One request that reached the provider, and what went back."""
+    """One request that the provider received, and its response."""
 
     at: datetime
     ended_at: datetime
@@ -148,28 +148,28 @@ class ProviderRequest:
     verb: str
     job_id: str | None
     status: int | None
-    """None: there was no whole answer."""
+    """The HTTP status, or None if there was no complete response."""
     fault: str | None
     retry_after_s: float | None
     words: Mapping[str, str]
-    """The status word of each job that the answer shows; `absent` for the provider's own not-found."""
+    """The status of each job in the response; `absent` for the provider's own not-found error."""
     dated: datetime | None = None
-    """What its `Date` said, if it said anything."""
+    """The time in the `Date` header, or None."""
 
     @property
     def is_change(self) -> bool:
-        """Whether it asked for a change."""
+        """Whether the request was for a change."""
         return self.verb in {"cancel", "pause", "resume"}
 
     @property
     def is_well(self) -> bool:
-        """Whether the answer was of 2xx."""
+        """Whether the response had a status of 2xx."""
         return self.status is not None and INTACT <= self.status < 300
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The audit was told what became of a request for a change."""
+    """The outcome of a change request was written to the audit log."""
 
     at: datetime
     account: str
@@ -180,7 +180,7 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class FileWritten:
-    """A file of the status tree took these bytes."""
+    """These bytes were written to a file of the status tree."""
 
     at: datetime
     path: str
@@ -189,7 +189,7 @@ class FileWritten:
 
 @dataclass(frozen=True, slots=True)
 class FileRemoved:
-    """A file of the status tree was removed by the loop."""
+    """The loop removed a file of the status tree."""
 
     at: datetime
     path: str
@@ -197,27 +197,27 @@ class FileRemoved:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The machine went down right before this effect, and the disk forgot."""
+    """The machine went down right before this effect, and the disk lost unsynced data."""
 
     at: datetime
     before: str
     statuses: Mapping[str, bytes]
-    """What is left of the status tree."""
+    """The status tree after the crash."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultsEnded:
-    """From here on nothing goes wrong, and nobody changes anything."""
+    """From now on there are no faults and no edits."""
 
     at: datetime
     revision: Revision
     world_states: Mapping[str, str]
-    """What each world remembers by now, for another run that begins here."""
+    """The state of each world, for another run that begins here."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoChangeExpected:
-    """From here on everything should have settled."""
+    """From now on nothing should change."""
 
     at: datetime
 
@@ -250,47 +250,47 @@ Event = (
 
 @dataclass(slots=True)
 class History:
-    """One run. `worlds` is by account, as a revision names it."""
+    """One run. `worlds` has the world of each account, by the account's name in a revision."""
 
     seed: int
     began_at: datetime
     worlds: Mapping[str, RevivingWorld]
     most_an_hour: int | None = None
-    """How many first requests an hour the change limits of this run let pass; None for more than there can be."""
+    """The number of first requests that the limits of this run allow in an hour. None means no limit."""
     events: list[Event] = field(default_factory=list)
     lives: int = 0
     effects: int = 0
 
     @property
     def left(self) -> PassEnded | WatchEnded:
-        """Where it ended, with the statuses that were left."""
+        """The end of the run, with the remaining statuses."""
         return next(each for each in reversed(self.events) if isinstance(each, PassEnded | WatchEnded))
 
     def accounts(self) -> dict[str, str]:
-        """Return each account's name by the line that stands for it in a status."""
+        """Return each account's name, by its text in statuses."""
         first = next(each for each in self.events if isinstance(each, Edited))
         return first.revision.lines()
 
     def truth(self, account: str, job_id: str, at: datetime) -> str:
-        """Return what the job truly was at a moment."""
+        """Return the true phase of the job at a given time."""
         try:
             return self.worlds[account].retrieve(job_id, at).phase.value
         except UnknownJobError:
             return ABSENT
 
     def back_at(self, account: str, job_id: str) -> datetime | None:
-        """Return when a job that had ended began to run again, if it did."""
+        """Return when an ended job began to run again, or None."""
         return self.worlds[account].back.get(job_id)
 
     def was(self, account: str, job_id: str, at: datetime) -> set[str]:
-        """Return what may rightly be said of the job: what it is, or how it ended before it was revived or vanished."""
+        """Return the true phases of the job: its phase now, and how it ended before it was revived or vanished."""
         world = self.worlds[account]
         moments = [self.back_at(account, job_id), *(cut_at for cut_at, _ in world.cuts.get(job_id, ()))]
         before = {self.truth(account, job_id, each - _MOMENT) for each in moments if each is not None and each <= at}
         return {self.truth(account, job_id, at), *before}
 
     def lines(self) -> list[str]:
-        """Return the story, for people."""
+        """Return the history as text."""
         return [f"{_clock(each.at - self.began_at)}  {_told(each)}" for each in self.events]
 
 

@@ -62,7 +62,7 @@ def want_gone(simulation: Simulation) -> None:
 
 
 def toggle_typo(simulation: Simulation) -> None:
-    """Make a typo, or mend one."""
+    """Make a typo, or correct one."""
     job_spec = any_job_spec(simulation)
     what = "a typo" if job_spec.is_valid else "mended"
     simulation.edit(
@@ -71,7 +71,7 @@ def toggle_typo(simulation: Simulation) -> None:
 
 
 def toggle_broken_file(simulation: Simulation) -> None:
-    """Leave a merge conflict in a file, or take it out."""
+    """Leave a merge conflict in a file, or resolve it."""
     file = any_job_spec(simulation).file
     broken = simulation.revision.broken_files ^ {file}
     simulation.edit(
@@ -113,14 +113,14 @@ def duplicate(simulation: Simulation) -> None:
 
 
 def remove_copies(simulation: Simulation) -> None:
-    """Take all copies out again."""
+    """Remove all copies."""
     kept = tuple(each for each in simulation.revision.job_specs if not each.file.startswith("copy-of-"))
     if kept != simulation.revision.job_specs:
         simulation.edit("all copies removed", replace(simulation.revision, job_specs=kept))
 
 
 def suspend(simulation: Simulation) -> None:
-    """Suspend a job for a while, forever, or no more."""
+    """Suspend a job for a while or permanently, or end its suspension."""
     job_spec, now = any_job_spec(simulation), simulation.clock.now().replace(microsecond=0)
     until = simulation.rng.choice([None, FOREVER, now + timedelta(minutes=simulation.rng.randrange(1, 10))])
     simulation.edit(
@@ -129,7 +129,7 @@ def suspend(simulation: Simulation) -> None:
 
 
 def limit(simulation: Simulation) -> None:
-    """Give a job limits, or none."""
+    """Set the limits of a job, or remove them."""
     job_spec, age = any_job_spec(simulation), timedelta(minutes=simulation.rng.choice([5, 60, 400, 60_000]))
     limits: dict[str, object] = {"max_age": None, "max_queued": None, "not_after": None}
     which = simulation.rng.choice(["max_age", "max_queued", "not_after", "none"])
@@ -140,7 +140,7 @@ def limit(simulation: Simulation) -> None:
 
 
 def name_another_job(simulation: Simulation) -> None:
-    """Name another job, or one that never was."""
+    """Name another job, or one that does not exist."""
     job_spec = any_job_spec(simulation)
     others = [each.job_id for each in simulation.revision.job_specs if each.account == job_spec.account]
     job_id = simulation.rng.choice([*others, "ftjob-typo"])
@@ -148,7 +148,7 @@ def name_another_job(simulation: Simulation) -> None:
 
 
 def turn_jobs(simulation: Simulation) -> None:
-    """Let every spec mean the job that another one of its account meant."""
+    """Exchange the jobs of all specs of an account."""
     turned = []
     for account in sorted({each.account for each in simulation.revision.job_specs}):
         ours = [each for each in simulation.revision.job_specs if each.account == account]
@@ -157,7 +157,7 @@ def turn_jobs(simulation: Simulation) -> None:
 
 
 def toggle_broken_account(simulation: Simulation) -> None:
-    """Break a Provider document, or mend it."""
+    """Break a Provider document, or repair it."""
     broken = simulation.revision.broken_accounts ^ {any_provider(simulation).name}
     simulation.edit(
         f"broken Provider documents: {sorted(broken)}", replace(simulation.revision, broken_accounts=broken)
@@ -175,7 +175,7 @@ def break_settings(simulation: Simulation) -> None:
 
 
 def toggle_suspension(simulation: Simulation) -> None:
-    """Suspend everything, or go on."""
+    """Suspend every change, or end that suspension."""
     is_suspended = not simulation.revision.is_suspended
     simulation.edit(f"Settings: suspend {is_suspended}", replace(simulation.revision, is_suspended=is_suspended))
 
@@ -192,7 +192,7 @@ def mend_everything(simulation: Simulation) -> None:
 
 
 def edit_during_look(simulation: Simulation) -> None:
-    """Change a spec while the next pass is waiting for a slow answer."""
+    """Change a spec while the next pass waits for a slow response."""
     rules = [{"fault": "slow", "for": "4s", "on": "retrieve", "times": 2}]
     for provider in simulation.providers.values():
         provider.faults.add(FAULTS.validate_python(rules))
@@ -203,7 +203,7 @@ def edit_during_look(simulation: Simulation) -> None:
 
 
 def damage_status(simulation: Simulation) -> None:
-    """Cut off, edit, leave a conflict in, or delete a status file."""
+    """Truncate, edit or delete a status file, or leave a merge conflict in it."""
     paths = sorted(path for path in simulation.statuses() if not path.startswith("_"))
     if not paths:
         return
@@ -221,7 +221,7 @@ def damage_status(simulation: Simulation) -> None:
 
 
 def _made_up(data: bytes) -> bytes:
-    """Return what a person with hope makes of a status: all is done."""
+    """Return a status that a person has edited to report success."""
     text = data.decode()
     for word in ("running", "queued", "paused", "pausing", "validating_files", "cancelling"):
         text = text.replace(f"phase: {word}\n", "phase: cancelled\n").replace(
@@ -232,12 +232,12 @@ def _made_up(data: bytes) -> bytes:
 
 
 def fill_disk(simulation: Simulation) -> None:
-    """Let the next writes find the disk full."""
+    """Let the next writes fail because the disk is full."""
     simulation.machine.failing_writes = simulation.rng.randrange(1, 4)
 
 
 def refuse_reads(simulation: Simulation) -> None:
-    """Let the disk refuse a file or a directory, of specs or of statuses, for a moment or until it is mended."""
+    """Let the disk refuse a file or directory of specs or statuses, for a moment or until it is repaired."""
     root, files = SPECS, {SPECS / each for each in simulation.revision.files()}
     if simulation.statuses() and simulation.rng.random() < 0.8:
         root, files = STATUSES, {STATUSES / each for each in simulation.statuses()}
@@ -263,7 +263,7 @@ _REFUSALS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
 
 
 def change_outside(simulation: Simulation) -> None:
-    """Let somebody else cancel, pause or resume a job."""
+    """Cancel, pause or resume a job as another user does."""
     provider = any_provider(simulation)
     job_id = simulation.rng.choice(sorted(each.job_id for each in simulation.revision.job_specs))
     verb = simulation.rng.choice(["cancel", "pause", "resume", "pause", "resume"])
@@ -276,7 +276,7 @@ def change_outside(simulation: Simulation) -> None:
 
 
 def revive(simulation: Simulation) -> None:
-    """Let a job that has ended run again, as if its provider had restored what it was."""
+    """Let an ended job run again, as if its provider had restored it."""
     provider, now = any_provider(simulation), simulation.clock.now()
     ended = [
         each.job_id
@@ -290,7 +290,7 @@ def revive(simulation: Simulation) -> None:
 
 
 def fault(simulation: Simulation) -> None:
-    """Put one of the sandbox's faults in the way of the next requests."""
+    """Add one of the sandbox's faults to the next requests."""
     provider, times = any_provider(simulation), simulation.rng.randrange(1, 6)
     rule = simulation.rng.choice(_RULES)(simulation)
     provider.faults.add(FAULTS.validate_python([{"times": times, **rule}]))
@@ -300,7 +300,7 @@ def fault(simulation: Simulation) -> None:
 
 
 def damage_list(simulation: Simulation) -> None:
-    """Let the next lists break off, go round, show what was, or speak in tongues."""
+    """Let the next lists end early, loop, show an earlier state, or contain unreadable rows."""
     provider, times = any_provider(simulation), simulation.rng.randrange(1, 4)
     rule = simulation.rng.choice(_LIST_RULES)(simulation)
     provider.faults.add(FAULTS.validate_python([{"times": times, **rule}]))
@@ -308,7 +308,7 @@ def damage_list(simulation: Simulation) -> None:
 
 
 def outage(simulation: Simulation) -> None:
-    """Let a provider answer nothing good for a while."""
+    """Let every request to a provider fail for a while."""
     provider, times = any_provider(simulation), simulation.rng.randrange(6, 25)
     rule = simulation.rng.choice(_OUTAGES)
     provider.faults.add(FAULTS.validate_python([{"times": times, **rule}]))
@@ -316,14 +316,14 @@ def outage(simulation: Simulation) -> None:
 
 
 def limit_requests(simulation: Simulation) -> None:
-    """Let a provider throttle what exceeds a number of requests per second, with or without saying so."""
+    """Let a provider throttle requests above a rate, with or without a hint."""
     provider, rng = any_provider(simulation), simulation.rng
     provider.limit = LimitedProvider(rng.choice([0.2, 0.5, 2.0, 8.0]), rng.choice(list(Hint)))
     simulation.note_event("throttles", f"{provider.name}: {provider.limit.per_second} a second")
 
 
 def response_fault(simulation: Simulation) -> None:
-    """Make the next answers absurd."""
+    """Make the next responses absurd."""
     provider, times = any_provider(simulation), simulation.rng.randrange(1, 5)
     kind = simulation.rng.choice(["absurd-times", "echoed-key", "no-date"])
     provider.response_faults.append(ResponseFault(kind, times, simulation.rng.randrange(100)))
@@ -331,21 +331,21 @@ def response_fault(simulation: Simulation) -> None:
 
 
 def skew_clock(simulation: Simulation) -> None:
-    """Put the provider's clock wrong, by little or by much."""
+    """Make the provider's clock wrong, by little or by much."""
     provider = any_provider(simulation)
     provider.skew = timedelta(seconds=simulation.rng.choice([-7200, -240, 240, 301, 7200, 0]))
     simulation.note_event("clocks disagree", f"{provider.name} by {provider.skew}")
 
 
 def switch_account(simulation: Simulation) -> None:
-    """Give us a key that opens another project, or the right one again."""
+    """Use a key of another project, or the right one again."""
     provider = any_provider(simulation)
     provider.is_wrong_project = not provider.is_wrong_project
     simulation.note_event("switched account", f"{provider.name}: {provider.is_wrong_project}")
 
 
 def lose_key(simulation: Simulation) -> None:
-    """Give us a wrong key, none, or the right one again."""
+    """Use a wrong key, no key, or the right one again."""
     key, what = simulation.rng.choice([("sk-another-key-000", "wrong"), ("", "none"), (KEY, "right")])
     simulation.machine.environ[KEY_VARIABLE] = key
     simulation.note_event("key changed", what)

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROOFS = ROOT / ".github" / "PROOFS.md"
 WALK = "tests/unit/test_walk.py"
 WALKED = ("core/", "model/")
-"""What the walk walks: a bug anywhere else cannot be its to catch."""
+"""The modules that the walk covers. It cannot detect a bug in another module."""
 _TOPICS = (
     "ambiguous_faults",
     "watch_loop",
@@ -43,16 +43,16 @@ _TOPICS = (
     "unreadable_files",
     "request_economy",
 )
-"""The quickest first, for the first that fails ends it."""
+"""The tests, the fastest first, because the first failure ends the run."""
 SCENARIOS = tuple(f"tests/scenario/test_{topic}.py" for topic in _TOPICS)
 AT_ONCE = 10
-"""So many seeds are played by one process, which takes a second to start."""
+"""The number of seeds for each process, which takes a second to start."""
 NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """What noticed a bug: the walk, a scenario by its test's name, a seed by its oracle; `-` where it did not."""
+    """What detected a bug: the walk, the name of a scenario test, or the oracle of a seed. `-` means not detected."""
 
     bug: Bug
     walk: str
@@ -61,7 +61,7 @@ class Caught:
 
     @property
     def is_noticed(self) -> bool:
-        """Whether anything did."""
+        """Return whether anything detected the bug."""
         return {self.walk, self.scenario, self.seed} != {NOTHING}
 
     def row(self) -> str:
@@ -74,7 +74,7 @@ class Caught:
 @click.option("--only", default="", help="Plant only the bugs whose name holds these words.")
 @click.option("--write", is_flag=True, help="Put the table into .github/PROOFS.md.")
 def main(*, seeds: int, only: str, write: bool) -> None:
-    """Plant every bug, and report what catches it."""
+    """Plant every bug, and report what detects it."""
     rows = ["| Planted bug | In | The walk | A scenario | A seed |", "|---|---|---|---|---|"]
     click.echo("\n".join(rows))
     missed = 0

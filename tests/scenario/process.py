@@ -89,7 +89,7 @@ def with_small_pages(name: str) -> ProviderType:
 
 @dataclass(slots=True)
 class ProcessLife:
-    """How long a process lives, counted in effects."""
+    """The lifetime of a process, counted in effects."""
 
     number: int
     crash_before: int | None = None
@@ -98,7 +98,7 @@ class ProcessLife:
     told: list[str] = field(default_factory=list)
 
     def effect(self, what: str) -> None:
-        """Count an effect that is about to happen. Raises `Killed` in its place when the time has come."""
+        """Count the next effect. Raises `Killed` instead at the chosen one."""
         if not self.is_over:
             self.is_over = self.crash_before is not None and self.effects >= self.crash_before
         if self.is_over:
@@ -109,7 +109,7 @@ class ProcessLife:
 
 @dataclass(slots=True)
 class Machine:
-    """What outlives a process."""
+    """The state that outlives a process."""
 
     disk: NonDurableDisk
     providers: Mapping[str, Provider]
@@ -117,19 +117,19 @@ class Machine:
     clock: Clock
     history: History
     failing_writes: int = 0
-    """So many of the next writes find the disk full."""
+    """The number of next writes that fail because the disk is full."""
     refuse: Callable[[Path], int | None] = lambda _: None
-    """Asked before each read of a file or a directory: the error number that it fails with, if it does."""
+    """Returns the error number with which a read of a file or directory fails, or None."""
     refused: set[Path] = field(default_factory=set)
-    """What the disk refused, and has not shown since."""
+    """The paths that the disk refused and has not shown since."""
     after_reads: list[Callable[[], None]] = field(default_factory=list)
-    """What happens a second after the next passes have read the specs, one a pass."""
+    """Functions that are called a second after the next passes have read the specs, one for each pass."""
     has_small_pages: bool = True
     branch: Branch | None = None
-    """Where statuses are published, if they are."""
+    """The remote that statuses are published to, or None."""
 
     def policy(self) -> Environment:
-        """Return what the operator decides."""
+        """Return the operator's policy."""
         bound = ",".join(f"{KEY_VARIABLE}=http://{urlsplit(each.base_url).netloc}" for each in self.providers.values())
         return Environment(Trust.read({**self.environ, "RECONCILE_TRUST": bound}, {}), self.has_small_pages)
 
@@ -179,7 +179,7 @@ def _remote(machine: Machine, life: ProcessLife) -> Remote | None:
 
 
 class _WatchedSpecs(SpecsDir):
-    """The specs directory; a snapshot is where a pass begins."""
+    """The specs directory. A pass begins with a snapshot of it."""
 
     def __init__(self, root: Path, status_root: Path, disk: _LivingDisk, display: str, machine: Machine) -> None:
         super().__init__(root, status_root, disk, display)
@@ -194,13 +194,13 @@ class _WatchedSpecs(SpecsDir):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the operator decides, outside the specs."""
+    """The operator's policy, outside the specs."""
 
     trust: Trust
     has_small_pages: bool = True
 
     def provider_type(self, name: str) -> ProviderType:
-        """Return the real type, but for its pages."""
+        """Return the real type with small pages."""
         return with_small_pages(name) if self.has_small_pages else load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
@@ -210,7 +210,7 @@ class Environment:
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return what the real trust says."""
+        """Return the result of the real check."""
         return self.trust.check(type_, options, credentials, base_url)
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
@@ -218,15 +218,15 @@ class Environment:
         return Credential(credential_name(type_, source))
 
     def default_options(self, *_: object) -> Mapping[str, DefaultOption]:
-        """Return none: a process of the simulator has no variables."""
+        """Return none, because a simulated process has no variables."""
         return {}
 
     def named(self) -> Mapping[str, Credential]:
-        """Return nothing, either."""
+        """Return none."""
         return {}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
-        """Return nothing: the specs are everybody's."""
+        """Return none: every spec may use every credential."""
         return ()
 
     def show(self, file: str) -> str:
@@ -239,7 +239,7 @@ class Environment:
 
 
 class _LivingDisk:
-    """The machine's disk as one process sees it: each operation that leaves a trace is an effect."""
+    """The machine's disk as one process uses it: each operation that changes it is an effect."""
 
     def __init__(self, machine: Machine, life: ProcessLife) -> None:
         self._machine = machine
@@ -298,7 +298,7 @@ class _LivingDisk:
 
 
 class _StateDisk(_LivingDisk):
-    """The same disk, of which nothing is noted: what stands there is nobody's business but ours."""
+    """The same disk, without records in the history, because only the product reads its contents."""
 
     def rename(self, source: Path, target: Path) -> None:
         self._life.effect(f"rename to {target.name}")
@@ -333,7 +333,7 @@ class _Accounts:
         return target.rate if gate is None else gate.rate_now()
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return none: nobody reads them here."""
+        """Return none, because no test reads them."""
         return {}
 
     def requests(self, account: Account) -> int:
@@ -362,7 +362,7 @@ class _Accounts:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """The secret, written as a service's credential."""
+    """The secret, in the format of a service's credential."""
 
     secret: EnvCredentials
     service: Service

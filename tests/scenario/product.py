@@ -38,7 +38,7 @@ QUESTIONED_EVERY_S = 20.0
 
 @dataclass(slots=True)
 class Product:
-    """One process of ours."""
+    """One process of the product."""
 
     runtime: Runtime
     options: RunOptions
@@ -80,7 +80,7 @@ class Product:
 async def started(
     machine: Machine, life: ProcessLife, change_limits: ChangeLimits, jitter: Callable[[], float]
 ) -> AsyncIterator[Product]:
-    """Start a process, and let it go on until the body ends."""
+    """Start a process that runs until the body ends."""
     stop, clock = asyncio.Event(), machine.clock
     health = HealthTracker.beginning(clock.monotonic(), INTERVAL.total_seconds())
     witness = _Witness(machine.history, clock, health)
@@ -91,7 +91,7 @@ async def started(
 
 
 class _Pages(StringIO):
-    """A stream whose lines go into the history."""
+    """A stream whose lines are recorded in the history."""
 
     def __init__(self, history: History, clock: Clock) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class _Pages(StringIO):
         self._clock = clock
 
     def write(self, text: str) -> int:
-        """Take in a line."""
+        """Record a line."""
         for line in filter(None, text.splitlines()):
             event = json.loads(line)
             # The level and the moment are the same in each, or this machine's own.
@@ -109,7 +109,7 @@ class _Pages(StringIO):
 
 
 class _Witness:
-    """Keeps what a watch tells, wherever its users could read it."""
+    """Records everything that a watch reports to its users."""
 
     def __init__(self, history: History, clock: Clock, health: HealthTracker) -> None:
         self.health = health
@@ -120,13 +120,13 @@ class _Witness:
         self._shown: HealthShown | None = None
 
     def happened(self, event: PassEvent) -> None:
-        """Take in what happens within a pass."""
+        """Record an event within a pass."""
         if isinstance(event, AccountAnswered):
             self.health.moved(event.account, self._clock.monotonic())
         self._log.log_event(event)
 
     def passed(self, result: PassResult, _: float) -> None:
-        """Take in a pass of a watch."""
+        """Record a pass of a watch."""
         report = result.report
         self._log.log_pass(report, result.looked)
         if report.errors != self._reported:
@@ -136,11 +136,11 @@ class _Witness:
         self._question()
 
     def died(self, error: Exception) -> None:
-        """Take in that the watch ended by itself."""
+        """Record that the watch ended by itself."""
         self._history.events.append(Reported(self._clock.now(), "", (f"the watch died: {error_location(error)}",)))
 
     async def question_for_ever(self) -> None:
-        """Ask the watch how it is, again and again."""
+        """Read the health of the watch again and again."""
         while True:
             self._question()
             await self._clock.sleep(QUESTIONED_EVERY_S)
@@ -163,5 +163,5 @@ def _said(shown: HealthShown) -> tuple[object, ...]:
 
 
 def whole(report: Report) -> str:
-    """Return everything that a report could print: its own repr is only its size."""
+    """Return everything that a report can print, because its own repr has only its size."""
     return repr([getattr(report, each.name) for each in fields(report)])

@@ -30,7 +30,7 @@ from tests.scenario.reviving_world import RevivingWorld
 from tests.support.limited_provider import LimitedProvider
 
 KEY = "sk-canary-0123456789abcdef"
-"""The secret that must be found nowhere."""
+"""The secret that no output may contain."""
 _PREFIX = "/v1/fine_tuning/jobs"
 _ABSURD_TIMES: tuple[object, ...] = (None, 0, -5, 10**13, "soon", True, 1e300, [])
 _NO_SUCH_JOB = ("fine_tune_not_found", 404)
@@ -40,29 +40,29 @@ ODDLY_TAKEN: Mapping[str, tuple[int, bytes]] = {
     "taken-with-nothing": (202, b""),
     "taken-in-own-words": (200, b'{"status": "success"}'),
 }
-"""Answers of 2xx that show no job, by their names."""
+"""Responses of 2xx that contain no job, by name."""
 REFUSED_IN_200 = "refused-in-200"
 THROTTLED = "throttled"
-"""The name of what meets a request beyond `Provider.limit`."""
+"""The name of the fault for requests beyond `Provider.limit`."""
 ONE_JOB = "one job: "
-"""How the name of a fault begins that meets the requests for one job alone."""
+"""The beginning of the names of faults that affect the requests for one job."""
 
 
 _met: ContextVar[str | None] = ContextVar("met", default=None)
-"""The fault that the request of this task has met."""
+"""The fault that affected the request of this task."""
 
 
 class CountedFaults(Faults):
-    """The sandbox's faults, told by name."""
+    """The sandbox's faults, with a record of their names."""
 
     def pick(self, call: Call) -> Fault | None:
-        """Return the fault that a call meets, and tell its request of it."""
+        """Return the fault of a call, and record it for the request."""
         fault = super().pick(call)
         _met.set(_label(fault) if fault else None)
         return fault
 
     def remove(self, rule: Fault) -> None:
-        """End one fault, if it lasts still."""
+        """End one fault, if it still lasts."""
         for place, each in enumerate(self._rules):
             if each is rule:
                 del self._rules[place], self._matched[place]
@@ -79,10 +79,10 @@ def _label(fault: Fault) -> str:
 
 @dataclass(slots=True)
 class ResponseFault:
-    """Something that happens to the next answers.
+    """A fault of the next responses.
 
-    It is `absurd-times`, `echoed-key` or `no-date`; `garbled-rows`, for lists; one of `ODDLY_TAKEN`, for the answers
-    to requests for a change that was made; or `refused-in-200`, for the next requests for a change, which are not made.
+    It is `absurd-times`, `echoed-key` or `no-date`; `garbled-rows`, for lists; one of `ODDLY_TAKEN`, for the responses
+    to changes that take effect; or `refused-in-200`, for the next changes, which do not take effect.
     """
 
     kind: str
@@ -92,7 +92,7 @@ class ResponseFault:
 
 @dataclass(slots=True)
 class _Answer:
-    """An answer on its way out."""
+    """A response before it is sent."""
 
     status: int | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -134,15 +134,15 @@ class Provider:
         self.faults = CountedFaults()
         self.response_faults: list[ResponseFault] = []
         self.overtakers: list[Phase] = []
-        """What the jobs of the next cancels turn out to be right before these arrive."""
+        """The states that the jobs of the next cancels enter right before these arrive."""
         self.skew = timedelta(0)
-        """How far the provider's clock is ahead of ours."""
+        """How far the provider's clock is ahead of the local one."""
         self.is_wrong_project = False
-        """The key opens another project, which knows none of our jobs."""
+        """Whether the key opens another project, which has none of the jobs."""
         self.limit: LimitedProvider | None = None
-        """How many requests a second the account may get; the others are throttled. None: any number."""
+        """The maximum number of requests a second. Others are throttled. None means no limit."""
         self.open_error: Exception | None = None
-        """What whoever opens the account gets, instead of an account."""
+        """The error that opening the account raises, or None."""
         self.met: Counter[str] = Counter()
         self._clock = clock
         self._history = history
@@ -151,7 +151,7 @@ class Provider:
         self._elsewhere = create_app(World(SandboxOptions(), clock.now()), clock.now, api_key=KEY)
 
     def end_faults(self) -> None:
-        """End everything that goes wrong."""
+        """End every fault."""
         self.faults.clear()
         self.response_faults.clear()
         self.overtakers.clear()
@@ -226,7 +226,7 @@ class Provider:
         return next((each for each in self.response_faults if each.times > 0 and each.kind == kind), None)
 
     def _play(self, scope: Scope, answer: _Answer) -> str | None:
-        """Do what goes wrong around the world to an answer. Returns its name."""
+        """Apply the faults to a response. Returns their name."""
         kind = "switched account" if self.is_wrong_project else None
         if self.skew:
             at = self._clock.now() + self.skew
@@ -277,7 +277,7 @@ class Provider:
         )
 
     def _words(self, answer: _Answer, job_id: str | None) -> dict[str, str]:
-        """Return what a reader of the answer learns of each job, whose dialect may not tell all phases apart."""
+        """Return the phase of each job that a reader of the response learns. A dialect may merge some phases."""
         body = _parsed(answer.body)
         if answer.status == _NO_SUCH_JOB[1] and job_id and _code(body) == _NO_SUCH_JOB[0]:
             return {job_id: ABSENT}
@@ -299,7 +299,7 @@ def _date(answer: _Answer) -> datetime | None:
 
 
 def _fits(kind: str, scope: Scope, answer: _Answer) -> bool:
-    """Whether a trick can happen to this answer."""
+    """Return whether a fault can occur in this response."""
     if kind in ODDLY_TAKEN:
         return scope["method"] == "POST" and answer.status == INTACT
     if kind == REFUSED_IN_200:
@@ -314,7 +314,7 @@ def _rows_of(body: bytes) -> list[Any]:
 
 
 def _with_garbled_rows(body: bytes, seed: int) -> bytes:
-    """Return a list in which every other row says nothing that can be read."""
+    """Return a list in which every other row is unreadable."""
     told = _parsed(body)
     garbled = _GARBLED[seed % len(_GARBLED)]
     told["data"] = [garbled if place % 2 == seed % 2 else row for place, row in enumerate(told["data"])]

@@ -22,15 +22,15 @@ PUSH_S = 0.3
 
 @dataclass(slots=True)
 class Branch:
-    """What stands at the remote, and what is wrong with the way there."""
+    """The contents of the remote branch, and the faults on the way to it."""
 
     statuses: dict[str, bytes] = field(default_factory=dict)
     is_away: bool = False
     takes_s: float = PUSH_S
-    """How long a push takes, one in vain too."""
+    """How long a push takes, even if it fails."""
 
     def mend(self) -> None:
-        """End what is wrong."""
+        """End every fault."""
         self.is_away, self.takes_s = False, PUSH_S
 
 
@@ -57,7 +57,7 @@ class Remote:
         """Do nothing: only this process publishes here."""
 
     async def publish(self, _: str) -> str | None:
-        """Push the statuses as they stand. Raises `PublishError`."""
+        """Push the current statuses. Raises `PublishError`."""
         self.effect("push")
         pushed = statuses_on(self.disk, self.root)
         await self.clock.sleep(self.branch.takes_s)
@@ -77,7 +77,7 @@ class Remote:
 
 
 def statuses_on(disk: NonDurableDisk, root: Path) -> dict[str, bytes]:
-    """Return the status tree as it stands, by path below it."""
+    """Return the published status tree, by relative path."""
     above = f"{root}/"
     found = {path.removeprefix(above): data for path, data in disk.files().items() if path.startswith(above)}
     return {path: data for path, data in found.items() if not path.rpartition("/")[2].startswith(".")}

@@ -18,12 +18,12 @@ from tests.contract.dialects.services import OPENAI, Service
 
 KEY_VARIABLE = "SIMULATED_KEY"
 RATE_LIMIT = "{requestsPerSecond: 5, burst: 10, concurrency: 4}"
-"""The limit that Provider documents set, so that an oracle can tell what is too fast."""
+"""The rate limit in Provider documents, which an oracle checks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What one job document says."""
+    """The contents of one job document."""
 
     name: str
     file: str
@@ -39,11 +39,11 @@ class JobSpec:
 
     @property
     def has_limits(self) -> bool:
-        """Whether time alone may make it want a cancel."""
+        """Whether the spec can request a cancel as time passes."""
         return (self.max_age, self.max_queued, self.not_after) != (None, None, None)
 
     def is_suspended(self, at: datetime) -> bool:
-        """Whether nothing may be asked at that moment."""
+        """Return whether the spec allows no change at this time."""
         return self.suspended_until is not None and at < self.suspended_until
 
     def text(self) -> str:
@@ -76,9 +76,9 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """All documents at one moment. `accounts` maps a Provider document's name to its base URL.
+    """All documents at one time. `accounts` maps a Provider document's name to its base URL.
 
-    `services` says what stands there, where that is not OpenAI.
+    `services` has the service at each base URL that is not OpenAI.
     """
 
     job_specs: tuple[JobSpec, ...]
@@ -92,11 +92,11 @@ class Revision:
     is_suspended: bool = False
 
     def service(self, account: str) -> Service:
-        """Return what an account speaks."""
+        """Return the service of an account."""
         return self.services.get(account, OPENAI)
 
     def lines(self) -> dict[str, str]:
-        """Return each account's name by the line that stands for it in a status."""
+        """Return each account's name, by its text in statuses."""
         found = {}
         for account, base_url in self.accounts.items():
             type_ = load(self.service(account).type)
@@ -105,7 +105,7 @@ class Revision:
         return found
 
     def unreadable_files(self) -> frozenset[str]:
-        """Return the files that stand there and cannot be read."""
+        """Return the files that exist and cannot be read."""
         broken = self.broken_files & {each.file for each in self.job_specs}
         return broken | {SETTINGS} if self.is_settings_broken else broken
 
@@ -123,7 +123,7 @@ class Revision:
         return tuple(each for each in self.job_specs if each.file not in self.broken_files)
 
     def valid(self) -> tuple[JobSpec, ...]:
-        """Return the documents that may be acted on: valid, and at odds with no other."""
+        """Return the documents that may be acted on: valid, and without a conflict with another."""
         readable = self.readable()
         sound = [each for each in readable if each.is_valid]
         names = Counter(each.name for each in readable)
@@ -137,7 +137,7 @@ class Revision:
         )
 
     def wish_for(self, account: str, job_id: str) -> JobSpec | None:
-        """Return the one valid document that names this job."""
+        """Return the only valid document that names this job."""
         return next((each for each in self.valid() if (each.account, each.job_id) == (account, job_id)), None)
 
     def files(self) -> dict[str, bytes]:
@@ -157,7 +157,7 @@ class Revision:
         return {file: text.encode() for file, text in files.items()}
 
     def changed(self, name: str, /, **changes: object) -> Revision:
-        """Return the revision in which every document of that name says something else."""
+        """Return the revision with changed contents of every document with this name."""
         return replace(
             self,
             job_specs=tuple(

@@ -15,20 +15,20 @@ from reconciler.sandbox.world import JobView, World
 
 
 class RevivingWorld(World):
-    """The sandbox's world, and what cannot be declared in it."""
+    """The sandbox's world, with events that cannot be declared."""
 
     def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
         super().__init__(options, began_at)
         self.back: dict[str, datetime] = {}
-        """When each job was revived, by its id."""
+        """When each job was revived, by its ID."""
         self.cuts: dict[str, list[tuple[datetime, Phase]]] = {}
-        """When a life was cut short, and what the job has been since; by its id, in the order of time."""
+        """When a life was cut short, and the phase of the job since then, by its ID, in the order of time."""
         self.gone: dict[str, tuple[datetime, datetime]] = {}
-        """From when until when each job is not there, by its id."""
+        """When each job is absent, as start and end, by its ID."""
 
     @classmethod
     def from_json(cls, options: SandboxOptions, text: str) -> Self:
-        """Return the world that `to_json` told of."""
+        """Return the world that `to_json` saved."""
         told = json.loads(text)
         world = super().from_json(options, told["memory"])
         world.back = {job_id: datetime.fromisoformat(at) for job_id, at in told["back"].items()}
@@ -41,18 +41,18 @@ class RevivingWorld(World):
         return world
 
     def to_json(self) -> str:
-        """Return what the world remembers."""
+        """Return the state of the world."""
         back = {job_id: at.isoformat() for job_id, at in self.back.items()}
         cuts = {job_id: [(at.isoformat(), phase.value) for at, phase in cuts] for job_id, cuts in self.cuts.items()}
         gone = {job_id: [at.isoformat() for at in span] for job_id, span in self.gone.items()}
         return json.dumps({"memory": super().to_json(), "back": back, "cuts": cuts, "gone": gone})
 
     def ids(self) -> frozenset[str]:
-        """Return the ids of all jobs that ever were."""
+        """Return the IDs of all jobs that ever existed."""
         return frozenset(self._jobs)
 
     def revive(self, job_id: str, now: datetime) -> None:
-        """Let a job run from now on forever, as if nothing was ever asked of it; once. What was before stays so."""
+        """Let a job run forever from now on, as if no change had been requested. Works once. Its past stays."""
         self.back.setdefault(job_id, now)
 
     def cut(self, job_id: str, phase: Phase, now: datetime) -> None:

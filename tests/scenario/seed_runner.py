@@ -36,24 +36,24 @@ _TOLD = {
     "lists lag",
 }
 COMPARED_EVERY = 5
-"""Each fifth seed is also compared with a fault-free run, which takes half as long again."""
+"""Every fifth seed is also compared with a fault-free run, which takes half as long again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeedResults:
-    """The figures of some seeds, added up."""
+    """The sums of the figures of some seeds."""
 
     seeds: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     others: Counter[str] = field(default_factory=Counter)
-    """What else went wrong, or was done by others: to specs, statuses, disks, keys and jobs."""
+    """The other faults and actions: of specs, statuses, disks, keys and jobs."""
     requests: int = 0
     crashes: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
-    """How many accounts spoke each dialect."""
+    """The number of accounts of each dialect."""
     simulated: timedelta = timedelta(0)
     wrong: tuple[tuple[int, tuple[str, ...]], ...] = ()
-    """The seeds with violations, and the violations."""
+    """The seeds with violations, and their violations."""
 
     def __add__(self, other: SeedResults) -> SeedResults:
         """Return the sum of both."""

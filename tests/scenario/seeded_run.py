@@ -44,7 +44,7 @@ ACCOUNTS = ("one", "two")
 SIX = (OPENAI, AZURE_V1, LITELLM, VERTEX_AI, BEDROCK, SAGEMAKER)
 TIGHT = ChangeLimits(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
 MANY = 30
-"""More than are retrieved one by one, so that lists are walked, though some have ended."""
+"""More jobs than are retrieved one by one, so that lists are read even if some have ended."""
 _OF_A_CROWD = ("observed", "observed", "observed", "running", "cancelled")
 
 LIVES: tuple[list[dict[str, str]], ...] = (
@@ -152,12 +152,12 @@ def scenario(seed: int) -> Scenario:
 
 
 def _service(seed: int, account: str) -> Service:
-    """Return what an account speaks, from a source of its own: the run is the same in each dialect."""
+    """Return the service of an account, from its own random source: the run is the same in each dialect."""
     return random.Random(f"{seed} {account}").choice(SIX)  # noqa: S311  repeatable, not secret
 
 
 def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> Iterator[TimedInjection]:
-    """Yield what makes a part of an account doubtful, from a source of its own."""
+    """Yield faults that make a part of an account doubtful, from their own random source."""
     rng = random.Random(f"{seed} doubts")  # noqa: S311  repeatable, not secret
     for _ in range(rng.randrange(3, 7)):
         # Much is asked for in the first pass, and what is hidden from then on is seldom seen at all.
@@ -169,7 +169,7 @@ def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> 
 
 
 def _refusals(seed: int, within_s: float) -> Iterator[TimedInjection]:
-    """Yield what happens to a job whose cancels are refused, now and then, from a source of its own."""
+    """Yield the events of a job whose cancels are refused, in some runs, from their own random source."""
     rng = random.Random(f"{seed} refusals")  # noqa: S311  repeatable, not secret
     if rng.random() < 0.2:
         job, third_s = RefusedThenCancelled(), within_s / 3
@@ -210,7 +210,7 @@ def _job_spec(rng: random.Random, number: int, account: str, desired: str) -> Jo
 def first_revision(
     job_specs: tuple[JobSpec, ...], accounts: Iterable[str], services: Mapping[str, Service]
 ) -> Revision:
-    """Return the documents that a run begins with: each account at a host of its own name, by its service's path."""
+    """Return the first documents of a run: each account has its own host, and the path of its service."""
     addresses = {account: f"http://{account}.localhost{services[account].path}" for account in accounts}
     return Revision(job_specs=job_specs, accounts=addresses, services=services)
 
@@ -236,7 +236,7 @@ def jobs_of(
 
 
 def _as_told(life: list[dict[str, str]], service: Service) -> list[dict[str, str]]:
-    """Return a life without what the service cannot show."""
+    """Return a life without the phases that the service cannot show."""
     told = [each for each in life if each["phase"] not in service.lacks]
     return life if told == life else [*told[:-1], {"phase": "running"}]
 

@@ -110,7 +110,7 @@ def _steps(rng: random.Random, trouble_s: float) -> Iterator[Step]:
 
 
 def _hangs(rng: random.Random, steps: tuple[Step, ...]) -> Iterator[TimedInjection]:
-    """Let requests be out when a watch is to stop, now and then."""
+    """Let requests be in progress when a watch is stopped, in some runs."""
     at = 0.0
     for step in steps[:-1]:
         at += getattr(step, "seconds", 0.0)

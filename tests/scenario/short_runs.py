@@ -19,7 +19,7 @@ RUNNING: list[dict[str, str]] = [{"phase": "running"}]
 
 
 def a_job_spec(job_id: str = "ftjob-a", desired: str = "cancelled", **more: Any) -> JobSpec:
-    """Return what a spec wants; it is named after its job."""
+    """Return a spec, which is named after its job."""
     name = job_id.removeprefix("ftjob-")
     facts: dict[str, Any] = {"name": f"job-{name}", "file": f"job-{name}.yaml", "account": ACCOUNT, "job_id": job_id}
     return JobSpec(**{**facts, "desired": desired, **more})
@@ -31,7 +31,7 @@ def a_scenario(
     jobs: Mapping[str, dict[str, Any]] | None = None,
     schedule: Iterable[TimedInjection] = (),
 ) -> Scenario:
-    """Return a run in which each wish's job runs forever, but where `jobs` says otherwise."""
+    """Return a run in which each spec's job runs forever, unless `jobs` has another life."""
     declared = [
         {"id": job_id, "age": "1h", "life": RUNNING, **(jobs or {}).get(job_id, {})}
         for job_id in sorted({each.job_id for each in job_specs})
@@ -46,12 +46,12 @@ def a_scenario(
 
 
 def every(seconds: float, times: int) -> tuple[Step, ...]:
-    """Return so many passes, that far apart."""
+    """Return this many passes, with this time between them."""
     return (Pass(), Sleep(seconds)) * times
 
 
 def fault(after_s: float = 0.0, **rule: Any) -> TimedInjection:
-    """Return a fault of the sandbox that begins at a moment."""
+    """Return a fault of the sandbox that begins at a given time."""
 
     def begin(simulation: Simulation) -> None:
         simulation.providers[ACCOUNT].faults.add(FAULTS.validate_python([rule]))
@@ -65,7 +65,7 @@ def healed(after_s: float) -> TimedInjection:
 
 
 def last_status(history: History, name: str) -> Tree:
-    """Return how a job's status stands at the end."""
+    """Return a job's status at the end."""
     found = read(history.left.statuses[f"{name}.yaml"])
     assert found is not None
     return found
@@ -78,7 +78,7 @@ def reason(history: History, name: str) -> str:
 
 
 def cancels(history: History, job_id: str | None = None) -> list[timedelta]:
-    """Return when cancels reached the provider, since the run began."""
+    """Return when the provider received cancels, since the start of the run."""
     return [
         each.at - history.began_at
         for each in history.events
@@ -92,7 +92,7 @@ def writes(history: History) -> list[FileWritten]:
 
 
 def was_ever_ready_while_running(history: History, name: str) -> bool:
-    """Whether a pass left a status Ready though the job was not over."""
+    """Return whether a pass reported the status as Ready before the job had ended."""
     trees = [
         (each.at, read(each.statuses.get(f"{name}.yaml", b"")))
         for each in history.events

@@ -117,7 +117,7 @@ class Scenario:
     is_published: bool = False
     """Whether the statuses are pushed to a remote."""
     remaining_steps: tuple[Step, ...] = ()
-    """The steps after all faults have ended: another run that begins there takes these."""
+    """The steps after all faults have ended. A fault-free run that begins there takes them too."""
 
 
 def _world(scenario: Scenario, name: str, options: SandboxOptions) -> RevivingWorld:
@@ -154,9 +154,9 @@ class Simulation:
         )
         self.notifier = ManualNotifier()
         self.life = ProcessLife(0)
-        """Of the newest process."""
+        """The lifetime of the newest process."""
         self.asked: set[str] = set()
-        """The names of the specs whose next attempt a person wants now."""
+        """The names of the specs whose next attempt a person requests now."""
         self._files: dict[str, bytes] = {}
         self.edit("the first commit", scenario.revision)
 

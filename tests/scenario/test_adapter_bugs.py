@@ -41,7 +41,7 @@ class Buggy(Jobs):
     """An account whose adapter has bugs with some jobs, or with its list."""
 
     bugs: dict[str, set[str]] = field(default_factory=dict)
-    """With which jobs, by what was asked: `get`, `cancel`, `list`."""
+    """The jobs with bugs, by call: `get`, `cancel`, `list`."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
         """Return one page."""

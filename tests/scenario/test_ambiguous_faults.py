@@ -65,7 +65,7 @@ def test_unobserved_jobs_do_not_change_the_decisions_about_all_others(kind: str)
 
 
 CROWD = tuple(a_job_spec(f"ftjob-{number:02}", "observed") for number in range(25))
-"""So many that they are listed."""
+"""Enough jobs that they are listed."""
 
 
 def stopped(name: str, after_s: float) -> TimedInjection:

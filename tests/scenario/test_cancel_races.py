@@ -14,10 +14,10 @@ from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, cancels, 
 from tests.scenario.simulation import Simulation, Step, TimedInjection, simulate
 
 SLOW_LOOK = fault(0.0, **{"fault": "slow", "for": "4s", "on": "retrieve", "times": 1})
-"""The first look is answered 4 s late, so that something can happen before the cancel leaves."""
+"""The response to the first observation takes 4 s, so that something can happen before the cancel is sent."""
 MEANWHILE_S = 2.0
 ENDS_MEANWHILE: dict[str, Any] = {"life": [{"phase": "running", "for": "3602s"}, {"phase": "succeeded"}]}
-"""The life of a job that is an hour old, and ends two seconds after that."""
+"""The life of a job that is an hour old and ends after another two seconds."""
 
 
 def cancelled_elsewhere(simulation: Simulation) -> None:

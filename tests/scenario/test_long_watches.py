@@ -22,7 +22,7 @@ from tests.scenario.simulation import RunWatch, Scenario, Simulation, Step, Time
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 BUDGET = Rate()
-"""What an account of type openai is asked at most, if nothing else is said."""
+"""The default rate limit of an account of type openai."""
 
 LAWS = tuple(oracle for oracle in ALWAYS if oracle is not unobserved_phase)
 """In a watch an account may be at work for longer than a pass, so an answer of an earlier one is ground enough."""

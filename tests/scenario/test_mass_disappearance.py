@@ -10,7 +10,7 @@ from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, cancels, 
 from tests.scenario.simulation import Simulation, TimedInjection, simulate
 
 LOST = fault(fault="lost-cancel")
-"""Cancels are accepted, and nothing comes of them."""
+"""Cancels are accepted, and have no effect."""
 BACK_S = 1500.0
 
 

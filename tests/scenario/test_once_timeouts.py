@@ -23,7 +23,7 @@ from tests.support.cli import Checkout
 from tests.support.clock import VirtualClock
 
 FOR_EVER_S = 100_000.0
-"""How long an answer takes that does not come."""
+"""How long a missing response takes."""
 
 
 @dataclass(slots=True)

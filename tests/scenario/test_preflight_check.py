@@ -14,7 +14,7 @@ from tests.scenario.simulation import Pass, Simulation, TimedInjection, simulate
 
 WISHES = tuple(a_job_spec(f"ftjob-{number:02}") for number in range(23))
 CHANGED_AT_S = 3.0
-"""By then some have left, and the others wait for their turn."""
+"""A time at which some requests have been sent, and the others are queued."""
 
 
 def want_them_to_run(simulation: Simulation) -> None:

@@ -21,7 +21,7 @@ from tests.scenario.short_runs import (
 from tests.scenario.simulation import CrashAfter, Pass, Scenario, Simulation, Sleep, TimedInjection, simulate
 
 OTHERS = tuple(a_job_spec(f"ftjob-{number:02}", "observed") for number in range(21))
-"""So many that they are listed, and with them the job that has ended."""
+"""Enough jobs that they are listed, together with the job that has ended."""
 BACK_S = 150.0
 
 

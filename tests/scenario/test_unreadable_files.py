@@ -24,7 +24,7 @@ from tests.scenario.test_crashes import REFERENCE
 
 NUMBERS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
 LONGER = replace(REFERENCE, steps=(*REFERENCE.steps, Sleep(61.0), Pass()))
-"""With one more pass, in which what the last one could not read can be read again."""
+"""The steps with one more pass, which can read what the last one could not."""
 THREE_AN_HOUR = ChangeLimits(max_cancels=3, max_cancel_percent=0, max_cancels_absolute=3)
 
 

@@ -76,7 +76,7 @@ class Jobs:
     trouble: Callable[[str], object] | None = None
     is_cancel_lost: bool = False
     forbidden: set[str] = field(default_factory=set)
-    """The jobs that may not be retrieved."""
+    """The jobs that must not be retrieved."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
         """Return one page."""

@@ -25,7 +25,7 @@ FOLDER = ".github/actions/reconcile"
 ACTION = Path(os.environ.get("RECONCILE_ACTION", ROOT)) / FOLDER
 ENDS_WITHIN_S = 300
 NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "HTTPS_PROXY", "NO_PROXY", "UV_DEFAULT_INDEX", "PIP_INDEX_URL")
-"""How this machine reaches its package index: a runner has the same."""
+"""The variables with which this machine reaches its package index. A runner has the same."""
 
 _EXPRESSION = re.compile(r"\$\{\{ *([\w.-]+) *\}\}")
 _OUTPUT = re.compile(r"^([\w-]+)(?:=(.*)|<<(\S+)\n(?s:(.*?))\n\3)$", re.MULTILINE)

@@ -56,7 +56,7 @@ class BothKinds:
     jobs: dict[str, Row]
     batches: dict[str, Row]
     changes: list[str] = field(default_factory=list)
-    """The paths of the requests that change something, in that order."""
+    """The paths of the requests that change something, in order."""
 
     def served(self) -> AbstractContextManager[str]:
         """Serve the application until the body ends. Yields its address, which ends in `/v1`."""

@@ -24,7 +24,7 @@ from tests.support.fork_server import Order, fork_server
 RECONCILE = tuple(shlex.split(os.environ.get("RECONCILE_COMMAND", ""))) or (sys.executable, "-m", "reconciler")
 """The command under test. `RECONCILE_COMMAND` names another build, to show that a test fails on an older one."""
 COLD = "RECONCILE_COLD"
-"""The variable that makes each run start an interpreter of its own. A long run of the tests sets it."""
+"""The variable that makes each run start its own interpreter. A long run of the tests sets it."""
 ENDS_WITHIN_S = 30
 PROVIDER = """\
 apiVersion: jobs.reconciler/v1
@@ -44,7 +44,7 @@ spec:
   options:
     jobs: [{jobs}]
 """
-"""A Provider document of a sandbox with jobs of its own."""
+"""A Provider document of a sandbox with its own jobs."""
 SPEC = """\
 apiVersion: jobs.reconciler/v1
 kind: FineTuningJob

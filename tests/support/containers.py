@@ -17,7 +17,7 @@ from typing import Any
 
 ENDS_WITHIN_S = 30
 _TAKEN = ("network", "cgroup")
-"""The namespaces that a container does not get of its own."""
+"""The namespaces that a container shares with the host."""
 
 
 def told(*command: str) -> str:

@@ -34,10 +34,10 @@ SECRET = "canary-Vq81LmT4cWdZx93"  # noqa: S105 - a canary
 REF = JobRef(Account("openai", "https://api.example.org/v1"), "ftjob-0")
 ANSWERS = tuple(2**22 // part for part in (8, 4, 2, 1))
 REDACTED = tuple(each // 4 for each in ANSWERS)
-"""Of texts in which there is much to strike out."""
+"""The sizes of texts with many secrets to redact."""
 GLOBS = tuple(2**19 // part for part in (8, 4, 2, 1))
 NAMES = tuple(each // 16 for each in GLOBS)
-"""A glob of a document has at most 512 characters, each of which a pattern may take some hundred bytes for."""
+"""A glob of a document has at most 512 characters. A pattern may use some hundred bytes for each."""
 MESSAGES = tuple((SIZE_MAX - 1024) // part for part in (8, 4, 2, 1))
 HISTORIES = tuple(2**17 // part for part in (8, 4, 2, 1))
 ADA = b"Ada <ada@example.org>"
@@ -117,4 +117,4 @@ FOREIGN: Mapping[str, Shape] = {
         HISTORIES,
     ),
 }
-"""What is done with which text, of which sizes."""
+"""The work on each text, with the sizes of the text."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 FILE, PROGRAM, LINK, MODULE = b"100644", b"100755", b"120000", b"160000"
 Tree = dict[bytes, tuple[bytes, str]]
-"""Mode and name of an object, by its path."""
+"""The mode and name of an object, by its path."""
 Known = dict[tuple[str, int, int, int], str]
-"""Names of blobs, by the path and stamp of a file."""
+"""The names of blobs, by the path and stamp of a file."""
 
 
 def write(git_dir: Path, kind: str, data: bytes) -> str:

@@ -162,7 +162,7 @@ HIDDEN = (
     b"Stop them\n\nApprove-Cancels:\n 50\n",
     b"Stop them\n\nApprove-Cancels: 50 \x0bx\n",
 )
-"""Messages of a commit that wants the batch, of which none approves it."""
+"""Messages of a commit that requests the batch. None of them approves it."""
 
 
 def a_message(random: Random, kind: str, aim: Aim) -> Message:

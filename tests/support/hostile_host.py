@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 LIMIT_S = 30
-"""Of processor time, and of a clock for who waits and burns none."""
+"""The limit of processor time in seconds, and of real time for a process that only waits."""
 MEMORY_MAX = 4 * 1024**3
 KILLED = 137
 
@@ -36,7 +36,7 @@ class Ended:
     code: int
     told: str
     memory: int
-    """Its peak, in bytes."""
+    """The peak memory, in bytes."""
 
     @property
     def is_cut_off(self) -> bool:

@@ -23,13 +23,13 @@ class Provider:
     """The jobs of the server, and the requests since the last reset."""
 
     jobs: Mapping[str, Sequence[str]]
-    """By key."""
+    """The jobs, by key."""
     nowhere: socket.socket
     port: int = 0
     cancels: list[str] = field(default_factory=list)
-    """The jobs that a change was asked for."""
+    """The jobs for which a change was requested."""
     strange: list[str] = field(default_factory=list)
-    """Changes of what is no job of the key that came along."""
+    """Requested changes of jobs that do not belong to the key of the request."""
     _over: set[str] = field(default_factory=set)
 
     @property

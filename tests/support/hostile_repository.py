@@ -24,9 +24,9 @@ VICTIMS_KEY, COMMONS_KEY, TOKEN = "sk-canary-Vq81LmT4cWdZx93", "sk-commons-Hd72K
 RUNS, STOPS = "ftjob-victim-runs", "ftjob-victim-stops"
 COMMONS = tuple(f"ftjob-commons-{number}" for number in range(10))
 BATCH = 8
-"""So many of the commons' jobs are to be cancelled where somebody tries that: more than the guard lets pass."""
+"""The number of the commons' jobs in a batch, which is more than the guard allows."""
 ALLOWED = 3
-"""So many the guard would let pass."""
+"""The number of changes that the guard allows."""
 JOBS = {VICTIMS_KEY: (RUNS, STOPS), COMMONS_KEY: COMMONS}
 FAST = "rateLimit: {requestsPerSecond: 1000, burst: 1000, concurrency: 8}"
 PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {{name: {name}}}\nspec: {spec}\n"

@@ -41,7 +41,7 @@ WAYS: dict[str, tuple[tuple[str, ...], int]] = {
     "drift": (("drift",), 3),
     "get": (("get", "-o", "yaml"), 3),
 }
-"""What an operator runs, and how often of a hundred times."""
+"""The commands that an operator runs, with the frequency of each in percent."""
 SECRETS = (VICTIMS_KEY, COMMONS_KEY, TOKEN)
 
 

@@ -28,9 +28,9 @@ class Specs:
 
     revision: Snapshot = field(default_factory=Snapshot)
     reads: list[bool] = field(default_factory=list)
-    """Of each snapshot, whether every file was to be read."""
+    """For each snapshot, whether every file was to be read."""
     is_changed: bool = False
-    """Whether Settings say something else than the last snapshot read."""
+    """Whether the Settings differ from those of the last snapshot."""
     origins: dict[str, Origin] = field(default_factory=dict)
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
@@ -57,16 +57,16 @@ class Statuses:
     """The `StatusStore`: the files on the disk by path, and the statuses that the process knows."""
 
     jobs: dict[str, JobStatus] = field(default_factory=dict)
-    """By path, as `team-a/chat.yaml`."""
+    """The statuses, by a path such as `team-a/chat.yaml`."""
     providers: dict[str, ProviderStatus] = field(default_factory=dict)
     discarded: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
     too_new: tuple[str, ...] = ()
     too_new_jobs: frozenset[tuple[str, str]] = frozenset()
     broken: OSError | None = None
-    """What every write and removal raises, if anything."""
+    """The error that every write and removal raises, or None."""
     reads: list[bool] = field(default_factory=list)
-    """Of each load, whether every file was to be read."""
+    """For each load, whether every file was to be read."""
     durable: set[str] = field(default_factory=set)
     """The names whose last write was synced."""
     _known: StoredStatuses = field(default_factory=StoredStatuses)
@@ -161,7 +161,7 @@ class Notebook:
     attempts: tuple[Requested, ...] = ()
     statuses: KnownStatuses = field(default_factory=KnownStatuses)
     broken: OSError | None = None
-    """What every read and write raises, if anything."""
+    """The error that every read and write raises, or None."""
 
     def requested(self) -> tuple[Requested, ...]:
         """Return the first attempts."""

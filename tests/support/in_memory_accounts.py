@@ -51,7 +51,7 @@ class InMemoryAccount(ReadOnlyAccount):
     """An account in which a cancel takes effect at once. A key such as `cancel ftjob-1` in `broken` makes it fail."""
 
     takes_s: dict[str, float] = field(default_factory=dict)
-    """How long an answer takes, by the same words as what is broken."""
+    """How long a response takes, by the same keys as `broken`."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
         """Return a page."""

@@ -23,7 +23,7 @@ class Operator:
     paths: tuple[tuple[str, str | None, tuple[str, ...]], ...] = ()
     """Which files may use which credential, at which host with its port; None is any host."""
     speaks_of: tuple[str, ...] = ()
-    """The credentials that the operator's file names besides."""
+    """The additional credentials that the operator's file names."""
 
     def provider_type(self, name: str) -> ProviderType:
         """Return the real type."""

@@ -26,7 +26,7 @@ from tests.support.decision_case import OVER, STARTED, STOPPABLE, Case
 from tests.support.subjects import a_subject
 
 ASKED = (Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED, Progress.FORBIDDEN)
-"""The answers that leave a trace: whatever is unclear counts as asked."""
+"""The responses that are recorded. An unclear one counts as sent."""
 NOT_ASKED = (Progress.NOT_DELIVERED, Progress.OVERTAKEN)
 REMIND_WITHIN = timedelta(hours=6)
 MOOT = {
@@ -34,7 +34,7 @@ MOOT = {
     Verb.PAUSE: (*sorted(OVER), Phase.PAUSED),
     Verb.RESUME: (*sorted(OVER), Phase.RUNNING),
 }
-"""The phases in which a provider refuses a request because there is nothing left to do."""
+"""The phases in which a provider refuses a request because it would have no effect."""
 
 
 Law = Callable[[Case, Decision], bool]
@@ -323,7 +323,7 @@ LAWS: tuple[Law, ...] = (
     a_limit_that_cannot_be_judged_is_said,
     an_unchanged_job_is_decided_as_in_full,
 )
-"""Checked in every case."""
+"""The laws that are checked in every case."""
 LAWS_OF_WHAT_FOLLOWS: tuple[Law, ...] = (
     deciding_again_says_the_same_and_tokens_are_no_news,
     what_is_answered_stays_within_bounds_and_rules,

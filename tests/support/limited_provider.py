@@ -29,7 +29,7 @@ class LimitedProvider:
     served: int = 0
     refused: int = 0
     _used: float = 0.0
-    """How many requests of the bucket are used up."""
+    """The number of used tokens of the bucket."""
     _at: float = 0.0
 
     @property

@@ -12,7 +12,7 @@ class ManualNotifier:
 
     is_alive: bool = True
     drops_changes: bool = False
-    """Whether changes that are reported now are dropped."""
+    """Whether reported changes are dropped."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def notify(self) -> None:

@@ -14,4 +14,4 @@ REFERENCES = re.compile(
       \#\d | \bgh-\d | @\w | \b[0-9a-f]{7,40}\b | :[\w+-]+: | \w+://\S | \bwww\.\S | \$\S.*\$ | (?-i:[A-Z]+-\d+)
     """
 )
-"""Whatever GitHub might take for a reference in one piece of text, and more."""
+"""Everything that GitHub might turn into a reference, and more."""

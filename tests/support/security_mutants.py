@@ -21,7 +21,7 @@ from tests.scenario.bugs import Bug
 ROOT = Path(__file__).resolve().parents[2]
 AUTHORS = "tests/e2e/test_hostile_authors.py"
 REPOSITORIES = 100
-"""Give up on a weakness after the random authors of so many."""
+"""The number of repositories with random authors after which a weakness counts as undetected."""
 NOTHING = "-"
 
 

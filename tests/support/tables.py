@@ -42,7 +42,7 @@ MET_FIRST = (
     Reason.HOST_NOT_TRUSTED,
     Reason.CANCEL_NOT_HONOURED,
 )
-"""Why a job is not ready, most of the time: these stand in the README itself."""
+"""The most frequent reasons why a job is not ready, which are in the README."""
 
 OTHER_VARIABLES = MappingProxyType(
     {

@@ -30,11 +30,11 @@ from tests.support.foreign_costs import FOREIGN
 
 ROOT = Path(__file__).parents[2]
 SIZES = tuple(FILE_MAX_BYTES // part - 4096 for part in (8, 4, 2, 1))
-"""Up to the largest file that is read."""
+"""The sizes of texts, up to the largest file that is read."""
 PER_BYTE = 64
-"""So many bytes of memory for each of input are fine, besides what everything costs."""
+"""The allowed memory for each byte of input, in addition to a constant."""
 FLOOR_S, FLOOR_BYTES = 0.1, 12 * 1024**2
-"""Less is noise, and so counts as this."""
+"""Smaller times and amounts of memory are noise, and are raised to these values."""
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\n"
 JOB = HEAD + "spec: {{provider: {provider}, jobId: {job}, desiredState: cancelled}}\n"
 PROVIDER = HEAD + "spec: {{type: openai, baseUrl: 'https://h{host}.example.com/v1', allowedPaths: [x/**]}}\n"
@@ -86,7 +86,7 @@ TEXTS: Mapping[str, Callable[[int], str]] = {
         "", lambda n: f"{_job(n, name='a{}' if n else 'a')[:-2]}, reason: {'x' * 300}}}\n---\n", size
     ),
 }
-"""Texts that grow, by what is much of in them."""
+"""Texts that grow, by the part that is repeated."""
 
 
 def _many(size: int, document: Callable[[int], str]) -> str:
@@ -119,7 +119,7 @@ TREES: Mapping[str, Callable[[int], str]] = {
     ),
     "Settings": lambda size: _many(size, lambda _: HEAD.format(kind="Settings", name="s") + "spec: {interval: 60s}\n"),
 }
-"""Files of whole documents that are at odds with one another."""
+"""Files of valid documents that conflict with each other."""
 
 
 def _read(text: str) -> None:
@@ -161,7 +161,7 @@ SHAPES: Mapping[str, tuple[Callable[[str], None], Callable[[int], str], Sequence
     **{f"edit: {name}": (_edit, TEXTS[name], [each // 8 for each in SIZES]) for name in _EDITED},
     **FOREIGN,
 }
-"""What is done with which text, of which sizes."""
+"""The work on each text, with the sizes of the text."""
 
 
 @dataclass(frozen=True, slots=True)

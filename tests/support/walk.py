@@ -77,7 +77,7 @@ class World:
     name: str
     subjects: tuple[Subject, ...]
     targets: frozenset[Reason]
-    """What must turn up, or the walk is not the walk that it is taken for."""
+    """The reasons that must occur in the walk, as a check of the walk itself."""
     depth: int = 99
 
 
@@ -89,7 +89,7 @@ class Walked:
     statuses: int = 0
     depth: int = 0
     reasons: set[Reason] = field(default_factory=set)
-    """Those that were said, and those that a history was marked with."""
+    """The reasons that decisions reported, and those in histories."""
     broken: dict[str, list[Case]] = field(default_factory=dict)
     followed: set[object] = field(default_factory=set)
 

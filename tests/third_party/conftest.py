@@ -1,4 +1,4 @@
 from __future__ import annotations
 
 collect_ignore = ["fireworks"]
-"""A project of its own: its tests run where it is installed."""
+"""This is a separate project: its tests run where it is installed."""

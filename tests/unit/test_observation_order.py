@@ -32,9 +32,9 @@ from tests.support.subjects import HOUR, MINUTE, a_past, a_receipt
 
 COSTS = RequestCosts(Rate)
 FEW = max(jobs for jobs in range(1, 100) if COSTS.are_few(jobs))
-"""So many jobs are retrieved without a wait."""
+"""This many jobs are retrieved without a wait."""
 LISTED = min(jobs for jobs in range(1, 100) if COSTS.prefers_list(jobs))
-"""So many jobs are listed."""
+"""This many jobs are listed."""
 NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
 
 

@@ -20,14 +20,14 @@ class Service:
 
     type: str
     front: FrontType
-    """What turns the sandbox's API, with its key, into the service's own."""
+    """The application that translates between the sandbox's API and the service's own, with its key."""
     options: Mapping[str, str] = field(default_factory=dict)
     path: str = ""
-    """What its base URL ends in."""
+    """The end of its base URL."""
     lacks: frozenset[Phase] = frozenset()
-    """The phases that it cannot show."""
+    """The phases that the service cannot show."""
     world: Mapping[str, Any] = field(default_factory=dict)
-    """How the sandbox behind it goes about a cancel."""
+    """The options with which the sandbox cancels a job as the service does."""
     access_key: str = ""
 
     def key(self, secret: str) -> str:

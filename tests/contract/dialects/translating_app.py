@@ -38,7 +38,7 @@ class SandboxRequest:
     method: str | None = None
     query: Mapping[str, str] | None = None
     refusal: Response | None = None
-    """What is answered to a request that does not prove that it knows the secret."""
+    """The response to a request without a valid key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class TranslatingApp(ABC):
     inside: ClassVar[str] = INSIDE
     """The path of the sandbox's list of jobs."""
     hides: ClassVar[Mapping[str, str]] = {}
-    """Phases of the sandbox that this service shows as others."""
+    """Phases of the sandbox that this service shows as other phases."""
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
         self._api = api
@@ -163,7 +163,7 @@ class ForeignApi(TranslatingApp):
         """Return an error in the service's own envelope."""
 
     taken: ClassVar[Json | None] = None
-    """What a cancel that was taken is answered with."""
+    """The response to an accepted cancel."""
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
         """Return the answer, all of it in other words."""

@@ -71,7 +71,7 @@ ALWAYS: tuple[Oracle, ...] = (
     unread_overwritten,
 )
 SETTLED: tuple[Oracle, ...] = (change_after_convergence, not_converged)
-"""For runs that end with a calm that is long enough."""
+"""The oracles for runs that end without faults for long enough."""
 OF_PASSES: tuple[Oracle, ...] = (
     change_before_observation,
     unobserved_phase,
@@ -97,10 +97,10 @@ IN_TIME: tuple[Oracle, ...] = (
     ignored_retry,
     late_stop,
 )
-"""For watches: they think in time."""
+"""The oracles for watches, whose rules are about time."""
 OF_A_WATCH = (*(each for each in ALWAYS if each not in OF_PASSES), *IN_TIME, not_converged)
 
 
 def verdict(history: History, oracles: tuple[Oracle, ...] = ALWAYS + SETTLED) -> list[str]:
-    """Return everything that is wrong with a run, each with the oracle that says so."""
+    """Return every violation in a run, each with the oracle that found it."""
     return [f"{oracle.__name__}: {each}" for oracle in oracles for each in oracle(history)]

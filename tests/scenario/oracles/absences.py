@@ -9,10 +9,10 @@ from tests.scenario.history import ABSENT, History, PassStarted, ProviderRequest
 
 
 def is_told_gone(history: History, account: str, job_id: str, until: datetime) -> bool:
-    """Whether the provider took a cancel of ours and said twice since, a minute apart, that there is no such job.
+    """Return whether the provider accepted a cancel and has reported the job absent twice since, a minute apart.
 
-    A pass in which a list shows the job and a retrieve says that there is none has not observed it: what contradicts
-    itself neither ends an absence nor counts as one.
+    A pass in which a list shows the job and a retrieve reports it absent contradicts itself. It neither ends an absence
+    nor counts as one.
     """
     sights = _Sights()
     is_taken = False
@@ -31,13 +31,13 @@ def is_told_gone(history: History, account: str, job_id: str, until: datetime) -
 
 @dataclass(slots=True)
 class _Sights:
-    """When the provider said of a job that there is none, since it last showed it."""
+    """The times at which the provider reported a job absent, since it last showed the job."""
 
     absences: list[datetime] = field(default_factory=list)
     _absent_at: datetime | None = None
-    """In this pass."""
+    """When the job was reported absent in this pass, or None."""
     _is_listed: bool = False
-    """In this pass."""
+    """Whether a list showed the job in this pass."""
 
     def take_in(self, word: str, event: ProviderRequest) -> None:
         if word == ABSENT:
@@ -48,7 +48,7 @@ class _Sights:
             self.absences = []
 
     def settle(self) -> None:
-        """Take in a pass as a whole."""
+        """Record a finished pass."""
         if self._absent_at is not None and not self._is_listed:
             self.absences.append(self._absent_at)
         elif self._is_listed and self._absent_at is None:

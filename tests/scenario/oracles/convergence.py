@@ -22,9 +22,9 @@ _OTHERS_ACT = "somebody"
 
 
 def not_converged(history: History) -> Iterator[str]:
-    """Yield the jobs whose last status is not what the last specs and the world call for.
+    """Yield the jobs whose last status does not match the last specs and the world.
 
-    A watch looks at a job that goes on once in five intervals, so that one which ends by itself may do so unseen.
+    A watch observes a running job once in five intervals, so the end of a job may still be unobserved.
     """
     last = history.left
     revision = next(each.revision for each in reversed(history.events) if isinstance(each, Edited))
@@ -48,7 +48,7 @@ def not_converged(history: History) -> Iterator[str]:
 
 
 def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree: Tree) -> Iterator[str]:
-    """Yield what a valid spec's status says that is not so, or not as it should have become."""
+    """Yield the wrong statements in the status of a valid spec."""
     last, said, phase = history.left, standing(tree), tree["status"]["phase"]
     truth = history.truth(job_spec.account, job_spec.job_id, last.at)
     if truth == ABSENT and is_all_gone(history, revision, job_spec.account, last.at):
@@ -71,13 +71,13 @@ def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree:
 
 
 def is_all_gone(history: History, revision: Revision, account: str, at: datetime) -> bool:
-    """Whether an account shows none of the jobs that valid specs name."""
+    """Return whether an account shows none of the jobs that valid specs name."""
     named = {each.job_id for each in revision.valid() if each.account == account}
     return all(history.truth(account, job_id, at) == ABSENT for job_id in named)
 
 
 def was_lost(tree: Tree, history: History) -> bool:
-    """Whether a status was damaged: nobody can tell whether its job ever started, so maxQueued is out of force."""
+    """Return whether a status was damaged. The start of its job is then unknown, and maxQueued has no effect."""
     could_be = any(isinstance(each, Tampered | Crashed) for each in history.events)
     return could_be and any(each["reason"] == "StatusDiscarded" for each in tree["status"]["history"])
 
@@ -115,7 +115,7 @@ def _expected(
 
 
 def had_limits(history: History, job_spec: JobSpec) -> bool:
-    """Whether a spec of this job ever set a limit, for which it may have been cancelled."""
+    """Return whether a spec of this job ever set a limit, which may have caused a cancel."""
     revisions = [each.revision for each in history.events if isinstance(each, Edited)]
     return any(
         each.has_limits and each.job_id == job_spec.job_id for revision in revisions for each in revision.job_specs
@@ -123,7 +123,7 @@ def had_limits(history: History, job_spec: JobSpec) -> bool:
 
 
 def _left_over(revision: Revision, last: PassEnded | WatchEnded, *, is_limited: bool) -> Iterator[str]:
-    """Yield the statuses whose spec is long gone."""
+    """Yield the statuses whose spec was deleted long ago."""
     if revision.unreadable_files():
         return
     expected = {path_of(job_spec) for job_spec in revision.readable()}
@@ -139,7 +139,7 @@ def _left_over(revision: Revision, last: PassEnded | WatchEnded, *, is_limited: 
 
 
 def endings(history: History) -> dict[str, tuple[str, str]]:
-    """Return phase and standing of every job that has a status at the end, by its path: to compare two runs."""
+    """Return the phase and state of every job with a status at the end, by its path, to compare two runs."""
     last = history.left
     trees = {path: read(data) for path, data in last.statuses.items()}
     return {path: (tree["status"]["phase"], standing(tree)) for path, tree in trees.items() if tree}

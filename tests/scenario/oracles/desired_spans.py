@@ -13,18 +13,18 @@ from tests.scenario.repository import JobSpec
 Job = tuple[str, str]
 _OF_CLOCKS = {"clocks disagree", "no-date", "absurd-times"}
 _AFTER = timedelta(seconds=1)
-"""A limit is passed only after its moment."""
+"""A limit is exceeded only after its time."""
 
 
 def named_spans(history: History) -> dict[Job, list[Span]]:
-    """Return when each job was named by the one valid spec of it."""
+    """Return when each job was named by exactly one valid spec."""
     return _spans(history, lambda _, since: since, may_act=False)
 
 
 def wanted_cancels(history: History) -> dict[Job, list[Span]]:
-    """Return when each job's cancel was wanted by a valid spec that was not suspended, under Settings that allow it.
+    """Return when a valid spec that was not suspended requested each job's cancel, under Settings that allow it.
 
-    Where a provider's times were not to be relied on, its limits count for nothing.
+    While a provider's times are unreliable, its limits are ignored.
     """
     doubtful = {
         each.account for each in history.events if isinstance(each, ProviderRequest) and each.fault in _OF_CLOCKS

@@ -16,13 +16,13 @@ from tests.scenario.provider import ONE_JOB
 from tests.scenario.repository import JobSpec
 
 _ENOUGH = 12
-"""So many absences are known once it is clear that a crowd has vanished: a few, and what was asked for beside them."""
+"""The number of absences after which it is clear that many jobs have vanished, with those that changes need."""
 _CROWD_PERCENT = 20
 _OWN_WORDS = frozenset({"unknown-word", "stale-read", "switched account"})
 
 
 def cancel_not_sent(history: History) -> Iterator[str]:
-    """Yield the first cancels that a pass did not ask for, though nothing cast doubt on their jobs."""
+    """Yield the first cancels that a pass did not request, although their jobs were not doubtful."""
     if history.most_an_hour is not None:
         return
     for one_pass, end in pass_records(history):
@@ -47,7 +47,7 @@ def _is_halted(one_pass: PassRecord) -> bool:
 def _is_first_cancel_due(
     history: History, one_pass: PassRecord, end: PassEnded, job_spec: JobSpec, statuses: list[Tree]
 ) -> bool:
-    """Whether a job is truly there to be stopped, and nothing was asked for it that is not over."""
+    """Return whether a job can be cancelled, and has no open request."""
     key = (job_spec.account, job_spec.job_id)
     truths = {history.truth(*key, one_pass.at), history.truth(*key, end.at)}
     is_suspended = job_spec.is_suspended(one_pass.at) or job_spec.is_suspended(end.at)
@@ -60,7 +60,7 @@ def _is_first_cancel_due(
 
 
 def _known(history: History, statuses: Mapping[str, bytes]) -> dict[tuple[str, str], list[Tree]]:
-    """Return the statuses of each job, by its account's name and its id."""
+    """Return the statuses of each job, by the name of its account and its ID."""
     accounts = history.accounts()
     found: dict[tuple[str, str], list[Tree]] = {}
     for path, data in statuses.items():
@@ -70,7 +70,7 @@ def _known(history: History, statuses: Mapping[str, bytes]) -> dict[tuple[str, s
 
 
 def _is_doubtful(one_pass: PassRecord, job_spec: JobSpec) -> bool:
-    """Whether an answer about this very job was none, or not what is."""
+    """Return whether a response about this job was missing or wrong."""
     answers = [
         each for each in one_pass.served(job_spec.account) if each.job_id == job_spec.job_id and not each.is_change
     ]
@@ -78,7 +78,7 @@ def _is_doubtful(one_pass: PassRecord, job_spec: JobSpec) -> bool:
 
 
 def cancel_delayed(history: History) -> Iterator[str]:
-    """Yield the first cancels that waited for looks at other jobs, where they were few enough to go first."""
+    """Yield the first cancels that waited for observations of so few other jobs that they should have come first."""
     for one_pass, _ in pass_records(history):
         known = _known(history, one_pass.statuses)
         for account in history.worlds:
@@ -91,7 +91,7 @@ def cancel_delayed(history: History) -> Iterator[str]:
 
 
 def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[str]) -> Iterator[str]:
-    """Yield the expected cancels before which others were looked at, until something else came between."""
+    """Yield the expected cancels before which other jobs were observed, until something else interfered."""
     asked = 0
     for event in one_pass.events:
         if is_disruption(event) or (
@@ -106,10 +106,10 @@ def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[s
 
 
 def useless_retrieves(history: History) -> Iterator[str]:
-    """Yield where job after job of a crowd that had just vanished was asked for, though the first few said as much.
+    """Yield the retrieves of many vanished jobs that were sent although the first few had shown the same.
 
-    A crowd that has been doubted for an hour may be asked for, to be believed gone; so the first of an account counts.
-    One job that is gone is no crowd.
+    Jobs that have been doubted for an hour may be retrieved, to confirm that they are gone. So may the first job of an
+    account, and a single absent job.
     """
     warned: set[str] = set()
     for one_pass, end in pass_records(history):
@@ -151,7 +151,7 @@ def _has_open(tree: Tree) -> bool:
 
 
 def _may_be_urgent(known: Mapping[tuple[str, str], list[Tree]], job_spec: JobSpec) -> bool:
-    """Whether a change may be wanted of a job, as far as can be told before it is looked at."""
+    """Return whether a job may need a change, as far as it is known before the job is observed."""
     return (
         job_spec.desired in {"cancelled", "paused"}
         or job_spec.has_limits

@@ -26,21 +26,21 @@ from tests.scenario.oracles.undisrupted_spans import Span, clear_spans, common
 from tests.scenario.repository import Revision
 
 SOON = timedelta(seconds=90)
-"""After so long without trouble a watch is ready, and has heard of every edit."""
+"""After this time without faults, a watch is ready and knows every edit."""
 TOLD_WITHIN = timedelta(seconds=125)
-"""Two intervals, and the moment until the next question."""
+"""Two intervals, and the time until the next health request."""
 LOOK = timedelta(seconds=2)
-"""How much later than it was a sight may be told, for the first pass is not waited for."""
+"""How much later than its true time an observation may be reported, because the first pass does not wait for it."""
 FIRST = timedelta(seconds=110)
-"""A job counts as seen when the first pass ended that knew of it. That may have published twice, in 50 s each."""
+"""A job counts as observed when the first pass that knew of it ended. That pass may publish twice, in 50 s each."""
 _UNASKED = {KEY_LOST, "cannot be opened", "disk refuses"}
-"""The kinds of disruptions for which an account is not even asked, and said to be unobserved all the same."""
+"""The disruptions in which an account gets no request, and is still reported as unobserved."""
 
 Job = tuple[str, str]
 
 
 def early_readiness(history: History) -> Iterator[str]:
-    """Yield where a watch called itself ready before each account with a job to look at had answered, or failed to."""
+    """Yield the times at which a watch was ready before each account with an unfinished job had responded or failed."""
     revision: Revision | None = None
     heard: set[str | None] = set()
     final: set[Job] = set()
@@ -66,7 +66,7 @@ def early_readiness(history: History) -> Iterator[str]:
 
 
 def _open(history: History, revision: Revision, at: datetime, final: set[Job]) -> set[str]:
-    """Return the accounts with a job that a spec names and that goes on, or may; what ended may be deleted later."""
+    """Return the accounts with a possibly unfinished job that a spec names. An ended job may be deleted later."""
     named = {(each.account, each.job_id) for each in revision.valid()} - final
     return {account for account, job_id in named if history.truth(account, job_id, at) not in OVER}
 
@@ -76,7 +76,7 @@ def _disruptions(history: History) -> list[Disruption]:
 
 
 def wrong_readiness(history: History) -> Iterator[str]:
-    """Yield where a watch was not ready though nothing stood in its way, or ready though the documents stop it."""
+    """Yield the times at which a watch was not ready without a reason, or ready although the documents stop it."""
     clear = _all_clear(history)
     revision: Revision | None = None
     edited_at = history.began_at
@@ -95,7 +95,7 @@ def wrong_readiness(history: History) -> Iterator[str]:
 
 
 def _all_clear(history: History) -> list[Span]:
-    """Return the times in which nothing stands in the way of any account."""
+    """Return the times in which nothing disturbs any account."""
     clear = [Span(history.began_at, history.events[-1].at)]
     for account in history.worlds:
         clear = common(clear, clear_spans(history, account))
@@ -103,7 +103,7 @@ def _all_clear(history: History) -> list[Span]:
 
 
 def understated_age(history: History) -> Iterator[str]:
-    """Yield where an account was said to have been seen later than the job was that has not been for the longest."""
+    """Yield the accounts whose reported observation time is later than that of their least recently observed job."""
     known = _Known()
     for event in history.events:
         known.take(event)
@@ -113,7 +113,7 @@ def understated_age(history: History) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Known:
-    """What one process can know of the jobs that it has to look at."""
+    """The jobs that one process knows and must observe."""
 
     revision: Revision | None = None
     lines: dict[str, str] = field(default_factory=dict)
@@ -155,7 +155,7 @@ def _jobs(revision: Revision) -> set[Job]:
 
 
 def wrong_liveness(history: History) -> Iterator[str]:
-    """Yield where a watch called itself ill and was not, or well though changes were known to go unnoticed."""
+    """Yield the times at which a watch reported a liveness problem that did not exist, or missed one."""
     disruptions = _disruptions(history)
     missed = [each for each in disruptions if each.kind.startswith(EVENTS_MISSED) and each.kind != EVENTS_MISSED]
     git = [each for each in disruptions if each.kind.startswith("remote")]
@@ -169,7 +169,7 @@ def wrong_liveness(history: History) -> Iterator[str]:
 
 
 def _untold(history: History, known: list[Disruption]) -> Iterator[str]:
-    """Yield where for so long nobody was told that changes go unnoticed."""
+    """Yield the times at which unnoticed changes had not been reported for too long."""
     missed = [each for each in _disruptions(history) if each.kind.startswith(EVENTS_MISSED)]
     calmed_at = next((each.at for each in history.events if isinstance(each, FaultsEnded)), history.events[-1].at)
     for each in known:
@@ -186,7 +186,7 @@ def _untold(history: History, known: list[Disruption]) -> Iterator[str]:
 
 
 def lives(history: History) -> Iterator[Span]:
-    """Yield the lives of the processes that watch, until each ends or is to end."""
+    """Yield the lifetime of each watch process, until it ends or is requested to end."""
     since: datetime | None = None
     for event in history.events:
         match event:

@@ -16,15 +16,15 @@ from tests.scenario.oracles.undisrupted_spans import Span, clear_spans
 
 STOPPED = timedelta(seconds=25)
 SCAN = timedelta(seconds=66 + 10)
-"""The longest time between two scans, and what a pass takes."""
+"""The maximum time between two scans, and the duration of a pass."""
 LOOKED = timedelta(seconds=5 * 60 + 20)
-"""A job that goes on is looked at once in five intervals."""
+"""A running job is observed at least once in five intervals."""
 HEEDED = timedelta(seconds=2 + 15)
-"""A retry is taken up with the next beat."""
+"""A retry is read at the next heartbeat."""
 
 
 def late_stop(history: History) -> Iterator[str]:
-    """Yield the watches that did not end within the promised time once they were to."""
+    """Yield the watches that did not end within the promised time after a stop was requested."""
     wished_at: datetime | None = None
     for event in history.events:
         match event:
@@ -37,7 +37,7 @@ def late_stop(history: History) -> Iterator[str]:
 
 
 def missed_pass(history: History) -> Iterator[str]:
-    """Yield where a watch made no pass for longer than an interval, whatever was wrong with its accounts."""
+    """Yield the times at which a watch made no pass for longer than an interval. Faults of accounts are no excuse."""
     begun = [each.at for each in history.events if isinstance(each, PassStarted)]
     clear = clear_spans(history, "")
     for life in lives(history):
@@ -49,7 +49,7 @@ def missed_pass(history: History) -> Iterator[str]:
 
 
 def missed_poll(history: History) -> Iterator[str]:
-    """Yield the jobs that went on and were not looked at for longer than promised, with nothing in the way."""
+    """Yield the running jobs that were not observed within the promised time, although nothing disturbed them."""
     for (account, job_id), spans in named_spans(history).items():
         seen = [each.at for each in history.events if _shows(each, account, job_id)]
         for gap in (each.within(span) for each in clear_spans(history, account, job_id) for span in spans):
@@ -65,7 +65,7 @@ def _shows(event: object, account: str, job_id: str) -> bool:
 
 
 def ignored_retry(history: History) -> Iterator[str]:
-    """Yield the retries that a person asked for and that did not leave, though the cancel was asked for before."""
+    """Yield the retries that a person requested and that were not sent. The cancel must have been requested before."""
     wanted = wanted_cancels(history)
     for asked in (each for each in history.events if isinstance(each, RetryRequested)):
         due = Span(asked.at, asked.at + HEEDED)

@@ -27,10 +27,10 @@ _LASTS = timedelta(minutes=59)
 
 
 def mass_disappearance_believed(history: History) -> Iterator[str]:
-    """Yield what was asked for, or called absent, on a look in which all unfinished jobs of an account were gone.
+    """Yield the changes and absences after an observation in which all unfinished jobs of an account were gone.
 
-    What was known of the jobs is what the statuses said that were left when the pass began. After an hour they may be
-    believed gone, if the account shows any other job.
+    The statuses at the start of the pass define the known jobs. After an hour the jobs may be reported gone, if the
+    account shows any other job.
     """
     since: dict[str, datetime] = {}
     urls: Mapping[str, str] = {}
@@ -61,7 +61,7 @@ def mass_disappearance_believed(history: History) -> Iterator[str]:
 
 
 def _is_rash(request: ProviderRequest, words: Mapping[str, Mapping[str, str]], suspects: set[str]) -> bool:
-    """Whether a change was asked for of a job that such an account did not show. What it shows is a fact."""
+    """Return whether a change was requested for a job that such an account did not show. A job that it shows exists."""
     word = words[request.account].get(request.job_id or "", ABSENT)
     return request.account in suspects and word == ABSENT
 
@@ -72,7 +72,7 @@ def _suspects(
     words: Mapping[str, Mapping[str, str]],
     lasted: timedelta = timedelta(0),
 ) -> set[str]:
-    """Return the accounts of which this pass saw nothing that it should have seen, for all that the doubt lasted."""
+    """Return the accounts that showed none of their known jobs in this pass, while the doubt lasted."""
     found = set()
     for account, seen in words.items():
         known = [job for job in _known(account, urls, statuses) if job in seen]
@@ -83,7 +83,7 @@ def _suspects(
 
 
 def _known(account: str, urls: Mapping[str, str], statuses: Mapping[str, bytes]) -> set[str]:
-    """Return the jobs of an account that the statuses tell to be unfinished and not asked to stop, by their ids."""
+    """Return the unfinished jobs of an account without a requested cancel, according to the statuses, by ID."""
     trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]
     jobs = [(job_of(tree), tree) for tree in trees if not _may_vanish(tree)]
     return {

@@ -40,9 +40,9 @@ _NO_DOUBT = frozenset(
         *ODDLY_TAKEN,
     }
 )
-"""What says nothing of whether the account, or another job of it, can be seen."""
+"""Faults that do not show whether the account, or another job of it, can be observed."""
 _FAILURES_MAX = 5
-"""After so many requests in a row that went wrong an account is left alone for a time."""
+"""After this many failed requests in a row, an account gets no requests for a while."""
 _BAD = (429, 500)
 
 
@@ -53,15 +53,15 @@ class PassRecord:
     at: datetime
     revision: Revision
     statuses: Mapping[str, bytes]
-    """As they stood when it began."""
+    """The statuses at the start of the pass."""
     resting: frozenset[str]
-    """The accounts that were left alone when it began or ended, because of what all requests met there."""
+    """The accounts that got no requests at the start or the end of the pass, because all earlier requests failed."""
     is_key_right: bool
     events: list[Event] = field(default_factory=list)
 
     @property
     def is_disrupted(self) -> bool:
-        """Whether people, or our own disk, came between."""
+        """Return whether people or the local disk interfered with the pass."""
         return any(map(is_disruption, self.events))
 
     def served(self, account: str) -> list[ProviderRequest]:
@@ -69,21 +69,21 @@ class PassRecord:
         return [each for each in self.events if isinstance(each, ProviderRequest) and each.account == account]
 
     def is_clear(self, account: str) -> bool:
-        """Whether nothing casts doubt on the account as a whole; on some of its jobs something may."""
+        """Return whether nothing makes the account as a whole doubtful. Single jobs may still be doubtful."""
         return self.is_key_right and account not in self.resting and not any(map(casts_doubt, self.served(account)))
 
     def calls(self) -> set[tuple[str, str, str]]:
-        """Return what was asked for: account, job and verb."""
+        """Return the requested changes, as account, job and verb."""
         return {(each.account, each.job_id, each.verb) for each in self.events if isinstance(each, ChangeSent)}
 
 
 def is_disruption(event: Event) -> bool:
-    """Whether people, or our own disk, came between."""
+    """Return whether an event is an action of a person or a fault of the local disk."""
     return isinstance(event, Edited | Tampered) or (isinstance(event, ExternalEvent) and event.kind in _BETWEEN)
 
 
 def casts_doubt(answer: ProviderRequest) -> bool:
-    """Whether an answer says something of its whole account, and not of one job."""
+    """Return whether a response makes its whole account doubtful, and not one job."""
     fault = answer.fault
     if fault is not None and fault.startswith(ONE_JOB):
         return False
@@ -93,7 +93,7 @@ def casts_doubt(answer: ProviderRequest) -> bool:
 
 
 def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
-    """Yield the passes over everything that came to their end, each with that."""
+    """Yield the finished passes over everything, each with its end."""
     known = _Known()
     one_pass: PassRecord | None = None
     for event in history.events:
@@ -114,12 +114,12 @@ def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
 
 @dataclass(slots=True)
 class _Quiet:
-    """Which accounts may be left alone for a time: not for what single jobs met while others were answered well."""
+    """The accounts that may get no requests for a while. A failure of one job does not count if others succeeded."""
 
     until: dict[str, datetime] = field(default_factory=dict)
     in_a_row: defaultdict[str, list[ProviderRequest]] = field(default_factory=lambda: defaultdict(list))
     is_well: dict[str, bool] = field(default_factory=dict)
-    """Whether any request of the newest pass went well."""
+    """Whether any request of the newest pass succeeded."""
 
     def take_in(self, answer: ProviderRequest) -> None:
         account = answer.account
@@ -134,7 +134,7 @@ class _Quiet:
             self.is_well[account] = True
 
     def accounts(self, now: datetime) -> frozenset[str]:
-        """Return the accounts that are left alone now."""
+        """Return the accounts that get no requests now."""
         closed = {account for account, until in self.until.items() if until > now}
         failing = {account for account, row in self.in_a_row.items() if self._is_of_account(account, row)}
         return frozenset(closed | failing)
@@ -146,7 +146,7 @@ class _Quiet:
 
 @dataclass(slots=True)
 class _Known:
-    """What a pass that begins now would know, and what would stand in its way."""
+    """What a pass that begins now would know, and what would disturb it."""
 
     revision: Revision | None = None
     statuses: dict[str, bytes] = field(default_factory=dict)

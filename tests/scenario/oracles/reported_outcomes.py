@@ -33,14 +33,14 @@ from tests.scenario.provider import REFUSED_IN_200
 _SECOND = timedelta(seconds=1)
 _MOMENT = timedelta(microseconds=1)
 _NOT_TAKEN = frozenset({REFUSED_IN_200, "html", "garbage"})
-"""What an answer of 2xx may be in which nothing was taken, as far as a reader can tell."""
+"""Faults of a 2xx response that show a reader that the request was not accepted."""
 _REFUSED = (400, 500)
 _ATTEMPTS_MAX = 5
 _NOT_JUDGED = "cannot be judged"
 
 
 def false_acceptance(history: History) -> Iterator[str]:
-    """Yield the requests that a receipt or the audit calls accepted, and the provider did not accept."""
+    """Yield the requests that a receipt or the audit log reports as accepted, and that the provider did not accept."""
     taken: defaultdict[tuple[str, str, str], list[ProviderRequest]] = defaultdict(list)
     accounts, told = history.accounts(), set[tuple[str, ...]]()
     for event in history.events:
@@ -65,7 +65,7 @@ def false_acceptance(history: History) -> Iterator[str]:
 
 
 def false_outcome(history: History) -> Iterator[str]:
-    """Yield the receipts that were closed by what their jobs never were."""
+    """Yield the receipts that were closed with an outcome that their jobs never had."""
     accounts, told = history.accounts(), set[tuple[str, ...]]()
     for event in history.events:
         if not isinstance(event, FileWritten):
@@ -87,10 +87,10 @@ def false_outcome(history: History) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Attempts:
-    """The cancels that we were about to send: what each status said right before one left.
+    """The cancels that were about to be sent, with the status right before each.
 
-    Where a crash leaves a status as it stood then, nobody knows whether the request left. Where it leaves what was
-    written after the answer, the answer is known, whatever else the crash took.
+    If a crash leaves the status from before the request, it is unknown whether the request was sent. If it leaves the
+    status from after the response, the response is known, whatever else was lost.
     """
 
     accounts: Mapping[str, str]
@@ -102,7 +102,7 @@ class _Attempts:
                 self.intents.setdefault(attempt, event.data)
 
     def left_open(self, statuses: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
-        """Yield the jobs of which an attempt is left whose request may or may not have been sent."""
+        """Yield the jobs with an attempt whose request may or may not have been sent."""
         for path, data in statuses.items():
             yield from (attempt[:2] for attempt in self._open(path, data) if self.intents.get(attempt) == data)
 
@@ -114,21 +114,21 @@ class _Attempts:
 
 @dataclass(slots=True)
 class _Cancels:
-    """What the provider knows of our cancels of one job."""
+    """The provider's record of the cancels of one job."""
 
     taken: bool = False
-    """One was taken, rightly or not."""
+    """At least one request was accepted, rightly or not."""
     maybe: bool = False
-    """One may have been: it arrived before the job was over, and was not refused."""
+    """A request may have been accepted: it arrived before the job ended, and was not refused."""
     clearly: bool = False
-    """One was taken, and it is the one that stopped the job or will, if nothing else does."""
+    """A request was accepted, and it ended the job or will do so."""
     posts: int = 0
     is_shown_over: bool = False
-    """A retrieve has shown the job over since the first of them."""
+    """A retrieve has shown the job as ended since the first request."""
 
 
 def false_attribution(history: History) -> Iterator[str]:
-    """Yield the reasons that name somebody as the one who ended a job, or a provider as one who would not."""
+    """Yield the statuses that attribute the end of a job, or the refusal of a cancel, wrongly."""
     cancels: defaultdict[tuple[str, str], _Cancels] = defaultdict(_Cancels)
     overtaken: dict[str, datetime] = {}
     accounts = history.accounts()
@@ -160,7 +160,7 @@ def false_attribution(history: History) -> Iterator[str]:
 
 
 def _take_in(history: History, answer: ProviderRequest, ours: _Cancels, *, is_late: bool) -> None:
-    """Take in a cancel, late where the job ended right before it arrived."""
+    """Record a cancel. It is late if the job ended right before the cancel arrived."""
     ours.posts += 1
     moment = max(answer.at - _MOMENT, history.began_at)
     before = history.truth(answer.account, str(answer.job_id), moment)
@@ -187,7 +187,7 @@ def _objection(reason: str, ours: _Cancels, *, is_sole: bool) -> str | None:
 
 
 def _has_one_name(history: History, account: str, job_id: str) -> bool:
-    """Whether one spec alone ever named the job, and never another one: then its status knows all that we did."""
+    """Return whether only one spec ever named the job, and no other job, so that its status has every request."""
     revisions = [each.revision for each in history.events if isinstance(each, Edited)]
     job_specs = {(each.name, each.account, each.job_id) for revision in revisions for each in revision.job_specs}
     names = {name for name, of, job in job_specs if (of, job) == (account, job_id)}
@@ -195,7 +195,7 @@ def _has_one_name(history: History, account: str, job_id: str) -> bool:
 
 
 def unreported_limit(history: History) -> Iterator[str]:
-    """Yield the limits that could not be judged and of which a pass left nothing said, and those that could."""
+    """Yield the limits that could not be judged and were not reported by a pass, and those reported wrongly."""
     for one_pass, end in pass_records(history):
         if one_pass.is_disrupted:
             continue

@@ -12,13 +12,13 @@ from tests.scenario.oracles.requests import MAY
 from tests.scenario.oracles.undisrupted_spans import Span, clear_spans
 
 SOON = timedelta(seconds=15)
-"""How long a watch may take over a look at all jobs of an account here, and a request after it."""
+"""How long a watch may take to observe all jobs of an account here, and to send a request afterwards."""
 SCANNED = timedelta(seconds=66)
-"""What nobody heard of is found by the next scan."""
+"""The next scan finds a change without a notification."""
 
 
 def late_request(history: History) -> Iterator[str]:
-    """Yield the wanted cancels that did not leave though nothing stood in their way, whatever else went wrong."""
+    """Yield the due cancels that were not sent in time although nothing disturbed them, whatever else went wrong."""
     for (account, job_id), spans in wanted_cancels(history).items():
         clear = clear_spans(history, account, job_id)
         sent = [each.at for each in history.events if _is_cancel(each, account, job_id)]
@@ -32,7 +32,7 @@ def late_request(history: History) -> Iterator[str]:
 
 
 def _known_at(history: History, at: datetime) -> datetime:
-    """Return when what somebody wrote at a moment could be known: at once, or by the next scan."""
+    """Return when a change of the specs at a given time could be known: at once, or at the next scan."""
     drops_changes = any(
         each.at <= at <= each.until
         for each in history.events

@@ -33,7 +33,7 @@ BURST = 10
 PER_SECOND = 5.0
 SKEW = timedelta(minutes=5)
 _TICK = timedelta(milliseconds=1)
-"""Virtual time is counted in microseconds, and sums of them round."""
+"""Virtual time is counted in microseconds, and sums of them are rounded."""
 MAY = {
     "cancel": {"validating_files", "queued", "running", "pausing", "paused"},
     "pause": {"validating_files", "queued", "running"},
@@ -41,16 +41,16 @@ MAY = {
 }
 _CLEAR = {None, *ODDLY_TAKEN}
 _TAKEN = {*_CLEAR, "lost-cancel", "late-cancel", "clocks disagree"}
-"""What a request may have met that was taken all the same: its answer is of 2xx."""
+"""Faults of requests that were accepted nevertheless: the response has a status of 2xx."""
 _WANTS = {"cancel": "cancelled", "pause": "paused", "resume": "running"}
 
 
 def unwanted_change(history: History) -> Iterator[str]:
-    """Yield the requests that no valid document asked for.
+    """Yield the requests that no valid document required.
 
-    It must have asked for it in the revision that the pass is about, and must still have stood there, unchanged, and
-    under Settings that allow it, when the request left. What else changed since the pass began (a Provider document, a
-    second spec for the job) is for the next pass.
+    A document must have required the change in the revision of the pass. When the request is sent, the document must
+    still be unchanged, and the Settings must allow the change. Other changes since the start of the pass (a Provider
+    document, a second spec for the job) apply from the next pass.
     """
     revision: Revision | None = None
     at_begin: Revision | None = None
@@ -72,7 +72,7 @@ def unwanted_change(history: History) -> Iterator[str]:
 
 
 def _objection(history: History, request: ProviderRequest, decided: tuple[Revision, Revision] | None) -> str | None:
-    """Return why a request was wrong: `decided` is what the specs said when its pass began, and when it left."""
+    """Return why a request was wrong. `decided` has the specs at the start of its pass, and when it was sent."""
     then, now = decided or (Revision(job_specs=(), accounts={}), None)
     job_spec = then.wish_for(request.account, str(request.job_id))
     if now is None or job_spec is None:
@@ -95,7 +95,7 @@ def _is_wanted(history: History, job_spec: JobSpec, request: ProviderRequest) ->
 
 
 def is_over_limit(history: History, job_spec: JobSpec, at: datetime) -> bool:
-    """Whether a job is over a limit by the provider's clock, which may be ahead of ours by what is believable."""
+    """Return whether a job exceeds a limit by the provider's clock, which may be ahead within a tolerance."""
     latest = at + SKEW
     if job_spec.not_after is not None and latest > job_spec.not_after:
         return True
@@ -110,8 +110,8 @@ def is_over_limit(history: History, job_spec: JobSpec, at: datetime) -> bool:
 def change_before_observation(history: History) -> Iterator[str]:
     """Yield the requests before which the same pass had not retrieved the job in a phase that allows them.
 
-    A list may lag behind, so no request rests on its rows. Of several passes without an end between them, an account
-    may take longer than one.
+    A list can show an earlier state, so no request may depend on its rows. If several passes overlap, the work of an
+    account may take longer than one of them.
     """
     words: dict[tuple[str, str], str] = {}
     is_ended = False
@@ -137,16 +137,16 @@ def change_before_observation(history: History) -> Iterator[str]:
 
 
 def came_too_late(answer: ProviderRequest) -> bool:
-    """Whether nobody waited for an answer any more."""
+    """Return whether the response arrived after the process had stopped waiting."""
     return answer.ended_at - answer.at > timedelta(seconds=45)
 
 
 def excess_cancels(history: History) -> Iterator[str]:
     """Yield the jobs that were cancelled more often than law 6 allows.
 
-    One, and one more for each answer to a cancel that was ambiguous or a refusal, each cancel that had no effect, each
-    crash, each time that the wish came anew, each time that somebody damaged the status that remembered it, and one if
-    the job ended and ran again.
+    One cancel is allowed, and one more for each of these: an ambiguous response or a refusal, a cancel without effect,
+    a crash, a renewed request in the spec, damage to the status that recorded the cancel, and a job that ended and ran
+    again.
     """
     posts: Counter[tuple[str, str]] = Counter()
     allowed: defaultdict[tuple[str, str], int] = defaultdict(lambda: 1)
@@ -178,7 +178,7 @@ def excess_cancels(history: History) -> Iterator[str]:
 
 
 def rate_limit_exceeded(history: History) -> Iterator[str]:
-    """Yield the requests that came before the provider wanted to hear of us again, and those beyond the rate."""
+    """Yield the requests that were sent before the provider's requested pause ended, and those above the rate limit."""
     served = sorted((each for each in history.events if isinstance(each, ProviderRequest)), key=lambda each: each.at)
     has_rate_limits = any(isinstance(each, Edited) and each.revision.has_rate_limits for each in history.events)
     for process in {(each.account, each.life) for each in served}:
@@ -206,10 +206,9 @@ def _beyond_rate(requests: list[ProviderRequest]) -> Iterator[str]:
 
 
 def early_retry(history: History) -> Iterator[str]:
-    """Yield the requests that came again too soon: ten minutes after one that was taken, five seconds after any other.
+    """Yield the repeats within ten minutes of an accepted request, or within five seconds of any other.
 
-    Where an edit, a crash or a damaged status lies between two, or a job was revived, they are not the same request
-    made again.
+    Two requests with an edit, a crash, a damaged status or a revival of the job between them are not repeats.
     """
     before: dict[tuple[str, str, str], ProviderRequest] = {}
     for event in history.events:
@@ -233,9 +232,9 @@ def _patience(last: ProviderRequest) -> timedelta:
 
 
 def change_limit_exceeded(history: History) -> Iterator[str]:
-    """Yield where more jobs were asked for the first time within an hour than the change limits allow.
+    """Yield the hours with more first requests than the change limits allow.
 
-    Runs under tight change limits are without edits of statuses, for those are where the hour is remembered.
+    Runs with strict change limits do not edit statuses, because the statuses record the changes of the last hour.
     """
     first: dict[tuple[str, str, str], datetime] = {}
     for event in history.events:
@@ -250,7 +249,7 @@ def change_limit_exceeded(history: History) -> Iterator[str]:
 
 
 def change_after_convergence(history: History) -> Iterator[str]:
-    """Yield what was asked for or written after everything should have settled."""
+    """Yield the requests and writes after everything should have settled."""
     is_quiet = False
     for event in history.events:
         match event:

@@ -14,20 +14,20 @@ from tests.scenario.oracles.status_yaml import Tree, is_job, job_of, read
 from tests.scenario.oracles.undisrupted_spans import Span, clear_spans, common, is_good
 
 ROUND = timedelta(seconds=5 * 60 + 20)
-"""A job that goes on is looked at once in five intervals."""
+"""A running job is observed at least once in five intervals."""
 CONFIRMED = timedelta(seconds=60 + 20)
-"""A request that was taken is followed up every minute."""
+"""An accepted request is followed by an observation every minute."""
 PUBLISHED = timedelta(seconds=66 + 20)
-"""Each scan publishes what is not published yet."""
+"""Each scan publishes everything that is not published yet."""
 RECOVERED = timedelta(seconds=5 * 60 + 80)
 TOLD = timedelta(seconds=600)
-"""So long after its last good answer an account is surely told to be away, having been asked in vain twice or more."""
+"""This long after its last successful response, an account must be reported as unobserved."""
 
 Job = tuple[str, str]
 
 
 def outdated_status(history: History) -> Iterator[str]:
-    """Yield the statuses that showed for longer than promised what the job no longer was, with nothing in the way."""
+    """Yield the statuses that were out of date for longer than promised, although nothing disturbed their jobs."""
     wanted = wanted_cancels(history)
     for job, spans in named_spans(history).items():
         clear, cancels = clear_spans(history, *job), wanted.get(job, [])
@@ -53,7 +53,7 @@ def _is_taken_cancel(event: object, job: Job) -> bool:
 
 
 def _versions(history: History, job: Job) -> Iterator[tuple[Span, str]]:
-    """Yield what the status of a job showed, and for how long."""
+    """Yield each version of a job's status, and how long it was current."""
     lines: dict[str, str] = {}
     found: list[tuple[datetime, str]] = []
     for event in history.events:
@@ -77,7 +77,7 @@ def _is_of(tree: Tree, job: Job, lines: dict[str, str]) -> bool:
 
 
 def _truths(history: History, job: Job, span: Span) -> Iterator[tuple[Span, str]]:
-    """Yield what the job was in each part of a time, as a reader of its service's answers would call it."""
+    """Yield the true phase of the job in each part of a time, as its service shows it."""
     revision = next(each.revision for each in history.events if isinstance(each, Edited))
     hides = revision.service(job[0]).front.hides
     moments = sorted({span.since, span.until, *(at for at in _changes(history, job) if span.since < at < span.until)})
@@ -97,7 +97,7 @@ def _changes(history: History, job: Job) -> Iterator[datetime]:
 
 
 def unpublished_status(history: History) -> Iterator[str]:
-    """Yield the statuses that stood on the disk and not where they are published, for longer than promised."""
+    """Yield the statuses that were on the disk and not published for longer than promised."""
     pushes = [each for each in history.events if isinstance(each, Published)]
     if not pushes:
         return
@@ -115,9 +115,9 @@ def unpublished_status(history: History) -> Iterator[str]:
 
 
 def wrong_account_status(history: History) -> Iterator[str]:
-    """Yield where an account was said to be away and was not, or was not said to be though it had long been.
+    """Yield the accounts that were reported as unobserved and were not, or had been for long without a report.
 
-    A status may be about single jobs, which it names; then these are what nothing must stand in the way of.
+    A status may be about single jobs, which it names. Then nothing may disturb these jobs.
     """
     for account in history.worlds:
         said = list(_said_away(history, account))
@@ -134,7 +134,7 @@ def wrong_account_status(history: History) -> Iterator[str]:
 
 
 def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str, ...]]]:
-    """Yield when a status says so, which a crash may take from the disk, and of which jobs; of none: of all."""
+    """Yield when a status reports this, which a crash may remove, and for which jobs. No jobs means all of them."""
     since: datetime | None = None
     job_ids: tuple[str, ...] = ()
     path = f"_providers/{account}.yaml"
@@ -154,7 +154,7 @@ def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str
 
 
 def _silences(history: History, account: str) -> Iterator[Span]:
-    """Yield the times in which one process asked an account in vain for long, whatever it asked."""
+    """Yield the times in which all requests of one process to an account failed for long."""
     since: datetime | None = None
     asked = 0
     for event in history.events:

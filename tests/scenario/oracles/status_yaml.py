@@ -18,7 +18,7 @@ UNFINISHED = frozenset({"validating_files", "queued", "running", "pausing", "pau
 
 @lru_cache(maxsize=4096)
 def read(data: bytes) -> Tree | None:
-    """Return a status file as a tree; None for what is none, or was cut off or changed since it was written."""
+    """Return a status file as a tree, or None if it is no status, or was truncated or edited."""
     body, _, told = data.rpartition(b"digest: sha256:")
     if told.strip().decode(errors="replace") != hashlib.sha256(body).hexdigest():
         return None
@@ -31,7 +31,7 @@ def read(data: bytes) -> Tree | None:
 
 
 def is_job(path: str) -> bool:
-    """Whether a path of the status tree is a job's."""
+    """Return whether a path of the status tree is that of a job's status."""
     return not path.startswith("_providers/")
 
 
@@ -42,7 +42,7 @@ def ready(tree: Tree) -> Tree:
 
 
 def standing(tree: Tree) -> str:
-    """Return in one word how a job stands: Ready, Reconciling, Stalled or Suspended."""
+    """Return the state of a job as one word: Ready, Reconciling, Stalled or Suspended."""
     types = {each["type"] for each in tree["status"]["conditions"] if each["status"] == "True"}
     if ready(tree)["reason"] == "Suspended":
         return "Suspended"
@@ -50,6 +50,6 @@ def standing(tree: Tree) -> str:
 
 
 def job_of(tree: Tree) -> tuple[str, str] | None:
-    """Return the account line and the id that a status speaks of."""
+    """Return the account's text and the job ID in a status."""
     job = tree["status"]["job"]
     return (job["account"], job["id"]) if job else None

@@ -29,7 +29,7 @@ from tests.scenario.provider import KEY
 from tests.scenario.repository import JobSpec, Revision
 
 RECEIPTS_MAX = 5
-"""A status with more forgets the oldest."""
+"""The maximum number of receipts in a status. The oldest one is dropped."""
 
 
 def malformed_status(history: History) -> Iterator[str]:
@@ -42,9 +42,9 @@ def malformed_status(history: History) -> Iterator[str]:
 
 
 def unobserved_phase(history: History) -> Iterator[str]:
-    """Yield the statuses that show a phase which no answer of this pass, and no earlier status, has shown.
+    """Yield the statuses with a phase that no response of this pass, and no earlier status, has shown.
 
-    After a crash any earlier status may be the one that is left, and an intent that nothing came of is taken back.
+    After a crash, any earlier status may remain. An intent whose request was not sent is removed again.
     """
     ever: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     known: dict[tuple[str, str], set[str]] = {}
@@ -74,7 +74,7 @@ def unobserved_phase(history: History) -> Iterator[str]:
 
 
 def false_end(history: History) -> Iterator[str]:
-    """Yield the statuses that call a job over which truly was not."""
+    """Yield the statuses that report an unfinished job as ended."""
     accounts = history.accounts()
     for event in history.events:
         if not (isinstance(event, FileWritten) and is_job(event.path) and (tree := read(event.data))):
@@ -89,11 +89,11 @@ def false_end(history: History) -> Iterator[str]:
 
 
 def false_ready(history: History) -> Iterator[str]:
-    """Yield the wanted cancels that a pass left as Ready while the job was not over.
+    """Yield the requested cancels that a pass reported as Ready before the job had ended.
 
-    A spec that changed while the pass was under way, or that could not be read, is for the next pass to tell, and a
-    disk that is full keeps what stood there before. A job of which the provider took our cancel and then said twice, a
-    minute apart, that there is none may be called gone, whatever key it was that showed none.
+    A spec that changed during the pass, or that could not be read, applies from the next pass. A full disk keeps the
+    earlier status. A job may be reported gone if the provider accepted its cancel and then reported it absent twice, a
+    minute apart, even with a wrong key.
     """
     at_begin: Revision | None = None
     revision: Revision | None = None
@@ -117,12 +117,12 @@ def false_ready(history: History) -> Iterator[str]:
 
 
 def path_of(job_spec: JobSpec) -> str:
-    """Return where the status of a document stands."""
+    """Return the path of a document's status."""
     return str(PurePosixPath(job_spec.file).parent / f"{job_spec.name}.yaml")
 
 
 def status_of(job_spec: JobSpec, statuses: Mapping[str, bytes]) -> Tree | None:
-    """Return a document's status. Documents of one name have one, in the folder of any of them."""
+    """Return a document's status. Documents with the same name share one, in the folder of any of them."""
     here = read(statuses.get(path_of(job_spec), b""))
     if here is not None:
         return here
@@ -136,7 +136,7 @@ def _is_said_ready(event: PassEnded, job_spec: JobSpec) -> bool:
 
 
 def missing_status(history: History) -> Iterator[str]:
-    """Yield the specs without a readable status after a pass that nothing kept from writing one."""
+    """Yield the specs without a readable status after a pass that could write one."""
     at_begin: Revision | None = None
     revision: Revision | None = None
     is_disrupted = False
@@ -156,7 +156,7 @@ def missing_status(history: History) -> Iterator[str]:
 
 
 def unrecorded_request(history: History) -> Iterator[str]:
-    """Yield the requests that a crash made us forget: their receipts must be on the disk before they are sent."""
+    """Yield the requests that a crash lost. Their receipts must be durable before they are sent."""
     sent: dict[tuple[str, str], ChangeSent] = {}
     for event in history.events:
         match event:
@@ -180,7 +180,7 @@ def _receipts(tree: Tree) -> list[Tree]:
 
 
 def lost_receipt(history: History) -> Iterator[str]:
-    """Yield the receipts that a status lost from one pass to the next, though nobody damaged it and nothing crashed."""
+    """Yield the receipts that a status lost from one pass to the next, without damage or a crash."""
     before: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for event in history.events:
         match event:
@@ -201,10 +201,10 @@ def lost_receipt(history: History) -> Iterator[str]:
 
 
 def wrongly_pruned(history: History) -> Iterator[str]:
-    """Yield the statuses that were removed by a pass that could not read a file, so that nobody knew what it held.
+    """Yield the statuses that a pass removed although an unreadable file may have contained their specs.
 
-    One whose name or job a readable spec of another place claims has not gone, but moved; and of two of one name, which
-    a crash may leave, the older goes.
+    A status may be removed if a readable spec elsewhere has its name or job, because the spec was moved. Of two
+    statuses with the same name, which a crash may leave, the older one is removed.
     """
     revision: Revision | None = None
     at_begin: Revision | None = None
@@ -234,7 +234,7 @@ def wrongly_pruned(history: History) -> Iterator[str]:
 
 
 def leaked_secret(history: History) -> Iterator[str]:
-    """Yield where the secret stands."""
+    """Yield each place that contains the secret."""
     for event in history.events:
         match event:
             case FileWritten(path=path, data=data) if KEY.encode() in data:
@@ -244,7 +244,7 @@ def leaked_secret(history: History) -> Iterator[str]:
 
 
 def internal_error(history: History) -> Iterator[str]:
-    """Yield the errors of our own that are no disk's and no remote's."""
+    """Yield the internal errors that neither the disk nor the remote caused."""
     for event in history.events:
         if isinstance(event, PassEnded | Reported):
             yield from (
@@ -262,5 +262,5 @@ _DISKS_WORDS = (
 
 
 def stand(tree: Tree) -> tuple[str, str]:
-    """Return a status's phase and how its job stands: what two runs must agree on."""
+    """Return the phase and the state of a status, on which two runs must agree."""
     return tree["status"]["phase"], standing(tree)

@@ -17,13 +17,13 @@ from tests.scenario.history import ABSENT, Crashed, History, ProviderRequest, St
 
 BACKOFF_MAX = timedelta(seconds=900)
 INTERVAL = timedelta(seconds=75)
-"""After a failure that will not pass by itself the next look is an interval away."""
+"""After a permanent failure, the next observation is an interval later."""
 _MEMORY = timedelta(minutes=40)
-"""So long a bad answer may still add to the wait after the next one."""
+"""For this time, a failed response still extends the wait after the next one."""
 _UNSENT = 3
-"""So many looks may have failed besides, of which no request left because the circuit was open."""
+"""This many more observations may have failed without a request, because the circuit was open."""
 _NO_EXCUSE = {None, "clocks disagree", "no-date", "absurd-times", "lost-cancel", "late-cancel"}
-"""What an answer may have met that told all the same what the provider made of the question."""
+"""Faults of responses that still show the provider's decision."""
 _QUICK = timedelta(seconds=1)
 
 
@@ -36,16 +36,16 @@ class Span:
 
     @property
     def length(self) -> timedelta:
-        """How long it is; negative for none at all."""
+        """The length of the span. A negative length means an empty span."""
         return self.until - self.since
 
     def within(self, other: Span) -> Span:
-        """Return what both have in common."""
+        """Return the intersection of both."""
         return Span(max(self.since, other.since), min(self.until, other.until))
 
 
 def clear_spans(history: History, account: str, job_id: str | None = None) -> list[Span]:
-    """Return the times in which nothing stands in the way of one job, or of a whole account."""
+    """Return the times in which nothing disturbs one job, or a whole account."""
     end = history.events[-1].at
     blocked = [
         *_not_running(history),
@@ -94,7 +94,7 @@ def _disrupted(history: History, account: str, job_id: str | None) -> Iterator[S
 
 
 def _badly_answered(history: History, account: str, job_id: str | None) -> Iterator[Span]:
-    """Yield the time from each bad answer until the job, or its account, is surely looked at again."""
+    """Yield the time from each failed response until the job, or its account, must have been observed again."""
     bad: list[datetime] = []
     for event in history.events:
         if isinstance(event, ProviderRequest) and event.account == account and not is_good(event):
@@ -106,7 +106,7 @@ def _badly_answered(history: History, account: str, job_id: str | None) -> Itera
 
 
 def _is_of_one_job(history: History, answer: ProviderRequest) -> bool:
-    """Whether only requests for this one job met that trouble."""
+    """Return whether a fault affected only requests for this job."""
     return any(
         isinstance(each, Disruption)
         and (each.account, each.job_id) == (answer.account, answer.job_id)
@@ -117,7 +117,7 @@ def _is_of_one_job(history: History, answer: ProviderRequest) -> bool:
 
 
 def is_good(answer: ProviderRequest) -> bool:
-    """Whether an answer came soon, whole and true."""
+    """Return whether a response was fast, complete and true."""
     if answer.verb == "list" and answer.fault == "stale-read":
         return True  # it lags, and what rests on it is asked for by its id
     if answer.fault not in _NO_EXCUSE or answer.ended_at - answer.at > _QUICK:

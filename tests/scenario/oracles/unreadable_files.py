@@ -11,7 +11,7 @@ _ROOT = "specs/status"
 
 
 def unread_overwritten(history: History) -> Iterator[str]:
-    """Yield the statuses that were written in a pass to which the disk refused them, or the directory they are in."""
+    """Yield the statuses that were written in a pass that could not read them or their directory."""
     for one_pass, _ in pass_records(history):
         refused: set[str] = set()
         for event in one_pass.events:
