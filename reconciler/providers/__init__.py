@@ -18,12 +18,15 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "anthropic": "reconciler.providers.anthropic:ANTHROPIC",
         "azure-openai": "reconciler.providers.azure_openai:AZURE_OPENAI",
         "bedrock": "reconciler.providers.bedrock:BEDROCK",
+        "gemini": "reconciler.providers.gemini:GEMINI",
         "litellm": "reconciler.providers.litellm:LITELLM",
         "litellm-passthrough": "reconciler.providers.litellm:LITELLM_PASSTHROUGH",
+        "mistral": "reconciler.providers.mistral:MISTRAL",
         "nebius": "reconciler.providers.openai:NEBIUS",
         "openai": "reconciler.providers.openai:OPENAI",
         "sagemaker": "reconciler.providers.sagemaker:SAGEMAKER",
         "sandbox": "reconciler.providers.sandbox:SANDBOX",
+        "together": "reconciler.providers.together:TOGETHER",
         "vertex-ai": "reconciler.providers.vertex_ai:VERTEX_AI",
     }
 )

@@ -49,6 +49,8 @@ from reconciler.plugin.answers import (
 )
 from reconciler.providers._no_options import NoOptions
 
+NextCursor = Callable[[Mapping[str, Any], tuple[ObservedJob, ...], int, str | None], str | None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchApi:
@@ -59,20 +61,25 @@ class BatchApi:
         rows: the key of the rows in a list.
         headers: returns the headers for a key.
         window: returns the query of a page, by its size and its cursor.
-        next_cursor: returns the cursor of the next page, from a page, its jobs, and the cursor of that page.
+        next_cursor: returns the cursor of the next page, from a page, its jobs, and the size and cursor of that page.
+            With None, the service has no pages: each response contains the whole list, which is divided here.
         job: returns the batch in a row or in a response. The time is the provider's clock.
         is_missing: returns whether an error response is about a batch that does not exist.
         cancel: what follows the path of a batch in the path of its cancel.
+        may_omit_rows: whether an empty list lacks the key of its rows.
+        is_denied: returns whether an error response means that the key is not valid, whatever its status.
     """
 
     path: str
     rows: str
     headers: Callable[[str], Mapping[str, str]]
     window: Callable[[int, str | None], Mapping[str, str]]
-    next_cursor: Callable[[Mapping[str, Any], tuple[ObservedJob, ...], str | None], str | None]
+    next_cursor: NextCursor | None
     job: Callable[[Mapping[str, Any], datetime | None], ObservedJob]
     is_missing: Callable[[Mapping[str, Any], JobRef], bool]
     cancel: str = "/cancel"
+    may_omit_rows: bool = False
+    is_denied: Callable[[Mapping[str, Any]], bool] = lambda _: False
 
 
 class RestBatches:
@@ -85,18 +92,24 @@ class RestBatches:
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
         """Return one page."""
-        response = await self._send("GET", "", self._api.window(query.page_size, cursor))
-        _raise_unless_ok(response)
-        body = _page_of(response, self._api.rows)
-        jobs, garbled = jobs_of(body, self._api.rows, lambda row: self._api.job(row, response.at))
-        return JobPage(jobs, self._api.next_cursor(body, jobs, cursor), garbled)
+        api = self._api
+        response = await self._send("GET", "", api.window(query.page_size, cursor))
+        self._raise_unless_ok(response)
+        body = _page_of(response, api)
+        following = None
+        if api.next_cursor is None:
+            body, following = _part_of(body, api.rows, query.page_size, cursor)
+        jobs, garbled = jobs_of(body, api.rows, lambda row: api.job(row, response.at))
+        if api.next_cursor is not None:
+            following = api.next_cursor(body, jobs, query.page_size, cursor)
+        return JobPage(jobs, following, garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the batch; None only if the provider itself reports that there is no such batch."""
         response = await self._send("GET", _path(ref))
         if self._is_missing(response, ref):
             return None
-        _raise_unless_ok(response)
+        self._raise_unless_ok(response)
         return require_same_job(self._api.job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
@@ -108,7 +121,7 @@ class RestBatches:
         if self._is_missing(response, ref):
             raise unknown_job(_error_text(response))
         try:
-            _raise_unless_ok(response)
+            self._raise_unless_ok(response)
             job = self._job_in(response, ref)
             if job is None:
                 return acceptance(response)
@@ -124,12 +137,33 @@ class RestBatches:
             return None
 
     def _is_missing(self, response: Response, ref: JobRef) -> bool:
-        if response.status != HTTPStatus.NOT_FOUND:
-            return False
+        is_not_found = response.status == HTTPStatus.NOT_FOUND
+        return is_not_found and self._says(response, lambda body: self._api.is_missing(body, ref))
+
+    def _says(self, response: Response, check: Callable[[Mapping[str, Any]], bool]) -> bool:
+        """Return whether the body of a response passes a check. A body that is not a JSON object does not."""
         try:
-            return self._api.is_missing(json_object(response), ref)
+            return check(json_object(response))
         except PermanentError:
             return False
+
+    def _raise_unless_ok(self, response: Response) -> None:
+        """Raise the corresponding provider error if the status of the response is 400 or more."""
+        if response.status < HTTPStatus.BAD_REQUEST:
+            return
+        details = _error_text(response)
+        if self._says(response, self._api.is_denied):
+            msg = f"the provider refused the key ({details})"
+            raise PermanentError(msg, kind=Kind.DENIED)
+        if response.status == HTTPStatus.NOT_FOUND:
+            msg = f"this response is not from the expected API ({details}): check the base URL"
+            raise PermanentError(msg, kind=Kind.INVALID)
+        error = failure(response, f"the provider refused the request ({details})")
+        if isinstance(error, TransientError):
+            # The provider's text is left out: it contains request ids, so each failure of one outage would be logged
+            # as a new one.
+            error = failure(response, f"the provider responded with HTTP {response.status}")
+        raise error
 
     async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
         token = await self._credentials.token()
@@ -141,31 +175,26 @@ def _path(ref: JobRef) -> str:
     return f"/{quote(ref.id, safe='')}"
 
 
-def _page_of(response: Response, rows: str) -> Mapping[str, Any]:
+def _page_of(response: Response, api: BatchApi) -> Mapping[str, Any]:
     """Return a page as an object. A service that has no pages returns only the rows, as an array."""
     body = response.json()
-    return {rows: body} if isinstance(body, list) else json_object(response)
+    if isinstance(body, list):
+        return {api.rows: body}
+    return {api.rows: [], **json_object(response)} if api.may_omit_rows else json_object(response)
+
+
+def _part_of(body: Mapping[str, Any], rows: str, size: int, cursor: str | None) -> tuple[Mapping[str, Any], str | None]:
+    """Return a part of a whole list as a page, and the cursor of the next one: the number of rows before it."""
+    whole, start = body.get(rows), int(cursor or 0)
+    if not isinstance(whole, list):
+        return body, None
+    stop = start + size
+    return {rows: whole[start:stop]}, str(stop) if stop < len(whole) else None
 
 
 def _error_text(response: Response) -> str:
     message = gateway_message(response)
     return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
-
-
-def _raise_unless_ok(response: Response) -> None:
-    """Raise the corresponding provider error if the status of the response is 400 or more."""
-    if response.status < HTTPStatus.BAD_REQUEST:
-        return
-    details = _error_text(response)
-    if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"this response is not from the expected API ({details}): check the base URL"
-        raise PermanentError(msg, kind=Kind.INVALID)
-    error = failure(response, f"the provider refused the request ({details})")
-    if isinstance(error, TransientError):
-        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
-        # a new one.
-        error = failure(response, f"the provider responded with HTTP {response.status}")
-    raise error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ def _window(size: int, cursor: str | None) -> Mapping[str, str]:
     return {"limit": str(size)} | ({} if cursor is None else {"after_id": cursor})
 
 
-def _next_cursor(body: Mapping[str, Any], jobs: tuple[ObservedJob, ...], cursor: str | None) -> str | None:
+def _next_cursor(body: Mapping[str, Any], jobs: tuple[ObservedJob, ...], _size: int, cursor: str | None) -> str | None:
     if body.get("has_more") is not True:
         return None
     # Without a last id, the same cursor is returned again, so that the list does not seem complete.

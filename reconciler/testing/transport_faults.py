@@ -135,14 +135,20 @@ def _huge(response: HttpResponse) -> HttpResponse:
 
 
 def _pointing_elsewhere(body: Any) -> Any:
+    if isinstance(body, list):  # a list without pages
+        return body
     return {**body, "next": OTHER_HOST_URL, "nextLink": OTHER_HOST_URL, "next_page_url": OTHER_HOST_URL}
 
 
 def _without_rows(body: Any) -> Any:
+    if isinstance(body, list):
+        return []
     return {key: [] if isinstance(value, list) else value for key, value in body.items()}
 
 
 def _with_a_garbled_row(body: Any) -> Any:
+    if isinstance(body, list):
+        return ["nonsense", *body[1:]]
     rows = {key: value for key, value in body.items() if isinstance(value, list) and value}
     return {**body, **{key: ["nonsense", *value[1:]] for key, value in rows.items()}}
 

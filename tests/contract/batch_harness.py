@@ -17,7 +17,7 @@ from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import BatchWorld
 from reconciler.testing import Fault, FaultInjector, account_at, opened
 from reconciler.testing.harness_server import NOW
-from tests.contract.dialects import anthropic, azure, bedrock, litellm, openai, vertex
+from tests.contract.dialects import anthropic, azure, bedrock, gemini, litellm, mistral, openai, together, vertex
 from tests.contract.dialects.translating_app import TranslatingApp
 from tests.contract.harnesses import RULES, Served
 
@@ -45,6 +45,8 @@ class BatchService:
     id_of: Callable[[Phase], str] = _as_in_the_sandbox
     """The id that the service gives to the sandbox's batch in a phase."""
     access_key: str = ""
+    cannot: frozenset[Fault] = frozenset()
+    """The faults that it cannot have."""
 
 
 def batch_world(service: BatchService) -> BatchWorld:
@@ -86,6 +88,8 @@ class BatchHarness:
 
     def break_with(self, fault: Fault) -> None:
         """Add a rule to the world, or spoil the way to it."""
+        if fault in self._service.cannot:
+            raise NotImplementedError(fault)
         self.is_impatient = fault is Fault.SILENCE
         if fault in RULES:
             self._world.faults.add(FAULTS.validate_python([RULES[fault]]))
@@ -143,4 +147,25 @@ VERTEX_AI = BatchService(
     options={"project": vertex.PROJECT, "location": vertex.LOCATION},
     lacks=NO_VALIDATION,
     id_of=vertex.batch_number,
+)
+MISTRAL = BatchService(
+    type="mistral",
+    front=mistral.Mistral,
+    lacks=NO_VALIDATION,
+    id_of=mistral.batch_uuid,
+    cannot=frozenset({Fault.ENDLESS_LIST}),  # its pages have numbers, so that a list ends
+)
+TOGETHER = BatchService(
+    type="together",
+    front=together.Together,
+    lacks=NO_QUEUE,
+    world={"cancelTakes": "0s"},
+    cannot=frozenset({Fault.ENDLESS_LIST, Fault.EMPTY_PAGE}),  # it has no pages
+)
+GEMINI = BatchService(
+    type="gemini",
+    front=gemini.Gemini,
+    lacks=NO_VALIDATION,
+    world={"cancelTakes": "0s"},
+    id_of=gemini.batch_name,
 )

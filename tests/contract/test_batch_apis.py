@@ -5,7 +5,7 @@ import pytest
 from reconciler.model.job import JobCounts, JobError, ObservedJob, Phase
 from reconciler.providers._vertex_batches import BATCHES
 from reconciler.testing import ProviderContract
-from tests.contract.batch_harness import ANTHROPIC, VERTEX_AI, BatchHarness
+from tests.contract.batch_harness import ANTHROPIC, GEMINI, MISTRAL, TOGETHER, VERTEX_AI, BatchHarness
 from tests.contract.harnesses import Served
 
 
@@ -25,6 +25,33 @@ class TestVertexBatches(ProviderContract):
     def stage(self, served: Served) -> BatchHarness:
         """Return fresh batches behind the server."""
         return BatchHarness(served, VERTEX_AI)
+
+
+class TestGemini(ProviderContract):
+    """`gemini` keeps the contract over a real socket."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> BatchHarness:
+        """Return fresh batches behind the server."""
+        return BatchHarness(served, GEMINI)
+
+
+class TestMistral(ProviderContract):
+    """`mistral` keeps the contract over a real socket."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> BatchHarness:
+        """Return fresh batches behind the server."""
+        return BatchHarness(served, MISTRAL)
+
+
+class TestTogether(ProviderContract):
+    """`together` keeps the contract over a real socket."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> BatchHarness:
+        """Return fresh batches behind the server."""
+        return BatchHarness(served, TOGETHER)
 
 
 def a_prediction(**fields: object) -> ObservedJob:

@@ -1,0 +1,121 @@
+"""The batches of the Gemini API, with a key. Those of Vertex AI belong to the type `vertex-ai`.
+
+- A batch is an operation, whose `metadata` contains the state, the times and the counts. The counts are numbers in
+  texts.
+- There is no word for a batch that is being cancelled, so an accepted cancel is repeated only after half an hour.
+- A batch that is not done within 48 hours is expired, which is a failure here, and has no results.
+
+Sources: google-genai 3.6.1 `batches.py`, `types.py`; litellm 1.110.2 `llms/gemini/batches/transformation.py` for the
+counts. Not confirmed against the service: the errors for a missing batch and for a cancel of one that has ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
+from reconciler.plugin.answers import cursor as token_of
+from reconciler.plugin.answers import field, instant, name_of, text, word
+from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
+
+EXPIRED = "BATCH_STATE_EXPIRED"
+STATES: Mapping[str, Phase] = {
+    "BATCH_STATE_PENDING": Phase.QUEUED,
+    "BATCH_STATE_RUNNING": Phase.RUNNING,
+    "BATCH_STATE_SUCCEEDED": Phase.SUCCEEDED,
+    "BATCH_STATE_FAILED": Phase.FAILED,
+    "BATCH_STATE_CANCELLED": Phase.CANCELLED,
+    EXPIRED: Phase.FAILED,
+}
+_PREFIX = "batches/"
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_WRONG_KEY = "API key not valid"
+
+
+def _headers(token: str) -> Mapping[str, str]:
+    return {"x-goog-api-key": token} if token else {}
+
+
+def _window(size: int, cursor: str | None) -> Mapping[str, str]:
+    return {"pageSize": str(size)} | ({} if cursor is None else {"pageToken": cursor})
+
+
+def _bare_id(job_id: str) -> str:
+    return job_id.removeprefix(_PREFIX)
+
+
+def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+    metadata = row.get("metadata")
+    facts: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
+    state = word(facts.get("state"))
+    return ObservedJob(
+        id=_bare_id(name_of(row, "name")),
+        phase=STATES.get(state, Phase.UNKNOWN),
+        provider_status=state,
+        model=field(facts, "model", text),
+        created_at=field(facts, "createTime", instant),
+        finished_at=field(facts, "endTime", instant),
+        counts=field(facts, "batchStats", _counts),
+        error=_error(state, row.get("error")),
+        as_of=at,
+    )
+
+
+def _counts(value: Any) -> JobCounts | None:
+    if not isinstance(value, dict):
+        return None
+    keys = ("requestCount", "successfulRequestCount", "failedRequestCount")
+    return JobCounts(*(_number(value.get(key)) for key in keys))
+
+
+def _number(value: Any) -> int | None:
+    return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
+
+
+def _error(state: str, value: Any) -> JobError | None:
+    if state == EXPIRED:
+        return JobError(code="expired", message="expired: not completed within 48 hours, and without results")
+    if not isinstance(value, dict) or STATES.get(state) is not Phase.FAILED:
+        return None
+    return JobError(code=word(value.get("code")), message=text(value.get("message")))
+
+
+def _error_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    error = body.get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
+    error = _error_of(body)
+    message = str(error.get("message"))
+    return error.get("status") == "NOT_FOUND" and (ref.id in message or "batch" in message.lower())
+
+
+def _is_denied(body: Mapping[str, Any]) -> bool:
+    return str(_error_of(body).get("message")).startswith(_WRONG_KEY)
+
+
+GEMINI: ProviderType = BatchOnlyService(
+    name="gemini",
+    key_variable="GEMINI_API_KEY",
+    url_variables=("GOOGLE_GEMINI_BASE_URL",),
+    address="https://generativelanguage.googleapis.com",
+    id_pattern=r"(batches/)?[A-Za-z0-9_-]{1,128}",
+    bare_id=_bare_id,
+    api=BatchApi(
+        path="/v1/batches",
+        rows="operations",
+        headers=_headers,
+        window=_window,
+        next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("nextPageToken")),
+        job=_job,
+        is_missing=_is_missing,
+        cancel=":cancel",
+        may_omit_rows=True,
+        is_denied=_is_denied,
+    ),
+    capabilities=Capabilities(has_whole_rows=True, page_size_max=100, cancel_takes=timedelta(minutes=30)),
+)

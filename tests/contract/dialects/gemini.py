@@ -1,0 +1,94 @@
+"""The Gemini API's batches over the sandbox, in the words of google-genai 3.6.1 `batches.py`.
+
+What the service says about a missing batch, and to a cancel of one that has ended, is not confirmed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from reconciler.model.job import Phase
+from tests.contract.dialects.batch_api import ForeignBatches, ended_at, rfc3339
+from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
+from tests.contract.dialects.vertex import envelope
+
+_URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
+_STATES = {
+    "validating": "BATCH_STATE_PENDING",
+    "in_progress": "BATCH_STATE_RUNNING",
+    "cancelling": "BATCH_STATE_RUNNING",
+    "completed": "BATCH_STATE_SUCCEEDED",
+    "failed": "BATCH_STATE_FAILED",
+    "expired": "BATCH_STATE_EXPIRED",
+    "cancelled": "BATCH_STATE_CANCELLED",
+}
+_WORDS = {
+    Why.WRONG_KEY: "INVALID_ARGUMENT",
+    Why.FORBIDDEN: "PERMISSION_DENIED",
+    Why.THROTTLED: "RESOURCE_EXHAUSTED",
+    Why.BROKEN: "INTERNAL",
+    Why.NO_SUCH_JOB: "NOT_FOUND",
+    Why.REFUSED: "FAILED_PRECONDITION",
+}
+_WRONG_KEY = "API key not valid. Please pass a valid API key."
+
+
+def batch_name(phase: Phase) -> str:
+    """Return the id of the sandbox's batch in a phase."""
+    return f"b{phase}".replace("_", "-")
+
+
+class Gemini(ForeignBatches):
+    """Google's words, with a key. A wrong key is answered with a 400."""
+
+    taken: ClassVar[Json | None] = {}
+
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+        """Read a URL such as `/v1/batches/b1:cancel`."""
+        match = _URL.fullmatch(request.scope["path"])
+        if match is None or (request.method == "POST") is not bool(match["verb"]):
+            return JSONResponse({"detail": "Not Found"}, 404)
+        query, job = request.query_params, match["job"]
+        inner = next((f"batch_{phase}" for phase in Phase if batch_name(phase) == job), "batch_unknown")
+        is_known_key = request.headers.get("x-goog-api-key") == self._secret
+        return SandboxRequest(
+            (f"/{inner}" if job else "") + ("/cancel" if match["verb"] else ""),
+            query=listing(query.get("pageToken"), int(query.get("pageSize", "100"))),
+            refusal=None if is_known_key else JSONResponse(envelope(400, "INVALID_ARGUMENT", _WRONG_KEY), 400),
+        )
+
+    def job(self, row: Json) -> Json:
+        """Return an operation, whose unset fields are left out."""
+        counts = row["request_counts"]
+        metadata: Json = {
+            "state": _STATES.get(row["status"], row["status"]),
+            "model": "models/gemini-2.5-flash",
+            "createTime": rfc3339(row["created_at"]),
+            "batchStats": {
+                "requestCount": str(counts["total"]),
+                "successfulRequestCount": str(counts["completed"]),
+                "failedRequestCount": str(counts["failed"]),
+            },
+        }
+        body: Json = {"name": f"batches/{batch_name(Phase(row['id'].removeprefix('batch_')))}", "metadata": metadata}
+        if ended_at(row) is not None:
+            metadata["endTime"] = rfc3339(ended_at(row))
+            body["done"] = True
+        if row["status"] == "failed":
+            body["error"] = {"code": 3, "message": "bad line"}
+        return body
+
+    def page(self, rows: list[Json], token: str | None) -> Json:
+        """Return a page; an empty list and an empty token are left out."""
+        return ({"operations": rows} if rows else {}) | ({"nextPageToken": token} if token else {})
+
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
+        """Return Google's envelope."""
+        if why is Why.WRONG_KEY:
+            return ServiceResponse(400, envelope(400, _WORDS[why], f"{_WRONG_KEY} {said}"))
+        message = f"Batch not found: {said}" if why is Why.NO_SUCH_JOB else said
+        return ServiceResponse(status, envelope(status, _WORDS[why], message))

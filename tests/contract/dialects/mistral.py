@@ -1,0 +1,93 @@
+"""Mistral's batch jobs over the sandbox, in the words of its SDK 3.7.0 `client/models/batchjob.py`.
+
+What the service says about a missing job, and to a cancel of one that has ended, is not confirmed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from reconciler.model.job import Phase
+from tests.contract.dialects.batch_api import ForeignBatches, ended_at
+from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, is_row
+
+_URL = re.compile(r"/v1/batch/jobs(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
+_STATUSES = {
+    "validating": "QUEUED",
+    "in_progress": "RUNNING",
+    "cancelling": "CANCELLATION_REQUESTED",
+    "completed": "SUCCESS",
+    "failed": "FAILED",
+    "expired": "TIMEOUT_EXCEEDED",
+    "cancelled": "CANCELLED",
+}
+
+
+def batch_uuid(phase: Phase) -> str:
+    """Return the id of the sandbox's batch in a phase."""
+    return f"00000000-0000-4000-8000-{list(Phase).index(phase):012}"
+
+
+class Mistral(ForeignBatches):
+    """Mistral's words; its pages have numbers."""
+
+    def __init__(self, api: ASGIApp, secret: str) -> None:
+        super().__init__(api, secret)
+        self._page, self._size = 0, 100
+
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+        """Read a URL such as `/v1/batch/jobs/UUID/cancel`."""
+        match = _URL.fullmatch(request.url.path)
+        if match is None or (request.method == "POST") is not bool(match["verb"]):
+            return JSONResponse({"detail": "Not Found"}, 404)
+        self._page, self._size = (
+            int(request.query_params.get("page", "0")),
+            int(request.query_params.get("page_size", "100")),
+        )
+        job = match["job"]
+        inner = next((f"batch_{phase}" for phase in Phase if batch_uuid(phase) == job), "batch_unknown")
+        is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
+        return SandboxRequest(
+            (f"/{inner}" if job else "") + (match["verb"] or ""),
+            query={"limit": "100"},
+            refusal=None if is_known_key else JSONResponse({"detail": "Unauthorized"}, 401),
+        )
+
+    def job(self, row: Json) -> Json:
+        """Return a batch job."""
+        counts = row["request_counts"]
+        return {
+            "id": batch_uuid(Phase(row["id"].removeprefix("batch_"))),
+            "object": "batch",
+            "status": _STATUSES.get(row["status"], row["status"]),
+            "model": "mistral-small-latest",
+            "created_at": row["created_at"],
+            "started_at": row["in_progress_at"],
+            "completed_at": ended_at(row),
+            "total_requests": counts["total"],
+            "completed_requests": counts["completed"] + counts["failed"],
+            "succeeded_requests": counts["completed"],
+            "failed_requests": counts["failed"],
+            "output_file": row["output_file_id"],
+            "errors": [{"message": "bad line", "count": 1}] if row["status"] == "failed" else [],
+        }
+
+    def page(self, rows: list[Json], token: str | None) -> Json:  # noqa: ARG002 - pages have numbers here
+        """Return the page that was asked for."""
+        start = self._page * self._size
+        return {"object": "list", "data": rows[start : start + self._size], "total": len(rows)}
+
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
+        """Return the job in the response to a cancel, too."""
+        found = super().reword(said, question)
+        if question.path.endswith("/cancel") and found.status == 200 and is_row(said.body):
+            return ServiceResponse(200, self.job(said.body or {}))
+        return found
+
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
+        """Return an error as a text."""
+        return ServiceResponse(status, {"detail": "Batch job not found" if why is Why.NO_SUCH_JOB else said})

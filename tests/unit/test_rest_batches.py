@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from reconciler.errors import Kind, PermanentError
+from reconciler.local.credentials import EnvCredentials
+from reconciler.model.job import Account, JobCounts, JobError, JobPage, JobRef, ListQuery, ObservedJob, Phase
+from reconciler.ports import Response
+from reconciler.providers import load
+from reconciler.providers._rest_batches import BatchOnlyService, RestBatches
+from tests.support.canned_transport import CannedTransport, answer
+
+
+def reader(name: str, *answers: Response) -> RestBatches:
+    type_ = load(name)
+    assert isinstance(type_, BatchOnlyService)
+    return RestBatches(CannedTransport([*answers]), EnvCredentials("KEY", {"KEY": "k-of-the-test"}), type_.api)
+
+
+def retrieved(name: str, row: dict[str, Any]) -> ObservedJob:
+    job_id = str(row.get("id") or row.get("name")).removeprefix("batches/")
+    ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), job_id)
+    job = asyncio.run(reader(name, answer(row)).get_job(ref))
+    assert job is not None
+    return job
+
+
+def page(name: str, body: object, size: int = 2, cursor: str | None = None) -> JobPage:
+    return asyncio.run(reader(name, answer(body)).list_page(ListQuery(size), cursor))
+
+
+def test_the_pages_of_mistral_end_at_the_total() -> None:
+    rows = [{"id": f"0000000{number}", "status": "RUNNING"} for number in range(2)]
+    first, last = (page("mistral", {"data": rows, "total": 4}, cursor=cursor) for cursor in (None, "1"))
+    untold = page("mistral", {"data": rows[:1]}, cursor="1")
+
+    assert (first.next_cursor, last.next_cursor, untold.next_cursor) == ("1", None, None)
+
+
+def test_a_batch_of_mistral_that_took_too_long_has_expired() -> None:
+    counts = {"total_requests": 100, "succeeded_requests": 23, "failed_requests": 1}
+    found = retrieved("mistral", {"id": "00000000", "status": "TIMEOUT_EXCEEDED", **counts})
+
+    assert (found.phase, found.counts) == (Phase.FAILED, JobCounts(100, 23, 1))
+    assert found.error == JobError(code="expired", message="expired: 23 of 100 done")
+
+
+def test_the_whole_list_of_together_is_divided_into_pages() -> None:
+    rows = [{"id": f"b{number}", "status": "IN_PROGRESS"} for number in range(3)]
+    first, last = page("together", rows), page("together", rows, cursor="2")
+
+    assert ([each.id for each in first.jobs], first.next_cursor) == (["b0", "b1"], "2")
+    assert ([each.id for each in last.jobs], last.next_cursor) == (["b2"], None)
+    assert page("together", []).jobs == ()
+
+
+def test_an_expired_batch_of_together_has_failed_with_its_own_code() -> None:
+    found = retrieved("together", {"id": "b", "status": "EXPIRED", "error": None})
+
+    assert (found.phase, found.error) == (
+        Phase.FAILED,
+        JobError(code="expired", message="expired: not completed in time"),
+    )
+
+
+def test_an_empty_list_of_gemini_has_no_rows_and_no_key_for_them() -> None:
+    assert page("gemini", {}) == JobPage((), None)
+    with pytest.raises(PermanentError):
+        page("mistral", {})
+
+
+def test_the_counts_of_gemini_are_read_from_texts() -> None:
+    stats = {"requestCount": "100", "successfulRequestCount": "23", "failedRequestCount": 5}
+    metadata = {"state": "BATCH_STATE_RUNNING", "batchStats": stats}
+
+    assert retrieved("gemini", {"name": "batches/a", "metadata": metadata}).counts == JobCounts(100, 23, None)
+
+
+@pytest.mark.parametrize("metadata", [None, "x", {}])
+def test_an_operation_of_gemini_without_a_state_is_in_no_known_phase(metadata: object) -> None:
+    assert retrieved("gemini", {"name": "batches/a", "metadata": metadata}).phase is Phase.UNKNOWN
+
+
+def test_a_wrong_key_of_gemini_is_denied_although_its_status_is_400() -> None:
+    error = {"code": 400, "status": "INVALID_ARGUMENT", "message": "API key not valid. Please pass a valid API key."}
+    with pytest.raises(PermanentError) as caught:
+        asyncio.run(reader("gemini", answer({"error": error}, 400)).list_page(ListQuery(2), None))
+
+    assert caught.value.kind is Kind.DENIED
+
+
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "mistral", "together"])
+@pytest.mark.parametrize("body", [{}, {"detail": "Not Found"}, {"error": "no"}, {"error": {}}, {"error": None}, []])
+def test_a_404_that_does_not_speak_of_a_batch_is_no_absence(name: str, body: object) -> None:
+    ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), "zz-9")
+    with pytest.raises(PermanentError) as caught:
+        asyncio.run(reader(name, answer(body, 404)).get_job(ref))
+
+    assert caught.value.kind is Kind.INVALID
