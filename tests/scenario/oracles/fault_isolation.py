@@ -78,7 +78,7 @@ def _is_doubtful(one_pass: PassRecord, job_spec: JobSpec) -> bool:
 
 
 def cancel_delayed(history: History) -> Iterator[str]:
-    """Yield the first cancels that waited for observations of so few other jobs that they should have come first."""
+    """Yield the first cancels that waited for observations of other jobs, although few jobs needed a change."""
     for one_pass, _ in pass_records(history):
         known = _known(history, one_pass.statuses)
         for account in history.worlds:
