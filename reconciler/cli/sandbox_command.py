@@ -1,4 +1,4 @@
-"""`reconcile sandbox`: serves a simulated provider with OpenAI's fine-tuning API."""
+"""`reconcile sandbox`: serves a simulated provider with OpenAI's APIs for fine-tuning jobs and batches."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def sandbox(
 ) -> int:
     """Serve a simulated provider for trials.
 
-    The sandbox implements the fine-tuning part of OpenAI's API, so the official client works with it. Its address is
-    printed on stdout once it accepts requests. Ctrl-C stops it.
+    The sandbox implements OpenAI's APIs for fine-tuning jobs and batches, so the official client works with it. Its
+    address is printed on stdout once it accepts requests. Ctrl-C stops it.
     """
     console = ConsoleOutput.of(values)
 

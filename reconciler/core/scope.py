@@ -87,7 +87,7 @@ class AccountMap:
     protections: Mapping[str, CredentialScope] = field(default_factory=dict)
 
     def place(self, account: str) -> ChangePlace:
-        """Return the place of a change in an account."""
+        """Return the account and the credential for which a change in an account is counted."""
         return ChangePlace(account, self.protections.get(account))
 
     def is_in(self, account: str, scope: Scope) -> bool:

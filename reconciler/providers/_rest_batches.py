@@ -65,7 +65,7 @@ class BatchApi:
             With None, the service has no pages: each response contains the whole list, which is divided here.
         job: returns the batch in a row or in a response. The time is the provider's clock.
         is_missing: returns whether an error response is about a batch that does not exist.
-        cancel: what follows the path of a batch in the path of its cancel.
+        cancel: the suffix that a batch's path has in the URL of its cancel.
         may_omit_rows: whether an empty list lacks the key of its rows.
         is_denied: returns whether an error response means that the key is not valid, whatever its status.
     """
@@ -105,7 +105,7 @@ class RestBatches:
         return JobPage(jobs, following, garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the batch; None only if the provider itself reports that there is no such batch."""
+        """Return the batch, or None if the provider itself reports that it does not exist."""
         response = await self._send("GET", _path(ref))
         if self._is_missing(response, ref):
             return None
@@ -130,7 +130,7 @@ class RestBatches:
             return await already_over_or_raise(self, ref, refusal)
 
     def _job_in(self, response: Response, ref: JobRef) -> ObservedJob | None:
-        """Return the batch in the response to a cancel; None if the response does not contain that batch."""
+        """Return the batch in the response to a cancel, or None if the response does not contain it."""
         try:
             return require_same_job(self._api.job(json_object(response), response.at), ref)
         except PermanentError:

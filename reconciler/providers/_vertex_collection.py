@@ -119,7 +119,7 @@ class VertexJobs:
         return JobPage(jobs, cursor(body.get("nextPageToken")), garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job; None only if Google reports that there is no such job."""
+        """Return the job, or None if Google reports that it does not exist."""
         response = await self._send("GET", _path(ref))
         if self._is_missing(response, ref):
             return None

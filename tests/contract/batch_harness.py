@@ -1,4 +1,4 @@
-"""A service's batches on a stage: the sandbox's batches behind the service's own dialect, served on a socket."""
+"""A service's batches: those of the sandbox behind the service's own dialect, served on a socket."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from tests.support.sandbox_server import serve
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    """Yield a server for the module's tests, each of which puts an application of its own behind it."""
+    """Yield a server for the module's tests. Each test gives it an application."""
     served = Served()
     with serve(served) as served.base_url:
         yield served

@@ -1,4 +1,4 @@
-"""Two ways to the same world: served on a socket through a service's own dialect, and in process for `sandbox`."""
+"""Two ways to use a world: on a socket through a service's dialect, and within the process for `sandbox`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ RULES: dict[Fault, dict[str, str]] = {
 
 
 class Served:
-    """The application that a server on a socket serves: every test puts its own in the place of the last one's."""
+    """The application of a server on a socket: every test replaces that of the last one."""
 
     def __init__(self) -> None:
         self.app: ASGIApp = Starlette()
@@ -67,7 +67,7 @@ class Served:
 
 
 class WorldHarness:
-    """What both ways have in common: the type, its account, and the jobs."""
+    """The common part of both ways: the type, its account, and the jobs."""
 
     def __init__(self, account: Account, phases: tuple[Phase, ...] = PHASES) -> None:
         self.type = load(account.type)
@@ -82,14 +82,14 @@ class WorldHarness:
 
 
 def sandbox_world(service: Service, jobs: Sequence[Mapping[str, Any]] = JOBS) -> World:
-    """Return the world behind a service, without the jobs that it cannot show."""
+    """Return the world of a service, without the jobs that the service cannot show."""
     lacking = {f"ftjob-{phase}" for phase in service.lacks}
     shown = [job for job in jobs if job["id"] not in lacking]
     return World(SandboxOptions.model_validate({"jobs": shown, **service.world}), NOW)
 
 
 class ServedHarness(WorldHarness):
-    """A service over a world, behind a real socket. It lets no one in but who has the secret."""
+    """A service with a world, on a real socket. It accepts only requests with the secret."""
 
     secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
 
@@ -123,7 +123,7 @@ class ServedHarness(WorldHarness):
 
 
 class SandboxHarness(WorldHarness):
-    """`sandbox` in this process; its world outlives each opening in the state directory."""
+    """`sandbox` in this process. Its world is kept in the state directory between openings."""
 
     secret = ""
 

@@ -22,7 +22,7 @@ from tests.support.single_retrieve import retrieve_once
 
 
 class TestV1(ProviderContract):
-    """`azure-openai` keeps the contract by the v1 path."""
+    """`azure-openai` fulfils the contract on the v1 path."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:
@@ -31,7 +31,7 @@ class TestV1(ProviderContract):
 
 
 class TestClassic(ProviderContract):
-    """`azure-openai` keeps the contract by the classic path, but for a pause, which that has not."""
+    """`azure-openai` fulfils the contract on the classic path, except for a pause, which this path does not support."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:

@@ -10,7 +10,7 @@ from tests.contract.harnesses import Served
 
 
 class TestAnthropic(ProviderContract):
-    """`anthropic` keeps the contract over a real socket."""
+    """`anthropic` fulfils the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:
@@ -19,7 +19,7 @@ class TestAnthropic(ProviderContract):
 
 
 class TestVertexBatches(ProviderContract):
-    """The batches of `vertex-ai` keep the contract over a real socket."""
+    """The batches of `vertex-ai` fulfil the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:

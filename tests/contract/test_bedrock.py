@@ -27,7 +27,7 @@ a_job = partial(job, "bedrock")
 
 
 class TestBedrock(ProviderContract):
-    """`bedrock` keeps the contract over a real socket, every request with a signature that holds."""
+    """`bedrock` fulfils the contract over a real socket. Every request has a valid signature."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:

@@ -21,7 +21,7 @@ asked = partial(ask, "bedrock", {"region": REGION}, f"{ACCESS_KEY}:canary-secret
 
 
 class TestBedrockBatches(ProviderContract):
-    """The batches of `bedrock` keep the contract over a real socket."""
+    """The batches of `bedrock` fulfil the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:

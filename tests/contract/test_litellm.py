@@ -18,7 +18,7 @@ from tests.support.single_retrieve import retrieve_once
 
 
 class TestNative(ProviderContract):
-    """`litellm` keeps the contract by the proxy's own routes, to an upstream that is not the default."""
+    """`litellm` fulfils the contract on the proxy's own routes, with an upstream that is not the default."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:
@@ -27,7 +27,7 @@ class TestNative(ProviderContract):
 
 
 class TestNativeOverNewClient(ProviderContract):
-    """`litellm` keeps the contract where the proxy has openai 3.x inside."""
+    """`litellm` fulfils the contract if the proxy uses openai 3.x."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:
@@ -36,7 +36,7 @@ class TestNativeOverNewClient(ProviderContract):
 
 
 class TestPassThrough(ProviderContract):
-    """`litellm-passthrough` keeps the contract."""
+    """`litellm-passthrough` fulfils the contract."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:

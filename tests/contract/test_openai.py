@@ -8,7 +8,7 @@ from tests.contract.harnesses import Served, ServedHarness
 
 
 class TestOpenAI(ProviderContract):
-    """`openai` keeps the contract over a real socket."""
+    """`openai` fulfils the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:
@@ -17,7 +17,7 @@ class TestOpenAI(ProviderContract):
 
 
 class TestNebius(ProviderContract):
-    """`nebius` keeps the contract with a service that speaks as OpenAI does."""
+    """`nebius` fulfils the contract with a service that is compatible with OpenAI."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:

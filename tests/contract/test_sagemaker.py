@@ -23,7 +23,7 @@ a_job = partial(job, "sagemaker")
 
 
 class TestSageMaker(ProviderContract):
-    """`sagemaker` keeps the contract over a real socket, every request with a signature that holds."""
+    """`sagemaker` fulfils the contract over a real socket. Every request has a valid signature."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:

@@ -9,7 +9,7 @@ from tests.contract.harnesses import SandboxHarness
 
 
 class TestSandbox(ProviderContract):
-    """`sandbox` keeps the contract in process."""
+    """`sandbox` fulfils the contract within the process."""
 
     @pytest.fixture
     def stage(self, tmp_path: Path) -> SandboxHarness:

@@ -27,7 +27,7 @@ a_job = partial(job, "vertex-ai")
 
 
 class TestVertexAI(ProviderContract):
-    """`vertex-ai` keeps the contract over a real socket."""
+    """`vertex-ai` fulfils the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> ServedHarness:

@@ -1,4 +1,4 @@
-"""How a test puts one question to an adapter whose answers are canned."""
+"""Calls an adapter with canned responses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ask(
     question: Callable[[JobController], Awaitable[T]],
     kind: str = FINE_TUNING_JOB,
 ) -> T:
-    """Open the type over the canned answers, and put the question."""
+    """Open the type with the canned responses, and make the call."""
     type_ = load(type_name)
     read = type_.options.model_validate(options)
     account = Account(type_name, "https://canned.example", type_.scope(read), kind=kind)
@@ -39,5 +39,5 @@ def ask(
 
 
 def job(type_name: str, job_id: str, kind: str = FINE_TUNING_JOB) -> JobRef:
-    """Return the reference to a job of some account."""
+    """Return the reference to a job of a test account."""
     return JobRef(Account(type_name, "https://canned.example", kind=kind), job_id)

@@ -1,7 +1,7 @@
-"""Azure OpenAI's two paths over the sandbox, in its own words.
+"""Azure OpenAI's two paths, implemented with the sandbox.
 
-Source: Azure/azure-rest-api-specs `AzureOpenAI/authoring/stable/2024-10-21/azureopenai.json`; live answers in
-BerriAI/litellm#24687. What a refused cancel looks like is not confirmed.
+Source: Azure/azure-rest-api-specs `AzureOpenAI/authoring/stable/2024-10-21/azureopenai.json`; live responses in
+BerriAI/litellm#24687. The response to a refused cancel is not confirmed.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _NULLS = {"organization_id": None, "result_files": None, "integrations": None, "
 
 
 class AzureV1(TranslatingApp):
-    """The path `/openai/v1`, which can pause."""
+    """The path `/openai/v1`, which supports a pause."""
 
     root = f"/openai/v1{JOBS}"
     verbs: tuple[str, ...] = ("", "/cancel", "/events", "/pause", "/resume")
     hides: ClassVar[Mapping[str, str]] = {"validating_files": "queued"}
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
-        """Let in who bears the resource's key, or a token."""
+        """Accept a request with the resource's key or a token."""
         headers = request.headers
         is_known_key = headers.get("api-key") == self._secret or headers.get("authorization") == f"Bearer {TOKEN}"
         refusal = complaint(401, code="401", message="Access denied due to invalid subscription key.")
@@ -92,7 +92,7 @@ class AzureClassicBatches(AzureBatches):
 
 
 class AzureClassic(AzureV1):
-    """The path with an `api-version`, which cannot pause."""
+    """The path with an `api-version`, which does not support a pause."""
 
     root = f"/openai{JOBS}"
     verbs = ("", "/cancel", "/events")

@@ -59,7 +59,7 @@ _URL = re.compile(r"/model-customization-jobs(?:/(?P<job>[^/]+)(?P<verb>/stop)?)
 
 
 class Bedrock(ForeignApi):
-    """AWS's words, REST and JSON. It knows a job by its ARN once it has shown that."""
+    """AWS's API with REST and JSON. The ARN of a job is known once a response has shown it."""
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
         super().__init__(api, secret)
@@ -131,7 +131,7 @@ class Bedrock(ForeignApi):
 
 
 def arn(name: str) -> str:
-    """Return the ARN of a job: it does not hold the name."""
+    """Return the ARN of a job, which does not contain the job's name."""
     number = f"{sum(name.encode()):012}"
     return f"arn:aws:bedrock:{REGION}:123456789012:model-customization-job/amazon.titan-text-lite-v1:0:4k/{number}"
 

@@ -1,6 +1,6 @@
-"""The LiteLLM proxy's fine-tuning routes over the sandbox as its Azure upstream, and its pass-through.
+"""The LiteLLM proxy's fine-tuning routes, with the sandbox as its Azure upstream, and its pass-through.
 
-Sources: litellm 1.110.2 `proxy/fine_tuning_endpoints/endpoints.py`, `proxy/utils.py` (how an upstream's error is told).
+Sources: litellm 1.110.2 `proxy/fine_tuning_endpoints/endpoints.py`, `proxy/utils.py` (the format of an upstream error).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ CANNOT_SHOW = "1 validation error for LiteLLMFineTuningJob\nstatus\n  Input shou
 
 
 def internal(status: int, message: str) -> Json:
-    """Return an error as the proxy tells whatever went wrong."""
+    """Return an error in the proxy's format."""
     return {"error": {"message": message, "type": "internal_server_error", "param": "None", "code": str(status)}}
 
 
 def no_entry(request: Request, key: str) -> Response | None:
-    """Return what a proxy without a database says to every key but its own."""
+    """Return the response of a proxy without a database to any key but its own."""
     if request.headers.get("authorization") == f"Bearer {key}":
         return None
     return complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
 
 
 class LiteLLM(TranslatingApp):
-    """Its own routes, with a licence: one upstream is configured, and it is not the one that it falls back to."""
+    """The proxy's own routes, with a licence. The configured upstream is not the default one."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read the upstream from the query of a GET, and from the body of a POST."""
@@ -70,7 +70,7 @@ class LiteLLM(TranslatingApp):
 
 
 class OverNewClient(LiteLLM):
-    """The same with openai 3.x inside, which repeats the message of an error and not its body."""
+    """The same with openai 3.x, which repeats the message of an error and not its body."""
 
     def told(self, status: int, body: Json) -> Json:
         """Return the upstream's message, type and parameter, and the status in the place of its code."""
@@ -80,7 +80,7 @@ class OverNewClient(LiteLLM):
 
 
 class Unlicensed(LiteLLM):
-    """Its own routes, without a licence."""
+    """The proxy's own routes, without a licence."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Refuse everything that comes with the right key."""
@@ -88,7 +88,7 @@ class Unlicensed(LiteLLM):
 
 
 class PassThrough(TranslatingApp):
-    """The pass-through to OpenAI: nothing is changed but the key."""
+    """The pass-through to OpenAI: only the key is changed."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Let in who has the proxy's key."""

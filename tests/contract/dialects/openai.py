@@ -1,4 +1,4 @@
-"""OpenAI's own API: the sandbox as it is, but for a key that it takes."""
+"""OpenAI's own API: the sandbox with a check of the key."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.contract.dialects.translating_app import SandboxRequest, ServiceRespo
 
 
 class OpenAI(TranslatingApp):
-    """The path `/v1`, of OpenAI and of those that speak as it does."""
+    """The path `/v1` of OpenAI and of compatible services."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
-        """Let in who bears the key."""
+        """Accept a request with the key."""
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
         refusal = complaint(
             401, message="Incorrect API key provided.", type="invalid_request_error", code="invalid_api_key"

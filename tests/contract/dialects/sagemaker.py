@@ -47,7 +47,7 @@ _CODES = {
 
 
 class SageMaker(ForeignApi):
-    """AWS's words, JSON 1.1: every refusal but a failure of its own is a 400."""
+    """AWS's API with JSON 1.1. Every refusal has HTTP status 400, except internal errors."""
 
     hides: ClassVar[Mapping[str, str]] = {"validating_files": "queued"}
 
@@ -98,6 +98,6 @@ class SageMaker(ForeignApi):
         return {"TrainingJobSummaries": rows} | ({"NextToken": token} if token else {})
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return an error, whose code is in the body."""
+        """Return an error. Its code is in the body."""
         message = "Requested resource not found." if why is Why.NO_SUCH_JOB else said
         return ServiceResponse(status if why is Why.BROKEN else 400, {"__type": _CODES[why], "message": message})

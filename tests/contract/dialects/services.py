@@ -1,4 +1,4 @@
-"""Each provider type with the server that speaks for it: what a test needs to put one on a stage, or on a machine."""
+"""Each provider type with its test server and the account that a test uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLOWLY = {"cancelTakes": "30s", "cancelWord": "cancelling"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A provider type, as one account of it is reached."""
+    """A provider type, with the properties of its test account."""
 
     type: str
     front: FrontType
@@ -31,7 +31,7 @@ class Service:
     access_key: str = ""
 
     def key(self, secret: str) -> str:
-        """Return what a credential holds whose secret this is: AWS's has two parts."""
+        """Return a credential with this secret. AWS's credential has two parts."""
         return f"{self.access_key}:{secret}" if self.access_key else secret
 
 

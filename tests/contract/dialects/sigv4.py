@@ -1,6 +1,6 @@
-"""AWS's side of Signature Version 4, read from docs.aws.amazon.com/IAM ("Create a signed AWS API request").
+"""AWS's check of Signature Version 4, written after docs.aws.amazon.com/IAM ("Create a signed AWS API request").
 
-It is our own, beside botocore's, so that a signature is checked against the bytes that arrived and not against itself.
+It does not use botocore, so that a signature is checked against the received bytes and not against botocore itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _AUTHORIZATION = re.compile(
 
 
 def is_signed(request: Request, body: bytes, service: str, region: str, access_key: str, secret_key: str) -> bool:
-    """Whether the request was signed with that key, for that service and region, just as it arrived."""
+    """Return whether the received request was signed with this key, for this service and region."""
     said = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
     if said is None or (said["key"], said["service"], said["region"]) != (access_key, service, region):
         return False

@@ -1,7 +1,7 @@
-"""What turns the sandbox's OpenAI API into that of another service: it reads the request, and rewords the answer.
+"""Translates the sandbox's OpenAI API into that of another service: it reads a request, and rewrites the response.
 
-Rules: the sandbox is asked whatever comes, also with a wrong key, so that it sees every request and its faults meet all
-dialects alike. What is no answer of the sandbox's own (half a body, a page of something in between) goes out as it is.
+Rules: every request is sent to the sandbox, even one with a wrong key, so that the sandbox records it and its faults
+affect all dialects equally. A response that is not the sandbox's own (half a body, a page of a proxy) is not changed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TELLS_ALL = frozenset({401, 403, 429, 500})
 
 @dataclass(frozen=True, slots=True)
 class SandboxRequest:
-    """What the sandbox is asked in a request's place: a path below its jobs' own, and more if that differs too."""
+    """The request to the sandbox: a path below its jobs, and other differences from the original request."""
 
     path: str
     method: str | None = None
@@ -43,7 +43,7 @@ class SandboxRequest:
 
 @dataclass(frozen=True, slots=True)
 class ServiceResponse:
-    """An answer in the service's own words. No body: it is empty."""
+    """A response in the service's own format. Without a body it is empty."""
 
     status: int
     body: Json | None
@@ -51,7 +51,7 @@ class ServiceResponse:
 
 
 class TranslatingApp(ABC):
-    """An ASGI application before the sandbox's, whose key it knows."""
+    """An ASGI application in front of the sandbox, with the sandbox's key."""
 
     inside: ClassVar[str] = INSIDE
     """The path of the sandbox's list of jobs."""
@@ -118,7 +118,7 @@ class TranslatingApp(ABC):
 
 
 class Why(Enum):
-    """Why something is refused, for a service that has words of its own for it."""
+    """The reason of a refusal, for a service with its own errors."""
 
     WRONG_KEY = auto()
     FORBIDDEN = auto()
@@ -129,7 +129,7 @@ class Why(Enum):
 
 
 def why(said: ServiceResponse) -> Why:
-    """Return what an error of the sandbox's means."""
+    """Return the reason of the sandbox's error."""
     if said.status == 404:
         return Why.NO_SUCH_JOB
     known = {401: Why.WRONG_KEY, 403: Why.FORBIDDEN, 429: Why.THROTTLED}
@@ -137,9 +137,9 @@ def why(said: ServiceResponse) -> Why:
 
 
 class ForeignApi(TranslatingApp):
-    """A service that is nothing like OpenAI's: each of its answers is made from what the sandbox's says.
+    """A service whose API differs from OpenAI's: each response is made from the sandbox's response.
 
-    It refuses a second cancel while the first one takes its time.
+    It refuses a second cancel while the first one is in progress.
     """
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
@@ -185,18 +185,18 @@ class ForeignApi(TranslatingApp):
 
 
 def is_row(row: object) -> bool:
-    """Whether a row of a list is a job, and not garbled."""
+    """Return whether a row of a list is a job, and not garbled."""
     return isinstance(row, dict) and "created_at" in row
 
 
 def listing(token: str | None, limit: int) -> Mapping[str, str]:
-    """Return the sandbox's query for a page that another service names by a token."""
+    """Return the sandbox's query for a page that the service identifies by a token."""
     after = {} if token is None else {"after": token.removeprefix("behind/")}
     return {"limit": str(min(limit, LIMIT_MAX)), **after}
 
 
 def moment(value: object, written: Callable[[datetime], object]) -> object:
-    """Return a time of the sandbox's as another service writes it; what is none goes through as it is."""
+    """Return a time in the service's format. A value that is not a time is not changed."""
     if type(value) is not int or not 0 < value < _TIME_MAX:
         return value
     return written(datetime.fromtimestamp(value, UTC))
@@ -213,12 +213,12 @@ def each_job(body: Json, change: Mapping[str, str], **fields: object) -> Json:
 
 
 def complaint(status: int, **error: object) -> Response:
-    """Return an error in the family's envelope."""
+    """Return an error in the format of OpenAI and compatible services."""
     return JSONResponse({"error": error}, status)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body that has been read, and then what comes after it."""
+    """Return a `receive` function that repeats the body that was read, and then continues."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def received() -> Message:
