@@ -10,8 +10,19 @@ from hypothesis import settings
 
 from tests.support.cli import COLD
 from tests.support.contract_table import contract_table
+from tests.support.ordinary_run import is_ordinary, left_out
 
-FIRST = ("test_hostile_authors.py", "test_walk.py", "test_seeds.py", "test_second_opinion.py")
+FIRST = (
+    "test_watch_seeds.py",
+    "test_seeds.py",
+    "test_hostile_authors.py",
+    "test_docs.py",
+    "test_walk.py",
+    "test_action.py",
+    "test_second_opinion.py",
+    "test_publishing.py",
+    "test_health.py",
+)
 """The slowest files. They are started first, so that no worker runs one of them alone at the end."""
 
 
@@ -21,8 +32,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * len(os.sched_getaffinity(0))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the slowest files to the start. All other files keep their order."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that take long, unless the run is long, and move the slowest files to the start."""
+    if is_ordinary(config):
+        out = {each.nodeid: each for each in left_out(items)}
+        config.hook.pytest_deselected(items=list(out.values()))
+        items[:] = [each for each in items if each.nodeid not in out]
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 
@@ -36,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--long",
         action="store_true",
-        help="Run 1,000 seeds and 300 watches, kill at every effect, fuzz 5,000 times, try 20,000 hostile trees.",
+        help="Run every test and every case: 1,000 seeds, 300 watches, a kill at every effect, 20,000 hostile trees.",
     )
 
 

@@ -66,6 +66,7 @@ def test_the_action_follows_its_inputs_and_sets_its_outputs(clone: Clone, sandbo
     assert published == ["of-main.yaml"]
 
 
+@pytest.mark.long
 def test_every_documented_output_is_set_by_some_command(clone: Clone, sandbox: Sandbox) -> None:
     promised = set(yaml.safe_load((ACTION / "action.yml").read_text(encoding="utf-8"))["outputs"])
     given = {*use(clone, sandbox, "plan").outputs, *use(clone, sandbox, "act").outputs}
@@ -73,6 +74,7 @@ def test_every_documented_output_is_set_by_some_command(clone: Clone, sandbox: S
     assert promised - given == {"comment-id"}  # there is no pull request here
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
 def test_plan_works_in_a_workspace_owned_by_another_user(clone: Clone, sandbox: Sandbox) -> None:
     for path in (clone.root, *clone.root.rglob("*")):

@@ -156,6 +156,7 @@ def test_the_error_for_missing_ambient_credentials_names_what_to_set(tmp_path: P
     assert f"set {cloud.key_variable}" in " ".join((ran.out + ran.err).split())
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "cloud", [CLOUDS["bedrock"], CLOUDS["sagemaker"], CLOUDS["vertex-ai"], AZURE], ids=lambda cloud: cloud.service.type
 )

@@ -62,6 +62,7 @@ def test_a_commit_does_not_approve_jobs_that_it_did_not_change(clone: Clone, san
     assert sandbox.cancels(*jobs) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", ["--squash", "--no-ff"])
 def test_a_merge_commit_approves_the_changes_it_merges_exactly_once(clone: Clone, sandbox: Sandbox, way: str) -> None:
     checkout = Checkout(clone.root, sandbox.environ)

@@ -121,6 +121,7 @@ def field(tmp_path: Path, sandbox: Sandbox) -> Field:
     return Field(tmp_path, sandbox)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_an_oversized_file_in_a_remote_is_not_read_and_does_not_stop_the_watch(field: Field, bomb: str) -> None:
     field.plant(bomb, "bomb")
@@ -180,6 +181,7 @@ def test_an_oversized_status_branch_blocks_every_request(field: Field) -> None:
     assert field.sandbox.cancels(field.job_id) == []
 
 
+@pytest.mark.long
 def test_a_commit_larger_than_the_limit_is_not_fetched(field: Field, tmp_path: Path) -> None:
     tree, before = field.clone.git("rev-parse", "HEAD^{tree}", "HEAD").split()
     who = f"Ada <ada@example.org> {int(time.time())} +0000"

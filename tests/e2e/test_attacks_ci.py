@@ -163,6 +163,7 @@ def with_variables(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     return Ended(job.validate(), job.marks())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("plant", [*SHADOWED, "sitecustomize", "usercustomize"])
 def test_the_action_imports_no_module_from_the_checkout(with_files: Ended, plant: str) -> None:
     assert plant not in with_files.marks

@@ -218,6 +218,7 @@ def locked() -> Iterator[str]:
             thread.join()
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("key", PROGRAMS)
 def test_a_git_setting_of_the_checkout_that_names_a_program_runs_nothing(
     field: Field, tmp_path: Path, key: str

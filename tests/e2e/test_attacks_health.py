@@ -110,6 +110,7 @@ SLOW = {
 }
 
 
+@pytest.mark.long
 def test_a_client_that_never_finishes_its_request_is_disconnected(port: Port) -> None:
     with ExitStack() as clients:
         left = {what: clients.enter_context(port.send(data)) for what, data in SLOW.items()}

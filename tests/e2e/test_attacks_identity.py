@@ -302,6 +302,7 @@ def test_a_plugin_that_claims_a_built_in_types_variable_gets_no_key(
         elsewhere.accept()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("address", ["", "http://169.254.169.254", "http://[fe80::1]"])
 def test_a_type_without_credentials_sends_no_request_to_an_unbound_address(
     checkout: Checkout, elsewhere: socket.socket, tmp_path_factory: pytest.TempPathFactory, address: str
@@ -407,6 +408,7 @@ def ruled(tmp_path_factory: pytest.TempPathFactory, text: str = RULED) -> str:
     return str(file)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("state", ["no document", "a broken document", "a doubled document", "another's document"])
 def test_accounts_that_the_operator_assigns_to_a_folder_cannot_be_reassigned_by_specs(

@@ -119,6 +119,7 @@ STRANGE: dict[str, Callable[[Clone], object]] = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("where", FROM)
 @pytest.mark.parametrize("what", STRANGE)
 def test_a_malformed_commit_does_not_end_a_pass(crime: Crime, where: str, what: str) -> None:

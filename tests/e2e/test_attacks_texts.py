@@ -40,6 +40,7 @@ MEMORY_MAX = 8 * CONTAINER
 LARGEST = SIZES[-1]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_time_and_memory_grow_at_most_linearly_with_the_size_of_a_text(
     shape: str, record_property: Callable[[str, object], None], pytestconfig: pytest.Config
@@ -81,6 +82,7 @@ ATTACKS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_hostile_text_is_reported_and_stays_within_the_memory_limit(tmp_path: Path, name: str) -> None:
     checkout = Checkout(tmp_path)
@@ -134,6 +136,7 @@ def test_a_message_does_not_list_each_of_a_thousand_broken_files(tmp_path: Path)
     assert peak < CONTAINER
 
 
+@pytest.mark.long
 def test_a_thousand_hostile_statuses_stay_within_the_memory_limit(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     checkout.want("good", "ftjob-good", "observed", provider="openai")

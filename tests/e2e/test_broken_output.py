@@ -201,6 +201,7 @@ def started(checkout: Checkout, output: Output, *arguments: str) -> Iterator[sub
             process.kill()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_watch_cancels_and_stops_correctly_with_broken_output_streams(
     checkout: Checkout, sandbox: Sandbox, kind: Callable[[ExitStack, Path], Output], pytestconfig: pytest.Config
@@ -293,6 +294,7 @@ def test_an_audit_log_on_a_full_disk_is_reported_and_the_job_is_cancelled(checko
     assert checkout.status("one").receipts[0].outcome is Outcome.CANCELLED
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", [closed, full, without_space], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("arguments", ["--once --wait", "--once --wait -o json", "--once --dry-run", "retry one"])
 def test_a_pass_has_the_same_exit_code_if_its_output_is_closed(
@@ -311,6 +313,7 @@ def test_a_pass_has_the_same_exit_code_if_its_output_is_closed(
     assert sandbox.cancels(job_id) == ([] if "--dry-run" in arguments else [job_id])
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("kind", [closed, without_space], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(
     ("arguments", "expected"),
@@ -391,6 +394,7 @@ def test_a_slow_reader_is_informed_how_many_lines_were_dropped() -> None:
     assert told == f"({20_000 - len(whole):,} lines are missing here: they could not be written)"
 
 
+@pytest.mark.long
 def test_a_watch_stops_in_time_even_if_a_credential_program_hangs(tmp_path: Path) -> None:
     pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
     checkout = Checkout(tmp_path)

@@ -33,6 +33,7 @@ def a_machine(remote: Path, root: Path, how: str, sandbox: Sandbox) -> Checkout:
     return Checkout(root, sandbox.environ)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", ATTRIBUTES)
 @pytest.mark.parametrize("way", ["--commit", "--push"])
 def test_statuses_are_read_correctly_from_a_checkout_that_converts_line_endings(
@@ -84,6 +85,7 @@ def at_work(tmp_path: Path, sandbox: Sandbox) -> Checkout:
     return checkout
 
 
+@pytest.mark.long
 def test_committing_statuses_does_not_disturb_a_person_in_the_checkout(
     at_work: Checkout, sandbox: Sandbox, record_property: Callable[[str, object], None]
 ) -> None:
@@ -166,6 +168,7 @@ def test_a_commit_waits_while_a_person_holds_the_index_lock(at_work: Checkout, s
     assert clone.git("status", "--porcelain", "--", "specs/status") == ""
 
 
+@pytest.mark.long
 def test_a_commit_blocked_by_another_git_process_is_reported_and_made_by_the_next_pass(
     at_work: Checkout, sandbox: Sandbox
 ) -> None:

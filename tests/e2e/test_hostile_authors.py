@@ -19,7 +19,7 @@ from tests.support.hostile_provider import provider
 from tests.support.hostile_repository import JOBS, HostileRepository
 from tests.support.hostile_run import ALL, AUTHORS, WAYS, attack
 
-REPOSITORIES, LONG = 340, 3_340
+ORDINARY, REPOSITORIES, LONG = 40, 340, 3_340
 TREES_MIN = 2_000
 FAILED_MAX = 5
 
@@ -36,7 +36,7 @@ def test_hostile_trees_and_messages_affect_nothing_but_their_own_jobs(
     repository: HostileRepository, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     one = pytestconfig.getoption("--seed")
-    count = pytestconfig.getoption("--seeds") or (LONG if pytestconfig.getoption("--long") else REPOSITORIES)
+    count = pytestconfig.getoption("--seeds") or (LONG if pytestconfig.getoption("--long") else ORDINARY)
     seeds = range(count) if one is None else [one]
     begun = time.perf_counter()
     failed: list[str] = []

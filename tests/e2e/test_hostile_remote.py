@@ -194,6 +194,7 @@ def test_a_status_path_that_leads_outside_is_ignored(enemy: Enemy, runner: Check
     assert not [path for path in runner.root.rglob("*") if path.is_symlink()]
 
 
+@pytest.mark.long
 def test_a_remote_with_a_hundred_thousand_files_uses_bounded_time_and_disk(
     enemy: Enemy, runner: Checkout, sandbox: Sandbox, record_property: Callable[[str, object], None]
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_remote_with_a_hundred_thousand_files_uses_bounded_time_and_disk(
     assert disk_of(runner) < DISK_AT_MOST
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("has_filter", [True, False])
 def test_a_huge_blob_is_not_read(
     has_filter: bool,  # noqa: FBT001  pytest's

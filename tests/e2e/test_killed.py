@@ -17,7 +17,7 @@ from tests.support.cli import Checkout, run_crashing
 from tests.support.sandbox_client import Sandbox
 
 RUN = ("--once", "--wait")
-EVERY = 4
+EVERY = 10
 """One of this many effects is tried, or with `--long` each of them."""
 
 

@@ -82,6 +82,7 @@ class Story:
         return int((self.root / "bin-0-" / "count").read_text(encoding="utf-8"))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", WAYS)
 def test_the_next_run_recovers_from_a_git_killed_during_any_command(
     way: str,
@@ -145,6 +146,7 @@ def is_blob(clone: Path, file: Path) -> bool:
     return Clone(clone).git("cat-file", "-t", f"{file.parent.name}{file.name}") == "blob"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("what", REMAINS)
 def test_leftovers_of_a_killed_git_in_the_clone_are_cleaned_up(what: str, tmp_path: Path, sandbox: Sandbox) -> None:
     first, second = sandbox.create(2)

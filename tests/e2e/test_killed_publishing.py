@@ -60,6 +60,7 @@ def a_story(root: Path, sandbox: Sandbox, job_id: str, branch: str) -> Story:
     return Story(root, remote, clone, sandbox, job_id, place, options)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("branch", "machine"), [*CASES, *MORE])
 def test_the_next_publishing_run_recovers_from_a_kill_before_any_effect(
     branch: str,

@@ -39,6 +39,7 @@ def ago(span_s: int, per_second: int = 1) -> Callable[[], int]:
     return lambda: (int(time.time()) - span_s) * per_second
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("created_at", "headers", "why"),
     [

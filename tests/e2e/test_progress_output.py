@@ -87,6 +87,7 @@ def test_a_waiting_pass_reports_every_ten_seconds_what_it_waits_for(checkout: Ch
     assert all(line.endswith("s: not confirmed yet: cancel of one") for line in waits)
 
 
+@pytest.mark.long
 def test_a_run_reports_that_it_waits_for_a_request_of_an_earlier_run(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "lost-cancel", "job": job_id})
@@ -111,6 +112,7 @@ def test_the_result_on_stdout_is_complete_without_stderr(checkout: Checkout, san
     assert ran.err.splitlines() == ["one: cancel sent", "one: cancel confirmed: cancelled"]
 
 
+@pytest.mark.long
 def test_an_account_outage_and_its_end_are_one_line_each(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "status", "status": 503, "on": "retrieve", "job": job_id, "times": 2})
@@ -124,6 +126,7 @@ def test_an_account_outage_and_its_end_are_one_line_each(checkout: Checkout, san
     assert [line.split(": ")[1] for line in told] == ["cannot be observed", "observed again"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_pass_reports_finished_and_open_requests(
     checkout: Checkout, sandbox: Sandbox, number: int

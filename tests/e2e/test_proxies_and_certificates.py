@@ -21,6 +21,7 @@ spec:
 """
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("variable", "value", "code"),
     [

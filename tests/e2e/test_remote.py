@@ -284,6 +284,7 @@ def test_an_unreachable_git_url_is_reported(tmp_path: Path) -> None:
     assert "the specs cannot be fetched" in ran.err
 
 
+@pytest.mark.long
 def test_a_watch_of_a_remote_that_hangs_stops_in_time_and_leaves_no_process(tmp_path: Path, sandbox: Sandbox) -> None:
     runner = Checkout(tmp_path / "runner", sandbox.environ)
     runner.root.mkdir()

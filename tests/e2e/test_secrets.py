@@ -61,6 +61,7 @@ def said(*ran: Ran) -> str:
     return "".join(each.out + each.err for each in ran)
 
 
+@pytest.mark.sampled(2)
 def test_a_secret_that_a_provider_echoes_is_redacted_everywhere(
     tmp_path: Path, endpoint: ServiceEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +94,7 @@ def redirecting(to: str) -> ASGIApp:
     return app
 
 
+@pytest.mark.sampled(3)
 def test_a_secret_is_not_sent_after_a_redirect(tmp_path: Path, endpoint: ServiceEndpoint) -> None:
     elsewhere = endpoint.base_url.removesuffix(endpoint.service.path)
     with serve(redirecting(elsewhere)) as url:

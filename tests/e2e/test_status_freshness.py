@@ -69,6 +69,7 @@ def test_a_rejected_key_is_reported_after_one_pass(checkout: Checkout, sandbox: 
     assert (again.out.count("AsDesired"), again.err) == (2, "")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("verb", ["get", "describe hidden", "wait hidden --timeout 1s"])
 def test_a_single_unobserved_job_is_not_shown_as_ready(checkout: Checkout, sandbox: Sandbox, verb: str) -> None:
     hidden, other = sandbox.create(2)

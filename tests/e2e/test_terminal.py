@@ -39,6 +39,7 @@ def shown(workspace: Workspace, arguments: str, columns: int = 100, environ: Map
     return shown_on_a_terminal(command, workspace.root, environ, columns)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("columns", [60, 80, 200])
 @pytest.mark.parametrize("verb", ["plan", "--once", "describe stop --events", "providers", "drift"])
 def test_no_line_is_wider_than_the_terminal(workspace: Workspace, verb: str, columns: int) -> None:
@@ -60,6 +61,7 @@ def test_only_the_basic_terminal_colours_are_used(workspace: Workspace) -> None:
     assert codes <= BASIC
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "environ"),
     [

@@ -48,6 +48,7 @@ def test_a_cancel_with_an_unreadable_status_is_not_repeated_and_keeps_its_receip
     assert checkout.status("runaway").receipts[0].accepted_at
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", [".", "team"])
 def test_the_guard_refuses_changes_while_a_status_directory_is_unreadable(
     checkout: Checkout, sandbox: Sandbox, name: str
@@ -89,6 +90,7 @@ def test_requests_for_other_jobs_are_confirmed_despite_an_unreadable_status(
     assert "confirmed" in during.out
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [(("get",), SOFTWARE), (("describe", "runaway"), SOFTWARE), (("validate",), SOFTWARE), (("plan",), SOFTWARE)],

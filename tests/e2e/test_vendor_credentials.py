@@ -377,6 +377,7 @@ def _serve_token(port: int) -> None:
             connection.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
+@pytest.mark.long
 def test_a_credential_library_that_hangs_does_not_delay_a_stop(tmp_path: Path) -> None:
     with a_vendor() as (_, url):
         program = a_program(tmp_path, f"import time; open({str(tmp_path / 'begun')!r}, 'w'); time.sleep(120)")

@@ -13,6 +13,7 @@ from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.watch_process import watching
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("way", SAVES)
 @pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
 def test_a_saved_spec_is_acted_on_at_once_and_confirmed(

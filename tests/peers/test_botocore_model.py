@@ -75,6 +75,7 @@ def test_bedrock_responses_of_the_dialect_server_match_botocores_model(name: str
     assert complaints("bedrock", "ListModelCustomizationJobs", page) == ""
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_sagemaker_responses_of_the_dialect_server_match_botocores_model(name: str) -> None:
     front, world = a_front("sagemaker")

@@ -50,6 +50,7 @@ def outcome(history: History, name: str) -> tuple[str, str, list[int]]:
     return last_status(history, f"job-{name}")["status"]["phase"], reason(history, f"job-{name}"), times
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", TROUBLES)
 def test_unobserved_jobs_do_not_change_the_decisions_about_all_others(kind: str) -> None:
     for troubled in subsets(WANTED):

@@ -62,6 +62,7 @@ def test_max_queued_cancels_a_job_that_is_queued_too_long() -> None:
     assert reason(history, "job-a") == "LimitReached"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "damaged",
     [

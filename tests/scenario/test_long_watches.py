@@ -116,6 +116,7 @@ def overdrawn(moments: list[float], rate: Rate) -> float:
     return most - rate.burst
 
 
+@pytest.mark.long
 def test_a_day_with_three_hundred_jobs_needs_few_requests(record_property: Record, pytestconfig: pytest.Config) -> None:
     hours = 24 if pytestconfig.getoption("long") else 3
     edits = [cancelled(HOUR_S * (turn + 0.5), 2 + 6 * turn) for turn in range(hours)]
@@ -133,6 +134,7 @@ def test_a_day_with_three_hundred_jobs_needs_few_requests(record_property: Recor
     assert overdrawn(moments, BUDGET) <= 0
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("after_s", [1, 60, 299])
 def test_a_cancel_does_not_wait_for_the_observation_of_many_vanished_jobs(
     after_s: int, record_property: Record, pytestconfig: pytest.Config
@@ -169,6 +171,7 @@ def test_an_idle_watch_writes_nothing_and_observes_many_jobs_with_one_request(re
     assert len(late) <= 3 * 60 / 4
 
 
+@pytest.mark.long
 def test_outages_never_raise_the_request_rate_above_its_limit(
     record_property: Record, pytestconfig: pytest.Config
 ) -> None:

@@ -16,6 +16,7 @@ def minutes(history: History) -> list[int]:
     return [round(at.total_seconds() / 60) for at in cancels(history)]
 
 
+@pytest.mark.long
 def test_a_lost_cancel_is_retried_five_times_at_ten_minutes_then_every_six_hours() -> None:
     lost = fault(fault="lost-cancel")
     history = simulate(a_scenario(a_job_spec(), steps=every(60.0, 60 * 14), schedule=[lost]))
@@ -67,6 +68,7 @@ def test_a_slow_cancel_is_requested_once() -> None:
     assert reason(history, "job-a") == "Cancelled"
 
 
+@pytest.mark.long
 def test_a_thousand_idle_passes_request_nothing_and_write_nothing() -> None:
     job_specs = (a_job_spec("ftjob-a"), a_job_spec("ftjob-b", "running"), a_job_spec("ftjob-c", "paused"))
     history = simulate(a_scenario(*job_specs, steps=[*every(61.0, 4), Sleep(3600.0), *every(61.0, 1000)]))

@@ -113,6 +113,7 @@ def test_a_revived_job_whose_desired_state_is_running_is_as_desired(desired: str
     assert last_status(history, "job-a")["status"]["phase"] == "running"
 
 
+@pytest.mark.long
 def test_a_crash_causes_at_most_one_extra_cancel_for_each_run_of_the_job() -> None:
     scenario = a_run(passes=5)
     effects = simulate(scenario).effects

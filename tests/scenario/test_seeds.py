@@ -37,6 +37,7 @@ def fingerprint(seed: int) -> str:
     return hashlib.sha256("\n".join(simulate(scenario(seed)).lines()).encode()).hexdigest()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", [3, 11])
 def test_a_seed_produces_the_same_story_in_every_process(seed: int) -> None:
     # A spawned process has hash seeds of its own, so nothing may hang on the order of a set.

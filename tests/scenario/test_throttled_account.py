@@ -40,6 +40,7 @@ def requests(history: History) -> list[ProviderRequest]:
     return [each for each in history.events if isinstance(each, ProviderRequest)]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("hint", Hint)
 def test_thirty_cancels_of_a_throttled_account_are_each_accepted_once(hint: Hint, record_property: Record) -> None:
     history = throttled(hint, JOBS, passes=60)
@@ -57,6 +58,7 @@ def test_thirty_cancels_of_a_throttled_account_are_each_accepted_once(hint: Hint
     assert not verdict(history, LAWS)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("hint", Hint)
 def test_a_throttled_account_that_is_polled_for_ten_minutes_is_seldom_throttled(
     hint: Hint, record_property: Record

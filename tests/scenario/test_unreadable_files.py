@@ -90,6 +90,7 @@ def changes(history: History) -> list[ProviderRequest]:
     return [each for each in history.events if isinstance(each, ProviderRequest) and each.is_change]
 
 
+@pytest.mark.long
 def test_a_failed_read_loses_no_receipt_and_repeats_no_request(
     pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:

@@ -484,6 +484,7 @@ def test_an_account_that_hangs_delays_no_other_and_applies_later_edits_once_it_r
     in_virtual_time(main)
 
 
+@pytest.mark.long
 def test_an_account_that_hangs_does_not_slow_the_polling_of_another(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=10, slow=10) as watch:

@@ -12,6 +12,7 @@ from reconciler.providers._entra import cloud_of
 REGIONS = ("us-east-1", "eu-west-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1", "us-iso-east-1", "us-isob-east-1")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("service", ["bedrock", "sagemaker"])
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("is_fips", [False, True], ids=["", "fips"])

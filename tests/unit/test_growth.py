@@ -172,11 +172,13 @@ def worst(work: Work, texts: Iterator[Callable[[int], str]]) -> float:
     return power(work, slowest) if first > HARMLESS_S else 0.0
 
 
+@pytest.mark.sampled(30)
 @pytest.mark.parametrize(("place", "source", "work"), [pytest.param(*each, id=each[0]) for each in patterns()])
 def test_no_regular_expression_takes_quadratic_time(place: str, source: str, work: Work) -> None:
     assert worst(work, hostile(source)) < POWER_MAX, place
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("reader", READERS)
 def test_the_time_to_read_external_text_does_not_grow_quadratically(reader: str) -> None:
     texts = (partial(_repeated, piece) for piece in PIECES)

@@ -160,6 +160,7 @@ def do_nothing(_: World) -> None:
 TRICKS = (delete, delete_all, forge_open, date_back, approve, move_to_the_sandbox, make_up_unfinished, do_nothing)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("first", range(0, SEEDS, 30))
 def test_forged_and_deleted_statuses_do_not_raise_the_hourly_limit_of_the_guard(first: int) -> None:
     for seed in range(first, first + 30):

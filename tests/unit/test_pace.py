@@ -76,6 +76,7 @@ def ask_always(
     return paused_until
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("hint", Hint)
 @pytest.mark.parametrize(("allowed", "latency_s"), [(0.5, 0.08), (2, 0.08), (2, 0.002), (10, 0.08), (100, 0.08)])
 def test_the_pace_reaches_most_of_the_rate_that_the_provider_allows(

@@ -59,6 +59,7 @@ async def ask_for(transport: HttpTransport, seconds: float) -> None:
     await asyncio.gather(*(caller() for _ in range(16)))
 
 
+@pytest.mark.long
 def test_the_pace_adapts_to_servers_that_allow_two_requests_a_second(
     record_property: Record, pytestconfig: pytest.Config
 ) -> None:
@@ -85,6 +86,7 @@ def test_the_pace_adapts_to_servers_that_allow_two_requests_a_second(
         assert each.refused <= (0.1 * (each.served + each.refused) if is_long else 12 + each.served)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("hint", Hint)
 def test_the_pace_rises_above_its_start_for_a_fast_server(hint: Hint) -> None:
     provider = LimitedProvider(100.0, hint)

@@ -61,6 +61,7 @@ async def answer(gate: Throttle, signal: RateSignal, *, after_s: float = 0.0) ->
         permit.signal, permit.succeeded = signal, True
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("hint", Hint)
 @pytest.mark.parametrize(("allowed", "lasts_s"), [(2, 120.0), (100, 6.0)])
 def test_queued_requests_use_most_of_the_rate_that_the_provider_allows(
