@@ -457,7 +457,9 @@ def test_an_operator_file_among_the_specs_is_rejected(field: Field) -> None:
     assert "which spec authors can change" in ran.err
     assert field.cancels() == []
     assert alone.code == 65
-    assert "operator.yaml:2: kind: 'OperatorConfig' is not one of FineTuningJob, Provider, Settings" in alone.out
+    assert (
+        "operator.yaml:2: kind: 'OperatorConfig' is not one of FineTuningJob, BatchJob, Provider, Settings" in alone.out
+    )
 
 
 @pytest.mark.parametrize("where", ["among the specs", "where others write"])

@@ -166,17 +166,17 @@ CASES: dict[str, Case] = {
     "wrong kind": Case(
         GOOD.replace("FineTuningJob", "FinetuneJob"),
         65,
-        ("specs/bad.yaml:2: kind: 'FinetuneJob' is not one of FineTuningJob, Provider, Settings",),
+        ("specs/bad.yaml:2: kind: 'FinetuneJob' is not one of FineTuningJob, BatchJob, Provider, Settings",),
     ),
     "kind that is no word": Case(
         GOOD.replace("FineTuningJob", "[FineTuningJob]"),
         65,
-        ("specs/bad.yaml:2: kind: is required: one of FineTuningJob, Provider, Settings",),
+        ("specs/bad.yaml:2: kind: is required: one of FineTuningJob, BatchJob, Provider, Settings",),
     ),
     "another tool's kind": Case(
         GOOD.replace("FineTuningJob", "Deployment"),
         65,
-        ("specs/bad.yaml:2: kind: 'Deployment' is not one of FineTuningJob, Provider, Settings",),
+        ("specs/bad.yaml:2: kind: 'Deployment' is not one of FineTuningJob, BatchJob, Provider, Settings",),
     ),
     "tab indentation": Case(
         GOOD.replace("  jobId", "\tjobId"),

@@ -67,7 +67,8 @@ def test_a_type_name_that_no_spec_uses_is_resolved_on_demand() -> None:
 
     assert before == set()
     assert resolver.all() == {"nebius": found}
-    assert resolver.by_account() == {"nebius https://api.tokenfactory.nebius.com/v1": found}
+    assert resolver.by_account()["nebius https://api.tokenfactory.nebius.com/v1"] == found
+    assert {each.account.shared for each in resolver.by_account().values()} == {found.account}
 
 
 def test_an_account_without_a_base_url_is_not_listed_by_account() -> None:
