@@ -223,7 +223,7 @@ class _ObservationRun:
         return Observations(self.by_job, unobserved, frozenset(self.by_row), left)
 
     async def _weigh_absences(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
-        """Return which absences are doubted, or None. If a witness is missing, look for one on the first page."""
+        """Return the doubted absences, or None. If no other job was observed, read the first page of the list."""
         shown = {ref.id for ref, seen in self.by_job.items() if isinstance(seen, Observed) and seen.job is not None}
         has_witness = self.goal.has_witness or bool(shown or self.listing.rows)
         not_retrieved = [ref.id for ref in self.not_retrieved]
