@@ -28,6 +28,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "sandbox": "reconciler.providers.sandbox:SANDBOX",
         "together": "reconciler.providers.together:TOGETHER",
         "vertex-ai": "reconciler.providers.vertex_ai:VERTEX_AI",
+        "xai": "reconciler.providers.xai:XAI",
     }
 )
 """The built-in types, by the value of `spec.type`. Plug-ins add further types as entry points of `ENTRY_POINTS`."""

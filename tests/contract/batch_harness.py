@@ -17,7 +17,7 @@ from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import BatchWorld
 from reconciler.testing import Fault, FaultInjector, account_at, opened
 from reconciler.testing.harness_server import NOW
-from tests.contract.dialects import anthropic, azure, bedrock, gemini, litellm, mistral, openai, together, vertex
+from tests.contract.dialects import anthropic, azure, bedrock, gemini, litellm, mistral, openai, together, vertex, xai
 from tests.contract.dialects.translating_app import TranslatingApp
 from tests.contract.harnesses import RULES, Served
 
@@ -168,4 +168,10 @@ GEMINI = BatchService(
     lacks=NO_VALIDATION,
     world={"cancelTakes": "0s"},
     id_of=gemini.batch_name,
+)
+XAI = BatchService(
+    type="xai",
+    front=xai.XAI,
+    lacks=NO_QUEUE,
+    cannot=frozenset({Fault.UNKNOWN_WORD, Fault.FRACTIONAL_TIMES}),  # it has neither words nor times of day
 )

@@ -92,7 +92,7 @@ def test_a_wrong_key_of_gemini_is_denied_although_its_status_is_400() -> None:
     assert caught.value.kind is Kind.DENIED
 
 
-@pytest.mark.parametrize("name", ["anthropic", "gemini", "mistral", "together"])
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "mistral", "together", "xai"])
 @pytest.mark.parametrize("body", [{}, {"detail": "Not Found"}, {"error": "no"}, {"error": {}}, {"error": None}, []])
 def test_a_404_that_does_not_speak_of_a_batch_is_no_absence(name: str, body: object) -> None:
     ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), "zz-9")
@@ -100,3 +100,27 @@ def test_a_404_that_does_not_speak_of_a_batch_is_no_absence(name: str, body: obj
         asyncio.run(reader(name, answer(body, 404)).get_job(ref))
 
     assert caught.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "numbers", "phase"),
+    [
+        (None, (0, 0, 0, 0, 0), Phase.VALIDATING_FILES),
+        (None, (100, 77, 23, 0, 0), Phase.RUNNING),
+        (None, (100, 0, 99, 1, 0), Phase.SUCCEEDED),
+        ("2026-11-23", (100, 50, 23, 0, 27), Phase.CANCELLING),
+        ("2026-11-23", (100, 0, 23, 0, 77), Phase.CANCELLED),
+        ("2026-11-23", (100, 0, 100, 0, 0), Phase.SUCCEEDED),
+        ("2026-11-23", (0, 0, 0, 0, 0), Phase.CANCELLED),
+        (None, (100, None, 0, 0, 0), Phase.UNKNOWN),
+    ],
+)
+def test_the_state_of_a_batch_of_xai_is_derived(
+    cancelled: str | None, numbers: tuple[int | None, ...], phase: Phase
+) -> None:
+    names = ("num_requests", "num_pending", "num_success", "num_error", "num_cancelled")
+    row = {"batch_id": "b", "cancel_time": cancelled, "state": dict(zip(names, numbers, strict=True))}
+    found = asyncio.run(reader("xai", answer(row)).get_job(JobRef(Account("xai", "https://x", kind="BatchJob"), "b")))
+
+    assert found is not None
+    assert found.phase is phase

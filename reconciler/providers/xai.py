@@ -1,0 +1,88 @@
+"""xAI's batches.
+
+- The API has no status word, so the state of a batch is derived from its counts and from the time of its cancel: a
+  batch with requests in progress runs, or is being cancelled. One without is cancelled if a cancel stopped a request,
+  has failed if xAI itself cancelled it, and has succeeded otherwise.
+- Times are dates without a time of day. They are not read, so limits of a batch cannot be judged, which its status
+  reports.
+
+Sources: litellm 1.110.2 `llms/xai/batches`; xai-sdk 1.21.0 `batch.py`. Not confirmed against the service: all of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
+from reconciler.plugin.answers import count, name_of, text, word
+from reconciler.plugin.answers import cursor as token_of
+from reconciler.providers._openai_collection import bearer
+from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
+
+_NUMBERS = ("num_requests", "num_pending", "num_success", "num_error", "num_cancelled")
+
+
+def _window(size: int, cursor: str | None) -> Mapping[str, str]:
+    return {"limit": str(size)} | ({} if cursor is None else {"pagination_token": cursor})
+
+
+def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+    job_id, numbers, why = name_of(row, "batch_id"), _numbers(row.get("state")), text(row.get("cancel_by_xai_message"))
+    if numbers is None:
+        return ObservedJob(id=job_id, phase=Phase.UNKNOWN, provider_status=word(row.get("state")), as_of=at)
+    phase, state = _derived(numbers, was_cancelled=row.get("cancel_time") is not None, by_xai=bool(why))
+    return ObservedJob(
+        id=job_id,
+        phase=phase,
+        provider_status=state,
+        counts=JobCounts(numbers["num_requests"], numbers["num_success"], numbers["num_error"]),
+        error=JobError(message=why) if why else None,
+        as_of=at,
+    )
+
+
+def _numbers(state: Any) -> Mapping[str, int] | None:
+    """Return the counts of a batch, or None if one of them cannot be read."""
+    found = {each: count(state.get(each)) for each in _NUMBERS} if isinstance(state, dict) else {}
+    numbers = {name: each for name, each in found.items() if each is not None}
+    return numbers if len(numbers) == len(_NUMBERS) else None
+
+
+def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -> tuple[Phase, str]:
+    """Return the phase, and words for the state of a batch, which do not change while its counts do."""
+    if numbers["num_pending"]:
+        return (Phase.CANCELLING, "pending, cancelled") if was_cancelled else (Phase.RUNNING, "pending")
+    if by_xai:
+        return Phase.FAILED, "cancelled by xAI"
+    if was_cancelled and (numbers["num_cancelled"] or not numbers["num_requests"]):
+        return Phase.CANCELLED, "cancelled"
+    if not numbers["num_requests"]:
+        return Phase.VALIDATING_FILES, "without requests"
+    return Phase.SUCCEEDED, "done"
+
+
+def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
+    message = body.get("error")
+    return isinstance(message, str) and (ref.id in message or "batch" in message.lower())
+
+
+XAI: ProviderType = BatchOnlyService(
+    name="xai",
+    key_variable="XAI_API_KEY",
+    url_variables=(),
+    address="https://api.x.ai",
+    id_pattern=r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
+    api=BatchApi(
+        path="/v1/batches",
+        rows="batches",
+        headers=bearer,
+        window=_window,
+        next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("pagination_token")),
+        job=_job,
+        is_missing=_is_missing,
+        cancel=":cancel",
+    ),
+    capabilities=Capabilities(has_whole_rows=True),
+)

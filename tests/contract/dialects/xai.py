@@ -1,0 +1,67 @@
+"""xAI's batches over the sandbox, as litellm 1.110.2 `llms/xai/batches` reads them. Nothing of it is confirmed."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tests.contract.dialects.batch_api import ForeignBatches
+from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, is_row, listing
+
+_URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
+
+
+class XAI(ForeignBatches):
+    """xAI's words, of which none is a status."""
+
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+        """Read a URL such as `/v1/batches/batch_1:cancel`."""
+        match = _URL.fullmatch(request.scope["path"])
+        if match is None or (request.method == "POST") is not bool(match["verb"]):
+            return JSONResponse({"error": "Not Found"}, 404)
+        query = request.query_params
+        is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
+        return SandboxRequest(
+            (f"/{match['job']}" if match["job"] else "") + ("/cancel" if match["verb"] else ""),
+            query=listing(query.get("pagination_token"), int(query.get("limit", "20"))),
+            refusal=None if is_known_key else JSONResponse({"code": "401", "error": "Incorrect API key"}, 401),
+        )
+
+    def job(self, row: Json) -> Json:
+        """Return a batch, whose times are dates."""
+        status = row["status"]
+        is_over = status in ("completed", "failed", "cancelled")
+        done = 100 if status == "completed" else 23 if is_over else 0
+        return {
+            "batch_id": row["id"],
+            "name": "nightly",
+            "create_time": "2026-11-23",
+            "expire_time": "2026-11-24",
+            "cancel_time": "2026-11-23" if status in ("cancelling", "cancelled", "failed") else None,
+            "cancel_by_xai_message": "bad requests" if status == "failed" else None,
+            "state": {
+                "num_requests": 0 if status == "validating" else 100,
+                "num_pending": 100 if status in ("in_progress", "cancelling") else 0,
+                "num_success": done,
+                "num_error": 0,
+                "num_cancelled": 100 - done if is_over else 0,
+            },
+        }
+
+    def page(self, rows: list[Json], token: str | None) -> Json:
+        """Return a page."""
+        return {"batches": rows, "pagination_token": token}
+
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
+        """Return the batch in the response to a cancel, too."""
+        found = super().reword(said, question)
+        if question.path.endswith("/cancel") and found.status == 200 and is_row(said.body):
+            return ServiceResponse(200, self.job(said.body or {}))
+        return found
+
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
+        """Return an error as a text."""
+        message = "Batch not found" if why is Why.NO_SUCH_JOB else said
+        return ServiceResponse(status, {"code": str(status), "error": message})
