@@ -33,6 +33,7 @@ pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 SERVICES = {
     name.lower().replace("_", "-"): each for name, each in vars(batch_harness).items() if type(each) is BatchService
 }
+ONCE = ["batch_running"]
 SECRET = "canary-key-of-each-type"  # noqa: S105 - a canary
 RUNNING = {"id": "batch_running", "age": "30m", "life": [{"phase": "running", "for": "5h"}, {"phase": "succeeded"}]}
 
@@ -117,7 +118,7 @@ def test_a_type_that_is_away_does_not_affect_the_batches_of_the_others(
     reached = {name: each for name, each in endpoints.items() if name != "anthropic"}
     away = Endpoint(endpoints["anthropic"].service, "http://127.0.0.1:9", endpoints["anthropic"].world)
     checkout = a_checkout(tmp_path, {**reached, "anthropic": away})
-    ran = checkout.run("--once", "--wait=8s")
+    ran = checkout.run("--once", "--wait=20s", "--timeout=3s")
 
     assert ran.code == 69, ran.out + ran.err
     assert all(each.cancels() == ONCE for each in reached.values())
