@@ -18,7 +18,7 @@ from tests.benchmarks import commit_to_cancel, confirmed_cancels, many_accounts,
 from tests.benchmarks.figures import with_section
 from tests.benchmarks.growth import growth
 from tests.benchmarks.machine import machine
-from tests.benchmarks.world import note
+from tests.benchmarks.world import fleet, note
 from tests.support.markdown_table import ROOT, table
 
 DOCUMENT = ROOT / ".github" / "PERFORMANCE.md"
@@ -49,38 +49,42 @@ def parts(sizes: tuple[int, ...], idle_s: float) -> Iterator[Part]:
     """Yield everything that is measured, in order."""
     yield Part(("machine",), lambda _: iter([("machine", table(("", "This run"), *machine(sizes)))]))
     yield Part(("starts",), lambda root: iter([("starts", starts.measure(root))]))
-    yield Part(("passes", "growth", "profile"), lambda root: _passes(root, sizes))
-    yield Part(("saves", "idle"), lambda root: _saves(root, sizes, idle_s))
+    yield Part(("passes", "growth", "saves", "idle", "profile"), lambda root: _by_size(root, sizes, idle_s))
     yield Part(("bursts",), lambda root: iter([("bursts", commit_to_cancel.measure_bursts(root))]))
     yield Part(("cancels",), lambda root: iter([("cancels", confirmed_cancels.measure(root))]))
     yield Part(("accounts",), lambda root: iter([("accounts", many_accounts.measure(root))]))
 
 
-def measured(part: Part, root: Path) -> dict[str, str]:
-    """Return the body of each section of a part. A failure is printed, and said in the sections that it left out."""
+def measured(part: Part, root: Path) -> tuple[dict[str, str], bool]:
+    """Return the body of each section of a part, of which the last counts, and whether all was measured.
+
+    A failure is printed, and said in the sections that have no body.
+    """
     found: dict[str, str] = {}
+    is_complete = True
     try:
         found.update(part.measure(root))
     except Exception:  # noqa: BLE001 - whatever it was, the other parts are measured
         traceback.print_exc()
-    return {name: found.get(name, NOT_MEASURED) for name in part.sections}
+        is_complete = False
+    return {name: found.get(name, NOT_MEASURED) for name in part.sections}, is_complete
 
 
-def _passes(root: Path, sizes: tuple[int, ...]) -> Iterator[Section]:
-    found = [passes.measure(root / str(size), size) for size in sizes]
-    yield "passes", "\n\n".join(f"### {each.size:,} specs\n\n{each.rows()}" for each in found)
-    yield "growth", growth(found)
-    profiled = max(
-        (each for each in found if each.size <= PROFILED_UP_TO), key=lambda each: each.size, default=found[0]
-    )
-    name, functions, modules = slowest.profile(root / "profile", profiled)
-    yield "profile", f"{name}, {profiled.size:,} specs:\n\n{modules}\n\n{functions}"
-
-
-def _saves(root: Path, sizes: tuple[int, ...], idle_s: float) -> Iterator[Section]:
-    saves, idles = commit_to_cancel.tables(commit_to_cancel.measure(root / str(size), size, idle_s) for size in sizes)
-    yield "saves", saves
-    yield "idle", idles
+def _by_size(root: Path, sizes: tuple[int, ...], idle_s: float) -> Iterator[Section]:
+    found, saved, profile = [], [], ""
+    for size in sizes:
+        with fleet(root / str(size), size) as at_size:
+            found.append(passes.measure(at_size))
+            saved.append(commit_to_cancel.measure(at_size, idle_s))
+            if size <= PROFILED_UP_TO or not profile:
+                name, modules, functions = slowest.profile(at_size, found[-1])
+                profile = f"{name}, {size:,} specs:\n\n{modules}\n\n{functions}"
+        saves, idles = commit_to_cancel.tables(saved)
+        yield "passes", "\n\n".join(f"### {each.size:,} specs\n\n{each.rows()}" for each in found)
+        yield "growth", growth(found)
+        yield "saves", saves
+        yield "idle", idles
+        yield "profile", profile
 
 
 def main() -> None:
@@ -95,12 +99,12 @@ def main() -> None:
     has_failed = False
     for part in parts(given.sizes, given.idle_s):
         with tempfile.TemporaryDirectory() as directory:
-            sections = measured(part, Path(directory))
+            sections, is_complete = measured(part, Path(directory))
         for name, body in sections.items():
             sys.stdout.write(f"\n{name}\n\n{body}\n")
             text = with_section(text, name, body)
         sys.stdout.flush()
-        has_failed |= NOT_MEASURED in sections.values()
+        has_failed |= not is_complete
     note(f"done in {time.monotonic() - begun:.0f} s")
     if given.write:
         DOCUMENT.write_text(text, encoding="utf-8")

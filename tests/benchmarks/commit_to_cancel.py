@@ -16,9 +16,9 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from tests.benchmarks.figures import number, ratio
-from tests.benchmarks.passes import ONE_IN, REPEATED_UP_TO
+from tests.benchmarks.passes import REPEATED_UP_TO
 from tests.benchmarks.watches import Idle, Watched, at_work, idle
-from tests.benchmarks.world import ENDS_WITHIN_S, Hosted, note
+from tests.benchmarks.world import ENDS_WITHIN_S, Fleet, Hosted, note, observing, serving
 from tests.support.cli import SPEC
 from tests.support.markdown_table import table
 from tests.support.sandbox_client import wait_for
@@ -147,15 +147,14 @@ def loop_ms(watched: Watched, jobs: int) -> float:
     return took
 
 
-def measure(root: Path, size: int, idle_s: float) -> Saved:
+def measure(fleet: Fleet, idle_s: float) -> Saved:
     """Measure a watch of one size: first while it is idle, then every way of saving; with many specs only the first."""
-    needed = len(SAVES) * EDITS
-    account = Hosted("w", max(size, needed), max(needed, size // ONE_IN))
+    size = fleet.many.jobs
     note(f"{size:,} specs: a watch")
-    with at_work(root, account) as watched:
+    with at_work(fleet.served, fleet.many, fleet.large) as watched:
         nothing = idle(watched, idle_s)
         peer = loop_ms(watched, EDITS) / EDITS
-        left = iter(account.ids)
+        left = iter(fleet.many.ids)
         ways = SAVES if size <= REPEATED_UP_TO else {IN_PLACE: SAVES[IN_PLACE]}
         found = {way: one_by_one(watched, left, save) for way, save in ways.items()}
         return Saved(size, found, peer, nothing)
@@ -167,10 +166,14 @@ def measure_bursts(root: Path) -> str:
     for way, provider in (("default", "openai"), ("`rateLimit` of 1,000 a second", "main")):
         note(f"a burst of {BURST} edits, {way}")
         account = Hosted("b", BURST_SPECS, BURST)
-        with at_work(root / provider, account, provider) as watched:
-            peer_ms = loop_ms(watched, BURST) / 2
-            wishes = [wish(watched, job_id, save_in_place, provider) for job_id in account.ids[:BURST]]
-            each = delays_ms(watched, wishes)
+        with serving(account) as served:
+            checkout = observing(root / provider, served, account, provider)
+            if provider == "main":
+                checkout.name_provider(provider)
+            with at_work(served, account, checkout) as watched:
+                peer_ms = loop_ms(watched, BURST) / 2
+                wishes = [wish(watched, job_id, save_in_place, provider) for job_id in account.ids[:BURST]]
+                each = delays_ms(watched, wishes)
             rows.append((way, str(BURST), number(median(each)), number(max(each)), ratio(median(each), peer_ms)))
     return table(("Pace", "Edits", "median ms", "longest ms", "÷ plain loop"), *rows)
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.benchmarks.figures import Used, median_of, number, ratio
-from tests.benchmarks.world import FEW, Hosted, forget, note, observing, ours, peer, run_timed, serving
+from tests.benchmarks.world import Fleet, forget, note, ours, peer, run_timed
 from tests.support.cli import Checkout
 from tests.support.markdown_table import table
 
-ONE_IN = 10
-"""One job in so many still runs. The others succeeded, as in an account that has been in use for a while."""
 PART = 200
 """How many jobs the official client retrieves. The cost is scaled to the number of jobs."""
 REPEATED_UP_TO = 10_000
@@ -106,26 +103,22 @@ def runs() -> dict[str, Run]:
     }
 
 
-def measure(root: Path, size: int) -> Sized:
+def measure(fleet: Fleet) -> Sized:
     """Measure everything at one size. Each run has one with five specs right before it, under the same load."""
-    many, few = Hosted("m", size, max(1, size // ONE_IN)), Hosted("f", FEW, 1)
-    with serving(many, few) as served:
-        large, small = observing(root / "many", served, many), observing(root / "few", served, few)
-        costs = {}
-        for name, run in runs().items():
-            note(f"{size:,} specs: {name}")
-            turns = [
-                (run(small, served.url("f")), run(large, served.url("m")))
-                for _ in range(REPEATS if size <= REPEATED_UP_TO else 1)
-            ]
-            start, whole = (median_of(each) for each in zip(*turns, strict=True))
-            beyond = whole.beyond(start)
-            if name == RETRIEVES:
-                beyond = beyond.times(size / min(size, PART))
-                whole = start.plus(beyond)
-            costs[name] = Cost(whole, beyond)
-        _assert_each_has_a_status(large, size)
-        return Sized(size, costs)
+    size, costs = fleet.many.jobs, {}
+    many, few = (fleet.served.url(each.name) for each in (fleet.many, fleet.few))
+    for name, run in runs().items():
+        note(f"{size:,} specs: {name}")
+        times = REPEATS if size <= REPEATED_UP_TO else 1
+        turns = [(run(fleet.small, few), run(fleet.large, many)) for _ in range(times)]
+        start, whole = (median_of(each) for each in zip(*turns, strict=True))
+        beyond = whole.beyond(start)
+        if name == RETRIEVES:
+            beyond = beyond.times(size / min(size, PART))
+            whole = start.plus(beyond)
+        costs[name] = Cost(whole, beyond)
+    _assert_each_has_a_status(fleet.large, size)
+    return Sized(size, costs)
 
 
 def _assert_each_has_a_status(checkout: Checkout, size: int) -> None:

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.benchmarks.passes import COLD, ONE_IN, OURS, Sized
-from tests.benchmarks.world import Hosted, forget, note, observing, ours, run_timed, serving
+from tests.benchmarks.passes import COLD, OURS, Sized
+from tests.benchmarks.world import Fleet, forget, note, run_timed
 from tests.support.cli import RECONCILE
 from tests.support.markdown_table import table
 
@@ -33,19 +33,16 @@ def place(file: str) -> str:
     return "/".join(parts[start:]).strip("<>").removeprefix("frozen ") if file != BUILT_IN else "built in"
 
 
-def profile(root: Path, sized: Sized) -> tuple[str, str, str]:
-    """Run the slowest command again under cProfile. Returns its name, its functions and its modules, as tables."""
+def profile(fleet: Fleet, sized: Sized) -> tuple[str, str, str]:
+    """Run the slowest command again under cProfile. Returns its name, its modules and its functions, as tables."""
     name = slowest_of(sized)
     note(f"{sized.size:,} specs: profile of {name}")
-    account = Hosted("p", sized.size, max(1, sized.size // ONE_IN))
-    file = root / "profile"
-    with serving(account) as served:
-        checkout = observing(root, served, account)
-        run_timed(ours("--once"), checkout)
-        if name == COLD:
-            forget(checkout)
-        run_timed([sys.executable, "-m", "cProfile", "-o", str(file), *RECONCILE[1:], *OURS[name]], checkout)
-    return name, *tables_of(pstats.Stats(str(file)))
+    file = fleet.large.root / "profile"
+    if name == COLD:
+        forget(fleet.large)
+    run_timed([sys.executable, "-m", "cProfile", "-o", str(file), *RECONCILE[1:], *OURS[name]], fleet.large)
+    functions, modules = tables_of(pstats.Stats(str(file)))
+    return name, modules, functions
 
 
 def tables_of(stats: pstats.Stats) -> tuple[str, str]:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.world import ENDS_WITHIN_S, Hosted, Served, observing, serving
+from tests.benchmarks.world import ENDS_WITHIN_S, Hosted, Served
 from tests.support.cli import Checkout
 from tests.support.sandbox_client import wait_for
 from tests.support.watch_process import watching
 
-SETTLES_S = 5
-"""What a watch still has to do once it has written every status."""
+QUIET_S, QUIET_CPU_S = 2.0, 0.1
+"""A watch has settled once it has used less processor time than this in each of two such times in a row."""
 LOOSE = ("--max-cancels-absolute", "100000", "--max-cancels", "100000")
 """A guard that allows every change, because the guard is not what is measured."""
 
@@ -40,21 +40,22 @@ class Idle:
 
 
 @contextmanager
-def at_work(root: Path, account: Hosted, provider: str = "openai") -> Iterator[Watched]:
-    """Run a watch on an account until the body ends; the body begins when each job has a status.
+def at_work(served: Served, account: Hosted, checkout: Checkout) -> Iterator[Watched]:
+    """Run a watch on the specs of an account until the body ends; the body begins after the first pass."""
+    last = checkout.status_dir / f"{account.ids[-1]}.yaml"
+    with watching(checkout, *LOOSE) as watch:
+        wait_for(last.exists, "the first pass writes its last status", within_s=ENDS_WITHIN_S)
+        _wait_until_settled(watch.process.pid)
+        yield Watched(account, served, checkout, watch.process.pid)
+        watch.stop()
 
-    The provider `openai` has its defaults, and `main` a written rate limit that is never reached.
-    """
-    with serving(account) as served:
-        checkout = observing(root, served, account, provider)
-        if provider == "main":
-            checkout.name_provider(provider)
-        last = checkout.status_dir / f"{account.ids[-1]}.yaml"
-        with watching(checkout, *LOOSE) as watch:
-            wait_for(last.exists, "the first pass writes its last status", within_s=ENDS_WITHIN_S)
-            time.sleep(SETTLES_S)
-            yield Watched(account, served, checkout, watch.process.pid)
-            watch.stop()
+
+def _wait_until_settled(pid: int) -> None:
+    until, quiet = time.monotonic() + ENDS_WITHIN_S, 0
+    while quiet < 2 and time.monotonic() < until:
+        before = cpu_s(pid)
+        time.sleep(QUIET_S)
+        quiet = quiet + 1 if cpu_s(pid) - before < QUIET_CPU_S else 0
 
 
 def idle(watched: Watched, seconds: float) -> Idle:

@@ -25,6 +25,8 @@ from tests.support.markdown_table import ROOT
 ENDS_WITHIN_S = 600
 FEW = 5
 """How many specs a run has whose cost is counted as imports and start."""
+ONE_IN, MIN_UNFINISHED = 10, 50
+"""One job in so many still runs, but at least some. The others succeeded, as in an account that is in use for long."""
 KEY = "sk-canned"
 STATE = "state"
 
@@ -93,6 +95,26 @@ def observing(root: Path, served: Served, account: Hosted, provider: str = "open
 def checkout_of(root: Path, **environ: str) -> Checkout:
     """Return a directory with a key and a state directory. All settings have their defaults."""
     return Checkout(root, {"OPENAI_API_KEY": KEY, "RECONCILE_STATE_DIR": str(root / STATE), **environ})
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """An account with many jobs and one with a few, both served, and the directories with their specs."""
+
+    served: Served
+    many: Hosted
+    few: Hosted
+    large: Checkout
+    small: Checkout
+
+
+@contextmanager
+def fleet(root: Path, size: int) -> Iterator[Fleet]:
+    """Serve so many jobs, of which one in `ONE_IN` still runs, with a spec for each."""
+    many, few = Hosted("m", size, max(MIN_UNFINISHED, size // ONE_IN)), Hosted("f", FEW, 1)
+    with serving(many, few) as served:
+        large, small = observing(root / "many", served, many), observing(root / "few", served, few)
+        yield Fleet(served, many, few, large, small)
 
 
 def write_specs(checkout: Checkout, account: Hosted, provider: str, state: str = "observed") -> None:
