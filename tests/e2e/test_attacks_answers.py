@@ -44,13 +44,20 @@ def with_job(**more: object) -> bytes:
     return an_answer(json.dumps({**row, "data": [row], "has_more": False}).encode())
 
 
+def a_bomb() -> bytes:
+    """Return a small response that is decompressed to a list of 64 MiB."""
+    return an_answer(gzip.compress(b"[" + b"0," * (32 * 1024**2) + b"0]", 9), "Content-Encoding: gzip")
+
+
+def a_bomb_in_a_bomb() -> bytes:
+    """Return a small response that is decompressed twice, to 512 MiB."""
+    return an_answer(gzip.compress(gzip.compress(bytes(512 * 1024**2), 1), 9), "Content-Encoding: gzip, gzip")
+
+
 GOOD = json.dumps(a_row(JOB)).encode()
-BOMB = gzip.compress(b"[" + b"0," * (32 * 1024**2) + b"0]", 9)
-ANSWERS: Mapping[str, bytes] = {
-    "a bomb in gzip": an_answer(BOMB, "Content-Encoding: gzip"),
-    "a bomb in a bomb": an_answer(
-        gzip.compress(gzip.compress(bytes(512 * 1024**2), 1), 9), "Content-Encoding: gzip, gzip"
-    ),
+ANSWERS: Mapping[str, bytes | Callable[[], bytes]] = {
+    "a bomb in gzip": a_bomb,
+    "a bomb in a bomb": a_bomb_in_a_bomb,
     "an encoding that is none": an_answer(GOOD, "Content-Encoding: zip"),
     "an encoding that is another": an_answer(zlib.compress(GOOD), "Content-Encoding: gzip"),
     "five thousand headers": an_answer(GOOD, *(f"X-{n}: {'y' * 100}" for n in range(5_000))),
@@ -139,7 +146,9 @@ def holds(root: Path, code: int, told: str, peak: int) -> None:
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_hostile_response_fakes_no_cancel_and_stays_within_the_memory_limit(tmp_path: Path, name: str) -> None:
-    with a_provider(lambda connection: connection.sendall(ANSWERS[name])) as url:
+    found = ANSWERS[name]
+    response = found if isinstance(found, bytes) else found()
+    with a_provider(lambda connection: connection.sendall(response)) as url:
         code, told, peak = look(tmp_path, url)
 
     holds(tmp_path, code, told, peak)

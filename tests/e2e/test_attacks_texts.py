@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,9 @@ def is_bounded(found: list[Cost]) -> bool:
 # --- as it would be made ---------------------------------------------------------------------------------------
 
 
-ATTACKS = {
-    **{name: make(LARGEST) for name, make in TEXTS.items() if "long" not in name and "documents" not in name},
-    **{name: make(LARGEST) for name, make in TREES.items() if name.startswith(("spec", "the same"))},
+ATTACKS: Mapping[str, str | Callable[[], str]] = {
+    **{name: partial(make, LARGEST) for name, make in TEXTS.items() if "long" not in name and "documents" not in name},
+    **{name: partial(make, LARGEST) for name, make in TREES.items() if name.startswith(("spec", "the same"))},
     "bomb of aliases": "a0: &a0 lol\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 40)),
     "200,000 lists": "[" * 200_000 + "]" * 200_000,
     "5 MiB": "a" * 5 * 1024**2,
@@ -86,7 +87,8 @@ ATTACKS = {
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_hostile_text_is_reported_and_stays_within_the_memory_limit(tmp_path: Path, name: str) -> None:
     checkout = Checkout(tmp_path)
-    checkout.write("hostile.yaml", ATTACKS[name])
+    found = ATTACKS[name]
+    checkout.write("hostile.yaml", found if isinstance(found, str) else found())
     checkout.want("good", "ftjob-good", "observed", provider="openai")
 
     code, told, peak = bounded(checkout, "validate")
