@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 
@@ -35,11 +35,12 @@ class ResolvedAccount:
     credentials: CredentialSource | None
     scope: CredentialScope
     """The host and credential that identify the account for the guard and the path rules."""
+    jobs: JobsOfKind = field(init=False, repr=False, compare=False)
+    """What the type declares about the jobs of this account, which are of one kind."""
 
-    @property
-    def jobs(self) -> JobsOfKind:
-        """What the type declares about the jobs of this account, which are of one kind."""
-        return jobs_by_kind(self.type)[self.account.kind]
+    def __post_init__(self) -> None:
+        """Look up the jobs once, because this is asked for each spec."""
+        object.__setattr__(self, "jobs", jobs_by_kind(self.type)[self.account.kind])
 
     def of_kind(self, kind: str) -> ResolvedAccount | None:
         """Return the jobs of another kind in the same account, or None if the type has no jobs of that kind."""

@@ -97,7 +97,8 @@ def match(
     last, taken = _take(claims, free, now)
     names = {claim.name for claim in claims}
     unknown = _unknown(claims, last, hidden)
-    unmatched = (each for each in claims if each.key not in last.keys() | unknown)
+    known = last.keys() | unknown
+    unmatched = (each for each in claims if each.key not in known)
     last |= _placeholders(unmatched, set(discarded), names, now)
     unclaimed, left = _left_over([each for each in free if id(each) not in taken], claims)
     superseded = _superseded(claims, last, left)
@@ -252,9 +253,10 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
 def _placeholders(claims: Iterable[Claim], lost: set[str], names: set[str], now: datetime) -> dict[int, JobStatus]:
     """Return placeholder statuses, by key, which record that the earlier statuses were discarded."""
     message = "the earlier status of the job was lost"
+    # If a spec was renamed, its status may be a discarded file with an unused name, so any spec may be affected.
+    is_any_affected = bool(lost - names)
     return {
         claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now, claim.kind)
         for claim in claims
-        # If a spec was renamed, its status may be a discarded file with an unused name, so any spec may be affected.
-        if claim.name in lost or lost - names
+        if claim.name in lost or is_any_affected
     }
