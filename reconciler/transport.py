@@ -259,10 +259,11 @@ class HttpTransport:
                 return self._unsent(f"cannot connect to {self._host}: {text_of_error(error)}")
             case TimeoutError():
                 msg = f"no response from {self._host} within {self._deadlines.request_s:g} s"
-                return TransientError(msg, delivered=Delivered.UNKNOWN)
+            case httpx.DecodingError():
+                msg = f"{self._host} sent a response that could not be decompressed"
             case _:
                 msg = f"the connection to {self._host} broke before the response ended ({type(error).__name__})"
-                return TransientError(msg, delivered=Delivered.UNKNOWN)
+        return TransientError(msg, delivered=Delivered.UNKNOWN)
 
     def _unsent(self, message: str) -> TransientError:
         return TransientError(f"{message}{self._via}", delivered=Delivered.NO)
@@ -283,8 +284,7 @@ class _InProcess(httpx.AsyncBaseTransport):
 
 
 def _httpx_proxy(proxy: Proxy) -> httpx.Proxy:
-    is_private = proxy.url.startswith("https:")
-    return httpx.Proxy(proxy.url, ssl_context=_context_for(proxy.url) if is_private else None)
+    return httpx.Proxy(proxy.url, ssl_context=_context_for(proxy.url) if proxy.url.startswith("https:") else None)
 
 
 def _context_for(url: str) -> ssl.SSLContext:

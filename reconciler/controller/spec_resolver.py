@@ -98,7 +98,10 @@ class Resolved:
 
     @property
     def named(self) -> frozenset[JobKey]:
-        """The jobs named by specs that may use the account, including specs that cannot be acted on."""
+        """The jobs that specs name. Duplicates are included.
+
+        A spec names no job if its account or job id could not be resolved, or if it may not use its account.
+        """
         return frozenset(each.job for each in self.candidates if each.job is not None)
 
 

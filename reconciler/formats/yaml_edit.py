@@ -166,10 +166,14 @@ def _edited(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
 
 
 def _added(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
-    around = nodes.get(edit.path[:-1])
+    where = edit.path[:-1]
+    while where not in nodes:  # an alias above it: the parser does not descend into the value that it refers to
+        where = where[:-1]
+    around = nodes[where]
     siblings = [node for path, node in nodes.items() if path[:-1] == edit.path[:-1] and path]
-    if around is None or around.is_alias or not siblings:
-        raise _refused(text, around or nodes[()], edit.path[:-1], "is an alias of another value, or empty")
+    if around.is_alias or not siblings:
+        what = "is an alias of another value" if around.is_alias else "is empty"
+        raise _refused(text, around, where, f"{what}, so no key can be added to it")
     sibling = nodes.get((*edit.path[:-1], INSERT_AFTER), siblings[-1])
     quote = text[sibling.key] if text[sibling.key] in "'\"" else ""
     style = sibling.style if sibling.style in {"'", '"'} else None

@@ -189,7 +189,7 @@ def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Specs:
-    """The desired states in one version of some files."""
+    """The desired states declared in one or more files, as they were before or after a commit."""
 
     wants: Mapping[str, Wanted]
     """The desired states by spec name."""

@@ -36,7 +36,7 @@ _UNFINISHED = {
     "rebase-apply": "a rebase is in progress",
     "BISECT_START": "a bisect is in progress",
     "BISECT_LOG": "a bisect is in progress",
-    "index.lock": "a Git command is running in it",
+    "index.lock": "a Git command is running in it (if none is, remove {git_dir}/index.lock)",
 }
 """The files in a working tree's Git directory that show an unfinished operation. `git status` checks the same files."""
 _BRANCHES = "refs/heads/"
@@ -138,7 +138,7 @@ class Checkout:
         try:
             found = next((what for name, what in _UNFINISHED.items() if exists(self.git.git_dir / name)), None)
             if found is not None or not exists(self.git.git_dir / "AUTO_MERGE"):
-                return found
+                return found and found.format(git_dir=self.git.git_dir)
             # `git stash pop` and `git merge --squash` can leave conflicts without creating any of these files.
             # AUTO_MERGE remains after the conflicts are resolved.
             return "it has files with conflicts" if self.git.text("ls-files", "--unmerged") else None

@@ -1,11 +1,11 @@
 """Anthropic's message batches.
 
-- The provider has one word for every end, `ended`. How a batch ended is derived from its counts: it is cancelled if a
-  cancel was requested and cancelled at least one request. It has failed if no request succeeded and some expired or
-  failed. Otherwise it has succeeded.
-- While a batch runs, all counts but that of the requests in progress are 0, so they are not read until it has ended.
+- The status of every batch that is over is `ended`, whatever its outcome. The outcome is derived from the counts: the
+  batch is cancelled if a cancel was requested and cancelled at least one request. It has failed if no request succeeded
+  and some expired or failed. Otherwise it has succeeded.
+- While a batch runs, every count except `processing` is 0, so only the sum of the counts is reported.
 - A cancelled, expired or failed request is not charged.
-- The newest version of the API changes nothing here. The oldest is sent, because most gateways know it.
+- Requests are sent with version 2023-06-01 of the API, because most gateways support it.
 
 Sources: anthropic 2.14.0 `types/messages/message_batch.py`, `resources/messages/batches.py`; the documentation of the
 Message Batches API. Not confirmed against the service: the errors for a missing batch, and for a cancel of one that has

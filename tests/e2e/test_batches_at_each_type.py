@@ -91,7 +91,7 @@ def a_checkout(root: Path, endpoints: Mapping[str, Endpoint]) -> Checkout:
     return checkout
 
 
-def test_every_type_with_batches_is_served() -> None:
+def test_every_type_with_batches_has_a_simulated_service() -> None:
     with_batches = {name for name in NAMES if BATCH_JOB in jobs_by_kind(load(name))}
 
     assert {each.type for each in SERVICES.values()} == with_batches - {"sandbox"}

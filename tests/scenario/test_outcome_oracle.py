@@ -48,7 +48,7 @@ def _reworded(event: Event, old: str, new: str) -> Event:
     return replace(event, data=body + f"digest: sha256:{hashlib.sha256(body).hexdigest()}\n".encode())
 
 
-def test_a_cancel_left_open_by_a_crash_may_have_ended_the_job() -> None:
+def test_the_oracle_accepts_that_an_attempt_left_open_by_a_crash_cancelled_the_job() -> None:
     history = crashed_before(f"POST {ACCOUNT}")
 
     assert not verdict(history, ALWAYS)

@@ -202,6 +202,13 @@ def test_without_a_complete_response_delivery_is_reported_as_unknown(answer: byt
     assert peer.address in str(error)
 
 
+def test_a_response_that_cannot_be_decompressed_is_reported_as_such() -> None:
+    peer, error = exchange(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope")
+
+    assert isinstance(error, TransientError)
+    assert str(error) == f"{peer.address} sent a response that could not be decompressed"
+
+
 def test_no_error_contains_the_key_or_an_exception_of_the_http_library() -> None:
     _, error = exchange(b"")
 

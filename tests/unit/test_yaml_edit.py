@@ -205,6 +205,17 @@ def test_a_suspension_is_added_changed_or_removed_and_nothing_else_changes(style
             "line 7: spec.desiredState has an anchor or a tag",
         ),
         (HEAD + "spec:\n" + JOB + "  desiredState: !!str running\n", STATE, "has an anchor or a tag"),
+        (
+            HEAD + "x: &a {reason: y}\nspec: *a\n",
+            STATE,
+            "line 5: spec is an alias of another value, so no key can be added to it",
+        ),
+        (
+            HEAD + "x: &a {suspend: {until: soon}}\nspec: *a\n",
+            Edit("chat", ("suspend",), {"reason": "x"}),
+            "line 5: spec is an alias of another value, so no key can be added to it",
+        ),
+        (HEAD + "spec: {}\n", STATE, "line 4: spec is empty, so no key can be added to it"),
         (OTHER, STATE, "contains 0 documents of this name"),
         (OTHER + "---\n" + OTHER, Edit("other", ("reason",), "x"), "contains 2 documents of this name"),
         (
