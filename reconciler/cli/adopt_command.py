@@ -86,7 +86,7 @@ async def _find(
         listed = await list_unmanaged(snapshot, runtime, provider, kind)
         listed = tuple(
             replace(each, unmanaged=tuple(job for job in each.unmanaged if job.phase in UNFINISHED))
-            if is_unfinished or KINDS[each.kind].ends_by_itself
+            if is_unfinished or KINDS[each.kind].ends_within
             else each
             for each in listed
         )

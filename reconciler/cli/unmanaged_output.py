@@ -29,7 +29,7 @@ def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> 
         UnmanagedJob(each.alias, job, each.kind)
         for each in listed
         for job in each.unmanaged
-        if job.phase in UNFINISHED or not (is_unfinished or KINDS[each.kind].ends_by_itself)
+        if job.phase in UNFINISHED or not (is_unfinished or KINDS[each.kind].ends_within)
     ]
 
 

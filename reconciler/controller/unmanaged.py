@@ -3,6 +3,9 @@
 The jobs of an account are listed for each kind that its specs name, and for the first kind of its type. Other kinds are
 listed only if the user asks for them, because a gateway may not offer them, and because their lists may be long.
 
+If jobs of a kind end within days, the list is read only as far as unfinished jobs can be: up to a page on which every
+job is older, provided that all rows so far came newest first.
+
 Rules: an incomplete list counts as a failure. A job seems unmanaged while the document of its spec is invalid, so
 commands that act on unmanaged jobs first require documents without errors.
 """
@@ -12,6 +15,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 
 from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.listing import PAGES_MAX
@@ -22,6 +27,7 @@ from reconciler.controller.spec_resolver import resolve
 from reconciler.errors import ProviderError
 from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.job import Account, ListQuery, ObservedJob, Unobserved
+from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot
 
@@ -85,16 +91,22 @@ async def _list(
     if isinstance(target, SpecProblem):
         return AccountListing(alias, None, unobserved=target.unobserved)
     reader = await open_or_unavailable(runtime.accounts, target)
-    jobs = await _walk(reader, target.jobs.capabilities.page_size_max)
+    longest = KINDS[target.account.kind].ends_within
+    oldest = None if longest is None else runtime.clock.now() - longest
+    jobs = await _walk(reader, target.jobs.capabilities.page_size_max, oldest)
     if isinstance(jobs, Unobserved):
         return AccountListing(alias, target.account, unobserved=jobs)
     unmanaged = tuple(job for job in jobs.values() if managed.isdisjoint(map(target.key, job.ids)))
     return AccountListing(alias, target.account, unmanaged, len(jobs))
 
 
-async def _walk(reader: JobReader, page_size: int) -> dict[str, ObservedJob] | Unobserved:
-    """Return every job of an account by id, in the order of the list, or why the list is incomplete."""
+async def _walk(reader: JobReader, page_size: int, oldest: datetime | None) -> dict[str, ObservedJob] | Unobserved:
+    """Return every job of an account by id, in the order of the list, or why the list is incomplete.
+
+    No unfinished job was created before `oldest`.
+    """
     jobs: dict[str, ObservedJob] = {}
+    order = _Order()
     cursor: str | None = None
     cursors: set[str | None] = set()
     while cursor not in cursors and len(cursors) < PAGES_MAX:
@@ -107,6 +119,24 @@ async def _walk(reader: JobReader, page_size: int) -> dict[str, ObservedJob] | U
             return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"{page.garbled} rows of the list cannot be read")
         jobs.update((job.id, job) for job in page.jobs)
         cursor = page.next_cursor
-        if cursor is None:
+        newest = order.newest_of(page.jobs)
+        if cursor is None or (oldest is not None and newest is not None and newest < oldest):
             return jobs
     return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"the list does not end: {len(cursors)} pages were read")
+
+
+@dataclass(slots=True)
+class _Order:
+    """Whether the rows of a list came newest first so far. No provider's promise is relied on."""
+
+    last: datetime | None = None
+    holds: bool = True
+
+    def newest_of(self, jobs: Iterable[ObservedJob]) -> datetime | None:
+        """Return when the newest job of the next page was created, or None if the order of the list is not known."""
+        times = [each.created_at for each in jobs]
+        moments = [at for at in times if isinstance(at, datetime)]
+        so_far = moments if self.last is None else [self.last, *moments]
+        self.holds = self.holds and len(moments) == len(times) and all(one >= next_ for one, next_ in pairwise(so_far))
+        self.last = so_far[-1] if so_far else None
+        return moments[0] if self.holds and moments else None

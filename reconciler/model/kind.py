@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -24,6 +25,8 @@ JobDocument: TypeAlias = FineTuningJob | BatchJob
 """A spec of any kind of job."""
 BATCH_JOB = "BatchJob"
 """The name of the kind of batches."""
+LONGEST_BATCH = timedelta(days=8)
+"""The longest time that a provider gives a batch is 168 hours, at Bedrock. A day is added for its cancel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,8 @@ class JobKind:
         counts: the unit of that usage.
         used: a phrase for that usage, such as `tokens trained`.
         counters: the attributes whose changes alone do not cause the status to be written.
-        ends_by_itself: whether every job ends within days, so that finished jobs without a spec are not adopted.
+        ends_within: how long every job takes at most, or None if that is unknown. Finished jobs of such a kind are
+            many, so they are not adopted, and lists are not read beyond that time.
     """
 
     name: str
@@ -54,7 +58,7 @@ class JobKind:
     counts: str
     used: str
     counters: tuple[str, ...]
-    ends_by_itself: bool
+    ends_within: timedelta | None
 
     def result_of(self, job: Any) -> str | None:
         """Return the name of a job's result, or None if the provider did not report it."""
@@ -85,7 +89,7 @@ FINE_TUNING = JobKind(
     counts="tokens",
     used="tokens trained",
     counters=("trained_tokens",),
-    ends_by_itself=False,
+    ends_within=None,
 )
 BATCH = JobKind(
     name=BATCH_JOB,
@@ -109,7 +113,7 @@ BATCH = JobKind(
     counts="tokens",
     used="tokens used",
     counters=("counts", "tokens"),
-    ends_by_itself=True,
+    ends_within=LONGEST_BATCH,
 )
 
 KINDS: Mapping[str, JobKind] = MappingProxyType({kind.name: kind for kind in (FINE_TUNING, BATCH)})

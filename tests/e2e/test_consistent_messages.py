@@ -27,10 +27,10 @@ def wanted(checkout: Checkout, sandbox: Sandbox) -> Checkout:
 
 @pytest.mark.parametrize("verb", ["--once", "--once --dry-run", "plan", "get", "drift", "adopt"])
 def test_an_unknown_provider_name_is_an_error_with_a_suggestion(wanted: Checkout, verb: str) -> None:
-    ran = wanted.run(*verb.split(), "--provider", "mian")
+    ran = wanted.run(*verb.split(), "--provider", "mainx")
 
     assert ran.code == 64
-    assert "no provider is called 'mian'. Did you mean 'main'?" in ran.err
+    assert "no provider is called 'mainx'. Did you mean 'main'?" in ran.err
 
 
 @pytest.mark.parametrize("verb", ["--once", "plan", "get", "drift"])
@@ -42,10 +42,10 @@ def test_a_selector_without_matches_is_a_warning_with_a_suggestion(wanted: Check
 
 
 def test_a_watch_rejects_a_selection_of_an_unknown_provider(wanted: Checkout) -> None:
-    ran = wanted.run("--provider", "mian")
+    ran = wanted.run("--provider", "mainx")
 
     assert ran.code == 64
-    assert "no provider is called 'mian'" in ran.err
+    assert "no provider is called 'mainx'" in ran.err
 
 
 def test_events_and_plan_exit_with_the_same_code_for_an_untrusted_host(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.documents import a_provider, located
 from tests.support.in_memory import OpenAccounts, World
 from tests.support.in_memory_operator import Operator
 from tests.support.read_only_account import EndlessList, LoopingList, ReadOnlyAccount, account_of, named
+from tests.support.subjects import DAY, HOUR
 
 DENIED = PermanentError("401: the key is not accepted", kind=Kind.DENIED)
 EU = Account("openai", ACCOUNT.base_url, (("project", "proj_eu"),))
@@ -161,3 +163,42 @@ def test_an_unknown_provider_name_is_reported_with_a_suggestion() -> None:
     assert found.unobserved == Unobserved(
         Reason.INVALID_PROVIDER, "'opnai' is not a provider type; did you mean 'openai'?", is_transient=False
     )
+
+
+# How far a list is read
+
+
+BATCHES = ACCOUNT.of_kind("BatchJob")
+
+
+def batches(*ages: timedelta) -> ReadOnlyAccount:
+    """Return an account with batches of these ages, in that order."""
+    reader = account_of(len(ages))
+    for job, age in zip(list(reader.jobs.values()), ages, strict=True):
+        reader.jobs[job.id] = replace(job, created_at=World().clock.now() - age)
+    return reader
+
+
+@pytest.mark.parametrize(
+    ("ages", "pages"),
+    [
+        ([HOUR] * 100 + [9 * DAY] * 200, 2),
+        ([HOUR] * 100 + [7 * DAY] * 200, 3),
+        ([2 * HOUR] * 99 + [HOUR] + [9 * DAY] * 200, 3),
+    ],
+    ids=["older than any unfinished batch", "young enough", "not newest first"],
+)
+def test_a_list_of_batches_is_read_as_far_as_unfinished_ones_can_be(ages: list[timedelta], pages: int) -> None:
+    reader = batches(*ages)
+    runtime = World(operator=Operator(), accounts=OpenAccounts({BATCHES: reader})).runtime()
+    snapshot = Snapshot(jobs=(spec_of("ftjob-0000"),))
+    (found,) = asyncio.run(list_unmanaged(snapshot, runtime, kind="BatchJob"))
+
+    assert found.unobserved is None
+    assert len(reader.asked) == pages
+
+
+def test_a_list_of_fine_tuning_jobs_is_read_to_its_end_whatever_their_age() -> None:
+    reader = batches(*[90 * DAY] * 300)
+
+    assert the_one(reader).jobs == 300
