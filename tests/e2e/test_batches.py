@@ -209,3 +209,16 @@ def test_a_fine_tuning_job_at_a_type_that_has_only_batches_is_reported_at_its_ki
     assert ran.code == 65
     assert "trained.yaml:2: kind: anthropic has no jobs of this kind" in ran.out + ran.err
     assert "batch.yaml" not in ran.err
+
+
+def test_the_outage_of_an_account_is_recorded_for_each_kind_of_its_jobs(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, {"OPENAI_API_KEY": "k-of-the-test", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"})
+    checkout.want("trained", "same-1", "running", "openai")
+    wants(checkout, "batch", "same-1", "running", "openai")
+    ran = checkout.run("--once", "--timeout=3s")
+    files = {each.name: each.read_text() for each in (checkout.status_dir / "_providers").iterdir()}
+
+    assert ran.code == 69
+    assert files.keys() == {"openai.yaml", "openai--batchjob.yaml"}
+    assert "account: 'openai http://127.0.0.1:9/v1 kind=BatchJob'" in files["openai--batchjob.yaml"]
+    assert "kind=BatchJob" not in files["openai.yaml"]
