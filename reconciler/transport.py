@@ -258,7 +258,7 @@ class HttpTransport:
             case httpx.ConnectError() | httpx.PoolTimeout() | httpx.ProxyError():
                 return self._unsent(f"cannot connect to {self._host}: {text_of_error(error)}")
             case TimeoutError():
-                msg = f"no response from {self._host} within {self._deadlines.request_s:g} s"
+                msg = f"no complete response from {self._host} within {self._deadlines.request_s:g} s"
             case httpx.DecodingError():
                 msg = f"{self._host} sent a response that could not be decompressed"
             case _:

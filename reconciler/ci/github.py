@@ -197,7 +197,10 @@ def _id(comment: Any) -> int:
 
 
 def _check(response: Response) -> Response:
-    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+    if response.status == HTTPStatus.UNAUTHORIZED:
+        msg = "HTTP 401: GITHUB_TOKEN is not valid, or has expired"
+        raise CommentRefusedError(msg)
+    if response.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
         msg = f"HTTP {response.status}: the job needs `pull-requests: write`, which a fork's pull request never has"
         raise CommentRefusedError(msg)
     if response.status >= HTTPStatus.BAD_REQUEST:

@@ -58,8 +58,7 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
     with show_progress(console, "listing the providers' jobs"):
         listed, adoptions = asyncio.run(_find(values, snapshot, provider, kind, is_unfinished=unfinished))
     if not listed:
-        msg = "no document names an account yet: select one with an option such as --provider openai"
-        raise wiring.UsageError(msg)
+        raise wiring.UsageError(_why_nothing_is_listed(provider, kind))
     written = [each for each in adoptions if each.problem is None]
     for each in written if not values["dry_run"] else ():
         create(
@@ -76,6 +75,13 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
     console.show_problems(_refusal(each) for each in adoptions if each.problem is not None)
     refused = {ExitCode.INVALID_DOCUMENT} if len(written) < len(adoptions) else set()
     return worst(exit_codes(listed) | refused)
+
+
+def _why_nothing_is_listed(provider: str | None, kind: str | None) -> str:
+    if provider is not None:
+        return f"{provider} has no jobs of kind {kind}"
+    what = "an account" if kind is None else f"an account with jobs of kind {kind}"
+    return f"no document names {what} yet: select one with an option such as --provider openai"
 
 
 async def _find(

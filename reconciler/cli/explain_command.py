@@ -45,7 +45,7 @@ def explain(*, topic: str | None, **values: object) -> int:
     if text is None:
         nearest = nearest_topic(topic, notes)
         hint = f"Did you mean {nearest!r}?" if nearest else "`reconcile explain` lists all topics."
-        msg = f"There is no field or reason {topic!r}. {hint}"
+        msg = f"There is no field, kind, provider type or reason {topic!r}. {hint}"
         raise click.UsageError(msg)
     console.page_result(text)
     return 0

@@ -79,7 +79,9 @@ async def _watch(values: OptionValues) -> None:
             address = {"listen": observers.address} if observers.address is not None else {}
             logger.info("watching", specs=where.shown, **address)
             _stop_at_signals(stop, lambda: logger.info("stopping after the requests in progress"))
-            _reopen_at_hangup(observers.reopen, lambda: logger.info("reopened the log and the audit log"))
+            _reopen_at_hangup(
+                observers.reopen, lambda: logger.info("reopened the log and the audit log, if they are files")
+            )
             with live_footer(observers.health, console) if is_live else nullcontext():
                 await wiring.watch(
                     where,

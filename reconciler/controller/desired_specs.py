@@ -24,6 +24,8 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 from reconciler.ports import Snapshot, StoredStatuses
 
+_WRITTEN_LATER = "written by a later version of reconcile, so it is not changed: update reconcile"
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredSpecs:
@@ -100,10 +102,7 @@ class DesiredSpecs:
 
     def diagnostics(self, policy: OperatorPolicy) -> tuple[Diagnostic, ...]:
         """Return the problems of the documents, and a diagnostic for each status file that a later version wrote."""
-        too_new = (
-            Diagnostic(file=policy.show_status(path), message="written by a later version of reconcile; not changed")
-            for path in self.stored.too_new
-        )
+        too_new = (Diagnostic(file=policy.show_status(path), message=_WRITTEN_LATER) for path in self.stored.too_new)
         return (*self.snapshot.diagnostics, *self.resolved.diagnostics, *too_new)
 
     def notices(self, policy: OperatorPolicy) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ async def _walk(reader: JobReader, page_size: int, oldest: datetime | None) -> d
         except ProviderError as error:
             return unobserved_by(error)
         if page.garbled:
-            return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"{page.garbled} rows of the list cannot be read")
+            return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"{page.garbled} row(s) of the list cannot be read")
         jobs.update((job.id, job) for job in page.jobs)
         cursor = page.next_cursor
         newest = order.newest_of(page.jobs)

@@ -86,7 +86,7 @@ def _verdict(verb: Verb, outcome: RequestOutcome) -> Verdict:
 
 def not_honoured(verb: Verb, phase: Phase) -> Verdict:
     """Return the verdict on a job if neither the regular attempts nor later repeats of the request had an effect."""
-    message = f"{phase} at the provider after {ATTEMPTS_MAX} requests to {verb}"
+    message = f"{phase} at the provider after at least {ATTEMPTS_MAX} requests to {verb}"
     return Verdict(Readiness.STALLED, Reason.CANCEL_NOT_HONOURED, message)
 
 

@@ -106,7 +106,7 @@ class RemoteSpecs:
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Return every document in the last fetched commit. If it may not be acted on, `why_not_trusted` says why."""
         if self.head is None:
-            why = "nothing was fetched yet"
+            why = "the branch of the specs has not been fetched yet"
             return Snapshot(broken_files=frozenset({""}), notices=self._notices(), why_not_trusted=why)
         commit = self.head
         try:
@@ -119,7 +119,7 @@ class RemoteSpecs:
                 broken_files=frozenset({""}),
                 revision=commit,
                 diagnostics=(diagnostic,),
-                why_not_trusted="it cannot be read",
+                why_not_trusted=f"the commit {commit[:12]} cannot be read",
             )
         found = self._specs.snapshot(by_content=by_content)
         try:

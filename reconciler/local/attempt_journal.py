@@ -128,7 +128,10 @@ class StateJournal:
             raise self._broken(name) from None
 
     def _broken(self, name: str) -> _UnreadableError:
-        why = "this version of reconcile did not write it; it can be removed an hour after the last request"
+        why = (
+            "it is damaged, or another version of reconcile wrote it; it can be removed an hour after the last "
+            "request, or a day after it if a commit approved the request"
+        )
         return _UnreadableError(errno.EINVAL, why, str(self._directory / name))
 
     def _write(self, name: str, rows: Iterable[object], *, is_durable: bool) -> None:

@@ -64,4 +64,4 @@ class Progress(StrEnum):
     """The provider refused the request, because the job had ended, or was in or entering the requested state."""
     NOT_RECORDED = "not recorded"
     OVERTAKEN = "overtaken"
-    """The spec or the published statuses changed between the decision and the request. Nothing was sent."""
+    """The change was no longer wanted or allowed, or others changed the published status. Nothing was sent."""

@@ -88,9 +88,12 @@ class Reason(StrEnum):
     )
     REFUSED_BY_GUARD = (
         "RefusedByGuard",
-        "Too many changes were due at once, so none of them was requested. `--allow-cancels N` allows them.",
+        (
+            "Too many changes were due at once, or those of the last hour could not be counted, so none of them was "
+            "requested. `--allow-cancels N` allows them."
+        ),
     )
-    ACTION_FORBIDDEN = "ActionForbidden", "The provider refused the credential (401 or 403) for this request."
+    ACTION_FORBIDDEN = "ActionForbidden", "The provider refused the credential for this request."
     CANCEL_NOT_HONOURED = (
         "CancelNotHonoured",
         "Five requests for one change had no effect. The request is repeated every six hours, or by `reconcile retry`.",
@@ -103,8 +106,8 @@ class Reason(StrEnum):
     REVISION_NOT_TRUSTED = (
         "RevisionNotTrusted",
         (
-            "The checkout is not in a state that can be acted on, or the Settings are not valid. Jobs are observed, "
-            "but no change is requested."
+            "The specs cannot be acted on, for example during a merge or after the branch was rewound, or the Settings "
+            "are not valid. Jobs are observed, but no change is requested."
         ),
     )
     # Neither
@@ -138,7 +141,7 @@ class Reason(StrEnum):
     )
     PHASE_WENT_BACK = "PhaseWentBack", "Two observations agree that a job which had ended is now in another phase."
     # Shown by commands that read statuses, never written to a status
-    OUT_OF_DATE = "OutOfDate", "The spec has changed since the status was written."
+    OUT_OF_DATE = "OutOfDate", "The spec is new or has changed, and its job has not been observed since."
     STATUS_UNKNOWN = (
         "StatusUnknown",
         "The status file could not be read. No change is requested for its job, and the file is not overwritten.",

@@ -91,13 +91,14 @@ class Refusal:
 
     def __str__(self) -> str:
         """Return the message that reports the refusal."""
+        changes = "1 change" if self.requested == 1 else f"{self.requested} changes"
         if self.doubt is not None:
-            return f"{self.requested} changes wanted ({self.scope}), but the last hour cannot be counted: {self.doubt}"
+            return f"{changes} wanted ({self.scope}), but the last hour cannot be counted: {self.doubt}"
         total = self.requested + self.earlier
         share = f"{total * 100 // self.unfinished} %" if self.unfinished else "all"
         earlier = f" and {self.earlier} in the last hour" if self.earlier else ""
         return (
-            f"{self.requested} changes wanted at once{earlier}: {share} of {self.unfinished} unfinished jobs "
+            f"{changes} wanted at once{earlier}: {share} of {self.unfinished} unfinished jobs "
             f"({self.scope}); the limit per hour is the larger of {self.max_cancels} and "
             f"{self.max_cancel_percent} %, but at most {self.max_cancels_absolute}"
         )

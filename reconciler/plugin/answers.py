@@ -72,7 +72,7 @@ def json_object(response: Response) -> Mapping[str, Any]:
     """Return the body of a response. Raises `PermanentError(invalid)` if it is not a JSON object."""
     body = response.json()
     if not isinstance(body, dict):
-        msg = f"the response (HTTP {response.status}) is not a JSON object: this is not the expected API"
+        msg = f"the response (HTTP {response.status}) is not a JSON object: check the base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
     return body
 
@@ -95,7 +95,7 @@ def jobs_of(
     jobs = [_readable(row, read) for row in rows] if isinstance(rows, list) else [None]
     read_jobs = tuple(job for job in jobs if job is not None)
     if jobs and not read_jobs:
-        msg = "the response is not a list of jobs: this is not the expected API"
+        msg = "the response contains no list of jobs that can be read: check the base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
     return read_jobs, len(jobs) - len(read_jobs)
 
@@ -113,7 +113,7 @@ def name_of(row: Mapping[str, Any], key: str) -> str:
     """Return the name or id of a job in a row. Raises `PermanentError(invalid)` if it is missing or not printable."""
     name = row.get(key)
     if not isinstance(name, str) or not name or not name.isprintable():
-        msg = "the provider returned something that is not a job: it has no name"
+        msg = f"the provider returned something that is not a job: its {key} is missing or not printable"
         raise PermanentError(msg, kind=Kind.INVALID)
     return name
 

@@ -34,7 +34,7 @@ class Response:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            msg = f"the response (HTTP {self.status}) is not JSON: this is not the expected API"
+            msg = f"the response (HTTP {self.status}) is not JSON: check the base URL"
             raise PermanentError(msg, kind=Kind.INVALID) from None
 
 

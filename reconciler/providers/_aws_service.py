@@ -152,7 +152,11 @@ class AwsType:
         """
         own, found = AwsOptions.model_validate(options), _ARN.match(job_id)
         if found is not None and (found["region"] != own.region or own.account_id not in {None, found["account"]}):
-            msg = f"{job_id!r} belongs to AWS account {found['account']} in {found['region']}, not to this account"
+            account = "" if own.account_id is None else f" and AWS account {own.account_id}"
+            msg = (
+                f"{job_id!r} belongs to AWS account {found['account']} in {found['region']}, but the options name "
+                f"{own.region}{account}: correct one of them"
+            )
             raise ValueError(msg)
         return job_id
 

@@ -28,7 +28,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.CANCELLED: NOTHING_TO_DO,
             Reason.LIMIT_REACHED: "Nothing. To allow such jobs more time, raise the limit in the next spec.",
             Reason.FINISHED_BEFORE_CANCEL: NOTHING_TO_DO,
-            Reason.FINISHED_DESPITE_CANCEL: "Nothing; the provider has charged for the whole run.",
+            Reason.FINISHED_DESPITE_CANCEL: "Nothing. The provider may charge for the whole run.",
             Reason.JOB_GONE: "Remove the spec when you no longer need its record.",
         },
         "Reconciling": {
@@ -58,14 +58,14 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.INVALID_PROVIDER: "Run reconcile validate, and correct the document, or its name in the spec.",
             Reason.DUPLICATE_JOB: "Remove all but one of these specs.",
             Reason.NOT_SUPPORTED: "Declare another state. `reconcile providers` lists what each type can do.",
-            Reason.HOST_NOT_TRUSTED: "If the host is correct, the operator sets RECONCILE_TRUST as the message shows.",
+            Reason.HOST_NOT_TRUSTED: "If the host is correct, the operator allows it as the message shows.",
             Reason.REFUSED_BY_GUARD: "Read the plan. If every change is intended, run once with --allow-cancels N.",
-            Reason.ACTION_FORBIDDEN: "Grant the credential permission to change jobs, or use one that has it.",
+            Reason.ACTION_FORBIDDEN: "Check that the credential is valid and may change jobs, or use one that may.",
             Reason.CANCEL_NOT_HONOURED: (
                 "Cancel the job in the provider's dashboard, or contact the provider's support."
             ),
             Reason.CANCEL_STUCK: (
-                "Contact the provider's support. The receipt in the status says when the cancel was accepted."
+                "Contact the provider's support. If reconcile requested the cancel, its receipt is in the status."
             ),
             Reason.CONTESTED: "Find out who resumes or pauses the job. Then correct the spec, or ask them to stop.",
             Reason.REVISION_NOT_TRUSTED: (

@@ -32,13 +32,13 @@ PROGRESS_TEXT = {
     Progress.PLANNED: "is pending: not sent in this pass",
     Progress.REFUSED: "was refused: not sent",
     Progress.ACCEPTED: "accepted",
-    Progress.UNANSWERED: "was sent, but no response arrived: the next observation shows whether it worked",
+    Progress.UNANSWERED: "was sent, but got no clear response: the next observation shows whether it worked",
     Progress.NOT_DELIVERED: "could not be delivered: the next pass retries it",
-    Progress.FORBIDDEN: "was forbidden: the credential lacks the permission",
+    Progress.FORBIDDEN: "was forbidden: the provider refused the credential",
     Progress.REJECTED: "was rejected by the provider",
     Progress.ALREADY_OVER: "refused: already",
-    Progress.NOT_RECORDED: "was not sent: its receipt could not be written first",
-    Progress.OVERTAKEN: "was not sent: its spec or the published statuses changed meanwhile",
+    Progress.NOT_RECORDED: "was not sent: its receipt could not be recorded first",
+    Progress.OVERTAKEN: "was not sent: it was no longer wanted or allowed, or others changed the published status",
 }
 ALL_REFUSED_TEXT = "all were refused: none was sent"
 SENT = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED, Progress.ALREADY_OVER})

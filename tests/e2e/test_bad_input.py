@@ -20,7 +20,7 @@ HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: ba
 GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cancelled")
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec:\n"
 SUSPENDED = SETTINGS + "  suspend: true\n"
-LEFT_ALONE = "written by a later version of reconcile; not changed"
+LEFT_ALONE = "written by a later version of reconcile, so it is not changed"
 MAY_HOLD_SETTINGS = "specs/bad.yaml: it may hold Settings, so no change is requested for any job until it can be read"
 PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: other}\nspec:\n"
 ON_OTHER = GOOD.replace("demo", "other")
@@ -384,7 +384,7 @@ CASES: dict[str, Case] = {
         _status_is_a_file, 70, ("the intent could not be written, so no request was sent",), stops=True
     ),
     "status of a later version": Case(
-        _newer_status, 65, ("specs/status/bad.yaml: written by a later version of reconcile; not changed",)
+        _newer_status, 65, ("specs/status/bad.yaml: written by a later version of reconcile, so it is not changed",)
     ),
     "status of a later version, and its spec has moved": Case(
         _newer_status_of_the_job("status/team/chat.yaml"), 65, (LEFT_ALONE,), stops=True

@@ -200,6 +200,28 @@ def test_adopt_writes_specs_for_unfinished_batches_only_if_asked_for(
     assert [each["kind"] for each in json.loads(drift.out)["strangers"]] == ["FineTuningJob"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "no document names an account with jobs of kind BatchJob yet: select one with an option such as"),
+        (["--provider", "aws"], "aws has no jobs of kind BatchJob"),
+    ],
+)
+def test_adopt_says_why_there_is_no_list_of_batches_to_read(
+    tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.write(
+        "aws.yaml",
+        "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: aws}\n"
+        "spec: {type: sagemaker, options: {region: us-east-1}}\n",
+    )
+    ran = checkout.run("adopt", "--kind", "BatchJob", *arguments)
+
+    assert ran.code == 64
+    assert sentence in " ".join(ran.err.split())
+
+
 def test_a_fine_tuning_job_at_a_type_that_has_only_batches_is_reported_at_its_kind(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     checkout.want("trained", "msgbatch_1", "running", "anthropic")

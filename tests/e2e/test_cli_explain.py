@@ -28,7 +28,10 @@ def test_a_misspelt_topic_is_a_usage_error_with_a_suggestion() -> None:
 
     assert said.exit_code != 0
     assert said.stdout == ""
-    assert "There is no field or reason 'spec.desiredSate'. Did you mean 'spec.desiredState'?" in said.stderr
+    assert (
+        "There is no field, kind, provider type or reason 'spec.desiredSate'. Did you mean 'spec.desiredState'?"
+        in said.stderr
+    )
 
 
 def test_the_schema_is_json_and_contains_every_provider_type() -> None:

@@ -223,7 +223,7 @@ CASES: dict[str, Case] = {
         69, ("the certificate or TLS of 127.0.0.1",), OPENAI, ("--timeout", "0s"), prepare=_page("https")
     ),
     "a page in the place of the API": Case(
-        69, ("the response (HTTP 200) is not JSON: this is not the expected API",), OPENAI, prepare=_page("http")
+        69, ("the response (HTTP 200) is not JSON: check the base URL",), OPENAI, prepare=_page("http")
     ),
     "plan that cannot be written": Case(
         70, ("/proc/nowhere: ",), arguments=("plan", "--out", "/proc/nowhere"), stops=True

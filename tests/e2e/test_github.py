@@ -103,7 +103,9 @@ def test_each_specs_directory_has_its_own_comment(step: Checkout, sandbox: Sandb
     assert api.writes == ["POST", "POST", "POST", "PATCH"]
 
 
-@pytest.mark.parametrize("refusal", [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY])
+@pytest.mark.parametrize(
+    "refusal", [HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY]
+)
 def test_a_rejected_comment_is_a_warning(step: Checkout, sandbox: Sandbox, api: GitHubApi, refusal: HTTPStatus) -> None:
     api.refuses = refusal
     (job_id,) = sandbox.create(1)

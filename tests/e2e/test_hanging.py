@@ -54,7 +54,7 @@ def test_a_server_that_hangs_is_abandoned_without_a_cancel_or_a_lost_receipt(tmp
 
     assert report.exit_code is ExitCode.PROVIDER_UNOBSERVED
     assert report.accounts[0].unobserved is not None
-    assert report.accounts[0].unobserved.message == "no response from sandbox.localhost within 45 s"
+    assert report.accounts[0].unobserved.message == "no complete response from sandbox.localhost within 45 s"
     assert report.rows[0].action is None
     assert status.receipts == ()
     assert status.phase is Phase.RUNNING

@@ -87,7 +87,7 @@ def test_known_statuses_of_another_status_directory_are_ignored(tmp_path: Path) 
 def test_a_journal_that_reconcile_did_not_write_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / REQUESTS).write_bytes(text.encode("latin-1"))
 
-    with pytest.raises(OSError, match="did not write it") as caught:
+    with pytest.raises(OSError, match="another version of reconcile wrote it") as caught:
         journal(tmp_path).requested()
     assert caught.value.filename == str(tmp_path / REQUESTS)
 

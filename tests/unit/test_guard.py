@@ -369,6 +369,6 @@ def test_one_change_is_refused_if_the_last_hour_cannot_be_counted() -> None:
     refusal = judge("overall", names(1), 0, 1000, BRAKES, "specs/status/x.yaml cannot be read")
 
     assert str(refusal) == (
-        "1 changes wanted (overall), but the last hour cannot be counted: specs/status/x.yaml cannot be read"
+        "1 change wanted (overall), but the last hour cannot be counted: specs/status/x.yaml cannot be read"
     )
     assert judge("overall", (), 0, 1000, BRAKES, "specs/status/x.yaml cannot be read") is None

@@ -87,7 +87,7 @@ def test_a_reminder_leaves_the_job_stalled_with_cancel_not_honoured(progress: Pr
     status, _ = asked(last, progress)
 
     assert (status.is_stalled, status.ready.reason) == (True, Reason.CANCEL_NOT_HONOURED)
-    assert status.ready.message == "running at the provider after 5 requests to cancel"
+    assert status.ready.message == "running at the provider after at least 5 requests to cancel"
     assert status.ready.last_transition_time == LATER
     assert decide(SUBJECT, a_look(), status, LATER).status == status
 
