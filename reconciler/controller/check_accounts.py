@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.controller.account_resolver import accounts_by_name
@@ -31,8 +32,25 @@ class Checked:
 
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
     """Return the result for each provider name in the documents. If `is_asked`, send one request to each account."""
-    targets = accounts_by_name(snapshot, runtime.policy)
+    targets = {
+        name: _of_used_kind(to, _kinds(snapshot, name)) if isinstance(to, ResolvedAccount) else to
+        for name, to in accounts_by_name(snapshot, runtime.policy).items()
+    }
     return tuple(await asyncio.gather(*(_check(name, to, runtime, is_asked=is_asked) for name, to in targets.items())))
+
+
+def _kinds(snapshot: Snapshot, provider: str) -> set[str]:
+    """Return the kinds of the specs that name a provider."""
+    return {each.document.kind for each in snapshot.jobs if each.document.spec.provider == provider}
+
+
+def _of_used_kind(target: ResolvedAccount, kinds: Iterable[str]) -> ResolvedAccount:
+    """Return the account with a kind of job that its specs use, because a compatible service may lack the others.
+
+    If no spec uses it, or specs of several kinds do, the first of the type's kinds is preferred.
+    """
+    possible = [found for kind in sorted(kinds) if (found := target.of_kind(kind)) is not None]
+    return next((each for each in possible if each == target), possible[0] if possible else target)
 
 
 async def _check(name: str, target: ResolvedAccount | SpecProblem, runtime: Runtime, *, is_asked: bool) -> Checked:

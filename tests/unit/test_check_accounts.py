@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.controller.check_accounts import Checked, check
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.model.batch_job import BatchJob
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import JobPage, ListQuery
 from reconciler.model.reason import Reason
@@ -103,3 +104,17 @@ def test_an_invalid_provider_document_is_reported_under_its_name() -> None:
 
 def test_a_revision_without_accounts_has_no_check_results() -> None:
     assert checked(DENIED, Snapshot())[0] == {}
+
+
+def test_an_account_with_specs_for_batches_only_is_tested_by_the_list_of_its_batches() -> None:
+    batch = BatchJob.model_validate({**a_spec().model_dump(by_alias=True, mode="json"), "kind": "BatchJob"})
+    reader, batches = account_of(1), ACCOUNT.of_kind("BatchJob")
+    accounts = OpenAccounts({batches: reader, ACCOUNT: DENIED})
+    runtime = World(accounts=accounts).runtime()
+    only = Snapshot(jobs=(located(batch),))
+    both = Snapshot(jobs=(located(batch, "a.yaml"), located(a_spec("other"), "b.yaml")))
+    (alone,), (beside,) = (asyncio.run(check(each, runtime, is_asked=True)) for each in (only, both))
+
+    assert (alone.unobserved, beside.unobserved is None) == (None, False)
+    assert alone.target is not None
+    assert alone.target.account == batches
