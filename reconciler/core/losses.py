@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from reconciler.core.guard import ChangeLimits, judge
 from reconciler.core.remembered_attempts import WINDOW
@@ -20,10 +21,17 @@ from reconciler.model.journal import KnownStatuses, LostStatus
 from reconciler.model.spec import render_instant
 from reconciler.model.status import JobStatus
 
+MARKS_CACHED = 4096
+"""The maximum number of marks in the cache. Many statuses change in the same second, and have the same mark."""
+
 
 def mark_of(status: JobStatus) -> str:
     """Return the mark of a status: a checksum of the times of its last transition and its requests."""
-    moments = (status.ready.last_transition_time, *(each.requested_at for each in status.receipts))
+    return _checksum((status.ready.last_transition_time, *(each.requested_at for each in status.receipts)))
+
+
+@lru_cache(MARKS_CACHED)
+def _checksum(moments: tuple[datetime, ...]) -> str:
     return f"{zlib.crc32('|'.join(each.isoformat() for each in moments).encode()):08x}"
 
 
