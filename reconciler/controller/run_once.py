@@ -7,10 +7,10 @@ needed at the start is not in the pinned plan, no change is requested and no sta
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from reconciler.controller.build_report import PassResult, exit_codes
 from reconciler.controller.observation_timeout import BoundedAccounts, Bounds
@@ -29,7 +29,7 @@ from reconciler.model.report import Report, Row
 AGAIN_S = 0.2
 """The maximum pause before a job is decided again after a conflict. The pause is random, to avoid another conflict."""
 WORKERS_AWAITED_S = 5.0
-"""How long a pass waits for its account workers. Slower workers keep running during the next passes."""
+"""How long a pass waits for the workers of several accounts. Slower workers keep running during the next passes."""
 
 
 async def run_to_completion(
@@ -64,11 +64,16 @@ async def run_to_completion(
     ripe: frozenset[JobRef] | None = None
     failures = 0
     clock, clocks = runtime.clock, RunDeadlines(runtime.clock.monotonic(), wait_s, timeout_s)
+
+    async def slow_account_delays_others() -> None:
+        await clock.sleep(WORKERS_AWAITED_S)
+        if report is None and len(memory.workers.begun_at) == 1:
+            # A single account delays nobody. Another pass would only read every file again.
+            await asyncio.get_running_loop().create_future()
+
     try:
         while True:
-            result = await reconcile_once(
-                bounded, options, memory, ripe, yield_signal=partial(clock.sleep, WORKERS_AWAITED_S)
-            )
+            result = await reconcile_once(bounded, options, memory, ripe, yield_signal=slow_account_delays_others)
             # A retry makes an attempt due in the first pass only.
             options = replace(options, retry=frozenset())
             report = result.report if report is None else _merge(report, result)

@@ -195,6 +195,15 @@ def test_a_slow_account_does_not_delay_another_one() -> None:
     assert {each.account for each in report.accounts} == {ACCOUNT, SLOW}
 
 
+def test_a_run_with_one_slow_account_reads_the_specs_once() -> None:
+    once = Once()
+    once.account.takes_s["ftjob-abc123"] = 30.0
+    report = once.run()
+
+    assert only(report).progress is Progress.ACCEPTED
+    assert len(once.world.specs.reads) == 1
+
+
 def test_a_change_missing_from_the_pinned_plan_causes_no_request_and_no_write() -> None:
     once = Once()
     report = once.run(options=RunOptions(pinned=PinnedPlan(frozenset())))
