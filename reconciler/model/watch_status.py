@@ -96,6 +96,6 @@ def readiness_problems(watch: WatchStatus) -> tuple[str, ...]:
         "it is stopping": watch.is_stopping,
         "the first pass has not ended yet": watch.finished_at is None,
         f"not observed yet: {', '.join(watch.unobserved)}": bool(watch.unobserved),
-        "an error in the documents stops every change": watch.is_halted,
+        "no change is requested: the specs cannot be acted on, or the Settings are not valid": watch.is_halted,
     }
     return tuple(what for what, is_so in found.items() if is_so)

@@ -1,8 +1,10 @@
 """Bedrock's model invocation jobs (batch inference) in one region.
 
 - A job is identified by its ARN or by the last part of it, never by its name.
-- A stop of a job that has ended is refused with a `ValidationException`. What is processed stays, and is charged.
-- A job whose time ran out is `PartiallyCompleted`, which is a success here, or `Expired` if it had not begun.
+- A stop of a job that has ended is refused with a `ValidationException`.
+- The records that were processed before a stop are kept and charged.
+- A job that exceeds its time is `PartiallyCompleted`, which is a success here. If it had not begun by then, it is
+  `Expired`, which is a failure here.
 
 Sources: botocore 1.44.8 `data/bedrock/2023-04-20/service-2.json`; docs.aws.amazon.com/bedrock, batch-inference.
 """

@@ -1,10 +1,9 @@
 """Batches in OpenAI's API and in compatible ones: list, retrieve and cancel.
 
-- A cancel is refused with HTTP 409 if the batch has ended. It takes about ten minutes, during which the batch is
-  `cancelling`, even if no request was finished. The results of finished requests stay in the output file, and are
-  charged.
-- A batch that exceeds its completion window is `expired`, which is a failure here. Its output file contains the results
-  of the finished requests, which are charged.
+- A cancel is refused with HTTP 409 if the batch has ended.
+- A cancel takes about ten minutes, even if no request was finished. During that time the batch is `cancelling`.
+- A batch that exceeds its completion window is `expired`, which is a failure here.
+- After a cancel or an expiry, the output file contains the results of the finished requests, which are charged.
 
 Sources: openai-python 3.57.0 `types/batch.py`, `types/batch_usage.py`, `resources/batches.py`; recordings of cancels in
 public test suites (2025-03-14). Not confirmed against the service: the body of a not-found error.

@@ -34,7 +34,7 @@ def plain(_: BaseModel) -> Dialect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchService:
-    """The batches of a service. `dialect` returns the dialect for the options of an account."""
+    """The batches of a service. `dialect` is the function that returns the dialect for the options of an account."""
 
     dialect: Callable[[Any], Dialect] = lambda _: BATCHES
     capabilities: Capabilities = CAPABILITIES

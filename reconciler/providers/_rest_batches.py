@@ -1,7 +1,7 @@
 """Batches of services whose API is JSON over HTTP with a key in a header: list, retrieve and cancel.
 
-Rules: `BatchApi` describes a service. A not-found error counts as an absence only if it is in the service's own format
-and about this batch. A response that is not a batch is an error.
+Rules: `BatchApi` describes the API of one service. A not-found error shows that a batch is absent only if it is in the
+service's own format and is about that batch. A response that is not a batch is an error.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ class BatchApi:
     Args:
         path: the path of the list.
         rows: the key of the rows in a list.
-        headers: returns the headers for a key.
-        window: returns the query of a page, by its size and its cursor.
+        headers: returns the headers of a request, for a key.
+        window: returns the query of a page, for its size and its cursor.
         next_cursor: returns the cursor of the next page, from a page, its jobs, and the size and cursor of that page.
             With None, the service has no pages: each response contains the whole list, which is divided here.
-        job: returns the batch in a row or in a response. The time is the provider's clock.
-        is_missing: returns whether an error response is about a batch that does not exist.
+        job: returns the batch in a row or in a response, for the time of the provider's clock.
+        is_missing: returns whether an error response means that this batch does not exist.
         cancel: the suffix that a batch's path has in the URL of its cancel.
         may_omit_rows: whether an empty list lacks the key of its rows.
         is_denied: returns whether an error response means that the key is not valid, whatever its status.
@@ -176,7 +176,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _page_of(response: Response, api: BatchApi) -> Mapping[str, Any]:
-    """Return a page as an object. A service that has no pages returns only the rows, as an array."""
+    """Return a page as an object. Some services return only the rows, as an array."""
     body = response.json()
     if isinstance(body, list):
         return {api.rows: body}

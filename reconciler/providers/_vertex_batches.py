@@ -1,7 +1,7 @@
 """Vertex AI's batch prediction jobs.
 
-- A cancel is best effort. The results that are written by then stay, and are charged.
-- The counts of a batch are numbers in texts.
+- A cancel is best effort. The results that were written before it are kept and charged.
+- A count is a JSON string.
 
 Sources: google-genai 3.6.1 `batches.py`, `types.py`; google-cloud-aiplatform 2.7.0
 `aiplatform_v1/types/batch_prediction_job.py`.
@@ -64,7 +64,7 @@ def _counts(value: Any) -> JobCounts | None:
 
 
 def _number(value: Any) -> int | None:
-    """Return the number in a text. Google leaves out a number that is 0."""
+    """Return the count in a JSON string, or None if it is not one. Google leaves out a count that is 0."""
     if value is None:
         return 0
     return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None

@@ -89,7 +89,13 @@ Read = Callable[[Mapping[str, Any], str, "datetime | None"], ObservedJob]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexCollection:
-    """One collection: its name in URLs and responses, what an error calls its jobs, and how a job is read."""
+    """One collection.
+
+    Args:
+        name: its name in URLs and responses.
+        words: matches the words for its jobs in the message of an error.
+        read: returns the job in a row.
+    """
 
     name: str
     words: re.Pattern[str]

@@ -1,9 +1,8 @@
-"""The batches of the Gemini API, with a key. Those of Vertex AI belong to the type `vertex-ai`.
+"""The batches of the Gemini API, which accepts an API key. Batches of Vertex AI belong to the type `vertex-ai`.
 
-- A batch is an operation, whose `metadata` contains the state, the times and the counts. The counts are numbers in
-  texts.
-- There is no word for a batch that is being cancelled, so an accepted cancel is repeated only after half an hour.
-- A batch that is not done within 48 hours is expired, which is a failure here, and has no results.
+- A batch is an operation. Its `metadata` contains the state, the times and the counts. A count is a JSON string.
+- The API has no status for a batch that is being cancelled, so an accepted cancel is repeated only after half an hour.
+- A batch that is not completed within 48 hours expires and has no results. It counts as failed.
 
 Sources: google-genai 3.6.1 `batches.py`, `types.py`; litellm 1.110.2 `llms/gemini/batches/transformation.py` for the
 counts. Not confirmed against the service: the errors for a missing batch and for a cancel of one that has ended.

@@ -1,7 +1,8 @@
-"""Mistral's batch jobs. Its fine-tuning API is deprecated, and its client no longer has it.
+"""Mistral's batch jobs. Mistral's fine-tuning API is not used: it is deprecated, and its client no longer offers it.
 
 - Pages are numbered. A new job shifts the rows, so a row may be shown on two pages.
-- A job that exceeds its time is `TIMEOUT_EXCEEDED`, which is a failure here. Its results so far stay.
+- A job that exceeds its time is `TIMEOUT_EXCEEDED`, which is a failure here. Mistral keeps the results that it has by
+  then.
 
 Sources: mistralai 3.7.0 `client/batch_jobs.py`, `client/models/{batchjob,batchjobstatus}.py`. Not confirmed against the
 service: the error for a missing job, and for a cancel of one that has ended.

@@ -1,7 +1,7 @@
 """Together AI's batches.
 
 - A list has no pages: each response is the whole list, as an array.
-- There is no word for a batch that is being cancelled, so an accepted cancel is repeated only after half an hour.
+- The API has no status for a batch that is being cancelled, so an accepted cancel is repeated only after half an hour.
 - A batch that exceeds its deadline is `EXPIRED`, which is a failure here.
 
 Sources: together 3.1.1 `resources/batches.py`, `types/batch_job.py`; the documentation of the Batch API. Not confirmed

@@ -1,10 +1,11 @@
 """xAI's batches.
 
-- The API has no status word, so the state of a batch is derived from its counts and from the time of its cancel: a
-  batch with requests in progress runs, or is being cancelled. One without is cancelled if a cancel stopped a request,
-  has failed if xAI itself cancelled it, and has succeeded otherwise.
-- Times are dates without a time of day. They are not read, so limits of a batch cannot be judged, which its status
-  reports.
+- The API has no status, so the phase of a batch is derived from its counts and from the time of its cancel. While
+  requests are pending, the batch runs, or is being cancelled. After that, it has failed if xAI itself cancelled it. It
+  is cancelled if a cancel was requested and stopped a request, or if one was requested while the batch was empty.
+  Otherwise it has succeeded. A batch that is still empty is shown as validating.
+- Times are dates without a time of day, so they are not read. Therefore `maxAge` and `maxQueued` cannot be judged,
+  which the status reports.
 
 Sources: litellm 1.110.2 `llms/xai/batches`; xai-sdk 1.21.0 `batch.py`. Not confirmed against the service: all of this.
 """
@@ -51,7 +52,7 @@ def _numbers(state: Any) -> Mapping[str, int] | None:
 
 
 def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -> tuple[Phase, str]:
-    """Return the phase, and words for the state of a batch, which do not change while its counts do."""
+    """Return the phase of a batch, and a text for it. The text contains no counts, so progress does not change it."""
     if numbers["num_pending"]:
         return (Phase.CANCELLING, "pending, cancelled") if was_cancelled else (Phase.RUNNING, "pending")
     if by_xai:

@@ -87,7 +87,9 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
                 "Wait, because the request rate adapts. If other clients share the key, set spec.rateLimit in the "
                 "Provider document."
             ),
-            Reason.AUTHENTICATION_FAILED: "Put a valid key in the variable or file that the message names.",
+            Reason.AUTHENTICATION_FAILED: (
+                "Provide a valid credential that may read the jobs, or correct what the message names."
+            ),
         },
         "History": {
             Reason.JOB_CHANGED: NOTHING_TO_DO,

@@ -45,4 +45,6 @@ def test_a_watch_is_ready_from_its_first_pass_until_it_stops_or_is_halted() -> N
     assert readiness_problems(WELL) == ("the first pass has not ended yet",)
     assert readiness_problems(ready) == ()
     assert readiness_problems(replace(ready, is_stopping=True)) == ("it is stopping",)
-    assert readiness_problems(replace(ready, is_halted=True)) == ("an error in the documents stops every change",)
+    assert readiness_problems(replace(ready, is_halted=True)) == (
+        "no change is requested: the specs cannot be acted on, or the Settings are not valid",
+    )
