@@ -53,7 +53,7 @@ def find_repository(
     top, git_dir = found
     common_dir = _common_dir(git_dir)
     if any(each.resolve().is_relative_to(here) for each in (git_dir, common_dir)):
-        msg = f"{top / '.git'} points into {inside}, which spec authors can change"
+        msg = f"{top / '.git'} points into {inside}, which spec authors can change: move the repository elsewhere"
         raise GitError(msg)
     _check_owner(top, git_dir, scratch)
     try:

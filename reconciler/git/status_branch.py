@@ -122,7 +122,7 @@ class StatusBranch:
         if self.specs is None or self._base is None:
             return
         if self.git.find("merge-base", "--end-of-options", self.specs, self._base) is not None:
-            msg = f"the branch {self.branch} has specs: name a branch for statuses only"
+            msg = f"the branch {self.branch} shares commits with the specs: name a branch for statuses only"
             raise GitError(msg)
 
     def publish(self, message: str) -> str | None:
@@ -139,7 +139,7 @@ class StatusBranch:
         if here == self._published:
             return None
         if self.working_tree is not None and self.working_tree.is_on_other_branch():
-            msg = f"the checkout is no longer on the branch {self.branch}"
+            msg = f"the checkout is no longer on the branch {self.branch}: check it out again, or restart reconcile"
             raise GitError(msg)
         try:
             commit = self._commit(self._base, here, message)
@@ -173,7 +173,7 @@ class StatusBranch:
                 return self.publish(message)
             except ConflictError:
                 continue
-        msg = f"the branch {self.branch} could not be pushed to in {TRIES} tries, because others keep pushing"
+        msg = f"the branch {self.branch} could not be updated in {TRIES} tries, because others keep changing it"
         raise GitError(msg)
 
     def _rebase(self) -> None:

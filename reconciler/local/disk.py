@@ -156,12 +156,13 @@ class LocalDisk:
             why = "a link in a loop" if error.errno == errno.ELOOP else "a link that leads outside"
             return Entry(entry.name, is_dir=False, is_file=False, why_neither=why)
         is_loop = is_linked or here.is_relative_to(real)
-        is_file = real.is_file()
+        is_file, is_dir = real.is_file(), real.is_dir()
+        target = "a directory that would be read twice" if is_dir else "nothing, or to a special file"
         return Entry(
             entry.name,
-            is_dir=real.is_dir() and not is_loop,
+            is_dir=is_dir and not is_loop,
             is_file=is_file,
-            why_neither="a link to a directory that would be read twice" if real.is_dir() else "a link to nothing",
+            why_neither=f"a link to {target}",
             stamp=_stamp(real) if is_file else None,
         )
 

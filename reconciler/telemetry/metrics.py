@@ -175,7 +175,9 @@ class _Gauges(Collector):
 
 def _of_rates(rates: Mapping[str, RequestRate]) -> Iterator[GaugeMetricFamily]:
     per_second = _gauge("provider_request_rate", "Requests per second that are sent to an account now.", "provider")
-    limited_by = _gauge("provider_request_rate_limit", "1 for what limits the request rate.", "provider", "by")
+    limited_by = _gauge(
+        "provider_request_rate_limit", "1 for the cause that limits the request rate now, else 0.", "provider", "by"
+    )
     for provider, rate in rates.items():
         per_second.add_metric([provider], rate.per_second)
         for each in LimitedBy:

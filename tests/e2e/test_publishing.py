@@ -200,7 +200,7 @@ def test_a_branch_with_specs_is_rejected_as_a_status_branch(team: Team, sandbox:
     ran = team.checkout.run("--once", "--push", "--status-branch", branch)
 
     assert ran.code == 78
-    assert f"the branch {branch} has specs" in ran.err
+    assert f"the branch {branch} shares commits with the specs" in ran.err
     assert team.clone.git("ls-remote", "origin") == before
     assert sandbox.cancels(team.job_id) == []
 
