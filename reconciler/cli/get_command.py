@@ -45,8 +45,8 @@ QUERY_EVERY_S = 10.0
 def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **values: Any) -> int:
     """List jobs with their last recorded status.
 
-    A job whose spec has changed since its status was written is shown as OutOfDate. With --live the providers are
-    queried instead; with --live and --watch, every ten seconds.
+    A job whose spec is new, or has changed since its status was written, is shown as OutOfDate. With --live the
+    providers are queried instead; with --live and --watch, every ten seconds.
     """
     console = ConsoleOutput.of(values)
     everything = wiring.read_statuses(paths(values), selection(values))

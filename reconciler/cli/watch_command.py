@@ -80,7 +80,7 @@ async def _watch(values: OptionValues) -> None:
             logger.info("watching", specs=where.shown, **address)
             _stop_at_signals(stop, lambda: logger.info("stopping after the requests in progress"))
             _reopen_at_hangup(
-                observers.reopen, lambda: logger.info("reopened the log and the audit log, if they are files")
+                observers.reopen, lambda: logger.info("reopened the files of --log-file and --audit, if set")
             )
             with live_footer(observers.health, console) if is_live else nullcontext():
                 await wiring.watch(

@@ -33,7 +33,7 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
 
 
 def _progress(seen: Situated) -> str:
-    """Return how much of a finished batch is done, and what its provider notes about that. Empty for other jobs.
+    """Return how much of a finished batch is done, and the provider's note about it. Empty for other jobs.
 
     The counts are those with which the batch was first seen finished, so that the message does not change with them.
     """

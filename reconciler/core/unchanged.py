@@ -90,7 +90,7 @@ def _has_only_reason(last: JobStatus, reason: Reason) -> bool:
 
 
 def _is_shown(facts: JobFacts, job: ObservedJob, subject: Subject) -> bool:
-    """Return whether an observation agrees with the facts of a status, except for the number of trained tokens."""
+    """Return whether an observation agrees with the facts of a status, except for the kind's counters."""
     return (
         job.provider_status == facts.provider_status
         and facts.id == subject.ref.id

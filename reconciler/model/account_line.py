@@ -1,17 +1,17 @@
 """The line that names an account in statuses and in the journal: its type, its address, its options, and a kind of job.
 
-Rules: the line of an account with fine-tuning jobs names no kind, as it was before there were other kinds. Two kinds of
-job in one account have different lines, so that nothing that is found by a line is found for jobs of another kind.
+Rules: the line of an account with fine-tuning jobs names no kind, so that statuses from before there were other kinds
+stay valid. Two kinds of job in one account have different lines, so that a line never identifies jobs of two kinds.
 """
 
 from __future__ import annotations
 
 FINE_TUNING_JOB = "FineTuningJob"
-"""The name of the kind that an account and a job have unless another kind is named."""
+"""The name of the default kind of an account and of a job."""
 EMBEDDED = "sandbox"
 """The provider type whose jobs exist only in this process."""
 KIND_MARK = " kind="
-"""Comes before the kind in the line of an account. No other part of a line may contain it."""
+"""The mark before the kind in the line of an account. No other part of a line may contain it."""
 _PORTS = {"https": 443, "http": 80}
 
 

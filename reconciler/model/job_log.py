@@ -1,4 +1,4 @@
-"""What a provider keeps of the course of a job: its log, and the models that it saved before it ended."""
+"""The log that a provider keeps for a job, and the models that the job saved before it ended."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def _same_id(job_id: str, _options: BaseModel) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsOfKind:
-    """What a provider type declares about its jobs of one kind. Each field has the meaning of the type's own member."""
+    """What a provider type declares about its jobs of one kind. The fields are those of `ProviderType`."""
 
     id_pattern: str
     capabilities: Capabilities
