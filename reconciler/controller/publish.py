@@ -18,15 +18,21 @@ from reconciler.model.transition import Transition
 LINES_MAX = 200
 """The maximum number of jobs that a commit message names."""
 
+NOT_PUBLISHED = "the changed statuses are written but not published, because the revision of the specs is not acted on"
+
 
 async def publish(result: PassResult, desired: DesiredSpecs, runtime: Runtime) -> PassResult:
     """Publish the statuses of a pass, and return the result with the commit. A failure is reported as an error.
 
-    A dry run and a pass over a revision that is not trusted publish nothing.
+    A dry run publishes nothing. A pass over a revision that is not trusted publishes nothing and reports that.
     """
     publisher = runtime.publisher
-    if publisher is None or runtime.control is None or desired.snapshot.why_not_trusted is not None:
+    if publisher is None or runtime.control is None:
         return result
+    if desired.snapshot.why_not_trusted is not None:
+        is_changed = bool(result.report.transitions or result.report.removed)
+        notices = (*result.report.notices, *([NOT_PUBLISHED] if is_changed else []))
+        return replace(result, report=replace(result.report, notices=notices))
     try:
         commit = await publisher.publish_on_top(commit_message(result.report))
     except PublishError as error:

@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import IO
 
 from reconciler.git.bounds import limit_resources, terminate
+from reconciler.git.git_messages import message_of
 from reconciler.git.remote_credentials import RemoteCredentials
 from reconciler.git.settings import NO_HOUSEKEEPING, NO_PROGRAM, OUR_SETTINGS, environment, is_elsewhere, stand_in
 
@@ -44,11 +45,9 @@ the repository.
 STOPS_WITHIN_S = 8.0
 """How long a command may continue to run once reconcile is about to exit."""
 _STEP_S = 0.1
-_MESSAGE_MAX = 1024
 _WITH_A_REMOTE = frozenset({"ls-remote", "fetch", "push"})
 _NOT_FOUND = 1
 """Git's exit code for an object or setting that does not exist."""
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -133,7 +132,7 @@ class Git:
                 terminate(process)
                 raise
         if process.returncode != 0:
-            complaint = _message_of(verb, errors)
+            complaint = message_of(verb, errors)
             raise GitError(self.access.redact(complaint) if self.access else complaint, process.returncode)
         return out
 
@@ -268,11 +267,6 @@ class Git:
         return {**ours, **opening}
 
 
-def without_credentials(text: str) -> str:
-    """Return a text without the user and password of any URL."""
-    return _CREDENTIALS.sub("", text)
-
-
 def _check_length(verb: str, outputs: tuple[bytes | None, bytes | None], maximum: int) -> None:
     if any(len(each or b"") > maximum for each in outputs):
         msg = f"git {verb} prints more than {maximum // 1024**2} MiB, more than any repository of specs needs"
@@ -286,12 +280,3 @@ def _lines(names: Sequence[str]) -> bytes:
             msg = "an object name is invalid"
             raise GitError(msg)
     return "".join(f"{name}\n" for name in names).encode("ascii")
-
-
-def _message_of(verb: str, stderr: bytes) -> str:
-    lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["it failed"]
-    fatal = next((at for at, line in enumerate(lines) if line.startswith("fatal:")), len(lines) - 1)
-    # The line before the error may be from ssh. The lines after the error are hints.
-    last = without_credentials(" ".join(lines[max(0, fatal - 1) : fatal + 1]))
-    readable = "".join(each if each.isprintable() else " " for each in last)
-    return f"git {verb}: {readable[:_MESSAGE_MAX]}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import tempfile
 from collections import Counter
@@ -34,6 +35,7 @@ from tests.second_opinion.world_events import WorldEvents
 READS_STATUSES = frozenset({"plan", "get", "describe", "drift", "wait"})
 
 TALKS_TO_GIT = frozenset({"commit", "push", "branch", "remote"})
+LOCK = re.compile(r"(/\S+\.lock) exists: .*; if none is running, remove the file")
 BELIEVED = 300.0
 """Seconds by which the machine's clock may differ from the provider's."""
 
@@ -207,7 +209,14 @@ class Session:
         run.disturbed = disturbed or not self.remote.is_well
         run.unpublished = self.repository.unpublished()
         self.note("\n      ".join([str(run), *run.err.splitlines()[:20]]))
+        self._remove_locks(run)
         return run
+
+    def _remove_locks(self, run: Run) -> None:
+        """Remove each lock file that a message names, as a person does who reads the message."""
+        for path in LOCK.findall(run.err) if not self.under_way else ():
+            self.note(f"a person removes {path}")
+            Path(path).unlink(missing_ok=True)
 
     def reconcile(self, *args: str) -> Run:
         """Run a command to its end, with nothing beside it."""

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.controller.build_report import PassResult
 from reconciler.controller.desired_specs import load_desired_specs
-from reconciler.controller.publish import LINES_MAX, commit_message, publish
+from reconciler.controller.publish import LINES_MAX, NOT_PUBLISHED, commit_message, publish
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.spec_resolver import ResolutionCache
@@ -58,9 +58,10 @@ def test_a_dry_run_publishes_nothing() -> None:
 
 def test_a_revision_that_is_not_trusted_publishes_nothing() -> None:
     branch = SharedBranch()
-    published(runtime_with(branch, why_not_trusted="the branch was rewound"))
+    report = published(runtime_with(branch, why_not_trusted="the branch was rewound"))
 
     assert branch.messages == []
+    assert report.notices == (NOT_PUBLISHED,)
 
 
 def test_a_failed_publish_is_an_error_of_the_report_and_sets_the_exit_code() -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.second_opinion.session import Session
 
 SUM = re.compile(r"^Requested: (?P<asked>[^.]*)\. ", re.MULTILINE)
+NOT_FOUND = 404
 PART = re.compile(r"(\d+) (cancel|pause|resume)")
 STEP = re.compile(
     r"^(?P<name>\S+): (?P<verb>cancel|pause|resume) (?P<what>sent|confirmed: (?P<word>\w+))$", re.MULTILINE
@@ -79,5 +80,8 @@ def _steps(session: Session, run: Run) -> None:
             lost = any(each.fault == "silent-close" for each in exchanges)
             session.check("told-sent", made or lost, f"{run}: {step[0]}, but the world got no such request")
         else:
-            shown = any(each.shown.get(job) == step["word"] for each in exchanges if not each.change for job in jobs)
+            looks = [each for each in exchanges if not each.change]
+            shown = any(each.shown.get(job) == step["word"] for each in looks for job in jobs)
+            if step["word"] == "gone":
+                shown = any(each.verb == "retrieve" and each.job in jobs and each.status == NOT_FOUND for each in looks)
             session.check("told-confirmed", shown, f"{run}: {step[0]}, but no look showed it")
