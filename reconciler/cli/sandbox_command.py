@@ -57,11 +57,7 @@ def sandbox(
         console.print_result(f"{address}/v1\n")
         console.log("The sandbox is listening; Ctrl-C stops it.")
 
-    try:
-        asyncio.run(wiring.serve_sandbox(host, port, jobs, crowd, _key(api_key_env), faults, on_ready))
-    except OSError as error:
-        msg = f"Cannot listen on {host}:{port}: {error.strerror or error}."
-        raise click.UsageError(msg) from None
+    asyncio.run(wiring.serve_sandbox(host, port, jobs, crowd, _key(api_key_env), faults, on_ready))
     return os.EX_OK
 
 

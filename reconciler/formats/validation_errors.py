@@ -53,12 +53,15 @@ MESSAGES = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
+    "model_attributes_type": "must be a mapping",
+    "union_tag_not_found": "must be a mapping with the key {discriminator}",
+    "union_tag_invalid": "must have the key {discriminator} with one of {expected_tags}",
 }
 """Messages by pydantic's error type. Most of them are followed by the rejected value."""
 
 
-_ABOUT_SIZE = frozenset({"too_long", "too_short"})
-"""Error types about the number of items. Their messages are not followed by the value, because that would not help."""
+_WITHOUT_VALUE = frozenset({"too_long", "too_short", "union_tag_not_found", "union_tag_invalid"})
+"""Error types about the items or keys of a value. Their messages are not followed by the value, which is no help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def _field_error(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
     if kind == "missing":
         return FieldError(path, MESSAGES[kind], is_absence=True)
     message = MESSAGES.get(kind, "is not valid").format_map(context)
-    return FieldError(path, message if kind in _ABOUT_SIZE else f"{message}, but is {_described(value)}")
+    return FieldError(path, message if kind in _WITHOUT_VALUE else f"{message}, but is {_described(value)}")
 
 
 def _wrong_word(path: tuple[str | int, ...], value: object, words: list[str]) -> FieldError:

@@ -108,7 +108,8 @@ def validation_text(report: Report, context: RenderContext) -> str:
     errors = sum(problem.severity is Severity.ERROR for problem in found)
     files = len({problem.file for problem in found})
     totals = f"{count(errors, 'error')} and {count(len(found) - errors, 'warning')} in {count(files, 'file')}."
-    verdict = styled(totals if found else "Everything is valid.", "bold red" if errors else "bold green")
+    valid = "Every file that could be read is valid." if report.errors else "Everything is valid."
+    verdict = styled(totals if found else valid, "bold red" if errors else "bold green")
     return problems_text(found, context.canvas) + context.canvas.render([verdict])
 
 

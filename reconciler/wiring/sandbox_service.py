@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from reconciler.formats.spec_parser import read_documents
+from reconciler.formats.validation_errors import field_errors
 from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_text import parse
 from reconciler.local.clock import SystemClock
 from reconciler.sandbox.config import SandboxOptions
-from reconciler.sandbox.faults import FAULTS
+from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.sample_jobs import sample_jobs
 from reconciler.wiring.command_errors import UsageError
 
@@ -47,17 +50,50 @@ def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> S
     Raises `UsageError` if the file cannot be read, or if an option is invalid.
     """
     try:
-        declared = [] if jobs is None else _declared_options(jobs)
-        rules = [parse(fault)[0].value for fault in faults]
-        options = [SandboxOptions.model_validate(each) for each in declared]
+        options = [] if jobs is None else [_validated(each, str(jobs)) for each in _declared_options(jobs)]
+        rules = [rule for each in faults for rule in _rules(each)]
         return SandboxOptions(
             jobs=(*(job for each in options for job in each.jobs), *sample_jobs(size)),
             batches=tuple(batch for each in options for batch in each.batches),
-            faults=(*FAULTS.validate_python(rules), *(fault for each in options for fault in each.faults)),
+            faults=(*rules, *(fault for each in options for fault in each.faults)),
         )
-    except (OSError, ValueError, YamlUnreadableError) as error:
-        msg = f"the sandbox cannot be set up: {error}"
-        raise UsageError(msg) from None
+    except ValidationError as error:
+        why = _first_error(error)
+    except (OSError, ValueError) as error:
+        why = str(error)
+    msg = f"the sandbox cannot be set up: {why}"
+    raise UsageError(msg)
+
+
+def _rules(fault: str) -> tuple[Fault, ...]:
+    """Return the rule in the value of `--fault`. Raises `ValueError` if it is not exactly one rule."""
+    place = f"--fault {fault!r}"
+    try:
+        documents = parse(fault)
+    except YamlUnreadableError as error:
+        msg = f"{place} {error}"
+        raise ValueError(msg) from None
+    if len(documents) != 1:
+        msg = f"{place} is not one rule: write it as {{fault: status, status: 503, on: cancel}}"
+        raise ValueError(msg)
+    return _validated({"faults": [documents[0].value]}, place, within=len(("faults", 0, "type"))).faults
+
+
+def _validated(options: Mapping[str, object], place: str, within: int = 0) -> SandboxOptions:
+    """Return the options. Raises `ValueError` that names the place and the path of the first error.
+
+    The first `within` steps of the path are left out.
+    """
+    try:
+        return SandboxOptions.model_validate(options)
+    except ValidationError as error:
+        msg = f"{place}: {_first_error(error, within)}"
+        raise ValueError(msg) from None
+
+
+def _first_error(error: ValidationError, within: int = 0) -> str:
+    first = next(field_errors(error, SandboxOptions))
+    return ": ".join(filter(None, (".".join(map(str, first.path[within:])), first.message)))
 
 
 def _declared_options(file: Path) -> list[dict[str, object]]:

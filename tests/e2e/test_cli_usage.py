@@ -33,6 +33,11 @@ Captured = pytest.CaptureFixture[str]
         ("get -o csv", "'csv' is not one of"),
         ("plan --trust no-such-file", "'no-such-file' does not exist"),
         ("sandbox --port 99999", "99999 is not in the range"),
+        ("sandbox --fault=", "--fault '' is not one rule: write it as {fault: status, status: 503, on: cancel}"),
+        ("sandbox --fault {a:", "--fault '{a:' is not YAML"),
+        ("sandbox --fault x", "--fault 'x': must be a mapping, but is 'x'"),
+        ('sandbox --fault {"fault":"x"}', "must have the key 'fault' with one of 'status',"),
+        ('sandbox --fault {"fault":"status","status":9999}', ": status: must be at most 599, but is '9999'"),
     ],
 )
 def test_a_wrong_command_line_prints_a_message_and_exits_with_64(

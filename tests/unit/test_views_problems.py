@@ -113,3 +113,9 @@ def test_the_last_line_of_a_validation_is_its_verdict(found: tuple[Diagnostic, .
 
     assert text.splitlines()[-1] == verdict
     assert len(text.splitlines()) == 1 + len(found)
+
+
+def test_a_validation_that_could_not_read_every_file_does_not_call_everything_valid() -> None:
+    text = validation_text(Report(errors=("specs/status/a.yaml cannot be read",)), RenderContext(Canvas(80), NOW))
+
+    assert text == "Every file that could be read is valid.\n"
