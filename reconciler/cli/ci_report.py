@@ -59,7 +59,13 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
     try:
         _write_summary_and_outputs(host, ci_report, context)
     except OSError as error:
-        console.show_problems([_warning(host, f"a file of the runner could not be written: {error}")])
+        console.show_problems(
+            [
+                _warning(
+                    host, f"{error.filename or 'a file of the runner'} could not be written: {error.strerror or error}"
+                )
+            ]
+        )
     if host.comment_target is not None and ci_report.operation != "validate":
         console.show_problems(_write_comment(values, host, ci_report, context))
 

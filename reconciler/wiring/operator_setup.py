@@ -31,16 +31,23 @@ def read_trust(paths: Paths, files: Iterable[Path], rules: OperatorRules) -> Tru
 
     Raises `ConfigurationError` if a source is invalid, or if spec authors or other users can write to a trust file.
     """
-    texts: dict[str, str] = {}
+    texts = {str(file): _trust_text(file, written_by_authors(paths)) for file in files}
     try:
-        for file in files:
-            check_place(file, *written_by_authors(paths))
-            texts[str(file)] = file.read_text(encoding="utf-8")
         return Trust.read(os.environ, texts, rules.bindings)
-    except MisplacedFileError as error:
-        raise ConfigurationError(str(error)) from None
     except (OSError, ValueError) as error:
         msg = f"the trusted hosts cannot be read: {error}"
+        raise ConfigurationError(msg) from None
+
+
+def _trust_text(file: Path, not_below: Iterable[Path]) -> str:
+    try:
+        check_place(file, *not_below)
+        return file.read_text(encoding="utf-8")
+    except MisplacedFileError as error:
+        raise ConfigurationError(str(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or error
+        msg = f"the file {file} of --trust cannot be read: {why}"
         raise ConfigurationError(msg) from None
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,13 @@ def test_an_account_with_two_keys_is_requested_with_neither(checkout: Checkout, 
     assert sandbox.cancels(theirs) == []
     assert mended.code == 0
     assert (sandbox.phase(mine), sandbox.phase(alone)) == ("cancelled", "cancelled")
+
+
+def test_a_trust_file_that_is_not_utf_8_is_named(checkout: Checkout, tmp_path: Path) -> None:
+    file = tmp_path / "trust.txt"
+    file.write_bytes(b"\xff\xfe")
+    file.chmod(0o600)
+    ran = checkout.run("plan", f"--trust={file}")
+
+    assert ran.code == 78
+    assert ran.err == f"reconcile: the file {file} of --trust cannot be read: it is not UTF-8\n"
