@@ -30,6 +30,7 @@ from reconciler.core.finality import is_settled
 from reconciler.core.orphans import has_recent_request
 from reconciler.core.settle import halted
 from reconciler.errors import error_location
+from reconciler.model.account_line import titled
 from reconciler.model.action_record import ObservationEnded, ObservationStarted
 from reconciler.model.job import Account, JobRef
 from reconciler.model.status import JobStatus
@@ -147,7 +148,8 @@ async def run_account(
     """
     target, pairs = task.target, task.pairs
     run = AccountOutcome(target, pairs[0][0].spec.provider if pairs else target.type.name, None)
-    runtime.notify(ObservationStarted(account=target.account, name=run.alias, jobs=len(pairs)))
+    title = titled(run.alias, target.account.kind)
+    runtime.notify(ObservationStarted(account=target.account, name=title, jobs=len(pairs)))
     try:
         reader = await open_or_unavailable(runtime.accounts, target)
         request = ObservationRequest(
@@ -171,9 +173,8 @@ async def run_account(
             rest = replace(rest, unobserved=None, has_observed=False)
         whole = rest if urgent is None else urgent + rest
         wrong, has_observed = unobserved.after(whole), rest.has_observed
-        runtime.notify(
-            ObservationEnded(account=target.account, name=run.alias, unobserved=wrong, has_observed=has_observed)
-        )
+        ended = ObservationEnded(account=target.account, name=title, unobserved=wrong, has_observed=has_observed)
+        runtime.notify(ended)
         run = replace(
             run,
             plan=whole,
@@ -186,7 +187,7 @@ async def run_account(
             )
             run = replace(run, orphans=orphans)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
-        runtime.notify(ObservationEnded(account=target.account, name=run.alias, has_observed=False))
+        runtime.notify(ObservationEnded(account=target.account, name=title, has_observed=False))
         run = replace(run, error=f"{target.account}: a bug: {error_location(error)}")
     return run
 

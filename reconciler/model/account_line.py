@@ -31,3 +31,8 @@ def kind_of_line(account: str) -> str:
 def without_kind(account: str) -> str:
     """Return the line of an account without the kind of its jobs."""
     return account.partition(KIND_MARK)[0]
+
+
+def titled(name: str, kind: str) -> str:
+    """Return the name of an account for people, followed by the kind of its jobs if they are not fine-tuning jobs."""
+    return name if kind == FINE_TUNING_JOB else f"{name} {kind}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.model.account_line import titled
 from reconciler.model.action import Action, Progress
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.exit_code import ExitCode, worst
@@ -64,6 +65,11 @@ class AccountReport:
     """Why the account, or some of its jobs, could not be observed, or None."""
     since: datetime | None = None
     """When the failure was first reported, if the report was made from statuses. None in the report of a pass."""
+
+    @property
+    def title(self) -> str:
+        """The name of the account for people, with the kind of its jobs if they are not fine-tuning jobs."""
+        return self.name if self.account is None else titled(self.name, self.account.kind)
 
     @property
     def is_seen(self) -> bool:

@@ -204,5 +204,5 @@ def _account(account: AccountReport, unobserved: Unobserved) -> Problem:
     return Problem(
         severity=Severity.ERROR,
         code=unobserved.reason,
-        summary=f"could not observe {account.name}: {account_message(unobserved, account.jobs)}",
+        summary=f"could not observe {account.title}: {account_message(unobserved, account.jobs)}",
     )

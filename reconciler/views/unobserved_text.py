@@ -19,7 +19,7 @@ def unobserved_part(report: Report) -> list[RenderableType]:
     style = STYLES[JobState.UNOBSERVED]
     lines: list[tuple[Text, ...]] = [
         (
-            styled(account.name),
+            styled(account.title),
             styled(account.unobserved.reason, style),
             styled(account_message(account.unobserved, account.jobs)),
         )
