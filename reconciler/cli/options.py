@@ -57,7 +57,7 @@ def _key(name: str | None) -> str:
 
 
 class OneOf(click.Choice[str]):
-    """A choice of words. Its error message suggests similar words."""
+    """An option type that accepts only the listed values. The error for another value suggests similar ones."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value. Raises `click.BadParameter` if it is not one of the choices."""

@@ -65,7 +65,7 @@ class RunDeadlines:
                 self._ends_at[due.ref] = ends_at, which
 
     def rest_s(self, now: float, busy: Container[Account]) -> float:
-        """Return the seconds until a job of an account that is not busy is due; infinity if no such job is waiting."""
+        """Return the seconds until the next job of an idle account is due, or infinity if there is none."""
         free = (at for ref, at in self.due_at.items() if ref.account not in busy)
         return max(0.0, min(free, default=math.inf) - now)
 

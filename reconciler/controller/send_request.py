@@ -157,7 +157,7 @@ def _record(case: JobPlan, intent: JobStatus, answer: RequestOutcome, context: A
 
 @dataclass(slots=True)
 class _PreflightCheck:
-    """The check whether a request may be sent now. The throttle calls it before each HTTP request of one action."""
+    """Checks whether a request may still be sent. The throttle calls it right before each request of one action."""
 
     case: JobPlan
     context: ApplyContext

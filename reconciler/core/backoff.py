@@ -31,12 +31,12 @@ CONFIRM_FIRST = timedelta(seconds=1)
 CONFIRM_MAX = timedelta(seconds=60)
 """The maximum delay before the job of an open request is polled again."""
 FAILURE_FIRST_S = 1.0
-"""After one failed observation, the delay is a random number from a range of this length, in seconds.
+"""The width, in seconds, of the range from which the delay after the first failed observation is drawn.
 
-The length doubles with each further failure. The range begins at half of this value.
+Each further failure doubles the width. The shortest possible delay is always half of this value.
 """
 FAILURE_MAX_S = 450.0
-"""The maximum length of the range of random delays, in seconds."""
+"""The maximum width of the range from which a delay is drawn, in seconds."""
 
 
 def is_last_attempt_accepted(receipt: Receipt) -> bool:

@@ -7,7 +7,10 @@ from typing import Self
 
 
 class Reason(StrEnum):
-    """The reason of a condition: one PascalCase word, which is never renamed."""
+    """The reason for a condition, an unobserved provider or a history entry: one PascalCase word.
+
+    Reasons are never renamed.
+    """
 
     paragraph: str
 

@@ -215,8 +215,8 @@ class Safety(Document):
     )
     max_cancel_percent: Annotated[Count, Field(ge=0, le=100)] | None = Field(
         None,
-        description="The maximum number of changes per hour as a percentage of the unfinished jobs, if that allows "
-        "more than maxCancels.",
+        description="The maximum number of changes per hour, as a percentage of the unfinished jobs. If maxCancels "
+        "allows more, maxCancels applies instead.",
     )
     max_cancels_absolute: Annotated[Count, Field(ge=0)] | None = Field(
         None, description="The maximum number of changes per hour, whatever their percentage."

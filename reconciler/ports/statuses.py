@@ -131,7 +131,7 @@ class Publisher(Protocol):
 
     @property
     def edition(self) -> int:
-        """How often published statuses have replaced local ones. A decision based on an older edition is discarded."""
+        """The number of pulls so far. A decision that is based on statuses from before the latest pull is discarded."""
         ...
 
     def exclusive(self) -> AbstractAsyncContextManager[object]:

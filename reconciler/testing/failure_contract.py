@@ -98,7 +98,7 @@ class FailureContract(ContractPart):
     def test_a_400_in_the_format_of_a_gateway_is_a_refusal(
         self, stage: Stage, fault: Fault, request_: RequestFunction
     ) -> None:
-        """A gateway has an error format of its own. The error is not an absence, not a success, and not temporary."""
+        """A gateway has its own error format. The adapter reports a permanent error, and no missing job or success."""
         break_or_skip(stage, fault)
 
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}

@@ -90,7 +90,7 @@ def test_an_unknown_repository_format_is_rejected(clone: Clone) -> None:
         find_repository(clone.root / "team" / "specs")
 
 
-def test_a_configuration_file_that_a_ci_includes_for_one_repository_is_read(clone: Clone, tmp_path: Path) -> None:
+def test_a_git_config_file_included_by_includeif_gitdir_is_read(clone: Clone, tmp_path: Path) -> None:
     own = tmp_path / "credentials"
     own.write_text('[http "https://example.org/"]\n\textraheader = AUTHORIZATION: basic eDp5\n', encoding="utf-8")
     clone.git("config", f"includeIf.gitdir:{clone.root}/.git.path", str(own))
