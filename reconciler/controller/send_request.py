@@ -178,7 +178,9 @@ class _PreflightCheck:
         if document is None or not self.context.holds(subject) or not specs.is_as_read():
             return False
         account = subject.ref.account
-        return spec_digest(document.spec, account) == spec_digest(subject.spec, account)
+        # The digest of a document of another kind may be equal, because its account is taken from the subject.
+        is_same_kind = document.kind == account.kind
+        return is_same_kind and spec_digest(document.spec, account) == spec_digest(subject.spec, account)
 
 
 async def _send_if_wanted(action: Action, controller: JobController, preflight: _PreflightCheck) -> RequestOutcome:

@@ -31,6 +31,7 @@ from reconciler.model.job import (
     ObservedJob,
     Phase,
 )
+from reconciler.model.kind import JobDocument
 from reconciler.model.spec import FineTuningJob, spec_digest
 from reconciler.model.status import JobStatus
 from reconciler.ports import Rate, Snapshot
@@ -167,7 +168,7 @@ def named_specs(*names: str, **spec: Any) -> list[FineTuningJob]:
     return [a_spec(name, **{"jobId": f"ftjob-{name}"} | spec) for name in names]
 
 
-def a_revision(*jobs: FineTuningJob, **rest: Any) -> Snapshot:
+def a_revision(*jobs: JobDocument, **rest: Any) -> Snapshot:
     """Return a snapshot with these specs in one file; `rest` has more of its fields."""
     return Snapshot(jobs=tuple(located(each, line=line) for line, each in enumerate(jobs, 1)), **rest)
 

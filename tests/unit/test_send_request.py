@@ -16,6 +16,7 @@ from reconciler.core.receipts import intend
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
 from reconciler.model.action import Progress
 from reconciler.model.action_record import ActionRecord, PassEvent, RequestEnded, RequestStarted
+from reconciler.model.batch_job import BatchJob
 from reconciler.model.job import Accepted, AlreadyOver, JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import Origin, Outcome
@@ -203,6 +204,19 @@ def test_no_request_is_sent_for_a_spec_that_has_changed_or_was_deleted(change: d
         "the change was no longer wanted or allowed when it was about to be sent",
     )
     assert [each.receipts for each in request.world.statuses.jobs.values()] == [()]
+
+
+def test_no_request_is_sent_if_the_kind_of_the_spec_has_changed() -> None:
+    request = SingleRequest()
+    written = a_spec()
+    request.world.specs.revision = a_revision(
+        BatchJob.model_validate({**written.model_dump(by_alias=True, exclude_unset=True), "kind": "BatchJob"})
+    )
+    done = request.send()
+
+    assert request.account.asked == []
+    assert done.answer is not None
+    assert done.answer.progress is Progress.OVERTAKEN
 
 
 def test_a_request_is_sent_if_only_the_labels_of_its_spec_have_changed() -> None:
