@@ -28,7 +28,6 @@ from reconciler.git.commits import Commit, FileChange, read_changes, read_commit
 from reconciler.local.specs_walk import may_hold_specs
 from reconciler.model.action import APPROVED_FOR, CommitApproval
 from reconciler.model.kind import JobDocument
-from reconciler.model.spec import JobSpec
 from reconciler.ports import Located, Now, Snapshot
 
 AHEAD_MAX = timedelta(minutes=5)
@@ -168,7 +167,7 @@ def in_force(
 
     The commit must be less than a day old, and a spec must still declare the desired state that the commit set.
     """
-    today = {each.document.metadata.name: _wanted(each.document.spec) for each in jobs}
+    today = {each.document.metadata.name: _wanted(each.document) for each in jobs}
     return tuple(
         CommitApproval(each.commit, each.made_at, each.count, names)
         for each in found
@@ -201,7 +200,7 @@ class _Specs:
 
 def _read_specs(data: bytes) -> _Specs:
     found: Snapshot = read_documents(data, file="", shown="")
-    wants = {each.document.metadata.name: _wanted(each.document.spec) for each in found.jobs}
+    wants = {each.document.metadata.name: _wanted(each.document) for each in found.jobs}
     hidden = frozenset(each.name for each in found.broken_jobs)
     return _Specs(wants, hidden, is_whole=not found.broken_files)
 
@@ -214,8 +213,9 @@ def _joined(parts: Iterable[_Specs | None]) -> _Specs:
     return _Specs(wants, hidden, is_whole=len(read) == len(parts) and all(each.is_whole for each in read))
 
 
-def _wanted(spec: JobSpec) -> Wanted:
-    return spec.desired_state, spec.limits, spec.suspend, spec.provider, spec.job_id
+def _wanted(document: JobDocument) -> Wanted:
+    spec = document.spec
+    return spec.desired_state, spec.limits, spec.suspend, document.kind, spec.provider, spec.job_id
 
 
 def _job(wanted: Wanted) -> Wanted:

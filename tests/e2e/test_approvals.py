@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.both_kinds import BATCH, BothKinds, a_batch
 from tests.support.cli import Checkout
+from tests.support.jobs_api import a_row
 from tests.support.repositories import Clone, a_clone
 from tests.support.sandbox_client import Sandbox
 
@@ -99,6 +101,25 @@ def test_an_approval_covers_the_desired_state_of_its_commit_and_no_later_one(clo
 
     assert ran.code == 3
     assert {each["verb"] for each in sandbox.requests() if each["job_id"] in jobs} <= {"retrieve"}
+
+
+def test_an_approval_for_batches_does_not_cover_fine_tuning_jobs_with_the_same_ids(clone: Clone) -> None:
+    ids = [f"same-{number}" for number in range(JOBS)]
+    app = BothKinds({each: a_row(each) for each in ids}, {each: a_batch(each, "completed") for each in ids})
+    said = ("observed", "Watch them"), ("cancelled", f"Stop the batches\n\nApprove-Cancels: {JOBS}")
+    with app.served() as url:
+        checkout = Checkout(clone.root, {"OPENAI_API_KEY": "k-of-the-test", "OPENAI_BASE_URL": url})
+        for state, message in said:
+            for each in ids:
+                checkout.write(f"{each}.yaml", BATCH.format(name=each, provider="openai", job_id=each, state=state))
+            clone.commit(message)
+        for each in ids:
+            checkout.want(each, each, "cancelled", "openai")
+        clone.commit("Correct the kind")
+        ran = checkout.run("--once")
+
+    assert ran.code == 3
+    assert app.changes == []
 
 
 def test_an_approval_is_used_once(clone: Clone, sandbox: Sandbox) -> None:
