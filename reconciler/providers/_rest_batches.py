@@ -1,11 +1,12 @@
 """Batches of services whose API is JSON over HTTP with a key in a header: list, retrieve and cancel.
 
 Rules: `BatchApi` describes the API of one service. A not-found error shows that a batch is absent only if it is in the
-service's own format and is about that batch. A response that is not a batch is an error.
+service's own format and is about that batch, not about an address. A response that is not a batch is an error.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -137,8 +138,18 @@ class RestBatches:
             return None
 
     def _is_missing(self, response: Response, ref: JobRef) -> bool:
-        is_not_found = response.status == HTTPStatus.NOT_FOUND
-        return is_not_found and self._says(response, lambda body: self._api.is_missing(body, ref))
+        def is_about_the_batch(body: Mapping[str, Any]) -> bool:
+            return not self._names_address(body, ref) and self._api.is_missing(body, ref)
+
+        return response.status == HTTPStatus.NOT_FOUND and self._says(response, is_about_the_batch)
+
+    def _names_address(self, body: Mapping[str, Any], ref: JobRef) -> bool:
+        """Return whether an error names the address of the request: a gateway then does not know the address.
+
+        A gateway may remove the beginning of an address before it looks for it.
+        """
+        said, path = json.dumps(body, ensure_ascii=False), self._api.path
+        return path in said or f"/{path.rpartition('/')[2]}/{ref.id}" in said
 
     def _says(self, response: Response, check: Callable[[Mapping[str, Any]], bool]) -> bool:
         """Return whether the body of a response passes a check. A body that is not a JSON object does not."""

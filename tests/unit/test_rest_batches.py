@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -124,3 +125,28 @@ def test_the_state_of_a_batch_of_xai_is_derived(
 
     assert found is not None
     assert found.phase is phase
+
+
+@pytest.mark.parametrize(
+    ("name", "job_id", "body"),
+    [
+        ("mistral", "00000000", {"statusCode": 404, "message": "Cannot GET {path}", "error": "Not Found"}),
+        ("mistral", "00000000", {"message": "Route GET:/gateway{path} not found", "error": "Not Found"}),
+        ("mistral", "00000000", {"detail": "no route for /batch/jobs/00000000"}),
+        ("together", "b", {"error": {"message": "Unknown request URL: GET {path}", "code": "unknown_url"}}),
+        ("xai", "b", {"error": "not found: {path}"}),
+        ("anthropic", "msgbatch_1", {"type": "error", "error": {"type": "not_found_error", "message": "no {path}"}}),
+        ("gemini", "b", {"error": {"status": "NOT_FOUND", "message": "no method for {path}"}}),
+    ],
+)
+def test_a_not_found_error_that_names_the_address_does_not_show_that_a_batch_is_absent(
+    name: str, job_id: str, body: object
+) -> None:
+    type_ = load(name)
+    assert isinstance(type_, BatchOnlyService)
+    said = json.loads(json.dumps(body).replace("{path}", f"{type_.api.path}/{job_id}"))
+    ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), job_id)
+
+    with pytest.raises(PermanentError) as caught:
+        asyncio.run(reader(name, answer(said, 404)).get_job(ref))
+    assert caught.value.kind is Kind.INVALID
