@@ -1,9 +1,9 @@
 """xAI's batches.
 
 - The API has no status, so the phase of a batch is derived from its counts and from the time of its cancel. While
-  requests are pending, the batch runs, or is being cancelled. After that, it has failed if xAI itself cancelled it. It
-  is cancelled if a cancel was requested and stopped a request, or if one was requested while the batch was empty.
-  Otherwise it has succeeded. A batch that is still empty is shown as validating.
+  requests are pending or in no other count, the batch runs, or is being cancelled. After that, it has failed if xAI
+  itself cancelled it. It is cancelled if a cancel was requested and stopped a request, or if one was requested while
+  the batch was empty. Otherwise it has succeeded. A batch that is still empty is shown as validating.
 - Times are dates without a time of day, so they are not read. Therefore `maxAge` and `maxQueued` cannot be judged,
   which the status reports.
 
@@ -22,7 +22,8 @@ from reconciler.plugin.answers import cursor as token_of
 from reconciler.providers._openai_collection import bearer
 from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
 
-_NUMBERS = ("num_requests", "num_pending", "num_success", "num_error", "num_cancelled")
+_DONE = ("num_success", "num_error", "num_cancelled")
+_NUMBERS = ("num_requests", "num_pending", *_DONE)
 
 
 def _window(size: int, cursor: str | None) -> Mapping[str, str]:
@@ -33,7 +34,7 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     job_id, numbers, why = name_of(row, "batch_id"), _numbers(row.get("state")), text(row.get("cancel_by_xai_message"))
     if numbers is None:
         return ObservedJob(id=job_id, phase=Phase.UNKNOWN, provider_status=word(row.get("state")), as_of=at)
-    phase, state = _derived(numbers, was_cancelled=row.get("cancel_time") is not None, by_xai=bool(why))
+    phase, state = _derived(numbers, was_cancelled=bool(row.get("cancel_time")), by_xai=bool(why))
     return ObservedJob(
         id=job_id,
         phase=phase,
@@ -53,10 +54,13 @@ def _numbers(state: Any) -> Mapping[str, int] | None:
 
 def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -> tuple[Phase, str]:
     """Return the phase of a batch, and a text for it. The text contains no counts, so progress does not change it."""
+    under_way = (Phase.CANCELLING, "pending, cancelled") if was_cancelled else (Phase.RUNNING, "pending")
     if numbers["num_pending"]:
-        return (Phase.CANCELLING, "pending, cancelled") if was_cancelled else (Phase.RUNNING, "pending")
+        return under_way
     if by_xai:
         return Phase.FAILED, "cancelled by xAI"
+    if sum(map(numbers.__getitem__, _DONE)) < numbers["num_requests"]:
+        return under_way  # it is not documented whether a request that is being processed counts as pending
     if was_cancelled and (numbers["num_cancelled"] or not numbers["num_requests"]):
         return Phase.CANCELLED, "cancelled"
     if not numbers["num_requests"]:

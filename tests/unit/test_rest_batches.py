@@ -108,6 +108,9 @@ def test_a_404_that_does_not_speak_of_a_batch_is_no_absence(name: str, body: obj
     [
         (None, (0, 0, 0, 0, 0), Phase.VALIDATING_FILES),
         (None, (100, 77, 23, 0, 0), Phase.RUNNING),
+        (None, (100, 0, 23, 0, 0), Phase.RUNNING),  # 77 requests are neither pending nor done: they may still run
+        ("2026-11-30", (100, 0, 23, 0, 70), Phase.CANCELLING),
+        ("", (0, 0, 0, 0, 0), Phase.VALIDATING_FILES),
         (None, (100, 0, 99, 1, 0), Phase.SUCCEEDED),
         ("2026-11-23", (100, 50, 23, 0, 27), Phase.CANCELLING),
         ("2026-11-23", (100, 0, 23, 0, 77), Phase.CANCELLED),
