@@ -42,13 +42,14 @@ def is_job_not_found(response: Response, ref: JobRef, job_words: tuple[str, ...]
     """Return whether this is the provider's own not-found error for this job.
 
     No recording of such an error is known, so the check is strict. The code must be `not_found` or name a job; if there
-    is no code, the message must contain the id. A 404 from a proxy or about a URL, project or model does not count.
+    is no code, the message must contain the id. A 404 from a proxy or about a URL, project or model does not count. A
+    message that contains the id after a slash is about a URL.
     """
     error = _error_object(response) if response.status == HTTPStatus.NOT_FOUND else None
     if error is None:
         return False
     code, message = error.get("code"), str(error.get("message"))
-    if _WRONG_URL.search(message):
+    if _WRONG_URL.search(message) or f"/{ref.id}" in message:
         return False
     if code == str(HTTPStatus.NOT_FOUND.value) and message.startswith(_QUOTED_404):
         quoted = _QUOTED_CODE.search(message)

@@ -88,6 +88,8 @@ def test_a_batch_that_completes_before_its_cancel_is_already_over() -> None:
         ({"message": GONE, "type": "invalid_request_error", "code": "fine_tune_not_found"}, False),
         ({"message": "no such model", "type": "invalid_request_error", "code": "model_not_found"}, False),
         ({"message": "Invalid URL (GET /v1/batches/batch_1)", "type": "invalid_request_error", "code": None}, False),
+        ({"message": "No route: GET /v1/batches/batch_1", "type": "invalid_request_error", "code": None}, False),
+        ({"message": "Path not found: /batches/batch_1", "type": "invalid_request_error", "code": "NOT_FOUND"}, False),
     ],
 )
 def test_only_an_error_about_this_batch_means_that_it_is_absent(error: dict[str, Any], *, is_absent: bool) -> None:
