@@ -56,21 +56,22 @@ def _named(listed: Iterable[AccountListing], taken: set[str]) -> Iterator[Adopti
     """Yield an adoption with an unused name and file for each unmanaged job."""
     for account in listed:
         for job in account.unmanaged:
-            name = _name(job.id, account.alias, taken)
+            name = _name(job.id, account.alias, account.kind, taken)
             taken.add(name)
             file = f"{FOLDER}/{account.alias}/{name}.yaml"
             yield Adoption(name, file, account.alias, job, kind=KINDS[account.kind])
 
 
-def _name(job_id: str, alias: str, taken: set[str]) -> str:
+def _name(job_id: str, alias: str, kind: str, taken: set[str]) -> str:
     """Return a DNS-1123 label derived from a job id. A hash is appended if the label is taken, too long or empty."""
     label = re.sub(r"[^a-z0-9]+", "-", job_id.lower()).strip("-")
     if label and len(label) <= NAME_MAX and label not in taken:
         return label
     stem = label[: NAME_MAX - HASH_LENGTH - 1].rstrip("-") or "job"
-    name = f"{stem}-{_hash(job_id)}"
-    # A job with the same id in another account has the same hash, so the account's name is hashed too.
-    return f"{stem}-{_hash(f'{alias} {job_id}')}" if name in taken else name
+    # A job with the same id in another account or of another kind has the same hash, so these are hashed too.
+    texts = (job_id, f"{alias} {job_id}", f"{alias} {kind} {job_id}")
+    names = [f"{stem}-{_hash(text)}" for text in texts]
+    return next((each for each in names if each not in taken), names[-1])
 
 
 def _hash(text: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from reconciler.controller.adopt import NO_ID, Adoption, adopt
 from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.job import Account
+from reconciler.model.kind import KINDS
 from reconciler.model.scalar import NAME_MAX
 from reconciler.ports import BrokenJob, Snapshot
 from tests.support.build import ACCOUNT, a_job, a_spec
@@ -98,6 +99,14 @@ def test_the_same_id_in_three_accounts_gets_three_names() -> None:
 
     assert len({each.name for each in found}) == 3
     assert [each.problem for each in found] == [None, None, None]
+
+
+def test_the_same_id_in_each_kind_of_two_accounts_gets_four_names() -> None:
+    accounts = [Account("openai", f"https://{name}.example", kind=kind) for name in "ab" for kind in KINDS]
+    listings = [AccountListing(each.host[0], each, (a_job(id="same-1"),)) for each in accounts]
+    found = adopt(Snapshot(), listings, NOBODY)
+
+    assert len({each.file for each in found}) == len(accounts)
 
 
 # What cannot be written
