@@ -120,7 +120,7 @@ BUGS = (
     Bug(
         "send a request although the spec has changed",
         "controller/send_request.py",
-        "        return spec_digest(document.spec, account) == spec_digest(subject.spec, account)\n",
+        "        return is_same_kind and spec_digest(document.spec, account) == spec_digest(subject.spec, account)\n",
         "        return True\n",
     ),
     Bug(
