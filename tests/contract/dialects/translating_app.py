@@ -130,7 +130,9 @@ class Why(Enum):
 
 def why(said: ServiceResponse) -> Why:
     """Return the reason of the sandbox's error."""
-    if said.status == 404:
+    error = said.body["error"] if said.body is not None else {}
+    # A fault with HTTP status 404 says nothing about a job.
+    if error.get("code") == "fine_tune_not_found" or str(error.get("message")).startswith("No batch found"):
         return Why.NO_SUCH_JOB
     known = {401: Why.WRONG_KEY, 403: Why.FORBIDDEN, 429: Why.THROTTLED}
     return known.get(said.status, Why.BROKEN if said.status >= 500 else Why.REFUSED)
