@@ -20,9 +20,10 @@ from pydantic import BaseModel, ValidationError
 from reconciler.controller.operator_policy import Credential, OperatorPolicy
 from reconciler.controller.path_rules import AllowedPaths, PathRules, Ruling
 from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose, rate_of
+from reconciler.model.account_line import FINE_TUNING_JOB, kind_suffix
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, CredentialScope
-from reconciler.model.kind import JobDocument
+from reconciler.model.kind import KINDS, JobDocument
 from reconciler.model.reason import Reason
 from reconciler.model.spec import CredentialSource, Provider, ProviderSpec
 from reconciler.ports import BINDINGS_MAX, Located, ProviderType, Snapshot, jobs_by_kind
@@ -31,6 +32,10 @@ PLACES_MAX = 5
 """The maximum number of files that a message lists."""
 SEARCHED_MAX = 20
 """The maximum number of unknown names for which the resolver looks for a similar declared name."""
+_RESERVED = tuple(kind_suffix(kind) for kind in KINDS if kind != FINE_TUNING_JOB)
+_RESERVED_MESSAGE = (
+    f"a name must not end in {_RESERVED[0]}, because the status of an account's batches has such a name: choose another"
+)
 
 
 def accounts_by_name(
@@ -216,6 +221,8 @@ class AccountResolver:
         problem = None if located else self._undeclared(name)
         if problem is not None:
             return problem
+        if located is not None and name.endswith(_RESERVED):
+            return SpecProblem(Reason.INVALID_PROVIDER, _RESERVED_MESSAGE, ("metadata", "name"))
         try:
             type_ = self._policy.provider_type(located.document.spec.type if located else name)
         except LookupError as error:

@@ -10,18 +10,21 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.prune import attempt
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.unobserved import UnobservedTracker, is_lasting
-from reconciler.model.account_line import FINE_TUNING_JOB
+from reconciler.model.account_line import FINE_TUNING_JOB, kind_suffix
 from reconciler.model.job import Account, JobRef, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import NAME_MAX
 from reconciler.model.status import ProviderStatus
 
+DIGEST_LENGTH = 8
+"""The number of characters of the digest that distinguishes accounts whose shortened names are equal."""
 _PASSING = frozenset({Reason.CANNOT_OBSERVE_PROVIDER, Reason.RATE_LIMITED})
 """The reasons of transient failures. One outage may cause both, so a change between them is not a new failure."""
 _IN_PART = frozenset({Reason.OBSERVATION_SUSPECT, Reason.OBSERVATION_INCOMPLETE})
@@ -111,8 +114,12 @@ def _provider_status(
 
 def _name(outcome: AccountOutcome) -> str:
     """Return the name of the status of an account. The jobs of another kind than fine-tuning jobs have their own."""
-    kind = outcome.target.account.kind
-    if kind == FINE_TUNING_JOB:
+    account = outcome.target.account
+    if account.kind == FINE_TUNING_JOB:
         return outcome.alias
-    mark = f"--{kind.lower()}"
-    return f"{outcome.alias[: NAME_MAX - len(mark)]}{mark}"
+    suffix = kind_suffix(account.kind)
+    name = f"{outcome.alias}{suffix}"
+    if len(name) <= NAME_MAX:
+        return name
+    digest = sha256(str(account).encode()).hexdigest()[:DIGEST_LENGTH]
+    return f"{outcome.alias[: NAME_MAX - len(suffix) - DIGEST_LENGTH - 1]}-{digest}{suffix}"

@@ -36,3 +36,11 @@ def without_kind(account: str) -> str:
 def titled(name: str, kind: str) -> str:
     """Return the name of an account for people, followed by the kind of its jobs if they are not fine-tuning jobs."""
     return name if kind == FINE_TUNING_JOB else f"{name} {kind}"
+
+
+def kind_suffix(kind: str) -> str:
+    """Return the end of the name of a status of an account whose jobs are not fine-tuning jobs.
+
+    No Provider document may have a name that ends like this.
+    """
+    return f"--{kind.lower()}"

@@ -244,3 +244,25 @@ def test_the_outage_of_an_account_is_recorded_for_each_kind_of_its_jobs(tmp_path
     assert files.keys() == {"openai.yaml", "openai--batchjob.yaml"}
     assert "account: 'openai http://127.0.0.1:9/v1 kind=BatchJob'" in files["openai--batchjob.yaml"]
     assert "kind=BatchJob" not in files["openai.yaml"]
+
+
+def test_a_provider_name_that_a_batch_status_could_have_is_rejected(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.name_provider("main--batchjob")
+    ran = checkout.run("validate")
+
+    assert ran.code == 65
+    assert "metadata.name: a name must not end in --batchjob" in ran.out + ran.err
+
+
+def test_accounts_with_long_names_have_provider_statuses_of_their_own(tmp_path: Path) -> None:
+    long = "a" * 53
+    checkout = Checkout(tmp_path, {"OPENAI_API_KEY": "k-of-the-test", "RECONCILE_TRUST": "OPENAI_API_KEY=127.0.0.1:9"})
+    for number, name in enumerate((f"{long}0123456789", f"{long}9876543210")):
+        checkout.name_provider(name, f"baseUrl: http://127.0.0.1:9/{number}/v1")
+        wants(checkout, f"batch-{number}", f"batch_{number}", "running", name)
+    checkout.run("--once", "--timeout=3s")
+    files = [each.name for each in (checkout.status_dir / "_providers").iterdir()]
+
+    assert len(files) == 2
+    assert all(each.endswith("--batchjob.yaml") and len(each) == 63 + len(".yaml") for each in files)
