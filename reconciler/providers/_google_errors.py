@@ -5,12 +5,15 @@ Source: google-genai 3.4.0 `errors.py`. The error format is `{"error": {"code", 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from reconciler.plugin import Kind, PermanentError, Response, TransientError, failure
 from reconciler.plugin.answers import gateway_message, json_object, text
+
+_ABOUT_ADDRESS = re.compile(r"method not found|requested url|unknown url", re.IGNORECASE)
 
 
 def error_object(response: Response) -> Mapping[str, Any]:
@@ -43,3 +46,8 @@ def raise_unless_ok(response: Response) -> None:
         # a new one.
         error = failure(response, f"the provider responded with HTTP {response.status}")
     raise error
+
+
+def is_about_address(message: str) -> bool:
+    """Return whether a not-found error is about a method or a URL, as a gateway or a wrong address causes it."""
+    return _ABOUT_ADDRESS.search(message) is not None

@@ -50,7 +50,7 @@ from reconciler.plugin.answers import (
     word,
 )
 from reconciler.providers._google import Access, application_default
-from reconciler.providers._google_errors import error_object, error_text, raise_unless_ok
+from reconciler.providers._google_errors import error_object, error_text, is_about_address, raise_unless_ok
 
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"
@@ -163,7 +163,8 @@ class VertexJobs:
         # An id that is a number does not count, because the number of a project may contain it.
         names_id = ref.id in message and not ref.id.isdecimal()
         names_a_job = names_id or self._collection.words.search(message) is not None
-        return error_object(response).get("status") == "NOT_FOUND" and names_a_job
+        is_not_found = error_object(response).get("status") == "NOT_FOUND" and not is_about_address(message)
+        return is_not_found and names_a_job
 
 
 def parent_of(options: VertexOptions) -> str:

@@ -26,8 +26,6 @@ VERSION = "2023-06-01"
 ENDED = "ended"
 _PHASES: Mapping[str, Phase] = {"in_progress": Phase.RUNNING, "canceling": Phase.CANCELLING}
 _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
-_NO_SUCH_PAGE = "not found"
-"""The message of the error for an address that does not exist, in lower case."""
 
 
 def _headers(token: str) -> Mapping[str, str]:
@@ -92,11 +90,13 @@ def _shown(counts: Mapping[str, int], *, has_ended: bool) -> JobCounts:
     return JobCounts(total=total, done=counts["succeeded"], failed=counts["errored"] + counts["expired"])
 
 
-def _is_missing(body: Mapping[str, Any], _: JobRef) -> bool:
+def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     error = body.get("error") if body.get("type") == "error" else None
     if not isinstance(error, dict) or error.get("type") != "not_found_error":
         return False
-    return str(error.get("message")).strip(". ").lower() != _NO_SUCH_PAGE
+    message = str(error.get("message"))
+    # The same type of error is returned for a model, a workspace and a path that do not exist.
+    return ref.id in message or "batch" in message.lower()
 
 
 ANTHROPIC: ProviderType = BatchOnlyService(

@@ -18,6 +18,7 @@ from typing import Any
 from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import cursor as token_of
 from reconciler.plugin.answers import field, instant, name_of, text, word
+from reconciler.providers._google_errors import is_about_address
 from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
 
 EXPIRED = "BATCH_STATE_EXPIRED"
@@ -90,7 +91,8 @@ def _error_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     error = _error_of(body)
     message = str(error.get("message"))
-    return error.get("status") == "NOT_FOUND" and (ref.id in message or "batch" in message.lower())
+    is_not_found = error.get("status") == "NOT_FOUND" and not is_about_address(message)
+    return is_not_found and (ref.id in message or "batch" in message.lower())
 
 
 def _is_denied(body: Mapping[str, Any]) -> bool:

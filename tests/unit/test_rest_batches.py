@@ -140,6 +140,9 @@ def test_the_state_of_a_batch_of_xai_is_derived(
         ("xai", "b", {"error": "not found: {path}"}),
         ("anthropic", "msgbatch_1", {"type": "error", "error": {"type": "not_found_error", "message": "no {path}"}}),
         ("gemini", "b", {"error": {"status": "NOT_FOUND", "message": "no method for {path}"}}),
+        ("gemini", "b", {"error": {"status": "NOT_FOUND", "message": "Method not found: batches.get"}}),
+        ("anthropic", "msgbatch_1", {"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}),
+        ("anthropic", "msgbatch_1", {"type": "error", "error": {"type": "not_found_error", "message": "Not Found"}}),
     ],
 )
 def test_a_not_found_error_that_names_the_address_does_not_show_that_a_batch_is_absent(
