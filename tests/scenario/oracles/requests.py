@@ -228,7 +228,8 @@ def early_retry(history: History) -> Iterator[str]:
 def _patience(last: ProviderRequest) -> timedelta:
     if last.status == 429:
         return timedelta(0)
-    return timedelta(minutes=10) - _TICK if last.is_well and last.fault in _TAKEN else timedelta(seconds=4)
+    # The times in a receipt are whole seconds, so a repeat may be sent up to a second early.
+    return timedelta(minutes=10, seconds=-1) if last.is_well and last.fault in _TAKEN else timedelta(seconds=4)
 
 
 def change_limit_exceeded(history: History) -> Iterator[str]:
