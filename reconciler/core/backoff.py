@@ -44,11 +44,12 @@ def is_last_attempt_accepted(receipt: Receipt) -> bool:
     return receipt.accepted_at is not None and receipt.accepted_at >= receipt.last_attempt_at
 
 
-def _attempt_timeout(receipt: Receipt, honour_within: timedelta) -> timedelta:
-    if is_last_attempt_accepted(receipt):
-        return honour_within
+def _times_out_at(receipt: Receipt, honour_within: timedelta) -> datetime:
+    # The time of an attempt is that of its intent. The request may have waited for its turn after that.
+    if receipt.accepted_at is not None and is_last_attempt_accepted(receipt):
+        return receipt.accepted_at + honour_within
     doublings = min(max(0, receipt.attempts - 1), ATTEMPTS_MAX)
-    return min(RETRY_FIRST * (1 << doublings), RETRY_MAX)
+    return receipt.last_attempt_at + min(RETRY_FIRST * (1 << doublings), RETRY_MAX)
 
 
 def is_exhausted(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
@@ -57,7 +58,7 @@ def is_exhausted(receipt: Receipt, now: datetime, honour_within: timedelta = HON
     An accepted request times out after `honour_within`.
     """
     if receipt.attempts == ATTEMPTS_MAX:
-        return now >= receipt.last_attempt_at + _attempt_timeout(receipt, honour_within)
+        return now >= _times_out_at(receipt, honour_within)
     return receipt.attempts > ATTEMPTS_MAX
 
 
@@ -68,15 +69,16 @@ def next_attempt_at(receipt: Receipt, honour_within: timedelta = HONOUR_WITHIN) 
     """
     if receipt.attempts >= ATTEMPTS_MAX:
         return receipt.last_attempt_at + REMIND_EVERY
-    return receipt.last_attempt_at + _attempt_timeout(receipt, honour_within)
+    return _times_out_at(receipt, honour_within)
 
 
 def is_attempt_due(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
     """Return whether the request may be repeated now.
 
-    If the recorded time of the last attempt is far in the future, it came from a wrong clock, and the request is due.
+    If a recorded time of the last attempt is far in the future, it came from a wrong clock, and the request is due.
     """
-    return now >= next_attempt_at(receipt, honour_within) or receipt.last_attempt_at - now > SKEW_MAX
+    recorded = max(receipt.last_attempt_at, receipt.accepted_at or receipt.last_attempt_at)
+    return now >= next_attempt_at(receipt, honour_within) or recorded - now > SKEW_MAX
 
 
 def confirm_delay(receipt: Receipt, now: datetime, first: timedelta = CONFIRM_FIRST) -> timedelta:

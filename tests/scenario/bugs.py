@@ -64,7 +64,7 @@ BUGS = (
     Bug(
         "retry without delay",
         "core/backoff.py",
-        "    return now >= next_attempt_at(receipt, honour_within) or receipt.last_attempt_at - now > SKEW_MAX\n",
+        "    return now >= next_attempt_at(receipt, honour_within) or recorded - now > SKEW_MAX\n",
         "    return True\n",
     ),
     Bug(

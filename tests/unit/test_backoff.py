@@ -41,6 +41,17 @@ def test_an_accepted_request_without_effect_is_repeated_after_10_minutes(
     assert is_attempt_due(receipt, NOW) == (where != "just before")
 
 
+def test_a_request_that_waited_for_its_turn_is_repeated_10_minutes_after_it_was_accepted() -> None:
+    receipt = a_receipt(age=10 * MINUTE, accepted_at=NOW - 9 * MINUTE)
+
+    assert not is_attempt_due(receipt, NOW)
+    assert next_attempt_at(receipt) == NOW + MINUTE
+
+
+def test_an_acceptance_more_than_five_minutes_in_the_future_makes_the_request_due() -> None:
+    assert is_attempt_due(a_receipt(age=MINUTE, accepted_at=NOW + 6 * MINUTE), NOW)
+
+
 def test_an_unanswered_retry_after_an_accepted_attempt_uses_the_unanswered_delay() -> None:
     receipt = a_receipt(age=MINUTE, attempts=2, accepted_at=NOW - HOUR)
 
