@@ -62,18 +62,23 @@ def path_of(status: JobStatus) -> str:
     return status_path(status.source, status.name)
 
 
-def file_to_write(status: JobStatus) -> StatusFile:
-    """Return the file to write for a status, with known secrets redacted in texts from providers and authors."""
+def redacted(status: JobStatus) -> tuple[JobStatus, bytes]:
+    """Return a status and the bytes of its file, with known secrets redacted in texts from providers and authors."""
     text = render_status(status)
-    if KNOWN_SECRETS.is_in(text):
-        # The account and id are identifiers: redacting them would separate the status from its job.
-        job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
-        texts = without_secrets((status.conditions, status.receipts))
-        status = replace(status, job=job, conditions=texts[0], receipts=texts[1])
-        text = render_status(status)
-    # Unpacking the row gives the same status as parsing the text, in a tenth of the time.
+    if not KNOWN_SECRETS.is_in(text):
+        return status, text.encode()
+    # The account and id are identifiers: redacting them would separate the status from its job.
+    job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
+    texts = without_secrets((status.conditions, status.receipts))
+    status = replace(status, job=job, conditions=texts[0], receipts=texts[1])
+    return status, render_status(status).encode()
+
+
+def written_file(status: JobStatus, data: bytes) -> StatusFile:
+    """Return the contents of a file that was just written. `data` is the rendered status."""
+    # Unpacking the row gives the same status as parsing the file, in a tenth of the time.
     row = pack_status(status)
-    return StatusFile(None, text.encode(), unpack_status(row), row=row)
+    return StatusFile(None, data, unpack_status(row), row=row)
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:

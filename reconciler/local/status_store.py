@@ -25,11 +25,12 @@ from reconciler.local.file_index import FileIndex
 from reconciler.local.status_contents import (
     StatusFile,
     file_of_row,
-    file_to_write,
     freshness,
     parse_file,
     path_of,
+    redacted,
     row_of,
+    written_file,
 )
 from reconciler.local.status_walk import StatusStamp, Walked, is_gone, is_never_ours, unread, walk
 from reconciler.model.status import JobStatus, ProviderStatus
@@ -51,7 +52,8 @@ class StatusDirectory:
         self._parsed: dict[str, StatusFile] = {}
         self._collected: StoredStatuses | None = None
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
-        self._discarded: tuple[str, ...] = ()
+        self._discarded: dict[str, None] = {}
+        """The discarded paths, in the order of the last `load`, except those that were written or removed since."""
         self._too_new: dict[str, tuple[str, str] | None] = {}
         self._unread: tuple[Unread, ...] = ()
         self._temporary: list[str] | None = None
@@ -69,7 +71,7 @@ class StatusDirectory:
         Without `by_content`, a file whose stamp has not changed is not read again.
         """
         parsed, self._parsed, self._collected = self._parsed, {}, None
-        self._bytes, self._changed, self._discarded, self._too_new = {}, set(), (), {}
+        self._bytes, self._changed, self._discarded, self._too_new = {}, set(), {}, {}
         begun_at = self._index.now() if self._index is not None else None
         walked = walk(self._disk, self._root)
         if self._was_there is None:
@@ -103,10 +105,10 @@ class StatusDirectory:
         except StatusTooNewError as error:
             self._too_new[path] = error.job
         except (StatusUnreadableError, UnicodeDecodeError):
-            self._discarded += (path,)
+            self._discarded[path] = None
         except OSError as error:
             if is_never_ours(error):
-                self._discarded += (path,)
+                self._discarded[path] = None
             elif not is_gone(error):
                 self._unread += (unread(path, error),)
 
@@ -142,7 +144,7 @@ class StatusDirectory:
         return StoredStatuses(
             jobs=tuple(jobs.values()),
             providers=tuple(providers),
-            discarded=self._discarded,
+            discarded=tuple(self._discarded),
             unread=self._unread,
             too_new=tuple(sorted(self._too_new)),
             too_new_jobs=frozenset(each for each in self._too_new.values() if each is not None),
@@ -160,10 +162,10 @@ class StatusDirectory:
         replaced = {
             each: data for each in {*self._paths[status.name], path} if (data := self._bytes_of(each)) is not None
         }
-        file = file_to_write(status)
-        is_changed = self._write_file(path, file.data, durable=durable)
+        kept, data = redacted(status)
+        is_changed = self._write_file(path, data, durable=durable)
         if is_changed:
-            self._parsed[path], self._collected = file, None
+            self._parsed[path], self._collected = written_file(kept, data), None
             self._changed.discard(path)
         self._replaced[status.name] = replaced
         for other in self._paths[status.name] - {path}:
@@ -271,7 +273,8 @@ class StatusDirectory:
             raise
         self._bytes[path] = data
         self._written[path] = data
-        self._note_change(path)
+        self._changed.add(path)
+        self._discarded.pop(path, None)
         if durable:
             self._sync_parents(target)
         return True
@@ -288,11 +291,8 @@ class StatusDirectory:
         self._disk.remove(self._root / path)
         self._bytes.pop(path, None)
         self._written.pop(path, None)
-        self._note_change(path)
-
-    def _note_change(self, path: str) -> None:
         self._changed.add(path)
-        self._discarded = tuple(each for each in self._discarded if each != path)
+        self._discarded.pop(path, None)
 
     def _remove_temporary(self) -> None:
         while self._temporary:
