@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.plugin import Delivered, Kind, PermanentError, Response, TransientError, clean, failure
+from reconciler.plugin import Delivered, Kind, PermanentError, Response, TransientError, clean
 from reconciler.plugin.answers import THROTTLING_CODES, aws_code, gateway_message, json_object, text
+from reconciler.providers._json_api import refusal
 
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
 """Codes for an action that a policy forbids for one resource. Other jobs may be unaffected."""
@@ -61,12 +62,7 @@ def raise_unless_ok(response: Response) -> None:
     if code in _DENIED | _FORBIDDEN:
         msg = f"the provider refused the credentials ({details})"
         raise PermanentError(msg, kind=Kind.DENIED if code in _DENIED else Kind.FORBIDDEN)
-    error = failure(response, f"the provider refused the request ({details})")
-    if isinstance(error, TransientError):
-        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
-        # a new one.
-        error = failure(response, f"the provider responded with HTTP {response.status}")
-    raise error
+    raise refusal(response, details)
 
 
 def _error_object(response: Response) -> Mapping[str, Any]:

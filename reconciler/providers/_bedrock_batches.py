@@ -15,23 +15,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 from reconciler.plugin import (
     UNSET,
     Capabilities,
     JobCounts,
     JobError,
-    JobPage,
-    JobRef,
-    ListQuery,
     ObservedJob,
     Phase,
-    Response,
 )
-from reconciler.plugin.answers import count, cursor, field, instant, jobs_of, json_object, name_of, text, word
-from reconciler.providers._aws_errors import error_code, raise_unless_ok
-from reconciler.providers._aws_service import AwsJobs
+from reconciler.plugin.answers import count, field, instant, name_of, text, word
+from reconciler.providers._bedrock_collection import BedrockCollection
 
 _NUMBER = r"[a-z0-9]{12}"
 BATCH_ID_PATTERN = rf"(arn:aws[a-z-]{{0,16}}:bedrock:[a-z0-9-]{{1,20}}:[0-9]{{12}}:model-invocation-job/)?{_NUMBER}"
@@ -59,28 +53,12 @@ CAPABILITIES = Capabilities(
 )
 
 
-class BedrockBatches(AwsJobs):
+class BedrockBatches(BedrockCollection):
     """The model invocation jobs in one region."""
 
-    async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page. The list ends at a page without a `nextToken`."""
-        window = {"maxResults": str(query.page_size), "sortBy": "CreationTime", "sortOrder": "Descending"}
-        if cursor_ is not None:
-            window["nextToken"] = cursor_
-        response = await self._api.send("GET", "/model-invocation-jobs", query=window)
-        raise_unless_ok(response)
-        body = json_object(response)
-        jobs, garbled = jobs_of(body, "invocationJobSummaries", lambda row: self._job(row, response.at))
-        return JobPage(jobs, cursor(body.get("nextToken")), garbled)
-
-    async def _retrieve(self, ref: JobRef) -> Response:
-        return await self._api.send("GET", _path(ref))
-
-    async def _stop(self, ref: JobRef) -> Response:
-        return await self._api.send("POST", f"{_path(ref)}/stop")
-
-    def _is_job_not_found(self, response: Response) -> bool:
-        return error_code(response) == "ResourceNotFoundException"
+    list_path = "/model-invocation-jobs"
+    job_root = "/model-invocation-job"
+    rows = "invocationJobSummaries"
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         arn, status = name_of(row, "jobArn"), word(row.get("status"))
@@ -105,10 +83,6 @@ class BedrockBatches(AwsJobs):
 def bare_id(job_id: str) -> str:
     """Return the last part of an ARN, which is the id of a job."""
     return job_id.rpartition("/")[2]
-
-
-def _path(ref: JobRef) -> str:
-    return f"/model-invocation-job/{quote(ref.id, safe='')}"
 
 
 def _counts(row: Mapping[str, Any]) -> JobCounts:

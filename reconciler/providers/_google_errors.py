@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.plugin import Kind, PermanentError, Response, TransientError, failure
+from reconciler.plugin import Kind, PermanentError, Response
 from reconciler.plugin.answers import gateway_message, json_object, text
+from reconciler.providers._json_api import error_line, refusal
 
 _ABOUT_ADDRESS = re.compile(r"method not found|requested url|unknown url", re.IGNORECASE)
 
@@ -29,7 +30,7 @@ def error_text(response: Response) -> str:
     """Return the status and the message of an error as one line."""
     message = " ".join(filter(None, [text(error_object(response).get(key)) for key in ("status", "message")]))
     message = message or gateway_message(response) or ""
-    return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
+    return error_line(response, message)
 
 
 def raise_unless_ok(response: Response) -> None:
@@ -40,12 +41,7 @@ def raise_unless_ok(response: Response) -> None:
     if response.status == HTTPStatus.NOT_FOUND:
         msg = f"this response is not about a job of this account ({details}): check the account's options and base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
-    error = failure(response, f"the provider refused the request ({details})")
-    if isinstance(error, TransientError):
-        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
-        # a new one.
-        error = failure(response, f"the provider responded with HTTP {response.status}")
-    raise error
+    raise refusal(response, details)
 
 
 def is_about_address(message: str) -> bool:

@@ -31,7 +31,8 @@ from reconciler.plugin.answers import (
     word,
 )
 from reconciler.plugin.answers import field as read
-from reconciler.providers._openai_collection import Dialect, OpenAICollection, job_path
+from reconciler.providers._json_api import job_path
+from reconciler.providers._openai_collection import Dialect, OpenAICollection
 from reconciler.providers._openai_errors import raise_unless_ok
 
 STATUSES: Mapping[str, Phase] = {

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from reconciler.plugin import (
     TERMINAL,
@@ -40,19 +39,14 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import (
     MOOT_FOR_A_CANCEL,
-    acceptance,
     already_over_or_raise,
     jobs_of,
     json_object,
     require_same_job,
     unknown_job,
 )
+from reconciler.providers._json_api import bearer, change_outcome, job_path
 from reconciler.providers._openai_errors import JOB_WORDS, ErrorPattern, error_text, is_job_not_found, raise_unless_ok
-
-
-def bearer(token: str) -> Mapping[str, str]:
-    """Return the header that authorises a request with a key or token."""
-    return {"authorization": f"Bearer {token}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,21 +121,11 @@ class OpenAICollection(ABC):
             raise unknown_job(error_text(response))
         try:
             raise_unless_ok(response, self._dialect.error_patterns)
-            job = self._job_in(response, ref)
-            if job is None:
-                return acceptance(response)
-            return AlreadyOver(job) if job.phase in without_effect else Accepted()
+            return change_outcome(response, ref, self._job, without_effect)
         except PermanentError as refusal:
             if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left, for any job of the account
                 raise
             return await already_over_or_raise(self, ref, refusal, moot)
-
-    def _job_in(self, response: Response, ref: JobRef) -> ObservedJob | None:
-        """Return the job in the response to a change request; None if the response does not contain that job."""
-        try:
-            return require_same_job(self._job(json_object(response), response.at), ref)
-        except PermanentError:
-            return None
 
     async def _send(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
@@ -165,8 +149,3 @@ class OpenAICollection(ABC):
 
     def _phase(self, status: object) -> Phase:
         return self._dialect.statuses.get(status, Phase.UNKNOWN) if isinstance(status, str) else Phase.UNKNOWN
-
-
-def job_path(ref: JobRef) -> str:
-    """Return the path of a job below the list."""
-    return f"/{quote(ref.id, safe='')}"

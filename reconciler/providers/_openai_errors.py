@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.plugin import JobRef, Kind, PermanentError, Response, TransientError, failure
+from reconciler.plugin import JobRef, Kind, PermanentError, Response
 from reconciler.plugin.answers import OUT_OF_CREDIT, gateway_message, json_object, text
+from reconciler.providers._json_api import error_line, refusal
 
 JOB_WORDS = ("fine", "tun", "job")
 """The code of a not-found error for a fine-tuning job contains one of these substrings."""
@@ -74,7 +75,7 @@ def error_text(response: Response) -> str:
     """Return the status and the message of an error as one line."""
     error = _error_object(response) or {}
     message = text(error.get("message")) or text(error.get("code")) or gateway_message(response)
-    return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
+    return error_line(response, message)
 
 
 def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...] = ()) -> None:
@@ -94,12 +95,7 @@ def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...]
     if response.status == HTTPStatus.TOO_MANY_REQUESTS and is_billing:
         msg = f"the provider account has no credit left or is at a spending limit ({details}): waiting does not help"
         raise PermanentError(msg, kind=Kind.REFUSED)
-    error = failure(response, f"the provider refused the request ({details})")
-    if isinstance(error, TransientError):
-        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
-        # a new one.
-        error = failure(response, f"the provider responded with HTTP {response.status}")
-    raise error
+    raise refusal(response, details)
 
 
 def _error_object(response: Response) -> Mapping[str, Any] | None:

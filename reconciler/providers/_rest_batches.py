@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -35,12 +34,9 @@ from reconciler.plugin import (
     Phase,
     Rate,
     Response,
-    TransientError,
     Transport,
-    failure,
 )
 from reconciler.plugin.answers import (
-    acceptance,
     already_over_or_raise,
     gateway_message,
     jobs_of,
@@ -48,6 +44,7 @@ from reconciler.plugin.answers import (
     require_same_job,
     unknown_job,
 )
+from reconciler.providers._json_api import change_outcome, error_line, job_path, refusal
 from reconciler.providers._no_options import NoOptions
 
 NextCursor = Callable[[Mapping[str, Any], tuple[ObservedJob, ...], int, str | None], str | None]
@@ -107,7 +104,7 @@ class RestBatches:
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the batch, or None if the provider itself reports that it does not exist."""
-        response = await self._send("GET", _path(ref))
+        response = await self._send("GET", job_path(ref))
         if self._is_missing(response, ref):
             return None
         self._raise_unless_ok(response)
@@ -118,24 +115,14 @@ class RestBatches:
 
         Return `AlreadyOver` if the batch has ended, or if it is being cancelled and the request was refused.
         """
-        response = await self._send("POST", f"{_path(ref)}{self._api.cancel}")
+        response = await self._send("POST", f"{job_path(ref)}{self._api.cancel}")
         if self._is_missing(response, ref):
             raise unknown_job(_error_text(response))
         try:
             self._raise_unless_ok(response)
-            job = self._job_in(response, ref)
-            if job is None:
-                return acceptance(response)
-            return AlreadyOver(job) if job.phase in TERMINAL - {Phase.CANCELLED} else Accepted()
-        except PermanentError as refusal:
-            return await already_over_or_raise(self, ref, refusal)
-
-    def _job_in(self, response: Response, ref: JobRef) -> ObservedJob | None:
-        """Return the batch in the response to a cancel, or None if the response does not contain it."""
-        try:
-            return require_same_job(self._api.job(json_object(response), response.at), ref)
-        except PermanentError:
-            return None
+            return change_outcome(response, ref, self._api.job, TERMINAL - {Phase.CANCELLED})
+        except PermanentError as refused:
+            return await already_over_or_raise(self, ref, refused)
 
     def _is_missing(self, response: Response, ref: JobRef) -> bool:
         def is_about_the_batch(body: Mapping[str, Any]) -> bool:
@@ -169,21 +156,12 @@ class RestBatches:
         if response.status == HTTPStatus.NOT_FOUND:
             msg = f"this response is not from the expected API ({details}): check the base URL"
             raise PermanentError(msg, kind=Kind.INVALID)
-        error = failure(response, f"the provider refused the request ({details})")
-        if isinstance(error, TransientError):
-            # The provider's text is left out: it contains request ids, so each failure of one outage would be logged
-            # as a new one.
-            error = failure(response, f"the provider responded with HTTP {response.status}")
-        raise error
+        raise refusal(response, details)
 
     async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
         token = await self._credentials.token()
         headers = {"accept": "application/json", **self._api.headers(token)}
         return await self._transport.send(method, f"{self._api.path}{path}", query=query, headers=headers)
-
-
-def _path(ref: JobRef) -> str:
-    return f"/{quote(ref.id, safe='')}"
 
 
 def _page_of(response: Response, api: BatchApi) -> Mapping[str, Any]:
@@ -204,8 +182,7 @@ def _part_of(body: Mapping[str, Any], rows: str, size: int, cursor: str | None) 
 
 
 def _error_text(response: Response) -> str:
-    message = gateway_message(response)
-    return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
+    return error_line(response, gateway_message(response))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ from reconciler.plugin.answers import (
 )
 from reconciler.providers._google import Access, application_default
 from reconciler.providers._google_errors import error_object, error_text, is_about_address, raise_unless_ok
+from reconciler.providers._json_api import job_path
 
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"
@@ -126,7 +127,7 @@ class VertexJobs:
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the job, or None if Google reports that it does not exist."""
-        response = await self._send("GET", _path(ref))
+        response = await self._send("GET", job_path(ref))
         if self._is_missing(response, ref):
             return None
         raise_unless_ok(response)
@@ -134,7 +135,7 @@ class VertexJobs:
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a cancel. Return `AlreadyOver` if it was refused and the job has ended or is being cancelled."""
-        response = await self._send("POST", f"{_path(ref)}:cancel")
+        response = await self._send("POST", f"{job_path(ref)}:cancel")
         if self._is_missing(response, ref):
             raise unknown_job(error_text(response))
         try:
@@ -170,10 +171,6 @@ class VertexJobs:
 def parent_of(options: VertexOptions) -> str:
     """Return the resource name of the project and the location."""
     return f"projects/{options.project}/locations/{options.location}"
-
-
-def _path(ref: JobRef) -> str:
-    return f"/{quote(ref.id, safe='')}"
 
 
 def _own_id(name: str, collection: str, options: VertexOptions) -> str:

@@ -40,9 +40,10 @@ from reconciler.plugin import (
     Transport,
 )
 from reconciler.providers._entra import EntraCredentials
+from reconciler.providers._json_api import bearer
 from reconciler.providers._openai import AZURE_STATUSES, OPENAI_JOBS, OpenAIJobs
 from reconciler.providers._openai_batches import BATCH_ID_PATTERN, BATCHES, CAPABILITIES, STATUSES, OpenAIBatches
-from reconciler.providers._openai_collection import OpenAICollection, bearer
+from reconciler.providers._openai_collection import OpenAICollection
 from reconciler.providers._openai_service import ID_PATTERN
 
 V1 = "v1"

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -26,49 +25,27 @@ from reconciler.plugin import (
     AccountConfig,
     Capabilities,
     Credentials,
-    JobPage,
-    JobRef,
     JobsOfKind,
-    ListQuery,
     ObservedJob,
     Phase,
     ProviderType,
-    Response,
     Transport,
 )
-from reconciler.plugin.answers import cursor, field, instant, jobs_of, json_object, name_of, text, word
+from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._aws import AwsApi, AwsOptions
-from reconciler.providers._aws_errors import error_code, raise_unless_ok
 from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, job_error
 from reconciler.providers._bedrock_batches import BATCH_ID_PATTERN, CAPABILITIES, BedrockBatches, bare_id
+from reconciler.providers._bedrock_collection import BedrockCollection
 
-_JOBS = "/model-customization-jobs"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9+.-]{0,62}"
 _ARN = r"arn:aws[a-z-]{0,16}:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:model-customization-job/[a-z0-9.:-]{1,255}/[a-z0-9]{12}"
 
 
-class BedrockJobs(AwsJobs):
+class BedrockJobs(BedrockCollection):
     """The model customization jobs in one region."""
 
-    async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page. The list ends at a page without a `nextToken`."""
-        window = {"maxResults": str(query.page_size), "sortBy": "CreationTime", "sortOrder": "Descending"}
-        if cursor_ is not None:
-            window["nextToken"] = cursor_
-        response = await self._api.send("GET", _JOBS, query=window)
-        raise_unless_ok(response)
-        body = json_object(response)
-        jobs, garbled = jobs_of(body, "modelCustomizationJobSummaries", lambda row: self._job(row, response.at))
-        return JobPage(jobs, cursor(body.get("nextToken")), garbled)
-
-    async def _retrieve(self, ref: JobRef) -> Response:
-        return await self._api.send("GET", _path(ref))
-
-    async def _stop(self, ref: JobRef) -> Response:
-        return await self._api.send("POST", f"{_path(ref)}/stop")
-
-    def _is_job_not_found(self, response: Response) -> bool:
-        return error_code(response) == "ResourceNotFoundException"
+    list_path = job_root = "/model-customization-jobs"
+    rows = "modelCustomizationJobSummaries"
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         status, arn = word(row.get("status")), field(row, "jobArn", text)
@@ -88,10 +65,6 @@ class BedrockJobs(AwsJobs):
             as_of=at,
             aliases=(arn,) if isinstance(arn, str) else (),
         )
-
-
-def _path(ref: JobRef) -> str:
-    return f"{_JOBS}/{quote(ref.id, safe='')}"
 
 
 def _before_training(row: Mapping[str, Any]) -> Phase | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, field, name_of, seconds, text, word
-from reconciler.providers._openai_collection import bearer
+from reconciler.providers._json_api import bearer
 from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
 
 TIMED_OUT = "TIMEOUT_EXCEEDED"

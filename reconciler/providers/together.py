@@ -16,7 +16,7 @@ from typing import Any
 
 from reconciler.plugin import Capabilities, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import field, instant, name_of, text, word
-from reconciler.providers._openai_collection import bearer
+from reconciler.providers._json_api import bearer
 from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
 
 EXPIRED = "EXPIRED"

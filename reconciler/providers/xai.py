@@ -19,7 +19,7 @@ from typing import Any
 from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, name_of, text, word
 from reconciler.plugin.answers import cursor as token_of
-from reconciler.providers._openai_collection import bearer
+from reconciler.providers._json_api import bearer
 from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
 
 _DONE = ("num_success", "num_error", "num_cancelled")

@@ -1,0 +1,76 @@
+"""The parts of requests and errors that the adapters for JSON APIs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from reconciler.plugin import (
+    Accepted,
+    AlreadyOver,
+    JobRef,
+    ObservedJob,
+    PermanentError,
+    Phase,
+    Response,
+    TransientError,
+    failure,
+)
+from reconciler.plugin.answers import acceptance, json_object, require_same_job
+
+
+def bearer(token: str) -> Mapping[str, str]:
+    """Return the header that authorises a request with a key or token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+def job_path(ref: JobRef) -> str:
+    """Return the path of a job below the list."""
+    return f"/{quote(ref.id, safe='')}"
+
+
+def error_line(response: Response, message: str | None) -> str:
+    """Return the status of an error response, and its message if there is one, as one line."""
+    return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
+
+
+def refusal(response: Response, details: str) -> TransientError | PermanentError:
+    """Return the error for a response with a status of 400 or more. The caller raises it.
+
+    Args:
+        response: the response.
+        details: the provider's text. The error contains it only if the error is permanent.
+    """
+    error = failure(response, f"the provider refused the request ({details})")
+    if isinstance(error, TransientError):
+        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
+        # a new one.
+        error = failure(response, f"the provider responded with HTTP {response.status}")
+    return error
+
+
+def change_outcome(
+    response: Response,
+    ref: JobRef,
+    read: Callable[[Mapping[str, Any], datetime | None], ObservedJob],
+    without_effect: frozenset[Phase],
+) -> Accepted | AlreadyOver:
+    """Return the outcome of a change request with a 2xx response.
+
+    Args:
+        response: the response. If it does not contain the job, the request counts as accepted.
+        ref: the job.
+        read: returns the job in an object of a response, for the time of the provider's clock.
+        without_effect: the phases of the job in the response that show that the request had no effect.
+
+    Raises `PermanentError` if the response does not contain the job and reports an error.
+    """
+    job = None
+    with suppress(PermanentError):
+        job = require_same_job(read(json_object(response), response.at), ref)
+    if job is None:
+        return acceptance(response)
+    return AlreadyOver(job) if job.phase in without_effect else Accepted()
