@@ -21,8 +21,6 @@ from reconciler.controller.unmanaged import AccountListing, list_unmanaged
 from reconciler.local.spec_editor import create
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode, worst
-from reconciler.model.job import UNFINISHED
-from reconciler.model.kind import KINDS
 from reconciler.ports import Snapshot
 from reconciler.views.adopted_text import AdoptedSpecs, adopted_spec
 from reconciler.views.problems import Problem, document_problems
@@ -90,12 +88,7 @@ async def _find(
     async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         wiring.why_no_match(Selection(provider=provider), snapshot)
         listed = await list_unmanaged(snapshot, runtime, provider, kind)
-        listed = tuple(
-            replace(each, unmanaged=tuple(job for job in each.unmanaged if job.phase in UNFINISHED))
-            if is_unfinished or KINDS[each.kind].ends_within
-            else each
-            for each in listed
-        )
+        listed = tuple(replace(each, unmanaged=each.jobs_to_show(is_unfinished=is_unfinished)) for each in listed)
         return listed, make_adoptions(snapshot, listed, runtime.policy)
 
 

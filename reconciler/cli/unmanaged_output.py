@@ -11,7 +11,6 @@ from reconciler.cli.options import OneOf
 from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode
-from reconciler.model.job import UNFINISHED
 from reconciler.model.kind import FINE_TUNING, KINDS
 from reconciler.views.drift_text import UnmanagedJob
 from reconciler.views.problems import Problem
@@ -28,8 +27,7 @@ def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> 
     return [
         UnmanagedJob(each.alias, job, each.kind)
         for each in listed
-        for job in each.unmanaged
-        if job.phase in UNFINISHED or not (is_unfinished or KINDS[each.kind].ends_within)
+        for job in each.jobs_to_show(is_unfinished=is_unfinished)
     ]
 
 
@@ -47,8 +45,7 @@ def show_unlisted_accounts(console: ConsoleOutput, listed: Iterable[AccountListi
 
 
 def _jobs(listed: AccountListing) -> str:
-    is_usual = listed.kind == FINE_TUNING.name
-    return "the jobs" if is_usual else f"every {listed.kind}"
+    return "the jobs" if listed.kind == FINE_TUNING.name else f"every {listed.kind}"
 
 
 def exit_codes(listed: Iterable[AccountListing]) -> frozenset[ExitCode]:

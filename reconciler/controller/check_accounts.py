@@ -32,16 +32,12 @@ class Checked:
 
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
     """Return the result for each provider name in the documents. If `is_asked`, send one request to each account."""
+    used = {(each.document.spec.provider, each.document.kind) for each in snapshot.jobs}
     targets = {
-        name: _of_used_kind(to, _kinds(snapshot, name)) if isinstance(to, ResolvedAccount) else to
+        name: to if isinstance(to, SpecProblem) else _of_used_kind(to, [kind for key, kind in used if key == name])
         for name, to in accounts_by_name(snapshot, runtime.policy).items()
     }
     return tuple(await asyncio.gather(*(_check(name, to, runtime, is_asked=is_asked) for name, to in targets.items())))
-
-
-def _kinds(snapshot: Snapshot, provider: str) -> set[str]:
-    """Return the kinds of the specs that name a provider."""
-    return {each.document.kind for each in snapshot.jobs if each.document.spec.provider == provider}
 
 
 def _of_used_kind(target: ResolvedAccount, kinds: Iterable[str]) -> ResolvedAccount:

@@ -37,20 +37,24 @@ class ResolvedAccount:
     """The host and credential that identify the account for the guard and the path rules."""
     jobs: JobsOfKind = field(init=False, repr=False, compare=False)
     """What the type declares about the jobs of this account, which are of one kind."""
+    _others: dict[str, ResolvedAccount] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """The other kinds of this account that were requested so far. Thousands of specs share each of them."""
 
     def __post_init__(self) -> None:
-        """Look up the jobs once, because this is asked for each spec."""
+        """Look up the jobs once, because every spec needs them."""
         object.__setattr__(self, "jobs", jobs_by_kind(self.type)[self.account.kind])
 
     def of_kind(self, kind: str) -> ResolvedAccount | None:
-        """Return the jobs of another kind in the same account, or None if the type has no jobs of that kind."""
+        """Return the jobs of a kind in the same account, or None if the type has no jobs of that kind."""
         if kind == self.account.kind:
             return self
-        return replace(self, account=self.account.of_kind(kind)) if kind in jobs_by_kind(self.type) else None
+        if kind not in self._others and kind in jobs_by_kind(self.type):
+            self._others[kind] = replace(self, account=self.account.of_kind(kind))
+        return self._others.get(kind)
 
     def of_each_kind(self) -> Iterator[ResolvedAccount]:
         """Yield the jobs of each kind that the type has, in the same account."""
-        return (replace(self, account=self.account.of_kind(kind)) for kind in jobs_by_kind(self.type))
+        return (each for kind in jobs_by_kind(self.type) if (each := self.of_kind(kind)) is not None)
 
     def key(self, job_id: str) -> JobKey:
         """Return the identity of a job of this account and kind by one of its ids."""

@@ -68,7 +68,7 @@ async def run_to_completion(
     async def slow_account_delays_others() -> None:
         await clock.sleep(WORKERS_AWAITED_S)
         if report is None and len(memory.workers.begun_at) == 1:
-            # A single account delays nobody. Another pass would only read every file again.
+            # A single account delays no other account, and another pass would only read every file again.
             await asyncio.get_running_loop().create_future()
 
     try:

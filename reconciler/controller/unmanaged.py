@@ -26,7 +26,7 @@ from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.spec_resolver import resolve
 from reconciler.errors import ProviderError
 from reconciler.model.account_line import FINE_TUNING_JOB
-from reconciler.model.job import Account, ListQuery, ObservedJob, Unobserved
+from reconciler.model.job import UNFINISHED, Account, ListQuery, ObservedJob, Unobserved
 from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot
@@ -46,6 +46,14 @@ class AccountListing:
     def kind(self) -> str:
         """The name of the kind of the jobs."""
         return self.account.kind if self.account is not None else FINE_TUNING_JOB
+
+    def jobs_to_show(self, *, is_unfinished: bool) -> tuple[ObservedJob, ...]:
+        """Return the unmanaged jobs.
+
+        With `is_unfinished`, or if all jobs of the kind end within a known time, finished jobs are left out.
+        """
+        is_unfinished = is_unfinished or KINDS[self.kind].ends_within is not None
+        return tuple(job for job in self.unmanaged if job.phase in UNFINISHED or not is_unfinished)
 
 
 async def list_unmanaged(

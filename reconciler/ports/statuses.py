@@ -16,17 +16,17 @@ from reconciler.model.status import JobStatus, ProviderStatus
 PROVIDERS = "_providers/"
 """The folder of provider statuses in the status tree. A folder of specs cannot have this name."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-"""A file name and a path that `PurePosixPath` leaves as they are."""
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+"""A relative path that `PurePosixPath` leaves as it is."""
 
 
 def status_path(source: str, name: str) -> str:
     """Return the path of a spec's status in the status tree, given the spec's file and name."""
-    folder, slash, file = source.rpartition("/")
-    is_plain = _PLAIN.fullmatch(name) and _PLAIN.fullmatch(file) and (not slash or _PLAIN_PATH.fullmatch(folder))
     # A pass calls this several times for each spec, and `PurePosixPath` takes ten times as long.
-    return f"{folder}{slash}{name}.yaml" if is_plain else str(PurePosixPath(source).parent / f"{name}.yaml")
+    if _PLAIN.fullmatch(source) and _PLAIN.fullmatch(name):
+        folder, slash, _ = source.rpartition("/")
+        return f"{folder}{slash}{name}.yaml"
+    return str(PurePosixPath(source).parent / f"{name}.yaml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from reconciler.git.git_messages import message_of
 
 STALE_LOCK = b"""\
-error: cannot lock ref 'refs/remotes/origin/main': Unable to create '/work/.git/refs/remotes/origin/main.lock': \
+error: cannot lock ref 'refs/remotes/origin/main': Unable to create '/repository/.git/refs/remotes/origin/main.lock': \
 File exists.
 
 Another git process seems to be running in this repository, e.g.
@@ -28,8 +28,8 @@ remove the file manually to continue.
         (
             STALE_LOCK,
             (
-                "git fetch: /work/.git/refs/remotes/origin/main.lock exists: another Git command is running, or one "
-                "was killed; if none is running, remove the file"
+                "git fetch: /repository/.git/refs/remotes/origin/main.lock exists: another Git command is running, or "
+                "one was killed; if none is running, remove the file"
             ),
         ),
     ],
