@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.model.job import JobRef, Phase
-from reconciler.plugin import BATCH_JOB, JobController
+from reconciler.plugin import BATCH_JOB
 from reconciler.ports import jobs_by_kind
-from reconciler.providers import load
-from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
-from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import BatchWorld
-from reconciler.testing import Fault, FaultInjector, account_at, opened
+from reconciler.testing import Fault
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects import anthropic, azure, bedrock, gemini, litellm, mistral, openai, together, vertex, xai
-from tests.contract.dialects.translating_app import TranslatingApp
-from tests.contract.harnesses import RULES, Served
+from tests.contract.dialects.services import Service
+from tests.contract.harnesses import Served, ServedHarness
 
-FrontType = type[TranslatingApp]
 PHASES = (Phase.QUEUED, Phase.VALIDATING_FILES, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 SLOWLY = {"cancelTakes": "10m"}
 
@@ -31,20 +26,12 @@ def _as_in_the_sandbox(phase: Phase) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchService:
-    """A provider type with batches, as one account of it is reached."""
+class BatchService(Service):
+    """A provider type with batches, with the properties of its test account."""
 
-    type: str
-    front: FrontType
-    options: Mapping[str, str] = field(default_factory=dict)
-    path: str = ""
-    lacks: frozenset[Phase] = frozenset()
-    """The phases that it cannot show."""
     world: Mapping[str, Any] = field(default_factory=lambda: SLOWLY)
-    """How the sandbox behind it goes about a cancel."""
     id_of: Callable[[Phase], str] = _as_in_the_sandbox
     """The id that the service gives to the sandbox's batch in a phase."""
-    access_key: str = ""
     cannot: frozenset[Fault] = frozenset()
     """The faults that it cannot have."""
 
@@ -63,22 +50,14 @@ def batch_world(service: BatchService) -> BatchWorld:
     return BatchWorld(SandboxOptions.model_validate({"batches": batches, **service.world}), NOW)
 
 
-class BatchHarness:
-    """The `Stage` of a service's batches. It lets no one in but who has the secret."""
-
-    secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
+class BatchHarness(ServedHarness):
+    """The batches of a service, on a real socket."""
 
     def __init__(self, served: Served, service: BatchService) -> None:
-        self._service, self._options = service, dict(service.options)
-        self.type = load(service.type)
-        base_url = served.base_url.removesuffix("/v1") + service.path
-        self.account = account_at(self.type, base_url, self._options, kind=BATCH_JOB)
+        super().__init__(served, service, kind=BATCH_JOB, world=batch_world(service))
+        self._service = service
         self.capabilities = jobs_by_kind(self.type)[BATCH_JOB].capabilities
         self.job_ids = frozenset(service.id_of(phase) for phase in PHASES if phase not in service.lacks)
-        self.is_impatient = False
-        self._world = batch_world(service)
-        api = create_app(self._world, lambda: NOW, api_key=self.secret)
-        served.app = self._way = FaultInjector(service.front(api, self.secret))
 
     def job_in(self, phase: Phase) -> JobRef:
         """Return the batch that is named after its phase."""
@@ -90,29 +69,7 @@ class BatchHarness:
         """Add a rule to the world, or spoil the way to it."""
         if fault in self._service.cannot:
             raise NotImplementedError(fault)
-        self.is_impatient = fault is Fault.SILENCE
-        if fault in RULES:
-            self._world.faults.add(FAULTS.validate_python([RULES[fault]]))
-        else:
-            self._way.fault = fault
-
-    def heal(self) -> None:
-        """Take every rule away."""
-        self.is_impatient = False
-        self._world.faults.clear()
-        self._way.fault = None
-
-    def open(self) -> AbstractAsyncContextManager[JobController]:
-        """Open the account with the canary key."""
-        key = f"{self._service.access_key}:{self.secret}" if self._service.access_key else self.secret
-        return opened(
-            self.type,
-            self.account.base_url,
-            self._options,
-            kind=BATCH_JOB,
-            secret=key,
-            is_impatient=self.is_impatient,
-        )
+        super().break_with(fault)
 
 
 NO_QUEUE = frozenset({Phase.QUEUED})

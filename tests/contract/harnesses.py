@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.local.credentials import NoCredentials
+from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.ports import AccountConfig, JobController
 from reconciler.providers import load
@@ -93,13 +94,15 @@ class ServedHarness(WorldHarness):
 
     secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
 
-    def __init__(self, served: Served, service: Service) -> None:
+    def __init__(
+        self, served: Served, service: Service, *, kind: str = FINE_TUNING_JOB, world: World | None = None
+    ) -> None:
         self._options = dict(service.options)
         base_url = served.base_url.removesuffix("/v1") + service.path
         phases = tuple(phase for phase in PHASES if phase not in service.lacks)
-        super().__init__(account_at(load(service.type), base_url, self._options), phases)
+        super().__init__(account_at(load(service.type), base_url, self._options, kind=kind), phases)
         self._key = service.key(self.secret)
-        self._world = sandbox_world(service)
+        self._world = world or sandbox_world(service)
         api = create_app(self._world, lambda: NOW, api_key=self.secret)
         served.app = self._way = FaultInjector(service.front(api, self.secret))
 
@@ -119,7 +122,14 @@ class ServedHarness(WorldHarness):
 
     def open(self) -> AbstractAsyncContextManager[JobController]:
         """Open the account with the canary key."""
-        return opened(self.type, self.account.base_url, self._options, secret=self._key, is_impatient=self.is_impatient)
+        return opened(
+            self.type,
+            self.account.base_url,
+            self._options,
+            kind=self.account.kind,
+            secret=self._key,
+            is_impatient=self.is_impatient,
+        )
 
 
 class SandboxHarness(WorldHarness):

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reconciler.model.job import Phase
-from tests.contract.dialects.batch_api import ForeignBatches, ended_at, rfc3339
+from tests.contract.dialects.batch_api import CancelledBatches, ended_at, rfc3339
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 
 _URL = re.compile(r"/v1/messages/batches(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
@@ -37,7 +37,7 @@ def batch_id(phase: Phase) -> str:
     return f"msgbatch_{phase}"
 
 
-class Anthropic(ForeignBatches):
+class Anthropic(CancelledBatches):
     """Anthropic's words."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
@@ -80,13 +80,6 @@ class Anthropic(ForeignBatches):
         """Return a page, whose cursor is the id of its last batch."""
         last = None if token is None else token.removeprefix("behind/").replace("batch_", "msgbatch_", 1)
         return {"data": rows, "has_more": token is not None, "first_id": None, "last_id": last}
-
-    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Return the batch in the response to a cancel, too."""
-        found = super().reword(said, question)
-        if question.path.endswith("/cancel") and found.status == 200 and said.body is not None:
-            return ServiceResponse(200, self.job(said.body))
-        return found
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return Anthropic's envelope."""

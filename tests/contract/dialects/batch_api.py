@@ -17,6 +17,14 @@ class ForeignBatches(ForeignApi):
     inside = INSIDE
 
 
+class CancelledBatches(ForeignBatches):
+    """A service that returns the batch in its response to a cancel."""
+
+    def accepted(self, row: Json) -> Json:
+        """Return the batch."""
+        return self.job(row)
+
+
 def ended_at(row: Json) -> Any:
     """Return when a batch of the sandbox ended, or None."""
     return next((row[key] for key in _ENDS if row[key] is not None), None)

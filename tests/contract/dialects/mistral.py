@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from reconciler.model.job import Phase
-from tests.contract.dialects.batch_api import ForeignBatches, ended_at
-from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, is_row
+from tests.contract.dialects.batch_api import CancelledBatches, ended_at
+from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why
 
 _URL = re.compile(r"/v1/batch/jobs(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
 _STATUSES = {
@@ -32,7 +32,7 @@ def batch_uuid(phase: Phase) -> str:
     return f"00000000-0000-4000-8000-{list(Phase).index(phase):012}"
 
 
-class Mistral(ForeignBatches):
+class Mistral(CancelledBatches):
     """Mistral's words; its pages have numbers."""
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
@@ -80,13 +80,6 @@ class Mistral(ForeignBatches):
         """Return the page that was asked for."""
         start = self._page * self._size
         return {"object": "list", "data": rows[start : start + self._size], "total": len(rows)}
-
-    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Return the job in the response to a cancel, too."""
-        found = super().reword(said, question)
-        if question.path.endswith("/cancel") and found.status == 200 and is_row(said.body):
-            return ServiceResponse(200, self.job(said.body or {}))
-        return found
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return an error as a text."""

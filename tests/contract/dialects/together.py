@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reconciler.testing.transport_faults import HttpResponse
-from tests.contract.dialects.batch_api import ForeignBatches, ended_at, rfc3339
-from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, complaint, is_row
+from tests.contract.dialects.batch_api import CancelledBatches, ended_at, rfc3339
+from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, complaint
 
 _ROOT = "/v1/batches"
 _STATUSES = {
@@ -27,7 +27,7 @@ _STATUSES = {
 }
 
 
-class Together(ForeignBatches):
+class Together(CancelledBatches):
     """Together's words; a list is a bare array."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
@@ -58,13 +58,6 @@ class Together(ForeignBatches):
     def page(self, rows: list[Json], token: str | None) -> Json:  # noqa: ARG002 - there are no pages here
         """Return every row; `_reworded` takes them out of the object."""
         return {"rows": rows}
-
-    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Return the batch in the response to a cancel, too."""
-        found = super().reword(said, question)
-        if question.path.endswith("/cancel") and found.status == 200 and is_row(said.body):
-            return ServiceResponse(200, self.job(said.body or {}))
-        return found
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return the family's envelope."""

@@ -167,6 +167,10 @@ class ForeignApi(TranslatingApp):
     taken: ClassVar[Json | None] = None
     """The response to an accepted cancel."""
 
+    def accepted(self, row: Json) -> Json | None:  # noqa: ARG002  some services return the job
+        """Return the body of the response to an accepted cancel of a job."""
+        return self.taken
+
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
         """Return the answer, all of it in other words."""
         body = said.body or {}
@@ -183,7 +187,7 @@ class ForeignApi(TranslatingApp):
             return self.refusal(Why.REFUSED, 400, f"The job {body['id']} is being cancelled.")
         if body["status"] == "cancelling":
             self._cancelling.add(body["id"])
-        return ServiceResponse(200, self.taken)
+        return ServiceResponse(200, self.accepted(body))
 
 
 def is_row(row: object) -> bool:

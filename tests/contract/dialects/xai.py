@@ -7,13 +7,13 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.batch_api import ForeignBatches
-from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, is_row, listing
+from tests.contract.dialects.batch_api import CancelledBatches
+from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 
 _URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
 
 
-class XAI(ForeignBatches):
+class XAI(CancelledBatches):
     """xAI's words, of which none is a status."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
@@ -53,13 +53,6 @@ class XAI(ForeignBatches):
     def page(self, rows: list[Json], token: str | None) -> Json:
         """Return a page."""
         return {"batches": rows, "pagination_token": token}
-
-    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Return the batch in the response to a cancel, too."""
-        found = super().reword(said, question)
-        if question.path.endswith("/cancel") and found.status == 200 and is_row(said.body):
-            return ServiceResponse(200, self.job(said.body or {}))
-        return found
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return an error as a text."""
