@@ -123,9 +123,7 @@ class _Api:
         fault: Fault | None = None
         try:
             self._authenticate(request)
-            api_request = parse_request(
-                self.world, operation, job_id, at, request.query_params, body, self.collection.show
-            )
+            api_request = parse_request(self.world, self.collection, operation, job_id, at, request.query_params, body)
             fault = self.world.faults.pick(api_request.call)
             response = replacement_for(fault) or faulty_response(fault, handle(self.world, api_request, fault))
         except _WrongKeyError as error:

@@ -38,10 +38,10 @@ def batch(view: JobView) -> dict[str, Any]:
     return {
         "id": view.job.id,
         "object": "batch",
-        "endpoint": "/v1/chat/completions",
+        "endpoint": declared.endpoint,
         "model": view.job.model,
         "errors": _errors(declared) if word == "failed" else None,
-        "input_file_id": f"file-in-{view.job.id}",
+        "input_file_id": declared.input_file_id,
         "completion_window": "24h",
         "status": word,
         "output_file_id": f"file-out-{view.job.id}" if ended_at and done else None,

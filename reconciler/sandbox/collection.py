@@ -25,6 +25,8 @@ class Collection:
         show: returns the JSON object of a job.
         absence: returns the response for an id that no job has.
         refusal: the status of the response to a cancel of a job that has ended.
+        required: the parameters without which no job is created.
+        used: the parameters of a create that set properties of the new job.
     """
 
     path: str
@@ -32,6 +34,8 @@ class Collection:
     show: Callable[[JobView], serialization.Json]
     absence: Callable[[str], Response]
     refusal: HTTPStatus
+    required: tuple[str, ...]
+    used: tuple[str, ...]
 
 
 def _no_such_job(job_id: str) -> Response:
@@ -58,15 +62,20 @@ FINE_TUNING_JOBS = Collection(
     show=serialization.job,
     absence=_no_such_job,
     refusal=HTTPStatus.BAD_REQUEST,
+    required=("model", "training_file"),
+    used=("model", "training_file", "validation_file", "suffix", "metadata", "seed"),
 )
 BATCHES = Collection(
     path="/v1/batches",
     routes=(
         ("GET", "", Operation.LIST),
+        ("POST", "", Operation.CREATE),
         ("GET", "/{job_id}", Operation.RETRIEVE),
         ("POST", "/{job_id}/cancel", Operation.CANCEL),
     ),
     show=batch,
     absence=_no_such_batch,
     refusal=HTTPStatus.CONFLICT,
+    required=("input_file_id", "endpoint", "completion_window"),
+    used=("input_file_id", "endpoint", "metadata"),
 )

@@ -138,6 +138,8 @@ class DeclaredBatch(Declared):
     life: Annotated[
         tuple[DeclaredStage, ...], Field(min_length=1), AfterValidator(_valid_life), AfterValidator(_never_paused)
     ] = Field(DEFAULT_BATCH_LIFE, description="Phases of the batch and their durations, if no change is requested.")
+    input_file_id: Word = "file-sandbox-batch"
+    endpoint: Word = "/v1/chat/completions"
     requests: int = Field(100, ge=1, le=1_000_000, description="Number of requests in the batch.")
     failed_requests: int = Field(0, ge=0, description="Number of requests that fail, once the batch has succeeded.")
     tokens: int = Field(100_000, ge=0, description="Number of tokens that all of its requests use.")

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.sandbox import serialization
+from reconciler.sandbox.collection import Collection
 from reconciler.sandbox.faults import Call, Endless, Fault, LateCancel, LostCancel, Operation, StaleRead
 from reconciler.sandbox.world import InvalidRequestError, JobView, World
 
 LIMIT_MAX = 100
 _LIMIT_DEFAULT = {Operation.LIST: 20, Operation.EVENTS: 20, Operation.CHECKPOINTS: 10}
-_REQUIRED_FIELDS = ("model", "training_file")
-_ACCEPTED_FIELDS = (*_REQUIRED_FIELDS, "validation_file", "suffix", "metadata", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +31,18 @@ class ApiRequest:
     limit: int
     metadata: Mapping[str, str] | None
     fields: Mapping[str, object]
-    show: Callable[[JobView], serialization.Json] = serialization.job
+    show: Callable[[JobView], serialization.Json]
     """Returns the JSON object of a job."""
 
 
 def parse_request(
     world: World,
+    collection: Collection,
     operation: Operation,
     job_id: str | None,
     at: datetime,
     query: Mapping[str, str],
     body: bytes,
-    show: Callable[[JobView], serialization.Json] = serialization.job,
 ) -> ApiRequest:
     """Return the parsed request. Raises `InvalidRequestError` if a parameter or the body is invalid."""
     after = query.get("after")
@@ -56,8 +55,8 @@ def parse_request(
         after=after,
         limit=limit,
         metadata=_metadata(query) if is_list else None,
-        fields=_fields(body) if operation is Operation.CREATE else {},
-        show=show,
+        fields=_fields(body, collection) if operation is Operation.CREATE else {},
+        show=collection.show,
     )
 
 
@@ -151,10 +150,10 @@ def _metadata(query: Mapping[str, str]) -> Mapping[str, str] | None:
     return wanted or None
 
 
-def _fields(body: bytes) -> Mapping[str, object]:
-    """Return the fields of a create request that the sandbox uses.
+def _fields(body: bytes, collection: Collection) -> Mapping[str, object]:
+    """Return the properties of a new job that a create request sets.
 
-    Raises `InvalidRequestError` if the body is not a JSON object or lacks a required field.
+    Raises `InvalidRequestError` if the body is not a JSON object or lacks a required parameter.
     """
     try:
         document = json.loads(body)
@@ -163,9 +162,8 @@ def _fields(body: bytes) -> Mapping[str, object]:
     if not isinstance(document, dict):
         msg = "The body is not a JSON object."
         raise InvalidRequestError(msg)
-    fields = {key: document[key] for key in _ACCEPTED_FIELDS if document.get(key) is not None}
-    missing = next((key for key in _REQUIRED_FIELDS if key not in fields), None)
+    missing = next((key for key in collection.required if document.get(key) is None), None)
     if missing is not None:
         msg = f"Missing required parameter: '{missing}'."
         raise InvalidRequestError(msg, param=missing)
-    return fields
+    return {key: document[key] for key in collection.used if document.get(key) is not None}

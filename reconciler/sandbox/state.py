@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 
 from reconciler.model.spec import Document
 from reconciler.model.status import Verb
-from reconciler.sandbox.config import DeclaredJob
+from reconciler.sandbox.config import DeclaredBatch, DeclaredJob
 from reconciler.sandbox.faults import RuleCount
 from reconciler.sandbox.timeline import Timeline
 
@@ -35,7 +35,7 @@ class AcceptedRequest(Document):
 class Creation(Document):
     """A job that was created through the API."""
 
-    job: DeclaredJob
+    job: DeclaredJob | DeclaredBatch
     at: AwareDatetime
 
 

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
 from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.status import Verb
-from reconciler.sandbox.config import Declared, DeclaredJob, SandboxOptions
+from reconciler.sandbox.config import Declared, DeclaredBatch, DeclaredJob, SandboxOptions
 from reconciler.sandbox.faults import Faults, Operation
 from reconciler.sandbox.state import AcceptedRequest, Creation, WorldState
 from reconciler.sandbox.timeline import Step, Timeline, planned_timeline
@@ -89,6 +89,10 @@ class JobList:
 
 class World:
     """The fine-tuning jobs and the accepted requests. Not thread-safe."""
+
+    new_ids: ClassVar[str] = "ftjob-created-"
+    """The beginning of the id of a job that is created."""
+    new_job: ClassVar[type[DeclaredJob | DeclaredBatch]] = DeclaredJob
 
     def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
         self.began_at = began_at
@@ -161,10 +165,10 @@ class World:
 
     def create(self, now: datetime, fields: Mapping[str, object]) -> JobView:
         """Create a job with the default stages. Raises `InvalidRequestError` if a field is invalid."""
-        ids = (f"ftjob-created-{number:06}" for number in count(len(self._created) + 1))
+        ids = (f"{self.new_ids}{number:06}" for number in count(len(self._created) + 1))
         new_id = next(each for each in ids if each not in self._jobs)
         try:
-            job = DeclaredJob.model_validate({**fields, "id": new_id})
+            job = self.new_job.model_validate({**fields, "id": new_id})
         except ValidationError as error:
             first = error.errors()[0]
             param = ".".join(str(part) for part in first["loc"])
@@ -267,6 +271,9 @@ class World:
 
 class BatchWorld(World):
     """The batches and the accepted requests. Not thread-safe."""
+
+    new_ids = "batch_created-"
+    new_job = DeclaredBatch
 
     @staticmethod
     def declared(options: SandboxOptions) -> Sequence[Declared]:

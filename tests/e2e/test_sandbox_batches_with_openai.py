@@ -53,6 +53,30 @@ def test_the_client_reads_the_counts_and_times_of_a_batch(client: OpenAI) -> Non
     assert done.output_file_id is not None
 
 
+def test_the_client_creates_a_batch_and_cancels_it(client: OpenAI) -> None:
+    created = client.batches.create(
+        input_file_id="file-abc", endpoint="/v1/embeddings", completion_window="24h", metadata={"team": "search"}
+    )
+    listed = next(iter(client.batches.list(limit=1)))
+    cancelled = client.batches.cancel(created.id)
+
+    assert created == listed
+    assert (created.id, created.status) == ("batch_created-000001", "validating")
+    assert (created.input_file_id, created.endpoint, created.metadata) == (
+        "file-abc",
+        "/v1/embeddings",
+        {"team": "search"},
+    )
+    assert cancelled.status == "cancelled"
+
+
+def test_a_batch_cannot_be_created_without_an_input_file(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.post("/batches", body={"endpoint": "/v1/embeddings", "completion_window": "24h"}, cast_to=object)
+
+    assert refused.value.param == "input_file_id"
+
+
 def test_a_cancel_by_the_client_takes_its_time(client: OpenAI) -> None:
     asked = client.batches.cancel("batch_runs")
 

@@ -11,7 +11,7 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.serialization import events
 from reconciler.sandbox.store import open_world, save_world
 from reconciler.sandbox.timeline import REQUEUED_FOR
-from reconciler.sandbox.world import InvalidRequestError, UnknownJobError, World
+from reconciler.sandbox.world import BatchWorld, InvalidRequestError, UnknownJobError, World
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ID = "ftjob-one"
@@ -286,6 +286,15 @@ def test_the_sandbox_state_survives_serialization() -> None:
     assert back.to_json() == world.to_json()
     for minutes in (90, 93, 95, 96, 97, 500):
         assert back.list_jobs(at(minutes), after=None, limit=9) == world.list_jobs(at(minutes), after=None, limit=9)
+
+
+def test_a_created_batch_survives_serialization() -> None:
+    options = SandboxOptions()
+    world = BatchWorld(options, BEGAN)
+    created = world.create(at(1), {"input_file_id": "file-abc"}).job.id
+    back = BatchWorld.from_json(options, world.to_json())
+
+    assert back.retrieve(created, at(5)) == world.retrieve(created, at(5))
 
 
 def test_the_state_of_a_job_that_is_no_longer_declared_is_discarded() -> None:
