@@ -11,9 +11,9 @@ import click
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
-from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, TRUST, examples, options, output
+from reconciler.cli.options import CONSOLE, DRY_RUN, KIND, PATHS, TRUST, examples, options, output
 from reconciler.cli.progress_output import show_progress
-from reconciler.cli.unmanaged_output import KIND_ONLY, UNFINISHED_ONLY, exit_codes, show_unlisted_accounts
+from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, show_unlisted_accounts
 from reconciler.controller.adopt import Adoption
 from reconciler.controller.adopt import adopt as make_adoptions
 from reconciler.controller.run_options import Selection
@@ -35,10 +35,9 @@ from reconciler.views.problems import Problem, document_problems
 @click.option(
     "--provider", metavar="NAME", help="Only jobs of this account: a Provider document's name, or a provider type."
 )
-@KIND_ONLY
 @UNFINISHED_ONLY
 @output("adopt")
-@options(DRY_RUN, PATHS, TRUST, CONSOLE)
+@options(KIND, DRY_RUN, PATHS, TRUST, CONSOLE)
 def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values: Any) -> int:
     """Write a spec for each unmanaged job.
 

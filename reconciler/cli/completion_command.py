@@ -7,7 +7,7 @@ import os
 import click
 from click.shell_completion import get_completion_class
 
-from reconciler.cli.options import OneOf
+from reconciler.cli.choices import OneOf
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -10,9 +10,9 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.job_names import NAME, read_statuses_of
+from reconciler.cli.job_names import NAME, read_statuses_of, require_one_kind
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
-from reconciler.cli.options import CONSOLE, PATHS, TRUST, examples, options, output
+from reconciler.cli.options import CONSOLE, KIND, PATHS, TRUST, examples, options, output
 from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import SpecProblem
@@ -45,7 +45,7 @@ LOG_LINES_MAX = 20
     help=f"Query the provider for the newest {LOG_LINES_MAX} lines of the job's log, and for its checkpoints.",
 )
 @output("describe")
-@options(PATHS, TRUST, CONSOLE)
+@options(KIND, PATHS, TRUST, CONSOLE)
 def describe(*, name: str, events: bool, **values: Any) -> int:
     """Show one job: its spec, its status and its history.
 
@@ -53,12 +53,12 @@ def describe(*, name: str, events: bool, **values: Any) -> int:
     """
     console = ConsoleOutput.of(values)
     report = _without_other_files(read_statuses_of(values, (name,)))
-    specs = {each.document.metadata.name: each.document for each in wiring.read_specs(paths(values)).jobs}
+    require_one_kind(values, name, {row.status.kind.name: row.source for row in report.rows})
     wanted = output_format(values, "describe")
     codes, log_problems = set(report.exit_codes), []
     for row in report.rows:
         log, failure = asyncio.run(_read_log(values, row)) if events else ((), None)
-        console.show("describe", wanted, JobDescription(row, specs.get(name), log))
+        console.show("describe", wanted, JobDescription(row, row.document, log))
         if failure is not None:
             codes.add(failure.exit_code)
             log_problems.append(_log_problem(row, failure))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,7 +15,6 @@ from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, o
 from reconciler.cli.options import output as output_option
 from reconciler.cli.progress_output import show_progress
 from reconciler.cli.unmanaged_output import (
-    KIND_ONLY,
     UNFINISHED_ONLY,
     exit_codes,
     show_unlisted_accounts,
@@ -39,11 +39,10 @@ from reconciler.views.row_state import is_drifting
         "reconcile drift --unfinished -o json",
     )
 )
-@KIND_ONLY
 @UNFINISHED_ONLY
 @output_option("drift")
 @options(PATHS, SELECTION, TRUST, CONSOLE)
-def drift(*, kind: str | None, unfinished: bool, output: str, **values: Any) -> int:
+def drift(*, unfinished: bool, output: str, **values: Any) -> int:
     """Show differences between specs and providers; change nothing.
 
     Drift is a job that is not in its desired state, or an unmanaged job at one of the accounts. Labels select only
@@ -52,7 +51,7 @@ def drift(*, kind: str | None, unfinished: bool, output: str, **values: Any) -> 
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:
-        report, listed = asyncio.run(_observe(values, kind, progress.on_event))
+        report, listed = asyncio.run(_observe(values, progress.on_event))
     rows = [row for row in report.rows if is_drifting(row)]
     unmanaged = [] if values["selector"] else unmanaged_jobs(listed, is_unfinished=unfinished)
     is_complete = not unobserved_accounts(report) and all(each.unobserved is None for each in listed)
@@ -65,11 +64,12 @@ def drift(*, kind: str | None, unfinished: bool, output: str, **values: Any) -> 
     return worst(codes | {ExitCode.CHANGES_PENDING} if rows or unmanaged else codes)
 
 
-async def _observe(values: OptionValues, kind: str | None, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:
+async def _observe(values: OptionValues, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:
     async with wiring.open_read_only(paths(values), trust_sources(values), notify) as runtime:
         passed = await reconcile_once(
             runtime, wiring.run_options_of(paths(values), selection(values), SafetyOptions()), PassMemory()
         )
         snapshot = runtime.specs.snapshot()
-        report = wiring.check_selection(passed.report, selection(values), snapshot)
-        return report, await list_unmanaged(snapshot, runtime, values["provider"], kind)
+        # A kind without a spec is no mistake here, because the unmanaged jobs of that kind are listed.
+        report = wiring.check_selection(passed.report, replace(selection(values), kind=None), snapshot)
+        return report, await list_unmanaged(snapshot, runtime, values["provider"], values["kind"])

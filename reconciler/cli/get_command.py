@@ -54,7 +54,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
     found = tuple(name for name in names if name in known)
     # If some names are known, the result is shown before the unknown names are reported below.
     if watch or not found:
-        check_names(names, known)
+        check_names(values, names, known)
     if watch:
         if renderer("get", output).live is None:
             msg = f"--watch shows a table; it cannot be combined with -o {output}."
@@ -66,7 +66,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
     console.page_result(render("get", output, report, console.context()))
     console.show_problems(renderer("get", output).stderr_problems(report))
     console.show_hint(last_pass_text(report, console.now()))
-    check_names(names, known, report.diagnostics)
+    check_names(values, names, known, report.diagnostics)
     # If there are no rows, an error in a document is the likely cause, so the command must not exit with 0.
     is_unread = not report.rows and any(each.severity is Severity.ERROR for each in report.diagnostics)
     return worst(report.exit_codes | {ExitCode.INVALID_DOCUMENT}) if is_unread else report.exit_code

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from reconciler import wiring
+from reconciler.cli.choices import kind_called
 from reconciler.cli.option_values import OptionValues, paths
 from reconciler.cli.options import Shared
 from reconciler.controller.run_options import Paths, Selection
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.kind import JobDocument
 from reconciler.model.report import Report
-from reconciler.ports import Located
+from reconciler.ports import Located, Snapshot
 from reconciler.views.text import did_you_mean
 
 
 def complete_name(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the job names in the specs that begin with this text, for shell completion."""
+    """Return the job names in the specs that begin with this text, for shell completion. Obey `--kind`."""
     specs = Shared.value_of(ctx, "specs")
     snapshot = wiring.read_specs(Paths(specs if isinstance(specs, Path) else Path(str(specs))))
-    found = {each.document.metadata.name for each in snapshot.jobs} | {each.name for each in snapshot.broken_jobs}
+    kind = kind_called(str(Shared.value_of(ctx, "kind")))
+    found = (name for name, kinds in _kinds_by_name(snapshot).items() if kind is None or kind in kinds)
     return sorted(name for name in found if name.startswith(incomplete))
 
 
@@ -32,17 +34,23 @@ NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...", shel
 ANY_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
 
 
-def check_names(names: Sequence[str], known: Collection[str], diagnostics: Sequence[Diagnostic] = ()) -> None:
-    """Raise `UsageError` if a name is unknown. The message suggests similar names.
+def check_names(
+    values: OptionValues, names: Sequence[str], known: Collection[str], diagnostics: Sequence[Diagnostic] = ()
+) -> None:
+    """Raise `UsageError` if a name is unknown. The message suggests similar names, or names the kind of the job.
 
     Args:
+        values: the options. If they select a kind, `known` has only the names of that kind.
         names: the names to check.
-        known: the names of all specs.
+        known: the names of the specs.
         diagnostics: the diagnostics of the documents. If `known` is empty, the first one is the likely cause, and the
             message quotes it.
     """
     for name in names:
         if name not in known:
+            if kinds := _kinds_by_name(wiring.read_specs(paths(values))).get(name) if values["kind"] else None:
+                msg = f"{name!r} is a {kinds[0]}, not a {values['kind']}. Omit --kind, or use --kind {kinds[0]}."
+                raise wiring.UsageError(msg)
             cause = f"{diagnostics[0]}." if diagnostics and not known else ""
             hint = cause or did_you_mean(name, known) or "`reconcile get` lists all jobs."
             msg = f"no job is called {name!r}. {hint}"
@@ -51,26 +59,47 @@ def check_names(names: Sequence[str], known: Collection[str], diagnostics: Seque
 
 def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
     """Return a report with the statuses of these jobs. Raises `UsageError` if no spec has one of the names."""
-    report = wiring.read_statuses(paths(values), Selection())
-    check_names(names, {row.name for row in report.rows}, report.diagnostics)
+    report = wiring.read_statuses(paths(values), Selection(kind=values["kind"]))
+    check_names(values, names, {row.name for row in report.rows}, report.diagnostics)
     return replace(report, rows=tuple(row for row in report.rows if row.name in names))
+
+
+def require_one_kind(values: OptionValues, name: str, kinds: Mapping[str, str]) -> None:
+    """Raise `UsageError` if jobs of several kinds have this name. `kinds` is the place of a spec of each kind."""
+    if len(kinds) > 1:
+        uses = " and ".join(f"a {kind} in {paths(values).specs / place}" for kind, place in kinds.items())
+        msg = (
+            f"the name {name!r} is not unique: it is used for {uses}. Select one with --kind. Rename one of them, "
+            "because no change is requested for either."
+        )
+        raise wiring.UsageError(msg)
 
 
 def find_specs(values: OptionValues, names: Sequence[str]) -> list[Located[JobDocument]]:
     """Return the spec of each name. Raises `UsageError` if a name has no valid spec, or more than one."""
-    snapshot = wiring.read_specs(paths(values))
-    broken = {each.name: each for each in snapshot.broken_jobs}
-    known = {each.document.metadata.name for each in snapshot.jobs} | set(broken)
-    check_names(names, known, snapshot.diagnostics)
+    snapshot, kind = wiring.read_specs(paths(values)), values["kind"]
+    broken = {each.name: each for each in snapshot.broken_jobs if kind in (None, each.kind)}
+    jobs = [each for each in snapshot.jobs if kind in (None, each.document.kind)]
+    check_names(values, names, {each.document.metadata.name for each in jobs} | set(broken), snapshot.diagnostics)
     found = []
     for name in dict.fromkeys(names):
-        specs = [each for each in snapshot.jobs if each.document.metadata.name == name]
+        specs = [each for each in jobs if each.document.metadata.name == name]
         if name in broken:
             msg = f"the spec of {name!r} is not valid, so it cannot be edited: {broken[name].diagnostics[0]}"
             raise wiring.UsageError(msg)
+        require_one_kind(values, name, {each.document.kind: f"{each.file}:{each.line}" for each in specs})
         if len(specs) > 1:
             places = " and ".join(f"{paths(values).specs / each.file}:{each.line}" for each in specs)
             msg = f"the name {name!r} is not unique: it is used in {places}"
             raise wiring.UsageError(msg)
         found += specs
+    return found
+
+
+def _kinds_by_name(snapshot: Snapshot) -> Mapping[str, Sequence[str]]:
+    """Return the kinds of the specs with each name. Specs that are not valid are included."""
+    found: dict[str, list[str]] = {}
+    valid: Iterable[tuple[str, str]] = ((each.document.metadata.name, each.document.kind) for each in snapshot.jobs)
+    for name, kind in (*valid, *((each.name, each.kind) for each in snapshot.broken_jobs)):
+        found.setdefault(name, []).append(kind)
     return found

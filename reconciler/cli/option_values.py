@@ -91,7 +91,9 @@ def _remote(values: OptionValues) -> GitRemote:
 
 def selection(values: OptionValues, names: tuple[str, ...] = ()) -> Selection:
     """Return the selection of jobs. Raises `click.BadParameter` if the selector is invalid."""
-    return Selection(names=names, labels=_labels(values["selector"] or ""), provider=values["provider"])
+    return Selection(
+        names=names, labels=_labels(values["selector"] or ""), provider=values["provider"], kind=values["kind"]
+    )
 
 
 def safety_options(values: OptionValues) -> SafetyOptions:

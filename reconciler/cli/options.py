@@ -13,8 +13,8 @@ import click
 from click.core import ParameterSource
 
 from reconciler.ci import HOSTS
+from reconciler.cli.choices import KindOfJob, OneOf
 from reconciler.views.renderers import formats
-from reconciler.views.text import did_you_mean
 
 DISTRIBUTION = "llm-job-reconciler"
 
@@ -54,17 +54,6 @@ class Shared(click.Option):
 def _key(name: str | None) -> str:
     """Return the key of an option in `ctx.meta`, which the contexts of the group and of its verb share."""
     return f"{__name__}.{name}"
-
-
-class OneOf(click.Choice[str]):
-    """An option type that accepts only the listed values. The error for another value suggests similar ones."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the value. Raises `click.BadParameter` if it is not one of the choices."""
-        if value not in self.choices:
-            hint = did_you_mean(str(value), self.choices)
-            self.fail(f"{value!r} is not one of {', '.join(self.choices)}. {hint}".rstrip(), param, ctx)
-        return str(value)
 
 
 def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
@@ -211,9 +200,13 @@ REMOTE: tuple[Decorator[Any], ...] = (
         help="Act on this commit even though the branch was rewound to it.",
     ),
 )
+KIND: tuple[Decorator[Any], ...] = (
+    click.option("--kind", cls=Shared, type=KindOfJob(), help="Only jobs of this kind."),
+)
 SELECTION: tuple[Decorator[Any], ...] = (
     click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs that have all of these labels."),
     click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs of this provider."),
+    *KIND,
 )
 SAFETY: tuple[Decorator[Any], ...] = (
     _limit("--allow-cancels", "Allow the changes of this run despite the guard, if there are at most N."),

@@ -12,7 +12,7 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.job_names import NAMES, read_statuses_of
 from reconciler.cli.live_run import run_with_progress
 from reconciler.cli.option_values import OptionValues, paths, safety_options, seconds, trust_sources
-from reconciler.cli.options import CONSOLE, PATHS, SAFETY, TRUST, examples, options, output
+from reconciler.cli.options import CONSOLE, KIND, PATHS, SAFETY, TRUST, examples, options, output
 from reconciler.cli.streams import detach_from_terminal
 from reconciler.controller.run_options import Selection, Timeouts
 from reconciler.model.exit_code import ExitCode
@@ -34,7 +34,7 @@ from reconciler.views.text import names as list_of
     help="How long to retry failing requests before giving up.",
 )
 @output("apply")
-@options(PATHS, SAFETY, TRUST, CONSOLE)
+@options(KIND, PATHS, SAFETY, TRUST, CONSOLE)
 def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """Retry a change now, instead of waiting for its next attempt.
 
@@ -61,7 +61,7 @@ def _retry(values: OptionValues, console: ConsoleOutput, names: tuple[str, ...])
         "repeating the request",
         lambda notify: wiring.run_once(
             paths(values),
-            Selection(names=names, is_retry=True),
+            Selection(names=names, kind=values["kind"], is_retry=True),
             safety_options(values),
             trust_sources(values),
             dry_run=False,

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import click
 from pydantic import BaseModel
 
+from reconciler.cli.choices import OneOf
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.options import CONSOLE, OneOf, examples, options
+from reconciler.cli.options import CONSOLE, examples, options
 from reconciler.model.kind import DOCUMENTS
 from reconciler.providers import load, provider_names
 from reconciler.views.json_schema import ALL_KINDS, json_schema

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from reconciler.cli.choices import OneOf
 from reconciler.cli.job_names import NAME
-from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, OneOf, examples, options
+from reconciler.cli.options import CONSOLE, DRY_RUN, KIND, PATHS, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 from reconciler.model.kind import JobDocument
@@ -24,7 +25,7 @@ from reconciler.model.spec import DesiredState
 @NAME
 @click.argument("state", type=OneOf([str(each) for each in DesiredState]), metavar="STATE")
 @click.option("--reason", metavar="TEXT", help="Reason, shown in the plan and the status.")
-@options(DRY_RUN, PATHS, CONSOLE)
+@options(KIND, DRY_RUN, PATHS, CONSOLE)
 def set(*, name: str, state: str, reason: str | None, **values: Any) -> int:  # noqa: A001  the verb's name
     """Set the desired state of a job in its spec.
 

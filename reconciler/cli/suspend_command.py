@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reconciler.cli.job_names import NAMES
-from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, examples, options
+from reconciler.cli.options import CONSOLE, DRY_RUN, KIND, PATHS, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 from reconciler.local.clock import SystemClock
@@ -30,7 +30,7 @@ from reconciler.model.spec import parse_duration, parse_instant, render_instant
     metavar="TIME",
     help="When the suspension ends, such as 4h or 2026-12-01T08:00:00Z. By default it does not end by itself.",
 )
-@options(DRY_RUN, PATHS, CONSOLE)
+@options(KIND, DRY_RUN, PATHS, CONSOLE)
 def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **values: Any) -> int:
     """Suspend jobs in their specs: observe them, and change nothing.
 

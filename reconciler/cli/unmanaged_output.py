@@ -7,15 +7,13 @@ from collections.abc import Iterable
 import click
 
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.options import OneOf
 from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode
-from reconciler.model.kind import FINE_TUNING, KINDS
+from reconciler.model.kind import FINE_TUNING
 from reconciler.views.drift_text import UnmanagedJob
 from reconciler.views.problems import Problem
 
-KIND_ONLY = click.option("--kind", type=OneOf(list(KINDS)), help="Only unmanaged jobs of this kind.")
 UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Leave out unmanaged jobs that are finished.")
 
 

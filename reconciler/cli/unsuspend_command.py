@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from reconciler.cli.job_names import NAMES
-from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, examples, options
+from reconciler.cli.options import CONSOLE, DRY_RUN, KIND, PATHS, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 
@@ -18,7 +18,7 @@ from reconciler.formats.yaml_edit import Edit
     )
 )
 @NAMES
-@options(DRY_RUN, PATHS, CONSOLE)
+@options(KIND, DRY_RUN, PATHS, CONSOLE)
 def unsuspend(*, names: tuple[str, ...], **values: Any) -> int:
     """End the suspension of jobs in their specs.
 

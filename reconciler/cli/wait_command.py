@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from reconciler import wiring
+from reconciler.cli.choices import OneOf
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.job_names import NAMES, read_statuses_of
 from reconciler.cli.option_values import output_format, paths, seconds, trust_sources
-from reconciler.cli.options import CONSOLE, PATHS, TRUST, OneOf, examples, options, output
+from reconciler.cli.options import CONSOLE, KIND, PATHS, TRUST, examples, options, output
 from reconciler.cli.progress_output import show_progress
 from reconciler.controller.run_options import SafetyOptions, Selection
 from reconciler.controller.wait import Goal, judge, wait_for
@@ -47,7 +48,7 @@ QUERY_EVERY_S = 10.0
 @click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long to wait.")
 @click.option("--live", is_flag=True, help="Query the provider every ten seconds instead of reading the statuses.")
 @output("wait")
-@options(PATHS, TRUST, CONSOLE)
+@options(KIND, PATHS, TRUST, CONSOLE)
 def wait(*, names: tuple[str, ...], goal: str, live: bool, **values: Any) -> int:
     """Wait until jobs reach a state.
 
@@ -56,7 +57,7 @@ def wait(*, names: tuple[str, ...], goal: str, live: bool, **values: Any) -> int
     """
     console = ConsoleOutput.of(values)
     read_statuses_of(values, names)
-    chosen = Selection(names=names)
+    chosen = Selection(names=names, kind=values["kind"])
 
     async def load_report() -> Report:
         if live:

@@ -94,15 +94,19 @@ class Selection:
     names: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     provider: str | None = None
+    kind: str | None = None
+    """The name of the only kind of job, or None."""
     is_retry: bool = False
     """Whether the next attempt of the selected specs is due now."""
 
     def predicate(self) -> Callable[[ResolvedSpec], bool] | None:
         """Return a function that returns whether a spec is selected; None if every spec is selected."""
-        return self._holds if self.names or self.labels or self.provider else None
+        return self._holds if self.names or self.labels or self.provider or self.kind else None
 
     def _holds(self, candidate: ResolvedSpec) -> bool:
         if self.names and candidate.name not in self.names:
+            return False
+        if self.kind not in (None, candidate.kind.name):
             return False
         if not (self.labels or self.provider):
             return True

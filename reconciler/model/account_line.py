@@ -8,6 +8,10 @@ from __future__ import annotations
 
 FINE_TUNING_JOB = "FineTuningJob"
 """The name of the default kind of an account and of a job."""
+BATCH_JOB = "BatchJob"
+"""The name of the kind of batches."""
+KIND_NAMES = (FINE_TUNING_JOB, BATCH_JOB)
+"""The names of all kinds of job. `model.kind` says what each of them means."""
 EMBEDDED = "sandbox"
 """The provider type whose jobs exist only in this process."""
 KIND_MARK = " kind="

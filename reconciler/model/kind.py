@@ -12,7 +12,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from reconciler.model.account_line import FINE_TUNING_JOB
+from reconciler.model.account_line import BATCH_JOB, FINE_TUNING_JOB
 from reconciler.model.batch_job import BatchJob
 from reconciler.model.spec import FineTuningJob, Provider, Settings
 
@@ -23,8 +23,6 @@ J = TypeVar("J", bound="DataclassInstance")
 
 JobDocument: TypeAlias = FineTuningJob | BatchJob
 """A spec of any kind of job."""
-BATCH_JOB = "BatchJob"
-"""The name of the kind of batches."""
 LONGEST_BATCH = timedelta(days=8)
 """The longest time that a provider gives a batch is 168 hours, at Bedrock. A day is added for its cancel."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
-from reconciler.model.account_line import FINE_TUNING_JOB
+from reconciler.model.account_line import BATCH_JOB, FINE_TUNING_JOB
 from reconciler.model.foreign import one_line
 from reconciler.model.job import (
     TERMINAL,
@@ -32,7 +32,6 @@ from reconciler.model.job import (
     Unset,
 )
 from reconciler.model.job_log import JobCheckpoint, JobEvent
-from reconciler.model.kind import BATCH_JOB
 from reconciler.model.spec import Document, Duration, Flag, Instant, Name, Word
 from reconciler.ports import (
     AccountConfig,

@@ -17,28 +17,32 @@ def check_selection(report: Report, selection: Selection, snapshot: Snapshot) ->
 
     Raises `UsageError` if the report is empty and the selected provider is unknown (see `why_no_match`).
     """
-    if report.rows or not (selection.labels or selection.provider):
+    if report.rows or not (selection.labels or selection.provider or selection.kind):
         return report
     notice = why_no_match(selection, snapshot)
     return replace(report, notices=(*report.notices, notice)) if notice else report
 
 
 def why_no_match(selection: Selection, snapshot: Snapshot) -> str | None:
-    """Return a message if no spec matches the labels and provider of a selection; None otherwise.
+    """Return a message if no spec matches the labels, provider and kind of a selection; None otherwise.
 
     Raises `UsageError` if the provider is not the name of a Provider document or a provider type, and no spec uses it.
     """
-    provider, wanted = selection.provider, set(selection.labels)
+    provider, kind, wanted = selection.provider, selection.kind, set(selection.labels)
     if provider is not None and not snapshot.broken_files and provider not in _providers(snapshot):
         hint = did_you_mean(provider, _providers(snapshot)) or "`reconcile providers` lists them all."
         msg = f"no provider is called {provider!r}. {hint}"
         raise UsageError(msg)
     specs = [each.document for each in snapshot.jobs]
-    if not (provider or wanted) or any(
-        provider in (None, each.spec.provider) and wanted <= set(each.metadata.labels.items()) for each in specs
+    if not (provider or kind or wanted) or any(
+        provider in (None, each.spec.provider)
+        and kind in (None, each.kind)
+        and wanted <= set(each.metadata.labels.items())
+        for each in specs
     ):
         return None
     criteria = [f"the provider {provider}"] if provider is not None else []
+    criteria += [f"the kind {kind}"] if kind is not None else []
     criteria += [f"the label {key}={value}" for key, value in selection.labels]
     pairs = {f"{key}={value}" for each in specs for key, value in each.metadata.labels.items()}
     hints = (did_you_mean(f"{key}={value}", pairs) for key, value in selection.labels if f"{key}={value}" not in pairs)

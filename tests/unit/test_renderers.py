@@ -9,8 +9,8 @@ import click
 import pytest
 
 import reconciler.cli
+from reconciler.cli.choices import OneOf
 from reconciler.cli.group import VERBS, reconcile
-from reconciler.cli.options import OneOf
 from reconciler.cli.options import output as output_option
 from reconciler.model.report import Report
 from reconciler.views.render_context import RenderContext
