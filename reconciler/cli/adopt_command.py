@@ -13,7 +13,7 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
 from reconciler.cli.options import CONSOLE, DRY_RUN, KIND, PATHS, TRUST, examples, options, output
 from reconciler.cli.progress_output import show_progress
-from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, show_unlisted_accounts
+from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, read_lists, show_unlisted_accounts
 from reconciler.controller.adopt import Adoption
 from reconciler.controller.adopt import adopt as make_adoptions
 from reconciler.controller.run_options import Selection
@@ -64,8 +64,9 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
             adopted_spec(each.name, each.provider, each.kind, each.job, console.now()),
         )
     files = [(str(paths(values).specs / each.file), str(each.job.phase)) for each in written]
+    lists = read_lists(listed, is_unfinished=unfinished)
     is_complete = all(each.unobserved is None for each in listed)
-    console.show("adopt", output_format(values, "adopt"), AdoptedSpecs(files, values["dry_run"], is_complete))
+    console.show("adopt", output_format(values, "adopt"), AdoptedSpecs(files, values["dry_run"], is_complete, lists))
     if written and not values["dry_run"]:
         console.log("Commit the specs. To manage a job, set its desired state with `reconcile set NAME STATE`.")
     show_unlisted_accounts(console, listed)

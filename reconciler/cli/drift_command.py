@@ -17,6 +17,7 @@ from reconciler.cli.progress_output import show_progress
 from reconciler.cli.unmanaged_output import (
     UNFINISHED_ONLY,
     exit_codes,
+    read_lists,
     show_unlisted_accounts,
     unmanaged_jobs,
 )
@@ -54,8 +55,9 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
         report, listed = asyncio.run(_observe(values, progress.on_event))
     rows = [row for row in report.rows if is_drifting(row)]
     unmanaged = [] if values["selector"] else unmanaged_jobs(listed, is_unfinished=unfinished)
+    lists = [] if values["selector"] else read_lists(listed, is_unfinished=unfinished)
     is_complete = not unobserved_accounts(report) and all(each.unobserved is None for each in listed)
-    console.show("drift", output, Drift(rows, unmanaged, is_complete))
+    console.show("drift", output, Drift(rows, unmanaged, is_complete, lists))
     console.show_problems(renderer("drift", output).stderr_problems(report))
     # An account that could not be observed is already among the problems of the report.
     unobserved = {each.account for each in report.accounts if each.unobserved}

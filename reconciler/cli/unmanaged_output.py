@@ -13,6 +13,7 @@ from reconciler.model.exit_code import ExitCode
 from reconciler.model.kind import FINE_TUNING
 from reconciler.views.drift_text import UnmanagedJob
 from reconciler.views.problems import Problem
+from reconciler.views.read_lists import ReadList
 
 UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Leave out unmanaged jobs that are finished.")
 
@@ -26,6 +27,15 @@ def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> 
         UnmanagedJob(each.alias, job, each.kind)
         for each in listed
         for job in each.jobs_to_show(is_unfinished=is_unfinished)
+    ]
+
+
+def read_lists(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[ReadList]:
+    """Return how far each list was read. Lists that could not be read are left out."""
+    return [
+        ReadList(each.alias, each.kind, each.jobs, each.read_back_to, is_unfinished or each.is_unfinished_only)
+        for each in listed
+        if each.unobserved is None
     ]
 
 

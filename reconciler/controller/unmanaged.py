@@ -41,18 +41,25 @@ class AccountListing:
     unmanaged: tuple[ObservedJob, ...] = ()
     jobs: int = 0
     unobserved: Unobserved | None = None
+    read_back_to: datetime | None = None
+    """The time at which reading ended, because older jobs have ended; None if the list was read to its end."""
 
     @property
     def kind(self) -> str:
         """The name of the kind of the jobs."""
         return self.account.kind if self.account is not None else FINE_TUNING_JOB
 
+    @property
+    def is_unfinished_only(self) -> bool:
+        """Whether finished jobs are left out, because all jobs of the kind end within a known time."""
+        return KINDS[self.kind].ends_within is not None
+
     def jobs_to_show(self, *, is_unfinished: bool) -> tuple[ObservedJob, ...]:
         """Return the unmanaged jobs.
 
-        With `is_unfinished`, or if all jobs of the kind end within a known time, finished jobs are left out.
+        With `is_unfinished`, or if `is_unfinished_only`, finished jobs are left out.
         """
-        is_unfinished = is_unfinished or KINDS[self.kind].ends_within is not None
+        is_unfinished = is_unfinished or self.is_unfinished_only
         return tuple(job for job in self.unmanaged if job.phase in UNFINISHED or not is_unfinished)
 
 
@@ -101,17 +108,20 @@ async def _list(
     reader = await open_or_unavailable(runtime.accounts, target)
     longest = KINDS[target.account.kind].ends_within
     oldest = None if longest is None else runtime.clock.now() - longest
-    jobs = await _walk(reader, target.jobs.capabilities.page_size_max, oldest)
-    if isinstance(jobs, Unobserved):
-        return AccountListing(alias, target.account, unobserved=jobs)
+    found = await _walk(reader, target.jobs.capabilities.page_size_max, oldest)
+    if isinstance(found, Unobserved):
+        return AccountListing(alias, target.account, unobserved=found)
+    jobs, is_whole = found
     unmanaged = tuple(job for job in jobs.values() if managed.isdisjoint(map(target.key, job.ids)))
-    return AccountListing(alias, target.account, unmanaged, len(jobs))
+    return AccountListing(alias, target.account, unmanaged, len(jobs), read_back_to=None if is_whole else oldest)
 
 
-async def _walk(reader: JobReader, page_size: int, oldest: datetime | None) -> dict[str, ObservedJob] | Unobserved:
-    """Return every job of an account by id, in the order of the list, or why the list is incomplete.
+async def _walk(
+    reader: JobReader, page_size: int, oldest: datetime | None
+) -> tuple[Mapping[str, ObservedJob], bool] | Unobserved:
+    """Return the jobs of an account by id, in the order of the list, and whether the list was read to its end.
 
-    No unfinished job was created before `oldest`.
+    No unfinished job was created before `oldest`. If the list is incomplete, return the reason.
     """
     jobs: dict[str, ObservedJob] = {}
     order = _Order()
@@ -129,7 +139,7 @@ async def _walk(reader: JobReader, page_size: int, oldest: datetime | None) -> d
         cursor = page.next_cursor
         newest = order.newest_of(page.jobs)
         if cursor is None or (oldest is not None and newest is not None and newest < oldest):
-            return jobs
+            return jobs, cursor is None
     return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"the list does not end: {len(cursors)} pages were read")
 
 

@@ -12,6 +12,7 @@ from reconciler.model.job import ObservedJob
 from reconciler.model.kind import JobKind
 from reconciler.model.spec import API_VERSION, DesiredState
 from reconciler.views.layout import listing, styled
+from reconciler.views.read_lists import ReadList, bounds
 from reconciler.views.render_context import RenderContext
 from reconciler.views.text import clean, count, moment
 
@@ -47,6 +48,8 @@ class AdoptedSpecs:
     is_dry: bool
     is_complete: bool
     """Whether every account could be listed."""
+    lists: Sequence[ReadList] = ()
+    """How far the lists were read."""
 
 
 def adopted_text(adopted: AdoptedSpecs, context: RenderContext) -> str:
@@ -54,13 +57,13 @@ def adopted_text(adopted: AdoptedSpecs, context: RenderContext) -> str:
     files, canvas = adopted.files, context.canvas
     if not files:
         nothing = "Every job has a spec: there is nothing to adopt." if adopted.is_complete else "Nothing was adopted."
-        return canvas.render([styled(nothing, "bold")])
+        return canvas.render([*bounds(adopted.lists), styled(nothing, "bold")])
     lines = [(styled(file), styled(phase, "dim")) for file, phase in files[:LISTED_MAX]]
     more = [styled(f"and {len(files) - LISTED_MAX:,} more", "dim")] if len(files) > LISTED_MAX else []
     verb = "Would write" if adopted.is_dry else "Wrote"
     summary = f"{verb} {count(len(files), 'spec')}. They are `observed`: no change is requested for their jobs."
     last = styled(summary, "bold")
-    return canvas.render([listing(lines, indent=0), *more, last])
+    return canvas.render([listing(lines, indent=0), *more, *bounds(adopted.lists), last])
 
 
 def _scalar(text: str) -> str:

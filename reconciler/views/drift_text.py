@@ -14,6 +14,7 @@ from reconciler.model.job import UNFINISHED, ObservedJob
 from reconciler.model.report import Row
 from reconciler.model.spec import render_instant
 from reconciler.views.layout import STYLES, Column, section, styled, table
+from reconciler.views.read_lists import ReadList, bounds, lists_json
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import JobState, row_state
 from reconciler.views.text import NO_VALUE, age, count
@@ -38,11 +39,13 @@ class Drift:
         rows: the jobs that are not in their desired state.
         unmanaged: the jobs that no spec names.
         is_complete: whether every job was observed and every account was listed.
+        lists: how far the lists were read.
     """
 
     rows: Sequence[Row]
     unmanaged: Sequence[UnmanagedJob]
     is_complete: bool
+    lists: Sequence[ReadList] = ()
 
 
 def drift_text(drift: Drift, context: RenderContext) -> str:
@@ -58,12 +61,12 @@ def drift_text(drift: Drift, context: RenderContext) -> str:
         parts += [styled(f"and {more:,} more: -o json lists them all", "dim"), Text()]
     if not (rows or unmanaged):
         nothing = "No drift." if drift.is_complete else "No drift among the jobs that could be observed."
-        return canvas.render([styled(nothing, "bold")])
+        return canvas.render([*bounds(drift.lists), styled(nothing, "bold")])
     unfinished = sum(each.job.phase in UNFINISHED for each in unmanaged)
     numbers = (
         f"{count(len(rows), 'job')} not as desired; {len(unmanaged):,} without a spec ({unfinished:,} unfinished)."
     )
-    return canvas.render([*parts, styled(f"Drift: {numbers}", "bold")])
+    return canvas.render([*parts, *bounds(drift.lists), styled(f"Drift: {numbers}", "bold")])
 
 
 def drift_json(drift: Drift, _context: RenderContext) -> str:
@@ -90,7 +93,7 @@ def drift_json(drift: Drift, _context: RenderContext) -> str:
         }
         for each in drift.unmanaged
     ]
-    return json.dumps({"drifting": drifting, "strangers": unmanaged}, indent=2) + "\n"
+    return json.dumps({"drifting": drifting, "strangers": unmanaged, "lists": lists_json(drift.lists)}, indent=2) + "\n"
 
 
 def _drifting_table(rows: Sequence[Row], width: int) -> Text:

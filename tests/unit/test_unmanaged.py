@@ -196,9 +196,10 @@ def test_a_list_of_batches_is_read_as_far_as_unfinished_ones_can_be(ages: list[t
 
     assert found.unobserved is None
     assert len(reader.asked) == pages
+    assert found.read_back_to == (World().clock.now() - 8 * DAY if pages == 2 else None)
 
 
 def test_a_list_of_fine_tuning_jobs_is_read_to_its_end_whatever_their_age() -> None:
     reader = batches(*[90 * DAY] * 300)
 
-    assert the_one(reader).jobs == 300
+    assert (the_one(reader).jobs, the_one(reader).read_back_to) == (300, None)

@@ -6,18 +6,20 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.job import Capabilities, Phase
-from reconciler.model.kind import FINE_TUNING
+from reconciler.model.kind import FINE_TUNING, LONGEST_BATCH
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
-from reconciler.model.spec import DesiredState
+from reconciler.model.spec import DesiredState, render_instant
 from reconciler.model.status import ConditionType
 from reconciler.views.adopted_text import AdoptedSpecs, adopted_spec, adopted_text
 from reconciler.views.diff_text import change_text
 from reconciler.views.drift_text import Drift, UnmanagedJob, drift_json, drift_text
 from reconciler.views.layout import Canvas
 from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine, providers_text, providers_wide
+from reconciler.views.read_lists import ReadList
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import is_drifting
+from reconciler.views.text import moment
 from tests.support.build import a_job
 from tests.support.reports import CONTEXT, NOW, a_row, a_waiting_row, with_cancel
 
@@ -62,6 +64,51 @@ def test_a_long_drift_list_is_shortened_in_text_and_complete_in_json() -> None:
     assert "and 10 more: -o json lists them all" in text
     assert text.endswith("Drift: 0 jobs not as desired; 60 without a spec (60 unfinished).\n")
     assert len(json.loads(drift_json(Drift([], UNMANAGED, is_complete=True), CONTEXT))["strangers"]) == 60
+
+
+BATCHES = (
+    ReadList("openai", "BatchJob", 200, NOW - LONGEST_BATCH, is_unfinished_only=True),
+    ReadList("bedrock", "BatchJob", 90, NOW - LONGEST_BATCH, is_unfinished_only=True),
+    ReadList("xai", "BatchJob", 4, None, is_unfinished_only=True),
+)
+JOBS = ReadList("openai", "FineTuningJob", 7, None, is_unfinished_only=False)
+BACK_TO = moment(NOW - LONGEST_BATCH)
+WHY = "Only unfinished jobs of kind BatchJob are shown, because each ends within 8d."
+
+
+@pytest.mark.parametrize(
+    ("lists", "line"),
+    [
+        (BATCHES, f"{WHY} Their lists were read back to {BACK_TO} at openai, bedrock and to the end at xai."),
+        (BATCHES[:1], f"{WHY} Their lists were read back to {BACK_TO} at openai."),
+        ((JOBS, BATCHES[2]), f"{WHY} Their lists were read to the end at xai."),
+    ],
+    ids=["both", "bounded", "whole"],
+)
+def test_drift_and_adopt_show_how_far_lists_of_batches_were_read(lists: tuple[ReadList, ...], line: str) -> None:
+    context = RenderContext(Canvas(200), NOW)
+    drift = Drift([], UNMANAGED[:1], is_complete=True, lists=lists)
+    adopted = AdoptedSpecs([("a.yaml", "running")], is_dry=True, is_complete=True, lists=lists)
+
+    assert drift_text(drift, context).splitlines()[-2] == line
+    assert adopted_text(adopted, context).splitlines()[-2] == line
+    assert drift_text(replace(drift, unmanaged=[]), context).splitlines() == [line, "No drift."]
+    assert line in adopted_text(replace(adopted, files=[]), context)
+
+
+def test_drift_as_json_shows_how_far_each_list_was_read() -> None:
+    shown = json.loads(drift_json(Drift([], [], is_complete=True, lists=(JOBS, *BATCHES[:1])), CONTEXT))["lists"]
+
+    assert [(each["provider"], each["kind"], each["jobs"]) for each in shown] == [
+        ("openai", "FineTuningJob", 7),
+        ("openai", "BatchJob", 200),
+    ]
+    assert [each["unfinishedOnly"] for each in shown] == [False, True]
+    assert [each["readBackTo"] for each in shown] == [None, render_instant(NOW - LONGEST_BATCH)]
+
+
+def test_no_line_is_shown_if_only_fine_tuning_jobs_were_listed() -> None:
+    assert drift_text(Drift([], [], is_complete=True, lists=(JOBS,)), CONTEXT) == "No drift.\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""How far the lists of accounts were read to find unmanaged jobs, for `drift` and `adopt`.
+
+The jobs of some kinds end within a known time. Then only unfinished ones are shown, and a list that comes newest first
+is read only as far as unfinished jobs can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.text import Text
+
+from reconciler.model.kind import KINDS
+from reconciler.model.spec import render_instant
+from reconciler.views.layout import styled
+from reconciler.views.text import moment, names, span
+
+
+@dataclass(frozen=True, slots=True)
+class ReadList:
+    """The list of one kind of job at one provider. A list that could not be read is not one of these.
+
+    Args:
+        provider: the name of the provider.
+        kind: the name of the kind.
+        jobs: how many jobs the list contained, as far as it was read.
+        read_back_to: the time at which reading ended, because older jobs have ended; None if the list was read to its
+            end.
+        is_unfinished_only: whether finished jobs of the list are left out.
+    """
+
+    provider: str
+    kind: str
+    jobs: int
+    read_back_to: datetime | None
+    is_unfinished_only: bool
+
+
+def bounds(lists: Sequence[ReadList]) -> list[Text]:
+    """Return a line for each kind whose jobs end within a known time: what is left out, and how far was read."""
+    kinds = {each.kind: KINDS[each.kind].ends_within for each in lists}
+    return [
+        styled(
+            f"Only unfinished jobs of kind {kind} are shown, because each ends within {span(longest)}. "
+            f"{_how_far([each for each in lists if each.kind == kind])}",
+            "dim",
+        )
+        for kind, longest in kinds.items()
+        if longest is not None
+    ]
+
+
+def lists_json(lists: Sequence[ReadList]) -> list[Mapping[str, object]]:
+    """Return the lists as JSON values."""
+    return [
+        {
+            "provider": each.provider,
+            "kind": each.kind,
+            "jobs": each.jobs,
+            "unfinishedOnly": each.is_unfinished_only,
+            "readBackTo": None if each.read_back_to is None else render_instant(each.read_back_to),
+        }
+        for each in lists
+    ]
+
+
+def _how_far(lists: Sequence[ReadList]) -> str:
+    ends = [each.read_back_to for each in lists if each.read_back_to is not None]
+    bounded = [each.provider for each in lists if each.read_back_to is not None]
+    whole = [each.provider for each in lists if each.read_back_to is None]
+    parts = [f"back to {moment(min(ends))} at {names(bounded)}"] if ends else []
+    parts += [f"to the end at {names(whole)}"] if whole else []
+    return f"Their lists were read {' and '.join(parts)}."
