@@ -1,22 +1,22 @@
 """Decide whether an absent job is believed to be gone. `core.table` sees only the absences that are believed here.
 
-Theory: with a wrong key, project or URL, a provider responds "not found" for every job. No single response
-distinguishes that from a deleted job. Therefore all absences in one observation of an account are weighed together.
+Theory: with a wrong key, project or URL, a provider responds "not found" for every job. A single response does not
+distinguish that from a deleted job. Therefore all absences in one observation of an account are weighed together.
 
 Rules:
 
-- The observation of a job that was shown is always believed. Only absences are doubted.
-- A *witness* is a job that this observation shows and that a spec names or that was seen in this account before. It
-  proves that the key, project and URL are correct. Without a witness, no absence is believed if a job that was last
-  seen unfinished is among the absent ones. There is one exception: the provider accepted a cancel from reconcile for
-  every job that was ever seen in this account, so all of them may be gone.
+- If the provider shows a job, that is always believed. Only absences are doubted.
+- A *witness* is a job that this observation shows, and that a spec names or an earlier observation showed. It proves
+  that the key, project and URL are correct. Without a witness, no absence is believed if a missing job was last seen
+  unfinished or may be gone because of a cancel. There is one exception: if the provider accepted a cancel from
+  reconcile for every job that was ever seen in this account, all of them may be gone.
 - With a witness, an absence is believed unless a *crowd* vanished. A crowd is at least two jobs and more than 20 % of
   the unfinished jobs that were observed. Jobs may also vanish one by one. Therefore the jobs that vanished within the
   last hour are also compared with the unfinished jobs that the account had an hour ago.
 - A crowd is doubted until an hour after the doubt was first reported (`status/_providers/`). After that hour, an
-  absence is believed if the provider repeats it beside a witness, so that deleted jobs are not doubted forever. If the
-  belief is wrong, it does no harm: no change is requested for an absent job, and the next observation that shows the
-  job corrects the status.
+  absence is believed if the provider repeats it and also shows a witness, so that deleted jobs are not doubted forever.
+  A wrong belief does no harm: no change is requested for an absent job, and the next observation that shows the job
+  corrects the status.
 - A job that may be gone because reconcile cancelled it is not part of a crowd.
 """
 
@@ -35,7 +35,7 @@ from reconciler.model.status import JobStatus, Outcome
 CROWD_MIN = 2
 """The minimum number of jobs in a crowd. A single job is often deleted by a person."""
 CROWD_PERCENT = 20
-"""The share of the unfinished jobs above which vanished jobs are a crowd."""
+"""The percentage of the unfinished jobs above which the vanished jobs are a crowd."""
 DOUBT_LASTS = timedelta(hours=1)
 """How long a crowd is doubted: time for a person to notice the report and correct a wrong key, project or URL."""
 PERCENT = 100
@@ -51,7 +51,7 @@ class KnownBefore:
     may_vanish: frozenset[str] = frozenset()
     """The jobs that may be gone because the provider accepted a cancel from reconcile."""
     doubted: frozenset[str] = frozenset()
-    """The jobs whose absence the last observation doubted."""
+    """The jobs whose absence was doubted at the last observation."""
     doubted_since: datetime | None = None
     """When the account's status first reported the doubt, or None if there is no doubt."""
     lately_gone: int = 0
@@ -81,7 +81,7 @@ def known_before(
         account: the account.
         statuses: the last statuses, of this and other accounts.
         now: the current time.
-        doubted: the jobs whose absence the last observation doubted, of this and other accounts.
+        doubted: the jobs whose absence was doubted at the last observation, of this and other accounts.
         doubted_since: when the account's status first reported the doubt.
     """
     ours = [(each.job, each) for each in statuses if each.job is not None and each.job.account == str(account)]
@@ -104,7 +104,7 @@ def _is_lately_gone(status: JobStatus, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The jobs whose absence is not believed, and the observation to report for them."""
+    """The jobs whose absence is not believed, and the failed observation to report for them."""
 
     absent: frozenset[str]
     unobserved: Unobserved
@@ -134,7 +134,7 @@ def weigh(
     has_witness: bool,
     not_retrieved: Collection[str] = (),
 ) -> Doubt | None:
-    """Return the absences of one observation that are doubted, or None if all are believed.
+    """Return the doubted absences of one observation, or None if all are believed.
 
     Args:
         absent: the jobs for which the provider responded "not found".

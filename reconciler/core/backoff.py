@@ -3,8 +3,8 @@
 The two kinds of retry are independent:
 
 - The next attempt of a change request is computed from its receipt (`next_attempt_at`). The receipt is in the status
-  file, so the schedule survives a restart. There are `ATTEMPTS_MAX` regular attempts with growing delays. After them,
-  the request is repeated every `REMIND_EVERY`.
+  file, so the schedule survives a restart. There are `ATTEMPTS_MAX` regular attempts. The delays after attempts that
+  the provider did not accept grow. After the regular attempts, the request is repeated every `REMIND_EVERY`.
 - A failed observation is repeated after `failure_delay`. A restart resets the number of failures.
 """
 
@@ -21,7 +21,7 @@ RETRY_FIRST = timedelta(seconds=5)
 RETRY_MAX = timedelta(minutes=5)
 """The maximum delay after a regular attempt that the provider did not accept."""
 HONOUR_WITHIN = timedelta(minutes=10)
-"""How long an accepted request may have no effect before it is repeated, unless its provider needs longer."""
+"""How long an accepted request may have no effect before it is repeated, unless its provider declares another time."""
 REMIND_EVERY = timedelta(hours=6)
 """The delay between repeated requests after the regular attempts."""
 SKEW_MAX = timedelta(minutes=5)
@@ -45,7 +45,8 @@ def is_last_attempt_accepted(receipt: Receipt) -> bool:
 
 
 def _times_out_at(receipt: Receipt, honour_within: timedelta) -> datetime:
-    # The time of an attempt is that of its intent. The request may have waited for its turn after that.
+    # The recorded time of an attempt is that of its intent, and the request may be sent much later. Therefore the time
+    # for an accepted request starts at its acceptance.
     if receipt.accepted_at is not None and is_last_attempt_accepted(receipt):
         return receipt.accepted_at + honour_within
     doublings = min(max(0, receipt.attempts - 1), ATTEMPTS_MAX)
@@ -65,7 +66,7 @@ def is_exhausted(receipt: Receipt, now: datetime, honour_within: timedelta = HON
 def next_attempt_at(receipt: Receipt, honour_within: timedelta = HONOUR_WITHIN) -> datetime:
     """Return when the request may be repeated if observations still show no effect.
 
-    An accepted request may have no effect for `honour_within`.
+    `honour_within` is the time that a regular attempt may take to show an effect after the provider accepted it.
     """
     if receipt.attempts >= ATTEMPTS_MAX:
         return receipt.last_attempt_at + REMIND_EVERY
@@ -75,7 +76,8 @@ def next_attempt_at(receipt: Receipt, honour_within: timedelta = HONOUR_WITHIN) 
 def is_attempt_due(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
     """Return whether the request may be repeated now.
 
-    If a recorded time of the last attempt is far in the future, it came from a wrong clock, and the request is due.
+    A recorded time of the last attempt that is more than `SKEW_MAX` in the future came from a wrong clock. The request
+    is then due.
     """
     recorded = max(receipt.last_attempt_at, receipt.accepted_at or receipt.last_attempt_at)
     return now >= next_attempt_at(receipt, honour_within) or recorded - now > SKEW_MAX

@@ -1,4 +1,4 @@
-"""The change budget, which decides how many changes of a pass may be requested, over all accounts.
+"""The change budget of a pass, which decides for each account whether its changes may be requested.
 
 `ChangeBudget.judge` judges the changes of one account in this order: collect the first attempts, apply the approvals,
 add the pending refusals, judge each scope, and record which approvals were used. A *pending* refusal is one whose
@@ -37,10 +37,13 @@ class ApprovalUse:
     names: set[str] = field(default_factory=set)
     """The specs for which `--allow-cancel NAME` has been used."""
     _granted: dict[tuple[JobRef, Verb], tuple[datetime, str]] = field(default_factory=dict)
-    """The time and label of each approval, by job and verb. If the job has no later receipt, no request was sent."""
+    """The time and label of each approval, by job and verb. It is not used up until the job has a later receipt."""
 
     def granted(self, change: PlannedChange) -> str | None:
-        """Return the label under which a change was approved earlier, or None if it was not or has been sent since."""
+        """Return the label under which a change was approved earlier, or None.
+
+        The result is also None if a request was recorded for the job since the approval.
+        """
         at, by = self._granted.get((change.ref, change.verb), (None, None)) if change.verb else (None, None)
         return by if at is not None and all(each.requested_at < at for each in change.receipts) else None
 
@@ -60,17 +63,20 @@ class Judged:
     """The verdict of the change budget on the changes of one account."""
 
     counted: frozenset[str] = frozenset()
-    """The specs whose changes are first attempts, by name. The journal records them."""
+    """The names of the specs whose changes are first attempts. Those that are requested are recorded in the journal."""
     approved: Mapping[str, str] = field(default_factory=dict)
     """The label under which each change was approved, by spec name."""
     refused: frozenset[str] = frozenset()
-    """The specs whose changes are refused, by name."""
+    """The names of the specs whose changes are refused."""
     refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(slots=True)
 class ChangeBudget:
-    """The change budget of one pass, shared by all accounts. An account's batch is counted once it has been allowed."""
+    """The change budget of one pass, shared by all accounts.
+
+    Once the batch of an account has been allowed, it is counted when later batches are judged.
+    """
 
     limits: ScopedLimits = field(default_factory=ScopedLimits)
     approvals: Approvals = field(default_factory=Approvals)
@@ -99,6 +105,8 @@ class ChangeBudget:
     ) -> Judged:
         """Judge the first attempts of one account as one batch, together with the account's pending refusals.
 
+        Return which changes are approved and which are refused.
+
         Args:
             account: the account's text in statuses.
             changes: the account's specs, with the change that is due for each.
@@ -124,7 +132,10 @@ class ChangeBudget:
         return Judged(counted, approved)
 
     def _pending_elsewhere(self, changes: Iterable[PlannedChange]) -> dict[str, str]:
-        """Return the pending refusals of jobs that this call does not judge. The others are judged again."""
+        """Return the pending refusals of jobs that are not among the observed jobs in `changes`.
+
+        The refusals of those jobs are dropped, because their changes are judged again.
+        """
         seen = {each.name for each in changes if each.is_unfinished is not None}
         return {name: account for name, account in self.standing.items() if name not in seen}
 
@@ -162,7 +173,7 @@ class ChangeBudget:
     def _refusals(
         self, account: str, batch: list[PlannedChange], names: tuple[str, ...], now: datetime
     ) -> tuple[Refusal, ...]:
-        """Return a refusal for each scope whose limit the batch exceeds."""
+        """Return a refusal for each scope whose limit the batch exceeds or whose attempts cannot be counted."""
         place, doubt = self.account_map.place(account), self.doubts.get(account) or self.doubts.get(EVERYWHERE)
         earlier, unfinished = self.past.count(batch, now) + self._allowed, self._unfinished(account)
         verdicts = (

@@ -35,14 +35,14 @@ class Readiness(Enum):
     STALLED = "stalled"
     """A person must act."""
     SUSPENDED = "suspended"
-    """A person suspended the job or deleted its spec. The job is not ready, reconciling or stalled."""
+    """A person suspended the job, or deleted its spec while no request was open."""
     UNOBSERVED = "unobserved"
-    """Unknown, because the job could not be observed after its spec changed, or because its status cannot be read."""
+    """Unknown, because the current spec has not been observed yet, or because the status cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict on a job, from which its conditions are made."""
+    """The readiness of a job, with the reason and the message. The conditions of its status are made from it."""
 
     readiness: Readiness
     reason: Reason
@@ -115,7 +115,7 @@ def stalled(
 ) -> JobStatus:
     """Return the status of a spec that cannot be acted on.
 
-    The facts about its job and their kind are kept from the last status. `kind` is used if there is none.
+    The facts about its job and the kind are taken from the last status. `kind` is used if there is no last status.
     """
     draft = (
         replace(last, name=name, source=source)

@@ -9,7 +9,7 @@ The input is a spec, an observation of its job, its last status and the time. Th
 4. If the job exceeds a limit, or reconcile requested a cancel because of one, the column `cancelled` of the table
    applies. Limits of a job whose desired state is `observed` are only reported.
 5. `table.TABLE` determines the verdict and the verb.
-6. The action is returned only if `backoff` allows an attempt now.
+6. The action is returned only if an attempt is due now, by `backoff` or because a user requested a retry.
 
 `decide` is pure and total: it accepts every observation, last status and time. It is idempotent: given the status that
 it returned and the same observation and time, it returns the same status.
@@ -42,7 +42,7 @@ _PHASE_TIMEOUTS = {
     Phase.CANCELLING: timedelta(hours=2),
     Phase.PAUSING: timedelta(minutes=30),
 }
-"""How long a job may be reconciling in each phase before it is stalled. Other phases have no timeout."""
+"""How long a job may stay reconciling in a phase before it is stalled. Other phases have no timeout."""
 _SET_WITHOUT_OBSERVATION = frozenset(
     {
         Reason.INVALID_SPEC,
@@ -52,7 +52,7 @@ _SET_WITHOUT_OBSERVATION = frozenset(
         Reason.SPEC_DELETED,
     }
 )
-"""Reasons that are set without observing the job. Once its spec can be acted on, the job is observed at once."""
+"""Reasons that are set without observing the job. Once the spec can be acted on, its job is observed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,11 @@ class Decision:
     requeue: timedelta | None
     """The time until the next poll, or None if the job needs no poll until its spec changes."""
     last: JobStatus | None = field(default=None, compare=False)
-    """The last status that the decision compared with. It differs from the written one if the decision reopened a final
-    job (`core.finality`). Later changes of the status in this pass are compared with it too."""
+    """The last status that the decision was based on.
+
+    It differs from the status on disk if the decision reopened a final job (`core.finality`). Later changes of the
+    status in this pass are compared with it too.
+    """
 
 
 def decide(
@@ -78,7 +81,8 @@ def decide(
         observation: the observation.
         last: the last status that was written.
         now: the current time, aware and in whole seconds.
-        is_refused: whether the provider sent the observation with a refusal of the open request (`AlreadyOver`).
+        is_refused: whether the provider refused the open request, and the observation was made because of that
+            (`AlreadyOver`).
     """
     job = observation.job if isinstance(observation, Observed) and not is_refused else None
     if last is not None and is_unchanged(subject, job, last):
@@ -245,7 +249,7 @@ def _pending(
 ) -> Verdict:
     """Return the verdict of a pending request.
 
-    It stays the same until the receipt changes or all regular attempts were made.
+    The verdict stays the same until the receipt changes or the last regular attempt has timed out.
     """
     last = seen.last
     if receipt is not None and last is not None and last.open_receipt == receipt:

@@ -59,7 +59,10 @@ class DelayingQueue(Generic[K]):
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float, kind: Callable[[K], object] | None = None) -> frozenset[K]:
-        """Remove and return the keys that are due, and the keys of the same kinds that may be removed early."""
+        """Remove and return the keys that are due, and the keys of the same kinds that may be removed early.
+
+        `kind` returns the kind of a key. Without it, no key is removed early.
+        """
         due = set()
         while (at := self.next_at()) is not None and at <= now:
             due.add(self._heap[0][2])

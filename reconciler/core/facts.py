@@ -1,8 +1,8 @@
 """Merge an observation of a job with the facts of its last status.
 
-Rules: a field that the observation leaves out keeps its last value, and a null replaces it, except that a known start
-time is never replaced by null. Times are truncated to whole seconds, as in statuses. A number that a status cannot
-represent is treated as left out, so that every status can be parsed again.
+Rules: a field that the observation leaves out keeps its last value. A null replaces the last value, except that a known
+start time is kept. Times are truncated to whole seconds, as in statuses. A number that a status cannot represent is
+treated as left out, so that every status can be parsed again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COUNT_MAX = 10**18 - 1
 def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
     """Return the facts about a job after an observation. The kind of the job determines which facts it has.
 
-    If the provider reports a running job without a start time, the job is recorded as started now.
+    If the job is running and its start time is neither reported nor known, it is recorded as started now.
     """
     known = last.job if last and last.job else JobFacts(account=str(ref.account), id=ref.id)
     if job is None:
@@ -65,7 +65,7 @@ def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Ca
 
 
 def observation_from_status(status: JobStatus) -> ObservedJob | None:
-    """Return the job as its status records it, or None if it is absent or unknown.
+    """Return the job as its status records it, or None if the status contains no job or records it as absent.
 
     The result is used where no observation is made, such as for a settled job.
     """

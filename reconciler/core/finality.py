@@ -1,7 +1,7 @@
 """Decide when a terminal phase is final, and when it is doubted again.
 
-Theory: a final job is not polled, which saves most of the requests in a long-lived repository. The cost is that a
-finished job which the provider revives is noticed only in a list that was read for other jobs.
+Theory: a final job is not polled, which saves most of the requests in a long-lived repository. The cost is that a final
+job that runs again is noticed only in a list that was read for other jobs.
 
 Rules: the first observation that contradicts a final phase is recorded and changes nothing else. A second one at least
 a minute later reopens the job. An observation that agrees with the final phase removes the doubt. Therefore one stale
@@ -82,7 +82,7 @@ def is_final(
 
 
 def _is_proven(phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], now: datetime) -> bool:
-    """Return whether the provider reports an end time, or accepted a cancel of the cancelled job."""
+    """Return whether the provider reports a plausible end time, or accepted a cancel of the cancelled job."""
     if phase is Phase.CANCELLED and has_accepted_cancel(receipts):
         return True
     return facts.finished_at is not None and facts.finished_at - now <= SKEW_MAX
@@ -94,7 +94,7 @@ def _is_result_missing(kind: JobKind, phase: Phase, facts: JobFacts) -> bool:
 
 
 def _reopened(last: JobStatus, phase: Phase, now: datetime) -> JobStatus:
-    """Return the last status of a reopened job: not final, without the end time, and with its receipts."""
+    """Return the last status of a job as reopened: not final, without the end time, and with a history entry."""
     mark = HistoryEntry(now, phase, Reason.PHASE_WENT_BACK)
     return replace(
         last,

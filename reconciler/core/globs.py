@@ -4,8 +4,8 @@ Rules: `**` matches any number of folders, including none. At the end of a glob 
 `?` and `[...]` match characters within one name. Matching is case-sensitive.
 
 Implementation: the matcher reads the path name by name and keeps the set of all positions in the glob that it may have
-reached, like a nondeterministic automaton. It never backtracks, however many `**` a glob contains. `fnmatch` and
-`pathlib` backtrack, so a spec author could stop a pass with one glob.
+reached, like a nondeterministic automaton. It never backtracks, however many `**` a glob contains. With a matcher that
+backtracks over `**`, a spec author could stop a pass with one glob. `fnmatch.translate` is used for single names only.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ ANY_DEPTH = "**"
 
 
 def matches_any(file: str, globs: Iterable[str]) -> bool:
-    """Return whether a file matches one of these globs. Its path is relative to the specs directory, with `/`."""
+    """Return whether a file matches one of these globs. `file` is relative to the specs directory, with `/`."""
     return any(matches(file, glob) for glob in globs)
 
 
 def matches(file: str, glob: str) -> bool:
-    """Return whether a file matches a glob. Its path is relative to the specs directory, with `/`."""
+    """Return whether a file matches a glob. `file` is relative to the specs directory, with `/`."""
     steps = compiled(glob)
     reached = _with_empty_matches({0}, steps)
     for name in _names(file):

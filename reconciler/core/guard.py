@@ -69,7 +69,7 @@ def approve(
     """Return the label under which each change is approved, by spec name.
 
     Args:
-        batch: the names of the specs whose first attempt is due.
+        batch: the names of the specs whose first attempt is due, or whose refusal is pending.
         approvals: the approvals of the run.
         now: the current time. A commit with a later time does not approve anything yet.
         used: the approvals that earlier passes and this pass have used.
@@ -116,7 +116,7 @@ def judge(
 
     Args:
         scope: the text of the scope, such as an account or `overall`.
-        batch: the names of the specs whose first attempt is due and not approved.
+        batch: the names of the specs whose first attempt is due or was refused earlier, and is not approved.
         earlier: the number of unapproved first attempts in the last hour.
         unfinished: the number of jobs in the scope that are known to be unfinished.
         limits: the limits of the scope.

@@ -1,9 +1,9 @@
 """Decide whether a job exceeds a limit of its spec.
 
-Theory: a job that exceeds a limit is cancelled, so a limit needs more certainty than a report. Limits are compared with
-the provider's clock, and only while it agrees with the local clock. If a time is missing, zero or in the future, the
-limit that depends on it is not exceeded. It is reported as a limit that cannot be judged, so that it does not appear to
-be satisfied.
+Theory: a job that exceeds a limit is cancelled, so a wrong time must not make a limit appear exceeded. Limits are
+compared with the provider's clock, and only while it agrees with the local clock. If a creation time is missing, zero
+or in the future, no limit that depends on it counts as exceeded. The limit is reported as one that cannot be judged, so
+that it does not appear to be satisfied.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _is_older(created_at: datetime | None, span: timedelta, at: datetime) -> boo
 
 def _plus(moment: datetime, span: timedelta | None) -> datetime | None:
     try:
-        # A duration of up to 100 years can exceed the largest date.
+        # The provider may report any creation time, so the sum can exceed the largest date.
         return None if span is None else moment + span
     except OverflowError:
         return None

@@ -1,8 +1,8 @@
 """Find statuses that were lost since the last pass, because they were deleted, damaged or edited by hand.
 
-Theory: statuses record the attempts that the guard counts. If they are lost, the guard may not count the last hour
-completely. A few lost statuses are treated as an accident. If many are lost at once, no first attempt is allowed until
-an hour has passed, the statuses are restored, or a person approves the changes.
+Theory: statuses record the attempts that the guard counts. If statuses are lost, the guard may miss attempts of the
+last hour. A few lost statuses are treated as an accident. If many were lost within an hour, no first attempt is allowed
+until an hour has passed, the statuses are restored, or a person approves the changes.
 
 Rule: a status file that could not be read in this pass is not lost.
 """
@@ -83,5 +83,5 @@ def why_uncountable(lost: Mapping[str, LostStatus], known: KnownStatuses, limits
     until = max(each.at for each in lost.values()) + WINDOW
     return (
         f"{len(lost)} of {total} statuses were deleted or damaged since they were written; restore them, wait "
-        f"until {render_instant(until)}, or run once with --allow-cancels or --allow-cancel"
+        f"until {render_instant(until)}, or run once with --allow-cancels N or --allow-cancel NAME"
     )

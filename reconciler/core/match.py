@@ -151,7 +151,10 @@ def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list
 def _keep_overwritten_attempts(
     last: dict[int, JobStatus], claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime
 ) -> None:
-    """Copy the attempts of statuses that will be overwritten to the new status, so that the guard still counts them."""
+    """Copy the attempts from statuses that will be overwritten into the new ones, so that the guard still counts them.
+
+    `last` is changed.
+    """
     attempts_of = {each.name: remembered(attempts(each), now) for each in statuses}
     for claim in claims:
         if claim.key in last and (attempts_left := attempts_of.pop(claim.name, ())):
@@ -198,7 +201,10 @@ def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, Jo
 
 
 def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
-    """Return a message for each spec that has the same name or job as another spec, by key."""
+    """Return a message for each spec that has the same name or job as another spec, by key.
+
+    Specs that may not use their account are ignored.
+    """
     claims = [claim for claim in claims if claim.may_claim]
     of_name: defaultdict[str, list[str]] = defaultdict(list)
     of_job: defaultdict[Hashable, list[str]] = defaultdict(list)

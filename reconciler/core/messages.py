@@ -1,4 +1,4 @@
-"""The message of a condition whose reason comes from the table. Pure."""
+"""The messages of conditions whose reason comes from the table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reconciler.model.spec import DesiredState
 
 
 def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
-    """Return the message for a table row, about the job as it was observed and its desired state."""
+    """Return the message of the condition for a table row, given the observed job and its desired state."""
     match row.reason:
         case Reason.JOB_NOT_FOUND:
             return "the provider has no job with this id: check spec.jobId for a typo, and check the account"

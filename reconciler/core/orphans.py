@@ -21,7 +21,7 @@ from reconciler.model.scalar import render_instant
 from reconciler.model.status import JobStatus
 
 REQUEST_KEPT_FOR = timedelta(hours=24)
-"""How long the status of a deleted spec is kept for an open request. A cancel takes effect within hours or never."""
+"""How long the status of a deleted spec is kept for an open request. A later effect of the request is unlikely."""
 
 
 def has_recent_request(status: JobStatus, now: datetime) -> bool:

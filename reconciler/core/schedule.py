@@ -24,7 +24,7 @@ CANCELLING_MAX = timedelta(seconds=60)
 INTERVALS_MAX = 5
 """An unfinished job is polled at least once in this many intervals, however long its phase lasts."""
 _SHORTEST = timedelta(seconds=1)
-"""The minimum delay until a known time. It is also added to a limit, which is exceeded only after its time."""
+"""The minimum delay until a known time. It is also added to the time of a limit, which is exceeded only after it."""
 
 
 def next_poll(
@@ -66,7 +66,8 @@ def _by_phase(subject: Subject, status: JobStatus, now: datetime) -> timedelta:
         return _same_again(now - since, CANCELLING_FIRST, CANCELLING_MAX)
     is_change_wanted = status.is_reconciling or status.ready.reason is Reason.REFUSED_BY_GUARD
     if status.phase not in UNFINISHED or is_change_wanted or _is_over_a_limit(subject, status, now):
-        return subject.interval  # by then, the obstacle to the wanted change may be gone
+        # The next observation may settle the job, or the obstacle to a wanted change may be gone by then.
+        return subject.interval
     return _same_again(now - since, subject.interval, INTERVALS_MAX * subject.interval)
 
 

@@ -108,7 +108,8 @@ class ScopedLimits:
     """The limits of all scopes: the general limits, and those that an operator sets for a kind or a credential.
 
     The limits of a kind replace the general limits only in the scope of that kind, and those of a credential only in
-    the scopes of that credential and of its accounts. The general limits still apply in the scope of all accounts.
+    the scopes of that credential and of its accounts. The general limits apply everywhere else, and always in the scope
+    of all accounts.
     """
 
     everywhere: ChangeLimits = field(default_factory=ChangeLimits)

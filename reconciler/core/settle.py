@@ -1,7 +1,7 @@
 """Compute the status of a job after the outcome of a request.
 
-Rules: a response alone never closes a receipt, because only an observation of the job does. An attempt that was
-certainly not delivered is removed from the receipt. An attempt with an unknown outcome is treated as delivered.
+Rules: a receipt is closed by an observation of the job, never by a response alone. An attempt that was certainly not
+delivered is removed from the receipt. An attempt with an unknown outcome is treated as delivered.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PENDING = {
     Verb.RESUME: Reason.RESUME_PENDING,
 }
 _REFUSED = frozenset({Progress.REJECTED, Progress.FORBIDDEN})
-"""The outcomes of an attempt that certainly had no effect."""
+"""The outcomes that mean that the provider refused the attempt, so the attempt had no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def settle(
         decided: the same status without the attempt. It is returned if the request was not sent or not delivered.
         action: the action that was requested.
         outcome: the outcome of the request.
-        last: the last status that the decision compared with.
+        last: the last status that the decision was based on.
         now: the time of the outcome.
     """
     if outcome.progress in {Progress.NOT_DELIVERED, Progress.OVERTAKEN}:
@@ -85,7 +85,7 @@ def _verdict(verb: Verb, outcome: RequestOutcome) -> Verdict:
 
 
 def not_honoured(verb: Verb, phase: Phase) -> Verdict:
-    """Return the verdict on a job if neither the regular attempts nor later repeats of the request had an effect."""
+    """Return the verdict on a job whose regular attempts, and later repeats if any, had no effect."""
     message = f"{phase} at the provider after at least {ATTEMPTS_MAX} requests to {verb}"
     return Verdict(Readiness.STALLED, Reason.CANCEL_NOT_HONOURED, message)
 

@@ -25,7 +25,7 @@ from reconciler.model.status import Because, JobFacts, JobStatus, Outcome, Recei
 class Situated:
     """An observation after the comparison with the last status.
 
-    `last` is that status. It differs from the written one if the observation reopened a final job (`core.finality`).
+    `last` is that status. It differs from the one on disk if the observation reopened a final job (`core.finality`).
     """
 
     last: JobStatus | None
@@ -45,7 +45,7 @@ class Situated:
 def situate(
     subject: Subject, job: ObservedJob | None, last: JobStatus | None, now: datetime, *, is_refused: bool = False
 ) -> Situated:
-    """Compare a successful observation with the last status. `is_refused` has the same meaning as in `decide`."""
+    """Return a successful observation, compared with the last status. `is_refused` has the meaning as in `decide`."""
     assessment = assess(job, last, now)
     job, last = assessment.job, assessment.last
     as_of = job.as_of if job else None

@@ -28,7 +28,7 @@ class Subject:
     kind: JobKind = FINE_TUNING
     suspension: Suspension | None = None
     is_retry: bool = False
-    """Whether `reconcile retry` made the next attempt due now."""
+    """Whether the next attempt is due now because a user requested a retry."""
     interval: timedelta = INTERVAL
 
     def honour_within(self, verb: Verb) -> timedelta:

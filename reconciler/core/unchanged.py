@@ -30,7 +30,7 @@ _SITUATIONS = {
     Phase.FAILED: Situation.FAILED,
     Phase.CANCELLED: Situation.CANCELLED,
 }
-"""For each phase that may last for any time, the situation of a job for which no change was ever requested."""
+"""The situation of a job for which no change was ever requested, by phase. Other phases are decided in full."""
 LASTING: Mapping[tuple[Phase, DesiredState], Reason] = MappingProxyType(
     {
         (phase, wanted): row.reason

@@ -486,5 +486,5 @@ def test_the_message_about_lost_statuses_states_their_number_and_when_the_doubt_
 
     assert doubt == (
         "4 of 4 statuses were deleted or damaged since they were written; restore them, wait until "
-        f"{render_instant(NOW + HOUR)}, or run once with --allow-cancels or --allow-cancel"
+        f"{render_instant(NOW + HOUR)}, or run once with --allow-cancels N or --allow-cancel NAME"
     )
