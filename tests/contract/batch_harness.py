@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,10 +30,12 @@ class BatchService(Service):
     """A provider type with batches, with the properties of its test account."""
 
     world: Mapping[str, Any] = field(default_factory=lambda: SLOWLY)
-    id_of: Callable[[Phase], str] = _as_in_the_sandbox
-    """The id that the service gives to the sandbox's batch in a phase."""
     cannot: frozenset[Fault] = frozenset()
     """The faults that it cannot have."""
+
+    def id_of(self, phase: Phase) -> str:
+        """Return the id of the batch in a phase."""
+        return self.job_id(_as_in_the_sandbox(phase))
 
 
 def batch_world(service: BatchService) -> BatchWorld:
@@ -87,7 +89,7 @@ ANTHROPIC = BatchService(
     type="anthropic",
     front=anthropic.Anthropic,
     lacks=frozenset({Phase.QUEUED, Phase.VALIDATING_FILES}),
-    id_of=anthropic.batch_id,
+    job_id=anthropic.batch_id,
 )
 NO_VALIDATION = frozenset({Phase.VALIDATING_FILES})
 BEDROCK = BatchService(
@@ -95,7 +97,7 @@ BEDROCK = BatchService(
     front=bedrock.BedrockBatches,
     options={"region": bedrock.REGION},
     lacks=NO_VALIDATION,
-    id_of=bedrock.batch_number,
+    job_id=bedrock.batch_number,
     access_key=bedrock.ACCESS_KEY,
 )
 VERTEX_AI = BatchService(
@@ -103,13 +105,13 @@ VERTEX_AI = BatchService(
     front=vertex.VertexBatches,
     options={"project": vertex.PROJECT, "location": vertex.LOCATION},
     lacks=NO_VALIDATION,
-    id_of=vertex.batch_number,
+    job_id=vertex.batch_number,
 )
 MISTRAL = BatchService(
     type="mistral",
     front=mistral.Mistral,
     lacks=NO_VALIDATION,
-    id_of=mistral.batch_uuid,
+    job_id=mistral.batch_uuid,
     cannot=frozenset({Fault.ENDLESS_LIST}),  # its pages have numbers, so that a list ends
 )
 TOGETHER = BatchService(
@@ -124,7 +126,7 @@ GEMINI = BatchService(
     front=gemini.Gemini,
     lacks=NO_VALIDATION,
     world={"cancelTakes": "0s"},
-    id_of=gemini.batch_name,
+    job_id=gemini.batch_name,
 )
 XAI = BatchService(
     type="xai",

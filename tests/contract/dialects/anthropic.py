@@ -10,8 +10,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from reconciler.model.job import Phase
-from tests.contract.dialects.batch_api import CancelledBatches, ended_at, rfc3339
+from tests.contract.dialects.batch_api import CancelledBatches, creation, ended_at, inner_id, is_route, rfc3339
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 
 _URL = re.compile(r"/v1/messages/batches(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
@@ -32,27 +31,31 @@ _ENDED = {
 _WORDS = {"validating": "in_progress", "in_progress": "in_progress", "cancelling": "canceling"}
 
 
-def batch_id(phase: Phase) -> str:
-    """Return the id of the sandbox's batch in a phase."""
-    return f"msgbatch_{phase}"
+def batch_id(inner: str) -> str:
+    """Return the id of a batch of the sandbox."""
+    return f"msg{inner}"
 
 
 class Anthropic(CancelledBatches):
     """Anthropic's words."""
 
-    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/v1/messages/batches/msgbatch_1/cancel`."""
         match = _URL.fullmatch(request.url.path)
-        if match is None or (request.method == "POST") is not bool(match["verb"]):
+        if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse(_envelope("not_found_error", "Not Found"), 404)
         query, job = request.query_params, match["job"]
-        is_known_key = request.headers.get("x-api-key") == self._secret and "anthropic-version" in request.headers
+        headers = request.headers
+        is_known_key = (
+            headers.get("x-api-key") == self._secret or headers.get("authorization") == f"Bearer {self._secret}"
+        )
+        is_known_key &= "anthropic-version" in headers
         refusal = JSONResponse(_envelope("authentication_error", "invalid x-api-key"), 401)
         after = query.get("after_id")
-        inner = "" if not job else f"/{job.replace('msgbatch_', 'batch_', 1)}"
         return SandboxRequest(
-            inner + (match["verb"] or ""),
-            query=listing(after.replace("msgbatch_", "batch_", 1) if after else None, int(query.get("limit", "20"))),
+            (f"/{inner_id(job, batch_id)}" if job else "") + (match["verb"] or ""),
+            query=listing(inner_id(after, batch_id) if after else None, int(query.get("limit", "20"))),
+            body=creation(job, body, "requests", 0, "custom_id"),
             refusal=None if is_known_key else refusal,
         )
 
@@ -62,7 +65,7 @@ class Anthropic(CancelledBatches):
         was_cancelled = status in ("cancelling", "cancelled")
         counts = _ENDED.get(status, {"processing": 100})
         return {
-            "id": row["id"].replace("batch_", "msgbatch_", 1),
+            "id": batch_id(row["id"]),
             "type": "message_batch",
             "processing_status": "ended" if status in _ENDED else _WORDS.get(status, status),
             "request_counts": {
@@ -78,7 +81,7 @@ class Anthropic(CancelledBatches):
 
     def page(self, rows: list[Json], token: str | None) -> Json:
         """Return a page, whose cursor is the id of its last batch."""
-        last = None if token is None else token.removeprefix("behind/").replace("batch_", "msgbatch_", 1)
+        last = None if token is None else batch_id(token.removeprefix("behind/"))
         return {"data": rows, "has_more": token is not None, "first_id": None, "last_id": last}
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:

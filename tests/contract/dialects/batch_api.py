@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from reconciler.model.job import Phase
 from tests.contract.dialects.translating_app import ForeignApi, Json, moment
 
 INSIDE = "/v1/batches"
+BATCHES = (*(f"batch_{phase}" for phase in Phase), "batch_created-000001")
+"""The sandbox's ids of the batches that can exist: those that are named after their phases, and the first new one."""
 _ENDS = ("completed_at", "failed_at", "expired_at", "cancelled_at")
 
 
@@ -23,6 +28,34 @@ class CancelledBatches(ForeignBatches):
     def accepted(self, row: Json) -> Json:
         """Return the batch."""
         return self.job(row)
+
+
+def inner_id(batch_id: str, outer_id: Callable[[str], str]) -> str:
+    """Return the sandbox's id of the batch that a service shows with this id."""
+    return next((each for each in BATCHES if outer_id(each) == batch_id), "batch_unknown")
+
+
+def number_of(inner: str) -> int:
+    """Return a number for the sandbox's id of a batch."""
+    return BATCHES.index(inner)
+
+
+def is_route(method: str, job: str | None, verb: str | None) -> bool:
+    """Return whether a service has a route: a list, a create, a retrieve or a cancel."""
+    return method == ("POST" if verb else "GET") or (method == "POST" and not job)
+
+
+def creation(job: str | None, body: bytes, *path: str | int) -> Json | None:
+    """Return the sandbox's request for a new batch, with the input that a body names at a path.
+
+    Returns None for the body of any other request.
+    """
+    if job or not body:
+        return None
+    found = json.loads(body)
+    for each in path:
+        found = found[each]
+    return {"input_file_id": found, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
 
 
 def ended_at(row: Json) -> Any:

@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from reconciler.model.job import Phase
-from tests.contract.dialects.batch_api import INSIDE, ended_at
+from tests.contract.dialects.batch_api import INSIDE, creation, ended_at, inner_id, is_route
 from tests.contract.dialects.sigv4 import is_signed
 from tests.contract.dialects.translating_app import (
     ForeignApi,
@@ -152,16 +151,16 @@ class BedrockBatches(ForeignApi):
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/model-invocation-job/abcdefabcdef/stop`; the list has a path of its own."""
         match = _BATCH_URL.fullmatch(request.scope["raw_path"].decode())
-        if match is None or (request.method == "POST") is not bool(match["verb"]):
+        if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
         number = unquote(match["job"] or "").rpartition("/")[2]
-        inner = next((f"batch_{phase}" for phase in Phase if batch_number(phase) == number), "batch_unknown")
         query = request.query_params
         is_known_key = is_signed(request, body, "bedrock", REGION, ACCESS_KEY, self._secret)
         refusal = JSONResponse({"message": "The security token is invalid."}, 403, _code(Why.WRONG_KEY))
         return SandboxRequest(
-            (f"/{inner}" if number else "") + ("/cancel" if match["verb"] else ""),
+            (f"/{inner_id(number, batch_number)}" if number else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("nextToken"), int(query.get("maxResults", "100"))),
+            body=creation(number, body, "inputDataConfig", "s3InputDataConfig", "s3Uri"),
             refusal=None if is_known_key else refusal,
         )
 
@@ -177,7 +176,7 @@ class BedrockBatches(ForeignApi):
 
     def row(self, row: Json) -> Json:
         """Return a ModelInvocationJobSummary."""
-        number = batch_number(Phase(row["id"].removeprefix("batch_")))
+        number = batch_number(row["id"])
         body: Json = {
             "jobArn": f"arn:aws:bedrock:{REGION}:123456789012:model-invocation-job/{number}",
             "jobName": "nightly",
@@ -193,6 +192,10 @@ class BedrockBatches(ForeignApi):
             body["message"] = "bad line"
         return body
 
+    def created(self, row: Json) -> Json:
+        """Return a CreateModelInvocationJobResponse."""
+        return {"jobArn": self.row(row)["jobArn"]}
+
     def page(self, rows: list[Json], token: str | None) -> Json:
         """Return a ListModelInvocationJobsResponse."""
         return {"invocationJobSummaries": rows} | ({"nextToken": token} if token else {})
@@ -204,6 +207,6 @@ class BedrockBatches(ForeignApi):
         return ServiceResponse(403 if why is Why.WRONG_KEY else status, {"message": said}, _code(why))
 
 
-def batch_number(phase: Phase) -> str:
-    """Return the id of the sandbox's batch in a phase."""
-    return f"{phase.value.replace('_', ''):x<12}"[:12]
+def batch_number(inner: str) -> str:
+    """Return the id of a batch of the sandbox."""
+    return f"{re.sub('[_-]', '', inner.removeprefix('batch_')):x<12}"[:12]

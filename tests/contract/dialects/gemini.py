@@ -11,12 +11,11 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from reconciler.model.job import Phase
-from tests.contract.dialects.batch_api import ForeignBatches, ended_at, rfc3339
+from tests.contract.dialects.batch_api import ForeignBatches, creation, ended_at, inner_id, is_route, rfc3339
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 from tests.contract.dialects.vertex import envelope
 
-_URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
+_URL = re.compile(r"/v1/(?:models/[^/:]+:batchGenerateContent|batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?)")
 _STATES = {
     "validating": "BATCH_STATE_PENDING",
     "in_progress": "BATCH_STATE_RUNNING",
@@ -37,9 +36,9 @@ _WORDS = {
 _WRONG_KEY = "API key not valid. Please pass a valid API key."
 
 
-def batch_name(phase: Phase) -> str:
-    """Return the id of the sandbox's batch in a phase."""
-    return f"b{phase}".replace("_", "-")
+def batch_name(inner: str) -> str:
+    """Return the id of a batch of the sandbox."""
+    return f"b{inner.removeprefix('batch_')}".replace("_", "-")
 
 
 class Gemini(ForeignBatches):
@@ -47,17 +46,17 @@ class Gemini(ForeignBatches):
 
     taken: ClassVar[Json | None] = {}
 
-    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/v1/batches/b1:cancel`."""
         match = _URL.fullmatch(request.scope["path"])
-        if match is None or (request.method == "POST") is not bool(match["verb"]):
+        if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
         query, job = request.query_params, match["job"]
-        inner = next((f"batch_{phase}" for phase in Phase if batch_name(phase) == job), "batch_unknown")
         is_known_key = request.headers.get("x-goog-api-key") == self._secret
         return SandboxRequest(
-            (f"/{inner}" if job else "") + ("/cancel" if match["verb"] else ""),
+            (f"/{inner_id(job, batch_name)}" if job else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("pageToken"), int(query.get("pageSize", "100"))),
+            body=creation(job, body, "batch", "inputConfig", "fileName"),
             refusal=None if is_known_key else JSONResponse(envelope(400, "INVALID_ARGUMENT", _WRONG_KEY), 400),
         )
 
@@ -74,7 +73,7 @@ class Gemini(ForeignBatches):
                 "failedRequestCount": str(counts["failed"]),
             },
         }
-        body: Json = {"name": f"batches/{batch_name(Phase(row['id'].removeprefix('batch_')))}", "metadata": metadata}
+        body: Json = {"name": f"batches/{batch_name(row['id'])}", "metadata": metadata}
         if ended_at(row) is not None:
             metadata["endTime"] = rfc3339(ended_at(row))
             body["done"] = True

@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from reconciler.model.job import Phase
-from tests.contract.dialects.batch_api import CancelledBatches, ended_at
+from tests.contract.dialects.batch_api import CancelledBatches, creation, ended_at, inner_id, is_route, number_of
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why
 
 _URL = re.compile(r"/v1/batch/jobs(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
@@ -27,9 +26,9 @@ _STATUSES = {
 }
 
 
-def batch_uuid(phase: Phase) -> str:
-    """Return the id of the sandbox's batch in a phase."""
-    return f"00000000-0000-4000-8000-{list(Phase).index(phase):012}"
+def batch_uuid(inner: str) -> str:
+    """Return the id of a batch of the sandbox."""
+    return f"00000000-0000-4000-8000-{number_of(inner):012}"
 
 
 class Mistral(CancelledBatches):
@@ -39,21 +38,21 @@ class Mistral(CancelledBatches):
         super().__init__(api, secret)
         self._page, self._size = 0, 100
 
-    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/v1/batch/jobs/UUID/cancel`."""
         match = _URL.fullmatch(request.url.path)
-        if match is None or (request.method == "POST") is not bool(match["verb"]):
+        if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
         self._page, self._size = (
             int(request.query_params.get("page", "0")),
             int(request.query_params.get("page_size", "100")),
         )
         job = match["job"]
-        inner = next((f"batch_{phase}" for phase in Phase if batch_uuid(phase) == job), "batch_unknown")
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
         return SandboxRequest(
-            (f"/{inner}" if job else "") + (match["verb"] or ""),
+            (f"/{inner_id(job, batch_uuid)}" if job else "") + (match["verb"] or ""),
             query={"limit": "100"},
+            body=creation(job, body, "input_files", 0),
             refusal=None if is_known_key else JSONResponse({"detail": "Unauthorized"}, 401),
         )
 
@@ -61,7 +60,7 @@ class Mistral(CancelledBatches):
         """Return a batch job."""
         counts = row["request_counts"]
         return {
-            "id": batch_uuid(Phase(row["id"].removeprefix("batch_"))),
+            "id": batch_uuid(row["id"]),
             "object": "batch",
             "status": _STATUSES.get(row["status"], row["status"]),
             "model": "mistral-small-latest",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ class Service:
     world: Mapping[str, Any] = field(default_factory=dict)
     """The options with which the sandbox cancels a job as the service does."""
     access_key: str = ""
+    job_id: Callable[[str], str] = str
+    """The function that returns the service's id of a job of the sandbox."""
 
     def key(self, secret: str) -> str:
         """Return a credential with this secret. AWS's credential has two parts."""

@@ -55,6 +55,10 @@ class Together(CancelledBatches):
             "error": "bad line" if row["status"] == "failed" else None,
         }
 
+    def created(self, row: Json) -> Json:
+        """Return a batch with a warning, of which there is none."""
+        return {"job": self.job(row), "warning": None}
+
     def page(self, rows: list[Json], token: str | None) -> Json:  # noqa: ARG002 - there are no pages here
         """Return every row; `_reworded` takes them out of the object."""
         return {"rows": rows}

@@ -37,6 +37,7 @@ class SandboxRequest:
     path: str
     method: str | None = None
     query: Mapping[str, str] | None = None
+    body: Json | None = None
     refusal: Response | None = None
     """The response to a request without a valid key."""
 
@@ -79,7 +80,8 @@ class TranslatingApp(ABC):
             await question(scope, receive, send)
             return
         try:
-            answer = await response_of(self._api, self._inside(scope, question), _again(body, receive))
+            inner_body = body if question.body is None else json.dumps(question.body).encode()
+            answer = await response_of(self._api, self._inside(scope, question), _again(inner_body, receive))
         except ConnectionResetByFaultError:
             await Reset()(scope, receive, send)
             raise
@@ -164,6 +166,10 @@ class ForeignApi(TranslatingApp):
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return an error in the service's own envelope."""
 
+    def created(self, row: Json) -> Json:
+        """Return the body of the response to a create of a job."""
+        return self.job(row)
+
     taken: ClassVar[Json | None] = None
     """The response to an accepted cancel."""
 
@@ -182,7 +188,7 @@ class ForeignApi(TranslatingApp):
             token = f"behind/{last}" if body["has_more"] and last is not None else None
             return ServiceResponse(200, self.page([self.row(row) if is_row(row) else row for row in rows], token))
         if not question.path.endswith("/cancel"):
-            return ServiceResponse(200, self.job(body))
+            return ServiceResponse(200, self.job(body) if question.path else self.created(body))
         if body["id"] in self._cancelling and body["status"] == "cancelling":
             return self.refusal(Why.REFUSED, 400, f"The job {body['id']} is being cancelled.")
         if body["status"] == "cancelling":

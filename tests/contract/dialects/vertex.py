@@ -9,8 +9,7 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from reconciler.model.job import Phase
-from tests.contract.dialects.batch_api import INSIDE, ended_at
+from tests.contract.dialects.batch_api import INSIDE, creation, ended_at, inner_id, is_route, number_of
 from tests.contract.dialects.translating_app import (
     ForeignApi,
     Json,
@@ -62,11 +61,15 @@ class Vertex(ForeignApi):
         """Return the sandbox's id of a job."""
         return job_id
 
-    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+    def creation(self, job: str | None, body: bytes) -> Json | None:  # noqa: ARG002 - only batches are created
+        """Return the sandbox's request for a new job; None for any other request."""
+        return None
+
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/v1/projects/p/locations/us-central1/tuningJobs/1:cancel`."""
         pattern = rf"/v1(?:beta1)?/{PARENT}/{self.collection}(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?"
         match = re.fullmatch(pattern, request.scope["path"])
-        if match is None or (request.method == "POST") is not bool(match["verb"]):
+        if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
         refusal = envelope(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
         is_known_token = request.headers.get("authorization") == f"Bearer {self._secret}"
@@ -74,6 +77,7 @@ class Vertex(ForeignApi):
         return SandboxRequest(
             (f"/{self.inner_id(match['job'])}" if match["job"] else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("pageToken"), int(query.get("pageSize", "100"))),
+            body=self.creation(match["job"], body),
             refusal=None if is_known_token else JSONResponse(refusal, 401),
         )
 
@@ -125,13 +129,17 @@ class VertexBatches(Vertex):
 
     def inner_id(self, job_id: str) -> str:
         """Return the sandbox's id of a batch."""
-        return next((f"batch_{phase}" for phase in Phase if batch_number(phase) == job_id), "batch_unknown")
+        return inner_id(job_id, batch_number)
+
+    def creation(self, job: str | None, body: bytes) -> Json | None:
+        """Return the sandbox's request for a new batch; None for any other request."""
+        return creation(job, body, "inputConfig", "gcsSource", "uris", 0)
 
     def job(self, row: Json) -> Json:
         """Return a BatchPredictionJob, whose unset fields are left out."""
         counts = row["request_counts"]
         left = counts["total"] - counts["completed"] - counts["failed"]
-        number = batch_number(Phase(row["id"].removeprefix("batch_")))
+        number = batch_number(row["id"])
         body: Json = {
             "name": f"{PARENT}/batchPredictionJobs/{number}",
             "model": "publishers/google/models/gemini-2.5-flash",
@@ -162,6 +170,6 @@ class VertexBatches(Vertex):
         return ServiceResponse(status, envelope(status, _WORDS[why], message))
 
 
-def batch_number(phase: Phase) -> str:
-    """Return the id of the sandbox's batch in a phase."""
-    return f"{5_000_000_000_000_000 + list(Phase).index(phase)}"
+def batch_number(inner: str) -> str:
+    """Return the id of a batch of the sandbox."""
+    return f"{5_000_000_000_000_000 + number_of(inner)}"

@@ -7,7 +7,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.batch_api import CancelledBatches
+from tests.contract.dialects.batch_api import CancelledBatches, creation, is_route
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 
 _URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
@@ -16,16 +16,17 @@ _URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
 class XAI(CancelledBatches):
     """xAI's words, of which none is a status."""
 
-    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/v1/batches/batch_1:cancel`."""
         match = _URL.fullmatch(request.scope["path"])
-        if match is None or (request.method == "POST") is not bool(match["verb"]):
+        if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"error": "Not Found"}, 404)
         query = request.query_params
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
         return SandboxRequest(
             (f"/{match['job']}" if match["job"] else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("pagination_token"), int(query.get("limit", "20"))),
+            body=creation(match["job"], body, "input_file_id"),
             refusal=None if is_known_key else JSONResponse({"code": "401", "error": "Incorrect API key"}, 401),
         )
 
