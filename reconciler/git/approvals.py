@@ -37,7 +37,7 @@ LISTED_MAX = 10_000
 COMMITS_MAX = 200
 """The maximum number of commits that are evaluated, newest first. Only commits that changed specs or statuses count."""
 BYTES_MAX = 8 * 1024 * 1024
-"""The maximum size in bytes of the specs that are parsed to compare commits. Parsing that much takes some seconds."""
+"""The maximum size in bytes of the specs that are parsed to compare commits. Parsing that much takes a few seconds."""
 _LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 _LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
@@ -78,7 +78,10 @@ class ReadApprovals:
     _read: dict[str, _Specs] = field(default_factory=dict)
 
     def at(self, revision: str, jobs: Iterable[Located[JobDocument]]) -> tuple[CommitApproval, ...]:
-        """Return the approvals for these specs in the commits up to a revision. A failure is recorded in `error`."""
+        """Return the approvals for these jobs in the commits up to a revision.
+
+        If the commits cannot be read, return no approvals and record the reason in `error`.
+        """
         if revision != self._revision:
             self._found, self._revision, self.error = (), None, None
             try:
@@ -86,9 +89,7 @@ class ReadApprovals:
             except GitError as error:
                 self.error = f"approvals in commits are ignored, because Git failed: {error}"
             except Exception as error:  # noqa: BLE001  a bug here must cost approvals only, not the pass
-                self.error = (
-                    f"approvals in commits are ignored, because of a bug in reading them ({type(error).__name__})"
-                )
+                self.error = f"approvals in commits are ignored, because of a bug ({type(error).__name__}): report it"
         return in_force(self._found, jobs, self.now())
 
     def _approving(self, revision: str) -> Iterator[Approving]:
@@ -177,10 +178,10 @@ def in_force(
 
 
 def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
-    """Return the number of changes that a commit's message approves, or None.
+    """Return the number in the last `Approve-Cancels` line of a commit's message.
 
-    A commit at which the history of a shallow clone ends is ignored, because it seems to have created every spec. It is
-    recognised because `rev-list` reports different parents from those that the commit object names.
+    Return None if the message has no such line, or if the history of a shallow clone ends at the commit. Such a commit
+    seems to have created every spec. It is recognised by its parents: `rev-list` reports others than the commit names.
     """
     lines = _LINE.findall(commit.message or b"")
     return int(lines[-1]) if lines and commit.parents == parents else None

@@ -1,4 +1,4 @@
-"""Limit the resources of a Git command, such as memory and file size (on Linux only), and terminate it.
+"""Limit the memory and the file sizes of a Git command (on Linux only), and terminate a command.
 
 Rules: a limit applies to the command and to every process that it starts. The limit is set after the command has
 started, because Python cannot safely run code between fork and exec in a process with threads. Therefore child
@@ -48,7 +48,10 @@ def _started_by(process: int) -> Iterator[int]:
 
 
 def terminate(process: subprocess.Popen[bytes]) -> None:
-    """Terminate a command and its process group, with SIGTERM first, so that Git can remove its temporary files."""
+    """Terminate a command and its process group.
+
+    SIGTERM comes first, so that Git can remove its temporary files. SIGKILL follows 2 s later, if it is needed.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)

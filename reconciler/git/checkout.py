@@ -1,9 +1,9 @@
-"""The specs directory in a Git checkout: its revision, the origin of each file, and when it must not be acted on.
+"""The specs directory in a Git checkout: its revision, the last commit of each file, and when it is not acted on.
 
 Rules: the files are read as they are in the working tree, including uncommitted changes. They are not acted on in any
 of these cases: a Git command is running; an operation such as a merge or rebase is unfinished; Git leaves out or
 re-encodes a part of the specs; two scans differ. A watch acts only on the branch that was checked out when the watch
-started. A shallow clone provides neither origins nor approvals, because its history is incomplete.
+started. A shallow clone shows neither the last commit of a file nor approvals, because its history is incomplete.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from reconciler.git.approvals import ReadApprovals
 from reconciler.git.command import Git, GitError
 from reconciler.git.commits import is_commit, read_origin
 from reconciler.git.discovery import exists, find_repository
+from reconciler.git.git_messages import with_relative_paths
 from reconciler.git.reencoding import find_reencoded
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.diagnostic import Diagnostic
@@ -45,13 +46,12 @@ _LEFT_OUT = "S "
 _SUBMODULE = "160000"
 """The mode of a submodule in a tree."""
 SHALLOW = (
-    "this clone is shallow, so receipts name no commit and no commit approves anything: "
-    "fetch the whole history (in GitHub Actions, actions/checkout with fetch-depth: 0)"
+    "this clone is shallow, so receipts do not name commits, and commits cannot approve changes: "
+    "fetch the complete history (in GitHub Actions, use actions/checkout with fetch-depth: 0)"
 )
-
 PARTIAL = (
-    "this clone leaves files out (--filter), and reconcile does not fetch them: no commit can approve a change to such "
-    "a file, and a receipt may not name its commit. Clone the whole repository"
+    "this clone omits files (--filter), and reconcile does not fetch them: no commit can approve a change to an "
+    "omitted file, and receipts may lack its commit. Clone the repository without --filter"
 )
 
 
@@ -69,31 +69,6 @@ def find_checkout(
     """
     found = find_repository(specs, scratch=scratch, is_stopping=is_stopping) if specs.is_dir() else None
     return None if found is None else Checkout(found.git, found.common_dir, is_partial=found.is_partial)
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableSpecs:
-    """The `SpecSource` of a checkout that Git cannot read. Its files may be incomplete, so they are not acted on."""
-
-    specs: SpecsDir
-    why: str
-
-    def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document, and why the documents may not be acted on."""
-        why = f"the checkout is not acted on, because Git cannot read it ({self.why})"
-        return replace(self.specs.snapshot(by_content=by_content), why_not_trusted=why)
-
-    def current(self, file: str, name: str) -> JobDocument | None:  # noqa: ARG002  the port's
-        """Return None, because this checkout is not acted on."""
-        return None
-
-    def is_as_read(self) -> bool:
-        """Return False, because this checkout is not acted on."""
-        return False
-
-    def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's
-        """Return None, because the history cannot be read."""
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +102,7 @@ class Checkout:
         return ref if ref != text and not ref.endswith(".invalid") else None
 
     def is_shallow(self) -> bool:
-        """Return whether the history is incomplete, or may be, so that it does not show which commit changed a file."""
+        """Return whether the history is incomplete, so that the last commit of a file is unknown. If in doubt, True."""
         try:
             return exists(self.common_dir / "shallow")
         except GitError:
@@ -138,12 +113,16 @@ class Checkout:
         try:
             found = next((what for name, what in _UNFINISHED.items() if exists(self.git.git_dir / name)), None)
             if found is not None or not exists(self.git.git_dir / "AUTO_MERGE"):
-                return found and found.format(git_dir=self.git.git_dir)
+                return found and self.relative(found.format(git_dir=self.git.git_dir))
             # `git stash pop` and `git merge --squash` can leave conflicts without creating any of these files.
             # AUTO_MERGE remains after the conflicts are resolved.
             return "it has files with conflicts" if self.git.text("ls-files", "--unmerged") else None
         except GitError as error:
-            return str(error)
+            return self.relative(str(error))
+
+    def relative(self, message: str) -> str:
+        """Return a message with paths relative to the repository, because the message may reach a status."""
+        return with_relative_paths(message, self.git.directory, self.git.git_dir, self.common_dir)
 
     def missing_part(self, within: str) -> Diagnostic | None:
         """Return a diagnostic for the first part of a directory that Git has not checked out, or None.
@@ -158,10 +137,10 @@ class Checkout:
         for entry in listed.split("\0")[:-1]:
             facts, _, path = entry.partition("\t")
             if _SUBMODULE in facts.split() and not exists(top / path / ".git"):
-                message = f"is a submodule, whose files are not here (git submodule update --init {path})"
+                message = f"is a submodule that is not checked out: run git submodule update --init {path}"
                 return Diagnostic(file=path, message=message)
             if facts.startswith(_LEFT_OUT) and path.endswith(SUFFIXES) and not exists(top / path):
-                message = f"is left out of a sparse checkout (git sparse-checkout add {within})"
+                message = f"is left out of a sparse checkout: run git sparse-checkout add {within}"
                 return Diagnostic(file=path, message=message)
         return None
 
@@ -199,8 +178,8 @@ class CheckedOutSpecs:
         checkout: the checkout that contains it.
         statuses: the directory of statuses.
         now: the wall clock.
-        is_pinned: whether the specs are acted on only while the same branch is checked out as at the start. Then they
-            are never acted on while HEAD is detached.
+        is_pinned: whether the specs are acted on only while the branch of the start is checked out. If so, they are not
+            acted on while HEAD is detached.
     """
 
     specs: SpecsDir
@@ -255,11 +234,14 @@ class CheckedOutSpecs:
         )
 
     def has_settled(self) -> bool:
-        """Return whether the reason not to act on the last snapshot no longer applies, even if no file has changed."""
+        """Return whether the last snapshot was not to be acted on, but the checkout may be now."""
         return self._distrust is not None and self._state()[1] is None
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return the current version of a job document. None if it is missing or invalid, or a merge is unfinished."""
+        """Return the current version of a job document.
+
+        Return None if the document is missing or invalid, or if a Git operation is unfinished.
+        """
         return None if self.checkout.unfinished_operation() else self.specs.current(file, name)
 
     def is_as_read(self) -> bool:
@@ -288,12 +270,15 @@ class CheckedOutSpecs:
             why = f"{what}: {self._mismatch.file}" if self._mismatch else None
             return self.checkout.revision(), self.checkout.unfinished_operation() or self._wrong_branch() or why
         except GitError as error:
-            return None, str(error)
+            return None, self.checkout.relative(str(error))
 
     def _wrong_branch(self) -> str | None:
         if not self.is_pinned:
             return None
         branch = self.checkout.branch()
         if branch is None:
-            return "its HEAD is detached, and a watch needs a branch"
-        return None if branch == self._branch else f"it is no longer on the branch {self._branch!r}"
+            return "its HEAD is detached, and a watch needs a branch: check one out, and restart reconcile"
+        if self._branch is None:
+            return "its HEAD was detached when the watch started: restart reconcile"
+        still = f"it is no longer on the branch {self._branch!r}: check that branch out, or restart reconcile"
+        return None if branch == self._branch else still

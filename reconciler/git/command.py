@@ -76,7 +76,7 @@ class Git:
         common_dir: the directory that contains the branches and objects. None if no command reads a repository.
         settings: the text of the configuration file that Git reads instead of the one in `common_dir`.
         attributes: the text of an attributes file, which takes precedence over those in commits.
-        access: the credentials of the remote.
+        access: the credentials of the remote. None means that Git finds them.
         is_stopping: returns whether reconcile is about to exit. A command then gets less time (`STOPS_WITHIN_S`).
         scratch: the directory for temporary files. None means the system's default.
     """
@@ -197,7 +197,7 @@ class Git:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            msg = "git is not installed" if error.filename == command[0] else f"git {verb}: {error}"
+            msg = "git is not installed, or not on the PATH" if error.filename == command[0] else f"git {verb}: {error}"
             raise GitError(msg) from None
         except OSError as error:
             msg = f"git {verb} cannot be started: {error.strerror or error}"

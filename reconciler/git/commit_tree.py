@@ -96,7 +96,10 @@ class TreeDisk:
     _paths_left: int = PATHS_MAX
 
     def switch_to(self, commit: str) -> None:
-        """Show another commit. If its tree cannot be read, raise `GitError` and continue to show the current commit."""
+        """Show another commit.
+
+        If its tree cannot be read or is too large, raise `GitError` and continue to show the current commit.
+        """
         if commit == self.commit:
             return
         entries = list_tree(self.git, commit, self.inside)

@@ -118,7 +118,7 @@ def _git_dir(top: Path) -> Path | None:
         or "\0" in target
         or not _is_repository(named := top / target.removeprefix(_POINTER))
     ):
-        msg = f"{entry} is not a repository and does not name one"
+        msg = f"{entry} is neither a repository nor a file that names one: restore it, or remove it"
         raise GitError(msg)
     return named
 
@@ -163,7 +163,10 @@ def _unreadable(path: Path, error: OSError) -> GitError:
 
 
 def _check_owner(top: Path, git_dir: Path, scratch: Path | None) -> None:
-    """Raise `GitError` if another user owns the repository and the operator's `safe.directory` does not list it."""
+    """Raise `GitError` if another user owns the repository and the operator's `safe.directory` does not list it.
+
+    For root, the user who called `sudo` is not another user.
+    """
     owners = {os.geteuid()}
     if os.geteuid() == 0 and (behind := os.environ.get("SUDO_UID", "")).isdecimal():
         owners.add(int(behind))
@@ -175,7 +178,7 @@ def _check_owner(top: Path, git_dir: Path, scratch: Path | None) -> None:
         return
     # Without a home directory, this user cannot have a global Git configuration.
     scope = "--global" if os.environ.get("HOME") or os.environ.get("XDG_CONFIG_HOME") else "--system"
-    msg = f"another user owns the repository; if you trust it: git config {scope} --add safe.directory {top}"
+    msg = f"another user owns the repository; if you trust it, run git config {scope} --add safe.directory {top}"
     raise GitError(msg)
 
 

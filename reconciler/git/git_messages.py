@@ -1,8 +1,9 @@
-"""The message for a failed Git command, made from its standard error."""
+"""Make a message of one line from the standard error of a failed Git command."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 _MESSAGE_MAX = 1024
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
@@ -18,7 +19,7 @@ def message_of(verb: str, stderr: bytes) -> str:
     """
     text = stderr.decode("utf-8", "replace").strip()
     locked = _LOCKED.search(text)
-    found = _lock_message(locked[1]) if locked else _last_error(text.splitlines() or ["it failed"])
+    found = _lock_message(locked[1]) if locked else _last_error(text.splitlines() or ["failed without a message"])
     readable = "".join(each if each.isprintable() else " " for each in without_credentials(found))
     return f"git {verb}: {readable[:_MESSAGE_MAX]}"
 
@@ -28,8 +29,25 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub("", text)
 
 
+def with_relative_paths(text: str, top: Path, git_dir: Path, common_dir: Path) -> str:
+    """Return a text in which the paths of a repository are relative to it, such as `.git/index.lock`.
+
+    Args:
+        text: a message.
+        top: the top of the working tree.
+        git_dir: the Git directory of the working tree.
+        common_dir: the directory that contains the branches and objects.
+    """
+    # The Git directory of a linked working tree or a submodule is in the `.git` of another working tree.
+    directories = (each for path in (git_dir, common_dir) for each in (path, path.resolve()))
+    roots = {f"{each}/".partition("/.git/")[0].rstrip("/") for each in (*directories, top)} - {""}
+    for root in sorted(roots, key=len, reverse=True):
+        text = text.replace(f"{root}/", "")
+    return text
+
+
 def _lock_message(path: str) -> str:
-    """Return a message that names the lock. Git's own message names it in another line than the remedy."""
+    """Return a message with both the lock and the remedy. In Git's own message, they are on different lines."""
     return f"{path} exists: another Git command is running, or one was killed; if none is running, remove the file"
 
 

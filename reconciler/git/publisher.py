@@ -1,4 +1,4 @@
-"""The `Publisher` for a status branch. Git runs outside the event loop, and publications do not overlap."""
+"""Publish statuses without blocking the event loop: Git runs in a thread, and publications do not overlap."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GitPublisher:
 
     @property
     def edition(self) -> int:
-        """The number of pulls of the branch."""
+        """How often the branch was pulled."""
         return self.branch.pulls
 
     def exclusive(self) -> asyncio.Lock:
@@ -93,7 +93,7 @@ def open_publisher(
         branch: a branch for statuses only. None means the checked-out branch.
         remote: the remote to push to. None means that commits are not pushed.
         author: the author of commits.
-        trailers: lines at the end of each message.
+        trailers: lines at the end of each commit message.
         scratch: the directory for Git's temporary files. None means the system's default.
         is_stopping: returns whether reconcile is about to exit.
     """
@@ -103,7 +103,7 @@ def open_publisher(
     except GitError as error:
         raise PublishError(str(error)) from None
     if checkout is None:
-        msg = f"{specs} is not in a Git checkout"
+        msg = f"{specs} is not in a Git checkout: pass a directory of a checkout to --specs"
         raise PublishError(msg)
     git, inside = checkout.git, directory.resolve()
     top = git.directory
@@ -131,7 +131,7 @@ def publish_to_remote(
         directory: the local directory of statuses.
         branch: a branch for statuses only. None means the branch of the specs.
         author: the author of commits.
-        trailers: lines at the end of each message.
+        trailers: lines at the end of each commit message.
     """
     prefix = "" if branch is not None else specs.statuses or "status"
     return GitPublisher(

@@ -1,8 +1,8 @@
 """A branch of a Git remote as a source of specs. The remote is given by its URL, and nothing is checked out.
 
-Rules: a snapshot is read from one commit. Fetched objects are data. A branch that was rewound is read but not acted on
-until an operator accepts its new commit. While the remote is unreachable, reconcile reports that and continues to use
-the commit that was fetched last.
+Rules: a snapshot is read from one commit. Nothing in a fetched commit is executed. A branch that was rewound is read
+but not acted on until an operator accepts its new commit. While the remote is unreachable, reconcile reports that and
+continues to use the commit that was fetched last.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ class RemoteSpecs:
             if why_not_trusted is None and self.may_act:
                 replace_file(self.memory, f"{commit}\n".encode(), is_durable=True)
         except OSError as error:
-            why_not_trusted = f"the commit that is acted on cannot be recorded: {error.strerror}: {self.memory}"
+            # The path is left out, because this text may reach a status.
+            why_not_trusted = f"the commit in the state directory cannot be read or written: {error.strerror}"
         return replace(
             found,
             revision=commit,
@@ -220,7 +221,8 @@ class RemoteSpecs:
         if _WANTS_CREDENTIALS not in message:
             return message
         is_given = self.git.access is not None and self.git.access.is_given
-        why = "it refuses the token" if is_given else "it needs a token: set --git-token-file or RECONCILE_GIT_TOKEN"
+        needed, refused = "set --git-token-file or RECONCILE_GIT_TOKEN", "give one that may read the repository"
+        why = f"the remote refuses the token: {refused}" if is_given else f"the remote needs a token: {needed}"
         return f"{why} ({message})"
 
     def _fetch(self, *how: str) -> None:

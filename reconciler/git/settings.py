@@ -144,7 +144,9 @@ def _is_allowed(key: str, value: str | None) -> bool:
         return False
     is_known = name in _ALLOWED.get(section, ())
     if section == "extensions" and not (is_known and _WORD.fullmatch(value or "")):
-        msg = f"the repository needs the extension {name[:40]!r}, which reconcile does not know"
+        msg = (
+            f"the repository uses the extension {name[:40]!r}, which reconcile does not support: use a clone without it"
+        )
         raise UnknownExtensionError(msg)
     return is_known
 

@@ -17,8 +17,8 @@ from reconciler.git.commits import is_commit, printable, read_changes, read_comm
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.ports import StoredStatuses
 
-_OVERWRITTEN = "revert the edit: statuses are generated, and the next pass overwrites this"
-_REMOVED = "remove it: no spec has this status, and the next pass that acts removes it"
+_OVERWRITTEN = "revert the edit: statuses are generated, and the next pass overwrites this file"
+_REMOVED = "remove it: no spec has this status, and the next pass removes it unless it is a dry run"
 _SUGGESTION = "remove it from the commit: only reconcile writes statuses"
 
 

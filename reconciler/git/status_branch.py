@@ -43,7 +43,7 @@ class StatusBranch:
         directory: the local directory of the statuses.
         remote: the remote to push to. None means that commits are not pushed.
         author: the author of commits.
-        trailers: lines at the end of each message.
+        trailers: lines at the end of each commit message.
         working_tree: the working tree in which this branch is checked out, or None. It is updated with the branch.
         refetch: a function that fetches the specs again. It is called in each pull.
         recreate_clone: a function that recreates a damaged repository. None if the repository is a user's checkout.
@@ -126,7 +126,7 @@ class StatusBranch:
             raise GitError(msg)
 
     def publish(self, message: str) -> str | None:
-        """Commit and push the statuses that differ from the published ones. Return the commit, or None without changes.
+        """Commit and push the statuses that differ from the published ones. Return the commit, or None if none differs.
 
         Raises `ConflictError` if a pull is needed first, for example because another writer has moved the branch.
         Raises `GitError` or `OSError` if Git or the disk fails.

@@ -79,8 +79,8 @@ def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:
 
 def _listed(git: Git, within: str) -> str:
     """Return the commits that changed statuses, with times and parents, or all commits if a tree is unreadable."""
-    # The number is not limited here. Otherwise an attacker could push commits beyond the limit, by adding commits with
-    # a false date.
+    # The number is not limited here. Otherwise an attacker could add commits with false dates, so that the commits of
+    # the last day are beyond the limit.
     options = ("--full-history", "--timestamp", "--parents", "--end-of-options", "HEAD", "--")
     try:
         return git.find("rev-list", *options, within) or ""

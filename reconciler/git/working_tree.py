@@ -56,7 +56,9 @@ class WorkingTree:
         return self.git.find("symbolic-ref", "--quiet", "HEAD") not in {None, self._ref}
 
     def follow(self, base: str | None, paths: Iterable[str]) -> None:
-        """Fast-forward to the fetched commit of this branch, after discarding uncommitted changes to statuses.
+        """Update the checkout to the fetched commit of this branch, if HEAD is another commit.
+
+        Uncommitted changes to statuses are discarded. HEAD is fast-forwarded, unless it contains the fetched commit.
 
         Args:
             base: the fetched commit, or None if the branch has no commit.

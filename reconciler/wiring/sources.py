@@ -14,7 +14,7 @@ from reconciler.controller.runtime import Runtime
 from reconciler.core.remembered_attempts import WINDOW
 from reconciler.errors import PublishError
 from reconciler.git.author import Author
-from reconciler.git.checkout import CheckedOutSpecs, UnreadableSpecs, find_checkout
+from reconciler.git.checkout import CheckedOutSpecs, find_checkout
 from reconciler.git.checkout_watcher import watching_checkout
 from reconciler.git.clone import open_clone
 from reconciler.git.command import GitError
@@ -23,6 +23,7 @@ from reconciler.git.publisher import open_publisher, publish_to_remote
 from reconciler.git.remote import RemoteSpecs
 from reconciler.git.remote_credentials import RemoteCredentials
 from reconciler.git.status_history import earlier_statuses
+from reconciler.git.unreadable_specs import UnreadableSpecs
 from reconciler.local.attempt_journal import StateJournal
 from reconciler.local.clock import SystemClock
 from reconciler.local.credential_policy import Trust

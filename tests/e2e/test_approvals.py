@@ -217,4 +217,5 @@ def test_a_checkout_that_git_refuses_to_read_is_not_acted_on(clone: Clone, sandb
 
     assert ran.code == 1
     assert "safe.directory" in ran.err
+    assert str(checkout.root) not in (checkout.root / "specs" / "status" / "runaway.yaml").read_text(encoding="utf-8")
     assert sandbox.cancels(job_id) == []

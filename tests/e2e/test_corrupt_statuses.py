@@ -29,7 +29,7 @@ def test_a_corrupt_status_without_a_spec_is_reported_once_and_removed(settled: C
     first, second = settled.run("--once"), settled.run("--once")
 
     assert validated.code == 65
-    assert "no spec has this status, and the next pass that acts removes it" in validated.out
+    assert "no spec has this status, and the next pass removes it unless it is a dry run" in validated.out
     assert (first.code, second.code) == (0, 0)
     assert f"specs/{file}: removed, because no spec has this status" in first.err
     assert "StatusDiscarded" not in second.err
@@ -41,7 +41,7 @@ def test_a_corrupt_status_is_rewritten_and_reported_by_validate(settled: Checkou
     validated = settled.run("validate")
     settled.run("--once")
 
-    assert "the next pass overwrites this" in validated.out
+    assert "the next pass overwrites this file" in validated.out
     assert settled.status("stays").is_ready
     assert settled.run("validate").code == 0
 

@@ -73,6 +73,15 @@ def linger(clone: Clone) -> None:
     clone.git("bisect", "start")
 
 
+def lock(clone: Clone) -> None:
+    """Hold the lock of the index, as a Git command of another process does."""
+    Path(clone.git("rev-parse", "--path-format=absolute", "--git-path", "index.lock")).touch()
+
+
+def statuses(clone: Clone) -> str:
+    return "".join(each.read_text(encoding="utf-8") for each in (clone.root / "specs" / "status").rglob("*.yaml"))
+
+
 SEVERAL = "a cherry-pick or revert"
 HALF: dict[str, tuple[str, Callable[[Clone], object]]] = {
     "a merge": ("a merge is", lambda clone: clone.git("merge", "--quiet", "--no-ff", "--no-commit", "side")),
@@ -91,6 +100,7 @@ HALF: dict[str, tuple[str, Callable[[Clone], object]]] = {
     "a bisect": ("a bisect is", bisect),
     "a bisect that has only begun": ("a bisect is", linger),
     "a stash that conflicts": ("it has files with conflicts", pop),
+    "a Git command": ("a Git command is running in it (if none is, remove .git/", lock),
 }
 
 
@@ -114,6 +124,8 @@ def test_a_checkout_with_an_unfinished_git_operation_is_not_acted_on(
 
     assert f"not acted on: {told}" in ran.err
     assert "(RevisionNotTrusted)" in ran.err
+    assert "RevisionNotTrusted" in statuses(clone)
+    assert str(clone.root.parent) not in statuses(clone)
     assert sandbox.cancels(job_id) == []
 
 
@@ -131,7 +143,7 @@ def test_a_spec_outside_a_sparse_checkout_is_not_treated_as_deleted(clone: Clone
     again = checkout.run("--once", "--wait")
 
     assert ran.code == ExitCode.INVALID_DOCUMENT
-    assert "specs/stopped.yaml: is left out of a sparse checkout (git sparse-checkout add specs)" in ran.err
+    assert "specs/stopped.yaml: is left out of a sparse checkout: run git sparse-checkout add specs" in ran.err
     assert "not acted on: a part of it is missing: specs/stopped.yaml (RevisionNotTrusted)" in ran.err
     assert again.code == 0, again.err
     assert sandbox.cancels(stopped, other) == [stopped, other]
@@ -166,7 +178,7 @@ def test_a_submodule_without_its_files_is_not_treated_as_an_empty_folder(
     ran = Checkout(clone.root, sandbox.environ).run("--once")
 
     assert ran.code == ExitCode.INVALID_DOCUMENT
-    assert f"{where}: is a submodule, whose files are not here" in ran.err
+    assert f"{where}: is a submodule that is not checked out: run git submodule update --init {where}" in ran.err
 
 
 def test_leftover_files_of_a_resolved_conflict_do_not_stop_a_pass(clone: Clone, sandbox: Sandbox) -> None:

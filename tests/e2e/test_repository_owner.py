@@ -53,7 +53,7 @@ def test_every_command_that_needs_git_says_how_to_trust_the_checkout(
         ran = checkout.run(*VERBS[verb], **environ)
 
         assert (
-            f"another user owns the repository; if you trust it: git config {scope} --add safe.directory" in ran.err
+            f"another user owns the repository; if you trust it, run git config {scope} --add safe.directory" in ran.err
         ), verb
         assert str(checkout.root) in ran.err
         assert ran.code != 0 or verb in {"plan", "drift", "a dry run"}, ran

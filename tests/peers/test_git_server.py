@@ -162,8 +162,8 @@ def seen_processes() -> Iterator[set[str]]:
 @pytest.mark.parametrize(
     ("token", "expected"),
     [
-        (None, "it needs a token: set --git-token-file or RECONCILE_GIT_TOKEN"),
-        ("another-one", "it refuses the token"),
+        (None, "the remote needs a token: set --git-token-file or RECONCILE_GIT_TOKEN"),
+        ("another-one", "the remote refuses the token"),
     ],
 )
 def test_an_authentication_failure_of_the_remote_says_what_to_do(team: Team, token: str | None, expected: str) -> None:
