@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from reconciler.controller.operator_policy import Credential, OperatorPolicy
 from reconciler.controller.path_rules import AllowedPaths, PathRules, Ruling
 from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose, rate_of
+from reconciler.formats.validation_errors import field_errors
 from reconciler.model.account_line import FINE_TUNING_JOB, kind_suffix
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, CredentialScope
@@ -276,12 +277,12 @@ class AccountResolver:
         try:
             return type_.options.model_validate({**{key: each.text for key, each in defaults.items()}, **spec.options})
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-        message = str(first["msg"]).removeprefix("Value error, ")
-        option = str(first["loc"][0]) if first["loc"] else ""
+            first = next(field_errors(error, type_.options))
+        message = first.message if first.suggestion is None else f"{first.message}; {first.suggestion}"
+        option = str(first.path[0]) if first.path else ""
         if option in defaults and option not in spec.options:
             return SpecProblem(Reason.INVALID_PROVIDER, f"the variable {defaults[option].variable}: {message}")
-        return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "options", *map(str, first["loc"])))
+        return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "options", *map(str, first.path)))
 
 
 def _doubled(snapshot: Snapshot) -> frozenset[str]:

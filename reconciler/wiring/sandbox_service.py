@@ -76,7 +76,7 @@ def _rules(fault: str) -> tuple[Fault, ...]:
     if len(documents) != 1:
         msg = f"{place} is not one rule: write it as {{fault: status, status: 503, on: cancel}}"
         raise ValueError(msg)
-    return _validated({"faults": [documents[0].value]}, place, within=len(("faults", 0, "type"))).faults
+    return _validated({"faults": [documents[0].value]}, place, within=len(("faults", 0))).faults
 
 
 def _validated(options: Mapping[str, object], place: str, within: int = 0) -> SandboxOptions:

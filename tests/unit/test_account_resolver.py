@@ -107,9 +107,18 @@ def test_names_from_documents_and_specs_and_explicit_names_are_all_resolved() ->
         ),
         (
             {"options": {"project": "a b"}},
-            "specs/p.yaml:7: spec.options.project: String should match pattern '^[A-Za-z0-9_-]{1,128}$'",
+            (
+                "specs/p.yaml:7: spec.options.project: must match the regular expression ^[A-Za-z0-9_-]{1,128}$, "
+                "but is 'a b'"
+            ),
         ),
-        ({"options": {"projekt": "a"}}, "specs/p.yaml:7: spec.options.projekt: Extra inputs are not permitted"),
+        (
+            {"options": {"projekt": "a"}},
+            (
+                "specs/p.yaml:7: spec.options.projekt: unknown key; valid here: organization, project; "
+                "did you mean 'project'?"
+            ),
+        ),
     ],
     ids=["an unknown type", "no address", "an option's text", "an unknown option"],
 )

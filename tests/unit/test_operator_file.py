@@ -49,7 +49,7 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
         ("  trust: {KEY: x}\n", "operator.yaml:4: spec.trust.KEY: must be a list, but is 'x'"),
         (
             "  paths: [{credential: K, specs: []}]\n",
-            "operator.yaml:4: spec.paths[0].specs: must have at least 1 item(s)",
+            "operator.yaml:4: spec.paths[0].specs: must have at least 1 item",
         ),
         ("  paths: [{specs: [a]}]\n", "operator.yaml:4: spec.paths[0].credential: is required"),
         (
