@@ -49,7 +49,9 @@ class Metrics:
         self._results = counter("reconcile", "Jobs that a pass covered, by result.", "provider", "result")
         self._errors = counter("reconcile_errors", "Jobs that a pass could not observe.", "provider")
         self._terminal = counter(
-            "terminal_reconcile_errors", "Failed observations of an account that a retry cannot fix.", "provider"
+            "terminal_reconcile_errors",
+            "Failed observations of an account with a cause that is not transient.",
+            "provider",
         )
         self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure or a conflict.")
         self._requests = counter(

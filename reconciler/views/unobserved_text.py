@@ -35,10 +35,10 @@ def unobserved_part(report: Report) -> list[RenderableType]:
 
 
 def account_message(unobserved: Unobserved, jobs: int) -> str:
-    """Return why an account is unobserved, how many jobs it has, and when or whether to retry."""
+    """Return why an account is unobserved, how many jobs it has, and the delay of the retry, or that there is none."""
     parts = [unobserved.message, count(jobs, "job")]
     if unobserved.retry_after_s is not None:
         parts.append(f"retry in {span_of_seconds(unobserved.retry_after_s)}")
     elif not unobserved.is_transient:
-        parts.append("a retry will not help")
+        parts.append("not retried in this run")
     return "; ".join(parts)

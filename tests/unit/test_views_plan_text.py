@@ -133,6 +133,13 @@ def test_an_unobserved_account_is_reported_once_for_all_its_jobs() -> None:
     assert "2 not seen." in text
 
 
+def test_an_account_with_doubted_absences_promises_no_retry_and_denies_no_later_observation() -> None:
+    doubt = Unobserved(Reason.OBSERVATION_SUSPECT, "missing jobs are considered deleted later", is_transient=False)
+    report = AccountReport(name="openai", account=OPENAI, jobs=2, unobserved=doubt)
+
+    assert "missing jobs are considered deleted later; 2 jobs; not retried in this run\n" in text_of(accounts=(report,))
+
+
 def test_an_unobserved_job_of_an_observed_account_is_reported_by_name() -> None:
     answered = AccountReport(name="openai", account=OPENAI, jobs=1, requests=1)
     text = text_of(a_row("lost", unobserved="no response within 45 s"), accounts=(answered,))
