@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 RETRY_AFTER_MAX_S = 86_400.0
 """The maximum pause: one day. A longer one is more likely a mistake than intended."""
@@ -16,6 +15,8 @@ RETRY_AFTER_MAX_S = 86_400.0
 
 def http_date(text: str | None) -> datetime | None:
     """Return the time of an HTTP date in UTC, or None for any other text."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  commands without a network need not import it
+
     try:
         moment = parsedate_to_datetime(text or "")
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -6,12 +6,10 @@ be written, the command fails.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from reconciler.ci.no_host import NO_HOST
-from reconciler.ci.outputs import outputs
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, paths
 from reconciler.errors import ProviderError
@@ -72,6 +70,8 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
 
 def _write_summary_and_outputs(host: CiHost, ci_report: CiReport, context: RenderContext) -> None:
     """Write the summary, the files that the host keeps, and the outputs. Raises `OSError` if one cannot be written."""
+    from reconciler.ci.outputs import outputs  # noqa: PLC0415  only a CI host needs it
+
     step_outputs = outputs(ci_report.report) | {"version": context.version}
     if ci_report.plan is not None:
         step_outputs |= {"plan-json": render_plan(ci_report.plan).rstrip(), "plan-digest": plan_digest(ci_report.plan)}
@@ -90,6 +90,8 @@ def _write_comment(
     values: OptionValues, host: CiHost, ci_report: CiReport, context: RenderContext
 ) -> Iterator[Problem]:
     """Write the comment on the pull request, and yield a warning if that fails."""
+    import asyncio  # noqa: PLC0415  slow to import, and needed only for a comment
+
     # The marker identifies the comment of an earlier run. Runs with different selections write separate comments.
     about = " ".join(str(each) for each in (paths(values).specs, values["selector"], values["provider"]) if each)
     marker = f"<!-- reconcile {about.replace('--', '- -')} -->"

@@ -26,7 +26,6 @@ from reconciler.model.report import Report
 from reconciler.model.spec import render_instant
 from reconciler.ports import CiHost
 from reconciler.redaction import KNOWN_SECRETS
-from reconciler.views.activity import ActivityLine
 from reconciler.views.layout import UNLIMITED_WIDTH, Canvas, styled
 from reconciler.views.problems import Problem, problems_text
 from reconciler.views.render_context import RenderContext
@@ -63,7 +62,7 @@ class ConsoleOutput:
 
     def context(self, reported: Collection[str] = ()) -> RenderContext:
         """Return the context for a renderer. `reported` names the jobs whose changes were already printed."""
-        return RenderContext(self.canvas(sys.stdout), self.now(), version_text(), reported=reported)
+        return RenderContext(self.canvas(sys.stdout), self.now(), version_text, reported=reported)
 
     def is_terminal(self, stream: TextIO) -> bool:
         """Return whether the stream is a terminal that can move its cursor."""
@@ -108,10 +107,6 @@ class ConsoleOutput:
         """Print a hint to stderr, unless stderr is not a terminal or the log is JSON."""
         if text and self.is_terminal(sys.stderr) and not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(text, "dim")]))
-
-    def log_activity(self, line: ActivityLine) -> None:
-        """Log one line of a run's progress."""
-        self.log(line.message, level="warning" if line.is_warning else "info", **line.fields)
 
     @property
     def has_merged_streams(self) -> bool:

@@ -24,7 +24,7 @@ from reconciler.git.discovery import checkout_left_by
 from reconciler.git.remote_credentials import split_url
 from reconciler.model.spec import parse_duration
 from reconciler.views.renderers import formats
-from reconciler.wiring.monitoring import MonitoringOptions
+from reconciler.wiring.monitoring_options import MonitoringOptions
 
 COMMIT_DIGITS_MIN = 7
 _COMMIT = re.compile(rf"[0-9a-f]{{{COMMIT_DIGITS_MIN},64}}")

@@ -15,7 +15,7 @@ from reconciler.cli.streams import close_streams, open_streams
 from reconciler.cli.url_password import hide_password
 from reconciler.views.text import did_you_mean
 
-NEW_OBJECTS = 50_000
+NEW_OBJECTS = 200_000
 """The garbage collector searches for reference cycles after this many new objects. Python's default is 700."""
 
 
@@ -24,6 +24,8 @@ def run_process() -> int:
     # A pass over thousands of jobs creates millions of objects that live until it ends. With the default, the
     # collector would search them in vain so often that this takes a fifth of the time of a pass.
     gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
+    # Plug-ins of pydantic could change how documents are read. The search for them also takes time.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     hide_password()
     open_streams()
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Lock, Thread
 
 from rich.console import Console
@@ -90,7 +91,7 @@ def show_progress(console: ConsoleOutput, current_step: str, *, has_events: bool
         has_events: whether notable events are printed; otherwise they only update the text of what the run waits for.
     """
     if console.is_json_log or not console.is_terminal(sys.stderr):
-        progress = ProgressOutput(current_step, console.log_activity, has_events=has_events)
+        progress = ProgressOutput(current_step, partial(_log_activity, console), has_events=has_events)
 
         def print_if_quiet() -> None:
             if progress.quiet_s > QUIET_MAX_S - UPDATE_EVERY_S / 2:
@@ -143,3 +144,7 @@ def change_printer(print_line: Callable[[str], None], last: Report | None = None
         last = report
 
     return print_changes
+
+
+def _log_activity(console: ConsoleOutput, line: ActivityLine) -> None:
+    console.log(line.message, level="warning" if line.is_warning else "info", **line.fields)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 import click
 
 from reconciler.cli.options import DISTRIBUTION, examples
@@ -11,9 +9,11 @@ from reconciler.cli.options import DISTRIBUTION, examples
 
 def version_text() -> str:
     """Return the installed version, or `unknown` if the package is not installed."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow to import
+
     try:
-        return importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
         return "unknown"
 
 

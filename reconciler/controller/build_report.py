@@ -13,14 +13,12 @@ from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.other_statuses import OtherStatuses
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan
+from reconciler.controller.report_exit_codes import exit_codes
 from reconciler.controller.requeue import Requeue, requeues
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.spec_resolver import ResolvedSpec
 from reconciler.model.action import Action, Progress
-from reconciler.model.diagnostic import Severity
-from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Account, JobRef, Unobserved
-from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report, Row, in_order
 from reconciler.model.status import JobStatus
 
@@ -86,23 +84,6 @@ def build_report(
         wanted=desired.unfinished_here,
         seen_at=dict(_seen_at(plans)),
     )
-
-
-def exit_codes(report: Report) -> frozenset[ExitCode]:
-    """Return every exit code that applies to a report. `exit_code.worst` selects the one to exit with."""
-    reasons = {row.status.ready.reason for row in report.rows}
-    unobserved = {each.unobserved.exit_code for each in report.accounts if each.unobserved}
-    is_unset = Reason.HOST_NOT_TRUSTED in reasons or ExitCode.CONFIGURATION in unobserved
-    causes = {
-        ExitCode.SOFTWARE: bool(report.errors),
-        ExitCode.REFUSED: bool(report.refusals or report.unplanned),
-        ExitCode.CONFIGURATION: is_unset,
-        ExitCode.INVALID_DOCUMENT: any(each.severity is Severity.ERROR for each in report.diagnostics),
-        ExitCode.STALLED: any(row.status.is_stalled for row in report.rows),
-        ExitCode.PROVIDER_UNOBSERVED: bool(unobserved) or any(row.unobserved for row in report.rows),
-        ExitCode.TIMED_OUT: report.is_timed_out,
-    }
-    return frozenset(code for code, is_so in causes.items() if is_so)
 
 
 def _errors(outcomes: Iterable[AccountOutcome], applied: Iterable[Applied]) -> Iterator[str]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.controller.build_report import PassResult, exit_codes
+from reconciler.controller.build_report import PassResult
 from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.report_exit_codes import exit_codes
 from reconciler.controller.runtime import Runtime
 from reconciler.errors import PublishError
 from reconciler.model.action import Progress

@@ -12,10 +12,11 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.controller.build_report import PassResult, exit_codes
+from reconciler.controller.build_report import PassResult
 from reconciler.controller.observation_timeout import BoundedAccounts, Bounds
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
+from reconciler.controller.report_exit_codes import exit_codes
 from reconciler.controller.requeue import RequeueReason
 from reconciler.controller.run_deadlines import RunDeadlines
 from reconciler.controller.run_options import RunOptions

@@ -188,6 +188,10 @@ class Publishing:
         return self.is_committed or self.is_pushed or self.status_branch is not None
 
 
+NOT_PUBLISHED = Publishing()
+"""Statuses are only written to the status directory."""
+
+
 def _least(default: int, flag: int | None, *ruled: int | None) -> int:
     """Return the smaller of the flag and the first value in `ruled`, or `default` if there is neither."""
     given = [each for each in (flag, next((each for each in ruled if each is not None), None)) if each is not None]

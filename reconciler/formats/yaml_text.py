@@ -35,6 +35,8 @@ from reconciler.formats.yaml_errors import explain_error
 from reconciler.formats.yaml_positions import Lines, Members, Node, Path
 from reconciler.model.scalar import quoted
 
+PARSER = f"pyyaml-{yaml.__version__}"
+"""The library that parses, with its version."""
 DOCUMENTS_MAX = 10_000
 DEPTH_MAX = 100
 MERGE = "<<"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime
 
@@ -20,4 +19,6 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """Return after the given number of seconds."""
+        import asyncio  # noqa: PLC0415  slow to import, and commands that only read files do not sleep
+
         await asyncio.sleep(seconds)

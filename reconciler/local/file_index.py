@@ -17,7 +17,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -127,10 +126,10 @@ def is_racy(stamp: tuple[int, ...], read_at: datetime) -> bool:
     return changed_at + tick > (read_at - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def reader_id(modules: Iterable[ModuleType], *packages: str) -> str:
-    """Return the identity of a reader, computed from the text of its modules and the versions of packages."""
+def reader_id(modules: Iterable[ModuleType], *libraries: str) -> str:
+    """Return the identity of a reader, computed from the text of its modules and the libraries that it uses."""
     source = b"".join(Path(str(each.__file__)).read_bytes() for each in modules)
-    return " ".join([hashlib.sha256(source).hexdigest()[:16], *(f"{each}-{version(each)}" for each in packages)])
+    return " ".join([hashlib.sha256(source).hexdigest()[:16], *libraries])
 
 
 def _own_bytes(file: Path) -> bytes:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib import import_module
 from itertools import chain
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from reconciler.plugin import ProviderType
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 ENTRY_POINTS = "reconciler.providers"
 
@@ -42,6 +46,8 @@ def provider_names() -> tuple[str, ...]:
 @cache
 def _installed() -> EntryPoints:
     """Return the installed plug-ins. The result is cached, because the search is slow and each spec may need it."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  slow to import, and needed only for plug-ins
+
     return entry_points(group=ENTRY_POINTS)
 
 
@@ -51,23 +57,33 @@ def load(name: str) -> ProviderType:
     Raises `LookupError` with a message for the user if the name is unknown, if the type cannot be imported, or if a
     plug-in claims a variable of a built-in type.
     """
-    if name in NAMES:
-        found = EntryPoint(name, NAMES[name], ENTRY_POINTS)
-    elif name in (installed := _installed()).names:
-        found = installed[name]
-    else:
-        nearest = get_close_matches(name, provider_names(), n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"the types are {', '.join(provider_names())}"
-        msg = f"{name!r} is not a provider type; {hint}"
-        raise LookupError(msg)
+    installed = None if name in NAMES else _installed_type(name)
+    value = NAMES[name] if installed is None else installed.value
     try:
-        loaded: ProviderType = found.load()
+        loaded: ProviderType = _import(value) if installed is None else installed.load()
     except (ImportError, AttributeError) as error:
-        msg = f"the provider type {name!r} cannot be loaded from {found.value}: {error}"
+        msg = f"the provider type {name!r} cannot be loaded from {value}: {error}"
         raise LookupError(msg) from error
-    if name not in NAMES:
-        _check_variables(name, found.value, loaded)
+    if installed is not None:
+        _check_variables(name, value, loaded)
     return loaded
+
+
+def _import(value: str) -> Any:
+    """Return the object that `module:attribute` names."""
+    module, _, attribute = value.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _installed_type(name: str) -> EntryPoint:
+    """Return the entry point of a plug-in. Raises `LookupError`, with a message for the user, if there is none."""
+    installed = _installed()
+    if name in installed.names:
+        return installed[name]
+    nearest = get_close_matches(name, provider_names(), n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"the types are {', '.join(provider_names())}"
+    msg = f"{name!r} is not a provider type; {hint}"
+    raise LookupError(msg)
 
 
 def _check_variables(name: str, value: str, type_: ProviderType) -> None:

@@ -29,7 +29,7 @@ class RenderContext:
     Args:
         canvas: the width of the output, and whether it may have colours.
         now: the current time, from which ages are computed.
-        version: the version of `reconcile`.
+        find_version: returns the version of `reconcile`. Few formats show it, and finding it takes time.
         result: the name of the result in `RENDERERS`; for a report, its operation.
         reported: the names of jobs whose changes were already printed during the run.
         size_limit: the maximum size of a Markdown text.
@@ -37,7 +37,12 @@ class RenderContext:
 
     canvas: Canvas
     now: datetime
-    version: str = "unknown"
+    find_version: Callable[[], str] = lambda: "unknown"
     result: str = ""
     reported: Collection[str] = ()
     size_limit: SizeLimit = field(default_factory=SizeLimit)
+
+    @property
+    def version(self) -> str:
+        """The version of `reconcile`."""
+        return self.find_version()

@@ -45,12 +45,12 @@ class IndexUse:
 
 def open_specs_index(state_dir: Path, use: IndexUse) -> FileIndex:
     """Return the index of the specs."""
-    return _opened(state_dir / "specs.index", reader_id(_SPEC_READERS, "pyyaml"), use)
+    return _opened(state_dir / "specs.index", reader_id(_SPEC_READERS, yaml_text.PARSER), use)
 
 
 def open_status_index(state_dir: Path, use: IndexUse) -> FileIndex:
     """Return the index of the statuses."""
-    return _opened(state_dir / "statuses.index", reader_id(_STATUS_READERS, "pyyaml"), use)
+    return _opened(state_dir / "statuses.index", reader_id(_STATUS_READERS, yaml_text.PARSER), use)
 
 
 def reading_specs_index(paths: Paths) -> FileIndex | None:

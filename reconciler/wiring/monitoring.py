@@ -23,20 +23,11 @@ from reconciler.model.report import Report
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.ports import Rate
 from reconciler.redaction import KNOWN_SECRETS
+from reconciler.wiring.monitoring_options import MonitoringOptions
 
 
 class MonitoringError(Exception):
     """A monitoring option cannot be fulfilled. The message gives the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class MonitoringOptions:
-    """The monitoring options of a watch."""
-
-    listen: tuple[str, int] | None = None
-    listen_names: tuple[str, ...] = ()
-    """The accepted host names, besides IP addresses and names without a dot."""
-    heartbeat_url: str | None = None
 
 
 @dataclass(slots=True)

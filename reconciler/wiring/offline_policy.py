@@ -21,7 +21,7 @@ from reconciler.model.account_line import without_kind
 from reconciler.model.spec import CredentialSource, Provider
 from reconciler.model.status import JobStatus
 from reconciler.ports import Located, ProviderType
-from reconciler.wiring.run_setup import ConfiguredPolicy
+from reconciler.wiring.configured_policy import ConfiguredPolicy
 
 _TypeAndScope = tuple[str, str]
 """A provider type, and the scope options of an account as they are written in statuses."""

@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from pydantic import BaseModel
-
-from reconciler.controller.operator_policy import Credential, DefaultOption
 from reconciler.controller.run_options import Paths, TrustSources
 from reconciler.controller.runtime import Runtime
 from reconciler.git.discovery import is_tracked
 from reconciler.local.attempt_journal import StateJournal
 from reconciler.local.clock import SystemClock
-from reconciler.local.credential_policy import Trust, canonical_name, credential_name, normalise_base_url
-from reconciler.local.credentials import SecretMarks, current_secret
 from reconciler.local.disk import LocalDisk
 from reconciler.local.lock import LOCK_WAIT_S, LockHeldError, hold
 from reconciler.local.operator_file import OperatorRules
 from reconciler.local.state_dir import StateDirRefusedError, StateDirUnsafeError, default_state_dir, prepare_state_dir
 from reconciler.model.action_record import Audit, Notify, ignore_event
-from reconciler.model.spec import CredentialSource
-from reconciler.ports import (
-    NotBound,
-    ProviderType,
-)
-from reconciler.providers import load
-from reconciler.sandbox.store import remove_worlds
 from reconciler.telemetry.audit_log import AuditFile
 from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError
+from reconciler.wiring.configured_policy import ConfiguredPolicy
 from reconciler.wiring.freshness import command_line
 from reconciler.wiring.indexes import IndexUse, open_specs_index, open_status_index
 from reconciler.wiring.monitoring import Observers
+from reconciler.wiring.older_statuses import older_statuses
 from reconciler.wiring.open_accounts import OpenAccounts
 from reconciler.wiring.operator_setup import read_trust
-from reconciler.wiring.sources import older_statuses, open_specs, status_store
+from reconciler.wiring.sources import open_specs, status_store
 
 
 @contextmanager
@@ -68,6 +58,8 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
         ):
             if may_reset and not status_store(paths).holds_anything():
                 # In a new clone at an old path, no status refers to jobs of the embedded sandbox, so it is reset.
+                from reconciler.sandbox.store import remove_worlds  # noqa: PLC0415  slow to import
+
                 remove_worlds(state_dir)
             if is_locked:
                 yield state_dir
@@ -141,95 +133,3 @@ def _audit(paths: Paths, stack: AsyncExitStack, observers: Observers | None) -> 
     if observers is not None:
         observers.on_reopen.append(audit.reopen)
     return audit
-
-
-class ConfiguredPolicy:
-    """The operator's policy, from the environment, the operator's file and the trusted hosts."""
-
-    def __init__(
-        self,
-        paths: Paths,
-        rules: OperatorRules,
-        trust: Trust | None = None,
-        secret_dirs: tuple[Path, ...] = (),
-    ) -> None:
-        """Create the policy. `trust` is None for commands that send no request."""
-        self._paths = paths
-        self._rules = rules
-        self._trust = trust
-        self._secret_dirs = secret_dirs
-        self._marks = SecretMarks()
-
-    def provider_type(self, name: str) -> ProviderType:
-        """Return a provider type by its name. Raises `LookupError` if it cannot be used."""
-        return load(name)
-
-    def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the base URL of the document, or of the vendor's variable, or the default of the type, in this order.
-
-        Raises `ValueError` if none of them provides a base URL, or if it is invalid.
-        """
-        in_environment = next(filter(None, map(os.environ.get, type_.url_variables)), None)
-        text = written or in_environment or type_.own_url(options)
-        if text is None:
-            msg = f"{type_.name} has no default address: set spec.baseUrl"
-            raise ValueError(msg)
-        return normalise_base_url(text)
-
-    def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
-        """Return the options in the vendor's variables if the account uses the type's default credential.
-
-        Otherwise, return an empty mapping.
-        """
-        if source is not None and (source.env is None or source.env != type_.key_variable):
-            return {}
-        variables = {option: next(filter(self.is_set, each), None) for option, each in type_.option_variables.items()}
-        return {
-            option: DefaultOption(_as_yaml(os.environ[variable]), variable)
-            for option, variable in variables.items()
-            if variable is not None
-        }
-
-    def is_set(self, variable: str) -> bool:
-        """Return whether a variable is set and not empty."""
-        return bool(os.environ.get(variable))
-
-    def why_not_trusted(
-        self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
-    ) -> NotBound | None:
-        """Return why a credential must not be sent to a base URL; None if it may, or if the policy has no `trust`."""
-        return self._trust.check(type_, options, credentials, base_url) if self._trust else None
-
-    def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
-        """Return the name that the operator uses for a credential, with a mark of its current secret."""
-        return self._marked(credential_name(type_, source))
-
-    def named(self) -> Mapping[str, Credential]:
-        """Return the credentials that the operator's file names, by their names there."""
-        spec = self._rules.spec
-        names = {*(rule.credential for rule in spec.paths), *spec.safety.credentials}
-        return {name: self._marked(canonical_name(name)) for name in sorted(names)}
-
-    def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
-        """Return the path rules of the operator's file: a credential, its host, and the spec files that may use it."""
-        return tuple(
-            (self._marked(canonical_name(rule.credential)), host, rule.specs)
-            for rule, host in zip(self._rules.spec.paths, self._rules.hosts, strict=True)
-        )
-
-    def _marked(self, name: str) -> Credential:
-        """Return a credential with a mark of its secret. Two names of one secret have equal marks."""
-        return Credential(name, self._marks.of(current_secret(name, os.environ, self._secret_dirs)))
-
-    def show(self, file: str) -> str:
-        """Return the path of a spec file as a user would type it."""
-        return str(self._paths.specs / file)
-
-    def show_status(self, file: str) -> str:
-        """Return the path of a status file as a user would type it."""
-        return str(self._paths.statuses / file)
-
-
-def _as_yaml(text: str) -> str:
-    """Return the text of a variable as a document would contain it: `true` for `True`, and `false` for `False`."""
-    return text.lower() if text.lower() in {"true", "false"} else text

@@ -10,11 +10,12 @@ import pytest
 
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.applied import Applied
-from reconciler.controller.build_report import PassResult, build_report, exit_codes
+from reconciler.controller.build_report import PassResult, build_report
 from reconciler.controller.desired_specs import load_desired_specs
 from reconciler.controller.other_statuses import OtherStatuses
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan, JobPlan
+from reconciler.controller.report_exit_codes import exit_codes
 from reconciler.controller.requeue import RequeueReason
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.spec_resolver import ResolutionCache

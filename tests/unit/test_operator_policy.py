@@ -13,7 +13,7 @@ from reconciler.local.credential_policy import Trust
 from reconciler.local.operator_file import OperatorRules
 from reconciler.model.spec import CredentialSource
 from reconciler.providers import NAMES, load
-from reconciler.wiring.run_setup import ConfiguredPolicy
+from reconciler.wiring.configured_policy import ConfiguredPolicy
 from tests.support.in_memory_operator import Operator
 
 SOURCES = (None, CredentialSource(env="TEAM_KEY"), CredentialSource(env="OPENAI_API_KEY"))

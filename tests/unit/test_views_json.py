@@ -17,7 +17,7 @@ from tests.support.reports import CONFIRMED, CONTEXT, a_row, a_stalled_row, a_wa
 
 
 def lines_of(report: Report, operation: str = "apply") -> list[dict[str, Any]]:
-    text = report_lines(report, replace(CONTEXT, version="1.2.3", result=operation))
+    text = report_lines(report, replace(CONTEXT, find_version=lambda: "1.2.3", result=operation))
     return [json.loads(line) for line in text.splitlines()]
 
 

@@ -1,0 +1,15 @@
+"""The monitoring options of a watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringOptions:
+    """The monitoring options of a watch."""
+
+    listen: tuple[str, int] | None = None
+    listen_names: tuple[str, ...] = ()
+    """The accepted host names, besides IP addresses and names without a dot."""
+    heartbeat_url: str | None = None

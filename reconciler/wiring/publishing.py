@@ -1,0 +1,35 @@
+"""Publish the statuses of a run on a branch, if the operator wants that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.controller.run_options import Paths, Publishing
+from reconciler.controller.runtime import Runtime
+
+
+def published_paths(paths: Paths, publishing: Publishing, state_dir: Path) -> Paths:
+    """Return the paths of a run that publishes statuses.
+
+    With a status branch or a remote, the default status directory is below the state directory.
+    """
+    is_separate = publishing.status_branch is not None or paths.remote is not None
+    if not is_separate or paths.status_dir is not None:
+        return paths
+    return replace(paths, status_dir=state_dir / "published")
+
+
+async def with_publisher(
+    runtime: Runtime, paths: Paths, publishing: Publishing, state_dir: Path, *, is_watch: bool = False
+) -> Runtime:
+    """Return the runtime with a publisher if publishing is wanted, after the published statuses have been read.
+
+    Raises the errors of `open_git_publisher`.
+    """
+    if not publishing.is_wanted:
+        return runtime
+    from reconciler.wiring.git_publisher import open_git_publisher  # noqa: PLC0415  only a publisher needs the branch
+
+    publisher = await open_git_publisher(runtime, paths, publishing, state_dir, is_watch=is_watch)
+    return replace(runtime, publisher=publisher)
