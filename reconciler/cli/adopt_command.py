@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -87,8 +86,7 @@ async def _find(
 ) -> tuple[tuple[AccountListing, ...], tuple[Adoption, ...]]:
     async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         wiring.why_no_match(Selection(provider=provider), snapshot)
-        listed = await list_unmanaged(snapshot, runtime, provider, kind)
-        listed = tuple(replace(each, unmanaged=each.jobs_to_show(is_unfinished=is_unfinished)) for each in listed)
+        listed = await list_unmanaged(snapshot, runtime, provider, kind, is_unfinished=is_unfinished)
         return listed, make_adoptions(snapshot, listed, runtime.policy)
 
 

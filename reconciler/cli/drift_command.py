@@ -52,9 +52,9 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:
-        report, listed = asyncio.run(_observe(values, progress.on_event))
+        report, listed = asyncio.run(_observe(values, progress.on_event, is_unfinished=unfinished))
     rows = [row for row in report.rows if is_drifting(row)]
-    unmanaged = [] if values["selector"] else unmanaged_jobs(listed, is_unfinished=unfinished)
+    unmanaged = [] if values["selector"] else unmanaged_jobs(listed)
     lists = [] if values["selector"] else read_lists(listed, is_unfinished=unfinished)
     is_complete = not unobserved_accounts(report) and all(each.unobserved is None for each in listed)
     console.show("drift", output, Drift(rows, unmanaged, is_complete, lists))
@@ -66,7 +66,9 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
     return worst(codes | {ExitCode.CHANGES_PENDING} if rows or unmanaged else codes)
 
 
-async def _observe(values: OptionValues, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:
+async def _observe(
+    values: OptionValues, notify: Notify, *, is_unfinished: bool
+) -> tuple[Report, tuple[AccountListing, ...]]:
     async with wiring.open_read_only(paths(values), trust_sources(values), notify) as runtime:
         passed = await reconcile_once(
             runtime, wiring.run_options_of(paths(values), selection(values), SafetyOptions()), PassMemory()
@@ -74,4 +76,7 @@ async def _observe(values: OptionValues, notify: Notify) -> tuple[Report, tuple[
         snapshot = runtime.specs.snapshot()
         # A kind without a spec is no mistake here, because the unmanaged jobs of that kind are listed.
         report = wiring.check_selection(passed.report, replace(selection(values), kind=None), snapshot)
-        return report, await list_unmanaged(snapshot, runtime, values["provider"], values["kind"])
+        listed = await list_unmanaged(
+            snapshot, runtime, values["provider"], values["kind"], is_unfinished=is_unfinished
+        )
+        return report, listed

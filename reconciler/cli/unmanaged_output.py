@@ -18,22 +18,17 @@ from reconciler.views.read_lists import ReadList
 UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Leave out unmanaged jobs that are finished.")
 
 
-def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[UnmanagedJob]:
-    """Return the jobs that no spec names, account by account.
-
-    With `is_unfinished`, and for a kind whose jobs end by themselves, only the unfinished ones are returned.
-    """
-    return [
-        UnmanagedJob(each.alias, job, each.kind)
-        for each in listed
-        for job in each.jobs_to_show(is_unfinished=is_unfinished)
-    ]
+def unmanaged_jobs(listed: Iterable[AccountListing]) -> list[UnmanagedJob]:
+    """Return the jobs that no spec names, account by account."""
+    return [UnmanagedJob(each.alias, job, each.kind) for each in listed for job in each.unmanaged]
 
 
 def read_lists(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[ReadList]:
     """Return how far each list was read. Lists that could not be read are left out."""
     return [
-        ReadList(each.alias, each.kind, each.jobs, each.read_back_to, is_unfinished or each.is_unfinished_only)
+        ReadList(
+            each.alias, each.kind, each.jobs, each.read_back_to, is_unfinished or each.is_unfinished_only, each.others
+        )
         for each in listed
         if each.unobserved is None
     ]

@@ -6,6 +6,8 @@ listed only if the user asks for them, because a gateway may not offer them, and
 If jobs of a kind end within days, the list is read only as far as unfinished jobs can be: up to a page on which every
 job is older, provided that all rows so far came newest first.
 
+A list row may not show whether its job is of the kind. Such a job is retrieved if it is to be shown.
+
 Rules: an incomplete list counts as a failure. A job seems unmanaged while the document of its spec is invalid, so
 commands that act on unmanaged jobs first require documents without errors.
 """
@@ -13,20 +15,21 @@ commands that act on unmanaged jobs first require documents without errors.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
 from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.listing import PAGES_MAX
+from reconciler.controller.observe import retrieve
 from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.spec_resolver import resolve
 from reconciler.errors import ProviderError
 from reconciler.model.account_line import FINE_TUNING_JOB
-from reconciler.model.job import UNFINISHED, Account, ListQuery, ObservedJob, Unobserved
+from reconciler.model.job import UNFINISHED, Account, JobRef, ListQuery, ObservedJob, Unobserved, Unset
 from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot
@@ -40,6 +43,9 @@ class AccountListing:
     account: Account | None
     unmanaged: tuple[ObservedJob, ...] = ()
     jobs: int = 0
+    """The number of all jobs in the list."""
+    others: int = 0
+    """The number of jobs without a spec that are left out, because nothing shows that they are of this kind."""
     unobserved: Unobserved | None = None
     read_back_to: datetime | None = None
     """The time at which reading ended, because older jobs have ended; None if the list was read to its end."""
@@ -54,17 +60,14 @@ class AccountListing:
         """Whether finished jobs are left out, because all jobs of the kind end within a known time."""
         return KINDS[self.kind].ends_within is not None
 
-    def jobs_to_show(self, *, is_unfinished: bool) -> tuple[ObservedJob, ...]:
-        """Return the unmanaged jobs.
-
-        With `is_unfinished`, or if `is_unfinished_only`, finished jobs are left out.
-        """
-        is_unfinished = is_unfinished or self.is_unfinished_only
-        return tuple(job for job in self.unmanaged if job.phase in UNFINISHED or not is_unfinished)
-
 
 async def list_unmanaged(
-    snapshot: Snapshot, runtime: Runtime, provider: str | None = None, kind: str | None = None
+    snapshot: Snapshot,
+    runtime: Runtime,
+    provider: str | None = None,
+    kind: str | None = None,
+    *,
+    is_unfinished: bool = False,
 ) -> tuple[AccountListing, ...]:
     """Return the unmanaged jobs of every account that the documents name.
 
@@ -73,6 +76,8 @@ async def list_unmanaged(
         runtime: opens the accounts.
         provider: the name or type of the only provider to list, or None.
         kind: the only kind of job to list, or None.
+        is_unfinished: whether to leave out finished jobs. They are always left out if all jobs of the kind end within a
+            known time.
     """
     resolved = resolve(snapshot, runtime.policy, is_suspended=False)
     managed = {each.job for each in resolved.candidates if each.job is not None}
@@ -80,7 +85,12 @@ async def list_unmanaged(
     chosen = {provider: targets[provider]} if provider else targets
     used = {each.target.account for each in resolved.candidates if each.target is not None}
     return tuple(
-        await asyncio.gather(*(_list(alias, to, managed, runtime) for alias, to in _each_once(chosen, used, kind)))
+        await asyncio.gather(
+            *(
+                _list(alias, target, managed, runtime, is_unfinished=is_unfinished)
+                for alias, target in _each_once(chosen, used, kind)
+            )
+        )
     )
 
 
@@ -101,7 +111,7 @@ def _each_once(
 
 
 async def _list(
-    alias: str, target: ResolvedAccount | SpecProblem, managed: set[JobKey], runtime: Runtime
+    alias: str, target: ResolvedAccount | SpecProblem, managed: set[JobKey], runtime: Runtime, *, is_unfinished: bool
 ) -> AccountListing:
     if isinstance(target, SpecProblem):
         return AccountListing(alias, None, unobserved=target.unobserved)
@@ -112,8 +122,37 @@ async def _list(
     if isinstance(found, Unobserved):
         return AccountListing(alias, target.account, unobserved=found)
     jobs, is_whole = found
-    unmanaged = tuple(job for job in jobs.values() if managed.isdisjoint(map(target.key, job.ids)))
-    return AccountListing(alias, target.account, unmanaged, len(jobs), read_back_to=None if is_whole else oldest)
+    unmanaged = [job for job in jobs.values() if managed.isdisjoint(map(target.key, job.ids))]
+    if is_unfinished or longest is not None:
+        unmanaged = [job for job in unmanaged if job.phase in UNFINISHED]
+    known = await _with_kinds(reader, target.account, unmanaged)
+    if isinstance(known, Unobserved):
+        return AccountListing(alias, target.account, unobserved=known)
+    of_kind = tuple(job for job in known if job.is_of_kind is True)
+    return AccountListing(
+        alias,
+        target.account,
+        of_kind,
+        len(jobs),
+        len(known) - len(of_kind),
+        read_back_to=None if is_whole else oldest,
+    )
+
+
+async def _with_kinds(
+    reader: JobReader, account: Account, jobs: Sequence[ObservedJob]
+) -> list[ObservedJob] | Unobserved:
+    """Return the jobs, or why one of them could not be retrieved.
+
+    A job whose row does not show its kind is retrieved. One that no longer exists is left out.
+    """
+    unclear = [JobRef(account, job.id) for job in jobs if isinstance(job.is_of_kind, Unset)]
+    retrieved: dict[str, ObservedJob | None] = {}
+    for ref, found in zip(unclear, await retrieve(reader, unclear), strict=True):
+        if isinstance(found, Unobserved):
+            return found
+        retrieved[ref.id] = found.job
+    return [known for job in jobs if (known := retrieved.get(job.id, job)) is not None]
 
 
 async def _walk(

@@ -173,9 +173,9 @@ class ObservedJob:
 
     `id` is the requested id, or the id in a list row. `aliases` are the other ids that the provider accepts for this
     job. `phase` is the adapter's translation of `provider_status`. `as_of` is the provider's clock (the response's
-    `Date` header), or None.
-
-    Which of the other fields a job has depends on its kind (`model.kind`). The last four belong to batches.
+    `Date` header), or None. `is_of_kind` is False unless the provider shows a job of the account's kind, and `UNSET` in
+    a row that shows no kind; it only decides whether a job without a spec is listed. Which of the other fields a job
+    has depends on its kind (`model.kind`).
     """
 
     id: str
@@ -195,6 +195,7 @@ class ObservedJob:
     tokens: int | None | Unset = UNSET
     as_of: datetime | None = None
     aliases: tuple[str, ...] = ()
+    is_of_kind: bool | Unset = True
 
     @property
     def ids(self) -> frozenset[str]:

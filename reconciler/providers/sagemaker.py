@@ -4,6 +4,8 @@
 - A job is identified by its name. A request for a missing job and a stop of a finished job both return HTTP 400.
 - A page can be empty and still have a next page.
 - A job that ran out of time also ends as `Stopped`. It is reported as failed, because it was not cancelled.
+- A serverless job of the type `Evaluation` only evaluates a model, so it is not a fine-tuning job. Only a retrieved job
+  shows that.
 - `Deleting` is reported as unknown, because it does not show how the job ended.
 
 Sources: botocore 1.44.5 `data/sagemaker/2017-07-24/service-2.json`; awslabs/benchmark-ai#928 (a refused stop);
@@ -15,12 +17,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from reconciler.plugin import (
+    UNSET,
     AccountConfig,
     Capabilities,
     Credentials,
@@ -42,7 +46,9 @@ from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_su
 _BEFORE_TRAINING = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack"})
 _OUT_OF_TIME = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 _EVALUATION = "Evaluation"
-"""The type of a serverless training job that only evaluates a model. A retrieved job has it; a list row does not."""
+"""The type of a serverless training job that only evaluates a model."""
+_SERVERLESS_SINCE = datetime(2025, 12, 1, tzinfo=UTC)
+"""No older job is serverless: botocore 1.42.1 of 2025-12-02 had no such jobs yet."""
 _NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
 
 
@@ -57,7 +63,7 @@ class SageMakerJobs(AwsJobs):
         response = await self._call("ListTrainingJobs", window)
         raise_unless_ok(response)
         body = json_object(response)
-        jobs, garbled = jobs_of(body, "TrainingJobSummaries", lambda row: self._job(row, response.at))
+        jobs, garbled = jobs_of(body, "TrainingJobSummaries", lambda row: self._row(row, response.at))
         return JobPage(jobs, cursor(body.get("NextToken")), garbled)
 
     async def _retrieve(self, ref: JobRef) -> Response:
@@ -80,6 +86,11 @@ class SageMakerJobs(AwsJobs):
             case _:
                 return False
 
+    def _row(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+        job = self._job(row, at)
+        is_of_kind = isinstance(job.created_at, datetime) and job.created_at < _SERVERLESS_SINCE
+        return replace(job, is_of_kind=is_of_kind or UNSET)
+
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         self._check_account(field(row, "TrainingJobArn", text))
         status, detail = word(row.get("TrainingJobStatus")), field(row, "SecondaryStatus", text)
@@ -89,8 +100,6 @@ class SageMakerJobs(AwsJobs):
             phase = Phase.QUEUED
         if phase is Phase.CANCELLED and isinstance(detail, str) and detail in _OUT_OF_TIME:
             phase, status, error = Phase.FAILED, f"{status} ({detail})", JobError(code=detail)
-        if field(row, "ServerlessJobConfig.JobType", text) == _EVALUATION:
-            status = f"{status} ({_EVALUATION})"
         model = field(row, "ModelArtifacts.S3ModelArtifacts", text)
         package = field(row, "OutputModelPackageArn", text)
         return ObservedJob(
@@ -105,6 +114,7 @@ class SageMakerJobs(AwsJobs):
             trained_tokens=field(row, "BillableTokenCount", count),
             error=error,
             as_of=at,
+            is_of_kind=field(row, "ServerlessJobConfig.JobType", text) != _EVALUATION,
         )
 
 

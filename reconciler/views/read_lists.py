@@ -1,7 +1,7 @@
 """How far the lists of accounts were read to find unmanaged jobs, for `drift` and `adopt`.
 
 The jobs of some kinds end within a known time. Then only unfinished ones are shown, and a list that comes newest first
-is read only as far as unfinished jobs can be.
+is read only as far as unfinished jobs can be. Some services list jobs of several kinds, which they may not distinguish.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.text import Text
 from reconciler.model.kind import KINDS
 from reconciler.model.spec import render_instant
 from reconciler.views.layout import styled
-from reconciler.views.text import moment, names, span
+from reconciler.views.text import count, moment, names, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class ReadList:
         read_back_to: the time at which reading ended, because older jobs have ended; None if the list was read to its
             end.
         is_unfinished_only: whether finished jobs of the list are left out.
+        others: how many jobs without a spec are left out, because nothing shows that they are of the kind.
     """
 
     provider: str
@@ -36,9 +37,28 @@ class ReadList:
     jobs: int
     read_back_to: datetime | None
     is_unfinished_only: bool
+    others: int = 0
 
 
 def bounds(lists: Sequence[ReadList]) -> list[Text]:
+    """Return a line for each reason why jobs were left out."""
+    return [*_of_time(lists), *_of_kind(lists)]
+
+
+def _of_kind(lists: Sequence[ReadList]) -> list[Text]:
+    """Return a line for each list with jobs that nothing shows to be of its kind."""
+    return [
+        styled(
+            f"Left out at {each.provider}, because nothing shows the kind {each.kind}: "
+            f"{count(each.others, 'job')} without a spec.",
+            "dim",
+        )
+        for each in lists
+        if each.others
+    ]
+
+
+def _of_time(lists: Sequence[ReadList]) -> list[Text]:
     """Return a line for each kind whose jobs end within a known time: what is left out, and how far was read."""
     kinds = {each.kind: KINDS[each.kind].ends_within for each in lists}
     return [
@@ -60,6 +80,7 @@ def lists_json(lists: Sequence[ReadList]) -> list[Mapping[str, object]]:
             "kind": each.kind,
             "jobs": each.jobs,
             "unfinishedOnly": each.is_unfinished_only,
+            "ofOtherKinds": each.others,
             "readBackTo": None if each.read_back_to is None else render_instant(each.read_back_to),
         }
         for each in lists

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
-from reconciler.model.job import AlreadyOver, JobError, ListQuery, ObservedJob, Phase
+from reconciler.model.job import UNSET, AlreadyOver, JobError, ListQuery, ObservedJob, Phase
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.adapter_call import ask, job
@@ -85,10 +85,25 @@ def test_a_serverless_job_reports_its_model_package_and_tokens() -> None:
     assert (found.trained_tokens, found.provider_status) == (5120, "Completed")
 
 
-def test_a_job_that_evaluates_its_model_reports_that() -> None:
+def test_a_job_that_evaluates_a_model_is_no_fine_tuning_job() -> None:
     found = shown(TrainingJobStatus="InProgress", ServerlessJobConfig={"JobType": "Evaluation"})
 
-    assert (found.phase, found.provider_status) == (Phase.RUNNING, "InProgress (Evaluation)")
+    assert (found.phase, found.provider_status, found.is_of_kind) == (Phase.RUNNING, "InProgress", False)
+    assert shown(TrainingJobStatus="InProgress", ServerlessJobConfig={"JobType": "FineTuning"}).is_of_kind is True
+    assert shown(TrainingJobStatus="InProgress").is_of_kind is True
+
+
+@pytest.mark.parametrize(
+    ("created", "expected"), [(1_764_547_199, True), (1_764_547_200, UNSET), (None, UNSET)], ids=["old", "new", "none"]
+)
+def test_a_list_row_does_not_show_whether_a_job_evaluates_a_model_unless_it_is_too_old(
+    created: object, expected: object
+) -> None:
+    row = {"TrainingJobName": "a", "TrainingJobStatus": "InProgress", "CreationTime": created}
+    transport = CannedTransport([answer({"TrainingJobSummaries": [row]})])
+    page = asked(transport, lambda controller: controller.list_page(ListQuery(7), None))
+
+    assert [each.is_of_kind for each in page.jobs] == [expected]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,21 @@ def test_drift_and_adopt_show_how_far_lists_of_batches_were_read(lists: tuple[Re
     assert line in adopted_text(replace(adopted, files=[]), context)
 
 
+def test_drift_and_adopt_show_how_many_jobs_may_be_of_another_kind() -> None:
+    context = RenderContext(Canvas(200), NOW)
+    lists = (replace(JOBS, others=1), replace(JOBS, provider="hf", others=2000), JOBS)
+    lines = [
+        "Left out at openai, because nothing shows the kind FineTuningJob: 1 job without a spec.",
+        "Left out at hf, because nothing shows the kind FineTuningJob: 2,000 jobs without a spec.",
+    ]
+    drift = Drift([], [], is_complete=True, lists=lists)
+    shown = json.loads(drift_json(drift, context))["lists"]
+
+    assert drift_text(drift, context).splitlines() == [*lines, "No drift."]
+    assert adopted_text(AdoptedSpecs([], is_dry=True, is_complete=True, lists=lists), context).splitlines()[:2] == lines
+    assert [each["ofOtherKinds"] for each in shown] == [1, 2000, 0]
+
+
 def test_drift_as_json_shows_how_far_each_list_was_read() -> None:
     shown = json.loads(drift_json(Drift([], [], is_complete=True, lists=(JOBS, *BATCHES[:1])), CONTEXT))["lists"]
 
