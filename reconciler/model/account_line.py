@@ -7,7 +7,7 @@ stay valid. Two kinds of job in one account have different lines, so that a line
 from __future__ import annotations
 
 FINE_TUNING_JOB = "FineTuningJob"
-"""The name of the default kind of an account and of a job."""
+"""The name of the default kind of job."""
 BATCH_JOB = "BatchJob"
 """The name of the kind of batches."""
 KIND_NAMES = (FINE_TUNING_JOB, BATCH_JOB)
@@ -20,7 +20,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def host_of(base_url: str) -> str:
-    """Return the host and port of a normalised base URL. The default port of the scheme is included."""
+    """Return the host and port of a normalised base URL. If the URL has no port, the scheme's default port is added."""
     scheme, _, rest = base_url.partition("://")
     host = rest.partition("/")[0]
     return host if host.rpartition(":")[2].isdecimal() else f"{host}:{_PORTS.get(scheme, scheme)}"
@@ -43,8 +43,8 @@ def titled(name: str, kind: str) -> str:
 
 
 def kind_suffix(kind: str) -> str:
-    """Return the end of the name of a status of an account whose jobs are not fine-tuning jobs.
+    """Return the suffix for a kind other than fine-tuning jobs in the name of a provider status, such as `--batchjob`.
 
-    No Provider document may have a name that ends like this.
+    The name of a Provider document must not end with such a suffix.
     """
     return f"--{kind.lower()}"

@@ -31,7 +31,8 @@ class Action:
 class CommitApproval:
     """The approval in a commit message with the line `Approve-Cancels: N`.
 
-    It approves changes of the jobs whose desired state the commit changed (`names`), if there are at most `count`.
+    It approves changes of the jobs whose desired state the commit changed (`names`), if at most `count` changes are due
+    for them.
     """
 
     commit: str
@@ -41,7 +42,7 @@ class CommitApproval:
 
     @property
     def label(self) -> str:
-        """The label that a receipt records if this commit approved its change, to show that the approval was used."""
+        """The label that a receipt records if this commit approved its change. It shows that the approval was used."""
         return f"{_BY_COMMIT}{self.commit}"
 
 
@@ -51,7 +52,7 @@ def is_by_commit(approved_by: str) -> bool:
 
 
 class Progress(StrEnum):
-    """The progress of an action in this run."""
+    """The progress of an action in the current run."""
 
     PLANNED = "planned"
     REFUSED = "refused"

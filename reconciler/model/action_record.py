@@ -60,7 +60,10 @@ class ObservationEnded:
     name: str
     unobserved: Unobserved | None = None
     has_observed: bool = True
-    """Whether the account was observed. False if no job had to be observed, or if reconcile stopped the observation."""
+    """Whether the account was observed, successfully or not.
+
+    False if no job had to be observed, if reconcile stopped the observation, or if a bug ended it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ PassEvent = (
     | ReceiptOpen
     | ReceiptClosed
 )
-"""An event in a pass, reported when it happens."""
+"""The types of event that a pass reports, each at the time when it happens."""
 Notify = Callable[[PassEvent], None]
 """A callback that receives each event. It must not raise."""
 

@@ -57,15 +57,16 @@ UNSET = Unset.UNSET
 
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
-    """The jobs of one kind in an account at a provider: a provider type, a normalised base URL, and scoping options.
+    """The jobs of one kind in one account at a provider.
 
-    The name of a Provider document is only an alias for an account. Two documents may describe the same account.
+    A provider type, a normalised base URL and scoping options identify the account. The name of a Provider document is
+    only an alias for it. Two documents may describe the same account.
 
-    The kind is a part of the account, so that whatever is recorded or counted by account is recorded and counted for
-    each kind: observations, absences, receipts, limits on changes, and journals. What the kinds of one account share,
-    such as its credential and its request rate, is found by `shared`.
+    The kind is a part of this record, so that everything recorded or counted by account is kept apart for each kind:
+    observations, absences, receipts, limits on changes, and journals. What the kinds of one account share, such as the
+    credential and the request rate, is found by `shared`.
 
-    Raises `ValueError` if the address or an option contains ` kind=`, because its line would then name another kind.
+    Raises `ValueError` if the address or an option contains ` kind=`, because the account's line would then be misread.
     """
 
     type: str
@@ -100,7 +101,7 @@ class Account:
 
     @property
     def shared(self) -> Account:
-        """The value that stands for the account whatever the kind of its jobs."""
+        """The same account with the default kind. It is equal for all kinds of jobs in the account."""
         return self.of_kind(FINE_TUNING_JOB)
 
     @property
@@ -147,7 +148,7 @@ class JobRef:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """The error of a failed job, as the provider reports it."""
+    """The provider's error or note about a job that has ended, as the adapter read it."""
 
     code: str | None = None
     message: str | None = None
@@ -163,7 +164,7 @@ class JobCounts:
     failed: int | None = None
 
     def __str__(self) -> str:
-        """Return a text such as `23 of 100 done`; empty if a number is unknown."""
+        """Return a text such as `23 of 100 done`, or an empty string if `total` or `done` is unknown."""
         return "" if self.total is None or self.done is None else f"{self.done:,} of {self.total:,} done"
 
 
@@ -173,9 +174,9 @@ class ObservedJob:
 
     `id` is the requested id, or the id in a list row. `aliases` are the other ids that the provider accepts for this
     job. `phase` is the adapter's translation of `provider_status`. `as_of` is the provider's clock (the response's
-    `Date` header), or None. `is_of_kind` is False unless the provider shows a job of the account's kind, and `UNSET` in
-    a row that shows no kind; it only decides whether a job without a spec is listed. Which of the other fields a job
-    has depends on its kind (`model.kind`).
+    `Date` header), or None. `is_of_kind` is False for a job of a kind other than the account's, and `UNSET` if a list
+    row does not show the kind. It only decides whether a job without a spec is listed. Which of the other fields a job
+    has depends on its kind (`model.kind`). Only batches have `output_file`, `expires_at`, `counts` and `tokens`.
     """
 
     id: str
@@ -239,7 +240,7 @@ class Capabilities:
     """The capabilities of a provider. An adapter declares them, and they are never probed."""
 
     cancel_is_immediate: bool = False
-    """Whether a cancel has taken effect once it is accepted. If not, it takes a while and may fail."""
+    """Whether an accepted cancel has already taken effect. If False, it takes a while and may fail."""
     confirms: bool = True
     """False if the provider reports `cancelling` as `cancelled`. A cancel is then confirmed only by an end time."""
     cancel_loses: str | None = None

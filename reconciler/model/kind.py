@@ -1,7 +1,6 @@
 """The kinds of job. One record for each kind contains the model of its spec and its properties.
 
-Rule: everything that differs between kinds is read from here. Parsers, writers, the schema and decisions never mention
-a particular kind.
+Rule: parsers, writers, the schema and decisions read everything that differs between kinds from these records.
 """
 
 from __future__ import annotations
@@ -24,7 +23,10 @@ J = TypeVar("J", bound="DataclassInstance")
 JobDocument: TypeAlias = FineTuningJob | BatchJob
 """A spec of any kind of job."""
 LONGEST_BATCH = timedelta(days=8)
-"""The longest time that a provider gives a batch is 168 hours, at Bedrock. A day is added for its cancel."""
+"""How long a batch exists at most. The longest time that a provider allows is 168 hours, at Bedrock.
+
+A day is added, because a batch may take time to be cancelled.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,8 @@ class JobKind:
         counts: the unit of that usage.
         used: a phrase for that usage, such as `tokens trained`.
         counters: the attributes whose changes alone do not cause the status to be written.
-        ends_within: how long every job takes at most, or None if that is unknown. Finished jobs of such a kind are
-            many, so they are not adopted, and lists are not read beyond that time.
+        ends_within: how long every job takes at most, or None if that is unknown. If it is known, finished jobs are not
+            adopted, because there are many, and no list is read further back than this time.
     """
 
     name: str

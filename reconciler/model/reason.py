@@ -66,7 +66,7 @@ class Reason(StrEnum):
     # Stalled: a person must act
     JOB_NOT_FOUND = (
         "JobNotFound",
-        "The provider has never shown a job with this id. The id has a typo, or the account is the wrong one.",
+        "The provider has never shown a job with this id. The id may have a typo, or the account may be the wrong one.",
     )
     JOB_VANISHED = "JobVanished", "The job was observed unfinished, and the provider no longer knows it."
     JOB_FAILED = (
@@ -130,17 +130,21 @@ class Reason(StrEnum):
     OBSERVATION_SUSPECT = (
         "ObservationSuspect",
         (
-            "Many jobs disappeared at once, which suggests a wrong key, project or URL. Other jobs are not affected. "
-            "If the account still shows some known jobs, the missing ones are considered deleted after an hour."
+            "Many jobs disappeared at once, or the account shows no known job any more. This suggests a wrong key, "
+            "project or URL. If the account still shows some known jobs, the missing ones are considered deleted after "
+            "an hour."
         ),
     )
     RATE_LIMITED = "RateLimited", "The provider limits the request rate, or several requests in a row failed."
     AUTHENTICATION_FAILED = "AuthenticationFailed", "The credential is missing, or the provider does not accept it."
     # Only in a history
-    JOB_CHANGED = "JobChanged", "The spec names another job than before. The status of the previous job was discarded."
+    JOB_CHANGED = "JobChanged", "The spec now names a different job. The status of the previous job was discarded."
     STATUS_DISCARDED = (
         "StatusDiscarded",
-        ("The status file was damaged or edited by hand, so it was ignored. `maxQueued` no longer applies to its job."),
+        (
+            "The status file was damaged or edited by hand, so it was ignored. `maxQueued` no longer applies to the "
+            "job, because it may already have started."
+        ),
     )
     PHASE_WENT_BACK = "PhaseWentBack", "Two observations agree that a job which had ended is now in another phase."
     # Shown by commands that read statuses, never written to a status

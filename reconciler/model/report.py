@@ -59,7 +59,7 @@ class AccountReport:
     has_failed: bool = False
     """Whether this pass failed to observe the account.
 
-    If this is False, `unobserved` is None or the failure of an earlier pass over other jobs of the account.
+    If this is False, `unobserved` is None, or it is a failure that an earlier pass found for other jobs of the account.
     """
     unobserved: Unobserved | None = None
     """Why the account, or some of its jobs, could not be observed, or None."""
@@ -114,9 +114,9 @@ class ExpiredClock(StrEnum):
     """A time limit of a run, named after the option that sets it."""
 
     WAIT = "--wait"
-    """How long to wait for pending changes."""
+    """How long the run waits for pending changes."""
     TIMEOUT = "--timeout"
-    """How long failures may last."""
+    """How long the observation of a job may keep failing."""
 
 
 @dataclass(frozen=True, slots=True)

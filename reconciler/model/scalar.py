@@ -87,7 +87,7 @@ def read_flag(value: object) -> object:
 
 def _count(value: object) -> object:
     if isinstance(value, str) and _COUNT.fullmatch(value) is None:
-        msg = f"{quoted(value)} is not a whole number"
+        msg = f"{quoted(value)} is not a whole number from 0 to 999999999"
         raise ValueError(msg)
     return value
 
@@ -126,7 +126,7 @@ def _matching(pattern: re.Pattern[str], problem: str) -> Callable[[str], str]:
 
 def _printable(value: str) -> str:
     if _CONTROL.search(value):
-        msg = "contains control characters"
+        msg = "must not contain control characters"
         raise ValueError(msg)
     return value
 
@@ -187,8 +187,14 @@ Name = Annotated[
     ),
     WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"}),
 ]
-LabelKey = Annotated[str, AfterValidator(_matching(_LABEL_KEY, "is not a label key"))]
-LabelValue = Annotated[str, AfterValidator(_matching(_LABEL_VALUE, "is not a label value"))]
+_LABEL_FORM = "use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
+LabelKey = Annotated[
+    str,
+    AfterValidator(
+        _matching(_LABEL_KEY, f"is not a label key: {_LABEL_FORM}, after an optional prefix such as example.org/")
+    ),
+]
+LabelValue = Annotated[str, AfterValidator(_matching(_LABEL_VALUE, f"is not a label value: {_LABEL_FORM}"))]
 Text = Annotated[str, Field(min_length=1, max_length=REASON_MAX), AfterValidator(_printable)]
 Word = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_printable), AfterValidator(_one_line)]
 Variable = Annotated[Word, AfterValidator(_variable)]

@@ -123,7 +123,7 @@ class Limits(Document):
     max_queued: Duration | None = Field(
         None, description="The maximum time since the provider created the job, if it has never started."
     )
-    not_after: Instant | None = Field(None, description="The time after which the job must not run.")
+    not_after: Instant | None = Field(None, description="The time by which the job must have ended.")
 
 
 class Suspension(Document):
@@ -146,14 +146,18 @@ def _suspension(value: object) -> object:
 class JobSpec(Document):
     """The desired state of one job."""
 
-    provider: Word = Field(description="A Provider document's name, or a provider type that needs none.")
+    provider: Word = Field(description="The name of a Provider document, or a provider type that needs no document.")
     job_id: Word = Field(description="The id that the provider assigned to the job.")
     desired_state: DesiredState = Field(description="The desired state of the job.")
     reason: Text | None = Field(None, description="The reason, which plan and the status show.")
     limits: Limits | None = Field(None, description="When an unfinished job is cancelled automatically.")
     suspend: Annotated[
         Suspension | None, BeforeValidator(_suspension, json_schema_input_type=bool | Suspension | None)
-    ] = Field(None, description="true, or a reason and an end: no change is requested for this job.")
+    ] = Field(
+        None,
+        description="Suspends the job, so that no change is requested for it: true, or a reason and an end, which are "
+        "both optional.",
+    )
 
 
 class CredentialSource(Document):
@@ -203,7 +207,9 @@ class ProviderSpec(Document):
         description="At most 100 globs, relative to the specs directory. Only spec files that match may use this "
         "credential at this host, whichever provider name they use.",
     )
-    rate_limit: RateLimit = Field(default_factory=RateLimit, description="The upper limit on its request rate.")
+    rate_limit: RateLimit = Field(
+        default_factory=RateLimit, description="The upper limit on the request rate of the account."
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the provider type.")
 
 
@@ -271,7 +277,7 @@ def spec_digest(spec: JobSpec, account: Account) -> str:
     """Return the digest that identifies a version of a spec in its status.
 
     The digest is computed over the account and the canonical JSON of the spec. In that JSON, values are normalised,
-    unset fields are left out, and `reason` is left out because it does not change behaviour. The computation must
+    unset fields are left out, and every `reason` is left out because it does not change behaviour. The computation must
     never change, because a new digest would look like a changed spec in every status. Golden digests in the tests
     ensure that.
     """

@@ -53,7 +53,7 @@ class ConditionType(StrEnum):
 
 
 class ConditionStatus(StrEnum):
-    """The three values that a condition has in Kubernetes, as text."""
+    """The status of a condition: the three values that Kubernetes defines, as text."""
 
     TRUE = "True"
     FALSE = "False"
@@ -82,7 +82,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One change that reconcile requested. The receipt is on disk before the request is sent."""
+    """The record of one change that reconcile requests. It is on disk before the request is sent."""
 
     verb: Verb
     because: Because
@@ -229,7 +229,10 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderStatus:
-    """Why an account cannot be observed. It is written to `status/_providers/` once, not to the status of each job."""
+    """Why an account, or some of its jobs, cannot be observed.
+
+    The failure is written once, to `status/_providers/`, and not to the status of each job.
+    """
 
     name: str
     account: str

@@ -23,7 +23,7 @@ class Transition:
 
     @property
     def is_first_sight(self) -> bool:
-        """Whether this is the first status of the job, with no action and no need for a person to act."""
+        """Whether this is the first status of the job, no action is due, and no person needs to act."""
         return self.before is None and self.action is None and not self.after.is_stalled
 
     @property

@@ -16,7 +16,7 @@ from reconciler.model.report import Report
 from reconciler.model.request_rate import RequestRate
 
 STALE_AFTER_INTERVALS = 1.5
-"""After how many intervals without progress a problem is reported. A probe then notices it within two intervals."""
+"""The number of intervals without progress after which a problem is reported, so that a probe sees it within two."""
 
 
 class Result(StrEnum):
@@ -63,12 +63,12 @@ class WatchStatus:
     report: Report = field(default_factory=Report)
     """The report of the last pass, with rows for all specs."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    """When the least recently observed unsettled job of an account was last observed, by the account's text.
+    """When the least recently observed unsettled job of each account was last observed, by the account's text.
 
     For a job that has never been observed, the time of the first pass that included the job is used.
     """
     unobserved: tuple[str, ...] = ()
-    """The accounts that no pass has reported yet. Once this is empty, it stays empty."""
+    """The accounts that no pass has tried to observe yet. Once this is empty, it stays empty."""
     upcoming: tuple[Upcoming, ...] = ()
     """The next polls, earliest first. Only the first few are listed."""
     rates: Mapping[str, RequestRate] = field(default_factory=dict)
@@ -84,8 +84,10 @@ def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:
         # The other times are updated with each heartbeat, so they are out of date.
         return (f"the event loop is blocked: nothing has run for {now - heartbeat_at:.0f} s",)
     signs = {
-        "a request hangs: no request to its account has ended": watch.progress_at,
-        "the specs are not watched: only the periodic scan has found changes": watch.watched_at,
+        "a request or a pass hangs: it has made no progress": watch.progress_at,
+        "the specs are not watched: only the periodic scan finds changes, because the watcher has not worked": (
+            watch.watched_at
+        ),
     }
     return tuple(f"{what} for {now - at:.0f} s" for what, at in signs.items() if heartbeat_at - at > limit)
 
@@ -93,7 +95,7 @@ def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:
 def readiness_problems(watch: WatchStatus) -> tuple[str, ...]:
     """Return a message for each reason why the watch is not ready. Empty means that it is ready."""
     found = {
-        "it is stopping": watch.is_stopping,
+        "the watch is stopping": watch.is_stopping,
         "the first pass has not ended yet": watch.finished_at is None,
         f"not observed yet: {', '.join(watch.unobserved)}": bool(watch.unobserved),
         "no change is requested: the specs cannot be acted on, or the Settings are not valid": watch.is_halted,

@@ -2,8 +2,7 @@
 
 Rules: a function that reads a value (`text`, `cursor`, `instant`, `seconds`, `count`) returns None for a value of
 another type and never raises. A missing field is `UNSET`. Text for people is cleaned. Known secrets have already been
-redacted in the response.
-A response that is not a JSON object is an error, never an absence.
+redacted in the response. A response that is not a JSON object is an error, never an absence.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ MOOT_FOR_A_CANCEL = TERMINAL | {Phase.CANCELLING}
 
 
 def json_object(response: Response) -> Mapping[str, Any]:
-    """Return the body of a response. Raises `PermanentError(invalid)` if it is not a JSON object."""
+    """Return the body of a response as a mapping. Raises `PermanentError(invalid)` if it is not a JSON object."""
     body = response.json()
     if not isinstance(body, dict):
         msg = f"the response (HTTP {response.status}) is not a JSON object: check the base URL"
@@ -82,12 +81,13 @@ def jobs_of(
 ) -> tuple[tuple[ObservedJob, ...], int]:
     """Return the jobs in a list response, and the number of its rows that cannot be read.
 
-    A row cannot be read if it is not an object, or if `read` raises `PermanentError` for it.
+    A row cannot be read if it is not an object, or if `read` raises a `PermanentError` whose kind is not `missing`.
 
     Args:
         body: the body of the response.
         key: the key of the list in the body.
-        read: returns the job in a row. `PermanentError(missing)` concerns the account and is not caught.
+        read: returns the job in a row. If it raises `PermanentError(missing)`, the cause is the account and not the
+            row, so the error is passed on.
 
     Raises `PermanentError(invalid)` if there is no list at `key`, or if the list has rows and none can be read.
     """
@@ -129,12 +129,12 @@ def field(row: Mapping[str, Any], path: str, reader: Callable[[Any], T | None]) 
 
 
 def text(value: Any) -> str | None:
-    """Return a text, cleaned, or None for a value that is not text."""
+    """Return the cleaned text, or None for a value that is not text."""
     return clean(value) if isinstance(value, str) else None
 
 
 def word(value: Any) -> str:
-    """Return a status word, cleaned. A value that is not text is returned as JSON."""
+    """Return a status word, cleaned and cut at 64 characters. A value that is not text is first written as JSON."""
     return clean(value if isinstance(value, str) else json.dumps(value), _WORD_MAX)
 
 
@@ -144,9 +144,9 @@ def cursor(value: Any) -> str | None:
 
 
 def instant(value: Any) -> datetime | None:
-    """Return the time of an ISO 8601 text in UTC, or None if it is not one.
+    """Return the time of an ISO 8601 text in UTC, or None for any other value.
 
-    The result is also None for a time without a zone, and for one that no job can have (the beginning of 1970 or
+    The result is also None for a time without a zone, and for a time that no job can have (the beginning of 1970 or
     earlier).
     """
     try:
@@ -157,14 +157,17 @@ def instant(value: Any) -> datetime | None:
 
 
 def seconds(value: Any) -> datetime | None:
-    """Return the time of a number of Unix seconds in UTC, or None for another value or a time that no job can have."""
+    """Return the time of a Unix timestamp in seconds, in UTC, or None for any other value.
+
+    The result is also None for a time that no job can have (the beginning of 1970 or earlier, or after the year 9999).
+    """
     if type(value) not in (int, float) or not 0 < value < _YEAR_10000:
         return None
     return datetime.fromtimestamp(value, UTC)
 
 
 def count(value: Any) -> int | None:
-    """Return a whole number, or None for a negative number, a fraction or another value."""
+    """Return the value if it is a whole number of 0 or more, or None for any other value."""
     return value if type(value) is int and value >= 0 else None
 
 
@@ -174,16 +177,16 @@ def require_same_job(job: ObservedJob, ref: JobRef) -> ObservedJob:
     Raises `PermanentError(invalid)` if none of the job's ids is the requested one.
     """
     if ref.id not in job.ids:
-        msg = "the provider returned another job than the requested one"
+        msg = "the provider returned a different job from the requested one"
         raise PermanentError(msg, kind=Kind.INVALID)
     return replace(job, id=ref.id, aliases=tuple(sorted(job.ids - {ref.id})))
 
 
 def gateway_message(response: Response) -> str | None:
-    """Return the message of an error response in a format that is not the provider's own, or None.
+    """Return the message of an error response that is not in the provider's own format, or None if there is none.
 
-    Such a response is plain text, or it comes from a gateway: API Management (`message`), FastAPI (`detail`, also a
-    list), RFC 7807 (`title`, `detail`), OAuth (`error`, `error_description`), Apigee (`fault`), or a list of `errors`.
+    Such a response is plain text, or JSON from a gateway: API Management (`message`), FastAPI (`detail`, also a list),
+    RFC 7807 (`title`, `detail`), OAuth (`error`, `error_description`), Apigee (`fault`), or a list of `errors`.
     """
     if response.headers.get("content-type", "").startswith("text/plain"):
         return text(response.body[:PLAIN_MAX].decode(errors="replace")) or None
@@ -223,15 +226,15 @@ def unknown_job(message: str) -> PermanentError:
 def acceptance(response: Response) -> Accepted:
     """Return `Accepted` for a response with a status below 400 that contains no error.
 
-    Providers respond to a cancel with 200, 202 or 204, without content or with various JSON. None of this is a reason
-    to repeat the request. Raises `PermanentError(refused)` if the response contains an `error`, and
-    `PermanentError(invalid)` if its content is not JSON, because it is then most likely a page of a proxy.
+    Providers accept a cancel with HTTP 200, 202 or 204, without content or with various JSON. Raises
+    `PermanentError(refused)` if the response contains an `error`, and `PermanentError(invalid)` if it has content that
+    is not JSON, because that is most likely a page of a proxy.
     """
     body = response.json() if response.body.strip() else None
     error = body.get("error") if isinstance(body, dict) else None
     parts = [error] if isinstance(error, str) else list(error.values()) if isinstance(error, dict) else []
     if words := [text(each) or "" for each in parts if each]:
-        msg = f"the provider refused this (HTTP {response.status}: {': '.join(filter(None, words))})"
+        msg = f"the provider refused the request (HTTP {response.status}: {': '.join(filter(None, words))})"
         raise PermanentError(msg, kind=Kind.REFUSED)
     return Accepted()
 

@@ -10,7 +10,7 @@ from reconciler.model.report import Report
 
 
 class CommentRefusedError(Exception):
-    """A comment that could not be written. The message states the cause."""
+    """The host refused to write a comment. The message states the cause."""
 
 
 class CiHost(Protocol):

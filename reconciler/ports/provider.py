@@ -21,7 +21,11 @@ BINDINGS_MAX = 600
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete response. `headers` has lower-case names, and `at` is the `Date` header, or None if it is invalid."""
+    """A complete response.
+
+    `headers` has lower-case names. `at` is the time in the `Date` header, or None if the header is missing or invalid.
+    `retry_after_s` is the pause that the provider requests, in seconds, or None.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -46,7 +50,7 @@ class NotBound:
     variable: str = ""
     """The variable in which the operator lists bindings."""
     pair: str = ""
-    """The binding that would allow it, or an empty string if no binding can."""
+    """The binding that would allow it, such as `OPENAI_API_KEY=host`, or an empty string if no binding can."""
 
     def message(self, other_pairs: Iterable[str]) -> str:
         """Return a message with a setting that allows this pair and, if it is not too long, all other missing pairs."""
@@ -89,7 +93,7 @@ class Transport(Protocol):
         ...
 
     def conceal(self, *secrets: str) -> None:
-        """Redact further secrets, which are not in any header, such as a signing key."""
+        """Redact these secrets in every response too. An adapter passes secrets that no header contains."""
         ...
 
     def to_app(self, app: object) -> Transport:
@@ -128,7 +132,7 @@ class JobReader(Protocol):
     """The methods of an adapter that do not change jobs."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page of the list of jobs. The caller requests the following pages."""
+        """Return one page of the list of jobs: the first if `cursor` is None, else the one that `next_cursor` named."""
         ...
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:

@@ -43,7 +43,7 @@ class JobsOfKind:
 
 @runtime_checkable
 class SupportsKinds(Protocol):
-    """The port that a provider type implements if it has jobs of another kind than fine-tuning jobs."""
+    """The port that a provider type implements if it has jobs of a kind other than fine-tuning."""
 
     @property
     def kinds(self) -> Mapping[str, JobsOfKind]:
@@ -105,7 +105,7 @@ class ProviderType(Protocol):
 
     @property
     def finds_credentials(self) -> bool:
-        """Whether the vendor's library can find a secret that no document names and no variable contains completely.
+        """Whether the vendor's library can find a secret that no document names and no single variable contains.
 
         If so, an account may be opened with credentials whose token is empty, and bindings refer to the secret as
         `key_variable`.

@@ -91,7 +91,7 @@ class StatusStore(Protocol):
     def write(self, status: JobStatus, *, durable: bool) -> bool:
         """Write a status if it differs from the file on disk, and return whether it was written.
 
-        Raises `OSError` if the file cannot be written.
+        With `durable`, the file and its directory are synced. Raises `OSError` if the file cannot be written.
         """
         ...
 
@@ -150,7 +150,10 @@ class Publisher(Protocol):
         ...
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Publish changes on top of what others published, so that the outcome of a request survives a conflict."""
+        """Publish changes on top of what others published, and return the revision, or None if there are no changes.
+
+        The outcome of a request thus survives a conflict.
+        """
         ...
 
 

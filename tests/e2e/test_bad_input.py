@@ -372,7 +372,7 @@ CASES: dict[str, Case] = {
         ("specs/bad.yaml:3: metadata.name: '\\x1b[31mbad' is not a name: use at most 63 of a-z, 0-9 and '-', be",),
     ),
     "reason with escape codes": Case(
-        with_spec(reason='"\\e[31mred"'), 65, ("specs/bad.yaml:8: spec.reason: contains control characters",)
+        with_spec(reason='"\\e[31mred"'), 65, ("specs/bad.yaml:8: spec.reason: must not contain control characters",)
     ),
     "no network": Case(
         _no_network,

@@ -184,7 +184,7 @@ def an_outage(kind: str) -> Callable[[Checkout], object]:
 DISRUPTIONS = {
     "a blocked loop": Disruption(an_outage("block"), an_outage("none"), "the event loop is blocked: nothing has run"),
     "a hung request": Disruption(
-        an_outage("hang"), an_outage("none"), "a request hangs: no request to its account has ended"
+        an_outage("hang"), an_outage("none"), "a request or a pass hangs: it has made no progress"
     ),
     "a dead watcher": Disruption(
         lambda checkout: checkout.specs.rename(checkout.root / "away"),

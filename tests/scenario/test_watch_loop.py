@@ -424,7 +424,7 @@ def test_a_hung_observation_and_a_dead_file_watcher_are_reported_within_two_inte
             await asyncio.sleep(400)
 
             assert well == ()
-            assert [each.split(":")[0] for each in ill] == ["a request hangs", "the specs are not watched"]
+            assert [each.split(":")[0] for each in ill] == ["a request or a pass hangs", "the specs are not watched"]
             assert liveness_problems(watch.health.overview, clock()) == ()
 
     in_virtual_time(main)
@@ -598,7 +598,7 @@ def test_a_stop_waits_equally_long_for_an_account_that_hangs(tmp_path: Path) -> 
             stopping = readiness_problems(watch.health.overview)
             await watch.task
 
-            assert (ready, stopping) == ((), ("it is stopping",))
+            assert (ready, stopping) == ((), ("the watch is stopping",))
             assert clock() - asked_to_stop_at == pytest.approx(8, abs=0.1)
             assert watch.checkout.status("ftjob-slow-0000").receipts[0].accepted_at is not None
 

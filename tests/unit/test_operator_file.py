@@ -59,7 +59,7 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
         ("  safety: {maxCancel: 3}\n", "did you mean 'maxCancels'?"),
         ("  safety: {kinds: {FineTuning: {}}}\n", "operator.yaml:4: spec.safety.kinds.FineTuning: 'FineTuning' is not"),
         ("  suspend: perhaps\n", "operator.yaml:4: spec.suspend: 'perhaps' is not true or false"),
-        ("  safety: {maxCancels: -1}\n", "'-1' is not a whole number"),
+        ("  safety: {maxCancels: -1}\n", "'-1' is not a whole number from 0 to 999999999"),
     ],
 )
 def test_a_mistake_is_reported_at_its_line_and_no_rule_applies(text: str, said: str) -> None:

@@ -12,8 +12,10 @@ from tests.support.build import NOW
 WELL = WatchStatus(interval_s=60, heartbeat_at=0, progress_at=0, watched_at=0)
 SIGNS = {
     "heartbeat_at": "the event loop is blocked: nothing has run for 91 s",
-    "progress_at": "a request hangs: no request to its account has ended for 91 s",
-    "watched_at": "the specs are not watched: only the periodic scan has found changes for 91 s",
+    "progress_at": "a request or a pass hangs: it has made no progress for 91 s",
+    "watched_at": (
+        "the specs are not watched: only the periodic scan finds changes, because the watcher has not worked for 91 s"
+    ),
 }
 
 
@@ -44,7 +46,7 @@ def test_a_watch_is_ready_from_its_first_pass_until_it_stops_or_is_halted() -> N
 
     assert readiness_problems(WELL) == ("the first pass has not ended yet",)
     assert readiness_problems(ready) == ()
-    assert readiness_problems(replace(ready, is_stopping=True)) == ("it is stopping",)
+    assert readiness_problems(replace(ready, is_stopping=True)) == ("the watch is stopping",)
     assert readiness_problems(replace(ready, is_halted=True)) == (
         "no change is requested: the specs cannot be acted on, or the Settings are not valid",
     )

@@ -159,7 +159,7 @@ def wrong_liveness(history: History) -> Iterator[str]:
     disruptions = _disruptions(history)
     missed = [each for each in disruptions if each.kind.startswith(EVENTS_MISSED) and each.kind != EVENTS_MISSED]
     git = [each for each in disruptions if each.kind.startswith("remote")]
-    excuses = {"the specs are not watched": missed, "a request hangs": git, "the event loop is blocked": []}
+    excuses = {"the specs are not watched": missed, "a request or a pass hangs": git, "the event loop is blocked": []}
     for event in history.events:
         if isinstance(event, HealthShown):
             for ill in {each.split(":")[0] for each in event.liveness_problems}:
