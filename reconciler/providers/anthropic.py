@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
+from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, field, instant, name_of, text, word
-from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
+from reconciler.providers._rest_jobs import RestApi, names_job
+from reconciler.providers._rest_service import RestCollection, RestService
 
 VERSION = "2023-06-01"
 ENDED = "ended"
@@ -96,29 +97,33 @@ def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
         return False
     message = str(error.get("message"))
     # The same type of error is returned for a model, a workspace and a path that do not exist.
-    return ref.id in message or "batch" in message.lower()
+    return names_job(message, ref) or "batch" in message.lower()
 
 
-ANTHROPIC: ProviderType = BatchOnlyService(
+ANTHROPIC: ProviderType = RestService(
     name="anthropic",
     key_variable="ANTHROPIC_API_KEY",
     url_variables=("ANTHROPIC_BASE_URL",),
     address="https://api.anthropic.com",
-    id_pattern=r"msgbatch_[A-Za-z0-9_-]{1,120}",
-    api=BatchApi(
-        path="/v1/messages/batches",
-        rows="data",
-        headers=_headers,
-        window=_window,
-        next_cursor=_next_cursor,
-        job=_job,
-        is_missing=_is_missing,
-    ),
-    capabilities=Capabilities(
-        cancel_keeps="the results of the requests that are done, for 29 days",
-        cancel_costs="the requests that succeeded",
-        has_whole_rows=True,
-        page_size_max=1000,
-        list_order="newest first",
-    ),
+    collections={
+        BATCH_JOB: RestCollection(
+            api=RestApi(
+                path="/v1/messages/batches",
+                rows="data",
+                headers=_headers,
+                window=_window,
+                next_cursor=_next_cursor,
+                job=_job,
+                is_missing=_is_missing,
+            ),
+            id_pattern=r"msgbatch_[A-Za-z0-9_-]{1,120}",
+            capabilities=Capabilities(
+                cancel_keeps="the results of the requests that are done, for 29 days",
+                cancel_costs="the requests that succeeded",
+                has_whole_rows=True,
+                page_size_max=1000,
+                list_order="newest first",
+            ),
+        )
+    },
 )

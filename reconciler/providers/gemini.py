@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
+from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import cursor as token_of
 from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._google_errors import is_about_address
-from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
+from reconciler.providers._rest_jobs import RestApi, names_job
+from reconciler.providers._rest_service import RestCollection, RestService
 
 EXPIRED = "BATCH_STATE_EXPIRED"
 STATES: Mapping[str, Phase] = {
@@ -92,31 +93,35 @@ def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     error = _error_of(body)
     message = str(error.get("message"))
     is_not_found = error.get("status") == "NOT_FOUND" and not is_about_address(message)
-    return is_not_found and (ref.id in message or "batch" in message.lower())
+    return is_not_found and (names_job(message, ref) or "batch" in message.lower())
 
 
 def _is_denied(body: Mapping[str, Any]) -> bool:
     return str(_error_of(body).get("message")).startswith(_WRONG_KEY)
 
 
-GEMINI: ProviderType = BatchOnlyService(
+GEMINI: ProviderType = RestService(
     name="gemini",
     key_variable="GEMINI_API_KEY",
     url_variables=("GOOGLE_GEMINI_BASE_URL",),
     address="https://generativelanguage.googleapis.com",
-    id_pattern=r"(batches/)?[A-Za-z0-9_-]{1,128}",
-    bare_id=_bare_id,
-    api=BatchApi(
-        path="/v1/batches",
-        rows="operations",
-        headers=_headers,
-        window=_window,
-        next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("nextPageToken")),
-        job=_job,
-        is_missing=_is_missing,
-        cancel=":cancel",
-        may_omit_rows=True,
-        is_denied=_is_denied,
-    ),
-    capabilities=Capabilities(has_whole_rows=True, page_size_max=100, cancel_takes=timedelta(minutes=30)),
+    collections={
+        BATCH_JOB: RestCollection(
+            api=RestApi(
+                path="/v1/batches",
+                rows="operations",
+                headers=_headers,
+                window=_window,
+                next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("nextPageToken")),
+                job=_job,
+                is_missing=_is_missing,
+                cancel=":cancel",
+                may_omit_rows=True,
+                is_denied=_is_denied,
+            ),
+            id_pattern=r"(batches/)?[A-Za-z0-9_-]{1,128}",
+            bare_id=_bare_id,
+            capabilities=Capabilities(has_whole_rows=True, page_size_max=100, cancel_takes=timedelta(minutes=30)),
+        )
+    },
 )

@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
+from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, field, name_of, seconds, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
+from reconciler.providers._rest_jobs import RestApi, names_job
+from reconciler.providers._rest_service import RestCollection, RestService
 
 TIMED_OUT = "TIMEOUT_EXCEEDED"
 STATUSES: Mapping[str, Phase] = {
@@ -73,29 +74,33 @@ def _error(status: str, counts: JobCounts, errors: Any) -> JobError | None:
 
 def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     message = body.get("detail") or body.get("message")
-    return isinstance(message, str) and (ref.id in message or _NAMES_A_JOB.search(message) is not None)
+    return isinstance(message, str) and (names_job(message, ref) or _NAMES_A_JOB.search(message) is not None)
 
 
-MISTRAL: ProviderType = BatchOnlyService(
+MISTRAL: ProviderType = RestService(
     name="mistral",
     key_variable="MISTRAL_API_KEY",
     url_variables=(),
     address="https://api.mistral.ai",
-    id_pattern=r"[0-9A-Fa-f-]{8,64}",
-    api=BatchApi(
-        path="/v1/batch/jobs",
-        rows="data",
-        headers=bearer,
-        window=_window,
-        next_cursor=_next_cursor,
-        job=_job,
-        is_missing=_is_missing,
-    ),
-    capabilities=Capabilities(
-        cancel_keeps="the results of the requests that are done, in the output file",
-        has_whole_rows=True,
-        page_size_max=100,
-        list_order="newest first",
-        filters=("status", "model", "metadata", "creation time"),
-    ),
+    collections={
+        BATCH_JOB: RestCollection(
+            api=RestApi(
+                path="/v1/batch/jobs",
+                rows="data",
+                headers=bearer,
+                window=_window,
+                next_cursor=_next_cursor,
+                job=_job,
+                is_missing=_is_missing,
+            ),
+            id_pattern=r"[0-9A-Fa-f-]{8,64}",
+            capabilities=Capabilities(
+                cancel_keeps="the results of the requests that are done, in the output file",
+                has_whole_rows=True,
+                page_size_max=100,
+                list_order="newest first",
+                filters=("status", "model", "metadata", "creation time"),
+            ),
+        )
+    },
 )

@@ -1,26 +1,62 @@
-"""Together AI's batches.
+"""Together AI: its fine-tuning jobs, and its batches.
+
+Fine-tuning jobs:
+
+- A list has no pages. Its rows, and the response to a cancel, lack fields of a retrieved job.
+- `model_output_name` is chosen before the training, so it is reported only for a job that has succeeded.
+- `started_at` is the start of the current stage, and there is no time of the end. Neither is reported.
+- A job has no error. The message of its last event of the type `job_error` is reported as one.
+
+Batches:
 
 - A list has no pages: each response is the whole list, as an array.
 - The API has no status for a batch that is being cancelled, so an accepted cancel is repeated only after half an hour.
 - A batch that exceeds its deadline is `EXPIRED`, which is a failure here.
 
-Sources: together 3.1.1 `resources/batches.py`, `types/batch_job.py`; the documentation of the Batch API. Not confirmed
-against the service: the error for a missing batch, and for a cancel of one that has ended.
+Sources: together 3.1.1 `resources/fine_tuning.py`, `types/{finetune_response,finetune_event,fine_tuning_list_response,
+fine_tuning_list_checkpoints_response}.py`, `resources/batches.py`, `types/batch_job.py`; togethercomputer/openapi
+`openapi.yaml` (2026-04-28) for the errors of fine-tuning jobs; support.together.ai, article 2318504656, for what a
+cancel costs; the documentation of the Batch API. Not confirmed against the service: the errors for a missing job or
+batch, and for a cancel of one that has ended; the order of events and checkpoints.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reconciler.plugin import Capabilities, JobError, JobRef, ObservedJob, Phase, ProviderType
-from reconciler.plugin.answers import field, instant, name_of, text, word
+from reconciler.plugin import (
+    BATCH_JOB,
+    FINE_TUNING_JOB,
+    Capabilities,
+    JobCheckpoint,
+    JobError,
+    JobEvent,
+    JobRef,
+    ObservedJob,
+    Phase,
+    ProviderType,
+)
+from reconciler.plugin.answers import count, field, instant, name_of, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
+from reconciler.providers._rest_jobs import RestApi, RestJobs, names_job
+from reconciler.providers._rest_service import RestCollection, RestService
 
-EXPIRED = "EXPIRED"
 STATUSES: Mapping[str, Phase] = {
+    "pending": Phase.QUEUED,
+    "queued": Phase.QUEUED,
+    "running": Phase.RUNNING,
+    "compressing": Phase.RUNNING,
+    "uploading": Phase.RUNNING,
+    "cancel_requested": Phase.CANCELLING,
+    "completed": Phase.SUCCEEDED,
+    "error": Phase.FAILED,
+    "cancelled": Phase.CANCELLED,
+}
+EXPIRED = "EXPIRED"
+BATCH_STATUSES: Mapping[str, Phase] = {
     "VALIDATING": Phase.VALIDATING_FILES,
     "IN_PROGRESS": Phase.RUNNING,
     "COMPLETED": Phase.SUCCEEDED,
@@ -28,50 +64,145 @@ STATUSES: Mapping[str, Phase] = {
     EXPIRED: Phase.FAILED,
     "CANCELLED": Phase.CANCELLED,
 }
+_NO_FINE_TUNE = re.compile(r"\bfine[- ]?tun(e|ing)( id| job)?( was| is| does)? not (found|exist)", re.IGNORECASE)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class FineTunes(RestJobs):
+    """The fine-tuning jobs of one account, with their events and checkpoints."""
+
+    async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
+        """Return the newest lines of the job's log, newest first."""
+        events = [_event(row) for row in await self.rows_of(ref, "/events")]
+        return tuple(sorted(events, key=_time, reverse=True)[:limit])
+
+    async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
+        """Return the newest checkpoints of the job, newest first."""
+        found = [_checkpoint(row) for row in await self.rows_of(ref, "/checkpoints")]
+        return tuple(sorted(found, key=lambda each: (_time(each), each.step or 0), reverse=True)[:limit])
+
+
+def _time(logged: JobEvent | JobCheckpoint) -> datetime:
+    return logged.at or _LONG_AGO
+
+
+def _event(row: Mapping[str, Any]) -> JobEvent:
+    return JobEvent(
+        at=instant(row.get("created_at")),
+        level=text(row.get("level")) or "info",
+        message=text(row.get("message")) or "",
+    )
+
+
+def _checkpoint(row: Mapping[str, Any]) -> JobCheckpoint:
+    return JobCheckpoint(
+        at=instant(row.get("created_at")),
+        step=count(row.get("step")),
+        model=text(row.get("object_name")) or text(row.get("path")) or "",
+    )
 
 
 def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     status = word(row.get("status"))
+    phase = STATUSES.get(status, Phase.UNKNOWN)
     return ObservedJob(
         id=name_of(row, "id"),
-        phase=STATUSES.get(status, Phase.UNKNOWN),
+        phase=phase,
+        provider_status=status,
+        model=field(row, "model", text),
+        fine_tuned_model=field(row, "model_output_name", text) if phase is Phase.SUCCEEDED else None,
+        created_at=field(row, "created_at", instant),
+        trained_tokens=field(row, "token_count", count),
+        error=field(row, "events", _failure) if phase is Phase.FAILED else None,
+        as_of=at,
+    )
+
+
+def _failure(events: Any) -> JobError | None:
+    """Return the message of the last event of a job that reports an error."""
+    rows = [each for each in events if isinstance(each, dict)] if isinstance(events, list) else []
+    failures = [_event(row) for row in rows if row.get("type") == "job_error"]
+    message = max(failures, key=_time).message if failures else ""
+    return JobError(message=message) if message else None
+
+
+def _is_missing_job(body: Mapping[str, Any], ref: JobRef) -> bool:
+    message = _message(body)
+    return names_job(message, ref) or _NO_FINE_TUNE.search(message) is not None
+
+
+def _batch(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+    status = word(row.get("status"))
+    return ObservedJob(
+        id=name_of(row, "id"),
+        phase=BATCH_STATUSES.get(status, Phase.UNKNOWN),
         provider_status=status,
         model=field(row, "model_id", text),
         output_file=field(row, "output_file_id", text),
         created_at=field(row, "created_at", instant),
         finished_at=field(row, "completed_at", instant),
         expires_at=field(row, "job_deadline", instant),
-        error=_error(status, text(row.get("error"))),
+        error=_batch_error(status, text(row.get("error"))),
         as_of=at,
     )
 
 
-def _error(status: str, message: str | None) -> JobError | None:
+def _batch_error(status: str, message: str | None) -> JobError | None:
     if status == EXPIRED:
         return JobError(code="expired", message=f"expired: {message or 'not completed in time'}")
     return JobError(message=message) if message else None
 
 
-def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
+def _is_missing_batch(body: Mapping[str, Any], ref: JobRef) -> bool:
+    message = _message(body)
+    return names_job(message, ref) or "batch" in message.lower()
+
+
+def _message(body: Mapping[str, Any]) -> str:
     error = body.get("error")
-    message = str(error.get("message")) if isinstance(error, dict) else ""
-    return ref.id in message or "batch" in message.lower()
+    return str(error.get("message")) if isinstance(error, dict) else ""
 
 
-TOGETHER: ProviderType = BatchOnlyService(
+FINE_TUNES = RestApi(
+    path="/v1/fine-tunes",
+    rows="data",
+    headers=bearer,
+    window=lambda _size, _cursor: {},
+    next_cursor=None,
+    job=_job,
+    is_missing=_is_missing_job,
+)
+BATCHES = RestApi(
+    path="/v1/batches",
+    rows="data",
+    headers=bearer,
+    window=lambda _size, _cursor: {},
+    next_cursor=None,
+    job=_batch,
+    is_missing=_is_missing_batch,
+)
+TOGETHER: ProviderType = RestService(
     name="together",
     key_variable="TOGETHER_API_KEY",
-    url_variables=(),
+    url_variables=(),  # `TOGETHER_BASE_URL` ends with `/v1` in some versions of the client, and without it in others
     address="https://api.together.xyz",
-    id_pattern=r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}",
-    api=BatchApi(
-        path="/v1/batches",
-        rows="data",
-        headers=bearer,
-        window=lambda _size, _cursor: {},
-        next_cursor=None,
-        job=_job,
-        is_missing=_is_missing,
-    ),
-    capabilities=Capabilities(has_whole_rows=True, page_size_max=1000, cancel_takes=timedelta(minutes=30)),
+    collections={
+        FINE_TUNING_JOB: RestCollection(
+            api=FINE_TUNES,
+            id_pattern=r"ft-[A-Za-z0-9][A-Za-z0-9-]{0,124}",
+            capabilities=Capabilities(
+                cancel_loses="the job: it cannot be resumed, but a new one can start from its last checkpoint",
+                cancel_costs="the steps that are done",
+                can_list_events=True,
+                can_list_checkpoints=True,
+                page_size_max=1000,
+            ),
+            jobs=FineTunes,
+        ),
+        BATCH_JOB: RestCollection(
+            api=BATCHES,
+            id_pattern=r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}",
+            capabilities=Capabilities(has_whole_rows=True, page_size_max=1000, cancel_takes=timedelta(minutes=30)),
+        ),
+    },
 )

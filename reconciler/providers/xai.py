@@ -16,11 +16,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from reconciler.plugin import Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
+from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, name_of, text, word
 from reconciler.plugin.answers import cursor as token_of
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_batches import BatchApi, BatchOnlyService
+from reconciler.providers._rest_jobs import RestApi, names_job
+from reconciler.providers._rest_service import RestCollection, RestService
 
 _DONE = ("num_success", "num_error", "num_cancelled")
 _NUMBERS = ("num_requests", "num_pending", *_DONE)
@@ -70,24 +71,28 @@ def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -
 
 def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     message = body.get("error")
-    return isinstance(message, str) and (ref.id in message or "batch" in message.lower())
+    return isinstance(message, str) and (names_job(message, ref) or "batch" in message.lower())
 
 
-XAI: ProviderType = BatchOnlyService(
+XAI: ProviderType = RestService(
     name="xai",
     key_variable="XAI_API_KEY",
     url_variables=(),
     address="https://api.x.ai",
-    id_pattern=r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
-    api=BatchApi(
-        path="/v1/batches",
-        rows="batches",
-        headers=bearer,
-        window=_window,
-        next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("pagination_token")),
-        job=_job,
-        is_missing=_is_missing,
-        cancel=":cancel",
-    ),
-    capabilities=Capabilities(has_whole_rows=True),
+    collections={
+        BATCH_JOB: RestCollection(
+            api=RestApi(
+                path="/v1/batches",
+                rows="batches",
+                headers=bearer,
+                window=_window,
+                next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("pagination_token")),
+                job=_job,
+                is_missing=_is_missing,
+                cancel=":cancel",
+            ),
+            id_pattern=r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,127}",
+            capabilities=Capabilities(has_whole_rows=True),
+        )
+    },
 )

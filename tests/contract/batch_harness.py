@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.model.job import JobRef, Phase
+from reconciler.model.job import Phase
 from reconciler.plugin import BATCH_JOB
 from reconciler.ports import jobs_by_kind
 from reconciler.sandbox.config import SandboxOptions
@@ -14,7 +14,7 @@ from reconciler.sandbox.world import BatchWorld
 from reconciler.testing import Fault
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects import anthropic, azure, bedrock, gemini, litellm, mistral, openai, together, vertex, xai
-from tests.contract.dialects.services import Service
+from tests.contract.dialects.services import NO_PAGES, Service
 from tests.contract.harnesses import Served, ServedHarness
 
 PHASES = (Phase.QUEUED, Phase.VALIDATING_FILES, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
@@ -30,8 +30,6 @@ class BatchService(Service):
     """A provider type with batches, with the properties of its test account."""
 
     world: Mapping[str, Any] = field(default_factory=lambda: SLOWLY)
-    cannot: frozenset[Fault] = frozenset()
-    """The faults that it cannot have."""
 
     def id_of(self, phase: Phase) -> str:
         """Return the id of the batch in a phase."""
@@ -57,21 +55,12 @@ class BatchHarness(ServedHarness):
 
     def __init__(self, served: Served, service: BatchService) -> None:
         super().__init__(served, service, kind=BATCH_JOB, world=batch_world(service))
-        self._service = service
         self.capabilities = jobs_by_kind(self.type)[BATCH_JOB].capabilities
         self.job_ids = frozenset(service.id_of(phase) for phase in PHASES if phase not in service.lacks)
 
-    def job_in(self, phase: Phase) -> JobRef:
-        """Return the batch that is named after its phase."""
-        if phase in self._service.lacks:
-            raise NotImplementedError(phase)
-        return JobRef(self.account, self._service.id_of(phase))
-
-    def break_with(self, fault: Fault) -> None:
-        """Add a rule to the world, or spoil the way to it."""
-        if fault in self._service.cannot:
-            raise NotImplementedError(fault)
-        super().break_with(fault)
+    def id_of(self, phase: Phase) -> str:
+        """Return the service's id of the batch that is named after its phase."""
+        return self._service.job_id(_as_in_the_sandbox(phase))
 
 
 NO_QUEUE = frozenset({Phase.QUEUED})
@@ -116,10 +105,10 @@ MISTRAL = BatchService(
 )
 TOGETHER = BatchService(
     type="together",
-    front=together.Together,
+    front=together.TogetherBatches,
     lacks=NO_QUEUE,
     world={"cancelTakes": "0s"},
-    cannot=frozenset({Fault.ENDLESS_LIST, Fault.EMPTY_PAGE}),  # it has no pages
+    cannot=NO_PAGES,
 )
 GEMINI = BatchService(
     type="gemini",

@@ -74,12 +74,16 @@ class WorldHarness:
         self.type = load(account.type)
         self.account = account
         self.capabilities = self.type.capabilities
-        self.job_ids = frozenset(f"ftjob-{phase}" for phase in phases)
+        self.job_ids = frozenset(self.id_of(phase) for phase in phases)
         self.is_impatient = False
+
+    def id_of(self, phase: Phase) -> str:
+        """Return the id of the job that is named after its phase."""
+        return f"ftjob-{phase}"
 
     def job_in(self, phase: Phase) -> JobRef:
         """Return the job that is named after its phase."""
-        return JobRef(self.account, f"ftjob-{phase}")
+        return JobRef(self.account, self.id_of(phase))
 
 
 def sandbox_world(service: Service, jobs: Sequence[Mapping[str, Any]] = JOBS) -> World:
@@ -97,6 +101,7 @@ class ServedHarness(WorldHarness):
     def __init__(
         self, served: Served, service: Service, *, kind: str = FINE_TUNING_JOB, world: World | None = None
     ) -> None:
+        self._service = service
         self._options = dict(service.options)
         base_url = served.base_url.removesuffix("/v1") + service.path
         phases = tuple(phase for phase in PHASES if phase not in service.lacks)
@@ -106,8 +111,20 @@ class ServedHarness(WorldHarness):
         api = create_app(self._world, lambda: NOW, api_key=self.secret)
         served.app = self._way = FaultInjector(service.front(api, self.secret))
 
+    def id_of(self, phase: Phase) -> str:
+        """Return the service's id of the job that is named after its phase."""
+        return self._service.job_id(super().id_of(phase))
+
+    def job_in(self, phase: Phase) -> JobRef:
+        """Return the job that is named after its phase."""
+        if phase in self._service.lacks:
+            raise NotImplementedError(phase)
+        return super().job_in(phase)
+
     def break_with(self, fault: Fault) -> None:
         """Add a rule to the world, or spoil the way to it."""
+        if fault in self._service.cannot:
+            raise NotImplementedError(fault)
         self.is_impatient = fault is Fault.SILENCE
         if fault in RULES:
             self._world.faults.add(FAULTS.validate_python([RULES[fault]]))

@@ -49,7 +49,7 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[ServiceEndpoint]:
 def a_checkout(root: Path, endpoint: ServiceEndpoint) -> Checkout:
     checkout = Checkout(root, endpoint.environ | trust_in([endpoint]))
     checkout.write("main.yaml", endpoint.document)
-    checkout.want("runaway", "ftjob-runaway")
+    checkout.want("runaway", endpoint.service.job_id("ftjob-runaway"))
     return checkout
 
 

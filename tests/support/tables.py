@@ -112,8 +112,8 @@ def providers() -> str:
         for name, kind in kinds.items()
         if FINE_TUNING.name in kind
     }
-    titles = next(iter(told.values()))
-    rows = [(f"`{name}`", *can.values()) for name, can in told.items()]
+    titles = max(told.values(), key=len)  # what is documented for few types is left out for the others
+    rows = [(f"`{name}`", *(can.get(title, "not documented") for title in titles)) for name, can in told.items()]
     return table(("Type", *(title.capitalize() for title in titles)), *rows)
 
 

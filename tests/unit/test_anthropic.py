@@ -7,8 +7,10 @@ import pytest
 
 from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobCounts, JobRef, ObservedJob, Phase
+from reconciler.plugin import BATCH_JOB
 from reconciler.providers import load
-from reconciler.providers._rest_batches import BatchOnlyService, RestBatches
+from reconciler.providers._rest_jobs import RestJobs
+from reconciler.providers._rest_service import RestService
 from tests.support.canned_transport import CannedTransport, answer
 
 REF = JobRef(Account("anthropic", "https://api.anthropic.com", kind="BatchJob"), "msgbatch_1")
@@ -24,8 +26,12 @@ def retrieved(status: str = "ended", cancelled_at: str | None = None, **counts: 
         "ended_at": "2026-11-29T02:10:00Z" if status == "ended" else None,
     }
     type_ = load("anthropic")
-    assert isinstance(type_, BatchOnlyService)
-    reader = RestBatches(CannedTransport([answer(row)]), EnvCredentials("KEY", {"KEY": "k-of-the-test"}), type_.api)
+    assert isinstance(type_, RestService)
+    reader = RestJobs(
+        CannedTransport([answer(row)]),
+        EnvCredentials("KEY", {"KEY": "k-of-the-test"}),
+        type_.collections[BATCH_JOB].api,
+    )
     job = asyncio.run(reader.get_job(REF))
     assert job is not None
     return job

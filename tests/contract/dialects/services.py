@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.model.job import Phase
-from tests.contract.dialects import azure, bedrock, litellm, openai, sagemaker, vertex
+from reconciler.testing import Fault
+from tests.contract.dialects import azure, bedrock, litellm, openai, sagemaker, together, vertex
 from tests.contract.dialects.translating_app import TranslatingApp
 
 FrontType = type[TranslatingApp]
@@ -31,6 +32,8 @@ class Service:
     access_key: str = ""
     job_id: Callable[[str], str] = str
     """The function that returns the service's id of a job of the sandbox."""
+    cannot: frozenset[Fault] = frozenset()
+    """The faults that it cannot have."""
 
     def key(self, secret: str) -> str:
         """Return a credential with this secret. AWS's credential has two parts."""
@@ -72,6 +75,16 @@ SAGEMAKER = Service(
     access_key=sagemaker.ACCESS_KEY,
 )
 
+NO_PAGES = frozenset({Fault.ENDLESS_LIST, Fault.EMPTY_PAGE})
+TOGETHER = Service(
+    type="together",
+    front=together.Together,
+    lacks=frozenset({Phase.VALIDATING_FILES, Phase.PAUSED}),
+    world=SLOWLY,
+    job_id=together.job_id,
+    cannot=NO_PAGES,
+)
+
 SERVICES: Mapping[str, Service] = {
     "openai": OPENAI,
     "nebius": NEBIUS,
@@ -82,4 +95,5 @@ SERVICES: Mapping[str, Service] = {
     "vertex-ai": VERTEX_AI,
     "bedrock": BEDROCK,
     "sagemaker": SAGEMAKER,
+    "together": TOGETHER,
 }

@@ -1,22 +1,39 @@
-"""Together AI's batches over the sandbox, in the words of its SDK 3.1.1 `types/batch_job.py`.
+"""Together AI over the sandbox, in the words of its SDK 3.1.1 `types/finetune_response.py` and `types/batch_job.py`.
 
-What the service says about a missing batch, and to a cancel of one that has ended, is not confirmed.
+What the service says about a missing job or batch, and to a cancel of one that has ended, is not confirmed.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.testing.transport_faults import HttpResponse
-from tests.contract.dialects.batch_api import CancelledBatches, ended_at, rfc3339
-from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, complaint
+from tests.contract.dialects.batch_api import INSIDE, ended_at, rfc3339
+from tests.contract.dialects.translating_app import (
+    ForeignApi,
+    Json,
+    SandboxRequest,
+    ServiceResponse,
+    Why,
+    complaint,
+)
 
-_ROOT = "/v1/batches"
 _STATUSES = {
+    "validating_files": "pending",
+    "queued": "queued",
+    "running": "running",
+    "cancelling": "cancel_requested",
+    "succeeded": "completed",
+    "failed": "error",
+    "cancelled": "cancelled",
+}
+_BATCH_STATUSES = {
     "validating": "VALIDATING",
     "in_progress": "IN_PROGRESS",
     "cancelling": "IN_PROGRESS",
@@ -27,25 +44,119 @@ _STATUSES = {
 }
 
 
-class Together(CancelledBatches):
-    """Together's words; a list is a bare array."""
+def job_id(inner: str) -> str:
+    """Return the id of a job of the sandbox."""
+    return f"ft-{inner.removeprefix('ftjob-')}"
+
+
+class _Together(ForeignApi):
+    """Together's key, paths and errors. A list has no pages."""
+
+    root: ClassVar[str]
+    what: ClassVar[str]
+
+    def inner_path(self, path: str) -> str:
+        """Return the path at the sandbox, below its jobs."""
+        return path
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Read a URL such as `/v1/batches/batch_1/cancel`."""
-        path = request.url.path.removeprefix(_ROOT)
+        path = request.url.path.removeprefix(self.root)
         refusal = complaint(
             401, message="Invalid API key provided", type="invalid_request_error", param=None, code=None
         )
-        if not request.url.path.startswith(_ROOT):
+        if not request.url.path.startswith(self.root):
             return complaint(404, message="Not found", type="invalid_request_error", param=None, code=None)
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
-        return SandboxRequest(path, query={"limit": "100"}, refusal=None if is_known_key else refusal)
+        return SandboxRequest(self.inner_path(path), query={"limit": "100"}, refusal=None if is_known_key else refusal)
+
+    def accepted(self, row: Json) -> Json:
+        """Return the job."""
+        return self.row(row)
+
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
+        """Return the family's envelope."""
+        message = f"{self.what} not found." if why is Why.NO_SUCH_JOB else said
+        error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+        return ServiceResponse(status, {"error": error})
+
+
+class Together(_Together):
+    """The fine-tuning jobs, with their events and checkpoints."""
+
+    root = "/v1/fine-tunes"
+    what = "Fine-tune ID"
+
+    def inner_path(self, path: str) -> str:
+        """Return the path with the sandbox's id of the job."""
+        job, slash, rest = path.removeprefix("/").partition("/")
+        return f"/ftjob-{job.removeprefix('ft-')}{slash}{rest}" if job else ""
+
+    def job(self, row: Json) -> Json:
+        """Return a job. The name of its model is known before it has one."""
+        failures = [{"type": "job_error", "message": row["error"]["message"]}] if row["status"] == "failed" else []
+        started = {"type": "job_start", "message": "Job started", "level": "info"}
+        return {
+            **self.row(row),
+            "token_count": row["trained_tokens"],
+            "events": [{**each, "created_at": rfc3339(row["created_at"])} for each in (started, *failures)],
+        }
+
+    def row(self, row: Json) -> Json:
+        """Return a job as a list and the response to a cancel show it."""
+        return {
+            "id": job_id(row["id"]),
+            "status": _STATUSES.get(row["status"], row["status"]),
+            "model": "meta-llama/Llama-4",
+            "model_output_name": f"acme/Llama-4:{row['id']}",
+            "created_at": rfc3339(row["created_at"]),
+            "updated_at": rfc3339(row["finished_at"] or row["created_at"]),
+        }
+
+    def page(self, rows: list[Json], token: str | None) -> Json:  # noqa: ARG002 - there are no pages here
+        """Return every row."""
+        return {"data": rows}
+
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
+        """Return the answer. Events and checkpoints are lists too, oldest first."""
+        read = {"events": _event, "checkpoints": _checkpoint}.get(question.path.rpartition("/")[2])
+        if read is None or said.body is None or said.body.get("object") != "list":
+            return super().reword(said, question)
+        return ServiceResponse(200, {"data": [read(each) for each in reversed(said.body["data"])]})
+
+
+def _event(row: Json) -> Json:
+    return {
+        "object": "fine-tune-event",
+        "type": "job_error" if row["level"] == "error" else "job_start",
+        "level": row["level"],
+        "message": row["message"],
+        "created_at": rfc3339(row["created_at"]),
+    }
+
+
+def _checkpoint(row: Json) -> Json:
+    step = row["step_number"]
+    return {
+        "step": step,
+        "checkpoint_type": f"intermediate, step {step}",
+        "path": f"s3://b/{step}",
+        "created_at": rfc3339(row["created_at"]),
+    }
+
+
+class TogetherBatches(_Together):
+    """The batches. A list is a bare array."""
+
+    inside = INSIDE
+    root = "/v1/batches"
+    what = "Batch"
 
     def job(self, row: Json) -> Json:
         """Return a batch."""
         return {
             "id": row["id"],
-            "status": _STATUSES.get(row["status"], row["status"]),
+            "status": _BATCH_STATUSES.get(row["status"], row["status"]),
             "model_id": "meta-llama/Llama-4",
             "progress": row["request_counts"]["completed"],
             "created_at": rfc3339(row["created_at"]),
@@ -63,12 +174,6 @@ class Together(CancelledBatches):
         """Return every row; `_reworded` takes them out of the object."""
         return {"rows": rows}
 
-    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return the family's envelope."""
-        message = "Batch not found." if why is Why.NO_SUCH_JOB else said
-        error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-        return ServiceResponse(status, {"error": error})
-
     def _reworded(self, answer: HttpResponse, request: Request, question: SandboxRequest) -> HttpResponse:
         found = super()._reworded(answer, request, question)
         try:
@@ -77,3 +182,16 @@ class Together(CancelledBatches):
             return found
         is_list = isinstance(body, dict) and body.keys() == {"rows"}
         return replace(found, body=json.dumps(body["rows"]).encode()) if is_list else found
+
+
+class BothKinds:
+    """The service with the jobs of both kinds at one address."""
+
+    def __init__(self, jobs: ASGIApp, batches: ASGIApp) -> None:
+        self._jobs = jobs
+        self._batches = batches
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on by its path."""
+        app = self._batches if scope["path"].startswith(TogetherBatches.root) else self._jobs
+        await app(scope, receive, send)

@@ -9,16 +9,20 @@ import pytest
 from reconciler.errors import Kind, PermanentError
 from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobCounts, JobError, JobPage, JobRef, ListQuery, ObservedJob, Phase
+from reconciler.plugin import BATCH_JOB
 from reconciler.ports import Response
 from reconciler.providers import load
-from reconciler.providers._rest_batches import BatchOnlyService, RestBatches
+from reconciler.providers._rest_jobs import RestJobs
+from reconciler.providers._rest_service import RestService
 from tests.support.canned_transport import CannedTransport, answer
 
 
-def reader(name: str, *answers: Response) -> RestBatches:
+def reader(name: str, *answers: Response) -> RestJobs:
     type_ = load(name)
-    assert isinstance(type_, BatchOnlyService)
-    return RestBatches(CannedTransport([*answers]), EnvCredentials("KEY", {"KEY": "k-of-the-test"}), type_.api)
+    assert isinstance(type_, RestService)
+    return RestJobs(
+        CannedTransport([*answers]), EnvCredentials("KEY", {"KEY": "k-of-the-test"}), type_.collections[BATCH_JOB].api
+    )
 
 
 def retrieved(name: str, row: dict[str, Any]) -> ObservedJob:
@@ -136,6 +140,7 @@ def test_the_state_of_a_batch_of_xai_is_derived(
         ("mistral", "00000000", {"statusCode": 404, "message": "Cannot GET {path}", "error": "Not Found"}),
         ("mistral", "00000000", {"message": "Route GET:/gateway{path} not found", "error": "Not Found"}),
         ("mistral", "00000000", {"detail": "no route for /batch/jobs/00000000"}),
+        ("together", "b", {"error": {"message": "about something else"}}),
         ("together", "b", {"error": {"message": "Unknown request URL: GET {path}", "code": "unknown_url"}}),
         ("xai", "b", {"error": "not found: {path}"}),
         ("anthropic", "msgbatch_1", {"type": "error", "error": {"type": "not_found_error", "message": "no {path}"}}),
@@ -149,8 +154,8 @@ def test_a_not_found_error_that_names_the_address_does_not_show_that_a_batch_is_
     name: str, job_id: str, body: object
 ) -> None:
     type_ = load(name)
-    assert isinstance(type_, BatchOnlyService)
-    said = json.loads(json.dumps(body).replace("{path}", f"{type_.api.path}/{job_id}"))
+    assert isinstance(type_, RestService)
+    said = json.loads(json.dumps(body).replace("{path}", f"{type_.collections[BATCH_JOB].api.path}/{job_id}"))
     ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), job_id)
 
     with pytest.raises(PermanentError) as caught:

@@ -1,38 +1,31 @@
-"""Batches of services whose API is JSON over HTTP with a key in a header: list, retrieve and cancel.
+"""Jobs of services whose API is JSON over HTTP with a key in a header: list, retrieve and cancel.
 
-Rules: `BatchApi` describes the API of one service. A not-found error shows that a batch is absent only if it is in the
-service's own format and is about that batch, not about an address. A response that is not a batch is an error.
+Rules: `RestApi` describes the API for one collection of jobs. A not-found error shows that a job is absent only if it
+is in the service's own format and is about that job, not about an address. A response that is not a job is an error.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel
-
 from reconciler.plugin import (
-    BATCH_JOB,
     TERMINAL,
     Accepted,
-    AccountConfig,
     AlreadyOver,
-    Capabilities,
     Credentials,
     JobPage,
     JobRef,
-    JobsOfKind,
     Kind,
     ListQuery,
     ObservedJob,
     PermanentError,
     Phase,
-    Rate,
     Response,
     Transport,
 )
@@ -45,14 +38,13 @@ from reconciler.plugin.answers import (
     unknown_job,
 )
 from reconciler.providers._json_api import change_outcome, error_line, job_path, refusal
-from reconciler.providers._no_options import NoOptions
 
 NextCursor = Callable[[Mapping[str, Any], tuple[ObservedJob, ...], int, str | None], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchApi:
-    """The API of one service.
+class RestApi:
+    """The API for one collection of jobs of a service.
 
     Args:
         path: the path of the list.
@@ -61,9 +53,11 @@ class BatchApi:
         window: returns the query of a page, for its size and its cursor.
         next_cursor: returns the cursor of the next page, from a page, its jobs, and the size and cursor of that page.
             With None, the service has no pages: each response contains the whole list, which is divided here.
-        job: returns the batch in a row or in a response, for the time of the provider's clock.
-        is_missing: returns whether an error response means that this batch does not exist.
-        cancel: the suffix that a batch's path has in the URL of its cancel.
+        job: returns the job in a row or in a response, for the time of the provider's clock.
+        is_missing: returns whether an error response means that this job does not exist.
+        cancel: the suffix that a job's path has in the URL of its cancel.
+        cancel_body: the JSON body of a cancel, or None if it has no body.
+        path_of: returns the path of a job below the list.
         may_omit_rows: whether an empty list lacks the key of its rows.
         is_denied: returns whether an error response means that the key is not valid, whatever its status.
     """
@@ -76,14 +70,16 @@ class BatchApi:
     job: Callable[[Mapping[str, Any], datetime | None], ObservedJob]
     is_missing: Callable[[Mapping[str, Any], JobRef], bool]
     cancel: str = "/cancel"
+    cancel_body: Mapping[str, object] | None = None
+    path_of: Callable[[JobRef], str] = job_path
     may_omit_rows: bool = False
     is_denied: Callable[[Mapping[str, Any]], bool] = lambda _: False
 
 
-class RestBatches:
-    """A `JobController` for the batches of one account."""
+class RestJobs:
+    """A `JobController` for one collection of jobs in an account."""
 
-    def __init__(self, transport: Transport, credentials: Credentials, api: BatchApi) -> None:
+    def __init__(self, transport: Transport, credentials: Credentials, api: RestApi) -> None:
         self._transport = transport
         self._credentials = credentials
         self._api = api
@@ -103,8 +99,8 @@ class RestBatches:
         return JobPage(jobs, following, garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the batch, or None if the provider itself reports that it does not exist."""
-        response = await self._send("GET", job_path(ref))
+        """Return the job, or None if the provider itself reports that it does not exist."""
+        response = await self._send("GET", self._api.path_of(ref))
         if self._is_missing(response, ref):
             return None
         self._raise_unless_ok(response)
@@ -113,22 +109,33 @@ class RestBatches:
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a cancel.
 
-        Return `AlreadyOver` if the batch has ended, or if it is being cancelled and the request was refused.
+        Return `AlreadyOver` if the job has ended, or if it is being cancelled and the request was refused.
         """
-        response = await self._send("POST", f"{job_path(ref)}{self._api.cancel}")
+        path = f"{self._api.path_of(ref)}{self._api.cancel}"
+        response = await self._send("POST", path, body=self._api.cancel_body)
         if self._is_missing(response, ref):
-            raise unknown_job(_error_text(response))
+            raise unknown_job(error_text(response))
         try:
             self._raise_unless_ok(response)
             return change_outcome(response, ref, self._api.job, TERMINAL - {Phase.CANCELLED})
         except PermanentError as refused:
             return await already_over_or_raise(self, ref, refused)
 
+    async def rows_of(self, ref: JobRef, path: str) -> list[Mapping[str, Any]]:
+        """Return the rows of a list that belongs to a job, such as its events. A row that is not an object is skipped.
+
+        Raises the corresponding provider error for an error response, and for a response that is not a JSON object.
+        """
+        response = await self._send("GET", f"{self._api.path_of(ref)}{path}")
+        self._raise_unless_ok(response)
+        rows = json_object(response).get(self._api.rows)
+        return [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
+
     def _is_missing(self, response: Response, ref: JobRef) -> bool:
-        def is_about_the_batch(body: Mapping[str, Any]) -> bool:
+        def is_about_the_job(body: Mapping[str, Any]) -> bool:
             return not self._names_address(body, ref) and self._api.is_missing(body, ref)
 
-        return response.status == HTTPStatus.NOT_FOUND and self._says(response, is_about_the_batch)
+        return response.status == HTTPStatus.NOT_FOUND and self._says(response, is_about_the_job)
 
     def _names_address(self, body: Mapping[str, Any], ref: JobRef) -> bool:
         """Return whether an error names the address of the request: a gateway then does not know the address.
@@ -149,7 +156,7 @@ class RestBatches:
         """Raise the corresponding provider error if the status of the response is 400 or more."""
         if response.status < HTTPStatus.BAD_REQUEST:
             return
-        details = _error_text(response)
+        details = error_text(response)
         if self._says(response, self._api.is_denied):
             msg = f"the provider refused the key ({details})"
             raise PermanentError(msg, kind=Kind.DENIED)
@@ -158,13 +165,19 @@ class RestBatches:
             raise PermanentError(msg, kind=Kind.INVALID)
         raise refusal(response, details)
 
-    async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+    ) -> Response:
         token = await self._credentials.token()
         headers = {"accept": "application/json", **self._api.headers(token)}
-        return await self._transport.send(method, f"{self._api.path}{path}", query=query, headers=headers)
+        return await self._transport.send(method, f"{self._api.path}{path}", query=query, json=body, headers=headers)
 
 
-def _page_of(response: Response, api: BatchApi) -> Mapping[str, Any]:
+def _page_of(response: Response, api: RestApi) -> Mapping[str, Any]:
     """Return a page as an object. Some services return only the rows, as an array."""
     body = response.json()
     if isinstance(body, list):
@@ -181,53 +194,11 @@ def _part_of(body: Mapping[str, Any], rows: str, size: int, cursor: str | None) 
     return {rows: whole[start:stop]}, str(stop) if stop < len(whole) else None
 
 
-def _error_text(response: Response) -> str:
+def names_job(message: str, ref: JobRef) -> bool:
+    """Return whether a message contains the id of a job as a word of its own, and not within another word."""
+    return re.search(rf"(?<![\w-]){re.escape(ref.id)}(?![\w-])", message) is not None
+
+
+def error_text(response: Response) -> str:
+    """Return the status and the message of an error as one line."""
     return error_line(response, gateway_message(response))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchOnlyService:
-    """A `ProviderType` whose only kind of job is the batch."""
-
-    name: str
-    key_variable: str
-    url_variables: tuple[str, ...]
-    address: str
-    api: BatchApi
-    id_pattern: str
-    capabilities: Capabilities
-    bare_id: Callable[[str], str] = str
-    """Returns the id without the prefix that a spec may contain."""
-    options: type[BaseModel] = NoOptions
-    option_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    has_whole_key: bool = True
-    finds_credentials: bool = False
-    rate: Rate = field(default_factory=Rate)
-
-    @property
-    def kinds(self) -> Mapping[str, JobsOfKind]:
-        """Return the only kind."""
-        jobs = JobsOfKind(id_pattern=self.id_pattern, capabilities=self.capabilities, canonical_id=self.canonical_id)
-        return {BATCH_JOB: jobs}
-
-    def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the port's signature
-        """Return an empty scope, because the key identifies the account."""
-        return ()
-
-    def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the id without a prefix."""
-        return self.bare_id(job_id)
-
-    def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the address of the service."""
-        return self.address
-
-    @asynccontextmanager
-    async def open(
-        self,
-        config: AccountConfig,  # noqa: ARG002 - the port's signature
-        transport: Transport,
-        credentials: Credentials,
-    ) -> AsyncIterator[RestBatches]:
-        """Open the batches of one account."""
-        yield RestBatches(transport, credentials, self.api)
