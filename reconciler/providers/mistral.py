@@ -3,6 +3,7 @@
 - Pages are numbered. A new job shifts the rows, so a row may be shown on two pages.
 - A job that exceeds its time is `TIMEOUT_EXCEEDED`, which is a failure here. Mistral keeps the results that it has by
   then.
+- An id is a UUID. A spec may contain it with capital letters, but Mistral returns lower-case ones.
 
 Sources: mistralai 3.7.0 `client/batch_jobs.py`, `client/models/{batchjob,batchjobstatus}.py`. Not confirmed against the
 service: the error for a missing job, and for a cancel of one that has ended.
@@ -94,6 +95,7 @@ MISTRAL: ProviderType = RestService(
                 is_missing=_is_missing,
             ),
             id_pattern=r"[0-9A-Fa-f-]{8,64}",
+            bare_id=str.lower,
             capabilities=Capabilities(
                 cancel_keeps="the results of the requests that are done, in the output file",
                 has_whole_rows=True,

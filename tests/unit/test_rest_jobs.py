@@ -10,7 +10,7 @@ from reconciler.errors import Kind, PermanentError
 from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobCounts, JobError, JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.plugin import BATCH_JOB
-from reconciler.ports import Response
+from reconciler.ports import Response, jobs_by_kind
 from reconciler.providers import load
 from reconciler.providers._rest_jobs import RestJobs
 from reconciler.providers._rest_service import RestService
@@ -51,6 +51,13 @@ def test_a_batch_of_mistral_that_took_too_long_has_expired() -> None:
 
     assert (found.phase, found.counts) == (Phase.FAILED, JobCounts(100, 23, 1))
     assert found.error == JobError(code="expired", message="expired: 23 of 100 done")
+
+
+def test_both_spellings_of_a_uuid_of_mistral_are_one_job() -> None:
+    batches, options = jobs_by_kind(load("mistral"))[BATCH_JOB], load("mistral").options()
+    spellings = ["B3C9C2A1-58F1-4D0C-A1A7-0B9C7F3F8F11", "b3c9c2a1-58f1-4d0c-a1a7-0b9c7f3f8f11"]
+
+    assert {batches.canonical_id(each, options) for each in spellings} == {spellings[1]}
 
 
 def test_the_whole_list_of_together_is_divided_into_pages() -> None:
