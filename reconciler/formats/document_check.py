@@ -1,15 +1,15 @@
-"""Check one document of a YAML text against the model of its kind. Each error names its line."""
+"""Check one document of a YAML text against the model of its kind. Each error has the line that it refers to."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.formats.validation_errors import CREDENTIALS, FieldError, did_you_mean, field_errors
+from reconciler.formats.validation_errors import CREDENTIALS, FieldError, did_you_mean, field_errors, not_one_of, one_of
 from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_positions import Path
 from reconciler.formats.yaml_text import MERGE
@@ -23,12 +23,12 @@ _PLAIN_KEY = re.compile(r"[\w./-]{1,80}")
 
 @dataclass(frozen=True, slots=True)
 class DocumentCheck:
-    """The check of one document.
+    """The check of one document, as several steps that each return diagnostics.
 
     Args:
         raw: the document.
         shown: the path of its file, as the user would type it.
-        kinds: the models of the allowed kinds, by kind.
+        kinds: the model of each allowed kind, by the name of the kind.
     """
 
     raw: RawDocument
@@ -36,14 +36,14 @@ class DocumentCheck:
     kinds: Mapping[str, type[BaseModel]]
 
     def problems(self) -> list[Diagnostic]:
-        """Return the errors in the YAML, and an error if the document is not a mapping."""
+        """Return the errors that the YAML parser found, and an error if the document is not a mapping."""
         found = [self.diagnostic(each.path, each.message, line=each.line) for each in self.raw.problems]
         if not isinstance(self.raw.value, dict):
             found.append(self.diagnostic((), "a document must be a mapping with apiVersion, kind, metadata and spec"))
         return found
 
     def check_header(self, value: Mapping[str, Any]) -> list[Diagnostic]:
-        """Return the errors in `apiVersion` and `kind`. `validated` does not check these keys again."""
+        """Return the errors in `apiVersion` and `kind`, which `validated` does not check."""
         found = []
         version, kind = value.get("apiVersion"), value.get("kind")
         if is_too_new(value):
@@ -58,7 +58,10 @@ class DocumentCheck:
         return found
 
     def validated(self, kind: str, value: Mapping[str, Any]) -> tuple[BaseModel | None, list[Diagnostic]]:
-        """Validate a mapping against the model of a kind. Return the document and no errors, or None and the errors."""
+        """Validate a mapping against the model of a kind, whatever its `apiVersion` and `kind` are.
+
+        Return the document and an empty list, or None and the errors.
+        """
         model = self.kinds[kind]
         try:
             completed = {**value, "apiVersion": API_VERSION, "kind": kind}
@@ -70,8 +73,11 @@ class DocumentCheck:
     def diagnostic(
         self, path: Path, message: str, suggestion: str | None = None, *, line: int | None = None
     ) -> Diagnostic:
-        """Return a diagnostic for a path, at `line`, or else at the line of the value or the nearest enclosing one."""
-        path = path[:2] if path[:2] == CREDENTIALS else path  # a key below it may be a misplaced secret
+        """Return a diagnostic for the value at a path.
+
+        If `line` is None, the line is that of the value, or of the nearest value around it that is in the text.
+        """
+        path = path[:2] if path[:2] == CREDENTIALS else path  # a key below `credentials` may be a misplaced secret
         around = (path[:length] for length in range(len(path), 0, -1))
         found = next((self.raw.lines[each] for each in around if each in self.raw.lines), self.raw.line)
         return Diagnostic(
@@ -79,15 +85,18 @@ class DocumentCheck:
         )
 
     def _without_merged(self, errors: Iterable[FieldError]) -> Iterator[FieldError]:
-        """Yield the errors, except for missing fields that a merge key may set, because the merge key is reported."""
+        """Yield the errors, without those about missing fields in a mapping with a merge key.
+
+        The merge key may set these fields, and it is reported itself.
+        """
         merged = {each.path[:-1] for each in self.raw.problems if each.path[-1:] == (MERGE,)}
         return (each for each in errors if not (each.is_absence and each.path[:-1] in merged))
 
-    def _wrong_word(self, key: str, value: object, words: Iterable[str]) -> Diagnostic:
+    def _wrong_word(self, key: str, value: object, words: Collection[str]) -> Diagnostic:
+        wanted = one_of(words)
         if isinstance(value, str):
-            message = f"{quoted(value)} is not one of {', '.join(words)}"
-            return self.diagnostic((key,), message, did_you_mean(value, words))
-        return self.diagnostic((key,), f"is required: one of {', '.join(words)}")
+            return self.diagnostic((key,), not_one_of(value, words), did_you_mean(value, words))
+        return self.diagnostic((key,), f"is required: write {wanted}" if value is None else f"must be {wanted}")
 
 
 def is_too_new(value: Mapping[str, Any]) -> bool:

@@ -16,7 +16,10 @@ _MARK = b"jobs.reconciler/"
 
 
 def intended_name(path: str) -> str | None:
-    """Return the name that a lookalike should have. None if the file is already read or does not look like a spec."""
+    """Return the name that a file should have in order to be read as a spec.
+
+    Return None if its present name is read, or is not similar to that of a spec.
+    """
     if path.endswith(SUFFIXES):
         return None
     name = PurePosixPath(path).name
@@ -26,7 +29,7 @@ def intended_name(path: str) -> str | None:
 
 
 def is_yaml_by_name(path: str) -> bool:
-    """Return whether the name alone shows that a file is YAML. Otherwise its content decides."""
+    """Return whether the name alone shows that a file is YAML. If not, the content decides whether it is reported."""
     return path.lower().endswith(SUFFIXES)
 
 
@@ -36,5 +39,5 @@ def has_our_documents(data: bytes) -> bool:
 
 
 def rename_hint(name: str) -> str:
-    """Return the message for a file that is not read because of its name. `name` is the name that it should have."""
+    """Return the message for a file that is not read because of its name. `name` is the result of `intended_name`."""
     return f"is not read, because its name does not end in .yaml or .yml: rename it to {name}"

@@ -1,7 +1,7 @@
 """Read and write a pinned plan as a JSON file.
 
-Rules: equal plans are rendered to equal bytes. A file is refused if it is incomplete, or if its fields are not those
-that `render_plan` writes.
+Rules: equal plans are rendered to equal bytes. A file is refused if it is not JSON, or if its fields are not exactly
+those that `render_plan` writes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIELDS = {each.name for each in fields(Pin)}
 
 
 class PlanUnreadableError(Exception):
-    """A file is not a usable pinned plan. The message names the file and says why."""
+    """A file is not a usable pinned plan. The message names the file, the reason, and the command that creates one."""
 
 
 def render_plan(plan: PinnedPlan) -> str:
@@ -42,7 +42,7 @@ def read_plan(path: Path) -> PinnedPlan:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
         if (tree["apiVersion"], tree["kind"]) != (API_VERSION, _KIND):
-            raise _unreadable(path, "it has another kind or version")
+            raise _unreadable(path, f"its kind is not {_KIND}, or its apiVersion is not {API_VERSION}")
         return PinnedPlan(frozenset(map(_pin, tree["changes"])))
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None

@@ -3,8 +3,9 @@
 Rules:
 
 - Errors are returned as data, not raised. All errors are reported, each at its line.
-- An invalid document does not affect the other documents of its file, unless its kind or name is unknown. Then the file
-  is broken. If a text is not YAML, all of its documents are lost.
+- An invalid document does not affect the other documents of its file. If its kind or name is unknown, the file is added
+  to `broken_files`, so that no spec in it is treated as deleted.
+- If a text is not YAML, none of its documents can be read.
 - A broken file is assumed to contain what its bytes suggest. Otherwise unreadable Settings would look like missing
   Settings, and the name of an unreadable Provider could be mistaken for the provider type of that name.
 """
@@ -38,7 +39,7 @@ from reconciler.model.spec import (
 from reconciler.ports import BrokenJob, D, Located, Snapshot
 
 FILE_MAX_BYTES = 4 * 1024 * 1024
-MAY_HOLD_SETTINGS = "it may hold Settings, so no change is requested for any job until it can be read"
+MAY_HOLD_SETTINGS = "may contain Settings, so no change is requested for any job until it can be read"
 
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -49,7 +50,9 @@ _NAMED = re.compile(rb"""name["']?[ \t]*:[ \t]*["']?([a-z0-9-]{1,63})""")
 
 
 def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) -> Snapshot:
-    """Return the documents of one file, as a snapshot of that file.
+    """Return the documents of one file as a snapshot that contains only this file.
+
+    All errors are in the snapshot's `diagnostics`; none is raised.
 
     Args:
         data: the file's bytes.
@@ -67,7 +70,10 @@ def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) 
 
 
 def read_parsed(documents: Iterable[RawDocument], data: bytes, *, file: str, shown: str) -> Snapshot:
-    """Return the documents of one file that has already been parsed. The arguments are those of `read_documents`."""
+    """Return the documents of one file whose YAML has already been parsed.
+
+    `documents` is the result of the parser. The other arguments are those of `read_documents`.
+    """
     wanted = [raw for raw in documents if raw.value is not None or raw.problems]
     parts = [_Reader(raw, file, shown).read() for raw in wanted]
     found = parts[0] if len(parts) == 1 else merge_snapshots(parts)
@@ -75,7 +81,10 @@ def read_parsed(documents: Iterable[RawDocument], data: bytes, *, file: str, sho
 
 
 def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str) -> Snapshot:
-    """Return the snapshot, marked with the documents that a broken file seems to contain, judged by its bytes."""
+    """Return the snapshot of a broken file, marked if the file may contain Provider documents or Settings.
+
+    It may contain a kind if its bytes name the kind more often than documents of that kind were read.
+    """
     # UTF-16 has a zero byte beside each ASCII letter.
     plain = data.replace(b"\0", b"")
     words = [each[1].decode() for each in islice(_KIND.finditer(plain), DOCUMENTS_MAX + 1)]
@@ -92,7 +101,7 @@ def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str
 
 
 def merge_snapshots(parts: Iterable[Snapshot]) -> Snapshot:
-    """Return the documents of several snapshots, in their order, as one."""
+    """Return one snapshot with the documents and errors of several snapshots, in the given order."""
     parts = tuple(parts)
     # Most files contain only valid jobs, so the other fields of their snapshots are empty.
     others = [each for each in parts if not each.has_only_jobs]
@@ -111,7 +120,11 @@ def merge_snapshots(parts: Iterable[Snapshot]) -> Snapshot:
 
 
 def decode(data: bytes) -> str:
-    """Return a file's text. Raises `YamlUnreadableError` if it is too large, not UTF-8, or contains a bad character."""
+    """Return a file's text, without a byte order mark.
+
+    Raises `YamlUnreadableError` if the file is larger than `FILE_MAX_BYTES`, is not UTF-8, or contains a character that
+    YAML does not allow or that can mislead a reader of the text.
+    """
     if len(data) > FILE_MAX_BYTES:
         msg = f"is larger than {FILE_MAX_BYTES // 1024**2} MiB: split the file"
         raise YamlUnreadableError(msg)
@@ -126,7 +139,7 @@ def decode(data: bytes) -> str:
         raise YamlUnreadableError(msg, line) from None
     bad = _NOT_YAML.search(text)
     if bad:
-        msg = f"contains the control character U+{ord(bad[0]):04X}: is this a text file?"
+        msg = f"contains the control character U+{ord(bad[0]):04X}, which YAML does not allow: remove it"
         raise YamlUnreadableError(msg, text.count("\n", 0, bad.start()) + 1)
     hidden = _MISLEADING.search(text)
     if hidden:
@@ -182,7 +195,10 @@ class _Reader:
         return Snapshot(broken_files=frozenset({self.file}), diagnostics=diagnostics)
 
     def _certain_name(self, value: Mapping[str, Any]) -> str | None:
-        """Return the name. None if it is missing, or if a YAML error makes it uncertain which document this is."""
+        """Return the name of the document.
+
+        Return None if the name is missing or not valid, or if a YAML error makes the kind or the name uncertain.
+        """
         is_open = any(each.path[:1] in {(), ("kind",), ("metadata",)} for each in self.raw.problems)
         return None if is_open else _name(value)
 
@@ -191,7 +207,7 @@ class _Reader:
 
 
 def _kind(value: Mapping[str, Any]) -> str | None:
-    """Return the kind of a document, or the most similar kind, or None if none is similar."""
+    """Return the kind of a document, or the kind with the most similar name, or None if no name is similar."""
     kind = value.get("kind")
     if not isinstance(kind, str):
         return None
@@ -199,7 +215,7 @@ def _kind(value: Mapping[str, Any]) -> str | None:
 
 
 def _kind_by_keys(value: Mapping[str, Any]) -> str | None:
-    """Return the kind of a document whose `kind` is unknown, if its keys suggest a Provider or Settings.
+    """Return `Provider` or `Settings` if the keys of a document with an unknown `kind` suggest one, otherwise None.
 
     Both jobs and Settings can contain `suspend`. If no other key suggests a job, the document is assumed to be
     Settings, because changes could be requested if Settings were mistaken for a job.

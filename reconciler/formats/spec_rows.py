@@ -1,8 +1,8 @@
 """The parsed documents of a spec file as one line of JSON, for the index of the specs. Pure.
 
-Rules: unpacking a row gives the same documents as parsing its text. If parsing finds an error in a text, no row is
-made. A row does not contain the line numbers of fields. If these are needed to report a problem, the text is parsed
-again.
+Rules: unpacking a row gives the same documents as parsing the file. No row is made for a file with an error. A row
+contains the text of the file, but not the line numbers of its fields. If a line number is needed to report a problem,
+the text is parsed again.
 """
 
 from __future__ import annotations
@@ -20,14 +20,18 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def pack_documents(data: bytes, documents: tuple[RawDocument, ...]) -> str | None:
-    """Return the row for the bytes and documents of a file, or None if no row can represent them."""
+    """Return the row for the bytes and documents of a file.
+
+    Return None if a document has an error or the file begins with a byte order mark, because a row cannot represent
+    these.
+    """
     if any(each.problems for each in documents) or data.startswith(codecs.BOM_UTF8):
         return None
     return _json([data.decode(), *([each.line, each.value] for each in documents)])
 
 
 def unpack_documents(row: str) -> tuple[str, tuple[RawDocument, ...]]:
-    """Return the text and the documents that a row contains."""
+    """Return the text of the file and its documents. `row` must be a result of `pack_documents`."""
     text, *documents = json.loads(row)
     lines = _LinesOfText(text)
     found = (RawDocument(value, line, LinesOnDemand(lines, at), ()) for at, (line, value) in enumerate(documents))
@@ -36,7 +40,7 @@ def unpack_documents(row: str) -> tuple[str, tuple[RawDocument, ...]]:
 
 @dataclass(slots=True)
 class _LinesOfText:
-    """The line numbers of all fields in a text. The text is parsed when the first of them is needed."""
+    """The line numbers of all fields in a text. The text is parsed when a line number is first needed."""
 
     text: str
     _found: tuple[Mapping[Path, int], ...] = ()
@@ -49,7 +53,7 @@ class _LinesOfText:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinesOnDemand(Mapping[Path, int]):
-    """The line numbers of one document's keys and items, by path. They are determined when the first is needed."""
+    """The line numbers of one document's keys and items, by path. They are computed when one is first needed."""
 
     of_text: _LinesOfText
     number: int

@@ -83,7 +83,8 @@ class Record:
     Args:
         model: the class.
         fields: one field for each attribute that is not in `elsewhere`, and the constants.
-        elsewhere: the attributes that are written in another part of the file, or not at all and have defaults.
+        elsewhere: the attributes without a field, because another part of the file contains them, or because they are
+            never written and keep their default.
     """
 
     model: type[Any]
@@ -91,7 +92,7 @@ class Record:
     elsewhere: tuple[str, ...] = ()
 
     def default(self, attribute: str) -> object:
-        """Return the default value of an attribute in the model."""
+        """Return the default value of an attribute of the model; `MISSING` if it has none."""
         return next(each.default for each in fields(self.model) if each.name == attribute)
 
     def field(self, attribute: str) -> Field:
@@ -114,7 +115,7 @@ class ProviderCondition:
 
 @dataclass(frozen=True, slots=True)
 class ProviderTree:
-    """A `ProviderStatus` in the structure of its file, whose list of conditions has one item."""
+    """A `ProviderStatus` in the structure of its file, in which the condition is the only item of a list."""
 
     account: str
     conditions: tuple[ProviderCondition, ...]
@@ -155,7 +156,7 @@ _FACTS = {
 
 
 def _job(kind: JobKind) -> Record:
-    """Return the fields for the facts about a job of a kind."""
+    """Return the record for the facts about jobs of one kind."""
     own = tuple(_FACTS[name] for name in kind.facts)
     return Record(
         JobFacts,

@@ -1,9 +1,14 @@
 """Three-way merge of one status, for two runs that published at the same time.
 
-Rules: requests are not forgotten. Each receipt in either version is kept, up to the maximum number of receipts in a
-status. If both versions contain a receipt, the one that records more progress is kept. Everything else is taken from
-the version with the newer receipt, or from the published version if neither is newer. The next observation corrects it.
-A published status from a later version of reconcile is kept as it is.
+Rules:
+
+- The receipts of both versions are kept; only if there are more than a status may have, the oldest are dropped. If both
+  versions contain a receipt, the one that records more progress is kept.
+- Everything else is taken from the version with the newer receipt, or from the published version if neither is newer.
+  The next observation corrects it.
+- If the versions are about different jobs, the published one is kept, and our new receipts are added to it as attempts
+  that the guard counts.
+- A published status from a later version of reconcile is kept unchanged.
 """
 
 from __future__ import annotations
@@ -18,10 +23,10 @@ from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, Remembered
 
 
 def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | None:
-    """Return the bytes of the merged status file, or None if the file should not exist.
+    """Return the bytes of the merged status file. None means that the file is not published.
 
     Args:
-        before: the common ancestor, or None if there is none.
+        before: the version from which both others were derived, or None if the file did not exist.
         ours: the version of this run.
         theirs: the published version, which other runs may have changed, or None if there is none.
     """

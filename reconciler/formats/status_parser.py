@@ -1,8 +1,9 @@
 """Parse the text of a status file into the status that it was rendered from.
 
 Rules: a status file is untrusted input. `StatusUnreadableError` is raised if the file is not YAML, was edited (its
-digest does not match), or contains a value that reconcile does not write. Such a file is discarded. `StatusTooNewError`
-is raised for a file from a later version, which is never overwritten. The fields are those of `status_format`. Pure.
+digest does not match), or contains a value that reconcile does not write. The content of such a file is ignored.
+`StatusTooNewError` is raised for a file from a later version, which must not be overwritten. The fields are those of
+`status_format`. Pure.
 
 Implementation: when this module is imported, `_reader` builds one parser function for each record, from `status_format`
 and the model's type hints. Therefore types are not looked up when statuses are read.
@@ -35,11 +36,14 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 class StatusUnreadableError(Exception):
-    """A status file is invalid and must be discarded. The message says why."""
+    """A status file is invalid, so its content must be ignored. The message says why."""
 
 
 class StatusTooNewError(Exception):
-    """A status file is from a later version of reconcile. `job` is its account and job id, or None if unreadable."""
+    """A status file is from a later version of reconcile.
+
+    `job` is the account and id of its job, or None if the file does not have them at the keys of this version.
+    """
 
     def __init__(self, version: str, job: tuple[str, str] | None) -> None:
         super().__init__(version)
@@ -47,9 +51,9 @@ class StatusTooNewError(Exception):
 
 
 def as_written(data: bytes) -> bytes:
-    """Return a status file's bytes as reconcile wrote them, without the conversions of a Git checkout.
+    """Return a status file's bytes as reconcile wrote them, with the conversions of a Git checkout undone.
 
-    If the digest does not match the converted bytes either, return `data`.
+    Return `data` unchanged if its digest already matches, or if undoing the conversions does not make it match.
     """
     committed = as_committed(data)
     return committed if committed != data and _has_valid_digest(committed) and not _has_valid_digest(data) else data
@@ -65,7 +69,10 @@ def _has_valid_digest(data: bytes) -> bool:
 
 
 def is_status_file(data: bytes) -> bool:
-    """Return whether a file seems to be a status that reconcile wrote, even if it was truncated by a crash."""
+    """Return whether a file seems to be a status that reconcile wrote.
+
+    A file that a crash has truncated counts too, even if it is empty.
+    """
     begin = HEADER.encode()
     return not data.strip() or data[: len(begin)] == begin[: len(data)] or b"jobs.reconciler/" in data
 
@@ -106,13 +113,13 @@ def parse_provider_status(text: str) -> ProviderStatus:
 
 
 def _body(text: str, kinds: Collection[str]) -> tuple[str, str, Mapping[str, Any]]:
-    """Return the kind, the name and the `status` of a file, after checking everything around them."""
+    """Return the kind, the name and the mapping `status` of a file, after checking its header and its digest."""
     try:
         documents = parse(text)
     except YamlUnreadableError as error:
         raise StatusUnreadableError(str(error)) from None
     if len(documents) != 1 or documents[0].problems or not isinstance(documents[0].value, dict):
-        msg = "not one mapping"
+        msg = "not exactly one document that is a mapping"
         raise StatusUnreadableError(msg)
     frame = documents[0].value
     version = _VERSION.match(str(frame.get("apiVersion")))
@@ -120,7 +127,7 @@ def _body(text: str, kinds: Collection[str]) -> tuple[str, str, Mapping[str, Any
         raise StatusTooNewError(version[0], _job_in(frame))
     above, _, _ = text.rpartition("digest: ")
     if text != above + digest(above):
-        msg = "its digest is wrong: it was edited"
+        msg = "its digest does not match its text: it was edited or truncated"
         raise StatusUnreadableError(msg)
     metadata, tree, kind = frame.get("metadata"), frame.get("status"), str(frame.get("kind"))
     name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -128,13 +135,13 @@ def _body(text: str, kinds: Collection[str]) -> tuple[str, str, Mapping[str, Any
         msg = f"not a status of kind {' or '.join(kinds)}"
         raise StatusUnreadableError(msg)
     if not isinstance(name, str) or not is_name(name):
-        msg = "metadata.name: not a name"
+        msg = "metadata.name: not a valid name"
         raise StatusUnreadableError(msg)
     return kind, name, tree
 
 
 def _job_in(frame: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the account and id of the job in a status of a later version, if they are at the same keys as today."""
+    """Return the account and id of the job in a status of a later version, or None if they are at other keys."""
     match frame:
         case {"status": {"job": {"account": str(account), "id": str(job_id)}}}:
             return account, job_id
@@ -145,9 +152,9 @@ _Reader = Callable[[Any], Any]
 
 
 def _reader_of(field: Field, kind: Any) -> _Reader:
-    """Return a reader for a field whose type in the model is `kind`.
+    """Return a function that parses the value of a field. `kind` is the type of the attribute in the model.
 
-    The reader raises `StatusUnreadableError` if the value is invalid.
+    The function raises `StatusUnreadableError` if the value is invalid.
     """
     wanted = next((each for each in get_args(kind) if each not in {Ellipsis, types.NoneType}), kind)
     read = _reader(field.record) if field.record else partial(_read_text, _PARSERS.get(wanted, wanted))
@@ -157,7 +164,7 @@ def _reader_of(field: Field, kind: Any) -> _Reader:
 
 
 def _reader(record: Record) -> Callable[..., Any]:
-    """Return a reader for a record. Raises `LookupError` if the format does not have a field for an attribute."""
+    """Return a function that parses a record. Raises `LookupError` if the format lacks a field for an attribute."""
     hints = get_type_hints(record.model)
     members = tuple(
         _Member(each.name, field.key, _reader_of(field, hints[each.name]), each.default is MISSING)
@@ -206,7 +213,7 @@ def _read_text(parse_text: Callable[[str], Any], value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """An attribute of a dataclass, with its key in a file."""
+    """An attribute of a dataclass, with its key in the file and the function that parses its value."""
 
     name: str
     key: str

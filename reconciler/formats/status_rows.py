@@ -1,7 +1,7 @@
 """The status of a job as one line of JSON, for the index of the statuses. Pure.
 
-Rules: unpacking a row gives the same status as parsing its file. A row is made only for a file whose bytes are exactly
-those that rendering the status gives, so that the row represents the bytes too.
+Rules: unpacking a row gives the same status as parsing its file. The caller makes a row only for a file whose bytes are
+exactly those that rendering the status gives, so the row represents the bytes too.
 
 Implementation: `_packer` and `_unpacker` build functions for each record of `status_format` when this module is
 imported. A record is packed as a list of the values of its fields, in the order of the format.
@@ -31,12 +31,12 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def pack_status(status: JobStatus) -> str:
-    """Return the row of a status. Its texts are cleaned as they are in the file of the status."""
+    """Return the row of a status, with texts from providers cleaned in the same way as in the file."""
     return _json([status.kind.name, encodable(status.name), _pack_job[status.kind.name](status)])
 
 
 def unpack_status(row: str) -> JobStatus:
-    """Return the status that a row contains."""
+    """Return the status that a row contains. `row` must be a result of `pack_status`."""
     kind, name, values = json.loads(row)
     status: JobStatus = _unpack_job[kind](values, kind=KINDS[kind], name=name)
     return status

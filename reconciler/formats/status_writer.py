@@ -62,12 +62,12 @@ def clean_text(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """Return a text whose lone surrogates are replaced by question marks, because they cannot be encoded."""
+    """Return a text with each lone surrogate replaced by a question mark, because UTF-8 cannot encode it."""
     return text.encode(errors="replace").decode()
 
 
 def digest(body: str) -> str:
-    """Return the last line of a status file: the digest of the lines above it."""
+    """Return the last line of a status file, with the digest of the text above it. `body` is that text."""
     return f"digest: sha256:{hashlib.sha256(body.encode()).hexdigest()}\n"
 
 
@@ -140,7 +140,10 @@ def _flow(record: Record) -> _Write:
 
 
 def _template(template: str, values: list[tuple[str, _Write]]) -> _Write:
-    """Return a writer that fills a template with the attributes of a record. Each attribute has its own writer."""
+    """Return a writer that fills a `%` template with attributes of a record.
+
+    `values` contains the name of each attribute and the writer for its value.
+    """
     attributes = attrgetter(*(name for name, _ in values))
     writers = tuple(None if write is str else write for _, write in values)  # `%s` calls `str` itself, which is faster
     return lambda value: (

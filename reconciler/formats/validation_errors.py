@@ -1,14 +1,14 @@
 """Translate pydantic's errors into messages for the author of a document.
 
-Rules: pydantic's own messages are not shown to users. Values are shown shortened and without control characters. A
-value in a place for a credential is never shown.
+Rules: pydantic's own messages are not shown to users. A rejected value is shown at most 80 characters long and with
+control characters escaped. A value below `spec.credentials` is never shown.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -118,9 +118,10 @@ _WITHOUT_VALUE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One error, with its path inside the document."""
+    """One error in a document."""
 
     path: tuple[str | int, ...]
+    """The keys and list indexes that lead to the value in the document."""
     message: str
     suggestion: str | None = None
     is_absence: bool = False
@@ -132,6 +133,20 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     by_lower = {candidate.lower(): candidate for candidate in candidates}
     found = difflib.get_close_matches(word[:80].lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
+
+
+def one_of(words: Collection[str]) -> str:
+    """Return `one of a, b, c`, or the word itself if there is only one."""
+    return f"{'one of ' if len(words) > 1 else ''}{', '.join(words)}"
+
+
+def not_one_of(text: str, words: Collection[str]) -> str:
+    """Return the message for a text that is not one of the allowed words."""
+    return (
+        f"{quoted(text)} is not {one_of(words)}"
+        if len(words) > 1
+        else f"must be {one_of(words)}, but is {quoted(text)}"
+    )
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
@@ -146,7 +161,7 @@ def field_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Fie
     If there are more than `LISTED_MAX` errors, yield one error with their number instead.
     """
     if error.error_count() > LISTED_MAX:
-        yield FieldError((), f"has {error.error_count():,} errors, too many to list: check whether this file is a spec")
+        yield FieldError((), f"has {error.error_count():,} errors: check whether this file is a spec")
         return
     found = (_field_error(details, model) for details in error.errors(include_url=False))
     yield from list(dict.fromkeys(found))[:ERRORS_MAX]
@@ -175,8 +190,8 @@ def _field_error(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
 
 def _wrong_word(path: tuple[str | int, ...], value: object, words: list[str]) -> FieldError:
     if isinstance(value, str):
-        return FieldError(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
-    return FieldError(path, f"must be one of {', '.join(words)}, but is {_described(value)}")
+        return FieldError(path, not_one_of(value, words), did_you_mean(value, words))
+    return FieldError(path, f"must be {one_of(words)}, but is {_described(value)}")
 
 
 def _described(value: object) -> str:

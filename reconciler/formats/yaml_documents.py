@@ -13,9 +13,9 @@ from typing import Any
 from reconciler.formats.yaml_positions import Path
 
 REPEATED_NODES_MAX = 100_000
-"""The maximum number of nodes that the aliases in one file may repeat, because a short alias may need much memory."""
+"""The maximum number of nodes that the aliases in one file may repeat. A short alias can stand for a large value."""
 PROBLEMS_MAX = 1_000
-"""If a file has more errors than this, it is rejected with one error instead."""
+"""If a file has more errors than this, one error with this number is reported instead."""
 
 
 class YamlUnreadableError(Exception):
@@ -28,7 +28,7 @@ class YamlUnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class YamlProblem:
-    """One error in a document that can otherwise be parsed."""
+    """One error in a document whose other parts can be parsed."""
 
     path: Path
     line: int
@@ -37,7 +37,14 @@ class YamlProblem:
 
 @dataclass(frozen=True, slots=True)
 class RawDocument:
-    """A document as dicts, lists, texts and None. `lines` contains the line of each key and item, by path."""
+    """A parsed document.
+
+    Args:
+        value: dicts with text as keys, lists, texts and None; None for an empty document.
+        line: the line on which the document begins, from 1.
+        lines: the line of each key and list item, by path.
+        problems: the errors in the document.
+    """
 
     value: Any
     line: int
@@ -51,21 +58,21 @@ Parse = Callable[[str], tuple[RawDocument, ...]]
 
 @dataclass(slots=True)
 class ParseBudget:
-    """The remaining budget of a file for constructs that use far more memory than their text."""
+    """How many repeated nodes and errors a file may still have. Both use far more memory than their text."""
 
     repeated_nodes: int = REPEATED_NODES_MAX
     problems: int = PROBLEMS_MAX
 
     def use_repeated_nodes(self, nodes: int, line: int) -> None:
-        """Subtract the nodes that an alias repeats. Raises `YamlUnreadableError` if the budget is exceeded."""
+        """Count the nodes that an alias repeats. Raises `YamlUnreadableError` if there are too many in the file."""
         self.repeated_nodes -= nodes
         if self.repeated_nodes < 0:
-            msg = f"aliases repeat more than {REPEATED_NODES_MAX:,} values"
+            msg = f"aliases repeat more than {REPEATED_NODES_MAX:,} values: use fewer aliases"
             raise YamlUnreadableError(msg, line)
 
     def use_problem(self, line: int) -> None:
-        """Subtract one error. Raises `YamlUnreadableError` if the budget is exceeded."""
+        """Count one error. Raises `YamlUnreadableError` if there are too many in the file."""
         self.problems -= 1
         if self.problems < 0:
-            msg = f"contains more than {PROBLEMS_MAX:,} errors: is this a spec?"
+            msg = f"contains more than {PROBLEMS_MAX:,} errors: check whether this file is a spec"
             raise YamlUnreadableError(msg, line)

@@ -1,8 +1,8 @@
-"""Set one value in a YAML text and leave everything else as the author wrote it. Pure.
+"""Set one value in a YAML text without changing any other part of it. Pure.
 
 Rules: the text is cut only at positions that the parser reports. Comments, quotes, line breaks, flow style and a byte
-order mark are preserved. The result is parsed again. The edit is refused if anything but the wanted value has changed,
-or if there is a new error. A round-trip dumper is not used, because it would reformat the author's text.
+order mark are preserved. The result is parsed again. The edit is refused if another value has changed too, or if the
+edit would introduce an error. A round-trip dumper is not used, because it would reformat the author's text.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from reconciler.formats.yaml_text import locate, parse
 from reconciler.model.kind import KINDS
 
 INSERT_AFTER = "desiredState"
-"""A new key is inserted after this key, or after the last key if the mapping does not have this key."""
+"""A new key is inserted after this key. In a mapping without this key, it is inserted after the last key."""
 
 Value = str | bool | Mapping[str, str] | None
-"""A text, a boolean, or None to remove the key; or a mapping of texts, which is merged into an existing mapping."""
+"""The value to set: a text, a boolean, or a mapping of texts, which is merged into an existing mapping.
+
+None removes the key.
+"""
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _PLAIN = re.compile(r"[A-Za-z][\w ./@+()-]*[\w.)]|[A-Za-z]|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -32,7 +35,7 @@ _NOT_TEXT_ELSEWHERE = frozenset({"true", "false", "yes", "no", "on", "off", "nul
 
 
 class YamlEditError(Exception):
-    """The edit cannot be made automatically. The message says why, and at which line if the line is known."""
+    """The edit cannot be made automatically. The message gives the reason, with the line if it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,10 @@ class Edit:
 
 
 def set_value(data: bytes, edit: Edit) -> bytes:
-    """Return a file's bytes with one value set, added or removed, or the same bytes if the edit would not change it.
+    """Return a file's bytes with one value set, added or removed.
 
-    Raises `YamlEditError` if the edit cannot be made.
+    If the document already has the value, `data` is returned unchanged. Raises `YamlEditError` if the edit cannot be
+    made.
     """
     mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     try:
@@ -79,10 +83,10 @@ def set_value(data: bytes, edit: Edit) -> bytes:
 
 
 def scalar(text: str, style: str | None = None) -> str:
-    """Return a text as a YAML scalar.
+    """Return a text as a YAML scalar that every parser reads as this text.
 
-    Use the quotes of `style` if there are any and the text allows them. Otherwise use no quotes if that is safe, or
-    else double quotes.
+    If `style` is a quote in which the text can be written, that quote is used. Otherwise, the text is written without
+    quotes if that is safe, and else in double quotes.
     """
     is_one_line = text.isprintable()
     if style == "'" and is_one_line:
@@ -120,7 +124,7 @@ def _index(values: list[Any], name: str) -> int:
         if isinstance(value, dict) and str(value.get("kind")) in KINDS and _name(value) == name
     ]
     if len(found) != 1:
-        msg = f"the file contains {len(found)} documents of this name"
+        msg = f"the file contains {len(found)} job documents with the name {name!r}, not one"
         raise YamlEditError(msg)
     return found[0]
 
@@ -132,7 +136,9 @@ def _name(value: Mapping[str, Any]) -> object:
 
 def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
     """Return a copy of the document with the edit, and the current value at its path."""
-    document = json.loads(json.dumps(document))  # the copy does not share values, as a document with aliases does
+    document = json.loads(
+        json.dumps(document)
+    )  # unlike the document, the copy contains each value that an alias repeats once per alias
     inner = document
     for key in edit.path[:-1]:
         inner = inner.get(key)
@@ -167,7 +173,7 @@ def _edited(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
 
 def _added(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
     where = edit.path[:-1]
-    while where not in nodes:  # an alias above it: the parser does not descend into the value that it refers to
+    while where not in nodes:  # `nodes` has no positions inside the value that an alias repeats
         where = where[:-1]
     around = nodes[where]
     siblings = [node for path, node in nodes.items() if path[:-1] == edit.path[:-1] and path]
@@ -226,7 +232,7 @@ def _text(value: str | bool) -> str:  # noqa: FBT001  a value, not a switch
 
 def _check(text: str, wanted: list[Any]) -> None:
     if _values(text) != wanted:
-        msg = "more than the wanted value would change, because of an alias or an unusual layout"
+        msg = "the edit would also change other values, because of an alias or an unusual layout"
         raise YamlEditError(msg)
 
 

@@ -1,10 +1,12 @@
-"""Translate the YAML parser's messages into messages that say what to do."""
+"""Translate the YAML parser's messages into messages that say what to do. The parser's own words are not shown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+_ESCAPE = "a text in double quotes contains an invalid escape: write a backslash as \\\\, or use single quotes"
+_UNCLEAR = "this line or the one before it cannot be read: check its quotes, colons and indentation"
 _INDENTED_BY_TAB = re.compile(r" *\t")
 _MESSAGES = (
     ("mapping values are not allowed", "a ':' is not allowed here: quote a value that contains ': '"),
@@ -16,15 +18,32 @@ _MESSAGES = (
     ("expected key", "this does not continue the lines above: check the indentation and quotes"),
     ("expected '-' indicator", "this does not continue the lines above: check the indentation and quotes"),
     ("expected <block end>", "this does not continue the lines above: check the indentation and quotes"),
-    ("could not find expected ':'", "a key has no ':'"),
+    ("could not find expected ':'", "a ':' is missing after a key"),
+    ("sequence entries are not allowed", "a '-' is not allowed here: check the indentation"),
+    ("mapping keys are not allowed", "a '?' is not allowed here: put the value in quotes"),
+    ("document indicator", "a quote that is opened before this line is not closed"),
+    ("unknown escape character", _ESCAPE),
+    ("expected hexdecimal number", _ESCAPE),
+    ("escape sequence of", _ESCAPE),
+    ("invalid Unicode character escape", _ESCAPE),
+    ("invalid Unicode character code", _ESCAPE),
+    ("alphabetic or numeric character", "'&' and '*' have a meaning in YAML: put the value in quotes"),
+    ("tag", "'!' has a meaning in YAML: put the value in quotes"),
+    ("incompatible YAML", "this version of YAML is not supported: remove the line that begins with %YAML"),
+    ("directive", "'%' has a meaning in YAML at the beginning of a line: put the value in quotes"),
+    ("<document start>", "a value has ended before this line: check the indentation, brackets and quotes"),
+    ("comment or line break", "only a comment is allowed after this: put the value in quotes"),
+    ("tab character", "YAML does not allow a tab here: indent with spaces"),
 )
 
 
 def explain_error(problem: str, found: int | None, begun: int | None, lines: Sequence[str]) -> tuple[str, int | None]:
-    """Return the message for a parser error, and the line at which to report it. Lines are numbered from 0.
+    """Return the message for a parser error, and the line at which to report it; None if that is unknown.
+
+    Lines are numbered from 0.
 
     Args:
-        problem: the parser's message.
+        problem: the parser's message, which is only compared with known messages.
         found: the line at which the parser noticed the error, or None if it is unknown.
         begun: the line at which the value that it was reading begins, or None if it is unknown.
         lines: the lines of the text.
@@ -33,4 +52,4 @@ def explain_error(problem: str, found: int | None, begun: int | None, lines: Seq
     at = begun if "end of stream" in problem and begun is not None else found
     if at is not None and at < len(lines) and _INDENTED_BY_TAB.match(lines[at]):
         return "YAML does not allow a tab here: indent with spaces", at
-    return next((words for part, words in _MESSAGES if part in problem), problem), at
+    return next((words for part, words in _MESSAGES if part in problem), _UNCLEAR), at

@@ -1,7 +1,7 @@
 """The positions of values in a YAML document, as lines or as ranges of characters. Pure.
 
-Rules: a position is found by the path of the value, which is the sequence of keys and indexes that leads to it. The
-memory for the positions is proportional to the size of the document, however deeply it is nested.
+A value is identified by its path: the sequence of keys and list indexes that leads to it. The memory for the positions
+is proportional to the size of the document, however deeply it is nested.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from typing import Any
 
 Path = tuple[str | int, ...]
 Members = dict[str, Any] | list[Any]
-"""The lines of a mapping's keys or a list's items. Each is a line, or a list of a line and the value's own members."""
+"""The lines of a mapping's keys or of a list's items.
+
+Each entry is the line of a value without members, or a list of two items: the line of a value, and its own `Members`.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lines(Mapping[Path, int]):
-    """The line of each key and item of a document, by its path. The tree can be written as JSON."""
+    """The line of each key and list item of a document, from 1, by its path. `tree` can be written as JSON."""
 
     tree: Members
 
@@ -54,10 +57,10 @@ def _paths(above: Path, members: Members) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The position of a value in the text: its first character, and the character after its last one.
+    """The position of a value in the text, in characters from 0.
 
-    `style` is the style that the parser reports: `'`, `"`, `|` or `>`. For a plain scalar, and for a value that is not
-    a scalar, it is None.
+    The value begins at `start` and ends before `end`. `style` is the style that the parser reports for a scalar: `'`,
+    `"`, `|` or `>`. It is None for a plain scalar, and for a value that is not a scalar.
     """
 
     start: int

@@ -2,8 +2,8 @@
 
 This is the only module that imports `yaml`. Rules:
 
-- The type of a scalar is not guessed. Only a plain `null`, `~` or empty scalar becomes None.
-- Aliases are followed, up to a limit. Merge keys and foreign tags are refused.
+- The type of a scalar is not guessed. Only a plain `null`, `Null`, `NULL`, `~` or empty scalar becomes None.
+- Aliases are followed, up to a limit. Merge keys, and tags that are not YAML's own, are errors.
 - The memory for a text is proportional to its length, whatever it contains. Therefore lines are stored as a tree
   instead of one path per node, and the numbers of repeated nodes and of errors are limited.
 
@@ -41,7 +41,7 @@ DOCUMENTS_MAX = 10_000
 DEPTH_MAX = 100
 MERGE = "<<"
 
-_TOO_DEEP = f"is nested deeper than {DEPTH_MAX} levels"
+_TOO_DEEP = f"is nested deeper than {DEPTH_MAX} levels: reduce the nesting"
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is not in every build of PyYAML
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TAGS = frozenset(
@@ -53,7 +53,8 @@ _CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
 def parse(text: str) -> tuple[RawDocument, ...]:
     """Return the documents in a text. The value of an empty document is None.
 
-    Raises `YamlUnreadableError`, with a message for the user, if the text is not YAML or exceeds a limit.
+    An error that leaves the rest of a document readable is in its `problems`. Raises `YamlUnreadableError`, with a
+    message for the user, if the text is not YAML or exceeds a limit.
     """
     conflict = _CONFLICT.search(text)
     if conflict:
@@ -64,8 +65,8 @@ def parse(text: str) -> tuple[RawDocument, ...]:
         return tuple(_documents(yaml.parse(text, Loader=_LOADER)))
     except yaml.MarkedYAMLError as error:
         raise _in_words(error, text) from None
-    except yaml.YAMLError as error:
-        msg = f"is not YAML: {error}"
+    except yaml.YAMLError:
+        msg = "is not YAML: it contains a character that YAML does not allow"
         raise YamlUnreadableError(msg) from None
 
 
@@ -76,8 +77,8 @@ def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
 
     Args:
         text: the text.
-        index: the index of the document, in the order of `parse`.
-        depth: the maximum length of a path.
+        index: the index of the document in the result of `parse`.
+        depth: the maximum length of a path. The positions of values below this depth are not returned.
 
     Raises `YamlUnreadableError` if the positions cannot be determined safely.
     """
@@ -104,7 +105,7 @@ def _documents(events: Iterator[Event]) -> Iterator[RawDocument]:
 
 
 def _in_words(error: yaml.MarkedYAMLError, text: str) -> YamlUnreadableError:
-    problem = error.problem or "cannot be understood"
+    problem = error.problem or ""
     if "nesting depth" in problem:  # libyaml has had its own limit since 0.2.6, and may reach it first
         return YamlUnreadableError(_TOO_DEEP, error.problem_mark.line + 1 if error.problem_mark else None)
     found, begun = (mark.line if mark else None for mark in (error.problem_mark, error.context_mark))
@@ -131,7 +132,7 @@ class _NodeLocator:
         return self._nodes
 
     def _visit(self, event: Any, path: Path | None, key: Any) -> int:
-        """Read the value that begins with this event, and return where it ends. Record it if a path is given."""
+        """Read the value that begins with this event, and return its end. Record its position unless `path` is None."""
         is_alias, is_scalar = isinstance(event, AliasEvent), isinstance(event, ScalarEvent)
         end = _end(event) if is_alias or is_scalar else self._visit_members(event, path)
         if path is None:
@@ -151,7 +152,7 @@ class _NodeLocator:
         return end
 
     def _visit_members(self, event: Any, path: Path | None) -> int:
-        """Read the members of a collection, and return its end. A block collection ends where its last value ends."""
+        """Read the members of a collection, and return its end: for a block collection, the end of its last value."""
         inside = path if path is not None and len(path) < self._depth else None
         count, end = 0, _end(event)
         while not isinstance(inner := next(self._events), SequenceEndEvent | MappingEndEvent):
@@ -204,7 +205,7 @@ class _Builder:
             raise YamlUnreadableError(msg, _line(event))
         anchored = self._anchors[event.anchor]
         if anchored is None:
-            msg = f"the alias *{event.anchor} is inside the value that it names"
+            msg = f"the alias *{event.anchor} is inside the value that it refers to"
             raise YamlUnreadableError(msg, _line(event))
         value, size = anchored
         self._nodes += size
@@ -213,7 +214,7 @@ class _Builder:
 
     def _new_value(self, event: Any) -> tuple[Any, Members | None]:
         if event.tag not in _TAGS:
-            self._problem(event, f"the tag {quoted(event.tag)} is not allowed: write plain values")
+            self._problem(event, f"the tag {quoted(event.tag)} is not allowed: remove it")
         if isinstance(event, ScalarEvent):
             is_plain = event.tag is None and not event.style
             return (None if is_plain and event.value in _NULLS else event.value), None
@@ -245,13 +246,13 @@ class _Builder:
             line = self._line(event)
             if key in found:
                 first = lines[key][0] if isinstance(lines[key], list) else lines[key]
-                self._problem(event, f"this key is used twice: first on line {first}")
+                self._problem(event, f"this key is used twice, first on line {first}: remove one of them")
                 self._value(next(self._events))
                 continue
             value, members = self._value(next(self._events))
             lines[key] = [line, members] if members else line
             if key == MERGE:
-                self._problem(event, "merge keys are not supported: write the values out")
+                self._problem(event, "merge keys are not supported: repeat the merged keys here")
             else:
                 found[key] = value
         self._path.pop()
@@ -259,7 +260,7 @@ class _Builder:
 
     def _key(self, event: Event) -> str:
         if isinstance(event, CollectionStartEvent):
-            msg = "a key must be text, not a list or a mapping: quote a value that contains '{{'"
+            msg = "a key must be text, not a list or a mapping: put a '{{' template in quotes"
             raise YamlUnreadableError(msg, _line(event))
         key, _ = self._value(event)
         if isinstance(key, str):
@@ -268,7 +269,7 @@ class _Builder:
         return ""
 
     def _line(self, event: Event) -> int:
-        """Return the line of an event. All events on a line share one `int`, to save memory if there are many."""
+        """Return the line of an event, from 1. Successive events on one line share one `int` object, to save memory."""
         line = _line(event)
         if line != self._last_line:
             self._last_line = line

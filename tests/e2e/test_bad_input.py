@@ -21,7 +21,7 @@ GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cance
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec:\n"
 SUSPENDED = SETTINGS + "  suspend: true\n"
 LEFT_ALONE = "written by a later version of reconcile, so it is not changed"
-MAY_HOLD_SETTINGS = "specs/bad.yaml: it may hold Settings, so no change is requested for any job until it can be read"
+MAY_HOLD_SETTINGS = "specs/bad.yaml: may contain Settings, so no change is requested for any job until it can be read"
 PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: other}\nspec:\n"
 ON_OTHER = GOOD.replace("demo", "other")
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -135,7 +135,9 @@ CASES: dict[str, Case] = {
         HEAD + "spec: {provider: demo, jobId: ftjob-bad}\n", 65, ("specs/bad.yaml:4: spec.desiredState: is required",)
     ),
     "duplicate key": Case(
-        GOOD + "  jobId: ftjob-2\n", 65, ("specs/bad.yaml:8: spec.jobId: this key is used twice: first on line 6",)
+        GOOD + "  jobId: ftjob-2\n",
+        65,
+        ("specs/bad.yaml:8: spec.jobId: this key is used twice, first on line 6: remove one of them",),
     ),
     "duplicate name in two files": Case(
         _two_files,
@@ -156,7 +158,7 @@ CASES: dict[str, Case] = {
     "wrong apiVersion": Case(
         GOOD.replace("reconciler/v1", "reconcilr/v1"),
         65,
-        ("specs/bad.yaml:1: apiVersion: 'jobs.reconcilr/v1' is not one of jobs.reconciler/v1",),
+        ("specs/bad.yaml:1: apiVersion: must be jobs.reconciler/v1, but is 'jobs.reconcilr/v1'",),
     ),
     "newer apiVersion": Case(
         GOOD.replace("reconciler/v1", "reconciler/v2"),
@@ -171,7 +173,7 @@ CASES: dict[str, Case] = {
     "kind that is no word": Case(
         GOOD.replace("FineTuningJob", "[FineTuningJob]"),
         65,
-        ("specs/bad.yaml:2: kind: is required: one of FineTuningJob, BatchJob, Provider, Settings",),
+        ("specs/bad.yaml:2: kind: must be one of FineTuningJob, BatchJob, Provider, Settings",),
     ),
     "another tool's kind": Case(
         GOOD.replace("FineTuningJob", "Deployment"),
@@ -189,13 +191,13 @@ CASES: dict[str, Case] = {
     "empty file": Case("", 0, ("1 on the way",)),
     "only comments": Case("# nothing yet\n", 0, ("1 on the way",)),
     "10 MB file": Case(GOOD + "#" * 10_000_000, 65, ("specs/bad.yaml: is larger than 4 MiB: split the file",)),
-    "alias bomb": Case(BOMB, 65, ("specs/bad.yaml:6: aliases repeat more than 100,000 values",)),
+    "alias bomb": Case(BOMB, 65, ("specs/bad.yaml:6: aliases repeat more than 100,000 values: use fewer aliases",)),
     "merge key": Case(
         HEAD + "x: &x {provider: demo}\nspec:\n  <<: *x\n  jobId: a-1\n  desiredState: running\n",
         65,
         (
             "specs/bad.yaml:4: x: unknown key",
-            "specs/bad.yaml:6: spec.'<<': merge keys are not supported: write",
+            "specs/bad.yaml:6: spec.'<<': merge keys are not supported: repeat",
         ),
     ),
     "not UTF-8": Case(
@@ -206,7 +208,7 @@ CASES: dict[str, Case] = {
     "NUL byte": Case(
         GOOD.encode() + b"# \x00\n",
         65,
-        ("specs/bad.yaml:8: contains the control character U+0000: is this a text file?",),
+        ("specs/bad.yaml:8: contains the control character U+0000, which YAML does not allow: remove it",),
     ),
     "not YAML": Case(
         "spec: [\n", 65, ("specs/bad.yaml:2: is not YAML: a value is missing here, or a bracket is never closed",)

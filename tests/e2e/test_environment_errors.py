@@ -146,7 +146,7 @@ CASES: dict[str, Case] = {
         65,
         (
             "specs/bad.yaml: cannot be read: Permission denied",
-            "specs/bad.yaml: it may hold Settings, so no change is requested",
+            "specs/bad.yaml: may contain Settings, so no change is requested",
         ),
         prepare=_unreadable_file,
         prefix=NO_RIGHTS,
@@ -162,7 +162,7 @@ CASES: dict[str, Case] = {
         65,
         (
             "specs/team: cannot be read: Permission denied",
-            "specs/team: it may hold Settings, so no change is requested",
+            "specs/team: may contain Settings, so no change is requested",
         ),
         prepare=_unreadable_directory,
         prefix=NO_RIGHTS,

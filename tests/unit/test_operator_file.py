@@ -76,7 +76,7 @@ def test_a_mistake_is_reported_at_its_line_and_no_rule_applies(text: str, said: 
         (f"{HEAD}  suspend: true\n---\n{HEAD}  suspend: true\n", "but contains 2"),
         ("- a\n", "a document must be a mapping"),
         ("{", "is not YAML"),
-        (HEAD.replace("OperatorConfig", "Settings"), "kind: 'Settings' is not one of OperatorConfig"),
+        (HEAD.replace("OperatorConfig", "Settings"), "kind: must be OperatorConfig, but is 'Settings'"),
         (HEAD.replace("OperatorConfig", "OperatorConfg"), "did you mean 'OperatorConfig'?"),
         (HEAD.replace("v1", "v9"), "is newer than this reconcile"),
         (HEAD + "  suspend: true\n  suspend: false\n", "suspend"),
