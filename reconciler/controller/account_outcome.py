@@ -17,6 +17,7 @@ class AccountOutcome:
 
     target: ResolvedAccount
     alias: str
+    """A provider name that specs use for the account. If no spec was handled, the name of the provider type."""
     plan: AccountPlan | None
     done: tuple[Applied, ...] = ()
     error: str | None = None

@@ -1,4 +1,4 @@
-"""Resolve the provider names of specs and Provider documents to accounts, or to the reason why one cannot be used.
+"""Resolve the provider names in specs and Provider documents to accounts, or to the reason why a name cannot be used.
 
 Rules:
 
@@ -35,7 +35,7 @@ SEARCHED_MAX = 20
 """The maximum number of unknown names for which the resolver looks for a similar declared name."""
 _RESERVED = tuple(kind_suffix(kind) for kind in KINDS if kind != FINE_TUNING_JOB)
 _RESERVED_MESSAGE = (
-    f"a name must not end in {_RESERVED[0]}, because the status of an account's batches has such a name: choose another"
+    f"a name must not end in {_RESERVED[0]}, because statuses of batches have such names: choose another name"
 )
 
 
@@ -78,7 +78,10 @@ class AccountResolver:
         self._known = self._with_all_missing_bindings()
 
     def of(self, name: str) -> ResolvedAccount | SpecProblem:
-        """Return the account of a provider name with its type's first kind of job, or why it cannot be used."""
+        """Return the account of a provider name, or why the name cannot be used.
+
+        The account has the first kind of job of its provider type. `ResolvedAccount.of_kind` returns the others.
+        """
         if name not in self._known:
             self._known[name] = self._resolve(name, None)
         return self._known[name]
@@ -102,7 +105,7 @@ class AccountResolver:
         )
 
     def names(self) -> dict[str, str]:
-        """Return the name that the guard uses for each credential, by its name in the operator's file."""
+        """Return the name that the guard uses for each credential, by the credential's name in the operator's file."""
         return {written: self._name(each) for written, each in self._policy.named().items()}
 
     def by_account(self) -> dict[str, ResolvedAccount]:
@@ -209,7 +212,7 @@ class AccountResolver:
 
     def _clash(self, name: str, key: str, other: str) -> SpecProblem:
         how = "use one of them, or set the options that distinguish the two accounts"
-        message = f"{other!r} is the same account with another key ({key}): {how}"
+        message = f"{other!r} is the same account with a different key ({key}): {how}"
         return SpecProblem(
             Reason.INVALID_PROVIDER, message, ("spec", "credentials" if name in self._documents else "provider")
         )
@@ -256,14 +259,19 @@ class AccountResolver:
     def _undeclared(self, name: str) -> SpecProblem | None:
         """Return why a name without a usable Provider document cannot be used as a provider type, or None."""
         if name in self._doubled:
-            message = f"the Provider document {name!r} occurs more than once, so it is not clear which one applies"
+            message = (
+                f"more than one Provider document may be called {name!r}, so it is not clear which one applies: keep "
+                "one, and correct every invalid file"
+            )
         elif name in self._broken:
-            message = f"the Provider document {name!r} is not valid"
+            message = f"the Provider document {name!r} is not valid: correct it first"
         elif self._may_hold:
             more = len(self._may_hold) - PLACES_MAX
             where = ", ".join(map(self._policy.show, self._may_hold[:PLACES_MAX]))
             where += f" and {more:,} more" if more > 0 else ""
-            message = f"no Provider document {name!r} can be read. It may be in {where}: correct that first"
+            message = (
+                f"no Provider document {name!r} was found; it may be in a file that cannot be read: correct {where}"
+            )
         else:
             return None
         return SpecProblem(Reason.INVALID_PROVIDER, message)

@@ -63,7 +63,7 @@ def assign_work(
     Args:
         desired: the revision.
         retry: the names of the specs whose next attempt is due now, because a user requested a retry.
-        due: the jobs to observe; None observes all.
+        due: the jobs to observe; None observes all. The job of a new or changed spec is always observed.
         runtime: provides the clock. In a dry run, in which `control` is None, orphans are left out.
     """
     work = partition_by_account(desired, retry, due)

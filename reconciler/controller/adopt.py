@@ -1,7 +1,8 @@
 """Create specs for unmanaged jobs. They declare `observed`, so no change is requested. The caller writes the files.
 
-Rules: the name of a spec is derived from the job's id and is not used by another spec. A spec that would be invalid is
-reported instead of written, for example because its job id is not valid, or because the path rules forbid its file.
+Rules: the name of a spec is derived from the job's id, and differs from the name of every other spec. A spec that would
+be invalid is reported instead of written, for example because its job id is not valid, or because the path rules forbid
+its file.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from reconciler.ports import Located, Snapshot
 
 FOLDER = "adopted"
 HASH_LENGTH = 6
-NO_ID = "a spec cannot contain a job id like this"
+NO_ID = "a spec cannot contain this job id, because it is not one line of at most 512 printable characters"
 
 
 @dataclass(frozen=True, slots=True)

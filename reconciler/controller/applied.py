@@ -46,7 +46,7 @@ class ApplyContext:
     publisher: Publisher | None = None
     audit: Audit | None = None
     edition: int = 0
-    """The publisher's edition at the time when the statuses were read on which the decisions are based."""
+    """The publisher's edition at the time when the statuses that the decisions are based on were read."""
     holds: Callable[[Subject], bool] = lambda _: True
     """A function that returns whether the newest pass still allows a change for a spec."""
     notify: Notify = ignore_event
@@ -54,7 +54,7 @@ class ApplyContext:
 
 
 def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: RequestOutcome | None = None) -> Applied:
-    """Write the status of a job plan if it changed, and return the result. The result contains any write error.
+    """Write the status of a job plan if it changed, and return the result, with an error if the write failed.
 
     The write is synced if the new or the last status has an open receipt, or if `answer` is given.
     """

@@ -28,7 +28,7 @@ from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
 
 LANES = 8
-"""The maximum number of concurrent requests for jobs that only a list has shown. Each job is first retrieved by id."""
+"""The maximum number of jobs that are retrieved and changed concurrently, among those that only a list has shown."""
 
 
 async def apply_plan(
@@ -128,7 +128,7 @@ def _record_attempts(
 
 
 def _is_undelivered(done: Applied, counted: Collection[str]) -> bool:
-    """Return whether the journal records a first attempt for this job although its request was not delivered."""
+    """Return whether the journal records a first attempt of this job whose request was not delivered."""
     is_unsent = done.answer is None or done.answer.progress in {Progress.NOT_DELIVERED, Progress.OVERTAKEN}
     return is_unsent and done.case.subject.name in counted
 

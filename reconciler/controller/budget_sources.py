@@ -33,7 +33,7 @@ from reconciler.ports import StoredStatuses
 
 @dataclass(frozen=True, slots=True)
 class PassBudget:
-    """The change budget of one pass, and the statuses that were lost before that pass."""
+    """The change budget of one pass, with what the journal recorded about statuses before that pass."""
 
     budget: ChangeBudget
     known: KnownStatuses

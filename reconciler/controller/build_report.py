@@ -153,7 +153,10 @@ def _row_of(spec: ResolvedSpec, one: Applied) -> Row:
 def _accounts(
     outcomes: Iterable[AccountOutcome], standing: Mapping[Account, Unobserved], runtime: Runtime
 ) -> Iterable[AccountReport]:
-    """Return a report for each account that had jobs to observe. If an account has two outcomes, use the later one."""
+    """Return a report for each account whose worker observed or decided jobs, or failed because of a bug.
+
+    If an account has two outcomes, the later one is reported.
+    """
     about_jobs = (each for each in outcomes if each.plan is None or each.plan.has_observed or each.plan.cases)
     return {each.target.account: _account(each, standing, runtime) for each in about_jobs}.values()
 

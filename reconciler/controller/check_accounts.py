@@ -1,4 +1,4 @@
-"""Check whether accounts can be used. A request for one row of an account's list tests the account."""
+"""Check whether accounts can be used, by requesting one row of each account's list."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ class Checked:
 
 
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
-    """Return the result for each provider name in the documents. If `is_asked`, send one request to each account."""
+    """Return the result for each provider name in the documents.
+
+    With `is_asked`, one request is sent to each account. Without it, only the documents and the bindings of their
+    credentials are checked.
+    """
     used = {(each.document.spec.provider, each.document.kind) for each in snapshot.jobs}
     targets = {
         name: to if isinstance(to, SpecProblem) else _of_used_kind(to, [kind for key, kind in used if key == name])
@@ -41,9 +45,10 @@ async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tupl
 
 
 def _of_used_kind(target: ResolvedAccount, kinds: Iterable[str]) -> ResolvedAccount:
-    """Return the account with a kind of job that its specs use, because a compatible service may lack the others.
+    """Return the account with a kind of job that its specs use, because a compatible service may lack the other kinds.
 
-    If no spec uses it, or specs of several kinds do, the first of the type's kinds is preferred.
+    `target` has the first kind of its type. That kind is preferred if it is one of several that specs use, and is
+    returned if no spec uses the account.
     """
     possible = [found for kind in sorted(kinds) if (found := target.of_kind(kind)) is not None]
     return next((each for each in possible if each == target), possible[0] if possible else target)

@@ -58,7 +58,7 @@ class CurrentSpecs:
         )
 
     def hold(self, subject: Subject) -> bool:
-        """Return whether the newest revision contains this spec unchanged. A requested retry does not count."""
+        """Return whether the newest revision contains this spec unchanged. A requested retry is not a change."""
         now = self.subjects.get(subject.name)
         return now is not None and (now is subject or replace(now, is_retry=subject.is_retry) == subject)
 

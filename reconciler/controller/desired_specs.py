@@ -41,7 +41,7 @@ class DesiredSpecs:
     selected: tuple[int, ...]
     """The positions of the specs that the run's filter selects."""
     unknown: Mapping[int, JobStatus]
-    """Placeholders for the unreadable statuses of selected specs, by position. Placeholders are never written."""
+    """Placeholders for the statuses of selected specs that could not be read, by position. They are never written."""
     unfinished: frozenset[JobRef]
     """The jobs that are not settled. The controller polls them."""
     is_whole: bool = True
@@ -109,7 +109,7 @@ class DesiredSpecs:
         """Return the notices about the revision, and one for each status file that was discarded."""
         why_not_trusted = self.snapshot.why_not_trusted
         doubtful = (
-            f"{policy.show_status(path)}: unreadable or edited by hand; it is ignored (StatusDiscarded)"
+            f"{policy.show_status(path)}: damaged or edited by hand, so it is ignored (StatusDiscarded)"
             for path in self.stored.discarded
         )
         distrust = () if why_not_trusted is None else (f"{why_not_trusted} ({Reason.REVISION_NOT_TRUSTED})",)

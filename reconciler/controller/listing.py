@@ -28,13 +28,13 @@ class Listing:
     has_answered: bool = False
     """Whether at least one page was received."""
     account_failure: Unobserved | None = None
-    """The failure because of which no further request is sent to the account; None otherwise."""
+    """The failure that would also end every further request to the account; None if there is none."""
     broken: Unobserved | None = None
-    """The failure that ended the list early, although jobs can still be retrieved by id; None otherwise."""
+    """The failure that ended only the list, so that jobs can still be retrieved by id; None if there is none."""
     is_overtaken: bool = False
     """Whether reading stopped early, because the newest pass changed something for this account."""
     pages: int = 0
-    """The number of pages that were read; 0 if the list is broken or the account failed."""
+    """The number of pages that were read; 0 if a page could not be read or the list does not end."""
 
 
 async def walk(

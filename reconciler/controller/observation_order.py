@@ -49,9 +49,9 @@ class ObservationRequest:
     is_part: bool = False
     """Whether the account has further jobs that this pass does not observe."""
     missed: frozenset[JobRef] = frozenset()
-    """The jobs that an earlier observation requested but could not show. They are retrieved last."""
+    """The jobs that their last observation requested but could not show. They are retrieved last."""
     doubted: frozenset[JobRef] = frozenset()
-    """The jobs whose absence the last observation doubted."""
+    """The jobs whose absence was doubted at the last observation."""
     absent: frozenset[JobRef] = frozenset()
     """The jobs for which the provider has already responded "not found" in this pass."""
 

@@ -7,7 +7,7 @@ Rules:
   unobserved only if every request fails, or if every other request would fail in the same way: because of throttling,
   the credential or the connection.
 - A job is absent only if the provider responds "not found" for its id. `core.absence` decides whether an absence is
-  believed. Once absences are doubted, the remaining jobs are not retrieved.
+  believed. Once a crowd of jobs has certainly vanished, the remaining jobs are not retrieved.
 - If the newest pass changes something for this account, the rest of the observation is left to a later pass.
 - A settled job is retrieved only if a list that was read for other jobs shows it in another phase.
 """
@@ -223,7 +223,7 @@ class _ObservationRun:
         return Observations(self.by_job, unobserved, frozenset(self.by_row), left)
 
     async def _weigh_absences(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
-        """Return the doubted absences, or None. If no other job was observed, read the first page of the list."""
+        """Return the doubted absences, or None. A missing witness is looked for on the first page of the list."""
         shown = {ref.id for ref, seen in self.by_job.items() if isinstance(seen, Observed) and seen.job is not None}
         has_witness = self.goal.has_witness or bool(shown or self.listing.rows)
         not_retrieved = [ref.id for ref in self.not_retrieved]
@@ -238,7 +238,7 @@ class _ObservationRun:
         self.by_job.update((ref, observation) for ref in list(self.by_job) if ref.id in ids)
 
     def _is_useless(self, rest: Iterable[JobRef]) -> bool:
-        """Return whether retrieving the rest is useless, because a crowd vanished or too many retrieves failed."""
+        """Return whether the account failed, too many retrieves failed, or a crowd has certainly vanished."""
         if self.account_failure is not None or len(self.failures) >= FAILED_RETRIEVES_MAX:
             return True
         before, observed = self.goal.before, set(self.by_job)
@@ -257,7 +257,7 @@ class _ObservationRun:
     def _account_failure(self) -> Unobserved | None:
         """Return the first failure if every job failed, so that the account counts as unobserved; None otherwise.
 
-        If only some of the account's jobs were requested and every failure is permanent, return None too.
+        The result is also None if every failure is permanent and this pass observes only some jobs of the account.
         """
         failures = [seen for seen in self.by_job.values() if isinstance(seen, Unobserved)]
         if not failures or len(failures) < len(self.by_job):

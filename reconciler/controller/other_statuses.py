@@ -1,4 +1,4 @@
-"""Write the statuses that no account worker handles: those of blocked specs, of deleted specs, and of accounts.
+"""Write the statuses that no account worker handles: of specs that cannot be acted on, of deleted specs, of accounts.
 
 Rules: a dry run writes nothing. The statuses of a running worker's jobs are left to that worker. If the run does not
 select every spec, no status is removed.

@@ -1,7 +1,9 @@
 """Decide which spec files may use a credential at a host, by the rules of the operator's file and Provider documents.
 
 Rules: the `allowedPaths` of a valid Provider document apply to every file that uses the same credential at the same
-host, whatever type, options, path or name the file uses. A file must match the `allowedPaths` of every such document.
+host, whatever provider type, options, URL path or provider name its specs use. The file must match the `allowedPaths`
+of every such document.
+
 If the operator's file has a rule for a credential, that rule applies instead. A document can then only further restrict
 which files may use the document's own name.
 """

@@ -113,7 +113,7 @@ def _provider_status(
 
 
 def _name(outcome: AccountOutcome) -> str:
-    """Return the name of the status of an account. The jobs of another kind than fine-tuning jobs have their own."""
+    """Return the name of an account's status. In one account, each kind of job has a status of its own."""
     account = outcome.target.account
     if account.kind == FINE_TUNING_JOB:
         return outcome.alias

@@ -104,7 +104,11 @@ def _deleted(
     if not desired.may_ask or desired.snapshot.broken_files:
         return orphans.reported, ()
     if share := _excess([each.name for each in orphans.new], _count(desired.snapshot), limits):
-        return orphans.reported, (f"{share} specs disappeared at once; their statuses are kept",)
+        why = (
+            f"{share} specs disappeared at once; their statuses are kept. If this is intended, restore the specs and "
+            "delete a few at a time; one spec must always remain"
+        )
+        return orphans.reported, (why,)
     return orphans.reported + orphans.new, ()
 
 
@@ -134,7 +138,7 @@ def _sorted(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime) -> 
     for status in orphans:
         # An unreadable file may still contain the spec, so the spec does not count as deleted.
         if status.source in snapshot.broken_files:
-            message = "its file cannot be read"
+            message = "the file of the spec cannot be read, so it is unknown whether the spec was deleted"
             kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
         elif has_recent_request(status, now) or status.ready.reason is Reason.SPEC_DELETED:
             reported.append(status)
@@ -153,7 +157,11 @@ def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: Chang
         return Pruned()
     of_jobs = [path for path in left if not path.startswith(PROVIDERS)]
     if share := _excess(of_jobs, len(names), limits):
-        return Pruned(notices=(f"{share} status files would be removed at once; they are kept",))
+        why = (
+            f"{share} ignored status files that belong to no spec would be removed at once; they are kept. Remove them "
+            "by hand if they are not needed"
+        )
+        return Pruned(notices=(why,))
     shown = {path: runtime.policy.show_status(path) for path in left}
     errors = [attempt(shown[path], partial(runtime.statuses.discard, path), "removed") for path in left]
     removals = (f"{shown[path]}: removed, because no spec has this status" for path in left)

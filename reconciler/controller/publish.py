@@ -1,6 +1,6 @@
 """Publish the statuses of a pass: one commit for each pass that changed a status.
 
-Rules: no outcome is lost in a race with other commits. The commit is made on top of the newest published one.
+Rule: the commit is made on top of the newest published one, so that no outcome is lost if others commit meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.model.transition import Transition
 LINES_MAX = 200
 """The maximum number of jobs that a commit message names."""
 
-NOT_PUBLISHED = "the changed statuses are written but not published, because the revision of the specs is not acted on"
+NOT_PUBLISHED = "the changed statuses are written but not published, because the revision of the specs is not trusted"
 
 
 async def publish(result: PassResult, desired: DesiredSpecs, runtime: Runtime) -> PassResult:

@@ -26,7 +26,10 @@ def read_rows(
     is_selected: Callable[[ResolvedSpec], bool] | None,
     now: datetime,
 ) -> Report:
-    """Return a report with a row for each selected spec. If a spec changed after its status, the row is `OutOfDate`."""
+    """Return a report with a row for each selected spec.
+
+    If a spec is new or was changed after its job was last observed, the reason in its row is `OutOfDate`.
+    """
     resolved = resolve(snapshot, policy, is_suspended=False)
     claims = [each.claim(key) for key, each in enumerate(resolved.candidates)]
     matched = match(claims, stored.jobs, now, hidden=hidden(stored))

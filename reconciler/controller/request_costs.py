@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from reconciler.ports import Rate
 
 RETRIEVE_S = 0.2
-"""The time to retrieve one job. Several jobs are retrieved concurrently."""
+"""The assumed time to retrieve one job, in seconds. Several jobs are retrieved concurrently."""
 PAGE_S = 1.0
-"""The time to read one page of a list. Pages are read one after another."""
+"""The assumed time to read one page of a list, in seconds. Pages are read one after another."""
 REQUEST_S = 0.01
-"""The additional cost of each request, so that concurrent requests are not free."""
+"""The additional cost of each request, in seconds, so that concurrent requests are not free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class RequestCosts:
     def ends_list(self, pages: int, found: int, missing: int) -> bool:
         """Return whether to stop reading a list after this many pages, and to retrieve the missing jobs instead.
 
-        Retrieving them must cost at most as much as the pages that were read. A list without these jobs then wastes no
-        more than that. It must also cost at most as much as the further pages, if each shows as many jobs as before.
+        Retrieving them must cost at most as much as the pages that were read, so a list that lacks these jobs is read
+        only until it has cost as much as retrieving them. Retrieving them must also cost at most as much as reading
+        on, if each further page shows as many of the wanted jobs as the pages before.
         """
         ahead = self._list_s(math.ceil(missing * pages / found)) if found else math.inf
         return self._retrieve_s(missing) <= min(self._list_s(pages), ahead)

@@ -25,7 +25,7 @@ class RequeueReason(Enum):
     UNDER_WAY = "under way"
     """A change is in progress."""
     RESTING = "resting"
-    """No change is expected. The job is polled at its interval."""
+    """No change is expected, or a person must act. The job is polled after the planned delay."""
 
 
 @dataclass(frozen=True, slots=True)

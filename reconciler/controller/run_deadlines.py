@@ -33,7 +33,7 @@ class RunDeadlines:
     timeout_s: float
     due_at: dict[JobRef, float] = field(default_factory=dict)
     _expired: dict[JobRef, ExpiredClock] = field(default_factory=dict)
-    """The jobs that were given up, each with the kind of the deadline that passed."""
+    """The jobs that were given up, each with the option whose deadline passed."""
     _looked_at: dict[JobRef, float] = field(default_factory=dict)
     """When each job was last polled. The first pass is not recorded."""
     _failing_since: dict[JobRef, float] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class RunDeadlines:
         return max(0.0, min(free, default=math.inf) - now)
 
     def pop_due(self, now: float, busy: Container[Account]) -> tuple[frozenset[JobRef], float, ExpiredClock]:
-        """Remove and return the due jobs, with the latest of their deadlines and its kind.
+        """Remove and return the due jobs, with the latest of their deadlines and the option that sets it.
 
         Jobs of a busy account stay due until its worker has finished.
         """
@@ -90,7 +90,7 @@ class RunDeadlines:
         )
 
     def _end(self, due: Requeue, *, is_on_the_way: bool) -> tuple[float, float, ExpiredClock]:
-        """Return the earliest deadline of a job, as the time of the deadline, the length of the wait, and its clock."""
+        """Return the earliest deadline of a job: its time, its length in seconds, and the option that sets it."""
         ends = []
         if self.wait_s is not None and (is_on_the_way or due.pace is RequeueReason.UNDER_WAY):
             ends.append((self.begun_at + self.wait_s, self.wait_s, ExpiredClock.WAIT))

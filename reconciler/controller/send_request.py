@@ -194,7 +194,7 @@ async def _send_if_wanted(action: Action, controller: JobController, preflight: 
         with abort_unless(preflight):
             return await _call_provider(action, controller)
     except SupersededError as error:
-        # The request was already sent and only its follow-up was dropped: a later observation shows the effect.
+        # If the check allowed a first request, only a further one was dropped: a later observation shows the effect.
         return RequestOutcome(Progress.UNANSWERED if preflight.has_let_through else Progress.OVERTAKEN, str(error))
 
 

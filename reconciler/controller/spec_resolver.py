@@ -94,7 +94,7 @@ class Resolved:
     targets: Mapping[str, ResolvedAccount]
     """Every account that a spec or a Provider document names, by the text that identifies the account in statuses."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """The name that the guard uses for each credential, by its name in the operator's file."""
+    """The name that the guard uses for each credential, by the credential's name in the operator's file."""
 
     @property
     def named(self) -> frozenset[JobKey]:
@@ -138,9 +138,9 @@ def resolve(
 def _suspension(snapshot: Snapshot, *, is_suspended: bool) -> Suspension | None:
     """Return the suspension of all jobs by the operator, else by the Settings; None if neither suspends them."""
     if is_suspended:
-        return Suspension(reason="everything is suspended")
+        return Suspension(reason="the operator suspended all jobs")
     is_by_settings = bool(snapshot.settings and snapshot.settings[0].document.spec.suspend)
-    return Suspension(reason="everything is suspended by the Settings") if is_by_settings else None
+    return Suspension(reason="the Settings suspend all jobs") if is_by_settings else None
 
 
 def _interval(snapshot: Snapshot) -> timedelta:

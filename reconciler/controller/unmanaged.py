@@ -3,8 +3,8 @@
 The jobs of an account are listed for each kind that its specs name, and for the first kind of its type. Other kinds are
 listed only if the user asks for them, because a gateway may not offer them, and because their lists may be long.
 
-If jobs of a kind end within days, the list is read only as far as unfinished jobs can be: up to a page on which every
-job is older, provided that all rows so far came newest first.
+If every job of a kind ends within a known time, the list is read only as far back as unfinished jobs can be. Reading
+stops after a page whose jobs are all older, provided that all rows so far came newest first.
 
 A list row may not show whether its job is of the kind. Such a job is retrieved if it is to be shown.
 
@@ -43,16 +43,19 @@ class AccountListing:
     account: Account | None
     unmanaged: tuple[ObservedJob, ...] = ()
     jobs: int = 0
-    """The number of all jobs in the list."""
+    """The number of jobs on the pages that were read."""
     others: int = 0
     """The number of jobs without a spec that are left out, because nothing shows that they are of this kind."""
     unobserved: Unobserved | None = None
     read_back_to: datetime | None = None
-    """The time at which reading ended, because older jobs have ended; None if the list was read to its end."""
+    """The list was read back to jobs that were created at this time, because every older job has ended.
+
+    None if the list was read to its end.
+    """
 
     @property
     def kind(self) -> str:
-        """The name of the kind of the jobs."""
+        """The kind of the jobs, by name."""
         return self.account.kind if self.account is not None else FINE_TUNING_JOB
 
     @property
@@ -160,7 +163,8 @@ async def _walk(
 ) -> tuple[Mapping[str, ObservedJob], bool] | Unobserved:
     """Return the jobs of an account by id, in the order of the list, and whether the list was read to its end.
 
-    No unfinished job was created before `oldest`. If the list is incomplete, return the reason.
+    If `oldest` is given, every job that was created before it has ended, so older pages are not read. If a page cannot
+    be read completely or the list does not end, return the reason.
     """
     jobs: dict[str, ObservedJob] = {}
     order = _Order()

@@ -1,7 +1,7 @@
 """The jobs and accounts that the last observations of this process could not show.
 
-Rules: the failure of an account lasts until every job that it hid was seen, even if other jobs of the account are seen
-earlier. The failure of a single job says nothing about its account.
+Rules: the failure of an account lasts until every job that it hid has been seen, even if other jobs of the account are
+seen earlier. The failure of a single job is not a failure of its account.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class UnobservedTracker:
     def requested_in_vain(self) -> frozenset[JobRef]:
         """Return the jobs that the last observation requested and could not show.
 
-        Jobs that the observation did not reach are not included. Otherwise, the same failing jobs could always be
-        retrieved before them.
+        Jobs that the observation did not reach are left out, so that the next observation retrieves them before the
+        jobs that failed.
         """
         return frozenset(ref for ref, each in self.jobs.items() if each.unobserved.was_requested)
 

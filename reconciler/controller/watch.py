@@ -33,6 +33,7 @@ from reconciler.ports import ChangeNotifier
 GRACE_S = 20.0
 """How long a running pass may continue after a stop is requested. Including clean-up, the process ends within 25 s."""
 JITTER = 0.1
+"""The fraction of a delay by which it is varied at random, so that polls and scans do not coincide."""
 EARLY_SHARE = 0.2
 """The fraction by which a job's poll may be brought forward to share a request with another job of its account."""
 SOONEST_S = 0.05

@@ -256,7 +256,7 @@ CASES: dict[str, Case] = {
     "Provider in a file that cannot be read": Case(
         _hidden_provider,
         65,
-        ("no Provider document 'sandbox' can be read. It may be in specs/team/accounts.yaml",),
+        ("no Provider document 'sandbox' was found; it may be in a file that cannot be read: correct specs/team/acc",),
     ),
     "invalid Settings": Case(
         SETTINGS + "  interval: 1s\n", 65, ("specs/bad.yaml:5: spec.interval: must be at least 15s",), stops=True

@@ -23,7 +23,7 @@ def names_of_one_account(**environ: str) -> AccountResolver:
 def test_two_provider_names_for_one_account_with_different_keys_are_invalid() -> None:
     resolver = names_of_one_account(A_KEY="secret", OPENAI_API_KEY="other secret")
     how = "use one of them, or set the options that distinguish the two accounts"
-    same = "is the same account with another key"
+    same = "is the same account with a different key"
 
     assert resolver.all() == {
         "first": SpecProblem(
@@ -71,11 +71,11 @@ def test_a_spec_that_may_not_use_a_provider_document_causes_no_conflict_of_keys(
         ({"broken_providers": frozenset({"openai"})}, "the Provider document 'openai' is not valid"),
         (
             {"may_hold_providers": frozenset({"b.yaml", "a.yaml"})},
-            "may be in specs/a.yaml, specs/b.yaml: correct that first",
+            "it may be in a file that cannot be read: correct specs/a.yaml, specs/b.yaml",
         ),
         (
             {"may_hold_providers": frozenset(f"{number}.yaml" for number in range(1007))},
-            "in specs/0.yaml, specs/1.yaml, specs/10.yaml, specs/100.yaml, specs/1000.yaml and 1,002 more: correct",
+            "correct specs/0.yaml, specs/1.yaml, specs/10.yaml, specs/100.yaml, specs/1000.yaml and 1,002 more",
         ),
     ],
     ids=["a document that is not valid", "two files that cannot be read", "a thousand of them"],
@@ -104,7 +104,8 @@ def test_a_provider_name_that_may_be_declared_twice_is_invalid(copies: int, rest
     problem = problem_of(resolver.of("research"))
 
     assert problem.message == (
-        "the Provider document 'research' occurs more than once, so it is not clear which one applies"
+        "more than one Provider document may be called 'research', so it is not clear which one applies: keep one, and "
+        "correct every invalid file"
     )
     assert problem.path == ()
     account_of(resolver.of("openai"))

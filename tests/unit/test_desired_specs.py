@@ -182,7 +182,7 @@ def test_a_corrupt_status_is_discarded_and_reported_with_a_time_in_whole_seconds
     assert desired.last[0].ready.reason is Reason.STATUS_DISCARDED
     assert desired.last[0].ready.last_transition_time == NOW
     assert desired.notices(NOBODY) == (
-        "specs/status/first.yaml: unreadable or edited by hand; it is ignored (StatusDiscarded)",
+        "specs/status/first.yaml: damaged or edited by hand, so it is ignored (StatusDiscarded)",
     )
 
 

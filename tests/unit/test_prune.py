@@ -34,6 +34,11 @@ from tests.support.subjects import HOUR, MINUTE, a_past, a_receipt, a_subject
 
 LOOSE = ChangeLimits(max_cancels=100, max_cancel_percent=100, max_cancels_absolute=100)
 FULL = OSError(28, "No space left on device", "x.yaml")
+KEPT = (
+    "disappeared at once; their statuses are kept. If this is intended, restore the specs and delete a few at a time; "
+    "one spec must always remain"
+)
+UNREADABLE = "the file of the spec cannot be read, so it is unknown whether the spec was deleted"
 
 
 def status_of(name: str, **rest: object) -> JobStatus:
@@ -102,7 +107,7 @@ def test_a_status_whose_spec_file_is_unreadable_is_kept_and_reports_it() -> None
     assert names(world) == {"code"}
     assert reason(world, "code") is Reason.INVALID_SPEC
     (status,) = world.statuses.jobs.values()
-    assert (status.ready.message, status.phase) == ("its file cannot be read", Phase.RUNNING)
+    assert (status.ready.message, status.phase) == (UNREADABLE, Phase.RUNNING)
 
 
 def test_no_status_is_pruned_while_any_spec_file_is_unreadable() -> None:
@@ -126,7 +131,7 @@ def test_no_status_is_pruned_if_all_specs_disappear() -> None:
     told = pruned(world)
 
     assert told.removed == ()
-    assert told.notices == ("1 of 1 specs disappeared at once; their statuses are kept",)
+    assert told.notices == (f"1 of 1 specs {KEPT}",)
     assert names(world) == {"code"}
 
 
@@ -134,9 +139,7 @@ def test_statuses_are_kept_if_more_specs_disappear_at_once_than_the_guard_allows
     gone = [status_of(name) for name in ("a", "b", "c", "d")]
     world = a_tree(Statuses.of(*gone), *named_specs("chat", "code"))
 
-    assert pruned(world, limits=ChangeLimits()) == Pruned(
-        notices=("4 of 6 specs disappeared at once; their statuses are kept",)
-    )
+    assert pruned(world, limits=ChangeLimits()) == Pruned(notices=(f"4 of 6 specs {KEPT}",))
     assert names(world) == {"a", "b", "c", "d"}
 
 

@@ -79,8 +79,8 @@ def test_the_same_spec_in_two_accounts_has_two_digests() -> None:
 @pytest.mark.parametrize(
     ("is_suspended", "settings", "own", "reason"),
     [
-        (True, True, {"reason": "audit"}, "everything is suspended"),
-        (False, True, {"reason": "audit"}, "everything is suspended by the Settings"),
+        (True, True, {"reason": "audit"}, "the operator suspended all jobs"),
+        (False, True, {"reason": "audit"}, "the Settings suspend all jobs"),
         (False, False, {"reason": "audit"}, "audit"),
     ],
     ids=["the operator", "else Settings", "else the spec"],
