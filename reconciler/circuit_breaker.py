@@ -1,7 +1,7 @@
 """The pauses and the circuit breaker of one credential at one host.
 
 Rules: a pause that the provider requested is never shortened. After `FAILURES_MAX` failed requests in a row the circuit
-opens. The pause grows until a probe request succeeds.
+opens. Each failed probe doubles the time for which the circuit stays open. The first success closes it.
 
 Times are those of the event loop.
 """
@@ -21,8 +21,7 @@ PAUSE_MAX_S = 900.0
 class CircuitBreaker:
     """The pauses and the circuit breaker of a credential at a host, shared by the throttles of its accounts.
 
-    The circuit opens after `FAILURES_MAX` failures in a row. When its pause is over, the circuit is half open until a
-    request succeeds. Another failed request opens it again.
+    When the open time is over, the circuit is half open: a success closes it, and another failure opens it again.
     """
 
     def __init__(self) -> None:
@@ -46,7 +45,7 @@ class CircuitBreaker:
         return max(0.0, self._opens_until - now) if self.openings else 0.0
 
     def end(self, now: float, *, succeeded: bool, error: str) -> None:
-        """Record the outcome of a request."""
+        """Record the outcome of a request. `error` is the message of a failure, or an empty string."""
         self.last_error = error or self.last_error
         if succeeded:
             self._failures = self.openings = 0

@@ -2,8 +2,7 @@
 
 Rules: the class of an error determines what happens next, and the code that raises it chooses the class. After a
 `TransientError` the request is retried. A `PermanentError` lasts until a person changes something. Any other exception
-that an adapter raises is treated as a `DefectError`.
-A message never contains a secret.
+that an adapter raises is treated as a `DefectError`. A message never contains a secret.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ class Delivered(StrEnum):
     """Whether the provider may have acted on a request that failed."""
 
     NO = "no"
-    """The provider did not act on it: for example, the connection failed or the response was HTTP 429."""
+    """The provider did not act on the request: for example, the connection failed or the response was HTTP 429."""
     UNKNOWN = "unknown"
-    """The provider may have acted on it: there was no response, or an HTTP 5xx response, which does not show that."""
+    """The provider may have acted on the request: there was no response, or an inconclusive one such as HTTP 500."""
 
 
 class Kind(StrEnum):
-    """Why a retry will not help."""
+    """Why the request fails again until a person changes something."""
 
     DENIED = "denied"
     """HTTP 401: the provider does not accept the credential for any request."""
@@ -30,11 +29,11 @@ class Kind(StrEnum):
     REFUSED = "refused"
     """The provider refused the request, or responded with a redirect, which is not followed."""
     INVALID = "invalid"
-    """The response does not come from this provider's API, or the URL of the request is not valid."""
+    """The response is not what this provider's API returns, or the URL of the request is not valid."""
     MISSING = "missing"
     """A credential, an extra or a setting is missing."""
     UNREACHABLE = "unreachable"
-    """The proxy or certificate settings of this machine make a connection impossible."""
+    """The proxy or certificate settings of this machine cannot be used, so no connection can be made."""
 
 
 def error_location(error: BaseException) -> str:
@@ -57,7 +56,10 @@ class ProviderError(Exception):
 
 
 class TransientError(ProviderError):
-    """An error that a retry may resolve. `retry_after_s` is the shortest delay that the provider allows, in seconds."""
+    """An error that a retry may resolve.
+
+    `retry_after_s` is the shortest delay before a retry, in seconds, or None if none is known.
+    """
 
     def __init__(self, message: str, *, delivered: Delivered, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -77,7 +79,7 @@ class DefectError(PermanentError):
     """A bug in an adapter. It says nothing about the provider or its jobs."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(f"a bug in its provider type: {error_location(error)}", kind=Kind.INVALID)
+        super().__init__(f"a bug in the provider type: {error_location(error)}", kind=Kind.INVALID)
 
 
 class ConflictError(Exception):
@@ -85,7 +87,7 @@ class ConflictError(Exception):
 
 
 class SupersededError(Exception):
-    """The request was not sent, because right before sending the change was no longer wanted."""
+    """A change request was not sent, because the change was no longer wanted when its turn came."""
 
 
 class PublishError(Exception):

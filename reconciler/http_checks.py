@@ -56,8 +56,8 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable() and value == value.strip()):
             msg = (
-                f"the header {name.lower()} cannot be sent, so nothing was: its key, token or setting begins or ends "
-                "with a blank, or contains a line break or a character that is not ASCII"
+                f"the header {name.lower()} is not valid, so no request was sent: correct its key, token or setting, "
+                "which begins or ends with a blank, or contains a line break or a character that is not ASCII"
             )
             raise PermanentError(msg, kind=Kind.MISSING)
     return headers
@@ -66,8 +66,8 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 def secrets_in_header(name: str, value: str) -> list[str]:
     """Return the secrets in a request header.
 
-    A scheme such as `Bearer` is not a secret, and neither is a one-time signature. For basic authentication, the
-    decoded user and password are returned too.
+    A scheme such as `Bearer` is not a secret, and neither is a one-time signature, which contains several words. For
+    basic authentication, the decoded user and password are returned too.
     """
     scheme, _, rest = value.partition(" ")
     if not _AUTHORISES.search(name) or " " in rest.strip():
@@ -94,7 +94,7 @@ def redirect_host(location: str, own_host: str) -> str:
 
 
 def settings_error(host: str, error: Exception) -> PermanentError:
-    """Return the error to raise if the proxy or certificate settings cannot be used.
+    """Return the error to raise if `error` shows that the proxy or certificate settings cannot be used.
 
     The message never contains the address of a proxy, because the address may contain a password.
     """

@@ -26,7 +26,7 @@ AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_B
 PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 NO_ADDRESS = (
     "HTTPS_PROXY or ALL_PROXY is not an address such as http://proxy.example.org:3128 "
-    "(in its password, characters such as # and / are written as %23 and %2F)"
+    "(in a password, write characters such as # and / as %23 and %2F)"
 )
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
@@ -53,7 +53,7 @@ class Proxy:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The proxy's password, as percent-encoded in the URL and decoded."""
+        """The proxy's password, first as it is written in the URL and then percent-decoded."""
         password = urlsplit(self.url).password or ""
         return password, unquote(password)
 

@@ -5,11 +5,11 @@ Rules:
 - A throttled request (429, or a response that reports an overload) halves the pace. Throttled requests that were sent
   before the last halving belong to the same burst, and do not halve the pace again.
 - The pace at which the provider throttled a request is remembered as the *known limit*. Well below it the pace recovers
-  quickly. Near it the pace rises slowly, so that few requests are throttled. Once the pace is far above it, the limit
-  is forgotten. While no limit is known, the pace rises with each response.
-- Only a request that had to wait for the pace raises it, because an account that sends few requests reveals nothing
-  about the limit. Therefore the limit is also forgotten if no request has been throttled for a while. The pace is then
-  raised to at least its initial value.
+  quickly. Near it the pace rises slowly, so that few requests are throttled. Once the pace is far above the limit, the
+  limit is forgotten. While no limit is known, the pace rises with each response.
+- Only the response to a request that had to wait for the pace raises it, because an account that sends few requests
+  reveals nothing about the limit. Such an account would keep an old limit forever. Therefore the limit is also
+  forgotten a while after the last halving, and the pace is then raised to at least its initial value.
 - The pace never exceeds its ceiling.
 
 The time is an argument, in seconds of any monotonic clock.
@@ -30,17 +30,20 @@ GAIN = 0.7
 The pace then doubles in about a second.
 """
 STEP_S = 0.25
-"""While a limit is known, the minimum time between two steps, so that a fast account does not reach it at once."""
+"""The minimum time between two steps while a limit is known, so that a fast account does not reach it at once."""
 QUICKLY_TO = 0.9
 """The fraction of a known limit up to which the pace recovers quickly."""
 RECOVERY = 0.25
-"""The fraction of the distance to the known limit by which one step of a quick recovery raises the pace."""
+"""The fraction of the distance to the known limit by which one step raises the pace, from half of the limit on.
+
+Below half of the limit, a step doubles the pace.
+"""
 PROBE = 0.0005
 """After the quick recovery, the n-th step adds n times this fraction of the known limit, so the steps grow."""
 FORGET_ABOVE = 1.5
 """A known limit is forgotten once the pace exceeds this multiple of it."""
 FORGET_AFTER_S = 600.0
-"""A known limit is also forgotten if no request has been throttled for this many seconds."""
+"""A known limit is also forgotten this many seconds after the last halving, if a request has succeeded since then."""
 BURST_S = 0.05
 """While a limit is known, a burst contains at most the requests that the limit allows in this many seconds.
 
@@ -64,7 +67,7 @@ class Pace:
         self._tokens = float(rate.burst)
         self._at = now
         self._known_limit: float | None = None
-        """The pace at which the provider last throttled a request, or the rate that its response allowed, if lower."""
+        """The pace at which the provider began to throttle, or the rate that its response allowed, if that is lower."""
         self._halved_at = -math.inf
         self._stepped_at = -math.inf
         self._probes = 0

@@ -1,6 +1,4 @@
-"""Parse what a response says about the request rate.
-
-The result is whether the request was throttled, and how many requests are left in the current window.
+"""Parse what a response says about the request rate: whether the request was throttled, and how many are left.
 
 Rules: the functions are pure. A header that cannot be parsed is ignored.
 

@@ -39,9 +39,9 @@ KEPT_PER_SOURCE = 8
 ENCODED_TIMES = 3
 """How many layers of one encoding are decoded."""
 PIECE_MAX = 4096
-"""In a piece of text of at most this many characters, only the secret is redacted; a longer piece is redacted whole."""
+"""If a longer piece of text contains a secret, the whole piece is redacted, not only the secret. In characters."""
 PIECES_MAX = 200
-"""The maximum number of pieces of a text in which only the secret is redacted; further ones are redacted whole."""
+"""How many pieces of a text have only the secret redacted. Further pieces that contain a secret are redacted whole."""
 
 _CAPITALS, _SMALL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
 _FOLDED = bytes.maketrans(_CAPITALS + b"-_", _SMALL + b"+/")
@@ -221,7 +221,7 @@ class Secrets:
         return bool(needles) and any(_holds(form, needles) for form in _forms(text))
 
     def redact(self, text: str) -> str:
-        """Return the text with each known secret replaced by `REDACTED`."""
+        """Return the text with each known secret, or a piece of text around it, replaced by `REDACTED`."""
         if not self.is_in(text):
             return text
         if len(text) <= PIECE_MAX:

@@ -5,12 +5,12 @@ Rules:
 - Each account has its own pace (`reconciler.pace`). Accounts with the same credential at the same host share the
   circuit breaker and the pauses that the provider requests. An open circuit blocks an account only after one of the
   account's own requests has failed.
-- A change request is sent before all waiting requests that change nothing, except repeats of a throttled or
-  interrupted request. Otherwise requests are sent in the order of their arrival.
+- A change request is sent before all waiting requests that change nothing, except the repeat of a read whose
+  connection turned out to be closed. Otherwise requests are sent in the order of their arrival.
 - A pause that the provider requested is never shortened. A request waits until a short pause ends, and fails
   at once if the pause is long.
-- After `FAILURES_MAX` failed requests in a row the circuit opens. The pause grows until a probe request succeeds. A
-  throttled request is not a failure: the provider works, so only the pace is lowered.
+- After `FAILURES_MAX` failed requests in a row the circuit opens. It stays open longer after each failed probe, and
+  closes once a request succeeds. A throttled request is not a failure: the provider works, so only the pace is lowered.
 - After `stop`, no request is sent.
 - A change that waited for its turn is checked again right before it is sent (`preflight.abort_unless`).
 
@@ -36,7 +36,7 @@ from reconciler.preflight import is_change, raise_if_unwanted
 from reconciler.rate_signals import RateSignal, rate_signal
 
 WAIT_MAX_S = 5.0
-"""The longest pause for which a request waits. In a longer one it fails at once, so that the pause is reported."""
+"""The longest pause for which a request waits. In a longer pause, requests fail at once, so that it is reported."""
 TICK_S = 0.0001
 """The minimum length of a timer, because a timer may fire a little early."""
 RESET_PAUSE_MAX_S = 60.0
@@ -82,7 +82,7 @@ class _Waiting:
 
 
 _REPEAT, _CHANGE, _OTHER = range(3)
-"""The ranks in the queue: the repeat of a request that occupies a slot, a change request, and all others."""
+"""The ranks in the queue: the repeat of a read that already occupies a slot, a change request, and all others."""
 
 
 class Throttle:
@@ -164,7 +164,7 @@ class Throttle:
     def may_repeat(self, response: Response, *, is_read: bool) -> bool:
         """Return whether a throttled request may be sent again now.
 
-        It must have had no effect, must not be a change request, and need not wait long.
+        That is allowed if the request certainly had no effect, is not a change request, and need not wait long.
         """
         # A receipt schedules the repeat of a change request. After a 5xx it is unknown whether a request had an effect.
         had_no_effect = is_read or response.status < HTTPStatus.INTERNAL_SERVER_ERROR
@@ -204,7 +204,7 @@ class Throttle:
         if permit.succeeded is False:
             self._failed_at = self._breaker.opening
         elif permit.succeeded:
-            # Where the headers say that no request is left, a higher pace would be throttled.
+            # If the headers say that no request is left in the window, a higher pace would be throttled.
             pace.succeeded(now, has_waited=waiting.has_waited_for_pace and signal.remaining != 0)
 
     async def _wait_for_turn(self, rank: int) -> _Waiting:

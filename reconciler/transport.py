@@ -4,7 +4,7 @@ Rules:
 
 - This is the only module that imports httpx. No exception of httpx leaves it, because such an exception contains the
   request and thereby the key.
-- A response is returned whatever its status, because only an adapter knows what it means. A redirect is an error.
+- Every response is returned, because only an adapter knows what its status means. A redirect is an error instead.
 - The secrets in a request's headers are added to the known secrets. Every known secret is redacted in every response.
 - A request that may change something uses a new connection. No request is sent twice, except a read over a kept
   connection that turned out to be closed, and a throttled request that changes nothing.
@@ -133,7 +133,7 @@ class HttpTransport:
         return self._throttle.requests
 
     def conceal(self, *secrets: str) -> None:
-        """Redact further secrets, as `ports.Transport` describes."""
+        """Redact these secrets too, as `ports.Transport` describes."""
         KNOWN_SECRETS.add((self._base_url, "concealed"), *secrets)
 
     def to_app(self, app: object) -> HttpTransport:
@@ -192,7 +192,7 @@ class HttpTransport:
         try:
             url = httpx.URL(self._base_url + path, **({"params": query} if query else {}))
         except httpx.InvalidURL:
-            problem = PermanentError(f"the address at {self._host} is not a valid URL", kind=Kind.INVALID)
+            problem = PermanentError(f"the URL of a request to {self._host} is not valid", kind=Kind.INVALID)
         else:
             return self._reads.build_request(method, url, json=json, headers=checked_headers(headers or {}))
         raise problem

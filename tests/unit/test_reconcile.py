@@ -172,7 +172,7 @@ def test_a_job_whose_provider_type_has_a_bug_is_remembered_as_unobserved() -> No
 
     assert {ref.id for ref in process.memory.unobserved.jobs} == {"ftjob-chat"}
     assert len(report.errors) == 1
-    assert report.errors[0].startswith("chat: a bug in its provider type: ZeroDivisionError")
+    assert report.errors[0].startswith("chat: a bug in the provider type: ZeroDivisionError")
 
 
 def test_the_result_of_a_slow_account_is_reported_by_a_later_pass() -> None:

@@ -110,7 +110,7 @@ def test_a_bug_in_an_adapter_is_a_defect_error_without_its_message(question: str
     account = Thorough(an_account().jobs)
     account.broken[QUESTIONS[question]] = KeyError("a secret")
 
-    with pytest.raises(DefectError, match=r"^a bug in its provider type: KeyError in read_only_account\.py") as raised:
+    with pytest.raises(DefectError, match=r"^a bug in the provider type: KeyError in read_only_account\.py") as raised:
         answer(read_only(account), question)
     assert "a secret" not in str(raised.value)
 
@@ -123,5 +123,5 @@ def test_an_account_that_cannot_be_opened_raises_its_reason_for_every_request(qu
 
 
 def test_a_bug_while_an_account_is_opened_is_a_defect_error() -> None:
-    with pytest.raises(DefectError, match=r"^a bug in its provider type: ZeroDivisionError"):
+    with pytest.raises(DefectError, match=r"^a bug in the provider type: ZeroDivisionError"):
         answer(opened(ZeroDivisionError()), "get")

@@ -174,7 +174,7 @@ def test_a_bug_during_the_retrieve_is_reported_for_the_job_and_no_cancel_is_sent
     assert request.account.asked == ["ftjob-abc123"]
     assert len(done.errors) == 1
     assert done.errors[0].startswith(
-        "support-triage: a bug in its provider type: ZeroDivisionError in read_only_account.py"
+        "support-triage: a bug in the provider type: ZeroDivisionError in read_only_account.py"
     )
 
 
