@@ -22,8 +22,8 @@ from reconciler.plugin import Delivered, Kind, PermanentError, TransientError
 T = TypeVar("T")
 
 DEADLINE_S = 20.0
-"""How long a request waits for its secret: less than the 25 s in which a watch must stop. After that, the search
-continues in the background."""
+"""How long a request waits for its secret, in seconds. This is less than the 25 s in which a watch must stop. A search
+that takes longer continues in the background."""
 LOGGERS = ("azure", "botocore", "google", "msal", "requests", "urllib3")
 """Libraries whose log messages can contain secrets. If no handler is set, Python writes warnings to standard error."""
 
@@ -40,7 +40,7 @@ class AmbientSecret(Generic[T]):
         self._search: asyncio.Future[T] | None = None
 
     async def get(self) -> T:
-        """Return the secret. Raises the errors of `find`, or `TransientError` after `DEADLINE_S`."""
+        """Return the secret. Raises the errors of `find`, or `TransientError` after `DEADLINE_S` seconds."""
         if self._search is None or self._search.done():
             self._search = _run_in_daemon_thread(self._find)
         try:
@@ -85,6 +85,11 @@ def silence_libraries() -> None:
 
 
 def missing_extra(extra: str, what: str) -> PermanentError:
-    """Return the error for a vendor's library that is not installed."""
+    """Return the error for a vendor's library that is not installed. The caller raises it.
+
+    Args:
+        extra: the extra of this distribution that installs the library.
+        what: what needs the library, as the subject of the message.
+    """
     msg = f"{what} needs a library that is not installed: pip install 'llm-job-reconciler[{extra}]'"
     return PermanentError(msg, kind=Kind.MISSING)

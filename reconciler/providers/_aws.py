@@ -31,10 +31,10 @@ class AwsOptions(Document):
         description="The AWS region, such as us-east-1."
     )
     account_id: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = Field(
-        None, description="AWS account ID. Set it if the specs name jobs of two AWS accounts in one region."
+        None, description="AWS account ID. Set it if the specs name jobs of more than one AWS account in a region."
     )
-    use_fips_endpoint: Flag = Field(default=False, description="Use the endpoint with FIPS 140 validated cryptography.")
-    use_dualstack_endpoint: Flag = Field(default=False, description="Use the endpoint with IPv4 and IPv6.")
+    use_fips_endpoint: Flag = Field(default=False, description="Use the endpoint with FIPS 140-validated cryptography.")
+    use_dualstack_endpoint: Flag = Field(default=False, description="Use the endpoint that supports IPv4 and IPv6.")
 
 
 class AwsApi:
@@ -56,7 +56,10 @@ class AwsApi:
         json: object | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Send one signed request, and return the response."""
+        """Send one signed request, and return the response, whatever its status.
+
+        Raises `TransientError` or `PermanentError` if there are no valid credentials or no response.
+        """
         given = await self._credentials.token()
         signing = _signing() if _SIGNING_MODULE in sys.modules else await asyncio.to_thread(_signing)
         keys = _parse_keys(given) if given else await self._ambient.get()
@@ -105,5 +108,6 @@ def _parse_keys(given: str) -> Keys:
         case [access_key, secret_key, token]:
             return Keys(access_key, secret_key, token)
         case _:
-            msg = "AWS credentials must have the form ACCESS_KEY_ID:SECRET_ACCESS_KEY or …:SESSION_TOKEN"
+            form = "ACCESS_KEY_ID:SECRET_ACCESS_KEY"
+            msg = f"AWS credentials must have the form {form} or {form}:SESSION_TOKEN"
             raise PermanentError(msg, kind=Kind.MISSING)

@@ -49,7 +49,7 @@ def error_text(response: Response) -> str:
 
 
 def raise_unless_ok(response: Response) -> None:
-    """Raise the corresponding provider error if the status of the response is 400 or more."""
+    """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more."""
     if response.status < HTTPStatus.BAD_REQUEST:
         return
     code, details = error_code(response), error_text(response)

@@ -1,4 +1,4 @@
-"""Code that the AWS training services share: retrieving and stopping a job, and attributes of their provider types."""
+"""What the provider types for AWS share: their attributes, and how a job is retrieved and stopped."""
 
 from __future__ import annotations
 
@@ -63,8 +63,7 @@ class AwsJobs(ABC):
 
     The response to a stop is empty, and the job stays `Stopping` for a while.
 
-    Each response contains the AWS account in an ARN. If the options set an AWS account, a job in another account is an
-    error.
+    The ARN of a job contains its AWS account. If the options set an AWS account, a job in another account is an error.
     """
 
     def __init__(self, api: AwsApi, options: AwsOptions) -> None:

@@ -3,8 +3,8 @@
 - A job is identified by its ARN or by the last part of it, never by its name.
 - A stop of a job that has ended is refused with a `ValidationException`.
 - The records that were processed before a stop are kept and charged.
-- A job that exceeds its time is `PartiallyCompleted`, which is a success here. If it had not begun by then, it is
-  `Expired`, which is a failure here.
+- A job that exceeds its time limit is `PartiallyCompleted`, which counts as succeeded. A job that has not begun by then
+  is `Expired`, which counts as failed.
 
 Sources: botocore 1.44.8 `data/bedrock/2023-04-20/service-2.json`; docs.aws.amazon.com/bedrock, batch-inference.
 """
@@ -45,8 +45,8 @@ STATUSES: Mapping[str, Phase] = MappingProxyType(
     }
 )
 CAPABILITIES = Capabilities(
-    cancel_keeps="the records that are processed, in the output",
-    cancel_costs="the tokens that are processed",
+    cancel_keeps="the processed records, in the output",
+    cancel_costs="the processed tokens",
     page_size_max=1000,
     list_order="newest first",
     filters=("status", "name", "time of the submission"),
@@ -92,7 +92,7 @@ def _counts(row: Mapping[str, Any]) -> JobCounts:
 
 
 def _output(row: Mapping[str, Any], number: str) -> str | None:
-    """Return the folder of the results, which the service names after the job."""
+    """Return the S3 URI of the results: a folder that the service names after the job. None if the row names none."""
     folder = field(row, "outputDataConfig.s3OutputDataConfig.s3Uri", text)
     return f"{folder.rstrip('/')}/{number}/" if isinstance(folder, str) else None
 

@@ -17,7 +17,7 @@ class BedrockCollection(AwsJobs):
     list_path: ClassVar[str]
     """The path of the list."""
     job_root: ClassVar[str]
-    """The path that precedes a job's id."""
+    """The path of a job, without its id."""
     rows: ClassVar[str]
     """The key of the rows in a list."""
 

@@ -60,7 +60,7 @@ def cloud_of(base_url: str, environ: Mapping[str, str]) -> str:
 
 
 class _TokenCache:
-    """A cache for the token, because the library does not cache every kind. Each call of `az` takes a second."""
+    """A cache of one token. The library does not cache every kind of token, and each call of `az` takes a second."""
 
     def __init__(self, now: Callable[[], datetime], cloud: str) -> None:
         self._now = now

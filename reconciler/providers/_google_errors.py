@@ -34,7 +34,7 @@ def error_text(response: Response) -> str:
 
 
 def raise_unless_ok(response: Response) -> None:
-    """Raise the corresponding provider error if the status of the response is 400 or more."""
+    """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more."""
     if response.status < HTTPStatus.BAD_REQUEST:
         return
     details = error_text(response)
@@ -45,5 +45,5 @@ def raise_unless_ok(response: Response) -> None:
 
 
 def is_about_address(message: str) -> bool:
-    """Return whether a not-found error is about a method or a URL, as a gateway or a wrong address causes it."""
+    """Return whether a not-found error is about a method or a URL. A gateway or a wrong base URL causes such errors."""
     return _ABOUT_ADDRESS.search(message) is not None

@@ -1,4 +1,4 @@
-"""The parts of requests and errors that the adapters for JSON APIs share."""
+"""What the adapters for JSON APIs share: parts of requests, and the outcome of a change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bearer(token: str) -> Mapping[str, str]:
 
 
 def job_path(ref: JobRef) -> str:
-    """Return the path of a job below the list."""
+    """Return the path of a job, relative to the path of the list."""
     return f"/{quote(ref.id, safe='')}"
 
 
@@ -63,10 +63,10 @@ def change_outcome(
     Args:
         response: the response. If it does not contain the job, the request counts as accepted.
         ref: the job.
-        read: returns the job in an object of a response, for the time of the provider's clock.
+        read: returns the job in a JSON object. Its second argument is the time of the provider's clock, or None.
         without_effect: the phases of the job in the response that show that the request had no effect.
 
-    Raises `PermanentError` if the response does not contain the job and reports an error.
+    Raises `PermanentError` if the response contains an error instead of the job, or is not JSON.
     """
     job = None
     with suppress(PermanentError):

@@ -6,4 +6,4 @@ from reconciler.plugin import Document
 
 
 class NoOptions(Document):
-    """A provider type without options."""
+    """An empty set of options: any option is an error."""

@@ -2,7 +2,7 @@
 
 - A cancel is refused with HTTP 409 if the batch has ended.
 - A cancel takes about ten minutes, even if no request was finished. During that time the batch is `cancelling`.
-- A batch that exceeds its completion window is `expired`, which is a failure here.
+- A batch that exceeds its completion window is `expired`, which counts as failed.
 - After a cancel or an expiry, the output file contains the results of the finished requests, which are charged.
 
 Sources: openai-python 3.57.0 `types/batch.py`, `types/batch_usage.py`, `resources/batches.py`; recordings of cancels in
@@ -41,8 +41,8 @@ BATCHES = Dialect(jobs_path="/batches", statuses=STATUSES, job_words=BATCH_WORDS
 BATCH_ID_PATTERN = r"(?!ftjob-)(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 """Matches the ids of batches at every compatible service, and no id of a fine-tuning job at OpenAI."""
 CAPABILITIES = Capabilities(
-    cancel_keeps="the results of the requests that are done, in the output file",
-    cancel_costs="the requests that are done",
+    cancel_keeps="the results of the finished requests, in the output file",
+    cancel_costs="the finished requests",
     has_whole_rows=True,
     page_size_max=100,
 )
@@ -74,7 +74,10 @@ class OpenAIBatches(OpenAICollection):
 
 
 def _end(row: Mapping[str, Any]) -> datetime | None | Unset:
-    """Return the end time of a batch. Only one of its four end times is set."""
+    """Return the end time of a batch: the one of its four end times that is set.
+
+    Return None if none is set, and `UNSET` if the row contains none of these fields.
+    """
     given = [row[key] for key in _ENDS if key in row]
     return next((at for at in map(seconds, given) if at is not None), None) if given else UNSET
 

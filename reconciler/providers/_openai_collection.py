@@ -113,7 +113,7 @@ class OpenAICollection(ABC):
         Args:
             ref: the job.
             verb: the operation, which is the last part of the path.
-            moot: the phases in which a refused request had nothing left to change.
+            moot: the phases in which the request would have no effect, so that its refusal is not an error.
             without_effect: the phases in a 2xx response that show that the request had no effect.
         """
         response = await self._send("POST", f"{job_path(ref)}/{verb}", body=self._dialect.change_body)
@@ -123,7 +123,7 @@ class OpenAICollection(ABC):
             raise_unless_ok(response, self._dialect.error_patterns)
             return change_outcome(response, ref, self._job, without_effect)
         except PermanentError as refusal:
-            if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left, for any job of the account
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # the account has no credit; the job is not the cause
                 raise
             return await already_over_or_raise(self, ref, refusal, moot)
 
@@ -145,7 +145,7 @@ class OpenAICollection(ABC):
 
     @abstractmethod
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
-        """Return the job in a row of the list or in a response. `at` is the provider's clock."""
+        """Return the job in a row of the list or in a response. `at` is the time of the provider's clock, or None."""
 
     def _phase(self, status: object) -> Phase:
         return self._dialect.statuses.get(status, Phase.UNKNOWN) if isinstance(status, str) else Phase.UNKNOWN

@@ -4,8 +4,8 @@ Rules:
 
 - Only the provider's own not-found error for this id shows that a job is absent.
 - If a service uses an HTTP status with an unusual meaning, its dialect contains an `ErrorPattern` for it.
-- The message of a permanent error, which a person reads, contains the provider's message. The message of a temporary
-  error does not.
+- The message of a permanent error contains the provider's message, because a person must act on it. The message of a
+  temporary error does not.
 """
 
 from __future__ import annotations
@@ -79,7 +79,10 @@ def error_text(response: Response) -> str:
 
 
 def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...] = ()) -> None:
-    """Raise the corresponding provider error if the status of the response is 400 or more."""
+    """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more.
+
+    An error that matches one of `error_patterns` has the kind and the meaning of that pattern.
+    """
     if response.status < HTTPStatus.BAD_REQUEST:
         return
     details = error_text(response)
@@ -93,7 +96,8 @@ def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...]
     body = _error_object(response) or {}
     is_billing = any(OUT_OF_CREDIT.fullmatch(str(body.get(key))) for key in ("code", "type"))
     if response.status == HTTPStatus.TOO_MANY_REQUESTS and is_billing:
-        msg = f"the provider account has no credit left or is at a spending limit ({details}): waiting does not help"
+        cause = f"the provider account has no credit left or is at a spending limit ({details})"
+        msg = f"{cause}: add credit, or raise the limit"
         raise PermanentError(msg, kind=Kind.REFUSED)
     raise refusal(response, details)
 

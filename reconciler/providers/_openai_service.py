@@ -1,4 +1,4 @@
-"""The provider type of an OpenAI-compatible service, as data."""
+"""The provider types of OpenAI-compatible services, each described by one record."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ def plain(_: BaseModel) -> Dialect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchService:
-    """The batches of a service. `dialect` is the function that returns the dialect for the options of an account."""
+    """The batches of a service."""
 
     dialect: Callable[[Any], Dialect] = lambda _: BATCHES
+    """The function that returns the dialect of batches for the options of an account."""
     capabilities: Capabilities = CAPABILITIES
     id_pattern: str = BATCH_ID_PATTERN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIService:
-    """A `ProviderType`. All of its options select jobs, and are therefore part of the account."""
+    """A `ProviderType`. Its options select the jobs of an account, so all of them identify the account."""
 
     name: str
     key_variable: str
@@ -52,7 +53,7 @@ class OpenAIService:
     capabilities: Capabilities
     options: type[BaseModel] = NoOptions
     dialect: Callable[[Any], Dialect] = plain
-    """The function that returns the dialect for the options of an account."""
+    """The function that returns the dialect of fine-tuning jobs for the options of an account."""
     batches: BatchService | None = None
     """The batches of the service, or None if it has none."""
     id_pattern: str = ID_PATTERN
@@ -71,7 +72,7 @@ class OpenAIService:
         return {FINE_TUNING_JOB: jobs, BATCH_JOB: batches}
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the options that are set."""
+        """Return the options that are set, sorted by name."""
         return tuple(sorted(options.model_dump(exclude_none=True).items()))
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature

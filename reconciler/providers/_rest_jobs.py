@@ -52,13 +52,14 @@ class RestApi:
         headers: returns the headers of a request, for a key.
         window: returns the query of a page, for its size and its cursor.
         next_cursor: returns the cursor of the next page, from a page, its jobs, and the size and cursor of that page.
-            With None, the service has no pages: each response contains the whole list, which is divided here.
-        job: returns the job in a row or in a response, for the time of the provider's clock.
+            None means that the service has no pages. Each of its responses contains the whole list, and `RestJobs`
+            divides that list into pages.
+        job: returns the job in a row or in a response. Its second argument is the time of the provider's clock.
         is_missing: returns whether an error response means that this job does not exist.
-        cancel: the suffix that a job's path has in the URL of its cancel.
+        cancel: the suffix that makes the path of a job the path of its cancel.
         cancel_body: the JSON body of a cancel, or None if it has no body.
-        path_of: returns the path of a job below the list.
-        may_omit_rows: whether an empty list lacks the key of its rows.
+        path_of: returns the path of a job, relative to the path of the list.
+        may_omit_rows: whether the service omits the key `rows` if the list is empty.
         is_denied: returns whether an error response means that the key is not valid, whatever its status.
     """
 
@@ -124,7 +125,7 @@ class RestJobs:
     async def rows_of(self, ref: JobRef, path: str) -> list[Mapping[str, Any]]:
         """Return the rows of a list that belongs to a job, such as its events. A row that is not an object is skipped.
 
-        Raises the corresponding provider error for an error response, and for a response that is not a JSON object.
+        Raises `TransientError` or `PermanentError` if the status is 400 or more, or the response is not a JSON object.
         """
         response = await self._send("GET", f"{self._api.path_of(ref)}{path}")
         self._raise_unless_ok(response)
@@ -138,9 +139,9 @@ class RestJobs:
         return response.status == HTTPStatus.NOT_FOUND and self._says(response, is_about_the_job)
 
     def _names_address(self, body: Mapping[str, Any], ref: JobRef) -> bool:
-        """Return whether an error names the address of the request: a gateway then does not know the address.
+        """Return whether an error contains the path of the request, so that it is about the path and not the job.
 
-        A gateway may remove the beginning of an address before it looks for it.
+        The beginning of the path may be missing, because a gateway may remove it.
         """
         said, path = json.dumps(body, ensure_ascii=False), self._api.path
         return path in said or f"/{path.rpartition('/')[2]}/{ref.id}" in said
@@ -153,7 +154,7 @@ class RestJobs:
             return False
 
     def _raise_unless_ok(self, response: Response) -> None:
-        """Raise the corresponding provider error if the status of the response is 400 or more."""
+        """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more."""
         if response.status < HTTPStatus.BAD_REQUEST:
             return
         details = error_text(response)
@@ -186,7 +187,10 @@ def _page_of(response: Response, api: RestApi) -> Mapping[str, Any]:
 
 
 def _part_of(body: Mapping[str, Any], rows: str, size: int, cursor: str | None) -> tuple[Mapping[str, Any], str | None]:
-    """Return a part of a whole list as a page, and the cursor of the next one: the number of rows before it."""
+    """Return a part of a whole list as a page, and the cursor of the next page, or None after the last page.
+
+    A cursor is the number of rows before its page.
+    """
     whole, start = body.get(rows), int(cursor or 0)
     if not isinstance(whole, list):
         return body, None

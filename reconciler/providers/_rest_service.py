@@ -1,4 +1,4 @@
-"""The provider type of a service whose API is JSON over HTTP with a key in a header, as data."""
+"""The provider types of services whose API is JSON over HTTP with a key in a header, each described by one record."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class RestCollection:
 
     Args:
         api: the API for these jobs.
-        id_pattern: matches every id completely.
-        capabilities: what the service documents.
-        bare_id: returns the canonical spelling of an id.
-        jobs: the class of the controller.
+        id_pattern: a regular expression that matches every complete id.
+        capabilities: what the service documents about these jobs.
+        bare_id: returns the spelling of an id that the service uses, without a prefix that a spec may contain.
+        jobs: the class that calls the API.
     """
 
     api: RestApi
@@ -32,7 +32,7 @@ class RestCollection:
     jobs: type[RestJobs] = RestJobs
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the canonical spelling of an id."""
+        """Return the service's spelling of an id."""
         return self.bare_id(job_id)
 
 
@@ -64,12 +64,12 @@ class RestService:
 
     @property
     def id_pattern(self) -> str:
-        """Return the pattern of the ids of the first kind."""
+        """Return the id pattern of the first kind in `collections`."""
         return self._first.id_pattern
 
     @property
     def capabilities(self) -> Capabilities:
-        """Return the capabilities for the first kind."""
+        """Return the capabilities for the first kind in `collections`."""
         return self._first.capabilities
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the port's signature
@@ -77,7 +77,7 @@ class RestService:
         return ()
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the canonical spelling of an id of the first kind."""
+        """Return the service's spelling of an id of the first kind in `collections`."""
         return self._first.canonical_id(job_id, options)
 
     def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature

@@ -1,8 +1,8 @@
 """Classification of the exceptions of the vendors' credential libraries.
 
 The message of such an exception is never used, because it can contain a secret. Instead, an error states a `Cause` and
-the name of the exception's class or the error code of the service. A test compares the tables with all exceptions of
-the libraries, so that a new one must be added here.
+the name of the exception's class or the error code of the service. A test fails if a table lacks an exception of
+its library.
 
 Sources: botocore 1.44.8 `exceptions.py`; google-auth 2.63.0 `exceptions.py`; azure-core 1.41.0 `exceptions.py`;
 azure-identity 1.27.0 `_exceptions.py`.
@@ -80,8 +80,8 @@ AWS: Mapping[str, Cause] = _table(
         """,
     }
 )
-"""The causes of botocore's exceptions, by the name of the class. A class without an entry has the cause of its nearest
-base class with one."""
+"""The causes of botocore's exceptions, by the name of the class. A class without an entry has the cause of the nearest
+base class that has an entry."""
 
 GOOGLE: Mapping[str, Cause] = _table(
     {

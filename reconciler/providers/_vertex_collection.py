@@ -116,7 +116,7 @@ class VertexJobs:
         self._collection = collection
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page. Google leaves out the list if there are no jobs."""
+        """Return one page. Google omits the list if there are no jobs."""
         window = {"pageSize": str(query.page_size)} | ({} if cursor_ is None else {"pageToken": cursor_})
         response = await self._send("GET", "", window)
         raise_unless_ok(response)

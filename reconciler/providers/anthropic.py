@@ -1,8 +1,8 @@
 """Anthropic's message batches.
 
-- The status of every batch that is over is `ended`, whatever its outcome. The outcome is derived from the counts: the
-  batch is cancelled if a cancel was requested and cancelled at least one request. It has failed if no request succeeded
-  and some expired or failed. Otherwise it has succeeded.
+- A batch that is over has the status `ended`, whatever its outcome. The outcome is derived from the counts. The batch
+  is cancelled if a cancel was requested and at least one of its requests was cancelled. It has failed if no request
+  succeeded and some expired or failed. Otherwise it has succeeded.
 - While a batch runs, every count except `processing` is 0, so only the sum of the counts is reported.
 - A cancelled, expired or failed request is not charged.
 - Requests are sent with version 2023-06-01 of the API, because most gateways support it.
@@ -73,7 +73,7 @@ def _counted(value: Any) -> Mapping[str, int] | None:
 
 
 def _end(counts: Mapping[str, int], *, was_cancelled: bool) -> tuple[Phase, JobError | None]:
-    """Return the phase and the error of a batch that has ended."""
+    """Return the phase of a batch that has ended, and its error. Partial success has an error too."""
     if was_cancelled and counts["canceled"]:
         return Phase.CANCELLED, None
     of = f"{counts['succeeded']:,} of {sum(counts.values()):,} done"
@@ -118,7 +118,7 @@ ANTHROPIC: ProviderType = RestService(
             ),
             id_pattern=r"msgbatch_[A-Za-z0-9_-]{1,120}",
             capabilities=Capabilities(
-                cancel_keeps="the results of the requests that are done, for 29 days",
+                cancel_keeps="the results of the finished requests, for 29 days",
                 cancel_costs="the requests that succeeded",
                 has_whole_rows=True,
                 page_size_max=1000,

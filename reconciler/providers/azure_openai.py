@@ -5,7 +5,8 @@
   identity is used, as a Bearer token.
 - A cancel takes a while (`canceling`). A cancel of a finished job is refused with `conflict` or
   `unexpectedEntityState`. The job is then retrieved again, to find out whether it has ended.
-- Batches have OpenAI's words and fields on both paths. The response to a cancel of a finished batch is not confirmed.
+- Batches have OpenAI's status words and fields on both paths. It is not confirmed how the service responds to a cancel
+  of a finished batch.
 
 Sources: Azure/azure-rest-api-specs `AzureOpenAI/authoring/stable/2024-10-21/azureopenai.json` and `OpenAI.v1`;
 openai-python 3.54.0 `lib/azure.py`.
@@ -48,7 +49,7 @@ from reconciler.providers._openai_service import ID_PATTERN
 
 V1 = "v1"
 BATCH_STATUSES: Mapping[str, Phase] = {**STATUSES, "canceling": Phase.CANCELLING, "canceled": Phase.CANCELLED}
-"""OpenAI's words for batches, and Azure's spelling of two words, which it uses for fine-tuning jobs."""
+"""OpenAI's status words for batches, and the spelling of two of them that Azure uses for fine-tuning jobs."""
 
 
 class AzureOptions(Document):
@@ -60,7 +61,7 @@ class AzureOptions(Document):
 
 
 class ClassicJobs(OpenAIJobs):
-    """Jobs on the classic path, which cannot pause or resume them."""
+    """The fine-tuning jobs on the classic path, which has no operation to pause or resume a job."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:  # noqa: ARG002 - the port's signature
         """Raise `PermanentError(refused)`, because the classic path has no such operation."""
@@ -108,7 +109,10 @@ class AzureOpenAIType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAICollection]:
-        """Open the jobs of one kind. Raises `PermanentError(missing)` if the document names a missing credential."""
+        """Open the jobs of one kind.
+
+        Raises `PermanentError(missing)` if the credential that the Provider document names does not exist.
+        """
         version = AzureOptions.model_validate(config.options).api_version
         has_key = bool(await credentials.token())
         jobs_type: type[OpenAICollection] = OpenAIJobs if version == V1 else ClassicJobs

@@ -82,7 +82,7 @@ class BedrockType(AwsType):
     id_pattern = f"{_NAME}|{_ARN}"
     url_variables = ("AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL")
     capabilities = Capabilities(
-        cancel_loses="everything: it cannot be resumed, and leaves no model",
+        cancel_loses="everything: the job cannot be resumed, and leaves no model",
         page_size_max=1000,
         list_order="newest first",
         filters=("status", "name", "creation time"),

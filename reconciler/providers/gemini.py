@@ -1,7 +1,8 @@
 """The batches of the Gemini API, which accepts an API key. Batches of Vertex AI belong to the type `vertex-ai`.
 
 - A batch is an operation. Its `metadata` contains the state, the times and the counts. A count is a JSON string.
-- The API has no status for a batch that is being cancelled, so an accepted cancel is repeated only after half an hour.
+- The API has no status for a batch that is being cancelled. Therefore an accepted cancel without a visible effect is
+  repeated only after half an hour.
 - A batch that is not completed within 48 hours expires and has no results. It counts as failed.
 
 Sources: google-genai 3.6.1 `batches.py`, `types.py`; litellm 1.110.2 `llms/gemini/batches/transformation.py` for the

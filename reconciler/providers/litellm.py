@@ -55,7 +55,7 @@ NO_SETTINGS = ErrorPattern(
     status=500,
     message_part="fine_tuning_config is not set",
     kind=Kind.REFUSED,
-    meaning="the configuration of the LiteLLM proxy does not contain finetune_settings",
+    meaning="the configuration of the LiteLLM proxy does not contain finetune_settings: add the upstream to it",
 )
 UNSHOWABLE = ErrorPattern(
     status=500,
@@ -69,9 +69,11 @@ UNSHOWABLE = ErrorPattern(
 
 
 class LiteLLMOptions(Document):
-    """The upstream, which must be one in the `finetune_settings` of the proxy."""
+    """The provider to which the proxy forwards requests. The `finetune_settings` of the proxy must contain it."""
 
-    custom_llm_provider: Literal["openai", "azure"] = Field("openai", description="The upstream.")
+    custom_llm_provider: Literal["openai", "azure"] = Field(
+        "openai", description="The provider to which the proxy forwards requests, as in its finetune_settings."
+    )
 
 
 def _native(options: LiteLLMOptions) -> Dialect:
@@ -91,7 +93,7 @@ def _pass_through(_: Document) -> Dialect:
 
 
 def _batches(_: Document) -> Dialect:
-    # `/openai/v1/batches` leads to LiteLLM's own route for batches, which hides some of the upstream's words.
+    # `/openai/v1/batches` leads to LiteLLM's own route for batches, which hides some of the upstream's status words.
     return replace(BATCHES, jobs_path="/openai_passthrough/v1/batches", error_patterns=(WRONG_KEY,))
 
 

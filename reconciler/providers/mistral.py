@@ -1,8 +1,7 @@
 """Mistral's batch jobs. Mistral's fine-tuning API is not used: it is deprecated, and its client no longer offers it.
 
-- Pages are numbered. A new job shifts the rows, so a row may be shown on two pages.
-- A job that exceeds its time is `TIMEOUT_EXCEEDED`, which is a failure here. Mistral keeps the results that it has by
-  then.
+- Pages are numbered. A new job shifts the rows, so one row may be on two pages.
+- A job that exceeds its time limit is `TIMEOUT_EXCEEDED`, which counts as failed. Mistral keeps the results so far.
 - An id is a UUID. A spec may contain it with capital letters, but Mistral returns lower-case ones.
 
 Sources: mistralai 3.7.0 `client/batch_jobs.py`, `client/models/{batchjob,batchjobstatus}.py`. Not confirmed against the
@@ -97,7 +96,7 @@ MISTRAL: ProviderType = RestService(
             id_pattern=r"[0-9A-Fa-f-]{8,64}",
             bare_id=str.lower,
             capabilities=Capabilities(
-                cancel_keeps="the results of the requests that are done, in the output file",
+                cancel_keeps="the results of the finished requests, in the output file",
                 has_whole_rows=True,
                 page_size_max=100,
                 list_order="newest first",

@@ -1,9 +1,8 @@
 """OpenAI, and compatible services with a fixed address.
 
-Each service is a type of its own, because the variable of a key and the host of the key belong together. For any other
-compatible service, use `openai` with a `baseUrl`, and a credential that the operator has bound to that host.
-
-The batches of a compatible service with OpenAI's words (Groq, DeepInfra) are reached in the same way.
+Each service has a provider type of its own, so that the key in its variable is sent only to its host. For any other
+compatible service, use `openai` with a `baseUrl`, and a credential that the operator has bound to that host. This works
+for batches too, if the service uses OpenAI's status words, as Groq and DeepInfra do.
 
 Sources: openai/openai-openapi `openapi.yaml` (2.3.0); docs.tokenfactory.nebius.com/post-training/how-to-fine-tune, and
 its page on batch inference; groq 1.7.0 `resources/batches.py`.
@@ -28,8 +27,10 @@ HeaderWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 class OpenAIOptions(Document):
     """The organization and project of the jobs, for a key that has access to more than one."""
 
-    organization: HeaderWord | None = Field(None, description="Sent as OpenAI-Organization.")
-    project: HeaderWord | None = Field(None, description="Sent as OpenAI-Project.")
+    organization: HeaderWord | None = Field(
+        None, description="Organization ID, sent in the header OpenAI-Organization."
+    )
+    project: HeaderWord | None = Field(None, description="Project ID, sent in the header OpenAI-Project.")
 
 
 def _headers(options: OpenAIOptions) -> Mapping[str, str]:
@@ -63,8 +64,8 @@ NEBIUS: ProviderType = OpenAIService(
     key_variable="NEBIUS_API_KEY",
     url_variables=(),
     address="https://api.tokenfactory.nebius.com/v1",
-    # Nebius documents lists, jobs and checkpoints, and lists and cancels of batches. It is not confirmed that it pages,
-    # and cancels jobs, as OpenAI does, nor what a cancelled batch keeps and costs.
+    # Nebius documents how to list and retrieve jobs, list checkpoints, and list and cancel batches. Not confirmed: its
+    # paging, the cancel of a job, and what a cancelled batch keeps and costs.
     capabilities=Capabilities(can_list_checkpoints=True),
     batches=BatchService(capabilities=Capabilities()),
 )

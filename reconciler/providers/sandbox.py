@@ -85,9 +85,10 @@ class SandboxType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAICollection]:
-        """Open a world, with its saved state if there is a state directory. Raises `OSError` if that cannot be used.
+        """Open the jobs of one kind in a world. Each kind has a world of its own.
 
-        Batches have a world and a file of their own.
+        If there is a state directory, the state of the world is loaded from it and saved there. Raises `OSError` if its
+        file cannot be read or written.
         """
         # Imported here because the web framework is slow to import, and `validate` and `get` import this module too.
         from reconciler.sandbox.app import create_app  # noqa: PLC0415

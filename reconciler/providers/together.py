@@ -2,16 +2,18 @@
 
 Fine-tuning jobs:
 
-- A list has no pages. Its rows, and the response to a cancel, lack fields of a retrieved job.
-- `model_output_name` is chosen before the training, so it is reported only for a job that has succeeded.
-- `started_at` is the start of the current stage, and there is no time of the end. Neither is reported.
-- A job has no error. The message of its last event of the type `job_error` is reported as one.
+- A list has no pages. Its rows, and the response to a cancel, lack some fields of a retrieved job.
+- `model_output_name` is set before the training, so the adapter reports it only for a job that has succeeded.
+- The start and the end of a job are not reported: `started_at` is the start of the current stage, and the API has no
+  end time.
+- A job has no error field. The adapter reports the message of its last event of the type `job_error`.
 
 Batches:
 
 - A list has no pages: each response is the whole list, as an array.
-- The API has no status for a batch that is being cancelled, so an accepted cancel is repeated only after half an hour.
-- A batch that exceeds its deadline is `EXPIRED`, which is a failure here.
+- The API has no status for a batch that is being cancelled. Therefore an accepted cancel without a visible effect is
+  repeated only after half an hour.
+- A batch that exceeds its deadline is `EXPIRED`, which counts as failed.
 
 Sources: together 3.1.1 `resources/fine_tuning.py`, `types/{finetune_response,finetune_event,fine_tuning_list_response,
 fine_tuning_list_checkpoints_response}.py`, `resources/batches.py`, `types/batch_job.py`; togethercomputer/openapi
@@ -72,12 +74,12 @@ class FineTunes(RestJobs):
     """The fine-tuning jobs of one account, with their events and checkpoints."""
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        """Return the newest lines of the job's log, newest first."""
+        """Return the newest events of the job, at most `limit`, newest first."""
         events = [_event(row) for row in await self.rows_of(ref, "/events")]
         return tuple(sorted(events, key=_time, reverse=True)[:limit])
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return the newest checkpoints of the job, newest first."""
+        """Return the newest checkpoints of the job, at most `limit`, newest first."""
         found = [_checkpoint(row) for row in await self.rows_of(ref, "/checkpoints")]
         return tuple(sorted(found, key=lambda each: (_time(each), each.step or 0), reverse=True)[:limit])
 
@@ -119,7 +121,7 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
 
 
 def _failure(events: Any) -> JobError | None:
-    """Return the message of the last event of a job that reports an error."""
+    """Return the message of the newest event of the type `job_error` as an error. None if there is no such message."""
     rows = [each for each in events if isinstance(each, dict)] if isinstance(events, list) else []
     failures = [_event(row) for row in rows if row.get("type") == "job_error"]
     message = max(failures, key=_time).message if failures else ""
@@ -192,7 +194,7 @@ TOGETHER: ProviderType = RestService(
             id_pattern=r"ft-[A-Za-z0-9][A-Za-z0-9-]{0,124}",
             capabilities=Capabilities(
                 cancel_loses="the job: it cannot be resumed, but a new one can start from its last checkpoint",
-                cancel_costs="the steps that are done",
+                cancel_costs="the finished steps",
                 can_list_events=True,
                 can_list_checkpoints=True,
                 page_size_max=1000,

@@ -1,11 +1,15 @@
 """xAI's batches.
 
-- The API has no status, so the phase of a batch is derived from its counts and from the time of its cancel. While
-  requests are pending or in no other count, the batch runs, or is being cancelled. After that, it has failed if xAI
-  itself cancelled it. It is cancelled if a cancel was requested and stopped a request, or if one was requested while
-  the batch was empty. Otherwise it has succeeded. A batch that is still empty is shown as validating.
-- Times are dates without a time of day, so they are not read. Therefore `maxAge` and `maxQueued` cannot be judged,
-  which the status reports.
+- The API has no status. The phase of a batch is derived from its counts and from the time of its cancel, by the first
+  rule that applies:
+  1. A batch with pending requests is running, or cancelling if a cancel was requested.
+  2. A batch that xAI itself cancelled has failed.
+  3. A batch with requests in no count is running or cancelling, as in rule 1.
+  4. A batch with a requested cancel is cancelled if at least one request was cancelled, or if it has no requests.
+  5. A batch without requests is being validated.
+  6. Any other batch has succeeded.
+- Times are dates without a time of day, so they are not read. Therefore `maxAge` and `maxQueued` cannot be checked, and
+  the status reports that.
 
 Sources: litellm 1.110.2 `llms/xai/batches`; xai-sdk 1.21.0 `batch.py`. Not confirmed against the service: all of this.
 """

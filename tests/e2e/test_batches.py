@@ -55,7 +55,7 @@ def test_a_batch_that_should_not_run_is_cancelled_and_the_cancel_is_proven(tmp_p
     again = checkout.run("--once")
     runaway, done, late, waits = (checkout.status(name) for name in ("runaway", "done", "late", "waits"))
 
-    assert "keeps    the results of the requests that are done, in the output file" in plan.out
+    assert "keeps    the results of the finished requests, in the output file" in plan.out
     assert ran.code == 1, ran.err  # the expired batch, which was wanted to run
     assert (runaway.kind, runaway.phase, runaway.ready.reason) == (BATCH, Phase.CANCELLED, "Cancelled")
     assert runaway.receipts[0].outcome is Outcome.CANCELLED
