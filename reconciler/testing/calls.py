@@ -93,6 +93,14 @@ def job_or_skip(stage: Stage, phase: Phase) -> JobRef:
         pytest.skip(f"the provider has no phase {phase}")
 
 
+def ended_job(stage: Stage) -> JobRef:
+    """Return a job that has succeeded, or a cancelled one if the provider has no phase `succeeded`."""
+    try:
+        return stage.job_in(Phase.SUCCEEDED)
+    except NotImplementedError:
+        return stage.job_in(Phase.CANCELLED)
+
+
 def break_or_skip(stage: Stage, fault: Fault) -> None:
     """Apply a fault from now on. Skip the test if the stage does not support the fault."""
     try:

@@ -82,9 +82,9 @@ HARMLESS = frozenset(
 class Stage(Protocol):
     """A new simulated provider for one test.
 
-    The provider has at least one job in each of the phases running, succeeded, failed and cancelled, a queued one if
-    it has that phase, and a paused one if it can pause jobs. The adapter is opened with deadlines of at most half a
-    second.
+    The provider has at least one job in each of the phases running, failed and cancelled, a queued and a succeeded one
+    if it has these phases, and a paused one if it can pause jobs. The adapter is opened with deadlines of at most half
+    a second.
     """
 
     @property
@@ -105,7 +105,8 @@ class Stage(Protocol):
     def job_in(self, phase: Phase) -> JobRef:
         """Return a job in this phase. For `absent`, return a valid id that no job has.
 
-        Raises `NotImplementedError` for `queued` if the provider has no such phase; the test is then skipped.
+        Raises `NotImplementedError` for `queued` and `succeeded` if the provider has no such phase; the test is then
+        skipped, or uses another job that has ended.
         """
         ...
 

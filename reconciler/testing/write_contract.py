@@ -54,7 +54,7 @@ class WriteContract(ContractPart):
         self, stage: Stage, phase: Phase
     ) -> None:
         """The result contains the job. If the provider accepts such a cancel, the adapter must retrieve the job."""
-        ref = stage.job_in(phase)
+        ref = job_or_skip(stage, phase)
         answer = _cancel(stage, ref)
 
         assert isinstance(answer, AlreadyOver), f"a cancel of a job that is {phase} was reported as accepted"
