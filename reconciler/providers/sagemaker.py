@@ -1,90 +1,77 @@
-"""SageMaker's training jobs in one region.
+"""SageMaker: one collection of its jobs in one region. `_sagemaker_jobs` contains the other collections.
 
-- Every request is a POST to `/` (JSON 1.1) with the operation in a header.
-- A job is identified by its name. A request for a missing job and a stop of a finished job both return HTTP 400.
-- A page can be empty and still have a next page.
-- A job that ran out of time also ends as `Stopped`. It is reported as failed, because it was not cancelled.
-- A serverless job of the type `Evaluation` only evaluates a model, so it is not a fine-tuning job. Only a retrieved job
-  shows that.
+- A serverless training job of the type `Evaluation` only evaluates a model, so it is not a fine-tuning job. Only a
+  retrieved job shows that.
+- A training job that ran out of time also ends as `Stopped`. It is reported as failed, because it was not cancelled.
 - `Deleting` is reported as unknown, because it does not show how the job ended.
+- Jobs of two collections can have the same name. Therefore the id of a job that is not a training job begins with the
+  name of its collection, as in its ARN.
 
-Sources: botocore 1.44.5 `data/sagemaker/2017-07-24/service-2.json`; awslabs/benchmark-ai#928 (a refused stop);
-aws-samples/serverless-sagemaker-orchestration#2 (timeouts); moto 5.2.5.
+Sources: botocore 1.44.8 `data/sagemaker/2017-07-24/service-2.json`; aws-samples/serverless-sagemaker-orchestration#2
+(timeouts); moto 5.2.5.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from reconciler.plugin import (
     UNSET,
     AccountConfig,
     Capabilities,
     Credentials,
-    JobError,
-    JobPage,
-    JobRef,
-    ListQuery,
     ObservedJob,
-    Phase,
     ProviderType,
-    Response,
     Transport,
 )
-from reconciler.plugin.answers import count, cursor, field, jobs_of, json_object, name_of, seconds, text, word
+from reconciler.plugin.answers import count, field, seconds, text
 from reconciler.providers._aws import AwsApi, AwsOptions
-from reconciler.providers._aws_errors import error_code, error_text, raise_unless_ok
-from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, job_error
+from reconciler.providers._aws_service import AwsType, dns_suffix, job_error
+from reconciler.providers._sagemaker_collection import SageMakerCollection, phase_of
+from reconciler.providers._sagemaker_jobs import CustomizationJobs, TrainingSessions
 
 _BEFORE_TRAINING = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack"})
-_OUT_OF_TIME = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 _EVALUATION = "Evaluation"
 """The type of a serverless training job that only evaluates a model."""
 _SERVERLESS_SINCE = datetime(2025, 12, 1, tzinfo=UTC)
 """No older job is serverless: botocore 1.42.1 of 2025-12-02 had no such jobs yet."""
-_NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
+
+TRAINING_JOBS: Final = "trainingJobs"
+SESSIONS: Final = "trainingSessions"
+CATEGORY = "jobs/"
+Collection = Literal[
+    "trainingJobs",
+    "trainingSessions",
+    "jobs/AgentRFT",
+    "jobs/AgentRFTEvaluation",
+    "jobs/DataQualityEvaluation",
+    "jobs/DataTransformation",
+    "jobs/SyntheticDataGeneration",
+]
+_NAME = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+_ARN = r"arn:aws[a-z-]{0,16}:sagemaker:[a-z0-9-]{1,32}:[0-9]{12}:"
 
 
-class SageMakerJobs(AwsJobs):
-    """The training jobs in one region."""
+class SageMakerOptions(AwsOptions):
+    """The region, the AWS account and the collection of the jobs."""
 
-    async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page, which may be empty. The list ends at a page without a `NextToken`."""
-        window = {"MaxResults": query.page_size, "SortBy": "CreationTime", "SortOrder": "Descending"}
-        if cursor_ is not None:
-            window["NextToken"] = cursor_
-        response = await self._call("ListTrainingJobs", window)
-        raise_unless_ok(response)
-        body = json_object(response)
-        jobs, garbled = jobs_of(body, "TrainingJobSummaries", lambda row: self._row(row, response.at))
-        return JobPage(jobs, cursor(body.get("NextToken")), garbled)
+    collection: Collection = Field(
+        TRAINING_JOBS,
+        description="Which of SageMaker's jobs: training jobs, training sessions, or customization jobs of one "
+        "category. Only jobs of the category AgentRFT are listed as fine-tuning jobs.",
+    )
 
-    async def _retrieve(self, ref: JobRef) -> Response:
-        return await self._call("DescribeTrainingJob", {"TrainingJobName": ref.id})
 
-    async def _stop(self, ref: JobRef) -> Response:
-        return await self._call("StopTrainingJob", {"TrainingJobName": ref.id})
+class TrainingJobs(SageMakerCollection):
+    """The training jobs."""
 
-    async def _call(self, operation: str, body: Mapping[str, object]) -> Response:
-        headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"SageMaker.{operation}"}
-        return await self._api.send("POST", "/", json=body, headers=headers)
-
-    def _is_job_not_found(self, response: Response) -> bool:
-        """Return whether the job does not exist. The service's actual error code differs from the one in its model."""
-        match error_code(response):
-            case "ResourceNotFound" | "ResourceNotFoundException":
-                return True
-            case "ValidationException":
-                return _NO_SUCH_JOB.search(error_text(response)) is not None
-            case _:
-                return False
+    noun = "TrainingJob"
 
     def _row(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         job = self._job(row, at)
@@ -92,18 +79,12 @@ class SageMakerJobs(AwsJobs):
         return replace(job, is_of_kind=is_of_kind or UNSET)
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
-        self._check_account(field(row, "TrainingJobArn", text))
-        status, detail = word(row.get("TrainingJobStatus")), field(row, "SecondaryStatus", text)
-        phase = STATUSES.get(status, Phase.UNKNOWN)
-        error = field(row, "FailureReason", job_error)
-        if phase is Phase.RUNNING and detail in _BEFORE_TRAINING:
-            phase = Phase.QUEUED
-        if phase is Phase.CANCELLED and isinstance(detail, str) and detail in _OUT_OF_TIME:
-            phase, status, error = Phase.FAILED, f"{status} ({detail})", JobError(code=detail)
+        detail = field(row, "SecondaryStatus", text)
+        phase, status, error = phase_of(row.get("TrainingJobStatus"), detail, _BEFORE_TRAINING)
         model = field(row, "ModelArtifacts.S3ModelArtifacts", text)
         package = field(row, "OutputModelPackageArn", text)
         return ObservedJob(
-            id=name_of(row, "TrainingJobName"),
+            id=self._id(row),
             phase=phase,
             provider_status=status,
             model=field(row, "ServerlessJobConfig.BaseModelArn", text),
@@ -112,7 +93,7 @@ class SageMakerJobs(AwsJobs):
             started_at=field(row, "TrainingStartTime", seconds),
             finished_at=field(row, "TrainingEndTime", seconds),
             trained_tokens=field(row, "BillableTokenCount", count),
-            error=error,
+            error=error or field(row, "FailureReason", job_error),
             as_of=at,
             is_of_kind=field(row, "ServerlessJobConfig.JobType", text) != _EVALUATION,
         )
@@ -122,14 +103,35 @@ class SageMakerType(AwsType):
     """The provider type of SageMaker."""
 
     name = "sagemaker"
-    id_pattern = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+    options = SageMakerOptions
+    id_pattern = rf"(({_ARN})?(training-job|training-session|job/[A-Za-z0-9]{{1,64}})/)?{_NAME}"
     url_variables = ("AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL")
     capabilities = Capabilities(
-        cancel_loses="what the algorithm does not save within 120 s",
+        cancel_loses="what is not saved; the algorithm of a training job has 120 s to save",
         page_size_max=100,
-        list_order="newest first",
+        list_order="newest first, except training sessions",
         filters=("status (after paging)", "name", "creation time", "time of the last change"),
     )
+
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:
+        """Return the name of a training job, or the last part of the ARN of another job.
+
+        Raises `ValueError` for a job in another collection, region or AWS account.
+        """
+        own = SageMakerOptions.model_validate(options)
+        resource = super().canonical_id(job_id, own).rpartition(":")[2]
+        collection, _, name = resource.rpartition("/")
+        expected = _resource_type(own.collection)
+        if collection not in {"", expected}:
+            msg = f"{job_id!r} is not in the collection {own.collection} of the options: correct one of them"
+            raise ValueError(msg)
+        return name if own.collection == TRAINING_JOBS else f"{expected}/{name}"
+
+    def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
+        """Return the region, the AWS account if it is set, and any other collection than the training jobs."""
+        own = SageMakerOptions.model_validate(options)
+        more = [] if own.collection == TRAINING_JOBS else [("collection", own.collection)]
+        return tuple(sorted([*super().scope(own), *more]))
 
     def own_url(self, options: BaseModel) -> str:
         """Return the AWS endpoint for the region."""
@@ -143,10 +145,22 @@ class SageMakerType(AwsType):
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
-    ) -> AsyncIterator[SageMakerJobs]:
-        """Open one account. Without a credential in the document, botocore's chain is used."""
-        options = AwsOptions.model_validate(config.options)
-        yield SageMakerJobs(AwsApi("sagemaker", options, transport, credentials), options)
+    ) -> AsyncIterator[SageMakerCollection]:
+        """Open one collection. Without a credential in the document, botocore's chain is used."""
+        options = SageMakerOptions.model_validate(config.options)
+        api = AwsApi("sagemaker", options, transport, credentials)
+        if options.collection == TRAINING_JOBS:
+            yield TrainingJobs(api, options)
+        elif options.collection == SESSIONS:
+            yield TrainingSessions(api, options)
+        else:
+            yield CustomizationJobs(api, options, options.collection.removeprefix(CATEGORY))
+
+
+def _resource_type(collection: str) -> str:
+    """Return what precedes the name of a job in the resource of its ARN."""
+    fixed = {TRAINING_JOBS: "training-job", SESSIONS: "training-session"}
+    return fixed.get(collection) or f"job/{collection.removeprefix(CATEGORY)}"
 
 
 SAGEMAKER: ProviderType = SageMakerType()

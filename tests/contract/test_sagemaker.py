@@ -10,7 +10,7 @@ from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.adapter_call import ask, job
 from tests.contract.dialects.sagemaker import ACCESS_KEY, REGION
-from tests.contract.dialects.services import SAGEMAKER
+from tests.contract.dialects.services import CUSTOMIZATION_JOBS, SAGEMAKER, TRAINING_SESSIONS
 from tests.contract.harnesses import Served, ServedHarness
 from tests.support.canned_transport import CannedTransport, answer
 
@@ -29,6 +29,24 @@ class TestSageMaker(ProviderContract):
     def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
         return ServedHarness(served, SAGEMAKER)
+
+
+class TestCustomizationJobs(ProviderContract):
+    """The customization jobs of `sagemaker` fulfil the contract over a real socket."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> ServedHarness:
+        """Return a fresh world behind the server."""
+        return ServedHarness(served, CUSTOMIZATION_JOBS)
+
+
+class TestTrainingSessions(ProviderContract):
+    """The training sessions of `sagemaker` fulfil the contract over a real socket."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> ServedHarness:
+        """Return a fresh world behind the server."""
+        return ServedHarness(served, TRAINING_SESSIONS)
 
 
 def shown(**fields: object) -> ObservedJob:

@@ -18,13 +18,15 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import BatchWorld, World
 from tests.contract import batch_harness
 from tests.contract.dialects import together
-from tests.contract.dialects.services import TOGETHER, Service
+from tests.contract.dialects.services import CUSTOMIZATION_JOBS, TOGETHER, TRAINING_SESSIONS, Service
 from tests.support.both_kinds import BATCH
 from tests.support.cli import Checkout
 from tests.support.sandbox_server import serve
 from tests.support.service_endpoints import PROVIDER, ServiceEndpoint, serve_service, the_api, trust_in
 
-SERVICES = (TOGETHER,)
+pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
+
+SERVICES = (TOGETHER, CUSTOMIZATION_JOBS, TRAINING_SESSIONS)
 SECRET = "canary-key-of-the-service"  # noqa: S105 - a canary
 RUNNING = {"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}
 QUICKLY = {"cancelTakes": "1s", "cancelWord": "cancelling"}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from reconciler.model.job import Phase
+from reconciler.providers._sagemaker_jobs import SESSION_STATUSES
+from reconciler.providers.sagemaker import Collection
 from reconciler.sandbox import serialization
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.faults import FAULTS
@@ -16,6 +18,7 @@ from reconciler.sandbox.world import World
 from reconciler.testing import Fault
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects.bedrock import STATUSES
+from tests.contract.dialects.sagemaker import CATEGORY
 from tests.contract.dialects.sagemaker import STATUSES as SAGEMAKER_STATUSES
 from tests.contract.dialects.services import SERVICES
 from tests.contract.dialects.translating_app import ForeignApi
@@ -86,6 +89,18 @@ def test_sagemaker_responses_of_the_dialect_server_match_botocores_model(name: s
     assert complaints("sagemaker", "ListTrainingJobs", page) == ""
 
 
+@pytest.mark.parametrize(
+    ("service", "noun"), [("sagemaker, customization jobs", "Job"), ("sagemaker, training sessions", "TrainingSession")]
+)
+def test_responses_of_each_other_collection_match_botocores_model(service: str, noun: str) -> None:
+    front, world = a_front(service)
+    jobs = world.list_jobs(NOW, after=None, limit=len(NAMES)).jobs
+    rows = [serialization.job(view) for view in jobs]
+
+    assert [complaints("sagemaker", f"Describe{noun}", front.job(row)) for row in rows] == [""] * len(rows)
+    assert complaints("sagemaker", f"List{noun}s", front.page([front.row(row) for row in rows], "behind/x")) == ""
+
+
 def test_known_status_values_equal_those_of_botocores_models() -> None:
     bedrock, sagemaker = (Session().get_service_model(service) for service in ("bedrock", "sagemaker"))
     statuses, details = zip(*SAGEMAKER_STATUSES.values(), strict=True)
@@ -93,6 +108,15 @@ def test_known_status_values_equal_those_of_botocores_models() -> None:
     assert set(STATUSES.values()) == set(bedrock.shape_for("ModelCustomizationJobStatus").enum)
     assert set(statuses) == set(sagemaker.shape_for("TrainingJobStatus").enum) - {"Deleting"}
     assert set(details) <= set(sagemaker.shape_for("SecondaryStatus").enum)
+    assert set(statuses) == set(sagemaker.shape_for("JobStatus").enum) - {"Deleting", "DeleteFailed"}
+    assert set(details) <= set(sagemaker.shape_for("JobSecondaryStatus").enum)
+    assert set(SESSION_STATUSES) == set(sagemaker.shape_for("TrainingSessionStatus").enum) - {
+        "Deleting",
+        "DeletionFailed",
+    }
+    assert {f"jobs/{each}" for each in sagemaker.shape_for("JobCategory").enum} == {
+        each for each in get_args(Collection) if each.startswith("jobs/")
+    }
 
 
 def test_boto3_lists_stops_and_gets_a_conflict_from_the_bedrock_dialect() -> None:
@@ -111,6 +135,27 @@ def test_boto3_lists_stops_and_gets_a_conflict_from_the_bedrock_dialect() -> Non
     assert status == "Stopping"
     assert code_of(again) == ("ConflictException", 400)
     assert code_of(missing) == ("ResourceNotFoundException", 404)
+
+
+@pytest.mark.parametrize(
+    ("service", "noun", "common", "status"),
+    [
+        ("sagemaker, customization jobs", "job", {"JobCategory": CATEGORY}, "JobStatus"),
+        ("sagemaker, training sessions", "training_session", {}, "TrainingSessionStatus"),
+    ],
+)
+def test_boto3_lists_and_stops_the_jobs_of_each_other_collection(
+    service: str, noun: str, common: dict[str, str], status: str
+) -> None:
+    name = {**common, f"{''.join(word.capitalize() for word in noun.split('_'))}Name": f"ftjob-{Phase.RUNNING}"}
+    with a_client("sagemaker", a_front(service)[0]) as client:
+        pages = client.get_paginator(f"list_{noun}s").paginate(**common, PaginationConfig={"PageSize": 2})
+        arns = [str(row) for page in pages for row in page[pages.result_keys[0].expression]]
+        getattr(client, f"stop_{noun}")(**name)
+        found = getattr(client, f"describe_{noun}")(**name)
+
+    assert len(arns) == len(PHASES) - len(SERVICES[service].lacks)
+    assert found.get("TrainingSessionDetail", found)[status] == "Stopping"
 
 
 def test_boto3_lists_stops_and_gets_a_rejection_from_the_sagemaker_dialect() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.model.job import Phase
@@ -75,6 +75,20 @@ SAGEMAKER = Service(
     access_key=sagemaker.ACCESS_KEY,
 )
 
+CUSTOMIZATION_JOBS = replace(
+    SAGEMAKER,
+    front=sagemaker.CustomizationJobs,
+    options={**SAGEMAKER.options, "collection": f"jobs/{sagemaker.CATEGORY}"},
+    job_id=sagemaker.customization_id,
+)
+TRAINING_SESSIONS = replace(
+    SAGEMAKER,
+    front=sagemaker.TrainingSessions,
+    options={**SAGEMAKER.options, "collection": "trainingSessions"},
+    lacks=frozenset({Phase.VALIDATING_FILES, Phase.PAUSED, Phase.SUCCEEDED}),
+    job_id=sagemaker.session_id,
+)
+
 NO_PAGES = frozenset({Fault.ENDLESS_LIST, Fault.EMPTY_PAGE})
 TOGETHER = Service(
     type="together",
@@ -95,5 +109,7 @@ SERVICES: Mapping[str, Service] = {
     "vertex-ai": VERTEX_AI,
     "bedrock": BEDROCK,
     "sagemaker": SAGEMAKER,
+    "sagemaker, customization jobs": CUSTOMIZATION_JOBS,
+    "sagemaker, training sessions": TRAINING_SESSIONS,
     "together": TOGETHER,
 }
