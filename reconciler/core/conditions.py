@@ -64,13 +64,17 @@ _SECOND_CONDITION = {
 
 
 def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: datetime) -> JobStatus:
-    """Return the draft with the conditions and history of the verdict, as one transition from `last`."""
+    """Return the draft with the conditions and history of the verdict, as one transition from `last`.
+
+    Return `last` if only progress counters differ, whatever the verdict: such a change alone is not written. It is
+    written together with the next other change.
+    """
     wanted = [(ConditionType.READY, _READY_STATUS[verdict.readiness])]
     if verdict.readiness in _SECOND_CONDITION:
         wanted.append((_SECOND_CONDITION[verdict.readiness], ConditionStatus.TRUE))
     history = _history(draft.phase, verdict.reason, last, now)
     is_transition = last is None or history != last.history
-    return replace(
+    status = replace(
         draft,
         conditions=tuple(
             _condition(type_, status, verdict, draft.observed_generation, last, now) for type_, status in wanted
@@ -78,6 +82,13 @@ def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: da
         history=history,
         spent=remembered(draft.spent, now) if is_transition else draft.spent,
     )
+    return last if last is not None and _differs_only_in_counters(status, last) else status
+
+
+def _differs_only_in_counters(status: JobStatus, last: JobStatus) -> bool:
+    if status.job is None or last.job is None:
+        return False
+    return replace(status, job=status.kind.with_counters_of(last.job, status.job)) == last
 
 
 def verdict_of(status: JobStatus) -> Verdict:

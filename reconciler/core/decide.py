@@ -275,10 +275,4 @@ def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: date
         job=seen.facts,
         receipts=seen.receipts,
     )
-    status = conclude(draft, verdict, last, now)
-    if last is not None and last.job is not None:
-        # A change of a progress counter alone is not written. It is written together with the next other change.
-        as_before = replace(status, job=subject.kind.with_counters_of(last.job, seen.facts))
-        if as_before == last:
-            return last
-    return status
+    return conclude(draft, verdict, last, now)

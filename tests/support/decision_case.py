@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from reconciler.core.decide import Decision, decide
 from reconciler.core.subject import Subject
-from reconciler.model.job import UNSET, Observation, Observed, ObservedJob, Phase
+from reconciler.model.job import UNSET, JobCounts, Observation, Observed, ObservedJob, Phase
+from reconciler.model.kind import BATCH
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, JobStatus
 
@@ -104,6 +105,19 @@ class Case:
         is_for_limit = receipt is not None and receipt.because is Because.LIMIT_REACHED
         is_meant = self.subject.spec.desired_state is not DesiredState.OBSERVED and not self.has_changed
         return is_for_limit and is_meant and is_blind
+
+    @property
+    def can_be_paused(self) -> bool:
+        """Whether the kind of the job and its provider support a pause."""
+        return self.subject.kind is not BATCH and self.subject.capabilities.can_pause
+
+    def with_other_counters(self) -> Case:
+        """Return the case in which the provider counts more than before."""
+        if self.job is None:
+            return self
+        if self.subject.kind is BATCH:
+            return replace(self, look=Observed(replace(self.job, counts=JobCounts(100, 57, 1), tokens=4711)))
+        return replace(self, look=Observed(replace(self.job, trained_tokens=4711)))
 
     def again(self, status: JobStatus, later: timedelta = timedelta(0)) -> Decision:
         """Decide again, from the status that a decision wrote and the same observation."""

@@ -14,16 +14,17 @@ from itertools import takewhile
 from reconciler.core.decide import Decision, decide, decide_in_full
 from reconciler.core.receipts import intend
 from reconciler.core.schedule import INTERVALS_MAX
-from reconciler.core.settle import RequestOutcome, refused, settle
+from reconciler.core.settle import RequestOutcome, halted, refused, settle
 from reconciler.core.unchanged import is_unchanged
 from reconciler.model.action import Action, Progress
 from reconciler.model.job import Observed, ObservedJob, Phase, Unobserved
+from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Outcome, Verb
 from tests.support.conditions_oracle import violations
 from tests.support.decision_case import OVER, STARTED, STOPPABLE, Case
-from tests.support.subjects import a_subject
+from tests.support.subjects import a_batch_subject, a_subject
 
 ASKED = (Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED, Progress.FORBIDDEN)
 """The responses that are recorded. An unclear one counts as sent."""
@@ -47,7 +48,7 @@ def asked_by_the_design(case: Case) -> Verb | None:
     phase, wanted = case.job.phase, case.subject.spec.desired_state
     if case.is_cancel_wanted:
         return Verb.CANCEL if phase in STOPPABLE else None
-    if not case.subject.capabilities.can_pause or case.is_limit_remembered:
+    if not case.can_be_paused or case.is_limit_remembered:
         return None
     if wanted is DesiredState.PAUSED and phase in STARTED:
         return Verb.PAUSE
@@ -120,8 +121,7 @@ def a_receipt_stays_open_as_long_as_the_spec_wants_it_and_nothing_ended(case: Ca
 def deciding_again_says_the_same_and_tokens_are_no_news(case: Case, decision: Decision) -> bool:
     if decision.status is case.last:
         return True
-    look = Observed(replace(case.job, trained_tokens=4711)) if case.job else case.look
-    return decide(case.subject, look, decision.status, case.now) == decision
+    return case.with_other_counters().again(decision.status) == decision
 
 
 def what_was_asked_is_not_asked_twice(case: Case, decision: Decision) -> bool:
@@ -137,12 +137,16 @@ def what_was_not_delivered_is_asked_again(case: Case, decision: Decision) -> boo
 
 
 def a_refused_change_is_refused_in_the_same_words(case: Case, decision: Decision) -> bool:
+    """The same applies if all changes are halted. If only counters have changed since, nothing is written."""
     if decision.action is None or not decision.action.is_first_attempt:
         return True
-    status = refused(decision.status, "too many", decision.last, case.now)
-    again = case.again(status, timedelta(minutes=1))
-    after = refused(again.status, "too many", status, case.now + timedelta(minutes=1))
-    return _is_well_formed(status) and again.action == decision.action and after == status
+    for refuse in (refused, halted):
+        status = refuse(decision.status, "too many", decision.last, case.now)
+        again = case.with_other_counters().again(status, timedelta(minutes=1))
+        after = refuse(again.status, "too many", status, case.now + timedelta(minutes=1))
+        if not _is_well_formed(status) or again.action != decision.action or after != status:
+            return False
+    return True
 
 
 def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
@@ -181,7 +185,10 @@ def what_is_final_stays_final(case: Case, decision: Decision) -> bool:
 
 
 def what_is_final_has_an_end_or_two_looks_that_agree(case: Case, decision: Decision) -> bool:
-    """A job may also be final after an accepted cancel. A success without a model name is not final for an hour."""
+    """A job may also be final after an accepted cancel.
+
+    A fine-tuning job that succeeded without a model name is not final for an hour. A batch has no promised result.
+    """
     status, last, job = decision.status, case.last, case.job
     if not status.final or job is None or case.is_end_believed or status.job is None:
         return True
@@ -191,7 +198,8 @@ def what_is_final_has_an_end_or_two_looks_that_agree(case: Case, decision: Decis
     is_ours = job.phase is Phase.CANCELLED and any(each.accepted_at is not None for each in cancels)
     told = [each.at for each in takewhile(lambda each: each.phase is status.phase, last.history if last else ())]
     lasted = case.now - told[-1] if told else timedelta(0)
-    is_nameless = job.phase is Phase.SUCCEEDED and status.job.fine_tuned_model is None
+    is_promised = job.phase is Phase.SUCCEEDED and case.subject.kind is not BATCH
+    is_nameless = is_promised and status.job.fine_tuned_model is None
     if is_nameless and max(lasted, case.now - ended_at if ended_at else timedelta(0)) < timedelta(hours=1):
         return False
     return has_end or is_ours or lasted >= timedelta(minutes=1)
@@ -286,7 +294,7 @@ def what_others_ended_before_our_first_request_is_not_our_doing(case: Case, deci
         return True
     if any(each.verb is Verb.CANCEL for each in decision.status.receipts):
         return True
-    keeps = a_subject("running", case.subject.capabilities)
+    keeps = (a_batch_subject if case.subject.kind is BATCH else a_subject)("running", case.subject.capabilities)
     return all(
         decide(keeps, Observed(job), status, case.now).status.ready.reason is not Reason.CANCELLED_BY_US
         for job, status in refusals(case, decision)

@@ -15,16 +15,20 @@ from reconciler.core.receipts import intend
 from reconciler.core.settle import RequestOutcome, settle
 from reconciler.core.subject import Subject
 from reconciler.model.action import Progress
-from reconciler.model.job import Capabilities, JobRef, Observation, Observed, Phase, Unobserved
+from reconciler.model.batch_job import BatchJob
+from reconciler.model.job import Capabilities, JobCounts, JobRef, Observation, Observed, Phase, Unobserved
+from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
-from reconciler.model.spec import spec_digest
+from reconciler.model.spec import API_VERSION, spec_digest
 from reconciler.model.status import Because, HistoryEntry, JobFacts, JobStatus, Receipt, Verb
 from tests.support.build import ACCOUNT, NOW, a_job, a_spec, a_status
 
 REF = JobRef(ACCOUNT, "ftjob-abc123")
+BATCH_REF = JobRef(ACCOUNT.of_kind(BATCH.name), "batch_1")
 CAN_PAUSE = Capabilities(can_pause=True)
 CANNOT_PAUSE = Capabilities()
 HIDES_CANCELLING = Capabilities(can_pause=True, confirms=False)
+CANCELS_SLOWLY = Capabilities(cancel_takes=timedelta(minutes=30))
 UNSEEN = Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
 ABSENT = Observed(None)
 SECOND = timedelta(seconds=1)
@@ -46,6 +50,32 @@ def a_subject(wanted: str = "cancelled", can: Capabilities = CAN_PAUSE, **rest: 
         capabilities=can,
         suspension=spec.suspend,
     )
+
+
+def a_batch_subject(wanted: str = "cancelled", can: Capabilities = CANNOT_PAUSE, **rest: Any) -> Subject:
+    """Return a resolved spec of a batch. `rest` has the keys of the file, in camel case."""
+    document = BatchJob.model_validate(
+        {
+            "apiVersion": API_VERSION,
+            "kind": BATCH.name,
+            "metadata": {"name": "support-triage"},
+            "spec": {"provider": "openai", "jobId": BATCH_REF.id, "desiredState": wanted} | rest,
+        }
+    )
+    return replace(
+        a_subject("cancelled", can),
+        kind=BATCH,
+        ref=BATCH_REF,
+        spec=document.spec,
+        digest=spec_digest(document.spec, BATCH_REF.account),
+        suspension=document.spec.suspend,
+    )
+
+
+def a_batch_look(phase: Phase = Phase.RUNNING, at: datetime = NOW, done: int = 23, **facts: Any) -> Observed:
+    """Return an observation of a batch with 100 requests."""
+    counts = {"counts": JobCounts(total=100, done=done, failed=0), "tokens": 1000 * done}
+    return a_look(phase, at, **{"id": BATCH_REF.id} | counts | facts)
 
 
 def a_look(phase: Phase = Phase.RUNNING, at: datetime = NOW, **facts: Any) -> Observed:

@@ -21,24 +21,26 @@ combination of the written status, the report, the request, the observation and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from reconciler.core.backoff import is_exhausted, next_attempt_at
+from reconciler.core.backoff import HONOUR_WITHIN, is_exhausted, next_attempt_at
 from reconciler.core.decide import Decision, decide
 from reconciler.core.subject import Subject
-from reconciler.model.job import UNSET, Capabilities, Observation, Phase
+from reconciler.model.job import UNSET, Capabilities, JobError, Observation, Phase
+from reconciler.model.kind import BATCH, FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
 from reconciler.model.status import Because, JobStatus, Outcome, Receipt, Verb
 from tests.support.build import NOW
 from tests.support.decision_case import Case
 from tests.support.laws import ASKED, LAWS, LAWS_OF_WHAT_FOLLOWS, Law, answers, refusals
-from tests.support.subjects import ABSENT, UNSEEN, a_look, a_subject
+from tests.support.subjects import ABSENT, UNSEEN, a_batch_look, a_batch_subject, a_look, a_subject
 
 WANTED = ("running", "paused", "cancelled", "observed")
+BATCHES_WANTED = ("running", "cancelled", "observed")
 LIMITS: dict[str, dict[str, Any]] = {
     "": {},
     "over": {"limits": {"maxAge": "1h"}},
@@ -66,6 +68,8 @@ _AGE_THAT_COUNTS = {
     Phase.FAILED: timedelta(minutes=1),
     Phase.CANCELLED: timedelta(minutes=1),
 }
+EXPIRY = JobError(code="expired", message="expired: 23 of 100 done")
+IN_PART = JobError(code="PartiallyCompleted", message="not all were processed in time")
 _WAITS = frozenset({Phase.UNKNOWN, Phase.CANCELLING, Phase.PAUSING})
 _SOME_ATTEMPTS = 4
 
@@ -79,6 +83,16 @@ class World:
     targets: frozenset[Reason]
     """The reasons that must occur in the walk, as a check of the walk itself."""
     depth: int = 99
+
+    @property
+    def kind(self) -> JobKind:
+        """The kind of its jobs."""
+        return self.subjects[0].kind
+
+    @property
+    def honour_within(self) -> timedelta:
+        """How long an accepted cancel may have no effect before it is repeated."""
+        return self.subjects[0].honour_within(Verb.CANCEL)
 
 
 @dataclass(slots=True)
@@ -94,45 +108,48 @@ class Walked:
     followed: set[object] = field(default_factory=set)
 
 
-def specs(can: Capabilities, *words: str) -> tuple[Subject, ...]:
+def specs(can: Capabilities, *words: str, kind: JobKind = FINE_TUNING) -> tuple[Subject, ...]:
     """Return the subjects with these texts, such as `running`, `running over` or `cancelled within now`."""
-    return tuple(each for word, each in every_spec(can).items() if word in words)
+    return tuple(each for word, each in every_spec(can, kind).items() if word in words)
 
 
-def every_spec(can: Capabilities) -> dict[str, Subject]:
+def every_spec(can: Capabilities, kind: JobKind = FINE_TUNING) -> dict[str, Subject]:
     """Return a subject for every desired state, limit and suspension, by a text that describes it."""
+    build, every_state = (a_batch_subject, BATCHES_WANTED) if kind is BATCH else (a_subject, WANTED)
     return {
-        " ".join(filter(None, (wanted, limit, suspended))): a_subject(wanted, can, **limits, **suspension)
-        for wanted in WANTED
+        " ".join(filter(None, (wanted, limit, suspended))): build(wanted, can, **limits, **suspension)
+        for wanted in every_state
         for limit, limits in LIMITS.items()
         for suspended, suspension in SUSPENDED.items()
     }
 
 
-def looks(now: datetime, *, has_limits: bool) -> Iterator[Observation]:
-    """Return the observations: unobserved, absent, and every phase, with and without an end time and a model name.
+def looks(now: datetime, *, has_limits: bool, kind: JobKind = FINE_TUNING) -> Iterator[Observation]:
+    """Return the observations: unobserved, absent, and every phase, with and without an end time and a result.
 
     Only a limit depends on the creation time and the provider's clock. They are missing or wrong only in cases with
     limits.
     """
+    look: Callable[..., Observation] = a_batch_look if kind is BATCH else a_look
     yield UNSEEN
     yield ABSENT
     for phase in (Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING, Phase.PAUSING, Phase.PAUSED, Phase.CANCELLING):
-        yield a_look(phase, now)
-    yield a_look(Phase.UNKNOWN, now, provider_status="resting")
+        yield look(phase, now)
+    yield look(Phase.UNKNOWN, now, provider_status="resting")
     ended_at = now - timedelta(seconds=10)
+    failure, partial = (EXPIRY, IN_PART) if kind is BATCH else (None, None)
     for end in (ended_at, None):
-        yield a_look(Phase.SUCCEEDED, now, finished_at=end, fine_tuned_model="ft:a")
-        yield a_look(Phase.SUCCEEDED, now, finished_at=end, fine_tuned_model=None)
-        yield a_look(Phase.FAILED, now, finished_at=end)
+        yield look(Phase.SUCCEEDED, now, finished_at=end, **{kind.result: "the result"})
+        yield look(Phase.SUCCEEDED, now, finished_at=end, error=partial, **{kind.result: None})
+        yield look(Phase.FAILED, now, finished_at=end, error=failure)
     for told in (ended_at, None, UNSET, now + timedelta(days=1)):
-        yield a_look(Phase.CANCELLED, now, finished_at=told)
+        yield look(Phase.CANCELLED, now, finished_at=told)
     if has_limits:
-        yield a_look(Phase.RUNNING, now, created_at=UNSET)
-        yield a_look(Phase.RUNNING, now, created_at=None)
-        yield a_look(Phase.RUNNING, now, as_of=now - timedelta(hours=1))
+        yield look(Phase.RUNNING, now, created_at=UNSET)
+        yield look(Phase.RUNNING, now, created_at=None)
+        yield look(Phase.RUNNING, now, as_of=now - timedelta(hours=1))
         for phase in (Phase.RUNNING, Phase.PAUSED, Phase.CANCELLING):
-            yield a_look(phase, now, as_of=None)
+            yield look(phase, now, as_of=None)
 
 
 def walk(world: World) -> Walked:
@@ -145,10 +162,10 @@ def walk(world: World) -> Walked:
         ahead: dict[object, tuple[JobStatus, datetime]] = {}
         for last, since in here:
             for now in (since + step for step in STEPS):
-                if (row_state := _outlook(last, now)) not in met:
+                if (row_state := _outlook(world, last, now)) not in met:
                     met.add(row_state)
                     for after in _cases(world, last, now, walked):
-                        ahead.setdefault(_outlook(after, now), (after, now))
+                        ahead.setdefault(_outlook(world, after, now), (after, now))
         here = [place for row_state, place in ahead.items() if row_state not in known]
         known.update(ahead)
         walked.depth += 1
@@ -159,18 +176,18 @@ def walk(world: World) -> Walked:
 def _cases(world: World, last: JobStatus | None, now: datetime, walked: Walked) -> Iterator[JobStatus]:
     """Decide every case of one status at one time, and yield the statuses that are written."""
     has_limits = any(subject.spec.limits for subject in world.subjects)
-    seen = list(looks(now, has_limits=has_limits))
+    seen = list(looks(now, has_limits=has_limits, kind=world.kind))
     for subject in world.subjects:
         same = replace(last, observed_spec=subject.digest) if last else None
         for number, look in enumerate(seen):
-            yield from _decide(Case(subject, look, same, now), number, walked)
+            yield from _decide(world, Case(subject, look, same, now), number, walked)
         if last is not None:
             other = replace(last, observed_spec="sha256:another")
             for number in (0, len(seen) - 1):
-                yield from _decide(Case(subject, seen[number], other, now), number, walked)
+                yield from _decide(world, Case(subject, seen[number], other, now), number, walked)
 
 
-def _decide(case: Case, number: int, walked: Walked) -> list[JobStatus]:
+def _decide(world: World, case: Case, number: int, walked: Walked) -> list[JobStatus]:
     """Check one case, and return the statuses that may be written. `number` identifies the observation."""
     decision = decide(case.subject, case.look, case.last, case.now)
     walked.cases += 1
@@ -181,7 +198,7 @@ def _decide(case: Case, number: int, walked: Walked) -> list[JobStatus]:
     if decision.status is case.last and decision.action is None:
         return []
     said = (decision.status.ready.reason, decision.status.is_stalled, decision.status.final)
-    follow = (_outlook(decision.status, case.now), said, decision.action, case.subject.digest, number)
+    follow = (_outlook(world, decision.status, case.now), said, decision.action, case.subject.digest, number)
     if follow in walked.followed:
         return []
     walked.followed.add(follow)
@@ -203,7 +220,7 @@ def _with_some_attempts(status: JobStatus) -> JobStatus:
     return replace(status, receipts=(replace(receipt, attempts=_SOME_ATTEMPTS), *status.receipts[1:]))
 
 
-def _outlook(status: JobStatus | None, now: datetime) -> object:
+def _outlook(world: World, status: JobStatus | None, now: datetime) -> object:
     """Return everything in a status that a later decision can read."""
     if status is None:
         return None
@@ -216,7 +233,7 @@ def _outlook(status: JobStatus | None, now: datetime) -> object:
         facts is not None and facts.was_seen,
         facts is not None and facts.created_at is not None,
         status.phase is Phase.CANCELLED and facts is not None and facts.finished_at is not None,
-        _request(status, now),
+        _request(world, status, now),
         _newest_cancel(status, closed),
         any(each.verb is Verb.CANCEL and each.accepted_at is not None for each in closed),
         _reversals(status, closed, now),
@@ -229,15 +246,17 @@ def _since(status: JobStatus, now: datetime) -> object:
     if status.phase not in _AGE_THAT_COUNTS or not run:
         return None
     age = now - run[-1].at
-    is_nameless = status.phase is Phase.SUCCEEDED and status.job is not None and status.job.fine_tuned_model is None
+    is_promised = status.phase is Phase.SUCCEEDED and status.kind.promises_result
+    is_nameless = is_promised and status.job is not None and status.job.fine_tuned_model is None
     is_told = status.phase in _WAITS and status.is_stalled
     return age >= _AGE_THAT_COUNTS[status.phase], is_nameless and age >= timedelta(hours=1), is_told
 
 
-def _request(status: JobStatus, now: datetime) -> object:
+def _request(world: World, status: JobStatus, now: datetime) -> object:
     receipt = status.open_receipt
     if receipt is None:
         return None
+    patience = world.honour_within if receipt.verb is Verb.CANCEL else HONOUR_WITHIN
     is_newest_accepted = receipt.accepted_at is not None and receipt.accepted_at >= receipt.last_attempt_at
     return (
         receipt.verb,
@@ -245,8 +264,8 @@ def _request(status: JobStatus, now: datetime) -> object:
         min(receipt.attempts, 6),
         receipt.accepted_at is not None,
         is_newest_accepted,
-        now >= next_attempt_at(receipt),
-        is_exhausted(receipt, now),
+        now >= next_attempt_at(receipt, patience),
+        is_exhausted(receipt, now, patience),
         status.ready.reason is Reason.ACTION_FORBIDDEN,
         receipt.is_refused,
     )

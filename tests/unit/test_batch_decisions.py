@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from reconciler.core.decide import Decision, decide
+from reconciler.core.settle import halted, refused
 from reconciler.core.subject import Subject
-from reconciler.model.job import Capabilities, JobCounts, JobError, JobRef, Observed, Phase
+from reconciler.model.job import Capabilities, JobCounts, JobError, Observed, Phase
 from reconciler.model.kind import BATCH
-from reconciler.model.spec import spec_digest
 from reconciler.model.status import JobStatus, Verb
-from tests.support.build import ACCOUNT, NOW, a_job
-from tests.support.subjects import HOUR, MINUTE, SECOND, a_receipt, a_subject
-
-BATCHES = ACCOUNT.of_kind("BatchJob")
-SLOW = Capabilities(cancel_takes=timedelta(minutes=30))
+from tests.support.build import NOW
+from tests.support.subjects import (
+    BATCH_REF,
+    CANCELS_SLOWLY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    a_batch_look,
+    a_batch_subject,
+    a_receipt,
+)
 
 
 def a_batch_spec(wanted: str = "running", can: Capabilities | None = None, **rest: Any) -> Subject:
-    subject = a_subject(wanted, can or Capabilities(), **rest)
-    digest = spec_digest(subject.spec, BATCHES)
-    return replace(subject, ref=JobRef(BATCHES, "batch_1"), kind=BATCH, digest=digest)
+    return a_batch_subject(wanted, can or Capabilities(), **rest)
 
 
 def shown(phase: Phase, done: int = 23, **facts: Any) -> Observed:
-    counts = JobCounts(total=100, done=done, failed=0)
-    usual = {"id": "batch_1", "created_at": NOW - HOUR, "as_of": NOW, "counts": counts, "tokens": 1000 * done}
-    return Observed(a_job(phase, **usual | facts))
+    return a_batch_look(phase, done=done, **{"created_at": NOW - HOUR} | facts)
 
 
 def decided(subject: Subject, *looks: Observed) -> Decision:
@@ -49,6 +52,18 @@ def test_counters_alone_never_change_the_status_of_a_running_batch() -> None:
 
     assert after == before
     assert (before.kind, before.ready.message) == (BATCH, "running at the provider")
+
+
+@pytest.mark.parametrize("refuse", [refused, halted])
+def test_counters_alone_never_change_the_status_of_a_batch_whose_cancel_may_not_be_sent(
+    refuse: Callable[[JobStatus, str, JobStatus | None, datetime], JobStatus],
+) -> None:
+    first = decide(a_batch_spec("cancelled"), shown(Phase.RUNNING, 23), None, NOW)
+    before = refuse(first.status, "too many", None, NOW)
+    later = decide(a_batch_spec("cancelled"), shown(Phase.RUNNING, 24), before, NOW + MINUTE)
+
+    assert later.action is not None
+    assert refuse(later.status, "too many", before, NOW + MINUTE) is before
 
 
 def test_counters_are_written_together_with_another_change() -> None:
@@ -93,8 +108,8 @@ def test_a_succeeded_batch_without_an_output_file_is_final_at_once() -> None:
     [
         (Capabilities(), 10 * MINUTE - SECOND, False),
         (Capabilities(), 10 * MINUTE, True),
-        (SLOW, 30 * MINUTE - SECOND, False),
-        (SLOW, 30 * MINUTE, True),
+        (CANCELS_SLOWLY, 30 * MINUTE - SECOND, False),
+        (CANCELS_SLOWLY, 30 * MINUTE, True),
     ],
 )
 def test_an_accepted_cancel_is_repeated_only_after_the_time_that_its_provider_needs(
@@ -120,4 +135,4 @@ def test_a_batch_over_a_limit_is_cancelled() -> None:
     decision = decided(a_batch_spec(limits={"maxAge": "30m"}), shown(Phase.RUNNING))
 
     assert decision.action is not None
-    assert (decision.action.verb, decision.action.ref) == (Verb.CANCEL, JobRef(BATCHES, "batch_1"))
+    assert (decision.action.verb, decision.action.ref) == (Verb.CANCEL, BATCH_REF)

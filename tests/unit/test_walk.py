@@ -3,9 +3,10 @@ from time import perf_counter
 
 import pytest
 
+from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
 from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
-from tests.support.subjects import CAN_PAUSE, CANNOT_PAUSE, HIDES_CANCELLING
+from tests.support.subjects import CAN_PAUSE, CANCELS_SLOWLY, CANNOT_PAUSE, HIDES_CANCELLING
 from tests.support.walk import Walked, World, every_spec, specs, walk
 
 WORLDS = (
@@ -20,6 +21,25 @@ WORLDS = (
         tuple(every_spec(HIDES_CANCELLING).values()),
         frozenset({Reason.CANCELLING_ELSEWHERE, Reason.PHASE_NOT_UNDERSTOOD}),
         depth=1,
+    ),
+    World(
+        "every spec of a batch, a provider that pauses other jobs",
+        tuple(every_spec(CAN_PAUSE, BATCH).values()),
+        frozenset({Reason.NOT_SUPPORTED, Reason.JOB_FAILED}),
+        depth=1,
+    ),
+    World(
+        "a cancel of a batch, wanted or not, to its end",
+        specs(CANNOT_PAUSE, "cancelled", "running", kind=BATCH),
+        frozenset(
+            {
+                Reason.CANCEL_NOT_HONOURED,
+                Reason.CANCEL_STUCK,
+                Reason.JOB_GONE,
+                Reason.FINISHED_DESPITE_CANCEL,
+                Reason.PHASE_WENT_BACK,
+            }
+        ),
     ),
     World(
         "a cancel where cancelling is hidden",
@@ -53,6 +73,11 @@ WORLDS = (
         depth=8,
     ),
     World(
+        "a cancel of a batch that takes half an hour, to its end",
+        specs(CANCELS_SLOWLY, "cancelled", kind=BATCH),
+        frozenset({Reason.CANCEL_NOT_HONOURED, Reason.CANCELLED, Reason.FINISHED_DESPITE_CANCEL}),
+    ),
+    World(
         "a limit, to its end",
         specs(CANNOT_PAUSE, "running over"),
         frozenset({Reason.LIMIT_REACHED, Reason.CANCEL_NOT_HONOURED, Reason.JOB_GONE}),
@@ -61,6 +86,12 @@ WORLDS = (
         "every spec, two decisions deep",
         tuple(each for word, each in every_spec(CAN_PAUSE).items() if "no more" not in word),
         frozenset({Reason.SUSPENDED, Reason.LIMIT_REACHED, Reason.CANCELLED_BY_US, Reason.ACTION_FORBIDDEN}),
+        depth=2,
+    ),
+    World(
+        "every spec of a batch, two decisions deep",
+        tuple(each for word, each in every_spec(CANNOT_PAUSE, BATCH).items() if "no more" not in word),
+        frozenset({Reason.SUSPENDED, Reason.LIMIT_REACHED, Reason.CANCELLED_BY_US, Reason.NOT_SUPPORTED}),
         depth=2,
     ),
 )
