@@ -1,7 +1,7 @@
 """A wrapper around adapters that redacts every known secret in their results and errors.
 
 Rules: every adapter is wrapped, because an adapter may use its own HTTP client and thus bypass `transport`. The wrapper
-supports the same optional ports as the adapter (pause, events, checkpoints) and no others.
+supports the same optional ports as the adapter (pause, events, checkpoints, ends of models) and no others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 from reconciler.errors import ProviderError
 from reconciler.model.job import Accepted, AlreadyOver, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.job_log import JobCheckpoint, JobEvent
-from reconciler.ports import JobController, SupportsCheckpoints, SupportsEvents, SupportsPause
+from reconciler.model.retirement import ModelEnd
+from reconciler.ports import JobController, SupportsCheckpoints, SupportsEvents, SupportsModelEnds, SupportsPause
 from reconciler.redaction import KNOWN_SECRETS
 
 T = TypeVar("T")
@@ -26,6 +27,7 @@ def redacted(controller: JobController) -> JobController:
     mixins += [_Pausing] * isinstance(controller, SupportsPause)
     mixins += [_Logging] * isinstance(controller, SupportsEvents)
     mixins += [_Checkpointing] * isinstance(controller, SupportsCheckpoints)
+    mixins += [_ListingModelEnds] * isinstance(controller, SupportsModelEnds)
     return cast("JobController", type("Redacted", (*mixins, _Redacted), {})(controller))
 
 
@@ -59,6 +61,11 @@ class _Logging(_Redacted):
 class _Checkpointing(_Redacted):
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
         return await _without_secrets(self._inner.list_checkpoints(ref, limit))
+
+
+class _ListingModelEnds(_Redacted):
+    async def list_model_ends(self) -> tuple[ModelEnd, ...]:
+        return await _without_secrets(self._inner.list_model_ends())
 
 
 async def _without_secrets(answer: Awaitable[T]) -> T:

@@ -93,7 +93,9 @@ def _write_comment(
     import asyncio  # noqa: PLC0415  slow to import, and needed only for a comment
 
     # The marker identifies the comment of an earlier run. Runs with different selections write separate comments.
-    about = " ".join(str(each) for each in (paths(values).specs, values["selector"], values["provider"]) if each)
+    about = " ".join(
+        str(each) for each in (paths(values).specs, values["selector"], values["provider"], values["kind"]) if each
+    )
     marker = f"<!-- reconcile {about.replace('--', '- -')} -->"
     text = ci_report.text("markdown", context, SizeLimit(host.comment_max - len(marker) - 1))
     try:

@@ -18,9 +18,10 @@ from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import SpecProblem
 from reconciler.controller.runtime import open_or_unavailable
 from reconciler.errors import ProviderError
+from reconciler.model.capabilities import Capabilities
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode, worst
-from reconciler.model.job import Capabilities, JobRef, Unobserved
+from reconciler.model.job import JobRef, Unobserved
 from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.report import Report, Row
 from reconciler.ports import JobReader, SupportsCheckpoints, SupportsEvents

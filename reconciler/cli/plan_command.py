@@ -42,12 +42,18 @@ from reconciler.views.row_state import is_pending
 def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **values: Any) -> int:
     """Show which changes a pass would request, and request none.
 
-    The command only reads from the providers. The format -o markdown is for comments on pull requests.
+    The command only reads from the providers. It also warns of announced ends of services and models that concern the
+    jobs; that does not change the exit code. The format -o markdown is for comments on pull requests.
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:
         run = wiring.make_plan(
-            paths(values), selection(values), safety_options(values), trust_sources(values), progress.on_event
+            paths(values),
+            selection(values),
+            safety_options(values),
+            trust_sources(values),
+            progress.on_event,
+            with_ends=True,
         )
         report = asyncio.run(run)
     if detailed_exitcode and any(is_pending(row) for row in report.rows):

@@ -15,10 +15,13 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, paths, trust_sources
 from reconciler.cli.options import CONSOLE, PATHS, TRUST, examples, options
 from reconciler.cli.options import output as output_option
+from reconciler.controller.announced_ends import named_ends
 from reconciler.controller.check_accounts import Checked, check
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.model.exit_code import worst
+from reconciler.model.retirement import AnnouncedEnd
 from reconciler.ports import ProviderType, jobs_by_kind
+from reconciler.views.problems import announced_ends
 from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine
 
 
@@ -35,21 +38,23 @@ def providers(*, is_checked: bool, output: str, **values: Any) -> int:
     """Show provider types, and the accounts that the specs use.
 
     With -o wide, all capabilities of each type are shown, and the ceiling that a document sets for the request rate. A
-    credential is named by its source and never shown. With --check, a list of at most one job is requested from each
-    account. The exit code is 69 if an account cannot be reached, and 78 if a credential or a trusted host is missing or
-    not valid.
+    credential is named by its source and never shown. Announced ends of services that the specs use are reported. With
+    --check, a list of at most one job is requested from each account. The exit code is 69 if an account cannot be
+    reached, and 78 if a credential or a trusted host is missing or not valid.
     """
     console = ConsoleOutput.of(values)
-    found = asyncio.run(_check(values, is_checked=is_checked))
+    found, ends = asyncio.run(_check(values, is_checked=is_checked))
     types = [line for name, type_ in wiring.provider_types().items() for line in _lines(name, type_)]
     accounts = [_account(each, is_checked=is_checked) for each in found]
-    console.show("providers", output, ProviderListing(types, accounts))
+    console.show("providers", output, ProviderListing(types, accounts, ends))
+    console.show_problems(announced_ends(ends))
     return worst(frozenset(each.exit_code for each in found))
 
 
-async def _check(values: OptionValues, *, is_checked: bool) -> tuple[Checked, ...]:
+async def _check(values: OptionValues, *, is_checked: bool) -> tuple[tuple[Checked, ...], tuple[AnnouncedEnd, ...]]:
     async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
-        return await check(runtime.specs.snapshot(), runtime, is_asked=is_checked)
+        snapshot = runtime.specs.snapshot()
+        return await check(snapshot, runtime, is_asked=is_checked), named_ends(runtime, snapshot)
 
 
 def _lines(name: str, type_: ProviderType | str) -> Iterator[TypeLine]:

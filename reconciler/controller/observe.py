@@ -27,7 +27,8 @@ from reconciler.controller.request_failure import is_of_account, unobserved_by
 from reconciler.core.absence import Doubt, KnownBefore, is_crowd, weigh
 from reconciler.core.finality import is_contradicted
 from reconciler.errors import ProviderError
-from reconciler.model.job import Capabilities, JobRef, ListQuery, Observation, Observed, ObservedJob, Phase, Unobserved
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import JobRef, ListQuery, Observation, Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader
 
@@ -38,9 +39,8 @@ FAILED_RETRIEVES_MAX = 20
 CONTRADICTED_MAX = 20
 """The maximum number of settled jobs that one observation retrieves because a list shows them in another phase."""
 
-LISTED_ONLY = Unobserved(
-    Reason.OBSERVATION_INCOMPLETE, "a list shows the job, but the provider does not find it by its id"
-)
+_LISTED_ONLY = "a list shows the job, but the provider does not find it by its id"
+LISTED_ONLY = Unobserved(Reason.OBSERVATION_INCOMPLETE, _LISTED_ONLY)
 """The observation of a job that a list shows, although the provider does not find its id. The job is not absent."""
 
 

@@ -14,6 +14,7 @@ from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJo
 from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.journal import EarlierStatuses
 from reconciler.model.request_rate import RequestRate
+from reconciler.model.retirement import ModelEnd
 from reconciler.ports import (
     Clock,
     JobController,
@@ -25,6 +26,7 @@ from reconciler.ports import (
     StatusStore,
     SupportsCheckpoints,
     SupportsEvents,
+    SupportsModelEnds,
 )
 
 R = TypeVar("R")
@@ -95,6 +97,9 @@ class _UnavailableAccount:
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:  # noqa: ARG002  as above
         raise self.error
 
+    async def list_model_ends(self) -> tuple[ModelEnd, ...]:
+        raise self.error
+
 
 @dataclass(frozen=True, slots=True)
 class _ReadOnly:
@@ -110,18 +115,21 @@ class _ReadOnly:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadOnlyWithLog(_ReadOnly):
-    """A read-only account of a provider that also supports events or checkpoints."""
+class _ReadOnlyWithMore(_ReadOnly):
+    """A read-only account of a provider that also supports events, checkpoints or ends of models."""
 
-    _log: object
+    _more: object
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        return await _contained(self._log.list_events(ref, limit)) if isinstance(self._log, SupportsEvents) else ()
+        return await _contained(self._more.list_events(ref, limit)) if isinstance(self._more, SupportsEvents) else ()
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        if not isinstance(self._log, SupportsCheckpoints):
+        if not isinstance(self._more, SupportsCheckpoints):
             return ()
-        return await _contained(self._log.list_checkpoints(ref, limit))
+        return await _contained(self._more.list_checkpoints(ref, limit))
+
+    async def list_model_ends(self) -> tuple[ModelEnd, ...]:
+        return await _contained(self._more.list_model_ends()) if isinstance(self._more, SupportsModelEnds) else ()
 
 
 async def _contained(answer: Awaitable[R]) -> R:
@@ -135,8 +143,8 @@ async def _contained(answer: Awaitable[R]) -> R:
 
 def read_only(reader: JobReader) -> JobReader:
     """Return an account without the methods that change jobs. The other methods raise only `ProviderError`."""
-    if isinstance(reader, SupportsEvents | SupportsCheckpoints):
-        return _ReadOnlyWithLog(reader, reader)
+    if isinstance(reader, SupportsEvents | SupportsCheckpoints | SupportsModelEnds):
+        return _ReadOnlyWithMore(reader, reader)
     return _ReadOnly(reader)
 
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, TypeVar
 
-from reconciler.model.job import Capabilities, JobCounts, JobRef, ObservedJob, Phase, Unset
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import JobCounts, JobRef, ObservedJob, Phase, Unset
 from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobFacts, JobStatus

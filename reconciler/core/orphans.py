@@ -15,7 +15,8 @@ from reconciler.core.facts import confirmed_phase
 from reconciler.core.receipts import confirm
 from reconciler.core.remembered_attempts import attempts, known_until, remembered
 from reconciler.core.subject import INTERVAL
-from reconciler.model.job import Capabilities, Observed, Phase, Unset
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import Observed, Phase, Unset
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import render_instant
 from reconciler.model.status import JobStatus

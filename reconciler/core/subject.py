@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from reconciler.core.backoff import HONOUR_WITHIN
-from reconciler.model.job import Capabilities, JobRef
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import JobRef
 from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.spec import JobSpec, Suspension
 from reconciler.model.status import Verb

@@ -7,7 +7,7 @@ distinct value, so that the core, not an adapter, decides what they mean.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, StrEnum
 
 from reconciler.model.account_line import EMBEDDED, FINE_TUNING_JOB, KIND_MARK, host_of
@@ -233,36 +233,6 @@ class ListQuery:
     """The parameters of a list request. `page_size` is at most the adapter's `Capabilities.page_size_max`."""
 
     page_size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """The capabilities of a provider. An adapter declares them, and they are never probed."""
-
-    cancel_is_immediate: bool = False
-    """Whether an accepted cancel has already taken effect. If False, it takes a while and may fail."""
-    confirms: bool = True
-    """False if the provider reports `cancelling` as `cancelled`. A cancel is then confirmed only by an end time."""
-    cancel_loses: str | None = None
-    """The work that is lost when a job is cancelled, if the provider documents it."""
-    cancel_keeps: str | None = None
-    """The results that remain when a job is cancelled, if the provider documents it."""
-    cancel_costs: str | None = None
-    """What is charged for a cancelled job, if the provider documents it."""
-    cancel_takes: timedelta | None = None
-    """How long an accepted cancel may have no visible effect before it is repeated. None means the default time."""
-    can_pause: bool = False
-    can_list_events: bool = False
-    can_list_checkpoints: bool = False
-    has_whole_rows: bool = False
-    """Whether a list row contains every field of a retrieved job."""
-    page_size_max: int = 20
-    list_order: str | None = None
-    """The order of a list, if the provider guarantees it or the adapter requests it."""
-    filters: tuple[str, ...] = ()
-    """The filters that the provider supports for a list."""
-    ends_on: str | None = None
-    """The announced end of the service, with its source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from enum import StrEnum
 
 from reconciler.model.account_line import titled
 from reconciler.model.action import Action, Progress
+from reconciler.model.capabilities import Capabilities
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.exit_code import ExitCode, worst
-from reconciler.model.job import Account, Capabilities, JobRef, ObservedJob, Unobserved
+from reconciler.model.job import Account, JobRef, ObservedJob, Unobserved
 from reconciler.model.kind import JobDocument
+from reconciler.model.retirement import AnnouncedEnd
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
 from reconciler.model.transition import Transition
@@ -161,6 +163,8 @@ class Report:
     """The names of the deleted specs whose statuses this run removed."""
     orphans: tuple[JobStatus, ...] = ()
     """The last statuses of deleted specs that no earlier pass reported. No change is requested for their jobs."""
+    ends: tuple[AnnouncedEnd, ...] = ()
+    """The announced ends that concern the accounts and models of the jobs, the next one first. Only a plan has them."""
     is_dry: bool = False
     last_pass: LastPass | None = None
     """The last pass, if it is known and the report was made only from statuses."""

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
 from reconciler.model.account_line import BATCH_JOB, FINE_TUNING_JOB
+from reconciler.model.capabilities import Capabilities
 from reconciler.model.foreign import one_line
 from reconciler.model.job import (
     TERMINAL,
@@ -21,7 +22,6 @@ from reconciler.model.job import (
     Accepted,
     Account,
     AlreadyOver,
-    Capabilities,
     JobCounts,
     JobError,
     JobPage,
@@ -32,6 +32,7 @@ from reconciler.model.job import (
     Unset,
 )
 from reconciler.model.job_log import JobCheckpoint, JobEvent
+from reconciler.model.retirement import ModelEnd, Retirement
 from reconciler.model.spec import Document, Duration, Flag, Instant, Name, Word
 from reconciler.ports import (
     AccountConfig,
@@ -46,6 +47,7 @@ from reconciler.ports import (
     SupportsCheckpoints,
     SupportsEvents,
     SupportsKinds,
+    SupportsModelEnds,
     SupportsPause,
     Transport,
 )
@@ -79,6 +81,7 @@ __all__ = [
     "JobsOfKind",
     "Kind",
     "ListQuery",
+    "ModelEnd",
     "Name",
     "ObservedJob",
     "PermanentError",
@@ -87,10 +90,12 @@ __all__ = [
     "ProviderType",
     "Rate",
     "Response",
+    "Retirement",
     "Sign",
     "SupportsCheckpoints",
     "SupportsEvents",
     "SupportsKinds",
+    "SupportsModelEnds",
     "SupportsPause",
     "TransientError",
     "Transport",

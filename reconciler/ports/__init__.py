@@ -18,6 +18,7 @@ from reconciler.ports.provider import (
     Sign,
     SupportsCheckpoints,
     SupportsEvents,
+    SupportsModelEnds,
     SupportsPause,
     Transport,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "SupportsCheckpoints",
     "SupportsEvents",
     "SupportsKinds",
+    "SupportsModelEnds",
     "SupportsPause",
     "Transport",
     "Unread",

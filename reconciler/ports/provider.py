@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from reconciler.errors import Kind, PermanentError
 from reconciler.model.job import Accepted, Account, AlreadyOver, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.job_log import JobCheckpoint, JobEvent
+from reconciler.model.retirement import ModelEnd
 
 BINDINGS_MAX = 600
 """The maximum length of the bindings in a message, in characters. A status cuts a message at 1,024 characters."""
@@ -180,4 +181,13 @@ class SupportsCheckpoints(Protocol):
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
         """Return at most `limit` of the newest models that the job saved before it ended, newest first."""
+        ...
+
+
+@runtime_checkable
+class SupportsModelEnds(Protocol):
+    """The port that an adapter must implement if `Capabilities.can_list_model_ends` is True."""
+
+    async def list_model_ends(self) -> tuple[ModelEnd, ...]:
+        """Return the models of which the provider reports that they are shut down on some day, and the day."""
         ...

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from reconciler.model.account_line import FINE_TUNING_JOB
-from reconciler.model.job import Capabilities
+from reconciler.model.capabilities import Capabilities
 from reconciler.ports.provider import AccountConfig, Credentials, JobController, Transport
 
 

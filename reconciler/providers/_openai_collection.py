@@ -8,8 +8,8 @@ Rules:
 - All text from the provider is cleaned. The transport has already redacted the key in every response.
 - `Dialect` describes the differences between the services, and between the collections of one service.
 
-Sources: openai/openai-openapi `openapi.yaml` (2.3.0); openai-python 3.57.0 `resources/fine_tuning/jobs/jobs.py` and
-`resources/batches.py`.
+Sources: openai/openai-openapi `openapi.yaml` (2.3.0); openai-python 3.57.0 `resources/fine_tuning/jobs/jobs.py`,
+`resources/batches.py` and `types/model.py`; developers.openai.com/api/docs/deprecations for `shutdown_date`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +30,7 @@ from reconciler.plugin import (
     JobPage,
     JobRef,
     ListQuery,
+    ModelEnd,
     ObservedJob,
     PermanentError,
     Phase,
@@ -43,10 +44,13 @@ from reconciler.plugin.answers import (
     jobs_of,
     json_object,
     require_same_job,
+    text,
     unknown_job,
 )
 from reconciler.providers._json_api import bearer, change_outcome, job_path
 from reconciler.providers._openai_errors import JOB_WORDS, ErrorPattern, error_text, is_job_not_found, raise_unless_ok
+
+MODELS = "/models"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,14 @@ class OpenAICollection(ABC):
         """
         return await self._request_change(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
 
+    async def list_model_ends(self) -> tuple[ModelEnd, ...]:
+        """Return the models with a `shutdown_date`. A row that cannot be read is skipped."""
+        response = await self._request("GET", MODELS)
+        raise_unless_ok(response, self._dialect.error_patterns)
+        rows = json_object(response).get("data")
+        ends = (_model_end(row) for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict))
+        return tuple(end for end in ends if end is not None)
+
     async def _request_change(
         self, ref: JobRef, verb: str, moot: frozenset[Phase], without_effect: frozenset[Phase] = TERMINAL
     ) -> Accepted | AlreadyOver:
@@ -130,10 +142,15 @@ class OpenAICollection(ABC):
     async def _send(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
     ) -> Response:
+        return await self._request(method, self._dialect.jobs_path + path, query, body)
+
+    async def _request(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
+    ) -> Response:
         token = await self._credentials.token()
         return await self._transport.send(
             method,
-            self._dialect.jobs_path + path,
+            path,
             query={**self._dialect.query, **(query or {})},
             json=body,
             headers={
@@ -149,3 +166,12 @@ class OpenAICollection(ABC):
 
     def _phase(self, status: object) -> Phase:
         return self._dialect.statuses.get(status, Phase.UNKNOWN) if isinstance(status, str) else Phase.UNKNOWN
+
+
+def _model_end(row: Mapping[str, Any]) -> ModelEnd | None:
+    """Return when a model is shut down; None if no date is announced. The date is a string such as `2027-01-14`."""
+    model, on = text(row.get("id")), row.get("shutdown_date")
+    try:
+        return ModelEnd(model, date.fromisoformat(on)) if model and isinstance(on, str) else None
+    except ValueError:
+        return None

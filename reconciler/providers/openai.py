@@ -18,8 +18,9 @@ from pydantic import Field
 
 from reconciler.plugin import Capabilities, Document, ProviderType
 from reconciler.providers._openai import OPENAI_JOBS
-from reconciler.providers._openai_batches import BATCHES
+from reconciler.providers._openai_batches import BATCHES, CAPABILITIES
 from reconciler.providers._openai_service import BatchService, OpenAIService
+from reconciler.providers._retirements import OPENAI_FINE_TUNING
 
 HeaderWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
@@ -46,7 +47,10 @@ OPENAI: ProviderType = OpenAIService(
     address="https://api.openai.com/v1",
     options=OpenAIOptions,
     dialect=lambda options: replace(OPENAI_JOBS, headers=_headers(options)),
-    batches=BatchService(dialect=lambda options: replace(BATCHES, headers=_headers(options))),
+    batches=BatchService(
+        dialect=lambda options: replace(BATCHES, headers=_headers(options)),
+        capabilities=replace(CAPABILITIES, can_list_model_ends=True),
+    ),
     capabilities=Capabilities(
         cancel_is_immediate=True,
         can_pause=True,
@@ -55,7 +59,8 @@ OPENAI: ProviderType = OpenAIService(
         has_whole_rows=True,
         page_size_max=100,
         filters=("metadata",),
-        ends_on="2027-01-06: no new jobs from then on (developers.openai.com/api/docs/deprecations)",
+        retirements=OPENAI_FINE_TUNING,
+        can_list_model_ends=True,
     ),
 )
 

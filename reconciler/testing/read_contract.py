@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -18,6 +18,7 @@ from reconciler.plugin import (
     ProviderError,
     SupportsCheckpoints,
     SupportsEvents,
+    SupportsModelEnds,
 )
 from reconciler.testing.calls import (
     PAGE,
@@ -194,6 +195,14 @@ class ReadContract(ContractPart):
         assert all(each.model for each in found)
         assert steps == sorted(steps, reverse=True)
 
+    def test_the_end_of_a_model_is_a_day(self, stage: Stage) -> None:
+        """The test is skipped for adapters without `can_list_model_ends`. The provider must report an end."""
+        skip_unless(can=stage.capabilities.can_list_model_ends)
+        ends = call(stage, lambda controller: _with_model_ends(controller).list_model_ends())
+
+        assert ends
+        assert all(each.model and type(each.on) is date for each in ends)
+
 
 def _without_clock(job: ObservedJob) -> dict[str, object]:
     return {name: getattr(job, name) for name in ObservedJob.__dataclass_fields__ if name != "as_of"}
@@ -206,4 +215,9 @@ def _with_checkpoints(controller: JobController) -> SupportsCheckpoints:
 
 def _with_events(controller: JobController) -> SupportsEvents:
     assert isinstance(controller, SupportsEvents)
+    return controller
+
+
+def _with_model_ends(controller: JobController) -> SupportsModelEnds:
+    assert isinstance(controller, SupportsModelEnds)
     return controller

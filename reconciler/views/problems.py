@@ -17,6 +17,7 @@ from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.job import Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Expired, Refusal, Report
+from reconciler.model.retirement import AnnouncedEnd
 from reconciler.views.layout import Canvas, styled
 from reconciler.views.render_context import RenderContext
 from reconciler.views.text import clean, count, moment, names, span_of_seconds
@@ -41,6 +42,7 @@ def problems(report: Report) -> tuple[Problem, ...]:
     """Return all problems except unobserved accounts and unjudged limits, because text output shows these elsewhere."""
     return (
         *(_notice(text) for text in report.notices),
+        *announced_ends(report.ends),
         *_expired_clocks(report),
         *document_problems(report.diagnostics),
         *_refused(report.refusals),
@@ -57,6 +59,11 @@ def every_problem(report: Report) -> tuple[Problem, ...]:
 def problems_outside_status(report: Report) -> tuple[Problem, ...]:
     """Return the problems that the full status of a job does not show."""
     return (*unobserved_accounts(report), *problems(report))
+
+
+def announced_ends(ends: Iterable[AnnouncedEnd]) -> tuple[Problem, ...]:
+    """Return one warning for each announced end."""
+    return tuple(Problem(severity=Severity.WARNING, code="AnnouncedEnd", summary=_end_text(each)) for each in ends)
 
 
 def problems_outside_documents(report: Report) -> tuple[Problem, ...]:
@@ -128,6 +135,18 @@ def _lines(problem: Problem) -> list[RenderableType]:
 
 def _notice(text: str) -> Problem:
     return Problem(severity=Severity.WARNING, code="Notice", summary=text)
+
+
+def _end_text(end: AnnouncedEnd) -> str:
+    """Return a sentence such as `openai: the model gpt-4o ends on 2027-01-14, in 45 days; 1 job needs it: a (...)`."""
+    when = f"ended on {end.on}" if end.days < 0 else f"ends on {end.on}, {_in_days(end.days)}"
+    needs = "needs" if len(end.jobs) == 1 else "need"
+    jobs = f"; {count(len(end.jobs), 'job')} {needs} it: {names(end.jobs)}" if end.jobs else ""
+    return f"{end.account}: {end.what} {when}{jobs} ({end.source})"
+
+
+def _in_days(days: int) -> str:
+    return "today" if days == 0 else f"in {count(days, 'day')}"
 
 
 def _internal_error(text: str) -> Problem:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
-from reconciler.model.job import Capabilities
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.retirement import AnnouncedEnd
 from reconciler.views.layout import STYLES, Column, listing, section, styled, table
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import JobState
@@ -55,6 +56,8 @@ class ProviderListing:
 
     types: Sequence[TypeLine]
     accounts: Sequence[AccountLine]
+    ends: Sequence[AnnouncedEnd] = ()
+    """The announced ends that concern the accounts."""
 
 
 def capabilities_text(can: Capabilities) -> Mapping[str, str]:
@@ -71,8 +74,14 @@ def capabilities_text(can: Capabilities) -> Mapping[str, str]:
         "order of a list": can.list_order or "not promised",
         "longest page": str(can.page_size_max),
         "list filters": ", ".join(can.filters) or "none",
-        "end of service": can.ends_on or "not announced",
+        "end of service": ends_text(can) or "not announced",
     }
+
+
+def ends_text(can: Capabilities) -> str | None:
+    """Return the announced ends of the service that are not over, the next one first. None if there is none."""
+    ahead = sorted((each for each in can.retirements if not each.has_ended), key=lambda each: each.on)
+    return "; ".join([*([can.ends_on] if can.ends_on else []), *map(str, ahead)]) or None
 
 
 def providers_text(shown: ProviderListing, context: RenderContext) -> str:
@@ -117,6 +126,10 @@ def providers_json(shown: ProviderListing, _context: RenderContext) -> str:
             }
             for each in shown.accounts
         ],
+        "ends": [
+            {"account": each.account, "what": each.what, "on": each.on.isoformat(), "source": each.source}
+            for each in shown.ends
+        ],
     }
     return json.dumps(shown_as_json, indent=2) + "\n"
 
@@ -136,7 +149,12 @@ def _can(can: Capabilities | None) -> Mapping[str, object]:
         "listOrder": can.list_order,
         "pageSizeMax": can.page_size_max,
         "filters": list(can.filters),
-        "endsOn": can.ends_on,
+        "endsOn": ends_text(can),
+        "retirements": [
+            {"what": each.what, "on": each.on.isoformat(), "source": each.source, "hasEnded": each.has_ended}
+            for each in can.retirements
+        ],
+        "modelEnds": can.can_list_model_ends,
     }
 
 
@@ -150,9 +168,15 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
         Column("PAUSE", [Text(_yes(is_so=can.can_pause)) for _, can in usable]),
         Column("EVENTS", [Text(_yes(is_so=can.can_list_events)) for _, can in usable]),
         Column("DEFAULT CREDENTIAL", [styled(each.variable or NO_VALUE) for each, _ in usable]),
-        Column("ENDS", [styled(can.ends_on or NO_VALUE) for _, can in usable], fold_at=24),
+        Column("ENDS", [styled(_next_end(can) or NO_VALUE) for _, can in usable], fold_at=24),
     ]
     return table(columns, width, drop=("ENDS", "PROVEN BY", "EVENTS", "PAUSE"))
+
+
+def _next_end(can: Capabilities) -> str | None:
+    """Return the day of the next end; for an end that is only known as text, the text. None if there is none."""
+    days = [each.on for each in can.retirements if not each.has_ended]
+    return can.ends_on or (min(days).isoformat() if days else None)
 
 
 def _accounts(accounts: Sequence[AccountLine], width: int, *, is_wide: bool) -> Text:
@@ -173,7 +197,12 @@ def _capability_sections(types: Sequence[TypeLine]) -> list[RenderableType]:
 
 
 def _capability_section(line: TypeLine, can: Capabilities) -> RenderableType:
-    facts = {**capabilities_text(can), "default credential": line.variable or "not needed"}
+    over = "; ".join(str(each) for each in can.retirements if each.has_ended)
+    facts = {
+        **capabilities_text(can),
+        **({"no longer offered": over} if over else {}),
+        "default credential": line.variable or "not needed",
+    }
     title = f"{line.name}, {line.kind}" if line.kind else line.name
     return section(title, listing([(Text(capability), styled(value)) for capability, value in facts.items()]))
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+from reconciler.controller.announced_ends import announced_ends
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
 from reconciler.controller.run_once import run_to_completion
@@ -68,11 +70,22 @@ async def run_once(
 
 
 async def make_plan(
-    paths: Paths, selection: Selection, safety: SafetyOptions, trust: TrustSources, notify: Notify = ignore_event
+    paths: Paths,
+    selection: Selection,
+    safety: SafetyOptions,
+    trust: TrustSources,
+    notify: Notify = ignore_event,
+    *,
+    with_ends: bool = False,
 ) -> Report:
-    """Observe all selected jobs, and report the changes that a pass would request. No job can be changed."""
+    """Observe all selected jobs, and report the changes that a pass would request. No job can be changed.
+
+    With `with_ends`, the report contains the announced ends that concern the accounts and models of the jobs.
+    """
     async with open_read_only(paths, trust, notify) as runtime:
         report = (await reconcile_once(runtime, run_options_of(paths, selection, safety), PassMemory())).report
+        if with_ends:
+            report = replace(report, ends=await announced_ends(runtime, runtime.specs.snapshot(), report.rows))
         return check_selection(report, selection, runtime.specs.snapshot()) if not report.rows else report
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from reconciler.controller.observe import ObservationGoal, Observations, observe_jobs
 from reconciler.controller.request_costs import RequestCosts
 from reconciler.core.absence import KnownBefore
-from reconciler.model.job import Capabilities, JobPage, JobRef, ListQuery, ObservedJob, Phase
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.ports import Rate
 from tests.support.build import ACCOUNT, NOW
 

@@ -16,7 +16,8 @@ from reconciler.core.settle import RequestOutcome, settle
 from reconciler.core.subject import Subject
 from reconciler.model.action import Progress
 from reconciler.model.batch_job import BatchJob
-from reconciler.model.job import Capabilities, JobCounts, JobRef, Observation, Observed, Phase, Unobserved
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import JobCounts, JobRef, Observation, Observed, Phase, Unobserved
 from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
 from reconciler.model.spec import API_VERSION, spec_digest

@@ -30,7 +30,8 @@ from typing import Any
 from reconciler.core.backoff import HONOUR_WITHIN, is_exhausted, next_attempt_at
 from reconciler.core.decide import Decision, decide
 from reconciler.core.subject import Subject
-from reconciler.model.job import UNSET, Capabilities, JobError, Observation, Phase
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import UNSET, JobError, Observation, Phase
 from reconciler.model.kind import BATCH, FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
 from reconciler.model.status import Because, JobStatus, Outcome, Receipt, Verb

@@ -12,7 +12,8 @@ import pytest
 from reconciler.core.decide import Decision, decide
 from reconciler.core.settle import halted, refused
 from reconciler.core.subject import Subject
-from reconciler.model.job import Capabilities, JobCounts, JobError, Observed, Phase
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import JobCounts, JobError, Observed, Phase
 from reconciler.model.kind import BATCH
 from reconciler.model.status import JobStatus, Verb
 from tests.support.build import NOW

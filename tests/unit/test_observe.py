@@ -5,7 +5,8 @@ import pytest
 from reconciler.controller.listing import PAGES_MAX
 from reconciler.controller.observe import Observations
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
-from reconciler.model.job import Capabilities, Observed, Phase, Unobserved
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
 from tests.support.read_only_account import EndlessList, LoopingList, ReadOnlyAccount, account_of, looked, named, seen
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 
 import pytest
 
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
 from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import TERMINAL, Accepted, Account, AlreadyOver, JobRef, ListQuery, ObservedJob, Phase
+from reconciler.model.retirement import ModelEnd
 from reconciler.ports import Response
 from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
 from tests.support.canned_transport import CannedTransport, answer
@@ -288,3 +290,20 @@ def test_a_job_with_status_created_is_queued() -> None:
 
     assert isinstance(found, ObservedJob)
     assert (found.phase, found.provider_status) == (Phase.QUEUED, "created")
+
+
+@pytest.mark.parametrize(
+    ("rows", "ends"),
+    [
+        ([{"id": "gpt-4o", "shutdown_date": "2027-01-14"}], [ModelEnd("gpt-4o", date(2027, 1, 14))]),
+        ([{"id": "gpt-4o", "shutdown_date": None}, {"id": "gpt-5"}], []),
+        ([{"id": "a", "shutdown_date": "soon"}, {"id": "b", "shutdown_date": 7}, {"shutdown_date": "2027-01-14"}], []),
+        ([7, None, "x"], []),
+        ("no list", []),
+    ],
+    ids=["a date", "no date", "unreadable", "no rows", "no list"],
+)
+def test_the_end_of_a_model_is_read_only_from_a_row_with_a_name_and_a_day(rows: object, ends: list[ModelEnd]) -> None:
+    found = asyncio.run(jobs(answer({"data": rows})).list_model_ends())
+
+    assert list(found) == ends

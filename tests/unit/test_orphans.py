@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.core.orphans import has_recent_request, orphan_status, with_confirmed_phase
-from reconciler.model.job import UNSET, Capabilities, Observed, Phase, Unset
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import UNSET, Observed, Phase, Unset
 from reconciler.model.reason import Reason
 from reconciler.model.spec import render_instant
 from reconciler.model.status import HistoryEntry, JobStatus, Outcome, Receipt

@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.core.decide import decide, decide_in_full
 from reconciler.core.unchanged import LASTING, is_unchanged
-from reconciler.model.job import UNSET, Capabilities, JobError, Observed, ObservedJob, Phase
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import UNSET, JobError, Observed, ObservedJob, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import HistoryEntry, JobStatus, Outcome, RememberedAttempt, Verb

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.job import Capabilities, Phase
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.job import Phase
 from reconciler.model.kind import FINE_TUNING, LONGEST_BATCH
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
