@@ -1,1 +1,1 @@
-"""Keep LLM fine-tuning jobs in the states that a Git repository declares."""
+"""Keep the LLM jobs of providers (fine-tuning and batches) in the states that a Git repository declares."""

@@ -31,7 +31,7 @@ class Kind(StrEnum):
     INVALID = "invalid"
     """The response is not what this provider's API returns, or the URL of the request is not valid."""
     MISSING = "missing"
-    """A credential, an extra or a setting is missing."""
+    """A credential, an extra or a setting is missing or cannot be used."""
     UNREACHABLE = "unreachable"
     """The proxy or certificate settings of this machine cannot be used, so no connection can be made."""
 
@@ -49,6 +49,11 @@ def error_location(error: BaseException) -> str:
     file = frame.tb_frame.f_code.co_filename.rpartition("/")[2] if frame is not None else ""
     where = f" in {file}, line {frame.tb_lineno}" if frame is not None else ""
     return f"{type(error).__name__}{where}{why}"
+
+
+def bug(error: BaseException) -> str:
+    """Return the message that reports an unexpected error as a bug, with the place where it was raised."""
+    return f"a bug: {error_location(error)}; please report it"
 
 
 class ProviderError(Exception):
@@ -79,7 +84,7 @@ class DefectError(PermanentError):
     """A bug in an adapter. It says nothing about the provider or its jobs."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(f"a bug in the provider type: {error_location(error)}", kind=Kind.INVALID)
+        super().__init__(f"a bug in the provider type: {error_location(error)}; please report it", kind=Kind.INVALID)
 
 
 class ConflictError(Exception):

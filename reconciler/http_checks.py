@@ -1,4 +1,4 @@
-"""Checks on requests and responses that need no HTTP library.
+"""The checks of requests and responses for which no HTTP library is needed.
 
 Rules: `transport` applies the checks to every request and response. A request that fails a check is not sent, and the
 error never repeats a value that may be a key. A response is redacted before an adapter sees it.

@@ -1,4 +1,6 @@
-"""Parse what a response says about the request rate: whether the request was throttled, and how many are left.
+"""Parse what a response says about the request rate.
+
+The result is whether the request was throttled, and how many further requests are allowed at present.
 
 Rules: the functions are pure. A header that cannot be parsed is ignored.
 

@@ -36,11 +36,11 @@ from reconciler.preflight import is_change, raise_if_unwanted
 from reconciler.rate_signals import RateSignal, rate_signal
 
 WAIT_MAX_S = 5.0
-"""The longest pause for which a request waits. In a longer pause, requests fail at once, so that it is reported."""
+"""The longest pause for which a request waits. A longer one makes requests fail at once, so that it is reported."""
 TICK_S = 0.0001
 """The minimum length of a timer, because a timer may fire a little early."""
 RESET_PAUSE_MAX_S = 60.0
-"""The maximum pause for an exhausted window if the request was not throttled, because throttling is only predicted."""
+"""The maximum pause if a response says that no request is left in the window, but the request was not throttled."""
 _PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 """With these HTTP statuses, and after any throttled request, `Retry-After` pauses the whole account."""
 
@@ -290,7 +290,8 @@ class Throttle:
     def _blocked_for_s(self, now: float) -> float:
         """Return how long the circuit blocks this account, in seconds.
 
-        0 if the circuit is closed, or if no request of this account has failed since its latest opening.
+        It is 0 if the circuit is closed, or if no request of this account has failed since the latest opening. While
+        this account's probe is in progress, it is `PAUSE_FIRST_S`.
         """
         if not self._breaker.openings:
             return 0.0

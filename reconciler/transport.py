@@ -290,7 +290,7 @@ def _httpx_proxy(proxy: Proxy) -> httpx.Proxy:
 def _context_for(url: str) -> ssl.SSLContext:
     """Return the TLS context for a URL. Raises `OSError` if the configured certificates cannot be read."""
     if not url.startswith("https:"):
-        # Reading certificates takes longer than a pass over the sandbox. An empty context trusts no server.
+        # Plain http needs no certificates, and reading them takes longer than a pass. An empty context trusts none.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return tls_context(os.environ) or _default_context()
 

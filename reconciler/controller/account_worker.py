@@ -29,7 +29,7 @@ from reconciler.core.decide import must_observe
 from reconciler.core.finality import is_settled
 from reconciler.core.orphans import has_recent_request
 from reconciler.core.settle import halted
-from reconciler.errors import error_location
+from reconciler.errors import bug
 from reconciler.model.account_line import titled
 from reconciler.model.action_record import ObservationEnded, ObservationStarted
 from reconciler.model.job import Account, JobRef
@@ -188,7 +188,7 @@ async def run_account(
             run = replace(run, orphans=orphans)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         runtime.notify(ObservationEnded(account=target.account, name=title, has_observed=False))
-        run = replace(run, error=f"{target.account}: a bug: {error_location(error)}")
+        run = replace(run, error=f"{target.account}: {bug(error)}")
     return run
 
 

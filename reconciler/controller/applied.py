@@ -10,9 +10,7 @@ from reconciler.controller.plan import JobPlan
 from reconciler.core.schedule import next_poll
 from reconciler.core.settle import RequestOutcome
 from reconciler.core.subject import Subject
-from reconciler.errors import (
-    error_location,
-)
+from reconciler.errors import bug
 from reconciler.model.action_record import (
     Audit,
     Notify,
@@ -94,5 +92,5 @@ def moment(context: ApplyContext) -> datetime:
 def disk_error(error: Exception) -> str:
     """Return the message for a write error. Any error other than an `OSError` is reported as a bug."""
     if not isinstance(error, OSError):
-        return f"a bug: {error_location(error)}"
+        return bug(error)
     return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror or str(error)

@@ -74,7 +74,7 @@ class Observations:
     left: tuple[JobRef, ...] = ()
     """The jobs that were not observed, because the newest pass changed something for this account."""
     pages: int = 0
-    """How many pages of the list were read."""
+    """How many pages of the list were read; 0 if it was not read or reading failed."""
 
 
 async def observe_jobs(
@@ -255,7 +255,7 @@ class _ObservationRun:
         return frozenset(ref.id for ref, seen in self.by_job.items() if seen == Observed(None))
 
     def _account_failure(self) -> Unobserved | None:
-        """Return the first failure if every job failed, so that the account counts as unobserved; None otherwise.
+        """Return the first failure if no job could be observed, so that the account counts as unobserved; else None.
 
         The result is also None if every failure is permanent and this pass observes only some jobs of the account.
         """

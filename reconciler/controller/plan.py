@@ -16,7 +16,7 @@ from reconciler.core.past_attempts import PlannedChange
 from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
-from reconciler.errors import error_location
+from reconciler.errors import bug
 from reconciler.model.action import Action
 from reconciler.model.job import UNFINISHED, Account, JobRef, Observation, Observed, ObservedJob, Unobserved
 from reconciler.model.pinned_plan import PinnedPlan
@@ -54,7 +54,7 @@ class JobPlan:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the action must not be requested."""
+        """Whether the guard refused the action, or a pinned plan lacks it. It is then not requested."""
         return self.refusal is not None or self.is_unplanned
 
 
@@ -126,7 +126,7 @@ def decide_all(
         try:
             cases.append(_decided(subject, last, observations, twins.get(subject.ref), moment))
         except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
-            errors.append(f"{subject.name}: a bug: {error_location(error)}")
+            errors.append(f"{subject.name}: {bug(error)}")
     if observations.unobserved is not None and observations.unobserved.is_defect:
         errors.append(f"{account}: {observations.unobserved.message}")
     else:
@@ -187,7 +187,7 @@ def _twins(by_job: Mapping[JobRef, Observation], rules: CurrentSpecs) -> dict[Jo
 
 
 def _twice_named(subject: Subject, other: str, last: JobStatus | None, now: datetime) -> Decision:
-    message = f"another spec names this job too, as {other}"
+    message = f"another spec names this job too, as {other}; remove one of them"
     status = stalled(subject.name, subject.source, last, Reason.DUPLICATE_JOB, message, now, subject.kind)
     return Decision(status, None, subject.interval)
 

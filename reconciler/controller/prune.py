@@ -130,7 +130,7 @@ class _Orphans:
     reported: tuple[JobStatus, ...]
     """The statuses that an earlier pass reported as deleted, or that have a recent open request."""
     new: tuple[JobStatus, ...]
-    """The statuses whose spec has disappeared since the last pass."""
+    """The statuses whose spec has disappeared, although no earlier pass reported it as deleted."""
 
 
 def _sorted(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime) -> _Orphans:

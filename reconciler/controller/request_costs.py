@@ -1,7 +1,7 @@
 """The estimated costs of observing jobs: by retrieving each job, or by reading the list of the account.
 
 Rules: this module is pure. A cost is an estimate in seconds at the current request rate. Costs are only compared with
-each other, so only the ratios of the constants matter.
+each other, so they need not be exact.
 """
 
 from __future__ import annotations

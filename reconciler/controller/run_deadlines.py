@@ -1,8 +1,9 @@
 """The two deadlines of `--once`, and the jobs to poll before they pass. The caller provides the time.
 
-Rules: `--timeout` bounds how long a job may fail before it is given up, from the start of the first failed observation.
-`--wait` bounds how long to wait for a change in progress, from the start of the run, even if observations fail. A last
-observation starts shortly before a deadline. A `Retry-After` of the provider is always respected.
+Rules: `--timeout` bounds how long the requests for a job may keep failing before the job is given up, from the start of
+the first failed observation. `--wait` bounds how long to wait for a change in progress, from the start of the run, even
+if observations fail. A last observation starts shortly before a deadline. A `Retry-After` of the provider is always
+respected.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ async def run_to_completion(
         runtime: the ports, the clock and the accounts that every pass uses.
         options: the options of this run.
         wait_s: how long to wait for changes in progress; None if the run does not wait for them.
-        timeout_s: how long a job or an account may fail before it is given up; with 0, each is tried once.
+        timeout_s: how long failed requests are retried before their job is given up; with 0, they are not retried.
         jitter: returns random numbers in [0, 1).
     """
     memory = PassMemory()

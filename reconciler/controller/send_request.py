@@ -26,7 +26,7 @@ from reconciler.errors import (
     PermanentError,
     SupersededError,
     TransientError,
-    error_location,
+    bug,
 )
 from reconciler.model.action import Action, Progress
 from reconciler.model.action_record import (
@@ -52,7 +52,7 @@ async def request_change(
     try:
         return await _confirm_and_request(case, intent, control, context, lanes)
     except Exception as error:  # noqa: BLE001  a bug must not prevent the requests for other jobs
-        problem = f"{case.subject.name}: a bug: {error_location(error)}"
+        problem = f"{case.subject.name}: {bug(error)}"
         return Applied(case, intent, case.subject.interval, errors=(problem,))
 
 
@@ -71,7 +71,7 @@ async def _confirm_and_request(
             case = await confirm_row(read_only(control()), case, context.now)
         except Exception as error:  # noqa: BLE001  a bug in an adapter: no request was sent, and other jobs must go on
             done = write(case, case.decision.status, context)
-            return replace(done, errors=(*done.errors, f"{case.subject.name}: a bug: {error_location(error)}"))
+            return replace(done, errors=(*done.errors, f"{case.subject.name}: {bug(error)}"))
         if case.decision.action is None:
             done = write(case, case.decision.status, context)
             return replace(done, errors=(*done.errors, *defects([case])))
@@ -94,14 +94,14 @@ async def _send_and_settle(
         _record(case, intent, RequestOutcome(Progress.UNANSWERED, "abandoned, because the process was ending"), context)
         raise
     except Exception as error:  # noqa: BLE001  a bug in an adapter: the request may have been sent
-        answer = RequestOutcome(Progress.UNANSWERED, f"a bug: {error_location(error)}")
+        answer = RequestOutcome(Progress.UNANSWERED, bug(error))
         problems = (f"{case.subject.name}: {answer.message}",)
     if answer.progress is Progress.OVERTAKEN:
         return write(case, case.decision.status, context, answer)
     try:
         done = _settle_outcome(case, intent, answer, context, is_audited=_is_audited(answer, preflight))
     except Exception as error:  # noqa: BLE001  a bug in reconcile: the request still counts, and its intent stays open
-        problem = f"{case.subject.name}: a bug: {error_location(error)}"
+        problem = f"{case.subject.name}: {bug(error)}"
         done = Applied(case, intent, case.subject.interval, answer, (problem,))
     return replace(done, errors=(*done.errors, *problems))
 

@@ -177,7 +177,8 @@ async def _walk(
         except ProviderError as error:
             return unobserved_by(error)
         if page.garbled:
-            return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"{page.garbled} row(s) of the list cannot be read")
+            why = f"{page.garbled} row{'s' if page.garbled > 1 else ''} of the list cannot be read"
+            return Unobserved(Reason.OBSERVATION_INCOMPLETE, why)
         jobs.update((job.id, job) for job in page.jobs)
         cursor = page.next_cursor
         newest = order.newest_of(page.jobs)

@@ -30,20 +30,20 @@ class MissedJob:
     """How many observations in a row failed."""
     unobserved: Unobserved
     is_by_account: bool
-    """Whether the job failed because the whole account failed."""
+    """Whether the job could not be observed because its whole account failed."""
 
 
 @dataclass(slots=True)
 class UnobservedTracker:
-    """The failed observations of one process. They need not survive a restart, because the next passes detect them."""
+    """The failed observations of one process. A restart may lose them, because the next passes find failures again."""
 
     jobs: dict[JobRef, MissedJob] = field(default_factory=dict)
     accounts: dict[Account, Unobserved] = field(default_factory=dict)
     """The failure of each account, as long as the failure hides a job."""
     failures: dict[Account, int] = field(default_factory=dict)
-    """How many observations in a row showed no job of an account."""
+    """How many observations of each account in a row failed for all of its jobs."""
     troubles: dict[Account, int] = field(default_factory=dict)
-    """How many observations in a row failed for an account, completely or in part."""
+    """How many observations of each account in a row failed, for all or some of its jobs."""
 
     def take_in(self, plans: Iterable[AccountPlan], wanted: Collection[JobRef]) -> None:
         """Record the results of a pass, and forget each job that is not in `wanted`."""
@@ -85,7 +85,7 @@ class UnobservedTracker:
         return frozenset(ref for ref, missed in self.jobs.items() if ref.account == account and missed.is_by_account)
 
     def alone(self, account: Account) -> Mapping[JobRef, Unobserved]:
-        """Return the jobs that fail individually, permanently or repeatedly, each with its failure."""
+        """Return the jobs whose own observations fail, permanently or repeatedly, each with the failure."""
         return {
             ref: missed.unobserved
             for ref, missed in sorted(self.jobs.items())
@@ -113,7 +113,7 @@ class UnobservedTracker:
                 self.jobs[case.subject.ref] = MissedJob(times, case.unobserved, is_by_account)
 
     def _still_wrong(self, plan: AccountPlan) -> Unobserved | None:
-        """Return the earlier failure of an account if every job of this plan failed for the same reason, else None."""
+        """Return the earlier failure of an account if every observation of this plan failed for its reason, or None."""
         before = self.accounts.get(plan.account)
         if before is None or not plan.cases:
             return None
@@ -121,7 +121,7 @@ class UnobservedTracker:
         return before if is_same else None
 
     def _add_up(self, account: Account, wanted: Collection[JobRef]) -> None:
-        """Mark an account as failing if each of its wanted jobs failed, even if they were observed separately."""
+        """Mark an account as failing if none of its wanted jobs could be observed, even in separate observations."""
         missed = [self.jobs[ref] for ref in sorted(wanted) if ref in self.jobs]
         if not missed or len(missed) < len(wanted):
             return

@@ -180,7 +180,7 @@ class Watch:
     def _wait_together(self, moments: Mapping[Account, float], failed: Container[JobRef]) -> None:
         """Make the jobs of each failing account due at the same moment, so that one observation serves them all.
 
-        The earliest planned poll sets the moment, so a job with a change in progress is not delayed by the others.
+        `_together_s` determines the moment.
         """
         for at, ref in self._queue.waiting():
             moment = moments.get(ref.account)

@@ -78,7 +78,7 @@ def decide(
 
     Args:
         subject: the spec.
-        observation: the observation.
+        observation: what was observed, or why the job could not be observed.
         last: the last status that was written.
         now: the current time, aware and in whole seconds.
         is_refused: whether the provider refused the open request, and the observation was made because of that

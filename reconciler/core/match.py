@@ -218,10 +218,10 @@ def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
         sources, names = of_name[claim.name], of_job[claim.job]
         if len(sources) > 1:
             others = _others(sources, claim.source)
-            found[claim.key] = f"the name {claim.name!r} is used more than once: also in {others}"
+            found[claim.key] = f"the name {claim.name!r} is used more than once: also in {others}; rename all but one"
         elif claim.ref is not None and claim.job is not None and len(names) > 1:
             others = _others(names, claim.name)
-            found[claim.key] = f"another spec names the job {claim.ref.id} too: {others}"
+            found[claim.key] = f"another spec names the job {claim.ref.id} too: {others}; remove all but one"
     return found
 
 

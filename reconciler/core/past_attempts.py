@@ -70,7 +70,7 @@ class PastAttempts:
     is_ours: bool = False
     """Whether only reconcile writes statuses, so that every status is believed."""
     _counts: list[tuple[Counter[_Key], Counter[_Key]]] = field(default_factory=list, compare=False)
-    """The result of `_by_moment`, computed once."""
+    """The result of `_by_moment`, once it has been computed; empty before."""
 
     def is_first_attempt(self, change: PlannedChange) -> bool:
         """Return whether the change is a first attempt. A change whose open receipt is not believed counts as one."""

@@ -24,7 +24,10 @@ CANCELLING_MAX = timedelta(seconds=60)
 INTERVALS_MAX = 5
 """An unfinished job is polled at least once in this many intervals, however long its phase lasts."""
 _SHORTEST = timedelta(seconds=1)
-"""The minimum delay until a known time. It is also added to the time of a limit, which is exceeded only after it."""
+"""The minimum delay before a poll at a known time.
+
+A poll for a limit is made this long after the limit's time, because the limit is exceeded only then.
+"""
 
 
 def next_poll(

@@ -22,7 +22,7 @@ _PENDING = {
     Verb.RESUME: Reason.RESUME_PENDING,
 }
 _REFUSED = frozenset({Progress.REJECTED, Progress.FORBIDDEN})
-"""The outcomes that mean that the provider refused the attempt, so the attempt had no effect."""
+"""The outcomes in which the provider refused the attempt, so that it had no effect."""
 
 
 @dataclass(frozen=True, slots=True)

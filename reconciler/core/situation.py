@@ -23,7 +23,7 @@ from reconciler.model.status import Because, JobFacts, JobStatus, Outcome, Recei
 
 @dataclass(frozen=True, slots=True)
 class Situated:
-    """An observation after the comparison with the last status.
+    """The result of comparing an observation with the last status.
 
     `last` is that status. It differs from the one on disk if the observation reopened a final job (`core.finality`).
     """
@@ -45,7 +45,10 @@ class Situated:
 def situate(
     subject: Subject, job: ObservedJob | None, last: JobStatus | None, now: datetime, *, is_refused: bool = False
 ) -> Situated:
-    """Return a successful observation, compared with the last status. `is_refused` has the meaning as in `decide`."""
+    """Compare a successful observation with the last status, and return the result.
+
+    `is_refused` has the same meaning as in `decide`.
+    """
     assessment = assess(job, last, now)
     job, last = assessment.job, assessment.last
     as_of = job.as_of if job else None

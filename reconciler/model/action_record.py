@@ -28,7 +28,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRecord:
-    """One attempted action, with the commit that caused it."""
+    """One attempted action. `origin` is the commit that last changed its spec, or None if that is not known."""
 
     at: datetime
     action: Action

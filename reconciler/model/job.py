@@ -96,7 +96,7 @@ class Account:
         return self._hash
 
     def of_kind(self, kind: str) -> Account:
-        """Return the jobs of another kind in the same account."""
+        """Return the same account with the jobs of this kind."""
         return self if kind == self.kind else replace(self, kind=kind)
 
     @property
@@ -126,7 +126,7 @@ class CredentialScope:
     host: str
     """The host and port. For an embedded account, the line that names the account."""
     credential: str
-    """The name of the credential for an operator: a variable, or the path of a file with links resolved."""
+    """The name by which an operator knows the credential: a variable, or the path of a file with links resolved."""
 
     def __str__(self) -> str:
         """Return the text of the scope in messages."""

@@ -20,9 +20,9 @@ class Requested:
     job_id: str
     verb: Verb
     at: datetime
-    """When the guard counted the attempt."""
+    """When the attempt was made."""
     receipt_at: datetime
-    """When the receipt was opened. It differs from `at` only if the journal did not record the attempt at that time."""
+    """When the receipt was opened. It is earlier than `at` if the journal did not contain an earlier attempt."""
     approved_by: str | None = None
 
 

@@ -23,10 +23,7 @@ J = TypeVar("J", bound="DataclassInstance")
 JobDocument: TypeAlias = FineTuningJob | BatchJob
 """A spec of any kind of job."""
 LONGEST_BATCH = timedelta(days=8)
-"""How long a batch exists at most. The longest time that a provider allows is 168 hours, at Bedrock.
-
-A day is added, because a batch may take time to be cancelled.
-"""
+"""The longest time that a batch can take: 168 hours, which Bedrock allows, and a day for its cancel to take effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +33,7 @@ class JobKind:
     Args:
         name: the value of `kind` in specs and statuses, and the name of the kind in the operator's limits.
         document: the model of its specs.
-        facts: the attributes of an observed job that its status records, in the order of the file.
+        facts: the attributes of an observed job that its status records, in the order in which the file lists them.
         result: the attribute that contains the name of its result.
         promises_result: whether every succeeded job has a result. The provider may add its name a little later.
         can_be_paused: whether the kind can be paused. A provider's capabilities must allow it too.

@@ -204,5 +204,5 @@ class Report:
 
     @property
     def changes(self) -> tuple[Row, ...]:
-        """The rows with an action."""
+        """The rows of the jobs for which a change was due, whether or not it was requested."""
         return tuple(row for row in self.rows if row.action is not None)

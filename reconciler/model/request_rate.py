@@ -12,7 +12,7 @@ class LimitedBy(StrEnum):
     NOTHING = "nothing"
     """The rate rises as soon as requests have to wait for it."""
     CEILING = "ceiling"
-    """The `rateLimit` of the Provider document, or a rate that the program sets."""
+    """The `rateLimit` of the Provider document, or a fixed maximum in the code."""
     THROTTLING = "throttling"
     """The provider throttled requests at a higher rate."""
     HEADERS = "headers"

@@ -32,7 +32,7 @@ DURATION_MAX = timedelta(days=36_500)
 
 
 def quoted(text: str) -> str:
-    """Return a text quoted for a message, with control characters escaped, and cut at `QUOTED_MAX` characters."""
+    """Return a text cut at `QUOTED_MAX` characters and quoted for a message, with control characters escaped."""
     return repr(text if len(text) <= QUOTED_MAX else f"{text[: QUOTED_MAX - 1]}…")
 
 
@@ -46,7 +46,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def render_duration(span: timedelta) -> str:
-    """Return the duration as text in the largest unit that represents it exactly."""
+    """Return the duration, in whole seconds, as text in the largest unit that represents it exactly."""
     seconds = int(span.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds and seconds % size == 0:

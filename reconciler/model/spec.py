@@ -110,7 +110,7 @@ class Document(BaseModel):
 class Metadata(Document):
     """The name and labels of a document."""
 
-    name: Name = Field(description="A DNS-1123 label, unique in the repository.")
+    name: Name = Field(description="A DNS-1123 label, unique among all jobs, or among all Provider documents.")
     labels: dict[LabelKey, LabelValue] = Field(
         default_factory=dict, description="Labels of your choice, for --selector.", examples=[{"team": "support"}]
     )
@@ -129,7 +129,7 @@ class Limits(Document):
 class Suspension(Document):
     """Suspends a job: the job is observed, but no change is requested."""
 
-    reason: Text | None = Field(None, description="The reason, which plan and the status show.")
+    reason: Text | None = Field(None, description="Why the job is suspended; shown by plan and in the status.")
     until: Instant | None = Field(None, description="When the suspension ends by itself.")
 
 
@@ -149,7 +149,7 @@ class JobSpec(Document):
     provider: Word = Field(description="The name of a Provider document, or a provider type that needs no document.")
     job_id: Word = Field(description="The id that the provider assigned to the job.")
     desired_state: DesiredState = Field(description="The desired state of the job.")
-    reason: Text | None = Field(None, description="The reason, which plan and the status show.")
+    reason: Text | None = Field(None, description="Why the job should be in this state; shown by plan and in receipts.")
     limits: Limits | None = Field(None, description="When an unfinished job is cancelled automatically.")
     suspend: Annotated[
         Suspension | None, BeforeValidator(_suspension, json_schema_input_type=bool | Suspension | None)
@@ -244,7 +244,7 @@ class SettingsSpec(Document):
 
 
 class FineTuningJob(Document):
-    """A job that exists at a provider, and its desired state."""
+    """A fine-tuning job that exists at a provider, and its desired state."""
 
     api_version: Literal["jobs.reconciler/v1"]
     kind: Literal["FineTuningJob"]

@@ -1,4 +1,4 @@
-"""The status of a job, which is written to a file beside its spec. All records are frozen."""
+"""The status of a job, which is written to a file in the status tree. All records are frozen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_JUDGED = "cannot be judged"
 
 
 class Verb(StrEnum):
-    """The kinds of change that can be requested."""
+    """The changes that can be requested."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -33,7 +33,11 @@ class Because(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The outcome of a request: the phase that an observation showed, `gone` or `withdrawn`."""
+    """The outcome of a request.
+
+    `running` is the outcome of a resume, whatever unfinished phase the job is resumed in. A job that is absent after a
+    cancel is `gone`, and a change that is no longer wanted is `withdrawn`. The other values are observed phases.
+    """
 
     CANCELLED = "cancelled"
     SUCCEEDED = "succeeded"
@@ -101,7 +105,7 @@ class Receipt:
 
     @property
     def is_open(self) -> bool:
-        """Whether the outcome is not known yet."""
+        """Whether the outcome is still unknown."""
         return self.outcome is None
 
     @property
@@ -200,12 +204,12 @@ class JobStatus:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the job is in its desired state."""
+        """Whether no change is needed: the job is in its desired state, or has ended in a way that agrees with it."""
         return self.ready.status is ConditionStatus.TRUE
 
     @property
     def has_unjudged_limit(self) -> bool:
-        """Whether the job is in its desired state and has a limit that cannot be judged."""
+        """Whether the job is in its desired state but has a limit that cannot be judged."""
         return self.is_ready and self.ready.reason is Reason.AS_DESIRED and NOT_JUDGED in self.ready.message
 
     @property
@@ -243,5 +247,5 @@ class ProviderStatus:
     """The ids of the jobs that cannot be observed. If it is empty, no job of the account can be observed."""
 
     def hides(self, account: str, job_id: str) -> bool:
-        """Return whether a job cannot be observed for this reason."""
+        """Return whether a job is one of those that cannot be observed."""
         return account == self.account and (not self.jobs or job_id in self.jobs)

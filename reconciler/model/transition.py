@@ -11,7 +11,7 @@ from reconciler.model.status import JobStatus, Receipt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """The change of a job's status, with the action that was requested, if any."""
+    """The change of a job's status, with the action that was due, if any."""
 
     name: str
     ref: JobRef | None

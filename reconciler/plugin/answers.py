@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 _WORD_MAX = 64
 DETAILS_MAX = 3
-"""The maximum number of entries from a list of errors in a message."""
+"""The maximum number of errors that a message contains if a response lists several."""
 PLAIN_MAX = 4096
 """The maximum number of bytes of a plain-text response that are read for a message."""
 _MESSAGE_KEYS = ("message", "Message", "error_description", "detail", "error", "errors", "fault", "title")
@@ -113,7 +113,7 @@ def name_of(row: Mapping[str, Any], key: str) -> str:
     """Return the name or id of a job in a row. Raises `PermanentError(invalid)` if it is missing or not printable."""
     name = row.get(key)
     if not isinstance(name, str) or not name or not name.isprintable():
-        msg = f"the provider returned something that is not a job: its {key} is missing or not printable"
+        msg = f"the provider returned something that is not a job: it has no printable {key}"
         raise PermanentError(msg, kind=Kind.INVALID)
     return name
 
@@ -177,7 +177,7 @@ def require_same_job(job: ObservedJob, ref: JobRef) -> ObservedJob:
     Raises `PermanentError(invalid)` if none of the job's ids is the requested one.
     """
     if ref.id not in job.ids:
-        msg = "the provider returned a different job from the requested one"
+        msg = "the provider returned a job other than the requested one"
         raise PermanentError(msg, kind=Kind.INVALID)
     return replace(job, id=ref.id, aliases=tuple(sorted(job.ids - {ref.id})))
 

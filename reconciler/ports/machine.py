@@ -41,7 +41,7 @@ class Entry:
 
 
 class Disk(Protocol):
-    """Access to files in few operations, so that a disk in a test can lose data that was not synced."""
+    """Access to files by a few operations, so that a test can use a disk that loses data that was not synced."""
 
     def read(self, path: Path) -> bytes:
         """Return the content of a file. Raises `OSError` if it cannot be read."""

@@ -137,7 +137,7 @@ class JobReader(Protocol):
         ...
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job, or None if the provider's own response is that this id does not exist."""
+        """Return the job, or None if the provider itself, not a gateway, responds that no job has this id."""
         ...
 
 

@@ -64,7 +64,8 @@ class Buggy(Jobs):
 
 
 LINES, FIRST_LINE = inspect.getsourcelines(Buggy._stumble)  # noqa: SLF001  of this file
-BUG = f"a bug in the provider type: KeyError in test_adapter_bugs.py, line {FIRST_LINE + len(LINES) - 1}"
+LAST_LINE = FIRST_LINE + len(LINES) - 1
+BUG = f"a bug in the provider type: KeyError in test_adapter_bugs.py, line {LAST_LINE}; please report it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def test_a_status_write_error_is_reported_for_its_job_and_its_receipt_is_not(err
 
 
 def test_an_internal_error_is_reported_by_its_class_and_a_disk_error_by_its_message() -> None:
-    assert disk_error(ValueError("a secret")) == "a bug: ValueError"
+    assert disk_error(ValueError("a secret")) == "a bug: ValueError; please report it"
     assert disk_error(PermissionError(13, "Permission denied", "status")) == "Permission denied: status"
 
 

@@ -139,8 +139,8 @@ def test_two_specs_with_the_same_name_are_both_reported_as_duplicates() -> None:
     claims = [claim(0, "same", "ftjob-1", "a.yaml"), claim(1, "same", "ftjob-2", "b.yaml"), claim(2, "own", "ftjob-3")]
 
     assert duplicates(claims) == {
-        0: "the name 'same' is used more than once: also in b.yaml",
-        1: "the name 'same' is used more than once: also in a.yaml",
+        0: "the name 'same' is used more than once: also in b.yaml; rename all but one",
+        1: "the name 'same' is used more than once: also in a.yaml; rename all but one",
     }
 
 
@@ -148,8 +148,8 @@ def test_two_specs_that_name_the_same_job_are_both_reported_as_duplicates() -> N
     claims = [claim(0, "one", "ftjob-1"), claim(1, "two", "ftjob-1"), claim(2, "three", "ftjob-1", account=OTHER)]
 
     assert duplicates(claims) == {
-        0: "another spec names the job ftjob-1 too: two",
-        1: "another spec names the job ftjob-1 too: one",
+        0: "another spec names the job ftjob-1 too: two; remove all but one",
+        1: "another spec names the job ftjob-1 too: one; remove all but one",
     }
 
 
@@ -226,8 +226,12 @@ def test_the_message_for_many_duplicates_names_five_and_counts_the_rest() -> Non
     claims = [claim(number, f"bot-{number:02}", "ftjob-1", f"{number:02}.yaml") for number in range(20)]
     found = duplicates(claims)
 
-    assert found[19] == ("another spec names the job ftjob-1 too: bot-00, bot-01, bot-02, bot-03, bot-04 and 14 more")
-    assert found[0] == ("another spec names the job ftjob-1 too: bot-01, bot-02, bot-03, bot-04, bot-05 and 14 more")
+    assert found[19] == (
+        "another spec names the job ftjob-1 too: bot-00, bot-01, bot-02, bot-03, bot-04 and 14 more; remove all but one"
+    )
+    assert found[0] == (
+        "another spec names the job ftjob-1 too: bot-01, bot-02, bot-03, bot-04, bot-05 and 14 more; remove all but one"
+    )
 
 
 def test_a_lost_status_is_replaced_by_one_that_records_the_loss() -> None:
@@ -262,4 +266,6 @@ def test_a_status_matched_by_job_is_not_matched_again_by_name() -> None:
 def test_duplicates_beyond_the_first_five_are_only_counted(count: int, rest: str) -> None:
     claims = [claim(number, f"bot-{number}", "ftjob-1") for number in range(count)]
 
-    assert duplicates(claims)[0] == (f"another spec names the job ftjob-1 too: bot-1, bot-2, bot-3, bot-4, bot-5{rest}")
+    assert duplicates(claims)[0] == (
+        f"another spec names the job ftjob-1 too: bot-1, bot-2, bot-3, bot-4, bot-5{rest}; remove all but one"
+    )

@@ -185,10 +185,14 @@ def test_two_specs_of_one_job_are_duplicates_even_under_different_provider_names
 
     assert problems == {
         "first": SpecProblem(
-            Reason.DUPLICATE_JOB, "another spec names the job ftjob-abc123 too: second", ("spec", "jobId")
+            Reason.DUPLICATE_JOB,
+            "another spec names the job ftjob-abc123 too: second; remove all but one",
+            ("spec", "jobId"),
         ),
         "second": SpecProblem(
-            Reason.DUPLICATE_JOB, "another spec names the job ftjob-abc123 too: first", ("spec", "jobId")
+            Reason.DUPLICATE_JOB,
+            "another spec names the job ftjob-abc123 too: first; remove all but one",
+            ("spec", "jobId"),
         ),
         "third": None,
     }
@@ -200,7 +204,10 @@ def test_two_specs_with_one_name_are_duplicates_without_another_diagnostic() -> 
     found = resolved(located(a_spec(jobId="ftjob-1"), "a.yaml"), located(a_spec(jobId="ftjob-2"), "b.yaml"))
 
     assert [each.problem for each in found.candidates] == [
-        SpecProblem(Reason.DUPLICATE_JOB, f"the name 'support-triage' is used more than once: also in {file}")
+        SpecProblem(
+            Reason.DUPLICATE_JOB,
+            f"the name 'support-triage' is used more than once: also in {file}; rename all but one",
+        )
         for file in ("b.yaml", "a.yaml")
     ]
     assert found.diagnostics == ()

@@ -119,7 +119,7 @@ class Garbled(ReadOnlyAccount):
 @pytest.mark.parametrize(
     ("reader", "message"),
     [
-        (account_of(250, kind=Garbled), "2 row(s) of the list cannot be read"),
+        (account_of(250, kind=Garbled), "2 rows of the list cannot be read"),
         (account_of(250, kind=LoopingList), "the list does not end: 2 pages were read"),
         (account_of(0, kind=EndlessList), f"the list does not end: {PAGES_MAX} pages were read"),
     ],
