@@ -1,7 +1,7 @@
 """The HTTP API of the sandbox: OpenAI's API for fine-tuning jobs and batches over two worlds, with declared faults.
 
-A request that OpenAI would accept fails only if a fault was declared for it. The time comes from `now`, so the `Date`
-header follows a virtual clock.
+A request with the right key that OpenAI would accept fails only if a declared fault applies to it. The time comes from
+`now`, so the `Date` header follows a virtual clock.
 
 Besides OpenAI's API there are routes for tests: `GET /sandbox/requests` lists the requests that the API received, and
 `POST` and `DELETE /sandbox/faults` change the faults.
@@ -46,12 +46,12 @@ def create_app(
     """Return the application for one or two worlds.
 
     Args:
-        world: the fine-tuning jobs and faults; or only the batches, if `batches` is None and it is a `BatchWorld`.
+        world: the fine-tuning jobs with their faults, or a `BatchWorld` that is served alone.
         now: returns the current time.
         api_key: the accepted key. The response to any other key is HTTP 401. With None, every key is accepted.
         save: called with the state of the world after each change or applied fault, before the response is sent.
         sleep: the function that waits; tests pass the one of a virtual clock.
-        batches: the batches and faults that are served beside the fine-tuning jobs; None serves only `world`.
+        batches: the batches with their faults, to be served besides `world`; None serves only `world`.
 
     A reset fault raises `ConnectionResetByFaultError` from the application. The server then closes the connection in
     the middle of the response.
@@ -153,7 +153,7 @@ class _Control:
         return JSONResponse({"requests": rows})
 
     async def add_faults(self, request: HttpRequest) -> Response:
-        """Append one fault rule, or a list of them."""
+        """Append one fault rule, or a list of them, to the rules of each world."""
         try:
             body = json.loads(await request.body())
             rules = FAULTS.validate_python(body if isinstance(body, list) else [body])
@@ -167,7 +167,7 @@ class _Control:
         return JSONResponse({"added": len(rules)})
 
     async def clear_faults(self, _: HttpRequest) -> Response:
-        """Remove all fault rules, including those from the Provider document."""
+        """Remove all fault rules of each world, including those from the Provider document."""
         for world in self.worlds:
             world.faults.clear()
         return Response(status_code=204)

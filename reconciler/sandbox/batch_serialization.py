@@ -14,7 +14,7 @@ from reconciler.sandbox.config import DeclaredBatch
 from reconciler.sandbox.world import JobView
 
 WINDOW = timedelta(hours=24)
-"""How long a batch may take."""
+"""The completion window, from which `expires_at` is computed. The sandbox does not enforce it."""
 EXPIRED = "expired"
 _WORDS = {
     Phase.VALIDATING_FILES: "validating",

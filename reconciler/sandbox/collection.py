@@ -21,11 +21,11 @@ class Collection:
 
     Args:
         path: the path of its list.
-        routes: the method, the path below the list, and the operation of each route.
+        routes: the method of each route, its path relative to `path`, and its operation.
         show: returns the JSON object of a job.
         absence: returns the response for an id that no job has.
         refusal: the status of the response to a cancel of a job that has ended.
-        required: the parameters without which no job is created.
+        required: the parameters that a create must contain.
         used: the parameters of a create that set properties of the new job.
     """
 

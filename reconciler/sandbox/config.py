@@ -16,11 +16,9 @@ from reconciler.model.spec import Document, Duration, Text, Word, parse_duration
 from reconciler.sandbox.faults import Fault
 
 JOB_ID_PATTERN = r"ftjob-[A-Za-z0-9_-]{1,64}"
-"""The pattern that a complete job id of the sandbox matches."""
-
-
+"""Matches a complete job id of the sandbox."""
 BATCH_ID_PATTERN = r"batch_[A-Za-z0-9_-]{1,64}"
-"""The pattern that a complete batch id of the sandbox matches."""
+"""Matches a complete batch id of the sandbox."""
 
 
 def _parsed_duration(value: object) -> object:
@@ -50,7 +48,7 @@ class DeclaredStage(Document):
     """One declared stage in the life of a job."""
 
     phase: Annotated[Phase, AfterValidator(_declarable)] = Field(
-        description="The status of the job; with absent, the provider no longer has the job."
+        description="The status of the job; absent means that the provider no longer has the job."
     )
     for_: Duration | None = Field(
         None, alias="for", description="Duration. The last stage has no duration, because it never ends."
@@ -74,7 +72,7 @@ DEFAULT_BATCH_LIFE = (
 
 def _never_paused(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
     if any(stage.phase in {Phase.PAUSING, Phase.PAUSED} for stage in life):
-        msg = "a batch cannot be paused"
+        msg = "a batch cannot be paused: remove the stages pausing and paused"
         raise ValueError(msg)
     return life
 
@@ -88,7 +86,10 @@ def _valid_life(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
         if stage.for_ is None:
             msg = f"the stage {stage.phase!s} is not the last one: set its duration with `for`"
             raise ValueError(msg)
-        if stage.phase is Phase.ABSENT or (stage.phase in TERMINAL and following.phase is not Phase.ABSENT):
+        if stage.phase is Phase.ABSENT:
+            msg = "no stage can follow absent: make it the last one"
+            raise ValueError(msg)
+        if stage.phase in TERMINAL and following.phase is not Phase.ABSENT:
             msg = f"only absent can follow {stage.phase!s}"
             raise ValueError(msg)
     return life
@@ -111,11 +112,13 @@ class Declared(Document):
     life: Annotated[tuple[DeclaredStage, ...], Field(min_length=1), AfterValidator(_valid_life)] = Field(
         DEFAULT_LIFE, description="Phases of the job and their durations, if no change is requested."
     )
-    error: JobFailure = Field(default_factory=JobFailure, description="Reported once the job has failed.")
+    error: JobFailure = Field(
+        default_factory=JobFailure, description="The error that is reported once the job has failed."
+    )
     metadata: Annotated[dict[str, str], Field(max_length=16)] = Field(default_factory=dict)
-    cancel_takes: Wait | None = Field(None, description="Duration of a cancel; the sandbox sets the default.")
+    cancel_takes: Wait | None = Field(None, description="Duration of a cancel; by default that of the sandbox.")
     cancel_word: Literal["cancelling"] | None = Field(
-        None, description="Status during a cancel; by default the phase before it, as at OpenAI."
+        None, description="Status during a cancel; by default that of the sandbox."
     )
 
 
@@ -123,12 +126,14 @@ class DeclaredJob(Declared):
     """A fine-tuning job that exists in the sandbox."""
 
     id: JobId
-    trained_tokens: int = Field(100_000, ge=0, description="Reported once the job has succeeded.")
+    trained_tokens: int = Field(
+        100_000, ge=0, description="Number of trained tokens, reported once the job has succeeded."
+    )
     suffix: Annotated[str, Field(max_length=64)] = Field("", description="A part of the fine-tuned model's name.")
     training_file: Word = "file-sandbox-training"
     validation_file: Word | None = None
     seed: int = Field(0, ge=0, le=2_147_483_647)
-    pause_takes: Wait | None = Field(None, description="Duration of a pause; the sandbox sets the default.")
+    pause_takes: Wait | None = Field(None, description="Duration of a pause; by default that of the sandbox.")
 
 
 class DeclaredBatch(Declared):
@@ -141,8 +146,10 @@ class DeclaredBatch(Declared):
     input_file_id: Word = "file-sandbox-batch"
     endpoint: Word = "/v1/chat/completions"
     requests: int = Field(100, ge=1, le=1_000_000, description="Number of requests in the batch.")
-    failed_requests: int = Field(0, ge=0, description="Number of requests that fail, once the batch has succeeded.")
-    tokens: int = Field(100_000, ge=0, description="Number of tokens that all of its requests use.")
+    failed_requests: int = Field(
+        0, ge=0, description="Number of failed requests, reported once the batch has succeeded."
+    )
+    tokens: int = Field(100_000, ge=0, description="Number of tokens that all requests of the batch use together.")
     cancel_word: Literal["cancelling"] | None = Field("cancelling", description="Status during a cancel.")
 
 
@@ -154,15 +161,17 @@ class SandboxOptions(Document):
     cancel_takes: Wait = Field(timedelta(0), description="Duration of a cancel, unless a job sets its own.")
     pause_takes: Wait = Field(timedelta(0), description="Duration of a pause, unless a job sets its own.")
     cancel_word: Literal["cancelling"] | None = Field(
-        None, description="Status during a cancel; by default the phase before it, as at OpenAI."
+        None, description="Status during a cancel; by default the job is shown as before the cancel, as at OpenAI."
     )
-    faults: tuple[Fault, ...] = Field((), description="Fault rules; the first that matches a request applies.")
+    faults: tuple[Fault, ...] = Field(
+        (), description="Fault rules. The first one that applies to a request determines its fault."
+    )
 
     @model_validator(mode="after")
     def _has_each_id_once(self) -> Self:
         counts = Counter(job.id for job in (*self.jobs, *self.batches))
         twice = sorted(id_ for id_, count in counts.items() if count > 1)
         if twice:
-            msg = f"declared more than once: {', '.join(twice)}"
+            msg = f"these ids are declared more than once: {', '.join(twice)}"
             raise ValueError(msg)
         return self

@@ -151,7 +151,7 @@ class SimpleFault(Rule):
     """The faults without parameters.
 
     The call has no effect: `hang` (no response), `reset-before-acting`, `html` (HTTP 200 with the page of a proxy) and
-    `wrong-body-404` (HTTP 404 in another format than the API's). The call takes effect: `reset-after-acting`, `garbage`
+    `wrong-body-404` (HTTP 404 in a format other than the API's). The call takes effect: `reset-after-acting`, `garbage`
     (half of the JSON) and `empty` (HTTP 200 without a body).
     """
 

@@ -61,7 +61,7 @@ def parse_request(
 
 
 def handle(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
-    """Return the JSON response of the world. Raises `UnknownJobError` or `InvalidRequestError` if it refuses."""
+    """Return the JSON response of the world. Raises `UnknownJobError` or `InvalidRequestError`."""
     return _HANDLERS[request.call.operation](world, request, fault)
 
 

@@ -24,7 +24,10 @@ def open_world(options: SandboxOptions, path: Path, now: datetime, world_type: t
 
 
 def save_world(path: Path, text: str) -> None:
-    """Replace the file atomically, so that a reader finds either the old world or the new one."""
+    """Replace the file atomically, so that a reader finds either the old world or the new one.
+
+    Raises `OSError` if the file cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as temporary:
         temporary.write(text)

@@ -59,8 +59,8 @@ class Timeline:
     def cancelled(self, at: datetime, *, takes: timedelta, shows_word: bool) -> Timeline:
         """Return the timeline after a cancel that is requested at `at` and takes effect after `takes`.
 
-        If the job ends before the cancel takes effect, its end is unchanged. Until then, the job is `cancelling` if
-        `shows_word` is True, and otherwise continues as planned.
+        If the job ends before the cancel takes effect, its end is unchanged. After the request and before its end, the
+        job is `cancelling` if `shows_word` is True. Otherwise it continues as planned.
         """
         effective_at = at + takes
         end = self.end

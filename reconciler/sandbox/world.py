@@ -43,7 +43,10 @@ class InvalidRequestError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request that the provider received. `status` is None if there was no complete response."""
+    """One request that the sandbox received.
+
+    `acted` is whether it changed the world. `status` is None if there was no complete response.
+    """
 
     at: datetime
     method: str
@@ -115,7 +118,7 @@ class World:
     def from_json(cls, options: SandboxOptions, text: str) -> Self:
         """Return the world that `to_json` wrote, with the current options. Raises `ValueError` for any other text.
 
-        Requests for a job that is no longer declared are dropped.
+        Requests for a job that no longer exists are dropped.
         """
         state = WorldState.model_validate_json(text)
         world = cls(options, state.began_at)
@@ -139,9 +142,10 @@ class World:
     def list_jobs(
         self, now: datetime, *, after: str | None, limit: int, metadata: Mapping[str, str] | None = None
     ) -> JobList:
-        """Return the jobs after the cursor `after`, newest first. An empty `metadata` selects jobs without metadata.
+        """Return at most `limit` jobs after the cursor `after`, newest first.
 
-        Raises `InvalidRequestError` if the cursor is unknown.
+        `metadata` selects the jobs with these entries. None selects every job, and an empty mapping the jobs without
+        metadata. Raises `InvalidRequestError` if the cursor is unknown.
         """
         found = []
         for job_id in self._newest_first[self._index_after(after) :]:

@@ -98,21 +98,21 @@ class FailureContract(ContractPart):
     def test_a_400_in_the_format_of_a_gateway_is_a_refusal(
         self, stage: Stage, fault: Fault, request_: RequestFunction
     ) -> None:
-        """A gateway has its own error format. The adapter reports a permanent error, and no missing job or success."""
+        """A gateway has its own error format. The adapter must report neither a missing job nor a success."""
         break_or_skip(stage, fault)
 
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
 
     @for_each_request
     def test_a_redirect_is_refused_and_not_followed(self, stage: Stage, request_: RequestFunction) -> None:
-        """A redirect would send the key to another host. That host does not exist, so a followed redirect fails."""
+        """An adapter that followed the redirect would send the key to another host. That host does not exist here."""
         break_or_skip(stage, Fault.REDIRECTED)
 
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
 
     @for_each_read
     def test_a_response_that_is_too_large_is_an_error(self, stage: Stage, request_: RequestFunction) -> None:
-        """The response is small until it is decompressed. The deadline may expire first."""
+        """The response is small until it is decompressed. A deadline that expires before that is an error too."""
         break_or_skip(stage, Fault.HUGE)
         error = error_of(stage, request_)
 

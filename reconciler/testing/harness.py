@@ -83,8 +83,8 @@ class Stage(Protocol):
     """A new simulated provider for one test.
 
     The provider has at least one job in each of the phases running, failed and cancelled, a queued and a succeeded one
-    if it has these phases, and a paused one if it can pause jobs. The adapter is opened with deadlines of at most half
-    a second.
+    if it has these phases, and a paused one if it can pause jobs. After `break_with(Fault.SILENCE)`, the adapter is
+    opened with deadlines of at most half a second.
     """
 
     @property

@@ -55,7 +55,7 @@ def account_at(
 ) -> Account:
     """Return the account that a Provider document with this address and these options names.
 
-    The kind of its jobs is the first kind of the type, unless another one is given.
+    `kind` is the kind of its jobs. None means the first kind of the type.
     """
     scope = type_.scope(type_.options.model_validate(dict(options)))
     return Account(type_.name, base_url, scope, kind=kind or next(iter(jobs_by_kind(type_))))
@@ -78,7 +78,7 @@ async def opened(
         type_: the provider type.
         base_url: the address of the simulated provider.
         options: the options, as in a Provider document.
-        kind: the kind of job; None is the first kind of the type.
+        kind: the kind of job; None means the first kind of the type.
         secret: the secret that the credentials return.
         is_impatient: whether the deadlines are a quarter of a second, for a provider that does not respond.
         now: the wall clock.

@@ -81,7 +81,7 @@ class WriteContract(ContractPart):
         assert retrieved(stage, ref).phase in STOPPED
 
     def test_a_refused_cancel_of_an_unfinished_job_is_an_error(self, stage: Stage) -> None:
-        """Only for a job that has ended or is being cancelled is a refusal reported as `AlreadyOver`."""
+        """A refusal is reported as `AlreadyOver` only if the job has ended or is being cancelled."""
         ref = stage.job_in(Phase.RUNNING)
         break_or_skip(stage, Fault.REFUSED_ONCE)
         with pytest.raises(PermanentError) as caught:

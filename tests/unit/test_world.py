@@ -347,7 +347,10 @@ def test_an_invalid_state_file_is_replaced_by_a_new_sandbox(tmp_path: Path, byte
             {"life": [{"phase": "succeeded", "for": "1h"}, {"phase": "running"}]},
             "only absent can follow succeeded",
         ),
-        ({"life": [{"phase": "absent", "for": "1h"}, {"phase": "running"}]}, "only absent can follow absent"),
+        (
+            {"life": [{"phase": "absent", "for": "1h"}, {"phase": "running"}]},
+            "no stage can follow absent: make it the last one",
+        ),
         ({"life": [{"phase": "unknown"}]}, "unknown-word"),
         ({"life": [{"phase": "runing"}]}, "running"),
         ({"age": "three hours"}, "is not a duration"),
