@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers.batch_clients import CLIENTS
 from tests.scenario.bugs import BUGS, Bug
 from tests.scenario.fault_free_run import differs_from_fault_free_run
 from tests.scenario.oracles import ALWAYS, IN_TIME, SETTLED
@@ -22,6 +23,7 @@ PROVERS = {
 }
 EQUIVALENT = tomllib.loads((ROOT / "tests" / "mutants" / "equivalent.toml").read_text(encoding="utf-8"))["mutant"]
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
+_CODE = re.compile(r"`([^`]+)`")
 _NAME = re.compile(r"`([a-z]\w+)`")
 
 
@@ -61,6 +63,15 @@ def test_a_weakened_check_matches_the_code_and_refers_to_an_existing_attack(weak
 
     assert weakened.bug.planted(text) != text
     assert f"def {weakened.attack}(" in (ROOT / weakened.test.partition("::")[0]).read_text(encoding="utf-8")
+
+
+def test_the_table_of_clients_lists_each_client_with_the_types_that_it_is_tested_with() -> None:
+    tested: dict[str, set[str]] = {}
+    for client, service in CLIENTS.values():
+        tested.setdefault(client.package, set()).add(service.type)
+    listed = {_CODE.findall(cells[0])[0]: set(_CODE.findall(cells[2])) for cells in rows("Clients of the vendors")}
+
+    assert listed == tested
 
 
 def test_every_defect_refers_to_an_existing_proof() -> None:

@@ -53,7 +53,7 @@ def batch(view: JobView) -> dict[str, Any]:
         "cancelling_at": _begun(view, Phase.CANCELLING),
         **{f"{each}_at": _seconds(ended_at) if ended_at and word == each else None for each in _ENDS},
         "request_counts": {"total": declared.requests, "completed": done - failed, "failed": failed},
-        "usage": {"input_tokens": used, "output_tokens": 0, "total_tokens": used},
+        "usage": _usage(used),
         "metadata": view.job.metadata or None,
     }
 
@@ -73,6 +73,16 @@ def _done(view: JobView, declared: DeclaredBatch) -> int:
         (end - step.at for step, end in zip(view.steps, ends, strict=True) if step.phase is Phase.RUNNING), timedelta()
     )
     return min(declared.requests, int(declared.requests * (ran / planned))) if planned else 0
+
+
+def _usage(tokens: int) -> dict[str, Any]:
+    return {
+        "input_tokens": tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 0,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": tokens,
+    }
 
 
 def _errors(declared: DeclaredBatch) -> dict[str, Any]:

@@ -27,11 +27,14 @@ OPTIONS = {
 
 @pytest.fixture
 def client() -> Iterator[OpenAI]:
-    """Yield a client of a sandbox with fine-tuning jobs and batches, which does not retry."""
+    """Yield a client of a sandbox with fine-tuning jobs and batches. It checks responses, and does not retry."""
     options, now = SandboxOptions.model_validate(OPTIONS), datetime.now(UTC)
     worlds = World(options, now), BatchWorld(options, now)
     app = create_app(worlds[0], lambda: datetime.now(UTC), api_key=KEY, batches=worlds[1])
-    with serve(app) as url, OpenAI(base_url=url, api_key=KEY, max_retries=0) as client:
+    with (
+        serve(app) as url,
+        OpenAI(base_url=url, api_key=KEY, max_retries=0, _strict_response_validation=True) as client,
+    ):
         yield client
 
 

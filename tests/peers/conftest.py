@@ -8,9 +8,9 @@ from tests.contract.harnesses import Served
 from tests.support.sandbox_server import serve
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    """Yield a server, behind which a test puts an application."""
+    """Yield a server for the module's tests. Each test gives it an application."""
     served = Served()
     with serve(served) as served.base_url:
         yield served

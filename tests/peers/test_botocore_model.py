@@ -9,15 +9,19 @@ from typing import Any, get_args
 import pytest
 
 from reconciler.model.job import Phase
+from reconciler.providers._bedrock_batches import STATUSES as INVOCATION_STATUSES
 from reconciler.providers._sagemaker_jobs import SESSION_STATUSES
 from reconciler.providers.sagemaker import Collection
 from reconciler.sandbox import serialization
 from reconciler.sandbox.app import create_app
+from reconciler.sandbox.batch_serialization import batch
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import World
 from reconciler.testing import Fault
 from reconciler.testing.harness_server import NOW
-from tests.contract.dialects.bedrock import STATUSES
+from tests.contract.batch_harness import BEDROCK, batch_world
+from tests.contract.batch_harness import PHASES as BATCH_STEPS
+from tests.contract.dialects.bedrock import STATUSES, BedrockBatches
 from tests.contract.dialects.sagemaker import CATEGORY
 from tests.contract.dialects.sagemaker import STATUSES as SAGEMAKER_STATUSES
 from tests.contract.dialects.services import SERVICES
@@ -33,6 +37,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 SECRET = "canary-secret-access-key"  # noqa: S105 - a canary
+BATCH_PHASES = sorted(set(BATCH_STEPS) - BEDROCK.lacks)
 NAMES = sorted(f"ftjob-{phase}" for phase in PHASES if phase is not Phase.PAUSED)
 
 
@@ -78,6 +83,17 @@ def test_bedrock_responses_of_the_dialect_server_match_botocores_model(name: str
     assert complaints("bedrock", "ListModelCustomizationJobs", page) == ""
 
 
+@pytest.mark.parametrize("phase", BATCH_PHASES)
+def test_bedrock_batches_of_the_dialect_server_match_botocores_model(phase: Phase) -> None:
+    front, world = BedrockBatches(create_app(batch_world(BEDROCK), lambda: NOW), SECRET), batch_world(BEDROCK)
+    row = batch(world.retrieve(f"batch_{phase}", NOW))
+    page = front.page([front.row(row)], "behind/x")
+
+    assert complaints("bedrock", "CreateModelInvocationJob", front.created(row)) == ""
+    assert complaints("bedrock", "GetModelInvocationJob", front.job(row)) == ""
+    assert complaints("bedrock", "ListModelInvocationJobs", page) == ""
+
+
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_sagemaker_responses_of_the_dialect_server_match_botocores_model(name: str) -> None:
@@ -117,6 +133,7 @@ def test_known_status_values_equal_those_of_botocores_models() -> None:
     assert {f"jobs/{each}" for each in sagemaker.shape_for("JobCategory").enum} == {
         each for each in get_args(Collection) if each.startswith("jobs/")
     }
+    assert set(INVOCATION_STATUSES) == set(bedrock.shape_for("ModelInvocationJobStatus").enum)
 
 
 def test_boto3_lists_stops_and_gets_a_conflict_from_the_bedrock_dialect() -> None:

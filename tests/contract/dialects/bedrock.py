@@ -181,6 +181,8 @@ class BedrockBatches(ForeignApi):
             "jobArn": f"arn:aws:bedrock:{REGION}:123456789012:model-invocation-job/{number}",
             "jobName": "nightly",
             "modelId": BASE_MODEL,
+            "roleArn": "arn:aws:iam::123456789012:role/r",
+            "inputDataConfig": {"s3InputDataConfig": {"s3Uri": row["input_file_id"]}},
             "status": _BATCH_STATUSES.get(row["status"], row["status"]),
             "submitTime": moment(row["created_at"], _iso8601),
             "jobExpirationTime": moment(row["expires_at"], _iso8601),

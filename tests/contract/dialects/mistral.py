@@ -62,6 +62,8 @@ class Mistral(CancelledBatches):
         return {
             "id": batch_uuid(row["id"]),
             "object": "batch",
+            "input_files": [row["input_file_id"]],
+            "endpoint": row["endpoint"],
             "status": _STATUSES.get(row["status"], row["status"]),
             "model": "mistral-small-latest",
             "created_at": row["created_at"],

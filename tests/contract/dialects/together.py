@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.testing.transport_faults import HttpResponse
-from tests.contract.dialects.batch_api import INSIDE, ended_at, rfc3339
+from tests.contract.dialects.batch_api import INSIDE, creation, ended_at, rfc3339
 from tests.contract.dialects.translating_app import (
     ForeignApi,
     Json,
@@ -59,7 +59,11 @@ class _Together(ForeignApi):
         """Return the path at the sandbox, below its jobs."""
         return path
 
-    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+    def new(self, path: str, body: bytes) -> Json | None:  # noqa: ARG002 - the sandbox reads that of a job as it is
+        """Return the sandbox's request for a new job, if it differs from the body."""
+        return None
+
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/v1/batches/batch_1/cancel`."""
         path = request.url.path.removeprefix(self.root)
         refusal = complaint(
@@ -68,7 +72,12 @@ class _Together(ForeignApi):
         if not request.url.path.startswith(self.root):
             return complaint(404, message="Not found", type="invalid_request_error", param=None, code=None)
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
-        return SandboxRequest(self.inner_path(path), query={"limit": "100"}, refusal=None if is_known_key else refusal)
+        return SandboxRequest(
+            self.inner_path(path),
+            query={"limit": "100"},
+            body=self.new(path, body),
+            refusal=None if is_known_key else refusal,
+        )
 
     def accepted(self, row: Json) -> Json:
         """Return the job."""
@@ -151,6 +160,10 @@ class TogetherBatches(_Together):
     inside = INSIDE
     root = "/v1/batches"
     what = "Batch"
+
+    def new(self, path: str, body: bytes) -> Json | None:
+        """Return the sandbox's request for a new batch, which needs no window; None for any other request."""
+        return creation(path, body, "input_file_id")
 
     def job(self, row: Json) -> Json:
         """Return a batch."""

@@ -1,0 +1,121 @@
+"""The clients that ask for each page of a list by themselves: Mistral's, and LiteLLM for the batches of xAI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from reconciler.model.job import JobCounts, JobError, Phase
+from tests.contract.batch_harness import BatchHarness
+from tests.peers.batch_clients.client import PAGE_SIZE, BatchClient, Shown, moment
+
+
+class MistralClient(BatchClient):
+    """Mistral's client."""
+
+    package, module = "mistralai", "mistralai.client"
+
+    def connect(self, sdk: Any) -> None:
+        """Connect without retries, which is the default."""
+        self.error = sdk.errors.MistralError
+        client = sdk.Mistral(api_key=self._stage.secret, server_url=self._stage.account.base_url)
+        self._jobs = self._opened.enter_context(client).batch.jobs
+
+    def create(self) -> str:
+        """Create a job from a file."""
+        made = self._jobs.create(endpoint="/v1/chat/completions", input_files=["file-in"], model="mistral-m")
+        return str(made.id)
+
+    def rows(self) -> Iterator[Any]:
+        """Ask for one page after the other."""
+        total, found = 1, 0
+        while found < total:
+            page = self._jobs.list(page=found // PAGE_SIZE, page_size=PAGE_SIZE)
+            yield from page.data
+            total, found = page.total, found + PAGE_SIZE
+
+    def retrieve(self, job_id: str) -> Any:
+        """Return a `BatchJob`."""
+        return self._jobs.get(job_id=job_id)
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job."""
+        self._jobs.cancel(job_id=job_id)
+
+    def shown(self, row: Any) -> Shown:
+        """Read a `BatchJob`."""
+        return {
+            "id": row.id,
+            "provider_status": row.status,
+            "model": row.model,
+            "output_file": row.output_file,
+            "created_at": moment(row.created_at),
+            "started_at": moment(row.started_at),
+            "finished_at": moment(row.completed_at),
+            "counts": JobCounts(row.total_requests, row.succeeded_requests, row.failed_requests),
+            "error": JobError(message=row.errors[0].message) if row.errors else None,
+        }
+
+
+class XAIClient(BatchClient):
+    """LiteLLM, which reads xAI's batches over HTTP; xAI's own client speaks gRPC only."""
+
+    package, module = "litellm", "litellm"
+
+    PHASES: ClassVar[Mapping[str, Phase]] = {
+        "validating": Phase.VALIDATING_FILES,
+        "in_progress": Phase.RUNNING,
+        "completed": Phase.SUCCEEDED,
+        "failed": Phase.FAILED,
+    }
+    """LiteLLM calls a batch cancelled as soon as a cancel was requested, so that word tells no phase."""
+
+    def __init__(self, stage: BatchHarness) -> None:
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # its import must not need a network
+        super().__init__(stage)
+
+    def connect(self, sdk: Any) -> None:
+        """Connect by the arguments of each call."""
+        llms = sdk.llms
+        self.error = (
+            llms.base_llm.chat.transformation.BaseLLMException,
+            llms.custom_httpx.http_handler.MaskedHTTPStatusError,
+        )
+        self._sdk = sdk
+        self._where = {
+            "custom_llm_provider": "xai",
+            "api_base": self._stage.account.base_url,
+            "api_key": self._stage.secret,
+        }
+
+    def create(self) -> str:
+        """Create a batch from a file."""
+        made = self._sdk.create_batch(
+            completion_window="24h", endpoint="/v1/chat/completions", input_file_id="file-in", **self._where
+        )
+        return str(made.id)
+
+    def rows(self) -> Iterator[Any]:
+        """Ask for one page after the other."""
+        page = self._sdk.list_batches(limit=PAGE_SIZE, **self._where)
+        yield from page.data
+        while page.has_more:
+            page = self._sdk.list_batches(limit=PAGE_SIZE, after=page.next_page_token, **self._where)
+            yield from page.data
+
+    def retrieve(self, job_id: str) -> Any:
+        """Return a `LiteLLMBatch`."""
+        return self._sdk.retrieve_batch(batch_id=job_id, **self._where)
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a batch."""
+        self._sdk.cancel_batch(batch_id=job_id, **self._where)
+
+    def shown(self, row: Any) -> Shown:
+        """Read a `LiteLLMBatch`. Its counts of failures contain those that were cancelled."""
+        phase = {"phase": self.PHASES[row.status]} if row.status in self.PHASES else {}
+        return phase | {
+            "id": row.id,
+            "error": JobError(message=row.errors.data[0].message) if row.errors else None,
+        }
