@@ -4,7 +4,7 @@ Rules:
 
 - This is the only module that imports httpx. No exception of httpx leaves it, because such an exception contains the
   request and thereby the key.
-- Every response is returned, because only an adapter knows what its status means. A redirect is an error instead.
+- A redirect is an error. Any other response is returned, because only an adapter knows what its status means.
 - The secrets in a request's headers are added to the known secrets. Every known secret is redacted in every response.
 - A request that may change something uses a new connection. No request is sent twice, except a read over a kept
   connection that turned out to be closed, and a throttled request that changes nothing.

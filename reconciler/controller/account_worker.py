@@ -122,7 +122,7 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
     """
     workers = memory.workers
     for account, each in work.items():
-        # Before the check, because a raised limit must also reach a running worker whose requests are waiting.
+        # This is done even if no worker is started, because a running worker must benefit from a raised limit too.
         runtime.accounts.apply_rate(each.target)
         # The worker of a spec's old account may still be handling the spec after it moved to another account.
         if account not in workers and workers.names.isdisjoint(each.names) and not runtime.is_stopping():

@@ -69,7 +69,7 @@ def _name(job_id: str, alias: str, kind: str, taken: set[str]) -> str:
     if label and len(label) <= NAME_MAX and label not in taken:
         return label
     stem = label[: NAME_MAX - HASH_LENGTH - 1].rstrip("-") or "job"
-    # A job with the same id in another account or of another kind has the same hash, so these are hashed too.
+    # Jobs in different accounts or of different kinds may have the same id, so the alias and the kind are hashed too.
     texts = (job_id, f"{alias} {job_id}", f"{alias} {kind} {job_id}")
     names = [f"{stem}-{_hash(text)}" for text in texts]
     return next((each for each in names if each not in taken), names[-1])

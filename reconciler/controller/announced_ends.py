@@ -1,8 +1,8 @@
-"""The announced ends that concern the accounts and the models of jobs, for `plan` and `providers`.
+"""Find the announced ends that concern the accounts and the models of jobs, for `plan` and `providers`.
 
 Rules: an end is reported once for each account or model, however many jobs it concerns. What a type declares applies
 only at the vendor's own address, because a compatible service is another service. The ends of models are requested only
-from accounts with an unfinished job. A failure of that request is ignored, because nothing depends on it.
+from accounts with an unfinished job. If that request fails, the ends are left out, because no decision depends on them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from reconciler.model.retirement import AnnouncedEnd, ModelEnd
 from reconciler.ports import Snapshot, SupportsModelEnds
 
 WARN_BEFORE = timedelta(days=180)
-"""How long before an end it is reported."""
+"""How long before its day an end is reported."""
 WARN_AFTER = timedelta(days=30)
-"""How long after an end it is reported, unless an unfinished job needs what has ended."""
+"""How long after its day an end is reported. The end of a model that an unfinished job uses has no such limit."""
 MODELS_WITHIN_S = 5.0
-"""How long the ends of models may take to be read, in seconds."""
+"""How long reading the ends of models may take, in seconds."""
 MODELS_SOURCE = "as the provider reports"
 
 
 @dataclass(slots=True)
 class _Used:
-    """One account, its name for people, its kinds of job, and its unfinished jobs by the model that they use."""
+    """One account: its name for display, its kinds of job, and its unfinished jobs by the model that they use."""
 
     name: str
     kinds: dict[str, ResolvedAccount] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class _Used:
 
 
 def service_ends(title: str, target: ResolvedAccount, today: date) -> Iterator[AnnouncedEnd]:
-    """Yield the ends near this day that the type of an account declares for jobs of its kind."""
+    """Yield the ends near `today` that the type of an account declares for jobs of the account's kind."""
     if target.account.base_url != target.type.own_url(target.options):
         return
     for each in target.jobs.capabilities.retirements:

@@ -56,7 +56,7 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
 
     The write is synced if the new or the last status has an open receipt, or if `answer` is given.
     """
-    # A decision that left the status unchanged has also scheduled the next poll.
+    # If the decision left the status unchanged, its requeue is still right. Otherwise, it is computed again.
     is_scheduled = status is case.last and case.unobserved is None
     look_after = (
         case.decision.requeue if is_scheduled else next_poll(case.subject, status, moment(context), case.finish_at)

@@ -28,7 +28,7 @@ from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
 
 LANES = 8
-"""The maximum number of jobs that are retrieved and changed concurrently, among those that only a list has shown."""
+"""How many jobs are retrieved and changed at the same time, if only a list has shown them so far."""
 
 
 async def apply_plan(
@@ -40,7 +40,7 @@ async def apply_plan(
     nothing is written or sent.
     """
     async with context.publisher.exclusive() if context.publisher is not None else nullcontext():
-        # Commits by others replaced statuses after they were read, so the decisions may be based on old receipts.
+        # If commits by others replaced statuses after they were read, the decisions may be based on old receipts.
         if context.publisher is not None and context.publisher.edition != context.edition:
             return [_overtaken(case) for case in cases]
         done, intents = _write_all(cases, context)
@@ -148,7 +148,7 @@ def _intention(cases: Iterable[JobPlan]) -> str:
 def _not_recorded(case: JobPlan, error: Exception, context: ApplyContext) -> Applied:
     """Undo an intent that could not be published or recorded in the journal, and return the result."""
     if isinstance(error, ConflictError):
-        # Restored to its published contents, so that the version in the other commit replaces it without a conflict.
+        # With its published content, the file can be replaced by the version in the other commit without a conflict.
         context.statuses.restore(case.decision.status)
         return _overtaken(case)
     where, why = (

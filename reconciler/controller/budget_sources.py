@@ -94,7 +94,7 @@ def remember(budget: PassBudget, outcomes: Iterable[AccountOutcome], runtime: Ru
     marks = marks_of(stored.jobs)
     unfinished = _unfinished(budget.known, outcomes, marks)
     if any(each.is_of_jobs for each in stored.unread):
-        # Statuses that could not be read in this pass are recorded as before.
+        # Statuses that could not be read in this pass keep their earlier records.
         marks = {**budget.known.marks, **marks}
         unfinished = {**budget.known.unfinished, **unfinished}
     try:

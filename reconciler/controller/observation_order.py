@@ -132,7 +132,7 @@ async def observe_rest(
     if wanted:
         line = str(account)
         aim = ObservationGoal(
-            # Jobs that failed last time come last, so that they do not use up `FAILED_RETRIEVES_MAX` before the others.
+            # Jobs that were missed last time come last, so that the others are retrieved before too many failures.
             refs=sorted((each.ref for each in wanted), key=lambda ref: (ref in request.missed, ref)),
             before=known_before(
                 account,
@@ -160,7 +160,7 @@ async def observe_rest(
         )
     resting = [(subject, last) for subject, last in request.resting if subject.ref in observations.by_job]
     decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_observed=bool(wanted))
-    # An outdated row must not contradict an accepted request. This awaits responses, so it precedes `judge_all`.
+    # An outdated row must not contradict an accepted request. After `judge_all`, no response may be awaited.
     cases = await confirm_accepted(reader, decided.cases, now)
     plan = judge_all(replace(decided, cases=cases), rules(), now())
     return replace(plan, begun_at=begun_at, list_pages=observations.pages)

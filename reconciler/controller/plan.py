@@ -125,7 +125,7 @@ def decide_all(
     for subject, last in pairs:
         try:
             cases.append(_decided(subject, last, observations, twins.get(subject.ref), moment))
-        except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
+        except Exception as error:  # noqa: BLE001  a bug in one decision must not prevent the others
             errors.append(f"{subject.name}: {bug(error)}")
     if observations.unobserved is not None and observations.unobserved.is_defect:
         errors.append(f"{account}: {observations.unobserved.message}")

@@ -1,4 +1,4 @@
-"""Which exit codes apply to a report."""
+"""The exit codes that apply to a report."""
 
 from __future__ import annotations
 

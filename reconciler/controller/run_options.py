@@ -95,7 +95,7 @@ class Selection:
     labels: tuple[tuple[str, str], ...] = ()
     provider: str | None = None
     kind: str | None = None
-    """The name of the only kind of job, or None."""
+    """The only kind of job that is selected, by name; None selects all kinds."""
     is_retry: bool = False
     """Whether the next attempt of the selected specs is due now."""
 

@@ -190,11 +190,11 @@ async def _send_if_wanted(action: Action, controller: JobController, preflight: 
             Progress.OVERTAKEN, "the change was no longer wanted or allowed when it was about to be sent"
         )
     try:
-        # The throttle may delay the request, so it repeats the check right before sending.
+        # The throttle may delay the request, so the check is repeated right before the request is sent.
         with abort_unless(preflight):
             return await _call_provider(action, controller)
     except SupersededError as error:
-        # If the check allowed a first request, only a further one was dropped: a later observation shows the effect.
+        # If the check has allowed an earlier request of this action, that one was sent and may have had an effect.
         return RequestOutcome(Progress.UNANSWERED if preflight.has_let_through else Progress.OVERTAKEN, str(error))
 
 

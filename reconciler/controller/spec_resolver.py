@@ -181,7 +181,7 @@ def _candidate(
         return replace(unresolved, problem=refusal, may_claim=False)
     jobs = target.of_kind(kind.name)
     if jobs is None:
-        # Without an account, so that the spec claims no job of another kind.
+        # The spec is left without an account, so that it claims no job of another kind.
         problem = SpecProblem(Reason.INVALID_SPEC, f"{target.type.name} has no jobs of this kind", ("kind",))
         return replace(unresolved, problem=problem)
     try:

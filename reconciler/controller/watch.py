@@ -114,7 +114,7 @@ class Watch:
             interval_s = result.interval.total_seconds()
             self._scan_at = begun_at + interval_s * (1 - JITTER + 2 * JITTER * self.jitter())
         self._refs = {row.name: row.ref for row in result.report.rows if row.ref is not None}
-        # A retry stays requested until its job was handled: the account may have been busy with other jobs.
+        # A retry stays requested until its job has been handled, because the account may be busy with other jobs.
         self.options = replace(self.options, retry=(self.options.retry - result.looked) & self._refs.keys())
         self._schedule(result)
         self.health.passed(result, self._queue.waiting(), clock.now())

@@ -45,8 +45,8 @@ def is_last_attempt_accepted(receipt: Receipt) -> bool:
 
 
 def _times_out_at(receipt: Receipt, honour_within: timedelta) -> datetime:
-    # The recorded time of an attempt is that of its intent, and the request may be sent much later. Therefore the time
-    # for an accepted request starts at its acceptance.
+    # The recorded time of an attempt is that of its intent, and the request may be sent much later. Therefore the
+    # timeout of an accepted request is counted from its acceptance.
     if receipt.accepted_at is not None and is_last_attempt_accepted(receipt):
         return receipt.accepted_at + honour_within
     doublings = min(max(0, receipt.attempts - 1), ATTEMPTS_MAX)

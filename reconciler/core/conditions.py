@@ -66,8 +66,8 @@ _SECOND_CONDITION = {
 def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: datetime) -> JobStatus:
     """Return the draft with the conditions and history of the verdict, as one transition from `last`.
 
-    Return `last` if only progress counters differ, whatever the verdict: such a change alone is not written. It is
-    written together with the next other change.
+    If the result would differ from `last` only in progress counters, return `last`. A change of counters is written
+    only together with another change.
     """
     wanted = [(ConditionType.READY, _READY_STATUS[verdict.readiness])]
     if verdict.readiness in _SECOND_CONDITION:

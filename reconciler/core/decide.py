@@ -194,7 +194,7 @@ def _without_request(row: TableRow, seen: Situated, wanted: DesiredState, now: d
         since = phase_since(seen.last, seen.phase)
         reason = Reason.CANCEL_STUCK if row.reason is Reason.CANCEL_PENDING else row.reason
         lasting = Verdict(Readiness.STALLED, reason, f"still {seen.phase} at the provider after {_hours(timeout)}")
-        # Once written, the verdict is kept. A flapping history loses the start of a phase, and a clock may jump back.
+        # A written verdict is kept, because a flapping history loses the start of a phase, and a clock may jump back.
         is_written = seen.last is not None and verdict_of(seen.last) == lasting
         if is_written or (since is not None and now - since >= timeout):
             return lasting
@@ -211,7 +211,7 @@ def _request(
 ) -> tuple[Verdict, Action | None]:
     """Return the verdict of a table row with a verb, and the action if an attempt is due now."""
     verb = row.verb
-    assert verb is not None  # noqa: S101  the caller checks this; for the type checker
+    assert verb is not None  # noqa: S101  the caller has checked this
     receipt = open_for(seen.receipts, verb)
     forbidding = _forbidding(subject, verb, seen, now)
     if forbidding is not None:

@@ -43,7 +43,7 @@ def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> As
     if last is None:
         return Assessment(job, None)
     if not last.final:
-        # The job had ended before it became absent, so its recorded end is kept.
+        # A job that ended before it became absent keeps its recorded end.
         is_forgotten = job is None and last.phase in TERMINAL
         return Assessment(observation_from_status(last) if is_forgotten else job, last)
     if job is None or not is_contradicted(last.phase, job.phase):

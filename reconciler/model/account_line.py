@@ -38,7 +38,7 @@ def without_kind(account: str) -> str:
 
 
 def titled(name: str, kind: str) -> str:
-    """Return the name of an account for people, followed by the kind of its jobs if they are not fine-tuning jobs."""
+    """Return the name of an account for display, followed by the kind of its jobs if they are not fine-tuning jobs."""
     return name if kind == FINE_TUNING_JOB else f"{name} {kind}"
 
 

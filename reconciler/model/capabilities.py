@@ -10,7 +10,7 @@ from reconciler.model.retirement import Retirement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """The capabilities of a provider. An adapter declares them, and they are never probed."""
+    """The capabilities of a provider for jobs of one kind. An adapter declares them, and they are never probed."""
 
     cancel_is_immediate: bool = False
     """Whether an accepted cancel has already taken effect. If False, it takes a while and may fail."""

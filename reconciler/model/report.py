@@ -50,7 +50,7 @@ def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
-    """One account in one pass."""
+    """The result of one pass for one account, or the failure that statuses record for it."""
 
     name: str
     account: Account | None
@@ -70,7 +70,7 @@ class AccountReport:
 
     @property
     def title(self) -> str:
-        """The name of the account for people, with the kind of its jobs if they are not fine-tuning jobs."""
+        """The name of the account for display, with the kind of its jobs if they are not fine-tuning jobs."""
         return self.name if self.account is None else titled(self.name, self.account.kind)
 
     @property

@@ -1,7 +1,7 @@
-"""Announced ends: of something that a provider offers, and of the models that its jobs use.
+"""The announced ends of what a provider offers, and of the models that its jobs use.
 
-Rule: a record contains a day, never a number of days, so that its text is true whenever it is read. How far a day is
-away is computed for a day that the caller passes.
+Rule: what a provider announces is recorded as a day, so that the record is true whenever it is read. Only an
+`AnnouncedEnd`, which belongs to one report, also contains how many days are left.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Retirement:
         what: what ends, as a noun such as `the creation of fine-tuning jobs`.
         on: the day, in UTC, from which it is no longer offered.
         source: where the provider announced it.
-        has_ended: whether the day has passed and the end was confirmed.
+        has_ended: whether the day has passed and it was confirmed that this is no longer offered.
     """
 
     what: str
@@ -27,7 +27,7 @@ class Retirement:
     has_ended: bool = False
 
     def __str__(self) -> str:
-        """Return the end as a clause. It is in the past tense only if the end was confirmed."""
+        """Return the end as a clause. The clause is in the past tense only if `has_ended` is True."""
         return f"{self.what} {'ended' if self.has_ended else 'ends'} on {self.on} ({self.source})"
 
 
@@ -44,12 +44,12 @@ class AnnouncedEnd:
     """An announced end that concerns an account of a report, as seen on one day.
 
     Args:
-        account: the name of the account for people.
+        account: the name of the account for display.
         what: what ends, as a noun.
-        on: the day, in UTC.
-        days: how many days are left; negative if the day has passed.
+        on: the day of the end, in UTC.
+        days: the number of days until then; negative if the day has passed.
         source: where the end was announced.
-        jobs: the names of the unfinished jobs that need it; empty if it concerns the account as a whole.
+        jobs: the names of the unfinished jobs that need what ends; empty if the end concerns the whole account.
     """
 
     account: str

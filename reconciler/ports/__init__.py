@@ -1,4 +1,4 @@
-"""The ports: Protocols for what the controller needs from its environment, and for what a provider receives.
+"""The ports: Protocols for what the controller needs from its environment, and for what a provider implements and gets.
 
 Rule: an implementation raises `TransientError` or `PermanentError` if a provider fails, `OSError` if a disk fails, and
 otherwise only the exceptions that a method documents.

@@ -189,5 +189,5 @@ class SupportsModelEnds(Protocol):
     """The port that an adapter must implement if `Capabilities.can_list_model_ends` is True."""
 
     async def list_model_ends(self) -> tuple[ModelEnd, ...]:
-        """Return the models of which the provider reports that they are shut down on some day, and the day."""
+        """Return the models for which the provider reports a shutdown day, each with that day."""
         ...
