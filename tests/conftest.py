@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.cli import COLD
-from tests.support.contract_table import contract_table
+from tests.support.contract_table import STAGE, contract_table
 from tests.support.ordinary_run import is_ordinary, left_out
 
 FIRST = (
@@ -77,6 +77,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print every recorded property of the tests that passed, and the table of the contract."""
     told = [line for report in terminalreporter.getreports("passed") for line in getattr(report, "user_properties", [])]
     for name, value in told:
-        terminalreporter.write_line(f"{name}: {value}")
+        if name != STAGE:
+            terminalreporter.write_line(f"{name}: {value}")
     for line in contract_table(terminalreporter.stats):
         terminalreporter.write_line(line)

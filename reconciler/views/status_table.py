@@ -18,7 +18,7 @@ MESSAGE_FOLD = 24
 NO_JOBS = "No jobs found."
 DROPPED = ("LEFT", "AGE", "PROVIDER", "WANTED", "PHASE")
 """The columns that a narrow terminal leaves out, the least important first."""
-DROPPED_WIDE = ("ACCOUNT", "TOKENS", "SOURCE", "JOB ID", *DROPPED)
+DROPPED_WIDE = ("ACCOUNT", "TOKENS", "SOURCE", "JOB ID", "KIND", *DROPPED)
 
 
 def get_text(report: Report, context: RenderContext) -> str:
@@ -44,6 +44,7 @@ def live_wide_table(report: Report, context: RenderContext) -> Text:
 def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool = False) -> Text:
     """Return the rows as a table, in the order given."""
     states = [row_state(row) for row in rows]
+    kinds = {row.status.kind.name for row in rows}
 
     def column(title: str, value: Callable[[Row], str | None]) -> Column:
         return Column(title, [styled(value(row) or NO_VALUE) for row in rows])
@@ -51,6 +52,7 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
     columns = [
         column("NAME", lambda row: row.name),
         column("PROVIDER", lambda row: row.provider),
+        *([column("KIND", lambda row: row.status.kind.name)] if is_wide and len(kinds) > 1 else []),
         column("WANTED", lambda row: row.wanted),
         column("PHASE", lambda row: row.status.phase),
         Column("READY", [Text(state.ready, STYLES[state.job_state]) for state in states]),

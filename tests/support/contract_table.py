@@ -1,4 +1,7 @@
-"""The result of a run of the contract tests: a table of providers and tests, and the length of each adapter."""
+"""The result of a run of the contract tests: a table of providers and tests, and one of types and kinds.
+
+The second table also has the length of the module of each type, without the modules that types share.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,23 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from reconciler.model.kind import KINDS
+from reconciler.providers import NAMES
 
 PROVIDERS = Path(__file__).parent.parent.parent / "reconciler" / "providers"
 _CONTRACT = re.compile(r"tests/contract/test_(\w+)\.py::Test(\w+)::test_(\w+)")
 _COLUMN = 5
+STAGE = "stage of the contract"
+"""The property of a test's report that contains the type and the kind that the test is about."""
 
 
 class Report(Protocol):
     """The parts of a test's report that are needed here."""
 
     nodeid: str
+    user_properties: list[tuple[str, Any]]
 
 
 def contract_table(reports: Mapping[str, Iterable[Report]]) -> Iterator[str]:
@@ -36,8 +45,29 @@ def contract_table(reports: Mapping[str, Iterable[Report]]) -> Iterator[str]:
         yield f"{''.join(f'{cell:>{_COLUMN}}' for cell in cells)}  {test.replace('_', ' ')}"
     totals = (sum(count for (each, _), count in passed.items() if each == stage) for stage in stages)
     yield f"{''.join(f'{total:{_COLUMN}}' for total in totals)}  = {passed.total()} passed, {failed.total()} failed"
-    yield f"Lines of each adapter: {', '.join(_lengths(is_shared=False))}"
-    yield f"Lines of what they share: {', '.join(_lengths(is_shared=True))}"
+    yield from _kinds_table(reports)
+    yield f"Lines of what they share: {', '.join(_shared_lengths())}"
+
+
+def _kinds_table(reports: Mapping[str, Iterable[Report]]) -> Iterator[str]:
+    """Yield a table with the number of passed and failed cases of each type and kind, and the lines of its module."""
+    passed, failed = (Counter(_stages(reports.get(outcome, ()))) for outcome in ("passed", "failed"))
+    yield "The contract by type and kind: how many cases passed; -: the type has no such jobs, or they did not run"
+    yield "".join(f"{each:>16}" for each in (*KINDS, "lines")) + "  type"
+    for type_ in sorted({type_ for type_, _ in passed + failed}):
+        cells = [_total(passed[type_, kind], failed[type_, kind]) for kind in KINDS]
+        module = NAMES[type_].partition(":")[0].rpartition(".")[2]
+        cells.append(f"{_length(PROVIDERS / f'{module}.py')}")
+        yield "".join(f"{each:>16}" for each in cells) + f"  {type_}{f' ({module})' if module != type_ else ''}"
+
+
+def _stages(reports: Iterable[Report]) -> Iterator[tuple[str, str]]:
+    for report in reports:
+        yield from (tuple(value) for name, value in getattr(report, "user_properties", ()) if name == STAGE)
+
+
+def _total(passed: int, failed: int) -> str:
+    return f"{passed} + {failed} F" if failed else str(passed or "-")
 
 
 def _places(reports: Iterable[Report]) -> Iterator[tuple[str, str]]:
@@ -52,7 +82,11 @@ def _cell(passed: int, failed: int) -> str:
     return "F" if failed else str(passed or "-")
 
 
-def _lengths(*, is_shared: bool) -> Iterator[str]:
-    for path in sorted(PROVIDERS.glob("*.py")):
-        if path.name != "__init__.py" and path.name.startswith("_") is is_shared:
-            yield f"{path.stem} {len(path.read_text(encoding='utf-8').splitlines())}"
+def _shared_lengths() -> Iterator[str]:
+    for path in sorted(PROVIDERS.glob("_*.py")):
+        if path.name != "__init__.py":
+            yield f"{path.stem} {_length(path)}"
+
+
+def _length(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from reconciler.model.job import Phase
+from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report
 from reconciler.model.status import ConditionType
@@ -29,6 +31,15 @@ def test_each_job_is_one_line_of_the_status_table() -> None:
         "chat-v2    openai    running  running    True   AsDesired  5h15m",
         "summaries  openai    running  succeeded  True   Succeeded  5h15m",
     ]
+
+
+def test_a_wide_table_names_the_kinds_if_there_are_several() -> None:
+    batch = replace(ROWS[1], status=replace(ROWS[1].status, kind=BATCH))
+    one, both = (get_wide(Report(rows=rows), CONTEXT).splitlines() for rows in (ROWS[:2], (ROWS[0], batch)))
+
+    assert "KIND" not in one[0]
+    assert both[0].split()[:3] == ["NAME", "PROVIDER", "KIND"]
+    assert [line.split()[2] for line in both[1:]] == ["FineTuningJob", "BatchJob"]
 
 
 def test_a_narrow_terminal_shows_fewer_columns_and_wraps_no_line() -> None:
