@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from reconciler.controller.account_resolver import accounts_by_name
-from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.errors import ProviderError
 from reconciler.model.account_line import titled
@@ -51,9 +51,14 @@ def service_ends(title: str, target: ResolvedAccount, today: date) -> Iterator[A
             )
 
 
-async def announced_ends(runtime: Runtime, snapshot: Snapshot, rows: Iterable[Row]) -> tuple[AnnouncedEnd, ...]:
-    """Return the ends that concern the accounts of these rows and the models of their unfinished jobs."""
-    used = _used(rows, accounts_by_name(snapshot, runtime.policy))
+async def announced_ends(
+    runtime: Runtime, targets: Mapping[Account, ResolvedAccount], rows: Iterable[Row]
+) -> tuple[AnnouncedEnd, ...]:
+    """Return the ends that concern the accounts of these rows and the models of their unfinished jobs.
+
+    Rows of an account that is not in `targets` are ignored.
+    """
+    used = _used(rows, targets)
     today = runtime.clock.now().date()
     found = [
         end
@@ -87,12 +92,11 @@ def _order(end: AnnouncedEnd) -> tuple[date, str, str]:
     return end.on, end.account, end.what
 
 
-def _used(rows: Iterable[Row], targets: Mapping[str, ResolvedAccount | SpecProblem]) -> Collection[_Used]:
+def _used(rows: Iterable[Row], targets: Mapping[Account, ResolvedAccount]) -> Collection[_Used]:
     """Return each account of these rows once, under the name that its first row uses."""
     found: dict[Account, _Used] = {}
     for row in rows:
-        named = targets.get(row.provider or "")
-        target = named.of_kind(row.ref.kind) if row.ref is not None and isinstance(named, ResolvedAccount) else None
+        target = targets.get(row.ref.account) if row.ref is not None else None
         if target is None:
             continue
         used = found.setdefault(target.account.shared, _Used(row.provider or ""))

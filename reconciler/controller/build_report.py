@@ -15,6 +15,7 @@ from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan
 from reconciler.controller.report_exit_codes import exit_codes
 from reconciler.controller.requeue import Requeue, requeues
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.spec_resolver import ResolvedSpec
 from reconciler.model.action import Action, Progress
@@ -39,6 +40,8 @@ class PassResult:
     """The jobs of selected specs that are not settled."""
     seen_at: Mapping[JobRef, datetime] = field(default_factory=dict)
     """For each job that was seen, when the observation that showed it began."""
+    targets: Mapping[Account, ResolvedAccount] = field(default_factory=dict)
+    """The accounts that the pass handled."""
 
 
 def build_report(
@@ -83,6 +86,7 @@ def build_report(
         is_halted=not desired.may_ask,
         wanted=desired.unfinished_here,
         seen_at=dict(_seen_at(plans)),
+        targets={each.target.account: each.target for each in outcomes},
     )
 
 

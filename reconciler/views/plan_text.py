@@ -6,7 +6,7 @@ All changes are listed, however many there are, because a person approves them. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -28,7 +28,16 @@ from reconciler.views.layout import (
 )
 from reconciler.views.orphans_text import orphan_part
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, RowState, cause_text, is_pending, planned_text, row_state, states_text
+from reconciler.views.row_state import (
+    JobState,
+    RowState,
+    cause_text,
+    is_pending,
+    planned_text,
+    row_state,
+    rows_by_state,
+    totals_text,
+)
 from reconciler.views.text import clean, count, moment
 from reconciler.views.unobserved_text import unobserved_part
 from reconciler.views.usage import expected_end, job_age, time_left, time_left_text, usage_text
@@ -57,36 +66,37 @@ def plan_text(report: Report, context: RenderContext) -> str:
     canvas, now = context.canvas, context.now
     pending = [row for row in report.rows if is_pending(row)]
     rest = [row for row in report.rows if not is_pending(row)]
+    by_state = rows_by_state(rest)
     refused = [row for row in rest if row.progress is Progress.REFUSED]
     return canvas.render(
         [
             *(
                 []
                 if pending or refused or (report.orphans and not report.rows)
-                else [styled(_unchanged(report)), Text()]
+                else [styled(_unchanged(by_state)), Text()]
             ),
             *_changes(pending, canvas, now),
             *([section(REFUSED_TITLE, _brief(refused, canvas, now), "red")] if refused else []),
-            *(part for state in TITLES for part in state_part(rest, state)),
+            *(part for state in TITLES for part in state_part(by_state[state], state)),
             *unjudged_limits_part(rest),
             *orphan_part(report.orphans),
             *unobserved_part(report),
-            styled(f"Plan: {_totals(pending, rest, len(report.orphans))}.", "bold"),
+            styled(f"Plan: {_totals(pending, by_state, len(report.orphans))}.", "bold"),
         ]
     )
 
 
-def _totals(pending: list[Row], rest: list[Row], orphans: int) -> str:
+def _totals(pending: list[Row], by_state: Mapping[JobState, list[Row]], orphans: int) -> str:
     parts = [planned_text(pending)] if pending else []
-    parts += [states_text(rest)] if rest or not (pending or orphans) else []
+    parts += [totals_text(by_state)] if any(by_state.values()) or not (pending or orphans) else []
     return "; ".join([*parts, *([f"{orphans:,} no longer managed"] if orphans else [])])
 
 
-def _unchanged(report: Report) -> str:
+def _unchanged(by_state: Mapping[JobState, list[Row]]) -> str:
     """Return the message for a plan without a change."""
-    if not report.rows:
+    if not any(by_state.values()):
         return "No jobs found."
-    is_complete = not any(row_state(row).job_state is JobState.UNOBSERVED for row in report.rows)
+    is_complete = not by_state[JobState.UNOBSERVED]
     return "Nothing to change." if is_complete else "Nothing to change among the jobs that could be observed."
 
 
@@ -144,15 +154,14 @@ def _attempts_text(receipt: Receipt) -> str:
     return f"requested {count(receipt.attempts, 'time')} before, last at {moment(receipt.last_attempt_at)}"
 
 
-def state_part(rows: Iterable[Row], job_state: JobState) -> list[RenderableType]:
-    """Return the section with the jobs in one state, for a plan or a result, or an empty list if there are none."""
-    found = [(row, state) for row in rows if (state := row_state(row)).job_state is job_state]
-    if not found:
+def state_part(rows: Sequence[Row], job_state: JobState) -> list[RenderableType]:
+    """Return the section with the jobs in this state, for a plan or a result, or an empty list if there are none."""
+    if not rows:
         return []
     style = STYLES[job_state]
-    lines = [_state_line(row, state, style) for row, state in found[:LISTED_MAX]]
+    lines = [_state_line(row, row_state(row), style) for row in rows[:LISTED_MAX]]
     parts: list[RenderableType] = [SentenceTable(lines)]
-    if (more := len(found) - LISTED_MAX) > 0:
+    if (more := len(rows) - LISTED_MAX) > 0:
         parts.append(styled(f"  and {more:,} more: `reconcile get` lists them all", "dim"))
     return [section(TITLES[job_state], Group(*parts), style)]
 

@@ -19,7 +19,7 @@ from reconciler.views.layout import Canvas, styled
 from reconciler.views.orphans_text import orphan_part
 from reconciler.views.plan_text import state_part, unjudged_limits_part
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, requested_text, row_state, states_text
+from reconciler.views.row_state import JobState, requested_text, row_state, rows_by_state, totals_text
 from reconciler.views.status_table import rows_table
 from reconciler.views.text import clean, count, names
 from reconciler.views.unobserved_text import unobserved_part
@@ -48,12 +48,13 @@ SENT = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Pr
 def result_text(report: Report, context: RenderContext) -> str:
     """Return the result of a pass as text, without changes that were already printed during the run."""
     changes = list(_change_lines(report, context.reported))
+    by_state = rows_by_state(report.rows)
     parts: list[RenderableType] = [styled(line) for line in changes]
     if changes:
         parts.append(Text())
     parts += unobserved_part(report)
     parts += _table(report, context.canvas, context.now)
-    parts += state_part(report.rows, JobState.STALLED)
+    parts += state_part(by_state[JobState.STALLED], JobState.STALLED)
     parts += unjudged_limits_part(report.rows)
     if not report.rows:
         parts += [styled("No jobs found."), Text()]
@@ -62,7 +63,7 @@ def result_text(report: Report, context: RenderContext) -> str:
         parts += [styled(_removed_text(report.removed)), Text()]
     sent = [row for row in report.rows if row.progress in SENT]
     return context.canvas.render(
-        [*parts, styled(f"Requested: {requested_text(sent)}. Now: {states_text(report.rows)}.", "bold")]
+        [*parts, styled(f"Requested: {requested_text(sent)}. Now: {totals_text(by_state)}.", "bold")]
     )
 
 

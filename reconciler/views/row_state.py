@@ -7,7 +7,7 @@ Only this module applies this rule.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -112,10 +112,17 @@ def count_by_verb(rows: Iterable[Row]) -> dict[Verb, int]:
     return {verb: found[verb] for verb in Verb}
 
 
+def rows_by_state(rows: Iterable[Row]) -> dict[JobState, list[Row]]:
+    """Return the rows in each state, which may be none. The order of the states is fixed."""
+    found: dict[JobState, list[Row]] = {state: [] for state in JobState}
+    for row in rows:
+        found[row_state(row).job_state].append(row)
+    return found
+
+
 def count_by_state(rows: Iterable[Row]) -> dict[JobState, int]:
     """Return the number of rows in each state, which may be 0. The order of the states is fixed."""
-    found = Counter(row_state(row).job_state for row in rows)
-    return {state: found[state] for state in JobState}
+    return {state: len(found) for state, found in rows_by_state(rows).items()}
 
 
 def planned_text(rows: Iterable[Row]) -> str:
@@ -130,4 +137,9 @@ def requested_text(rows: Iterable[Row]) -> str:
 
 def states_text(rows: Iterable[Row]) -> str:
     """Return `3 as desired; 1 stalled`, leaving out states without a job, or `no jobs`."""
-    return "; ".join(f"{n:,} {state}" for state, n in count_by_state(rows).items() if n) or "no jobs"
+    return totals_text(rows_by_state(rows))
+
+
+def totals_text(by_state: Mapping[JobState, Sequence[Row]]) -> str:
+    """Return the text of `states_text` for rows that are already sorted by their state."""
+    return "; ".join(f"{len(rows):,} {state}" for state, rows in by_state.items() if rows) or "no jobs"

@@ -83,9 +83,10 @@ async def make_plan(
     With `with_ends`, the report contains the announced ends that concern the accounts and models of the jobs.
     """
     async with open_read_only(paths, trust, notify) as runtime:
-        report = (await reconcile_once(runtime, run_options_of(paths, selection, safety), PassMemory())).report
+        passed = await reconcile_once(runtime, run_options_of(paths, selection, safety), PassMemory())
+        report = passed.report
         if with_ends:
-            report = replace(report, ends=await announced_ends(runtime, runtime.specs.snapshot(), report.rows))
+            report = replace(report, ends=await announced_ends(runtime, passed.targets, report.rows))
         return check_selection(report, selection, runtime.specs.snapshot()) if not report.rows else report
 
 

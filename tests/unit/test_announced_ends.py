@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 import looptime
 import pytest
@@ -61,16 +60,14 @@ def using(model: str | None, name: str = "a", account: Account = ACCOUNT, phase:
     return replace(row, status=replace(row.status, job=replace(row.status.job, model=model)))
 
 
-def ends_of(
-    *rows: Row, reader: JobReader | Exception | None = None, today: date = TODAY, **documents: Any
-) -> list[AnnouncedEnd]:
+def ends_of(*rows: Row, reader: JobReader | Exception | None = None, today: date = TODAY) -> list[AnnouncedEnd]:
     """Return the ends of models that concern these rows."""
     readers = {each: reader or WithModels({}) for each in (ACCOUNT, BATCHES)}
     world = World(accounts=OpenAccounts(readers))
     world.clock.moment = datetime.combine(today, time(12), UTC)
-    snapshot = Snapshot(jobs=(located(a_spec()),), **documents)
+    targets = {each.account: each for each in a_target().of_each_kind()}
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
-        found = runner.run(announced_ends(world.runtime(), snapshot, rows))
+        found = runner.run(announced_ends(world.runtime(), targets, rows))
     return [each for each in found if each.source == MODELS_SOURCE]
 
 
@@ -120,7 +117,7 @@ def test_an_account_with_two_names_and_many_jobs_is_reported_once() -> None:
     alias = located(a_provider("alias"), "p.yaml")
     snapshot = Snapshot(jobs=tuple(located(a_spec(each, jobId=f"ftjob-{each}")) for each in "abc"), providers=(alias,))
     rows = [replace(a_row(each), provider=name) for each in "abc" for name in ("openai", "alias")]
-    planned = asyncio.run(announced_ends(world.runtime(), snapshot, rows))
+    planned = asyncio.run(announced_ends(world.runtime(), {ACCOUNT: a_target()}, rows))
     named = named_ends(world.runtime(), snapshot)
 
     whats = [each.what for each in planned]
