@@ -137,7 +137,7 @@ def load_desired_specs(
     edition = runtime.publisher.edition if runtime.publisher is not None else 0
     stored = _load_statuses(runtime, by_content=by_content)
     resolved = resolve(snapshot, runtime.policy, is_suspended=options.is_suspended, known=cache)
-    # A later version may have recorded requests in fields that this version cannot read, so their specs are left out.
+    # A later version may have recorded requests in fields that this version cannot read. Such specs are left out.
     specs = resolved.candidates
     if stored.too_new:
         specs = tuple(each for each in specs if not stored.is_of_later_version(each.name, each.ref))

@@ -4,8 +4,8 @@ Rules:
 
 - A job that the provider shows is observed, even if other jobs could not be observed.
 - If retrieving a job is forbidden, or its response is lost or invalid, only that job is unobserved. The account is
-  unobserved only if every request fails, or if every other request would fail in the same way: because of throttling,
-  the credential or the connection.
+  unobserved if every request fails, if every other request would fail in the same way (because of throttling, the
+  credential or the connection), if absences are doubted, or if a broken list lacks many jobs.
 - A job is absent only if the provider responds "not found" for its id. `core.absence` decides whether an absence is
   believed. Once a crowd of jobs has certainly vanished, the remaining jobs are not retrieved.
 - If the newest pass changes something for this account, the rest of the observation is left to a later pass.

@@ -3,8 +3,8 @@
 Rules:
 
 - No status is removed if the revision is not trusted, the Settings are invalid, or the run does not select every spec.
-- The status of a deleted spec is removed only if every spec file could be read. The change limits bound how many specs
-  may count as deleted at once.
+- The status of a deleted spec is removed only if there is another spec and every spec file could be read. The change
+  limits bound how many specs may count as deleted at once.
 - The old status of a renamed spec is removed once its job has a status under the new name.
 - A discarded status file is removed once every spec has a status, unless a spec will overwrite it.
 """

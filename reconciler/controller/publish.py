@@ -1,4 +1,4 @@
-"""Publish the statuses of a pass: one commit for each pass that changed a status.
+"""Publish the statuses of a pass in one commit. `apply` has already published the intents if they must be shared.
 
 Rule: the commit is made on top of the newest published one, so that no outcome is lost if others commit meanwhile.
 """

@@ -3,8 +3,8 @@
 Rules: while a worker runs, and until a pass has collected its outcome, nothing else uses its account or writes the
 statuses of its jobs. If a pass is cancelled, every worker is cancelled.
 
-A worker cannot hang forever: each exchange with a provider has a deadline (`Deadlines` in `transport.py`), and a stop
-cancels the workers after the grace period of the watch. `health.py` reports a worker that takes too long.
+Each exchange of `transport.py` with a provider has a deadline (`Deadlines`), so only an adapter with its own client can
+hang for long. `health.py` reports a worker that makes no progress, and a stop of the watch cancels it after `GRACE_S`.
 """
 
 from __future__ import annotations

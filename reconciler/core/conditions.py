@@ -31,7 +31,7 @@ class Readiness(Enum):
     READY = "ready"
     """No change is needed."""
     RECONCILING = "reconciling"
-    """A change is in progress or due."""
+    """A change is in progress or due, or the provider reports a phase that reconcile does not know."""
     STALLED = "stalled"
     """A person must act."""
     SUSPENDED = "suspended"

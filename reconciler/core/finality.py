@@ -4,8 +4,8 @@ Theory: a final job is not polled, which saves most of the requests in a long-li
 job that runs again is noticed only in a list that was read for other jobs.
 
 Rules: the first observation that contradicts a final phase is recorded and changes nothing else. A second one at least
-a minute later reopens the job. An observation that agrees with the final phase removes the doubt. Therefore one stale
-list never reopens a job.
+a minute later reopens the job. An observation that does not contradict the final phase removes the doubt. Therefore one
+stale list never reopens a job.
 """
 
 from __future__ import annotations

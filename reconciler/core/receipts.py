@@ -5,7 +5,7 @@ or become moot because the job changed for another reason.
 
 Theory: a crash may happen between any two steps. Therefore a receipt is opened and synced before its request is sent
 (`intend`), so that the next pass knows that a request may have been sent. While the receipt is open, the request is not
-repeated before `backoff.next_attempt_at`.
+repeated before `backoff.next_attempt_at`, unless a user requests a retry.
 
 Rules: the outcome of a receipt comes only from an observation: a later one, or the one that came with a refusal. If the
 provider refused every attempt, the receipt is closed without being confirmed, because something else changed the job. A

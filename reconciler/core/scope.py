@@ -1,9 +1,9 @@
 """The scopes of the limits on changes: an account, a credential at a host, all accounts, a kind of job.
 
 Rules: a change is counted in every scope that contains its account. Therefore neither a second name for an account nor
-a second account with the same credential allows additional changes. Jobs of another kind never raise the number of
-jobs that a percentage refers to, because every scope but the overall one contains only one kind. The only scope of an
-embedded account is the account itself, because its jobs exist only in this process.
+a second account with the same credential allows additional changes. Every scope but the overall one contains only one
+kind, and a change must be allowed in every scope. Therefore jobs of another kind never allow additional changes. The
+only scope of an embedded account is the account itself, because its jobs exist only in this process.
 """
 
 from __future__ import annotations

@@ -136,7 +136,10 @@ class Reason(StrEnum):
         ),
     )
     RATE_LIMITED = "RateLimited", "The provider limits the request rate, or several requests in a row failed."
-    AUTHENTICATION_FAILED = "AuthenticationFailed", "The credential is missing, or the provider does not accept it."
+    AUTHENTICATION_FAILED = (
+        "AuthenticationFailed",
+        "The credential is missing, or the provider does not accept it for this request.",
+    )
     # Only in a history
     JOB_CHANGED = "JobChanged", "The spec now names a different job. The status of the previous job was discarded."
     STATUS_DISCARDED = (
