@@ -18,13 +18,10 @@ from tests.contract.harnesses import Served
 from tests.peers.batch_clients import CLIENTS
 from tests.peers.batch_clients.client import BatchClient, Shown
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*on TypedDict class .*`ReadOnly`:UserWarning"  # of pydantic's, about LiteLLM's types
-)
 Met = tuple[BatchHarness, BatchClient]
 
 
-@pytest.fixture(params=list(CLIENTS))
+@pytest.fixture(params=[pytest.param(name, marks=client.marks) for name, (client, _) in CLIENTS.items()])
 def met(request: pytest.FixtureRequest, served: Served) -> Iterator[Met]:
     """Yield the batches of a service, and a client that is connected to them."""
     client_type, service = CLIENTS[request.param]

@@ -26,6 +26,8 @@ class BatchClient(ABC):
     package: ClassVar[str]
     """The name of its distribution."""
     module: ClassVar[str]
+    marks: ClassVar[tuple[pytest.MarkDecorator, ...]] = ()
+    """The marks of its tests."""
     error: type[Exception] | tuple[type[Exception], ...]
     """The exceptions for a request that the service refuses."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
+
+import pytest
 
 from reconciler.model.job import JobCounts, JobError, Phase
 from tests.contract.batch_harness import BatchHarness
@@ -62,6 +65,10 @@ class XAIClient(BatchClient):
     """LiteLLM, which reads xAI's batches over HTTP; xAI's own client speaks gRPC only."""
 
     package, module = "litellm", "litellm"
+    marks = (
+        pytest.mark.filterwarnings("ignore:.*on TypedDict class .*`ReadOnly`:UserWarning"),
+        pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    )
 
     PHASES: ClassVar[Mapping[str, Phase]] = {
         "validating": Phase.VALIDATING_FILES,
@@ -88,6 +95,11 @@ class XAIClient(BatchClient):
             "api_base": self._stage.account.base_url,
             "api_key": self._stage.secret,
         }
+
+    def close(self) -> None:
+        """Remove the connections, which LiteLLM does not close, before another test notices them."""
+        super().close()
+        gc.collect()
 
     def create(self) -> str:
         """Create a batch from a file."""
