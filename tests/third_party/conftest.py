@@ -1,4 +1,4 @@
 from __future__ import annotations
 
-collect_ignore = ["fireworks"]
+collect_ignore = ["replicate"]
 """This is a separate project: its tests run where it is installed."""

@@ -24,21 +24,21 @@ from tests.support.cli import Checkout
 
 pytest.importorskip("hatchling", reason="pip install hatchling")
 
-EXAMPLE = Path(__file__).parent / "fireworks"
-KEY = "fw-canary-0123456789"
-JOB = "accounts/acme/supervisedFineTuningJobs/runaway"
+EXAMPLE = Path(__file__).parent / "replicate"
+KEY = "r8-canary-0123456789"
+JOB = "zz4runaway"
 PROVIDER = """\
 apiVersion: jobs.reconciler/v1
 kind: Provider
 metadata: {name: main}
-spec: {type: fireworks, options: {account: acme}, rateLimit: {requestsPerSecond: 1000, burst: 1000}}
+spec: {type: replicate, rateLimit: {requestsPerSecond: 1000, burst: 1000}}
 """
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory that the package is installed into, from a copy, for a build leaves traces."""
-    root = tmp_path_factory.mktemp("fireworks")
+    root = tmp_path_factory.mktemp("replicate")
     source = shutil.copytree(EXAMPLE, root / "source")
     target = root / "site"
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(root)]
@@ -51,10 +51,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Service:
-    """The least of a service: one job that runs until it is cancelled."""
+    """The least of a service: one training that runs until it is cancelled."""
 
     def __init__(self) -> None:
-        self.state = "JOB_STATE_RUNNING"
+        self.status = "processing"
         self.asked: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,9 +63,9 @@ class Service:
         self.asked.append(f"{request.method} {request.url.path}")
         assert request.headers["authorization"] == f"Bearer {KEY}"
         if request.method == "POST":
-            self.state = "JOB_STATE_CANCELLED"
-        job = {"name": JOB, "state": self.state, "createTime": "2026-11-23T12:00:00Z"}
-        await JSONResponse({} if request.method == "POST" else job)(scope, receive, send)
+            self.status = "canceled"
+        training = {"id": JOB, "status": self.status, "created_at": "2026-11-23T12:00:00Z"}
+        await JSONResponse(training)(scope, receive, send)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def service() -> Iterator[tuple[Service, str]]:
 
 
 def a_checkout(root: Path, site: Path, url: str) -> Checkout:
-    environ = {"PYTHONPATH": str(site), "FIREWORKS_API_KEY": KEY, "FIREWORKS_BASE_URL": url}
+    environ = {"PYTHONPATH": str(site), "REPLICATE_API_TOKEN": KEY, "REPLICATE_BASE_URL": url}
     checkout = Checkout(root, environ)
     checkout.write("main.yaml", PROVIDER)
     return checkout
@@ -93,20 +93,20 @@ def test_the_installed_plugin_is_found_and_cancels_a_job(
 
     assert ran.code == ExitCode.OK, ran.out + ran.err
     assert (status.phase, status.receipts[0].outcome) == (Phase.CANCELLED, "cancelled")
-    assert server.asked.count(f"POST /v1/{JOB}:cancel") == 1
+    assert server.asked.count(f"POST /v1/trainings/{JOB}/cancel") == 1
 
 
 def test_every_command_supports_the_installed_plugin(tmp_path: Path, site: Path, service: tuple[Service, str]) -> None:
     checkout = a_checkout(tmp_path, site, service[1])
     checkout.want("runaway", JOB)
-    checkout.want("again", "runaway")
+    checkout.want("again", JOB)
     shown = checkout.run("providers", "-o", "json")
     types = {each["name"]: each for each in json.loads(shown.out)["types"]}
     invalid = checkout.run("validate")
 
-    assert types["fireworks"]["listOrder"] == "by name"
-    assert "fireworks" in checkout.run("explain", "fireworks").out
-    assert '"fireworks"' in checkout.run("schema").out
+    assert types["replicate"]["listOrder"] == "newest first"
+    assert "replicate" in checkout.run("explain", "replicate").out
+    assert '"replicate"' in checkout.run("schema").out
     assert invalid.code == ExitCode.INVALID_DOCUMENT
     assert "another spec names the job" in " ".join((invalid.out + invalid.err).split())
 
