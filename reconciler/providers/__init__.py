@@ -22,6 +22,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "anthropic": "reconciler.providers.anthropic:ANTHROPIC",
         "azure-openai": "reconciler.providers.azure_openai:AZURE_OPENAI",
         "bedrock": "reconciler.providers.bedrock:BEDROCK",
+        "fireworks": "reconciler.providers.fireworks:FIREWORKS",
         "gemini": "reconciler.providers.gemini:GEMINI",
         "litellm": "reconciler.providers.litellm:LITELLM",
         "litellm-passthrough": "reconciler.providers.litellm:LITELLM_PASSTHROUGH",

@@ -60,6 +60,7 @@ class RestApi:
         cancel_body: the JSON body of a cancel, or None if it has no body.
         path_of: returns the path of a job, relative to the path of the list.
         may_omit_rows: whether the service omits the key `rows` if the list is empty.
+        may_be_array: whether a list may be the array of its rows, without an object around it.
         is_denied: returns whether an error response means that the key is not valid, whatever its status.
     """
 
@@ -74,6 +75,7 @@ class RestApi:
     cancel_body: Mapping[str, object] | None = None
     path_of: Callable[[JobRef], str] = job_path
     may_omit_rows: bool = False
+    may_be_array: bool = False
     is_denied: Callable[[Mapping[str, Any]], bool] = lambda _: False
 
 
@@ -179,9 +181,9 @@ class RestJobs:
 
 
 def _page_of(response: Response, api: RestApi) -> Mapping[str, Any]:
-    """Return a page as an object. Some services return only the rows, as an array."""
+    """Return a page as an object. Raises `PermanentError(invalid)` if it is neither an object nor an accepted array."""
     body = response.json()
-    if isinstance(body, list):
+    if api.may_be_array and isinstance(body, list):
         return {api.rows: body}
     return {api.rows: [], **json_object(response)} if api.may_omit_rows else json_object(response)
 

@@ -182,6 +182,7 @@ BATCHES = RestApi(
     next_cursor=None,
     job=_batch,
     is_missing=_is_missing_batch,
+    may_be_array=True,
 )
 TOGETHER: ProviderType = RestService(
     name="together",

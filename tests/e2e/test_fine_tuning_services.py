@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +19,7 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import BatchWorld, World
 from tests.contract import batch_harness
 from tests.contract.dialects import together
-from tests.contract.dialects.services import CUSTOMIZATION_JOBS, TOGETHER, TRAINING_SESSIONS, Service
+from tests.contract.dialects.services import CUSTOMIZATION_JOBS, FIREWORKS, TOGETHER, TRAINING_SESSIONS, Service
 from tests.support.both_kinds import BATCH
 from tests.support.cli import Checkout
 from tests.support.sandbox_server import serve
@@ -26,7 +27,7 @@ from tests.support.service_endpoints import PROVIDER, ServiceEndpoint, serve_ser
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 
-SERVICES = (TOGETHER, CUSTOMIZATION_JOBS, TRAINING_SESSIONS)
+SERVICES = (TOGETHER, FIREWORKS, CUSTOMIZATION_JOBS, TRAINING_SESSIONS)
 SECRET = "canary-key-of-the-service"  # noqa: S105 - a canary
 RUNNING = {"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}
 QUICKLY = {"cancelTakes": "1s", "cancelWord": "cancelling"}
@@ -76,6 +77,33 @@ def test_adopt_writes_a_valid_spec_for_each_job(tmp_path: Path, endpoint: Servic
     assert (adopted.code, ran.code, drift.code) == (0, 0, 0), adopted.out + ran.out + ran.err
     assert len(list((tmp_path / "specs" / "adopted" / "main").glob("*.yaml"))) == 1
     assert [each.job_id for each in endpoint.world.requests if each.acted] == ["ftjob-runaway"]
+
+
+def test_equal_ids_in_four_collections_of_fireworks_are_four_jobs(tmp_path: Path) -> None:
+    twins = ["ftjob-twin", "ftjob-twin-dpo", "ftjob-twin-rft", "ftjob-twin-rlor"]
+    running = [{**RUNNING, "id": each} for each in twins]
+    with serve_service("main", quick(FIREWORKS), running, SECRET) as endpoint:
+        checkout = a_checkout(tmp_path, endpoint)
+        checkout.want("dpo", "accounts/acme/dpoJobs/twin")
+        checkout.want("rft", "reinforcementFineTuningJobs/twin", "running")
+        ran = checkout.run("--once", "--wait=30s")
+        drift = json.loads(checkout.run("drift", "-o", "json").out)
+        checkout.want("again", "dpoJobs/twin", "running")
+        checkout.want("bare", "twin")
+        invalid = checkout.run("validate")
+
+    said = " ".join((invalid.out + invalid.err).split())
+    assert ran.code == ExitCode.OK, ran.out + ran.err
+    assert [each.job_id for each in endpoint.world.requests if each.acted] == ["ftjob-twin-dpo"]
+    assert {name: checkout.status(name).phase for name in ("dpo", "rft")} == {
+        "dpo": Phase.CANCELLED,
+        "rft": Phase.RUNNING,
+    }
+    assert "supervisedFineTuningJobs/twin" in json.dumps(drift)
+    assert "rlorTrainerJobs/twin" in json.dumps(drift)
+    assert invalid.code == ExitCode.INVALID_DOCUMENT
+    assert "another spec names the job" in said
+    assert "'twin' does not name the collection of the job" in said
 
 
 def test_one_provider_document_of_together_serves_both_kinds(tmp_path: Path) -> None:

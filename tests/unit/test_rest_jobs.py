@@ -84,6 +84,12 @@ def test_an_empty_list_of_gemini_has_no_rows_and_no_key_for_them() -> None:
         page("mistral", {})
 
 
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "mistral", "xai"])
+def test_an_array_is_the_list_of_no_service_that_returns_an_object(name: str) -> None:
+    with pytest.raises(PermanentError):
+        page(name, [])
+
+
 def test_the_counts_of_gemini_are_read_from_texts() -> None:
     stats = {"requestCount": "100", "successfulRequestCount": "23", "failedRequestCount": 5}
     metadata = {"state": "BATCH_STATE_RUNNING", "batchStats": stats}

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.job import Phase
 from reconciler.testing import Fault
-from tests.contract.dialects import azure, bedrock, litellm, openai, sagemaker, together, vertex
+from tests.contract.dialects import azure, bedrock, fireworks, litellm, openai, sagemaker, together, vertex
 from tests.contract.dialects.translating_app import TranslatingApp
 
 FrontType = type[TranslatingApp]
@@ -98,6 +98,14 @@ TOGETHER = Service(
     job_id=together.job_id,
     cannot=NO_PAGES,
 )
+FIREWORKS = Service(
+    type="fireworks",
+    front=fireworks.Fireworks,
+    options={"account": fireworks.ACCOUNT},
+    lacks=frozenset({Phase.PAUSED}),
+    world=SLOWLY,
+    job_id=fireworks.job_id,
+)
 
 SERVICES: Mapping[str, Service] = {
     "openai": OPENAI,
@@ -112,4 +120,5 @@ SERVICES: Mapping[str, Service] = {
     "sagemaker, customization jobs": CUSTOMIZATION_JOBS,
     "sagemaker, training sessions": TRAINING_SESSIONS,
     "together": TOGETHER,
+    "fireworks": FIREWORKS,
 }

@@ -1,0 +1,252 @@
+"""Fireworks AI's fine-tuning jobs in one account: supervised, by preferences, by reinforcement, and trainer jobs.
+
+- Each of the four collections has ids of its own, so jobs of two collections can have the same id. Therefore an id
+  names its collection: `dpoJobs/ID`. A spec can also contain the full resource name. A bare id is not accepted.
+- A list reads one collection after another. It fails if one of them cannot be read, so that it is never incomplete.
+- A cancel has the body `{}` and the response `{}`. Only a later observation shows its effect.
+- `outputModel` is chosen before the training, so it is reported only for a job that has succeeded. A job can be paused
+  only by Fireworks.
+- A gRPC gateway returns the code of a not-found error for an unknown address too. Such an error shows that a job is
+  absent only if its message is about that job.
+
+Sources: fireworks-ai 1.2.30 `resources/{supervised_fine_tuning_jobs,dpo_jobs,reinforcement_fine_tuning_jobs,
+reinforcement_fine_tuning_steps}.py`, `types/supervised_fine_tuning_job.py`, `_client.py`; the documentation of `firectl
+cancel`. Not confirmed against the service: the errors for a missing job, and for a cancel of one that has ended; what
+`JOB_STATE_IDLE` means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from types import MappingProxyType
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+
+from reconciler.plugin import (
+    UNSET,
+    Accepted,
+    AccountConfig,
+    AlreadyOver,
+    Capabilities,
+    Credentials,
+    Document,
+    JobError,
+    JobPage,
+    JobRef,
+    Kind,
+    ListQuery,
+    ObservedJob,
+    PermanentError,
+    Phase,
+    ProviderType,
+    Rate,
+    Transport,
+    Unset,
+    clean,
+)
+from reconciler.plugin.answers import cursor as token_of
+from reconciler.plugin.answers import field, instant, name_of, text, word
+from reconciler.providers._json_api import bearer
+from reconciler.providers._rest_jobs import RestApi, RestJobs
+
+COLLECTIONS = ("supervisedFineTuningJobs", "dpoJobs", "reinforcementFineTuningJobs", "rlorTrainerJobs")
+NOT_FOUND = 5
+"""The code of a not-found error of gRPC."""
+STATES: Mapping[str, Phase] = {
+    "JOB_STATE_CREATING_INPUT_DATASET": Phase.VALIDATING_FILES,
+    "JOB_STATE_VALIDATING": Phase.VALIDATING_FILES,
+    "JOB_STATE_CREATING": Phase.QUEUED,
+    "JOB_STATE_PENDING": Phase.QUEUED,
+    "JOB_STATE_RE_QUEUEING": Phase.QUEUED,
+    "JOB_STATE_RUNNING": Phase.RUNNING,
+    "JOB_STATE_WRITING_RESULTS": Phase.RUNNING,
+    "JOB_STATE_PAUSED": Phase.PAUSED,
+    "JOB_STATE_CANCELLING": Phase.CANCELLING,
+    "JOB_STATE_COMPLETED": Phase.SUCCEEDED,
+    "JOB_STATE_EARLY_STOPPED": Phase.SUCCEEDED,
+    "JOB_STATE_FAILED": Phase.FAILED,
+    "JOB_STATE_EXPIRED": Phase.FAILED,
+    "JOB_STATE_CANCELLED": Phase.CANCELLED,
+}
+_ID = r"[a-z0-9][a-z0-9-]{0,62}"
+"""An id is never `-` alone, which some APIs of this design read as any id."""
+_NAME = re.compile(rf"(?:accounts/(?P<account>{_ID})/)?(?:(?P<collection>{'|'.join(COLLECTIONS)})/)?(?P<bare>{_ID})")
+_NO_JOB = re.compile(r"job\b[^/]{0,200}\bnot (found|exist)", re.IGNORECASE)
+
+
+class FireworksOptions(Document):
+    """The Fireworks account of the jobs."""
+
+    account: Annotated[str, Field(pattern=f"^{_ID}$")] = Field(description="The account's id.")
+
+
+class FireworksJobs:
+    """The jobs of all collections of one account."""
+
+    def __init__(self, transport: Transport, credentials: Credentials, account: str) -> None:
+        self._jobs = {name: RestJobs(transport, credentials, _api(account, name)) for name in COLLECTIONS}
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return one page, which contains jobs of one collection. A cursor names the collection of the next page."""
+        name, _, token = (cursor or COLLECTIONS[0]).partition(" ")
+        page = await self._jobs[name].list_page(query, token or None)
+        if page.next_cursor is not None:
+            return replace(page, next_cursor=f"{name} {page.next_cursor}")
+        following = COLLECTIONS.index(name) + 1
+        return replace(page, next_cursor=COLLECTIONS[following] if following < len(COLLECTIONS) else None)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return the job, or None if Fireworks reports that it does not exist."""
+        return await self._collection(ref).get_job(ref)
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Request a cancel. Return `AlreadyOver` if it was refused and the job has ended or is being cancelled."""
+        return await self._collection(ref).cancel_job(ref)
+
+    def _collection(self, ref: JobRef) -> RestJobs:
+        """Return the collection of a job. Raises `PermanentError(invalid)` for an id that is not a canonical one."""
+        found = _NAME.fullmatch(ref.id)
+        if found is None or found["account"] is not None or found["collection"] is None:
+            msg = f"{clean(ref.id)!r} is not an id with one of the collections {', '.join(COLLECTIONS)}"
+            raise PermanentError(msg, kind=Kind.INVALID)
+        return self._jobs[found["collection"]]
+
+
+def _api(account: str, collection: str) -> RestApi:
+    return RestApi(
+        path=f"/v1/accounts/{account}/{collection}",
+        rows=collection,
+        headers=bearer,
+        window=_window,
+        next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("nextPageToken")),
+        job=partial(_job, account, collection),
+        is_missing=partial(_is_missing, account),
+        cancel=":cancel",
+        cancel_body={},
+        path_of=_path_of,
+        may_omit_rows=True,
+    )
+
+
+def _window(size: int, cursor: str | None) -> Mapping[str, str]:
+    return {"pageSize": str(size)} | ({} if cursor is None else {"pageToken": cursor})
+
+
+def _path_of(ref: JobRef) -> str:
+    return f"/{quote(ref.id.partition('/')[2], safe='')}"
+
+
+def _job(account: str, collection: str, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+    state = word(row.get("state"))
+    phase = STATES.get(state, Phase.UNKNOWN)
+    return ObservedJob(
+        id=f"{collection}/{_bare_id(name_of(row, 'name'), account, collection)}",
+        phase=phase,
+        provider_status=state,
+        model=_configured(row, "baseModel"),
+        fine_tuned_model=_configured(row, "outputModel") if phase is Phase.SUCCEEDED else None,
+        created_at=field(row, "createTime", instant),
+        finished_at=field(row, "completedTime", instant),
+        error=field(row, "status", _error) if phase is Phase.FAILED else None,
+        as_of=at,
+    )
+
+
+def _bare_id(name: str, account: str, collection: str) -> str:
+    """Return the bare id in a resource name.
+
+    Raises `PermanentError(missing)` if it names another account, and `PermanentError(invalid)` if it names no job of
+    the collection.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None or found["collection"] != collection:
+        msg = f"the provider returned something that is not a job of the collection {collection}"
+        raise PermanentError(msg, kind=Kind.INVALID)
+    if found["account"] != account:
+        msg = f"the response is for the account {found['account']}, but the options name {account}: correct the options"
+        raise PermanentError(msg, kind=Kind.MISSING)
+    return found["bare"]
+
+
+def _configured(row: Mapping[str, Any], key: str) -> str | None | Unset:
+    """Return a field that supervised jobs contain themselves, and other jobs in their configuration."""
+    own = field(row, key, text)
+    found = field(row, f"trainingConfig.{key}", text) if own is UNSET else own
+    return found or None
+
+
+def _error(value: Any) -> JobError | None:
+    message = text(value.get("message")) if isinstance(value, dict) else None
+    return JobError(code=text(value.get("code")), message=message) if message else None
+
+
+def _is_missing(account: str, body: Mapping[str, Any], ref: JobRef) -> bool:
+    """Return whether an error is about this job, and not about an address, which begins with a slash."""
+    message = body.get("message")
+    if body.get("code") != NOT_FOUND or not isinstance(message, str):
+        return False
+    without_name = re.sub(rf"(?<![\w/-])accounts/{account}/{re.escape(ref.id)}(?![\w/-])", "", message)
+    if "/accounts/" in without_name or f"/{ref.id}" in without_name:
+        return False
+    return without_name != message or _NO_JOB.search(message) is not None
+
+
+class FireworksType:
+    """The provider type of Fireworks AI."""
+
+    name = "fireworks"
+    options = FireworksOptions
+    id_pattern = rf"(accounts/{_ID}/)?(({'|'.join(COLLECTIONS)})/)?{_ID}"
+    key_variable = "FIREWORKS_API_KEY"
+    has_whole_key = True
+    url_variables = ("FIREWORKS_BASE_URL",)
+    option_variables: Mapping[str, tuple[str, ...]] = MappingProxyType({"account": ("FIREWORKS_ACCOUNT_ID",)})
+    finds_credentials = False
+    capabilities = Capabilities(
+        has_whole_rows=True,
+        page_size_max=200,
+        list_order="by name, one collection after another",
+        filters=("an expression (AIP-160)",),
+    )
+    rate = Rate()
+
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:
+        """Return the id with its collection.
+
+        Raises `ValueError` for an id without a collection, and for a resource name of another account.
+        """
+        own = FireworksOptions.model_validate(options).account
+        found = _NAME.fullmatch(job_id)
+        if found is None or found["collection"] is None:
+            names = ", ".join(f"{collection}/ID" for collection in COLLECTIONS)
+            msg = f"{job_id!r} does not name the collection of the job: write one of {names}"
+            raise ValueError(msg)
+        if found["account"] not in (None, own):
+            msg = f"{job_id!r} is not a job of accounts/{own}, the account in this account's options"
+            raise ValueError(msg)
+        return f"{found['collection']}/{found['bare']}"
+
+    def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
+        """Return the account, which distinguishes accounts with the same address."""
+        return (("account", FireworksOptions.model_validate(options).account),)
+
+    def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
+        """Return the address of the service."""
+        return "https://api.fireworks.ai"
+
+    @asynccontextmanager
+    async def open(
+        self, config: AccountConfig, transport: Transport, credentials: Credentials
+    ) -> AsyncIterator[FireworksJobs]:
+        """Open the jobs of one account."""
+        yield FireworksJobs(transport, credentials, FireworksOptions.model_validate(config.options).account)
+
+
+FIREWORKS: ProviderType = FireworksType()
