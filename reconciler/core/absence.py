@@ -165,7 +165,7 @@ def _suspect(gone: int, of: int, *, has_witness: bool) -> Unobserved:
         if has_witness
         else "if they were deleted, remove their specs"
     )
-    message = f"{gone} of {of} unfinished jobs disappeared at once, so the key, project or URL may be wrong; {then}"
+    message = f"{gone} of {of} unfinished jobs are missing, so the key, project or URL may be wrong: check them; {then}"
     return Unobserved(Reason.OBSERVATION_SUSPECT, message, is_transient=False)
 
 

@@ -72,7 +72,7 @@ def unjudged(
     *,
     may_have_started: bool = False,
 ) -> str | None:
-    """Return a text that names the limits of an unfinished job that cannot be judged, and says why, or None.
+    """Return which limits cannot be judged for an unfinished job and why, as text, or None if there are none.
 
     The arguments are those of `reached`. The text does not change as time passes, so that it causes no writes.
     """

@@ -48,7 +48,7 @@ class ObservationStarted:
 
     account: Account
     name: str
-    """The provider name that a spec uses for the account."""
+    """The name of the account for display (`model.account_line.titled`)."""
     jobs: int
 
 

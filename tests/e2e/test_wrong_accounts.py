@@ -148,7 +148,7 @@ def test_jobs_that_all_vanish_at_once_are_a_suspect_observation_and_keep_their_s
 
     assert ran.code == 69
     assert "ObservationSuspect" in ran.out
-    assert "3 of 3 unfinished jobs disappeared at once, so the key, project or URL may be wrong" in ran.out
+    assert "3 of 3 unfinished jobs are missing, so the key, project or URL may be wrong" in ran.out
     assert sandbox.cancels(*ids) == []
     assert informed.status("job-0").phase is Phase.VALIDATING_FILES
     assert not informed.status("job-0").is_ready

@@ -118,7 +118,7 @@ def test_the_message_of_a_doubt_counts_all_unfinished_jobs_of_the_account() -> N
     assert doubt.unobserved.reason is Reason.OBSERVATION_SUSPECT
     assert doubt.unobserved.is_transient is False
     assert doubt.unobserved.message == (
-        "4 of 8 unfinished jobs disappeared at once, so the key, project or URL may be wrong; "
+        "4 of 8 unfinished jobs are missing, so the key, project or URL may be wrong: check them; "
         "jobs that are still missing an hour after this was first reported are considered deleted"
     )
 

@@ -263,7 +263,7 @@ def test_a_mass_disappearance_is_detected_within_thirty_requests() -> None:
 
     assert len(reader.asked) <= 30
     assert found.unobserved is not None
-    assert found.unobserved.message.startswith("600 of 2000 unfinished jobs disappeared at once")
+    assert found.unobserved.message.startswith("600 of 2000 unfinished jobs are missing")
     assert all(seen(found, id_) == Observed(reader.jobs[id_]) for id_ in ids[600:])
     assert all(isinstance(seen(found, id_), Unobserved) for id_ in ids[:600])
 
