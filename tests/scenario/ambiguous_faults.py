@@ -1,7 +1,7 @@
-"""Faults that make a part of an account doubtful, or give a response another meaning than it appears to have.
+"""Faults that make a part of an account doubtful, or give a response a meaning that differs from its appearance.
 
-Rules: as in `injections`. Each function affects one job, one list, one clock or one request. Everything else that the
-account shows meanwhile is true.
+Rules: as in `injections`. Each function affects one job, one list, one clock or one request. Meanwhile, everything
+else that the account shows is true.
 """
 
 from __future__ import annotations

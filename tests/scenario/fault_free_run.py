@@ -42,7 +42,7 @@ def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterato
         here, there = status_of(job_spec, ours.statuses), status_of(job_spec, theirs.statuses)
         if here is None or there is None:
             yield f"{job_spec.name} has no status in one of the two runs"
-        # What the provider has forgotten, or takes back, is known only to who saw it before.
+        # Only a process that observed a job earlier can know of a job that its provider has lost or revived.
         elif (
             history.back_at(job_spec.account, job_spec.job_id) is None
             and not (job_spec.max_queued is not None and was_lost(here, history))

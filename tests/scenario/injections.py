@@ -36,7 +36,7 @@ _STATUSES = (400, 401, 403, 404, 408, 409, 422, 425, 429, 500, 502, 503, 504, 52
 _RETRY_AFTER = ("1s", "7s", "90s", "10m")
 
 
-# --- what people write ---------------------------------------------------------------------------------------
+# --- edits by people -----------------------------------------------------------------------------------------
 
 
 def change_desired_state(simulation: Simulation) -> None:
@@ -199,7 +199,7 @@ def edit_during_look(simulation: Simulation) -> None:
     simulation.machine.after_reads.append(lambda: change_desired_state(simulation))
 
 
-# --- what happens to our files -------------------------------------------------------------------------------
+# --- damage to files -----------------------------------------------------------------------------------------
 
 
 def damage_status(simulation: Simulation) -> None:
@@ -259,7 +259,7 @@ def refuse_reads(simulation: Simulation) -> None:
 _REFUSALS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
 
 
-# --- what happens at the provider ----------------------------------------------------------------------------
+# --- events at the provider ----------------------------------------------------------------------------------
 
 
 def change_outside(simulation: Simulation) -> None:

@@ -119,7 +119,7 @@ def _scenario(place: Path) -> str:
 
 
 def _seed(place: Path, seeds: int, oracle: str | None, run: str = "run_seed") -> str:
-    """Return which oracle noticed first, and after how many seeds; with `oracle` that one alone counts."""
+    """Return the first oracle that detects the bug, and after how many seeds. If given, only `oracle` counts."""
     what = " watches" if run == "run_watch_seed" else ""
     for first in range(0, seeds, AT_ONCE):
         judged = f"check_seeds(range({first}, {first + AT_ONCE}), {run})"

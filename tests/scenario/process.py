@@ -139,10 +139,10 @@ async def run(machine: Machine, life: ProcessLife, stop: asyncio.Event, notify: 
     """Open everything that a pass works with, as `wiring` does, until the process ends.
 
     Args:
-        machine: where it runs.
-        life: of the process.
-        stop: set once somebody wants it to stop.
-        notify: is told what happens within a pass.
+        machine: the machine on which the process runs.
+        life: the lifetime of the process.
+        stop: set once the process is requested to stop.
+        notify: called with each event within a pass.
     """
     disk = _LivingDisk(machine, life)
     async with AsyncExitStack() as stack:

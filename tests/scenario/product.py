@@ -58,11 +58,11 @@ class Product:
         )
 
     async def watch(self, waker: ChangeNotifier, asked: Callable[[], frozenset[str]]) -> None:
-        """Watch until it is to stop.
+        """Watch until the process is requested to stop.
 
         Args:
-            waker: tells of changes.
-            asked: the names of the specs whose next attempt a person wants now, once each.
+            waker: notifies the watch of changes.
+            asked: returns the names of the specs whose next attempt a person requests now, each once.
         """
         witness = self._witness
         questions = asyncio.ensure_future(witness.question_for_ever())
@@ -70,7 +70,7 @@ class Product:
             await Watch(self.runtime, self.options, waker, self.jitter, witness.health, witness.passed, asked).run(
                 self.stop
             )
-        except Exception as error:  # noqa: BLE001  that a watch dies of a bug is for the oracles to tell
+        except Exception as error:  # noqa: BLE001  the oracles report a watch that ends because of a bug
             witness.died(error)
         finally:
             questions.cancel()
@@ -102,7 +102,7 @@ class _Pages(StringIO):
         """Record a line."""
         for line in filter(None, text.splitlines()):
             event = json.loads(line)
-            # The level and the moment are the same in each, or this machine's own.
+            # The level and the time are left out, because the history has its own times.
             message = " ".join(str(value) for key, value in sorted(event.items()) if key not in {"at", "level"})
             self._history.events.append(Logged(self._clock.now(), message, event.get("account")))
         return len(text)
@@ -130,7 +130,7 @@ class _Witness:
         report = result.report
         self._log.log_pass(report, result.looked)
         if report.errors != self._reported:
-            # Each pass of a day would be more than a machine remembers.
+            # Only changes are recorded, because a record of every pass of a day would not fit into memory.
             self._reported = report.errors
             self._history.events.append(Reported(self._clock.now(), whole(report), report.errors))
         self._question()
@@ -140,7 +140,7 @@ class _Witness:
         self._history.events.append(Reported(self._clock.now(), "", (f"the watch died: {error_location(error)}",)))
 
     async def question_for_ever(self) -> None:
-        """Read the health of the watch again and again."""
+        """Read the health of the watch at regular intervals, until cancelled."""
         while True:
             self._question()
             await self._clock.sleep(QUESTIONED_EVERY_S)

@@ -314,7 +314,7 @@ def _rows_of(body: bytes) -> list[Any]:
 
 
 def _with_garbled_rows(body: bytes, seed: int) -> bytes:
-    """Return a list in which every other row is unreadable."""
+    """Return a list in which every second row is unreadable."""
     told = _parsed(body)
     garbled = _GARBLED[seed % len(_GARBLED)]
     told["data"] = [garbled if place % 2 == seed % 2 else row for place, row in enumerate(told["data"])]

@@ -50,14 +50,14 @@ class Remote:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def exclusive(self) -> AbstractAsyncContextManager[object]:
-        """Return what its holder publishes under."""
+        """Return the lock that a publisher must hold."""
         return self._lock
 
     async def pull(self) -> None:
-        """Do nothing: only this process publishes here."""
+        """Do nothing, because no other process publishes to this branch."""
 
     async def publish(self, _: str) -> str | None:
-        """Push the current statuses. Raises `PublishError`."""
+        """Push the current statuses. Raises `PublishError` if the branch is unreachable."""
         self.effect("push")
         pushed = statuses_on(self.disk, self.root)
         await self.clock.sleep(self.branch.takes_s)
@@ -71,7 +71,7 @@ class Remote:
         return "a revision"
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Push the statuses as they stand, once nobody else does. Raises `PublishError`."""
+        """Acquire the lock, and push the current statuses. Raises `PublishError` if the branch is unreachable."""
         async with self._lock:
             return await self.publish(message)
 

@@ -110,10 +110,10 @@ class Revision:
         return broken | {SETTINGS} if self.is_settings_broken else broken
 
     def without(self, path: str) -> Revision:
-        """Return the revision as it is known where the disk refuses a file, or a directory with all that is in it.
+        """Return the revision that a process can read while the disk refuses a file or a directory.
 
         Args:
-            path: of what is refused, from the directory that holds `specs`.
+            path: the path of the refused file or directory, relative to the directory that contains `specs`.
         """
         refused = {each.file for each in self.job_specs if f"specs/{each.file}/".startswith(f"{path}/")}
         return replace(self, broken_files=self.broken_files | refused)
@@ -161,7 +161,7 @@ class Revision:
         return replace(
             self,
             job_specs=tuple(
-                replace(each, **changes) if each.name == name else each  # type: ignore[arg-type]  # the caller's words
+                replace(each, **changes) if each.name == name else each  # type: ignore[arg-type]  # the fields come from the caller
                 for each in self.job_specs
             ),
         )

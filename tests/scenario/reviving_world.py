@@ -52,14 +52,14 @@ class RevivingWorld(World):
         return frozenset(self._jobs)
 
     def revive(self, job_id: str, now: datetime) -> None:
-        """Let a job run forever from now on, as if no change had been requested. Works once. Its past stays."""
+        """Let a job run forever from now on, as if no change had been requested. A second call has no effect."""
         self.back.setdefault(job_id, now)
 
     def cut(self, job_id: str, phase: Phase, now: datetime) -> None:
-        """Let a job's life end now, in this phase; absent: it is deleted.
+        """End a job now, in this phase. The phase `absent` deletes the job.
 
-        Like any other end it comes too late for a job that is over, which can only be deleted. Raises
-        `UnknownJobError` and `InvalidRequestError`.
+        A job that has ended can only be deleted. Raises `UnknownJobError` if the job does not exist, and
+        `InvalidRequestError` if it has ended and `phase` is not `absent`.
         """
         if phase is not Phase.ABSENT:
             self._unfinished(job_id, now, Verb.CANCEL)
@@ -67,7 +67,7 @@ class RevivingWorld(World):
         self.cuts.setdefault(job_id, []).append((now, phase))
 
     def vanish(self, job_id: str, now: datetime, until: datetime) -> None:
-        """Let a job be gone for a time, as if its provider had lost it."""
+        """Make a job absent until a given time, as if its provider had lost it."""
         self.gone[job_id] = (now, until)
 
     def _view(self, job_id: str, now: datetime) -> JobView | None:

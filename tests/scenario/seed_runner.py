@@ -105,7 +105,7 @@ def check_seeds(seeds: Iterable[int], run: SeedRunner = run_seed) -> SeedResults
 def check_all_seeds(seeds: Sequence[int], run: SeedRunner = run_seed) -> SeedResults:
     """Run seeds on all processors."""
     workers = os.cpu_count() or 1
-    # In small parts, because runs differ in length.
+    # Each process gets a few seeds at a time, because runs differ in length.
     parts = [seeds[start::32] for start in range(32) if seeds[start::32]]
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         return sum(pool.map(partial(check_seeds, run=run), parts), SeedResults())

@@ -114,7 +114,7 @@ def scenario(seed: int) -> Scenario:
     rng = random.Random(seed)  # noqa: S311  repeatable, not secret
     is_tight = rng.random() < 0.12
     is_crowded = rng.random() < 0.1
-    # Where nothing else goes wrong, whatever is not as it should be is owed to the doubt about a part.
+    # In these runs no other fault occurs, so every violation is caused by a doubtful part of an account.
     is_alone = random.Random(f"{seed} alone").random() < 0.25  # noqa: S311  repeatable, not secret
     accounts = ACCOUNTS[: 1 if is_crowded else rng.choice([1, 1, 2])]
     services = {account: _service(seed, account) for account in accounts}
@@ -160,7 +160,7 @@ def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> 
     """Yield faults that make a part of an account doubtful, from their own random source."""
     rng = random.Random(f"{seed} doubts")  # noqa: S311  repeatable, not secret
     for _ in range(rng.randrange(3, 7)):
-        # Much is asked for in the first pass, and what is hidden from then on is seldom seen at all.
+        # Many faults begin at the start, because the first pass sends most requests.
         yield TimedInjection(
             rng.choice([0.0, rng.uniform(0, within_s)]), rng.choice(UNDER_BRAKES if is_tight else DOUBTS)
         )
@@ -220,7 +220,7 @@ def jobs_of(
 ) -> Iterator[dict[str, Any]]:
     """Yield the jobs of an account, each with one of these lives."""
     for place, job_spec in enumerate(job_specs):
-        # At most one vanishes, and not from a small account: more at once would be a wrong key's look.
+        # At most one job vanishes, and none of a small account. If more vanished at once, the key would seem wrong.
         may_vanish = place == 0 and len(job_specs) > 4
         job: dict[str, Any] = {
             "id": job_spec.job_id,
@@ -248,8 +248,8 @@ def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
         yield RunToCompletion(rng.choice([20.0, 90.0])) if rng.random() < 0.15 else Pass()
         yield Sleep(rng.choice([7.0, 20.0, 61.0, 61.0, 130.0, 700.0]))
     yield EndFaults()
-    # The short rests are for what is asked again soon, the long ones for what is asked again in ten minutes, in six
-    # hours, or waits for its hour or for a life to end; the last is for what a cancel takes then.
+    # The short sleeps are for requests that are soon repeated. The long ones are for requests that are repeated after
+    # ten minutes or six hours, for change limits, and for jobs that end. The last one is for a cancel that takes time.
     for seconds in (61.0, 61.0, 660.0, 7.5 * 3600, 61.0, 660.0, 61.0):
         yield Pass()
         yield Sleep(seconds)
@@ -263,9 +263,9 @@ def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
 def _happenings(rng: random.Random, within_s: float, only: tuple[Injector, ...] | None) -> Iterator[TimedInjection]:
     for _ in range(rng.randrange(8, 20)):
         kinds = only or (_EDITS if rng.random() < 0.4 else _MISHAPS)
-        # Much happens before the first look: that is where most requests are made.
+        # Many events occur before the first observation, because the first pass sends most requests.
         yield TimedInjection(rng.choice([0.0, rng.uniform(0, within_s), rng.uniform(0, within_s)]), rng.choice(kinds))
-    # Some are never mended: then what is due must be told as stalled, and stay so.
+    # Some errors are never repaired. The due changes must then be reported as stalled, and stay so.
     if rng.random() < 0.8:
         yield TimedInjection(within_s, injections.mend_accounts)
     if rng.random() < 0.9:

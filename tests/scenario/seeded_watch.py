@@ -20,7 +20,7 @@ from tests.scenario.simulation import RunWatch, Scenario, Simulation, Sleep, Ste
 ACCOUNTS = ("one", "two", "three")
 DESIRED = ("running", "paused", "cancelled", *("observed",) * 5)
 CALM_S = 4500.0
-"""Long enough for the last cancel to be asked again and proven, and for a crowd that vanished to be believed gone."""
+"""Seconds, long enough for the last cancel to be repeated and confirmed, and for many missing jobs to count as gone."""
 _LIVES = (*LIVES, *LIVES[:1] * 12)
 _EDITS: tuple[Injector, ...] = (
     *(injections.change_desired_state,) * 6,
@@ -125,7 +125,7 @@ def _happenings(rng: random.Random, within_s: float, *, is_published: bool) -> I
     for _ in range(rng.randrange(3, 10)):
         at = rng.choice([0.0, rng.uniform(0, within_s)])
         yield TimedInjection(at, rng.choice(kinds))
-        # What is wanted while something goes wrong elsewhere is what tells whether it is kept waiting.
+        # Cancels are requested during each fault, to check that a fault of one account does not delay another.
         for _ in range(rng.randrange(3)):
             yield TimedInjection(
                 min(at + rng.choice([0.3, 3.0, 20.0, 60.0]) * rng.random(), within_s), injections.want_gone

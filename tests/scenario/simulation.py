@@ -305,7 +305,7 @@ async def _step(simulation: Simulation, product: Product, step: Step) -> None:
         case Pass():
             _tell(simulation, await product.make_pass())
         case RunToCompletion(wait_s):
-            # Only how it ended is noted: between two passes an account may still be at work.
+            # Only the last result is recorded, because an account worker may continue between two passes.
             _tell(simulation, await product.make_passes(wait_s), is_one=False)
         case CrashAfter(effects):
             simulation.life.crash_before = simulation.life.effects + effects

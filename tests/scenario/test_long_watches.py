@@ -25,7 +25,8 @@ BUDGET = Rate()
 """The default rate limit of an account of type openai."""
 
 LAWS = tuple(oracle for oracle in ALWAYS if oracle is not unobserved_phase)
-"""In a watch an account may be at work for longer than a pass, so an answer of an earlier one is ground enough."""
+"""The oracles without `unobserved_phase`: in a watch an account worker may outlive its pass, so that a status may
+rest on a response that arrived before its pass."""
 
 Record = Callable[[str, object], None]
 

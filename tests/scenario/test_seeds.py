@@ -29,7 +29,7 @@ def test_no_seed_violates_a_law(pytestconfig: pytest.Config, record_property: Ca
     record_property("simulated", f"{results} ({time.perf_counter() - begun:.0f} s)")
 
     assert not results.wrong, failure_reports(results)
-    # So few runs may have no faults.
+    # Fewer seeds than `SEEDS` may have too few faults, so the minimum does not apply to them.
     assert count < SEEDS or results.faults.total() >= FAULTS_MIN * count / SEEDS
 
 
@@ -40,7 +40,7 @@ def fingerprint(seed: int) -> str:
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("seed", [3, 11])
 def test_a_seed_produces_the_same_story_in_every_process(seed: int) -> None:
-    # A spawned process has hash seeds of its own, so nothing may hang on the order of a set.
+    # A spawned process has its own hash seed, so a result that depends on the order of a set would differ.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         elsewhere = pool.submit(fingerprint, seed).result()
 

@@ -24,7 +24,7 @@ from tests.scenario.test_crashes import REFERENCE
 
 NUMBERS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
 LONGER = replace(REFERENCE, steps=(*REFERENCE.steps, Sleep(61.0), Pass()))
-"""The steps with one more pass, which can read what the last one could not."""
+"""The run with one more pass, which can read the file that the last one could not."""
 THREE_AN_HOUR = ChangeLimits(max_cancels=3, max_cancel_percent=0, max_cancels_absolute=3)
 
 
@@ -55,7 +55,7 @@ def pass_at(history: History, index: int) -> PassEnded:
     return [each for each in history.events if isinstance(each, PassEnded)][index]
 
 
-# --- each read of a run, one at a time -------------------------------------------------------------------------
+# --- each read of a run, one at a time -----------------------------------------------------------------------
 
 
 def one_refused(scenario: Scenario, number: int, wanted: int) -> tuple[History, int]:
@@ -109,7 +109,7 @@ def test_a_failed_read_loses_no_receipt_and_repeats_no_request(
     assert reads > 50
 
 
-# --- what each of them holds back --------------------------------------------------------------------------------
+# --- the changes that an unreadable file prevents ------------------------------------------------------------
 
 
 def six_jobs(schedule: Iterable[TimedInjection], passes: int = 4) -> Scenario:

@@ -123,11 +123,11 @@ class TwoAccounts:
     slow: Jobs
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return it."""
+        """Return the account at this address."""
         return self._of(target.account)
 
     def control(self, account: Account) -> JobController:
-        """Return it."""
+        """Return the account at this address."""
         return self._of(account)
 
     def apply_rate(self, target: ResolvedAccount) -> None:
@@ -153,7 +153,7 @@ class DiskOfWholeSeconds(LocalDisk):
     """A disk on which all changes happen within one tick of its clock."""
 
     def list(self, path: Path) -> list[Entry]:
-        """Return what stands in a directory, all of the same moment."""
+        """Return the entries of a directory, all with the same stamp."""
         return [replace(each, stamp=(0,)) for each in super().list(path)]
 
 

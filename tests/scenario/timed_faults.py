@@ -239,7 +239,7 @@ def _note(
     *,
     seconds: float | None = None,
 ) -> None:
-    """Record what has begun, and end it after a while."""
+    """Record a fault that has begun, and end it after a while."""
     lasts_s, now = _seconds(simulation) if seconds is None else seconds, simulation.clock.now()
     simulation.history.events.append(Disruption(now, kind, now + timedelta(seconds=lasts_s), account))
     simulation.later(lasts_s, end)

@@ -1,4 +1,4 @@
-"""The action as GitHub runs a composite action: its steps in order, each by bash, with the inputs that it sets.
+"""Runs the action as GitHub runs a composite action: its steps in order, each with bash and the inputs that it sets.
 
 Only the expressions that `action.yml` uses are supported. `RECONCILE_ACTION` names another checkout of the action, to
 show that a test fails on an older one.
@@ -25,7 +25,7 @@ FOLDER = ".github/actions/reconcile"
 ACTION = Path(os.environ.get("RECONCILE_ACTION", ROOT)) / FOLDER
 ENDS_WITHIN_S = 300
 NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "HTTPS_PROXY", "NO_PROXY", "UV_DEFAULT_INDEX", "PIP_INDEX_URL")
-"""The variables with which this machine reaches its package index. A runner has the same."""
+"""The variables that a process on this machine may need to reach the package index. Each step gets them too."""
 
 _EXPRESSION = re.compile(r"\$\{\{ *([\w.-]+) *\}\}")
 _OUTPUT = re.compile(r"^([\w-]+)(?:=(.*)|<<(\S+)\n(?s:(.*?))\n\3)$", re.MULTILINE)
@@ -43,14 +43,14 @@ class Ran:
 def use_action(
     checkout: Path, temp: Path, inputs: Mapping[str, str], environ: Mapping[str, str], *, action: Path = ACTION
 ) -> Ran:
-    """Use the action in a checkout.
+    """Run the action in a checkout, and return its result.
 
     Args:
         checkout: the workspace of the job.
-        temp: `RUNNER_TEMP`; what it holds is shared by the steps of one job.
-        inputs: those that the workflow gives.
-        environ: what the workflow and the runner set, the secrets of the job among it.
-        action: its directory.
+        temp: the directory `RUNNER_TEMP`, whose files the steps of a job share.
+        inputs: the inputs that the workflow sets.
+        environ: the variables that the workflow and the runner set, including the secrets of the job.
+        action: the directory of the action.
     """
     described = yaml.safe_load((action / "action.yml").read_text(encoding="utf-8"))
     temp.mkdir(exist_ok=True)

@@ -29,7 +29,7 @@ _ENDS = {"completed": "completed_at", "failed": "failed_at", "expired": "expired
 
 
 def a_batch(batch_id: str, status: str = "in_progress", **more: Any) -> Row:
-    """Return a batch as OpenAI shows it, an hour old, of which 23 of 100 requests are done."""
+    """Return a batch as OpenAI's API shows it. It is an hour old, and 23 of its 100 requests are finished."""
     now = int(time.time())
     ends = {key: now if word == status else None for word, key in _ENDS.items()}
     return {

@@ -18,7 +18,7 @@ UNREAD_FILE = Unread("b.yaml", "Permission denied", "allow it to be read")
 
 
 def nobody(_: object) -> JobController:
-    """Fail, because no account must be changed here."""
+    """Fail, because the budget of a pass is computed before any change is requested."""
     message = "nothing may be asked"
     raise AssertionError(message)
 
@@ -30,12 +30,12 @@ def budgeted(world: World, rules: ChangeRules = RULES, use: ApprovalUse | None =
 
 
 def names(count: int) -> list[str]:
-    """Return so many names of jobs."""
+    """Return this many names of jobs."""
     return [f"job-{number}" for number in range(count)]
 
 
 def lost_world(*lost: str, **rest: Any) -> World:
-    """Return a world in which statuses of these names stood at the end of the last pass, and none stands now."""
+    """Return a world in which the last pass left statuses with these names, which are now missing."""
     world = a_world("a", statuses=Statuses.of(**rest))
     world.journal.statuses = KnownStatuses(marks=dict.fromkeys(lost, "0badcafe"))
     return world

@@ -15,7 +15,7 @@ ACCOUNT = Account("openai", "https://api.openai.com/v1")
 
 
 def a_spec(name: str = "support-triage", labels: dict[str, str] | None = None, **spec: Any) -> FineTuningJob:
-    """Return a job document that wants its job cancelled; `spec` has the keys of the file, in camel case."""
+    """Return a job document that requests a cancel. `spec` has further fields, with the camel-case keys of the file."""
     return FineTuningJob.model_validate(
         {
             "apiVersion": API_VERSION,
@@ -27,12 +27,12 @@ def a_spec(name: str = "support-triage", labels: dict[str, str] | None = None, *
 
 
 def a_job(phase: Phase = Phase.RUNNING, **facts: Any) -> ObservedJob:
-    """Return a job as a look shows it."""
+    """Return an observed job."""
     return ObservedJob(**{"id": "ftjob-abc123", "phase": phase, "provider_status": str(phase)} | facts)
 
 
 def a_status(name: str = "support-triage", **facts: Any) -> JobStatus:
-    """Return the status of a job that was cancelled as its spec wants."""
+    """Return the status of a job that was cancelled as its spec requests."""
     ready = Condition(
         type=ConditionType.READY,
         status=ConditionStatus.TRUE,

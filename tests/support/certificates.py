@@ -14,7 +14,10 @@ from cryptography.x509.oid import NameOID
 
 
 def an_authority(name: str, directory: Path) -> Path:
-    """Write a new authority's certificate, and a server key and certificate for 127.0.0.1. Return the first."""
+    """Write the certificate of a new authority, and a server key and certificate for 127.0.0.1.
+
+    Return the path of the authority's certificate.
+    """
     key, leaf_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     subject, leaf = _named(name), _named(f"a server of {name}")
     root = _begun(subject, subject, key.public_key()).add_extension(
@@ -33,7 +36,7 @@ def an_authority(name: str, directory: Path) -> Path:
 
 
 def server_context(authority: Path) -> ssl.SSLContext:
-    """Return what a server shows that this authority vouches for."""
+    """Return the TLS context of a server whose certificate this authority has issued."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.with_suffix(".chain"))
     return context

@@ -97,7 +97,7 @@ class Checkout:
         self.write(f"{name}.yaml", SPEC.format(name=name, job_id=job_id, state=state, provider=provider))
 
     def copy_to(self, root: Path) -> Checkout:
-        """Return a copy of everything, the state directory included."""
+        """Copy everything, including the state directory, and return the copy."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
         return Checkout(root, self.environ)
 
@@ -137,11 +137,11 @@ class Checkout:
         )
 
     def status(self, name: str) -> JobStatus:
-        """Return one job's status, which must be there and whole."""
+        """Return a job's status. Fails if its file is missing or unreadable."""
         return parse_status((self.status_dir / f"{name}.yaml").read_text(encoding="utf-8"))
 
     def traces(self) -> dict[str, tuple[bytes, int]]:
-        """Return the bytes and the time of every file among the specs and statuses."""
+        """Return the bytes and the modification time of every spec and status file, by path."""
         return {
             str(path.relative_to(self.root)): (path.read_bytes(), path.stat().st_mtime_ns)
             for path in self.specs.rglob("*")

@@ -22,7 +22,7 @@ class VirtualClock:
         self.base = base
 
     def now(self) -> datetime:
-        """Return the base, moved by as much as the loop's time has."""
+        """Return the base plus the time that has passed in the running loop."""
         return self.base + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
@@ -33,7 +33,7 @@ class VirtualClock:
             return 0.0
 
     async def sleep(self, seconds: float) -> None:
-        """Return after that long in the loop's time."""
+        """Wait for this long in the loop's time."""
         await asyncio.sleep(seconds)
 
 

@@ -21,7 +21,7 @@ _TAKEN = ("network", "cgroup")
 
 
 def told(*command: str) -> str:
-    """Return what a command prints."""
+    """Run a command, and return its standard output."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -33,11 +33,11 @@ class Image:
     config: Mapping[str, Any]
 
     def environ(self) -> dict[str, str]:
-        """Return the variables that it sets."""
+        """Return the environment variables that the image sets."""
         return dict(line.split("=", 1) for line in self.config["Env"])
 
     def user(self) -> tuple[int, int]:
-        """Return its user and group, which must be numbers: `runAsNonRoot` of Kubernetes cannot tell otherwise."""
+        """Return its user and group. They must be numbers, because Kubernetes cannot apply `runAsNonRoot` to a name."""
         user, group = self.config["User"].split(":")
         return int(user), int(group)
 
@@ -54,7 +54,7 @@ def unpacked(name: str) -> Iterator[Image]:
 
 
 def size_of(name: str) -> int:
-    """Return how many bytes an image has, unpacked."""
+    """Return the size of an unpacked image, in bytes."""
     (described,) = json.loads(told("buildah", "images", "--json", name))
     number, unit = described["size"].split()
     return int(float(number) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[unit])
@@ -69,7 +69,7 @@ class Container:
     log: Path
 
     def said(self) -> str:
-        """Return all that it has written so far."""
+        """Return everything that the container has written so far."""
         return self.log.read_text(encoding="utf-8")
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
@@ -93,11 +93,11 @@ def contained(
     """Run a container for as long as the body lasts, or until it is stopped there.
 
     Args:
-        image: of this image.
-        bundle: an empty directory.
-        command: what follows its entry point.
-        environ: variables besides the image's own.
-        mounts: directories of the host, by where they are read in the container.
+        image: the image.
+        bundle: an empty directory for the container's files.
+        command: the arguments of the entry point.
+        environ: variables in addition to those of the image.
+        mounts: directories of the host, by their paths in the container.
     """
     told("runc", "spec", "--bundle", str(bundle))
     file = bundle / "config.json"

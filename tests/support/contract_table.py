@@ -29,7 +29,7 @@ class Report(Protocol):
 
 
 def contract_table(reports: Mapping[str, Iterable[Report]]) -> Iterator[str]:
-    """Return the lines of the table; none where no test of the contract ran. `reports` are by outcome."""
+    """Yield the lines of the table, or none if no contract test ran. `reports` contains the reports of each outcome."""
     counts = {outcome: Counter(_places(found)) for outcome, found in reports.items()}
     passed, skipped, failed = (counts.get(each, Counter()) for each in ("passed", "skipped", "failed"))
     everything = passed + skipped + failed

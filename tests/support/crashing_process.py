@@ -75,7 +75,7 @@ def crash_before_effect(crash_before: int, log: Path) -> None:
     for name in DISK:
         setattr(LocalDisk, name, point.of_disk(name, getattr(LocalDisk, name)))
     Git.run = point.of_git(Git.run)  # type: ignore[method-assign]
-    HttpTransport.send = point.of_transport(HttpTransport.send)  # type: ignore[method-assign]  # that is the point
+    HttpTransport.send = point.of_transport(HttpTransport.send)  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

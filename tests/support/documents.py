@@ -9,7 +9,7 @@ from reconciler.ports import D, Located
 
 
 def located(document: D, file: str = "bots.yaml", line: int = 1, **fields: int) -> Located[D]:
-    """Return a document at its place; `fields` are the lines of fields of its spec, such as `jobId=7`."""
+    """Return a document with its place in a file. `fields` has the lines of its spec's fields, such as `jobId=7`."""
     lines: dict[tuple[str | int, ...], int] = {("spec", name): at for name, at in fields.items()}
     return Located(document=document, file=file, line=line, lines=lines)
 

@@ -51,11 +51,11 @@ http {{
 
 @contextmanager
 def git_over_http(repositories: Path, here: Path, users: Mapping[str, str]) -> Iterator[str]:
-    """Serve the repositories below a directory, to read and to push to; yields the URL of the directory.
+    """Serve the repositories below a directory for fetches and pushes. Yields the URL of the directory.
 
     Args:
-        repositories: that directory.
-        here: an empty one, for what the server writes.
+        repositories: the directory of the repositories.
+        here: an empty directory for the server's files.
         users: the password of each user.
     """
     port = a_free_port()
@@ -77,4 +77,4 @@ def git_over_http(repositories: Path, here: Path, users: Mapping[str, str]) -> I
             with running(front, port, "/ready", here / "nginx.log", {}) as address:
                 yield address
         finally:
-            os.killpg(backend.pid, signal.SIGTERM)  # its workers too, which would outlive it
+            os.killpg(backend.pid, signal.SIGTERM)  # the group, because the workers would outlive the backend

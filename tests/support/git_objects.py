@@ -45,13 +45,13 @@ def write_tree(git_dir: Path, files: Mapping[bytes, tuple[bytes, str]]) -> str:
 
 
 def take(git_dir: Path, root: str, inside: str, known: Known) -> Tree:
-    """Write what stands in a directory, and return it by its path from the root. What Git holds nothing of is left out.
+    """Write the files and links below a directory as blobs, and return their modes and names by path from the root.
 
     Args:
         git_dir: the repository.
         root: its working tree.
         inside: the directory.
-        known: what files that have not changed since are called; it is brought up to date.
+        known: the names of the blobs of earlier calls. Changed files are added to it.
     """
     found: Tree = {}
     with os.scandir(inside) as entries:

@@ -28,14 +28,14 @@ class Aim:
     batch: str
 
     def records(self, random: Random) -> bytes:
-        """Return what a careless reader would take for a record of Git's."""
+        """Return text that a careless parser would mistake for a record of Git."""
         sha, now = self.batch.encode(), str(random.choice([2**31, 2**33, 9_999_999_999])).encode()
         field, record = random.choice([(b"\x1f", b"\x1e"), (b"\x00", b"\x00\x00"), (b"\t", b"\n"), (b" ", b"\n")])
         line = b"Approve-Cancels: %d" % random.choice([BATCH, 50, 999_999])
         return record + field.join([sha, now, line]) + record
 
     def option(self, random: Random) -> bytes:
-        """Return what a careless reader would hand to Git as an option."""
+        """Return text that a careless caller would pass to Git as an option."""
         precious = bytes(random.choice([self.repository.outside / "precious", self.repository.root / "audit.jsonl"]))
         options = (
             b"--output=%b",
@@ -166,7 +166,7 @@ HIDDEN = (
 
 
 def a_message(random: Random, kind: str, aim: Aim) -> Message:
-    """Return a message of a kind, and more that is hostile about its commit."""
+    """Return a commit with a message of this kind, which may be hostile in other ways too."""
     return Message(
         MESSAGES[kind](random, aim),
         random.choice(AUTHORS) if random.random() < 0.4 else AUTHORS[0],
@@ -186,7 +186,7 @@ NAMES = (
 
 
 def entries(random: Random, repository: HostileRepository) -> Tree:
-    """Return what no directory could hold, for the tree of a commit."""
+    """Return entries for the tree of a commit that no directory could contain."""
     blob = write(repository.git_dir, "blob", repository.command.encode())
     made: Tree = {}
     for name in random.sample(NAMES, 2):

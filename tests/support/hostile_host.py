@@ -59,7 +59,7 @@ class Host:
         )
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the client. Its constructor has started the process."""
         return self
 
     def __exit__(

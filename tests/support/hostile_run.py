@@ -58,7 +58,7 @@ class HostileRun:
     told: str = ""
 
     def transcript(self) -> str:
-        """Return what was tried, and what went wrong."""
+        """Return the attacks and the detected problems, as text."""
         tried = [f"seed {self.seed} (replay it with --seed {self.seed}): {self.way}", *self.wrong]
         return "\n".join([*tried, f"trees: {self.kinds}", f"messages: {self.messages}", self.told[-3000:]])
 
@@ -104,7 +104,7 @@ def _want_the_batch(repository: HostileRepository, random: Random) -> str:
 
 
 def _wrong(repository: HostileRepository, run: HostileRun, ended: Ended, before: dict[str, FileStamp]) -> Iterator[str]:
-    """Yield what is not as it must be, of the world first and then of what was said."""
+    """Yield the problems: first those of files and requests, then those of the command."""
     provider = repository.provider
     if repository.canary.exists():
         yield f"a command ran, with {sorted(set(re.findall('[A-Z_]+_KEY', repository.canary.read_text())))}"
@@ -126,7 +126,7 @@ def _wrong(repository: HostileRepository, run: HostileRun, ended: Ended, before:
         yield f"a job was asked for that is none: {provider.strange}"
     if sum(each in asked for each in COMMONS) > ALLOWED:
         yield "the guard was passed"
-    # What others may have cancelled counts in the guard's share of all accounts.
+    # Cancels of the commons' jobs use up the change budget, so the cancel of the team's own job may be refused.
     run.is_loud |= any(each in asked for each in COMMONS)
     yield from _of_the_pass(run, ended, asked[STOPS])
 

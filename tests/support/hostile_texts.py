@@ -49,7 +49,7 @@ PIECES = (
 
 
 def _nested(author: Author) -> None:
-    # Now and then as large as a file may be.
+    # Sometimes as large as a file may be.
     size = 900_000 if author.random.random() < 0.02 else author.random.randrange(TEXT_MAX)
     depth = author.random.choice([5, 95, 99, 5000])
     opening, closing, item = author.random.choice([("[", "]", "1,"), ("{a: ", "}", "k: ,"), ("- ", "", "x ")])

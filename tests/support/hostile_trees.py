@@ -58,7 +58,7 @@ class Author:
         return self.repository.specs / self.name / self.random.choice(["", "", "a", "a/b"])
 
     def new_name(self) -> str:
-        """Return a name that nobody else has."""
+        """Return a name that no other document has."""
         return f"{self.name}-{next(self._numbers)}"
 
     def put(self, path: Path, data: str | bytes) -> None:
@@ -97,11 +97,11 @@ class Author:
             path.symlink_to(target)
 
     def pick(self, *values: str) -> str:
-        """Return one of these."""
+        """Return one of these values at random."""
         return self.random.choice(values)
 
 
-# What Git would take for its own
+# Files that Git would treat as its own
 
 
 def _repository(author: Author, where: Path) -> None:
@@ -136,7 +136,7 @@ def _modules(author: Author) -> None:
     author.write(f"[core]\n\tfsmonitor = {command}\n", author.pick("config", ".gitconfig", "gitconfig"))
 
 
-# Files that are none, or lead elsewhere
+# Entries that are not regular files, or that lead elsewhere
 
 TARGETS = ("/etc/passwd", "/proc/self/environ", "/dev/zero", "/dev/stdin", "loop.yaml", ".", "..", "../../../outside")
 
@@ -341,11 +341,11 @@ def _job_id(author: Author) -> None:
     author.want(author.pick("commons", "research", "openai"), json.dumps(text))
 
 
-# What the guard counts
+# Statuses, from which the guard counts changes
 
 
 def _statuses(author: Author, most: int) -> list[Path]:
-    """Return some of the commons' statuses."""
+    """Return at most this many of the commons' statuses, in random order."""
     place = author.repository.statuses / "commons"
     found = sorted(place.glob("common-*.yaml")) if not author.repository.statuses.is_symlink() else []
     author.random.shuffle(found)
@@ -363,7 +363,7 @@ def _many_lost(author: Author) -> None:
 
 
 def forged(text: str, old: str, new: str) -> str:
-    """Return a status in which something else stands, with a digest that fits."""
+    """Return a status with one text replaced by another, and a matching digest."""
     body = text.rpartition("digest: ")[0].replace(old, new)
     return f"{body}digest: sha256:{hashlib.sha256(body.encode()).hexdigest()}\n"
 
@@ -398,7 +398,7 @@ def _sources(author: Author) -> None:
 
 
 def _padding(author: Author) -> None:
-    """Divide a batch among several names of one account, beside jobs that do not exist."""
+    """Divide a batch among several names of one account, and add jobs that do not exist."""
     ids = [f"ftjob-{author.name}-{number}" for number in range(40)]
     padding = [{"id": each, "life": [{"phase": "running"}]} for each in ids]
     name = author.new_name()

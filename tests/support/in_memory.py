@@ -74,22 +74,22 @@ class Statuses:
 
     @classmethod
     def of(cls, *statuses: JobStatus, **rest: Any) -> Statuses:
-        """Return a store in which each of these stands beside its spec; it has been loaded once."""
+        """Return a store with each of these statuses at the path of its spec, as if it had been loaded once."""
         store = cls({status_path(each.source, each.name): each for each in statuses}, **rest)
         store._keep()
         return store
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
-        """Return what stands on the disk."""
+        """Return the statuses on the disk."""
         self.reads.append(by_content)
         return self._keep()
 
     def known(self) -> StoredStatuses:
-        """Return what was loaded last, and written since."""
+        """Return the statuses of the last load, with all later writes."""
         return self._known
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:
-        """Put a status in its place, and return whether it is another one than stood there."""
+        """Write a status, and return whether it differs from the one at its path."""
         self._check()
         path = status_path(status.source, status.name)
         before = self.jobs.get(path)
@@ -101,14 +101,14 @@ class Statuses:
         return True
 
     def remove(self, status: JobStatus) -> None:
-        """Remove a status, wherever it stands under its name."""
+        """Remove every status with the same name, at any path."""
         self._check()
         for path in [path for path, each in self.jobs.items() if each.name == status.name]:
             del self.jobs[path]
         self._keep()
 
     def restore(self, status: JobStatus) -> None:
-        """Put back what the last write of a status replaced."""
+        """Restore the state before the last write of this status."""
         self._check()
         path = status_path(status.source, status.name)
         before = self._replaced.pop(path, None)
@@ -119,13 +119,13 @@ class Statuses:
         self._keep()
 
     def discard(self, path: str) -> None:
-        """Remove a file that counts as none."""
+        """Remove a file that was not read as a status."""
         self._check()
         self.discarded = tuple(each for each in self.discarded if each != path)
         self._keep()
 
     def write_provider(self, status: ProviderStatus) -> bool:
-        """Put an account's status in its place, and return whether it is another one than stood there."""
+        """Write an account's status, and return whether it differs from the earlier one."""
         self._check()
         is_news = self.providers.get(status.name) != status
         self.providers[status.name] = status
@@ -169,22 +169,22 @@ class Notebook:
         return self.attempts
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Keep these beside those that must still be known."""
+        """Add these attempts, and drop all earlier ones except `still`."""
         self._check()
         self.attempts = (*still, *requested)
 
     def forget(self, requested: Iterable[Requested]) -> None:
-        """Take back what never left."""
+        """Remove attempts whose requests were never sent."""
         gone = set(requested)
         self.attempts = tuple(each for each in self.attempts if each not in gone)
 
     def known(self) -> KnownStatuses:
-        """Return the statuses as the last pass left them."""
+        """Return the statuses that the last pass recorded."""
         self._check()
         return self.statuses
 
     def keep(self, known: KnownStatuses) -> None:
-        """Remember the statuses as this pass leaves them."""
+        """Record the statuses at the end of this pass."""
         self._check()
         self.statuses = known
 
@@ -201,15 +201,15 @@ class HandClock:
     slept: list[float] = field(default_factory=list)
 
     def now(self) -> datetime:
-        """Return the moment."""
+        """Return the current time."""
         return self.moment
 
     def monotonic(self) -> float:
-        """Return the seconds that were slept."""
+        """Return the sum of all sleeps, in seconds."""
         return sum(self.slept)
 
     async def sleep(self, seconds: float) -> None:
-        """Be that much later."""
+        """Advance the time at once."""
         self.slept.append(seconds)
         self.moment += timedelta(seconds=seconds)
 
@@ -224,7 +224,7 @@ class OpenAccounts:
     """The newest rate limit of each account."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return the reader of an account; an account that a test does not name cannot be opened."""
+        """Return the reader of an account, or raise the error that opening it raises."""
         self.opened.append(target.account)
         reader = self.readers[target.account]
         if isinstance(reader, Exception):
@@ -232,7 +232,7 @@ class OpenAccounts:
         return reader
 
     def apply_rate(self, target: ResolvedAccount) -> None:
-        """Keep the newest rate limit of an account."""
+        """Record the rate limit of an account."""
         self.rates[target.account] = target.rate
 
     def rate(self, target: ResolvedAccount) -> Rate:
@@ -240,11 +240,11 @@ class OpenAccounts:
         return target.rate
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return none: nobody reads them here."""
+        """Return none, because no test reads them."""
         return {}
 
     def requests(self, account: Account) -> int:
-        """Return how often an account was opened, which stands for its requests."""
+        """Return how often an account was opened, as the number of its requests."""
         return self.opened.count(account)
 
 
@@ -260,7 +260,7 @@ class World:
     journal: Notebook = field(default_factory=Notebook)
 
     def runtime(self, **rest: Any) -> Runtime:
-        """Return what a pass works with; `rest` has what is not usual. Without `control` it is a dry run."""
+        """Return the runtime of a pass. `rest` has further fields. Without `control`, the pass is a dry run."""
         usual: dict[str, Any] = {"control": None, "journal": self.journal}
         return Runtime(
             specs=self.specs,

@@ -75,7 +75,9 @@ class InMemoryAccount(ReadOnlyAccount):
 
     async def _become(self, verb: str, ref: JobRef, phase: Phase) -> Accepted | AlreadyOver:
         await self._wait(f"{verb} {ref.id}")
-        async with Throttle(Rate()).acquire():  # as every request of a real account does, so that it may be called off
+        async with Throttle(
+            Rate()
+        ).acquire():  # as in a real account, so that the request can be dropped while it waits
             self.ask(f"{verb} {ref.id}")
         job = self.jobs[ref.id]
         if job.phase in TERMINAL:
@@ -89,7 +91,7 @@ class InMemoryAccount(ReadOnlyAccount):
 
 
 class PausableAccount(InMemoryAccount):
-    """An account that can pause, too."""
+    """An account that can also pause and resume jobs."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Pause a job."""
@@ -106,7 +108,7 @@ def an_account(*ids: str, phase: Phase = Phase.RUNNING) -> InMemoryAccount:
 
 
 def a_target(account: Account = ACCOUNT, rate: Rate | None = None) -> ResolvedAccount:
-    """Return an account, resolved as its type usually is."""
+    """Return a resolved account with the default options and the default key of its type."""
     type_ = load(account.type)
     scope = CredentialScope(account.host, type_.key_variable or "")
     return ResolvedAccount(account, type_, type_.options(), rate or type_.rate, None, scope)

@@ -27,7 +27,7 @@ from tests.support.decision_case import OVER, STARTED, STOPPABLE, Case
 from tests.support.subjects import a_batch_subject, a_subject
 
 ASKED = (Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED, Progress.FORBIDDEN)
-"""The responses that are recorded. An unclear one counts as sent."""
+"""The results after which a request counts as sent."""
 NOT_ASKED = (Progress.NOT_DELIVERED, Progress.OVERTAKEN)
 REMIND_WITHIN = timedelta(hours=6)
 MOOT = {
@@ -345,4 +345,4 @@ LAWS_OF_WHAT_FOLLOWS: tuple[Law, ...] = (
     what_is_final_stays_final,
     a_job_that_runs_again_is_found_out,
 )
-"""Checked once for each spec, look and status that decisions tell apart: they look further ahead."""
+"""The laws about later decisions, checked once for each spec, observation and status that decisions distinguish."""

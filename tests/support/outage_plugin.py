@@ -41,7 +41,7 @@ class OutageType(SandboxType):
     name = "outage"
 
     @asynccontextmanager
-    async def open(  # type: ignore[override]  # it opens another controller than its base class
+    async def open(  # type: ignore[override]  # it opens a different controller from its base class
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[JobController]:
         """Open the sandbox, with outages before each retrieve."""

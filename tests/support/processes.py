@@ -54,7 +54,7 @@ def _answers(port: int, path: str) -> bool:
             answer.read()
         except (OSError, HTTPException):
             return False
-    return answer.status != HTTPStatus.SERVICE_UNAVAILABLE  # it listens, and says that it is still starting
+    return answer.status != HTTPStatus.SERVICE_UNAVAILABLE  # it listens, but is not ready yet
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ ROWS = Capabilities(has_whole_rows=True, page_size_max=100)
 
 @dataclass
 class ReadOnlyAccount:
-    """An account in memory that can be listed and retrieved from. `broken` has an error by job id, or by `page 2`."""
+    """An account in memory that can be listed and retrieved from. `broken` has errors by job ID or `page 2`."""
 
     jobs: dict[str, ObservedJob]
     broken: dict[str, Exception] = field(default_factory=dict)

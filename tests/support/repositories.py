@@ -52,14 +52,14 @@ class Clone:
         more: bytes = b"",
         parents: Sequence[str] | None = None,
     ) -> str:
-        """Commit everything but statuses as no porcelain would, byte for byte, and return the commit.
+        """Commit everything but statuses with an object that is written byte by byte, and return the commit.
 
         Args:
-            message: all of it.
-            author: who made it, and committed it.
-            date: when, as a commit has it; None is now.
+            message: the complete message.
+            author: the author and committer.
+            date: the date of both, in the format of a commit object; None means now.
             more: further headers, each with its line break.
-            parents: None is what is checked out.
+            parents: the parent commits; None means the checked-out commit.
         """
         self.git("add", "--all", "--", ":!specs/status", ":!cache")
         when = date or f"{int(time.time())} +0000".encode()

@@ -112,7 +112,7 @@ def providers() -> str:
         for name, kind in kinds.items()
         if FINE_TUNING.name in kind
     }
-    titles = max(told.values(), key=len)  # what is documented for few types is left out for the others
+    titles = max(told.values(), key=len)  # a type lacks the texts that are not documented for it
     rows = [(f"`{name}`", *(can.get(title, "not documented") for title in titles)) for name, can in told.items()]
     return table(("Type", *(title.capitalize() for title in titles)), *rows)
 
@@ -177,7 +177,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
         ARCHITECTURE: {"layers": layers, "pass": drawing, "decisions": decisions},
     }
 )
-"""By document, what makes each of its tables. They stand between two comments with that name."""
+"""For each document, the functions that generate its tables. Each table is between two comments with its name."""
 
 
 def with_tables(document: Path) -> str:

@@ -157,7 +157,7 @@ SHAPES: Mapping[str, tuple[Callable[[str], None], Callable[[int], str], Sequence
     **{f"read: {name}": (_read, make, SIZES) for name, make in TEXTS.items()},
     "remember: items, 95 lists deep": (_remember, TEXTS["items, 95 lists deep"], SIZES),
     **{f"validate: {name}": (_validate, make, SIZES) for name, make in TREES.items()},
-    # The reader that knows where each character stands is written in Python, and takes its time.
+    # The parser that records positions is written in Python, and is slow.
     **{f"edit: {name}": (_edit, TEXTS[name], [each // 8 for each in SIZES]) for name in _EDITED},
     **FOREIGN,
 }

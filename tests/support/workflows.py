@@ -73,9 +73,9 @@ class Runner:
 
     Args:
         remote: the repository.
-        secrets: those of its settings, by name.
-        environ: what a machine has besides.
-        local: what stands for a repository at GitHub, as `act` wants it told.
+        secrets: the secrets in the settings of the repository, by name.
+        environ: additional environment variables of each machine.
+        local: a directory that replaces a repository at GitHub, in the format of `act --local-repository`.
     """
 
     remote: Path
@@ -89,7 +89,7 @@ class Runner:
         home = root / "home"
         home.mkdir()
         (home / "event.json").write_text(json.dumps(payload), encoding="utf-8")
-        # Not by the environment: that would be every step's, where a runner's is only what the workflow hands on.
+        # The secrets are not in the environment, because `act` would then pass them to every step.
         secrets = "".join(f"{name}={value}\n" for name, value in self.secrets.items())
         (home / "secrets").write_text(secrets, encoding="utf-8")
         command = [
