@@ -1,9 +1,9 @@
 """A file that is appended to for months, while `logrotate` or a person may move it away.
 
 Rules: before each line, the file at the path is compared with the open file, as in
-`logging.handlers.WatchedFileHandler`. If the file was moved or deleted, it is recreated. If a line was written only in
-part, because the disk is full, the next line starts on a new line. Opening a pipe that no process reads raises an error
-instead of blocking.
+`logging.handlers.WatchedFileHandler`. If the open file was moved or deleted, a new file is created at the path. If only
+a part of a line could be written, for example because the disk is full, the next line still begins on a line of its
+own. Opening a pipe that no process reads raises an error instead of blocking.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reconciler.local.file_writer import open_to_append
 from reconciler.redaction import KNOWN_SECRETS
 
 _CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
-"""The errors that `fsync` reports for a pipe or a terminal."""
+"""The errors of `fsync` for a file that cannot be synced, such as a pipe or a terminal."""
 
 
 class AppendFile:
@@ -29,7 +29,10 @@ class AppendFile:
         self._descriptor = self._open()
 
     def append(self, line: bytes, *, is_durable: bool) -> None:
-        """Append a line in one write, with known secrets redacted. Raises `OSError` if it cannot be written completely.
+        """Append a line in one write, with known secrets redacted.
+
+        If the file at the path was moved or deleted, it is created first. Raises `OSError` if the line cannot be
+        written completely.
 
         Args:
             line: the line, with its newline.

@@ -1,8 +1,8 @@
 """The guard's records in the state directory: first attempts, and which statuses existed after the last pass.
 
-Rules: an attempt is on the disk before its request is sent. Each file is replaced in one step. If the attempts cannot
-be read, that is an error. They are never assumed to be empty, because that would loosen the limits. Other users cannot
-write to the directory; `state_dir` checks that.
+Rules: an attempt is on the disk before its request is sent. Each file is replaced in one step. Attempts that cannot be
+read are an error, because the guard would otherwise allow more changes than its limits. Other users cannot write to the
+directory; `state_dir` checks that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FORMAT = "reconcile 1"
 
 
 class _UnreadableError(OSError):
-    """A file was not written by this version of reconcile, or not completely."""
+    """A file is damaged, or another version of reconcile wrote it."""
 
 
 class StateJournal:
@@ -34,7 +34,7 @@ class StateJournal:
     Args:
         directory: the state directory.
         disk: the disk that contains it.
-        tree: the name of the status tree. Records about another tree are ignored.
+        tree: the path of the status directory. A record of the statuses in another directory is ignored.
         now: the clock.
     """
 
@@ -50,12 +50,18 @@ class StateJournal:
         """Whether the file still contains attempts that `forget` removed."""
 
     def since(self) -> datetime:
-        """Return when the journal was started. It lacks earlier attempts. Raises `OSError` if it cannot be read."""
+        """Return when the journal was started, or the current time if it has not been written yet.
+
+        Attempts before this time are not in the journal. Raises `OSError` if the journal cannot be read.
+        """
         self.requested()
         return self._since or self._now().replace(microsecond=0)
 
     def requested(self) -> tuple[Requested, ...]:
-        """Return every recorded first attempt. Raises `OSError` if the file cannot be read or is invalid."""
+        """Return every recorded first attempt that has not been removed.
+
+        Raises `OSError` if the file cannot be read or is invalid.
+        """
         if self._requested is None:
             lines = self._read(REQUESTS)
             self._since = self._parsed(REQUESTS, lambda row: parse_instant(row["since"]), lines[0]) if lines else None
@@ -63,21 +69,25 @@ class StateJournal:
         return self._requested
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Replace the attempts on the disk with `still` and `requested`. Raises `OSError` if they cannot be written."""
+        """Record the new attempts `requested` durably, and keep only those earlier attempts that are in `still`.
+
+        Raises `OSError` if they cannot be written.
+        """
         kept = (*still, *requested)
         self._write_requests(kept)
 
     def forget(self, requested: Iterable[Requested]) -> None:
-        """Remove attempts that were not sent. The file is changed by the next `record` or `keep`."""
+        """Remove attempts whose requests were not sent. The next `record` or `keep` removes them from the file."""
         gone = set(requested)
         if gone:
             self._requested = tuple(each for each in self.requested() if each not in gone)
             self._is_stale = True
 
     def known(self) -> KnownStatuses:
-        """Return which statuses existed after the last pass, or none if the file is invalid.
+        """Return which statuses existed after the last pass, or none if that is unknown.
 
-        Raises `OSError` if the file exists but cannot be read.
+        It is unknown if the file is missing or invalid, or is about another status directory. Raises `OSError` if the
+        file exists but cannot be read.
         """
         if self._known is None:
             try:
@@ -129,8 +139,8 @@ class StateJournal:
 
     def _broken(self, name: str) -> _UnreadableError:
         why = (
-            "it is damaged, or another version of reconcile wrote it; it can be removed an hour after the last "
-            "request, or a day after it if a commit approved the request"
+            "it is damaged, or another version of reconcile wrote it; remove it once no change has been requested for "
+            "an hour, or for a day if a commit approved a change"
         )
         return _UnreadableError(errno.EINVAL, why, str(self._directory / name))
 
@@ -170,7 +180,7 @@ def _requested(row: Any) -> Requested:
 
 
 def _rows(known: KnownStatuses) -> Iterable[list[str]]:
-    """Yield the rows of the file. The first item of each row is its kind."""
+    """Yield the rows of the file `STATUSES`. The first item of each row says what the row records."""
     for name, mark in sorted(known.marks.items()):
         yield ["known", name, mark]
     for name, (account, job_id) in sorted(known.unfinished.items()):

@@ -10,7 +10,7 @@ class SystemClock:
     """The `Clock` of this machine."""
 
     def now(self) -> datetime:
-        """Return the current time in UTC. It may jump, because the system clock can be set."""
+        """Return the current time in UTC. Between two calls it may go back or jump, because the clock can be set."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
@@ -18,7 +18,7 @@ class SystemClock:
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Return after the given number of seconds."""
+        """Wait for the given number of seconds."""
         import asyncio  # noqa: PLC0415  slow to import, and commands that only read files do not sleep
 
         await asyncio.sleep(seconds)

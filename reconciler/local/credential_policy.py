@@ -1,15 +1,16 @@
-"""Check whether a credential may be sent to a host. The operator decides that, never a spec.
+"""Check whether a credential may be sent to a host. The operator decides this, never the author of a spec.
 
 Theory: the author of a Provider document chooses its base URL. Without a policy, a document could send the operator's
 key to any server. Therefore the operator binds credentials to hosts, in a place outside the specs. A credential is sent
-only to the hosts that it is bound to.
+only to hosts that it is bound to.
 
 Rules:
 
-- A credential is identified as in a spec: by a variable, or by the path of a file. Paths are compared in their
-  canonical form (`canonical_file`).
+- A credential is identified as in a Provider document: by a variable, or by the path of a file. Paths are compared in
+  their canonical form (`canonical_file`).
 - If several tenants share a host, a binding can include the tenant's path.
-- A provider type that does not need a secret may contact only its own hosts, unless the operator binds it to more.
+- A provider type that does not need a secret is bound like a credential, under the name of the type. Without a binding
+  of the operator, it may contact only its own hosts.
 - Messages do not repeat the user, password or query of a URL.
 """
 
@@ -38,7 +39,7 @@ _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The target of a base URL. `host` is normalised. An IPv6 address is stored without brackets."""
+    """The target of a base URL. `host` is in lower case. An IPv6 address is stored without brackets."""
 
     scheme: str
     host: str
@@ -51,14 +52,14 @@ class Endpoint:
         return self.host == "localhost" if address is None else address.is_loopback
 
     def __str__(self) -> str:
-        """Return `host`, with the port unless it is the default of the scheme."""
+        """Return `host`, followed by `:port` unless the port is the default of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One binding: permission to send a credential to an endpoint."""
+    """The permission to send one credential to one endpoint."""
 
     credential: str
     endpoint: Endpoint
@@ -79,7 +80,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The operator's bindings, and the environment, which contains the vendors' variables."""
+    """The operator's bindings, and the environment, in which vendors' variables may set a base URL."""
 
     bindings: tuple[Binding, ...]
     environ: Mapping[str, str]
@@ -103,8 +104,8 @@ class Trust:
     ) -> NotBound | None:
         """Return None if a credential may be sent to a base URL. Otherwise return why not, and what would allow it.
 
-        If `source` is None, the spec does not name a credential. Then the default variable of the provider type is
-        checked, or the name of the type if it does not need a secret.
+        If `source` is None, the Provider document does not name a credential. Then the default variable of the provider
+        type is checked, or the name of the type if it does not need a secret.
         """
         credential = credential_name(type_, source)
         try:
@@ -120,7 +121,7 @@ class Trust:
         return NotBound(why, VARIABLE, f"{credential}={endpoint}{path}")
 
     def check_plain(self, credential: str, url: str) -> NotBound | None:
-        """Return why a credential must not be sent to a URL over plain http, or None if it may."""
+        """Return why a credential must not be sent to a plain http URL, or None if it may, or if the URL is another."""
         try:
             parts = urlsplit(url)
             if parts.scheme != "http":
@@ -134,7 +135,7 @@ class Trust:
         return _over_plain_http(credential, endpoint, path)
 
     def _built_in(self, type_: ProviderType, options: BaseModel) -> Iterator[Binding]:
-        """Yield the default credential's built-in bindings: for the vendor's own URL and the URL in its variable."""
+        """Yield the bindings of the type's default credential: to the vendor's own URL, and to that in its variable."""
         default = credential_name(type_, None)
         given = next(filter(None, map(self.environ.get, type_.url_variables)), "")
         for url, path in ((type_.own_url(options) or "", ""), (given, _path_of(given))):
@@ -144,7 +145,9 @@ class Trust:
 
 
 def _over_plain_http(credential: str, endpoint: Endpoint, path: str) -> NotBound:
-    why = f"{credential} would go to {endpoint}{path} over plain http, readable by everyone on the network path"
+    why = (
+        f"{credential} would be sent to {endpoint}{path} over plain http, where anyone on the network path can read it"
+    )
     return NotBound(why, VARIABLE, f"{credential}=http://{endpoint}{path}")
 
 
@@ -172,13 +175,13 @@ def parse_endpoint(text: str) -> Endpoint:
         url = urlsplit(text)
         scheme, host, port = url.scheme.lower(), url.hostname or "", url.port
     except ValueError:
-        msg = "the base URL is not a URL: its host or port is invalid"
+        msg = "the host or port of the base URL is not valid"
         raise ValueError(msg) from None
     if scheme not in _PORTS:
-        msg = "a base URL must start with https:// (or http://, for this machine)"
+        msg = "a base URL must start with https:// or http://"
         raise ValueError(msg)
     if "@" in url.netloc:
-        msg = "a base URL must not contain a user or password: name the credential under credentials"
+        msg = "a base URL must not contain a user or password: name the credential under `credentials`"
         raise ValueError(msg)
     if "?" in text or "#" in text:
         msg = "a base URL must not contain a query or fragment"
@@ -188,7 +191,7 @@ def parse_endpoint(text: str) -> Endpoint:
         raise ValueError(msg)
     if _PATH.fullmatch(url.path) is None:
         # One account must have one spelling. Otherwise /v1 could also be written as /%761 or /v1;x.
-        msg = "the path of a base URL must consist of ASCII letters, digits and - . _ ~ : @ +"
+        msg = "the path of a base URL must contain only ASCII letters, digits and / - . _ ~ : @ +"
         raise ValueError(msg)
     if port == 0:
         msg = "the port of a base URL must be between 1 and 65535"
@@ -197,7 +200,7 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def credential_name(type_: ProviderType, source: CredentialSource | None) -> str:
-    """Return the name of a credential in a binding: its canonical file path, or its variable.
+    """Return the name by which bindings identify a credential: its variable, or the canonical path of its file.
 
     If `source` is None, return the type's default variable, or the name of the type if it does not need a secret.
     """
@@ -209,7 +212,7 @@ def credential_name(type_: ProviderType, source: CredentialSource | None) -> str
 
 
 def canonical_name(credential: str) -> str:
-    """Return the canonical name of a credential: the name of a variable, or the canonical path of a file."""
+    """Return the name of a credential with a file path in its canonical form. A variable's name is unchanged."""
     return canonical_file(credential) if "/" in credential else credential
 
 
@@ -223,7 +226,9 @@ def _bindings(name: str, text: str) -> Iterable[Binding]:
 def _binding(stated: str, place: str) -> Binding:
     credential, _, target = (part.strip() for part in stated.rpartition("="))
     if not credential:
-        msg = f"{place}: a binding is VARIABLE=host or VARIABLE=host/path, or the same with a credential file's path"
+        msg = (
+            f"{place}: write VARIABLE=host or VARIABLE=host/path, or the path of a credential file instead of VARIABLE"
+        )
         raise ValueError(msg)
     try:
         return binding_of(credential, target)
@@ -243,7 +248,7 @@ def binding_of(credential: str, target: str) -> Binding:
 
 
 def normalise_host(text: str) -> str:
-    """Return a host with its port, as in an account name.
+    """Return a host as `host:port`, in the form of `Account.host`.
 
     Raises `ValueError` with a message for the user if the host is invalid.
     """
@@ -261,7 +266,9 @@ def _ascii_host(host: str) -> str:
         return str(address)
     if not host.isascii():
         # Two standards encode ß differently, so one name could lead to two hosts.
-        msg = "the base URL's host must be ASCII: write bücher.example as xn--bcher-kva.example"
+        msg = (
+            "the base URL's host must be ASCII: write its ASCII form, such as xn--bcher-kva.example for bücher.example"
+        )
         raise ValueError(msg)
     name = host.lower().removesuffix(".")
     if _HOST.fullmatch(name) is None:

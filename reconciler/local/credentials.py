@@ -1,7 +1,7 @@
 """The sources of secrets. A secret is read again for each request, so that a rotated secret takes effect at once.
 
-Rules: secrets are not cached here, and messages never contain a secret or a part of it. To determine whether two
-credentials have the same secret, their marks are compared, which are meaningless outside this process.
+Rules: secrets are not cached here, and messages never contain a secret or a part of it. To find out whether two
+credentials have the same secret, their marks are compared. A mark is useless outside this process.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ SECRETS_DIR = Path("/run/secrets")
 _FILE_MAX = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _AWS_KEY_ID = re.compile(r"[A-Z0-9]{16,128}(?=:)")
-"""The key id in AWS credentials of the form `ID:SECRET`. The id alone identifies the credentials."""
+"""The key id in AWS credentials of the form `ID:SECRET`. The marks of credentials with the same id are equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoCredentials:
-    """The credentials of an account that does not need a secret."""
+    """The credentials of an account that needs no secret, or whose secret a vendor's library finds."""
 
     async def token(self) -> str:
-        """Return an empty text, so that requests are sent without authorisation."""
+        """Return an empty text, which stands for no secret."""
         return ""
 
 
@@ -43,7 +43,10 @@ class EnvCredentials:
     environ: Mapping[str, str]
 
     async def token(self) -> str:
-        """Return the secret. Raises `PermanentError(missing)` if it is not set or cannot be sent in a header."""
+        """Return the secret.
+
+        Raises `PermanentError(missing)` if the variable is not set, or if its value cannot be sent in a header.
+        """
         secret = self.environ.get(self.variable, "")
         if not secret:
             msg = f"{self.variable} is not set: set this environment variable to the provider's key"
@@ -54,9 +57,9 @@ class EnvCredentials:
 def canonical_file(path: str) -> str:
     """Return the canonical path of a credential file, by which bindings are compared.
 
-    Links to directories are resolved, so that `a/link/../key` leads to the same file as on the disk. If the file itself
-    is a link to a target below its own directory, the name of the link is kept, because Kubernetes volumes consist of
-    such links, whose targets change. If it is a link to any other target, the path of the target is returned.
+    Links to directories are resolved. If the file itself is a link to a target below its own directory, the path of the
+    link is returned, because Kubernetes volumes consist of such links, and their targets change. If it is a link to any
+    other target, the path of the target is returned.
     """
     return _resolve(path)[0]
 
@@ -76,8 +79,8 @@ class FileCredentials:
     Args:
         path: the path as written in the spec.
         allowed_dirs: the directories that the operator allows.
-        name: the canonical path when the binding was checked, or None if no binding was checked. If the canonical path
-            has changed since then, the file is not read.
+        name: the canonical path at the time when the binding was checked. If the canonical path has changed since then,
+            the file is not read. None if no binding was checked.
     """
 
     path: Path
@@ -85,7 +88,10 @@ class FileCredentials:
     name: str | None = None
 
     async def token(self) -> str:
-        """Return the secret. Raises `PermanentError(missing)` if it cannot be read or cannot be sent in a header."""
+        """Return the secret.
+
+        Raises `PermanentError(missing)` if the file cannot be read, or if its text cannot be sent in a header.
+        """
         return _sendable(self.read(), str(self.path))
 
     def read(self) -> str:
@@ -98,12 +104,15 @@ class FileCredentials:
             target = Path(real).resolve(strict=True)
             if not any(target.is_relative_to(each.resolve()) for each in (SECRETS_DIR, *self.allowed_dirs)):
                 msg = (
-                    f"the credential file {self.path} is not below {SECRETS_DIR}, nor below a directory that the "
-                    "operator allowed: it is not read"
+                    f"the credential file {self.path} is not read: with links resolved, it is neither below "
+                    f"{SECRETS_DIR} nor below a directory of --secrets-dir. Move it, or name its directory there"
                 )
                 raise PermanentError(msg, kind=Kind.MISSING)
             if self.name not in (None, name):
-                msg = f"the credential file {self.path} changed its target since its host was checked: it is not read"
+                msg = (
+                    f"the credential file {self.path} is not read, because it changed its target after its host was "
+                    "checked: restart reconcile to check it again"
+                )
                 raise PermanentError(msg, kind=Kind.MISSING)
             data = _bytes_of(target)
         except (OSError, RuntimeError) as error:
@@ -111,20 +120,20 @@ class FileCredentials:
             msg = f"the credential file {self.path} cannot be read: {reason}"
             raise PermanentError(msg, kind=Kind.MISSING) from None
         if data is None:
-            msg = f"the credential file {self.path} is not a plain file of at most {_FILE_MAX} bytes"
+            msg = f"the credential file {self.path} is not a regular file of at most {_FILE_MAX:,} bytes"
             raise PermanentError(msg, kind=Kind.MISSING)
         secret = data.decode("latin-1").removesuffix("\n").removesuffix("\r")
         if not secret:
-            msg = f"the credential file {self.path} is empty"
+            msg = f"the credential file {self.path} is empty: write the provider's key to it"
             raise PermanentError(msg, kind=Kind.MISSING)
         return secret
 
 
 def _bytes_of(target: Path) -> bytes | None:
-    """Return the content of a file, or None if it is too long or not a regular file. Raises `OSError` if it fails.
+    """Return the content of a file, or None if it is too long or not a regular file.
 
-    `target` must be a path without links. Each directory on the path is opened relative to its parent, so that a link
-    that was created in the meantime raises an error.
+    `target` must be a path without links. Each directory on the path is opened relative to its parent. Raises `OSError`
+    if the file cannot be read, or if a part of the path has become a link in the meantime.
     """
     directory = os.open(target.anchor, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -160,12 +169,12 @@ def current_secret(name: str, environ: Mapping[str, str], allowed_dirs: tuple[Pa
 
 @dataclass(frozen=True, slots=True)
 class SecretMarks:
-    """Keyed hashes by which secrets are compared. The key never leaves this object, so a mark reveals nothing."""
+    """Keyed hashes by which secrets are compared. The hash key never leaves this object, so a mark reveals nothing."""
 
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def of(self, secret: str) -> bytes | None:
-        """Return the mark of a secret, or None for an empty one."""
+        """Return the mark of a secret, or None if the secret is empty. Equal secrets have equal marks."""
         if not secret:
             return None
         whose = _AWS_KEY_ID.match(secret)
@@ -175,6 +184,6 @@ class SecretMarks:
 def _sendable(secret: str, place: str) -> str:
     """Return the secret. Raises `PermanentError(missing)`, without the secret, if it cannot be sent in a header."""
     if not secret.isascii() or not secret.isprintable() or " " in secret:
-        msg = f"the secret in {place} contains a blank, a line break or another character that no key has: check it"
+        msg = f"the secret in {place} contains a space, a line break or another invalid character: correct it"
         raise PermanentError(msg, kind=Kind.MISSING)
     return secret

@@ -1,10 +1,10 @@
-"""The local disk, restricted to one root directory.
+"""Access to the local disk, restricted to one root directory.
 
 Rules: a symbolic link is followed only if its target is inside the root. A Kubernetes volume consists of links
 (`bots.yaml -> ..data/bots.yaml -> ..2026_11_23/bots.yaml`), so they must be followed. But a repository must not make
 this process read or write elsewhere. Therefore a link that leads out of the root is listed as neither a file nor a
 directory, and it is not used for reading or writing. Inside a linked directory, further links to directories are not
-followed, which prevents loops. In a tree that only reconcile writes to, links are never followed.
+followed, to prevent loops. In a tree that only reconcile writes to, links are never followed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LocalDisk:
         root: the directory.
         follows_links: whether links within the root are followed. If not, a link is neither a file nor a directory.
         read_max_bytes: the maximum size of a file that is read.
-        makes_root: whether a write creates the root if it is missing. If not, such a write fails.
+        makes_root: whether a write creates the root if it is missing. If not, such a write raises `FileNotFoundError`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class LocalDisk:
         self._read_max_bytes = read_max_bytes
         self._makes_root = makes_root
         self._listed: set[Path] = set()
-        """The directories that `list` has read successfully, and that were therefore inside the root."""
+        """The directories that `list` has resolved, so they were inside the root."""
 
     def read(self, path: Path) -> bytes:
         """Return the bytes of a regular file. Raises `OSError` if it is unreadable, too large, or of another type."""
@@ -110,7 +110,10 @@ class LocalDisk:
         return self._root.resolve()
 
     def resolved(self, path: Path) -> Path:
-        """Return a path with links resolved. Raises `OSError` if it is outside the root or a link is not allowed."""
+        """Return a path with its links resolved.
+
+        Raises `OSError` if the result is outside the root, or if the path contains a link and links are not followed.
+        """
         plain = self._plain(path)
         if plain is not None:
             return plain
@@ -119,15 +122,16 @@ class LocalDisk:
         except RuntimeError:  # how pathlib reports a loop before Python 3.13
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
         if not real.is_relative_to(self._real_root):
-            raise PermissionError(errno.EPERM, "a link leads outside", str(path))
+            raise PermissionError(errno.EPERM, "a link on this path leads out of its root directory", str(path))
         if not self._follows_links and real != self._real_root / path.relative_to(self._root):
             raise OSError(errno.ELOOP, LINK_REFUSED, str(path))
         return real
 
     def _plain(self, path: Path) -> Path | None:
-        """Return a path below the real root, or None if a part of it is missing or a link, so it must be resolved.
+        """Return a path below the real root, or None if a part of the path is missing or a link.
 
-        Each write asks for this, and `Path.resolve` takes several times as long.
+        The caller then resolves the path. This method exists because it is called for each write, and `Path.resolve`
+        takes several times as long.
         """
         root, whole = str(self._root), str(path)
         below = whole.removeprefix(root)
@@ -153,7 +157,7 @@ class LocalDisk:
         try:
             real = self.resolved(here / entry.name)
         except OSError as error:
-            why = "a link in a loop" if error.errno == errno.ELOOP else "a link that leads outside"
+            why = "a link in a loop" if error.errno == errno.ELOOP else "a link that leads out of the specs directory"
             return Entry(entry.name, is_dir=False, is_file=False, why_neither=why)
         is_loop = is_linked or here.is_relative_to(real)
         is_file, is_dir = real.is_file(), real.is_dir()
@@ -168,9 +172,9 @@ class LocalDisk:
 
 
 def _stamp(path: os.DirEntry[str] | Path) -> tuple[int, ...] | None:
-    """Return a stamp that changes when the file's bytes change, or None if there is no file.
+    """Return a stamp that changes when the file's bytes change, or None if the file cannot be examined.
 
-    Two changes within one tick of the clock may leave the stamp unchanged.
+    A second change within the same tick of the file system's clock may leave the stamp unchanged.
     """
     try:
         facts = path.stat(follow_symlinks=False)

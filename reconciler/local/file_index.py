@@ -5,8 +5,8 @@ Rules, as in Git's index:
 - A row is used only while the file has the same stamp: its times, size, inode and device.
 - A file that may have changed in the same tick of the clock in which it was read gets no row ("racily clean").
 - An index is ignored if it belongs to another user, if others can write to it or replace it, if it is damaged, or if
-  another version of the reader wrote it. If an index is lost, that costs only time.
-- No request depends on a row, because the spec is read and parsed again before its request is sent.
+  another version of the reader wrote it. The files are then read again.
+- No request depends on a row, because a spec is read and parsed again before a request for its job is sent.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class FileIndex:
         disk: the disk that writes the index.
         reader: the identity of the code that creates and reads the rows.
         now: the clock.
-        is_kept: whether the index will be saved. Otherwise a row is dropped once it was used.
+        is_kept: whether `save` will be called. If not, each row is dropped once it has been used.
         is_brief: whether this process ends soon. Such a process does not read a file again while its stamp stays the
             same. A watch reads all files again from time to time, because a stamp does not show every change.
     """
@@ -89,20 +89,26 @@ class FileIndex:
         self._is_changed |= before != self._kept.get(path)
 
     def vouches_for(self, stamp: Stamp, read_at: datetime) -> bool:
-        """Return whether this process need not read a file again while its stamp stays the same."""
+        """Return whether this process may rely on a stamp: a file that still has it is not read again.
+
+        `read_at` is a time before the stamp was taken.
+        """
         return self.is_brief and stamp is not None and not is_racy(stamp, read_at)
 
     def may_hold_secret(self) -> bool:
-        """Return whether a row that was used or kept may contain a secret that this process knows by now."""
+        """Return whether a row that was used or kept contains a secret that this process knows by now.
+
+        If the index is not kept, return True, because its used rows are no longer known.
+        """
         if not self.is_kept:
-            return True  # the used rows were dropped and cannot be searched
+            return True
         if self._searched_at != KNOWN_SECRETS.changes:
             self._searched_at = KNOWN_SECRETS.changes
             self._is_secret_found = KNOWN_SECRETS.is_in("\n".join(row for _, row in self._kept.values()))
         return self._is_secret_found
 
     def save(self) -> None:
-        """Write the rows that were used or kept, and drop the others. An error of the disk is ignored."""
+        """Write the rows that were used or kept, and drop the others. A write error is ignored."""
         if not self.is_kept or not (self._is_changed or self._known):
             return
         lines = (f"{path}\t{stamp}\t{row}\n" for path, (stamp, row) in self._kept.items())
@@ -111,7 +117,10 @@ class FileIndex:
             self._disk.rename(self._disk.write_beside(self._file, body + _seal(body)), self._file)
 
     def _believed(self, data: bytes) -> str:
-        """Return the rows of an index, or an empty text if the index is damaged or another reader wrote it."""
+        """Return the rows as text, or an empty text if the index is damaged or another reader wrote it.
+
+        `data` is the content of the index file.
+        """
         body, seal = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
         head = self._head.encode()
         return body[len(head) :].decode() if seal == _seal(body) and body.startswith(head) else ""
@@ -127,7 +136,10 @@ def is_racy(stamp: tuple[int, ...], read_at: datetime) -> bool:
 
 
 def reader_id(modules: Iterable[ModuleType], *libraries: str) -> str:
-    """Return the identity of a reader, computed from the text of its modules and the libraries that it uses."""
+    """Return the identity of a reader, computed from the source of its modules and from `libraries`.
+
+    `libraries` names the libraries that the reader uses, with their versions.
+    """
     source = b"".join(Path(str(each.__file__)).read_bytes() for each in modules)
     return " ".join([hashlib.sha256(source).hexdigest()[:16], *libraries])
 
@@ -153,7 +165,7 @@ def _own_bytes(file: Path) -> bytes:
 
 
 def _is_open(facts: os.stat_result) -> bool:
-    """Return whether others may write to a file or directory."""
+    """Return whether other users, or a group, may write to a file or directory."""
     return bool(facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 

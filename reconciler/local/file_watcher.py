@@ -7,10 +7,10 @@ Rules:
 - A notification is also sent when watching starts, because earlier changes are unknown.
 - Changes below the status directory, which reconcile itself writes to, cause no notification.
 - If the directory cannot be watched (it does not exist, or the system's limit on watches is reached), `is_alive` is
-  False and watching is retried. The periodic scan continues meanwhile.
-- If the system does not report changes (network mounts, some bind mounts), the environment variables of watchfiles
-  enable polling. This module then does the polling itself, because watchfiles compares whole seconds and misses the
-  second of two quick saves.
+  False and watching is retried every `RETRY_S`. Meanwhile, the watch still reads all files once per interval.
+- If the system does not report changes (network mounts, some bind mounts), an operator enables polling with the
+  environment variables of watchfiles. This module polls by itself, because watchfiles compares times in whole seconds
+  and so misses the second of two saves within one second.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_walk import stamps
 
 STEP_MS = 5
-"""A notification is sent once no file has changed for this long. This is the typical delay after a file is saved."""
+"""A notification is sent once no file has changed for this many milliseconds: the typical delay after a save."""
 DEBOUNCE_MS = 50
-"""A notification is sent after this long at the latest, even if files continue to change."""
+"""A notification is sent this many milliseconds after a change at the latest, even if files continue to change."""
 RETRY_S = 5.0
-"""How long to wait before watching is retried."""
+"""The delay before watching is retried, in seconds."""
 POLL_MS = 300
 POLL_SHARE = 20
 """The pause is at least this many times as long as the poll itself, so a slow directory is polled less often."""
@@ -41,12 +41,12 @@ POLL_SHARE = 20
 
 @dataclass(slots=True)
 class FileWatcher:
-    """The `ChangeNotifier` for a directory. Create it with `watching`, which also runs it."""
+    """The `ChangeNotifier` for a directory, except for `ignored`. Create it with `watching`, which also runs it."""
 
     root: Path
     ignored: Path
     poll_s: float | None = None
-    """The pause between two polls, or None if the system reports changes."""
+    """The pause between two polls, in seconds; None if the system reports changes."""
     is_alive: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -56,7 +56,7 @@ class FileWatcher:
         self._changed.clear()
 
     def notify(self) -> None:
-        """Notify the watch although no file has changed."""
+        """Notify the watch, as if a file had changed."""
         self._changed.set()
 
     async def follow(self) -> None:
@@ -101,14 +101,17 @@ class FileWatcher:
 
 @asynccontextmanager
 async def watching(root: Path, ignored: Path) -> AsyncIterator[FileWatcher]:
-    """Watch a directory, except `ignored`, while the body runs. Both paths must be resolved."""
+    """Watch a directory while the body runs. Changes below `ignored` are not reported. Both paths must be resolved."""
     watcher = FileWatcher(root, ignored, _poll_s(os.environ, platform.release()))
     async with running(watcher.follow()):
         yield watcher
 
 
 def _poll_s(environ: Mapping[str, str], release: str) -> float | None:
-    """Return the polling interval, or None if polling is off. The settings are those that watchfiles reads."""
+    """Return the pause between two polls in seconds, or None if polling is off.
+
+    As in watchfiles, two variables in `environ` decide. Without them, polling is on if `release` is a kernel of WSL.
+    """
     forced, delay = environ.get("WATCHFILES_FORCE_POLLING"), environ.get("WATCHFILES_POLL_DELAY_MS", "")
     is_wanted = forced.lower() not in {"false", "disable", "disabled"} if forced else "microsoft-standard" in release
     return (int(delay) if delay.isdecimal() else POLL_MS) / 1000 if is_wanted else None

@@ -1,8 +1,8 @@
-"""Write files safely. Every document, status, journal, log and output file is written by this module.
+"""Create, replace and append to files safely.
 
 Rules: to replace a file, the bytes are first written to a new file beside it, which then takes its place in one step. A
 reader sees either the old file or the new one. The name of the new file is unpredictable, so that an attacker cannot
-create a link there first. If the target is a link, it is not followed. Errors name the path that the user knows.
+create a link there first. If the target is a link, it is refused. Errors name the path that the caller passed.
 
 Devices and pipes are written to directly. Paths below `/dev` and `/proc` belong to the kernel, so links are followed
 there. Therefore `/dev/stdout` works, and a log file may be a link to it, as in containers.
@@ -26,7 +26,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KERNELS = ("/dev/", "/proc/")
 _STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/full"})
 STALE_AFTER_NS = 3600 * 10**9
-"""How old a temporary file must be to be removed, in nanoseconds. Such a file was left behind by a killed process."""
+"""The age above which a temporary file is removed, in nanoseconds. It is the remains of a killed process."""
 
 
 def is_temporary(name: str) -> bool:
@@ -35,13 +35,15 @@ def is_temporary(name: str) -> bool:
 
 
 def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Path | None = None) -> Path:
-    """Write bytes to a new file in the directory of the target, and return its path. Raises `OSError` on failure.
+    """Write bytes to a new file in the directory of the target, and return the path of the new file.
+
+    Raises an `OSError` that names `target` if the file cannot be written.
 
     Args:
-        target: the file that will be replaced. Errors name it.
+        target: the file that the caller will replace with the new one.
         data: the bytes.
         mode: the permissions before the umask is applied.
-        directory: the target's directory with links resolved. None means the parent of `target`.
+        directory: the directory of the target, with links resolved. None means the parent of `target`.
     """
     fresh = (directory or target.parent) / f".reconcile-{secrets.token_hex(8)}.tmp"
     with errors_naming(target):
@@ -56,7 +58,11 @@ def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Pat
 
 
 def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
-    """Create a file, or replace it in one step and keep its mode. On failure, raise `OSError` that names `path`."""
+    """Create a file, or replace it in one step and keep its permissions. To a device or a pipe, write directly.
+
+    With `is_durable`, return only after the bytes are on the disk. Raises an `OSError` that names `path` if this fails,
+    or if `path` is a link.
+    """
     if _is_stream(path):
         with errors_naming(path), os.fdopen(open_to_append(path), "wb") as stream:
             stream.write(data)
@@ -77,26 +83,35 @@ def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Create a file. Raises `FileExistsError` if it exists, or another `OSError`. The error names `path`."""
+    """Create a file. Raises `FileExistsError` if it exists, and another `OSError` if it cannot be written.
+
+    The error names `path`.
+    """
     with errors_naming(path), os.fdopen(os.open(path, _NEW, 0o666), "wb") as file:
         file.write(data)
 
 
 def open_to_append(path: Path, mode: int = 0o666, flags: int = 0) -> int:
-    """Open a file for appending, and return its descriptor. A missing file is created. Raises `OSError` on failure."""
+    """Open a file for appending, and return its descriptor. A missing file is created.
+
+    Raises an `OSError` that names `path` if it cannot be opened, or if it is a link.
+    """
     appending = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
     with errors_naming(path):
         return os.open(path, appending | flags | (0 if _is_kernel_path(path) else os.O_CREAT | os.O_NOFOLLOW), mode)
 
 
 def append_text(path: Path, text: str) -> None:
-    """Append text, with known secrets redacted, to a file that a CI runner shows. Raises `OSError` on failure."""
+    """Append text to a file, with known secrets redacted. Raises `OSError` if it cannot be written."""
     with os.fdopen(open_to_append(path), "w", encoding="utf-8", newline="\n") as file:
         file.write(KNOWN_SECRETS.redact(text))
 
 
 def sync(path: Path, flag: int) -> None:
-    """Make a file's bytes, or a directory's entries, durable. Raises `OSError` on failure."""
+    """Make a file's bytes, or a directory's entries, durable. Raises `OSError` if that fails.
+
+    `flag` is a further flag for `os.open`, such as `O_DIRECTORY`.
+    """
     descriptor = os.open(path, os.O_RDONLY | flag)
     try:
         os.fsync(descriptor)
@@ -117,7 +132,10 @@ def _is_stream(path: Path) -> bool:
 
 
 def _replaceable(path: Path) -> os.stat_result | None:
-    """Return the status of a file, or None if it does not exist. Raises `OSError` if it is a link or unreadable."""
+    """Return the result of `lstat` for a file to replace, or None if it does not exist.
+
+    Raises `OSError` if the file is a link or cannot be examined.
+    """
     try:
         facts = path.lstat()
     except FileNotFoundError:
@@ -127,7 +145,7 @@ def _replaceable(path: Path) -> os.stat_result | None:
     return facts
 
 
-LINK_REFUSED = "this is a link, and links are not written through: name the file or directory itself"
+LINK_REFUSED = "this is a link, and reconcile does not follow links here: name the file or directory itself"
 
 
 def _remove_stale(fresh: Path) -> None:
@@ -144,7 +162,7 @@ def _remove_stale(fresh: Path) -> None:
 
 @contextmanager
 def errors_naming(path: Path) -> Iterator[None]:
-    """Make every `OSError` in the body name the given path instead of a temporary one, and explain a refused link."""
+    """Replace each `OSError` of the body by one that names `path`, with a message for a link that was not followed."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,8 @@
 """Record when the last pass ended and when each account was last observed, in the state directory.
 
-Rules: the record shows users how recent a status is. Decisions do not depend on it. The times are not in the statuses,
-because a status changes only with a transition. A record that cannot be read is treated as missing.
+Rules: the record shows users how recent a status is. No decision depends on it. The times are not in the statuses,
+because a status file changes only when the state of its job changes. A record that cannot be read is treated as
+missing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The lock on a state directory, which allows one process at a time. `wiring/run_setup.py` acquires it for each run.
+"""The lock on a state directory, which one process at a time can hold. `wiring/run_setup.py` acquires it.
 
-The lock is a kernel lock on a file, so it is released when the process ends, even after a crash. The content of the
+It is a kernel lock on a file (`flock`), so it is released when the process ends, even after a crash. The content of the
 file only names the holder. The file is never removed, because two processes could then lock different files with the
 same name.
 """
@@ -25,9 +25,9 @@ _POLL_S = 0.05
 
 
 class LockHeldError(Exception):
-    """Another process holds the lock. The message says which process, on which host, and since when, if that is known.
+    """Another process holds the lock. The message names the process, its host and the time, if they are known.
 
-    `command` is the command that the other process runs, or None if it is unknown.
+    `command` is the command line that the other process wrote to the file, or None if it is unknown.
     """
 
     def __init__(self, message: str, command: str | None) -> None:
@@ -36,12 +36,12 @@ class LockHeldError(Exception):
 
 
 LOCK_WAIT_S = 1.0
-"""How long to wait for the lock before reporting that it is held. A command that only reads holds it briefly."""
+"""How long to wait for the lock, in seconds, because a command that only reads may hold it for a moment."""
 
 
 @contextmanager
 def hold(path: Path, *, command: str, since: datetime, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold the lock while the body runs. `command` and `since` are written to the file for other processes to report.
+    """Hold the lock while the body runs. `command` and `since` are written to the file, so that others can report them.
 
     Raises `LockHeldError` if another process still holds the lock after `wait_s` seconds, and `OSError` if the file
     cannot be opened or written.
@@ -80,6 +80,7 @@ def _held(path: Path, text: str) -> LockHeldError:
     except (ValueError, KeyError, TypeError):  # the holder has just taken the lock and has not written the file yet
         command, who = None, "another process"
     message = (
-        f"{path} is held by {who}. Only one reconcile may change these specs' jobs at a time: wait for it, or stop it"
+        f"the lock {path} is held by {who}. Only one process at a time may change the jobs of these specs: wait until "
+        "it ends, or stop it"
     )
     return LockHeldError(message, command)

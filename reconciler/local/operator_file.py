@@ -1,7 +1,7 @@
 """Parse the operator's file into rules.
 
-Rules: the file is parsed as strictly as a spec, and each error names its line. If the file is invalid, only its errors
-are returned, and the command does not run.
+Rules: the file is parsed as strictly as a spec, and each error names its line. If the file is invalid, the result
+contains only its errors, so that no rule of it applies.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_rules(file: Path) -> OperatorRules:
 
 
 def parse_rules(data: bytes, shown: str) -> OperatorRules:
-    """Return the rules in a file's bytes, or the errors in them. `shown` is its path for diagnostics."""
+    """Return the rules in the bytes of a file, or the errors in them. `shown` is its path for diagnostics."""
     try:
         documents = [each for each in parse(decode(data)) if each.value is not None or each.problems]
     except YamlUnreadableError as error:
@@ -61,7 +61,10 @@ def parse_rules(data: bytes, shown: str) -> OperatorRules:
 
 
 def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) -> OperatorRules:
-    """Return the rules of a document, or, if there are any, the errors in `found` and in its hosts."""
+    """Return the rules of a document, or its errors if there are any.
+
+    `found` contains the errors that are already known. Errors in hosts are added.
+    """
     bindings: list[Binding] = []
     for path, credential, target in _targets(spec):
         try:
@@ -80,7 +83,7 @@ def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) ->
 
 
 def _targets(spec: OperatorSpec) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """Yield each target that a credential may be sent to, with its path in the document."""
+    """Yield each entry of `spec.trust`: its path in the document, the credential, and the target."""
     for credential, targets in spec.trust.items():
         for index, target in enumerate(targets):
             yield ("spec", "trust", credential, index), credential, target

@@ -1,7 +1,7 @@
-"""Check whether other users can write to a file, as far as this machine knows. Such a file cannot be trusted.
+"""Check whether other users can write to the operator's file, which can then not be trusted.
 
-Rules: root can write to every file and is ignored. A group is ignored if this user is its only member (user private
-groups; a volume's `fsGroup`). A file on a read-only mount is not writable.
+Rules: root can write to every file and is ignored. A group is ignored if this user is its only member according to this
+machine's user database (user private groups; a volume's `fsGroup`). A file on a read-only mount is not writable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ROOT = 0
 
 
 class MisplacedFileError(Exception):
-    """Others can write to the operator's file or replace it, or it is not a regular file. The message says why."""
+    """The operator's file cannot be trusted or is not a regular file. The message says why, and what to do."""
 
 
 def check_place(file: Path, *closed: Path) -> None:
@@ -36,14 +36,18 @@ def check_place(file: Path, *closed: Path) -> None:
             raise MisplacedFileError(msg)
     facts = real.stat()
     if not stat.S_ISREG(facts.st_mode):
-        msg = f"{file} is not a regular file"
+        msg = f"{file} is not a regular file: name the operator's file itself"
         raise MisplacedFileError(msg)
     # A user who can write to a directory can replace the files and directories in it.
     above = {each for each in chain(real.parents, named.parents) if _is_open(each, each.stat())}
-    is_foreign = facts.st_uid not in {os.geteuid(), _ROOT}
-    if is_foreign or above or _is_open(real, facts):
-        where = f"{file}, by {max(above)}," if above else f"{file}"
-        msg = f"{where} is writable by other users, so it cannot be trusted: chown it, and chmod go-w"
+    if facts.st_uid not in {os.geteuid(), _ROOT}:
+        msg = f"{file} is writable by other users, because it belongs to user {facts.st_uid}: run chown on it"
+        raise MisplacedFileError(msg)
+    if above:
+        msg = f"{file} can be replaced, because {max(above)} is writable by other users: run chmod go-w {max(above)}"
+        raise MisplacedFileError(msg)
+    if _is_open(real, facts):
+        msg = f"{file} is writable by other users: run chmod go-w {file}"
         raise MisplacedFileError(msg)
 
 
@@ -57,7 +61,7 @@ def _is_open(path: Path, facts: os.stat_result) -> bool:
 
 
 def is_alone_in(gid: int) -> bool:
-    """Return whether this user and root are the only members of a group, as far as this machine knows."""
+    """Return whether a group of this process has no members but this user and root, in this machine's user database."""
     if gid not in {os.getegid(), *os.getgroups()}:
         return False
     try:

@@ -1,7 +1,7 @@
-"""Pass retry requests from `reconcile retry` to a watch that holds the lock, as one file per spec name.
+"""Pass retry requests from `reconcile retry` to the watch that holds the lock. Each request is a file.
 
-Rules: the files are in the state directory, which only this user can write to. A retry request makes the next attempt
-for its job due at once, and has no other effect.
+Rules: the name of the file is that of the spec. The files are in the state directory, which only this user can write
+to. The effect of a retry request is that the next attempt for the job is due at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
-    """Write a retry request for each spec name. Raises `OSError` if a file cannot be written."""
+    """Create the file of a retry request for each spec name. Raises `OSError` if one cannot be created."""
     folder = state_dir / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in names:
@@ -24,9 +24,9 @@ def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
 
 
 def take_retry_requests(state_dir: Path) -> frozenset[str]:
-    """Return the requested spec names, and remove their files.
+    """Remove the files of retry requests, and return the names of their specs.
 
-    If a file cannot be removed, its request and the remaining ones are left for the next call.
+    If a file cannot be removed, it and the remaining files are left for the next call.
     """
     taken = set()
     with suppress(OSError):

@@ -1,7 +1,7 @@
 """Edit spec files on disk.
 
-Rules: a command first makes all its edits in memory. If one of them is refused, files are not written. A file is
-replaced in one step and keeps its mode. A new file never overwrites an existing one. A link is followed only if its
+Rules: a command first makes all its edits in memory. If one of them is refused, no file is written. A file is replaced
+in one step and keeps its permissions. A new file never overwrites an existing one. A link is followed only if its
 target is below the specs directory.
 """
 
@@ -26,7 +26,7 @@ class SpecEdit:
 
 
 def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ...]:
-    """Return the files below the root that the edits change, in the order of the edits.
+    """Return each file below the root that the edits change, with its content before and after. Nothing is written.
 
     Raises `YamlEditError`, which names the file and the spec, if an edit cannot be made, or `OSError` if a file cannot
     be read.
@@ -40,13 +40,16 @@ def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ..
         try:
             after[path] = set_value(after[path], edit)
         except YamlEditError as refusal:
-            msg = f"{path}: {edit.name}: {refusal}; edit it by hand"
+            msg = f"{path}: {edit.name}: {refusal}; edit the file by hand"
             raise YamlEditError(msg) from None
     return tuple(SpecEdit(path, before[path], after[path]) for path in before if before[path] != after[path])
 
 
 def write(root: Path, changes: Iterable[SpecEdit]) -> None:
-    """Write the changed files below the root, each in one step. On failure, raise `OSError` that names the file."""
+    """Write the changed files below the root, each in one step. Raises an `OSError` that names a file if that fails.
+
+    The files before it are then already written.
+    """
     disk = LocalDisk(root)
     for change in changes:
         with errors_naming(change.path):

@@ -1,8 +1,8 @@
 """The specs directory as a source of documents.
 
 Rules: a user's mistake or a disk error is reported as a diagnostic and never raised. A file or directory that cannot be
-read is in `broken_files` (the root as an empty path), so that no spec in it is treated as deleted. Unchanged bytes are
-not parsed twice. With an index, an unchanged file is not even opened.
+read is in `broken_files`, so that no spec in it is treated as deleted; an empty path stands for the root. Unchanged
+bytes are not parsed twice. With an index, an unchanged file is not even opened.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SpecsDir:
         self._parsed_uncached: dict[str, _ParsedSpecs] = {}
         """The files that were parsed without the index, because a request depends on them."""
         self._lookalikes: dict[str, tuple[Stamp, bool]] = {}
-        """The stamp of each file that looks like a spec, and whether the file is reported."""
+        """The stamp of each file whose name resembles that of a spec, and whether the file is reported."""
         self._settings: dict[str, Snapshot] = {}
         """The contents of the files that contained Settings at the last snapshot."""
 
@@ -90,7 +90,10 @@ class SpecsDir:
         return self._with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped))
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Read a file again, and return its job of the given name, or None if it does not contain exactly one."""
+        """Read a file again, and return its job document of that name.
+
+        Return None if the file cannot be read or does not contain exactly one valid document of that name.
+        """
         try:
             contents = self._parse_uncached(file)
         except OSError:
@@ -99,7 +102,7 @@ class SpecsDir:
         return found[0] if len(found) == 1 else None
 
     def is_as_read(self) -> bool:
-        """Read the files that contained Settings again, and return whether their Settings are unchanged."""
+        """Read the files that contained Settings again, and return whether these Settings are valid and unchanged."""
         return all(self._is_unchanged(file, before) for file, before in self._settings.items())
 
     @property
@@ -112,7 +115,10 @@ class SpecsDir:
         return None
 
     def _lookalike_warnings(self, lookalikes: list[Lookalike]) -> list[Skipped]:
-        """Return a warning for each file that looks like a spec. An unchanged file is not read again."""
+        """Return a warning for each file that seems to be a spec with a wrong name.
+
+        A file whose stamp has not changed is not read again.
+        """
         before, self._lookalikes = self._lookalikes, {}
         for each in lookalikes:
             known = before.get(each.path)
@@ -139,7 +145,7 @@ class SpecsDir:
         return not now.is_settings_broken and _settings_in(now) == _settings_in(before)
 
     def _parse_uncached(self, file: str) -> Snapshot:
-        """Return the contents of a file on which a request depends, without the index."""
+        """Read a file and return its contents, without using the index, because a request depends on them."""
         data = self._disk.read(self._root / file)
         digest = hashlib.sha256(data).digest()
         before = self._parsed_uncached.get(file)
@@ -213,7 +219,10 @@ class SpecsDir:
         )
 
     def _with_duplicates_reported(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with diagnostics for duplicates. Both jobs stay, because the core decides about them."""
+        """Return the snapshot with a diagnostic for each duplicate.
+
+        Duplicate jobs stay in the snapshot, because the controller decides about them.
+        """
         jobs = _by_name([(each.document.metadata.name, each) for each in snapshot.jobs])
         for broken in snapshot.broken_jobs:
             jobs[broken.name].append(broken)
@@ -222,8 +231,12 @@ class SpecsDir:
         found = [*snapshot.diagnostics]
         doubled = [(name, each) for name, each in (*jobs.items(), *providers.items()) if len(each) > 1]
         for name, documents in doubled:
-            found += self._duplicates([*map(_place, documents)], "metadata.name", f"the name {name!r} is used again at")
-        found += self._duplicates(settings, "kind", "only one Settings document is allowed, and there is another at")
+            found += self._duplicates(
+                [*map(_place, documents)], "metadata.name", f"the name {name!r} is also used at {{}}: rename one"
+            )
+        found += self._duplicates(
+            settings, "kind", "only one Settings document is allowed, and {} is another: remove one"
+        )
         return replace(
             snapshot,
             broken_providers=snapshot.broken_providers | {name for name, each in providers.items() if len(each) > 1},
@@ -234,8 +247,8 @@ class SpecsDir:
     def _duplicates(self, places: Sequence[_Place], field: str, message: str) -> Iterator[Diagnostic]:
         for index, (file, line) in enumerate(places if len(places) > 1 else ()):
             other, other_line = places[0 if index else 1]
-            where = f"{self._shown(other)}:{other_line}"
-            yield Diagnostic(file=self._shown(file), line=line, field=field, message=f"{message} {where}")
+            where = self._shown(other) if other_line is None else f"{self._shown(other)}:{other_line}"
+            yield Diagnostic(file=self._shown(file), line=line, field=field, message=message.format(where))
 
 
 _Place = tuple[str, int | None]

@@ -1,7 +1,7 @@
 """Find the spec files below a specs directory by their names, and the paths that cannot be read.
 
-Rules: every file that may be a spec is either found, or reported with the reason why it is not read. Names that start
-with `.` or `_` are ignored, and so is the status directory. Files are not opened.
+Rules: every file that may be a spec is either found, or reported with the reason why it is not read. Files and
+directories whose names start with `.` or `_` are ignored, and so is the status directory. Files are not opened.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ FILES_MAX = 100_000
 DEPTH_MAX = 32
 NOT_THERE = "there is no such directory: create it, or name the directory of the specs with --specs"
 HOLDS_GIT = (
-    "contains a Git repository, whose settings spec authors could change: if it is the checkout, move the specs into a "
-    "folder of it; otherwise remove the repository"
+    "contains a Git repository, and spec authors could change its configuration: if it is the checkout of the specs, "
+    "move them into a folder of the checkout and name the folder with --specs; otherwise remove the repository"
 )
 NO_DIRECTORY = "is not a directory: name the directory of the specs with --specs"
 
@@ -49,7 +49,7 @@ class Lookalike:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A path that is not read, and why. `path` is relative to the root, which is the empty path."""
+    """A path that is not read, and why. `path` is relative to the root. An empty path is the root itself."""
 
     path: str
     message: str
@@ -57,7 +57,7 @@ class Skipped:
     may_hold_anything: bool = False
     """Whether the path exists but could not be read, so that it may contain any document."""
     is_repository: bool = False
-    """Whether Git would use the path as a repository. A spec author may have written its configuration."""
+    """Whether Git would use the path as a repository, whose configuration a spec author may have written."""
 
 
 def may_hold_specs(path: str) -> bool:
@@ -72,7 +72,7 @@ def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
 
 
 def ignored_folders(root: Path, status_root: Path) -> frozenset[str]:
-    """Return the directories below the root in which specs are not searched for: `status` and the status directory."""
+    """Return the paths, relative to the root, that are not searched for specs: `status` and the status directory."""
     if status_root == root / "status":
         return frozenset({"status"})  # a link of this name is not followed, so it cannot hide specs
     real, statuses = root.resolve(), status_root.resolve()
@@ -81,7 +81,10 @@ def ignored_folders(root: Path, status_root: Path) -> frozenset[str]:
 
 
 def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lookalike | Skipped]:
-    """Yield each spec file, each lookalike, and each path that is not read."""
+    """Yield each spec file, each lookalike, and each path that is not read.
+
+    `without` contains the result of `ignored_folders`.
+    """
     count = 0
     directories = [""]
     while directories:
@@ -107,13 +110,15 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
                 count += isinstance(found, Found)
                 yield found
         if count > FILES_MAX:
-            message = f"contains more than {FILES_MAX:,} spec files; the rest is not read"
+            message = (
+                f"contains more than {FILES_MAX:,} spec files, so the rest is not read: move some to another directory"
+            )
             yield Skipped("", message, may_hold_anything=True)
             return
 
 
 def _found(path: str, entry: Entry) -> Found | Lookalike | Skipped | None:
-    """Return the result for an entry, or None if it is a directory to descend into or an unrelated file."""
+    """Return what to yield for an entry, or None if it is a directory to search or an unrelated file."""
     skipped = _skipped(path, entry)
     if skipped is not None or entry.is_dir:
         return skipped
@@ -127,8 +132,8 @@ def _skipped(path: str, entry: Entry) -> Skipped | None:
     if may_hold_specs and not entry.name.isprintable():
         return Skipped(path, "this name is not UTF-8, or contains control characters: rename it")
     if entry.is_dir and path.count("/") >= DEPTH_MAX:
-        return Skipped(path, f"directories are nested deeper than {DEPTH_MAX}")
+        return Skipped(path, f"is nested deeper than {DEPTH_MAX} directories: move it")
     if entry.is_dir or entry.is_file:
         return None
     severity = Severity.ERROR if may_hold_specs else Severity.WARNING
-    return Skipped(path, f"is not read: {entry.why_neither}", severity)
+    return Skipped(path, f"is not read, because it is {entry.why_neither}: replace or remove it", severity)

@@ -1,4 +1,6 @@
-"""The state directory, which contains the lock, the journal, caches and the sandbox's state. Each specs path has one.
+"""The state directory: the lock, the journal, caches, and the state of embedded sandboxes.
+
+By default, each specs directory has a state directory of its own.
 
 Rules: the directory must not be inside the specs directory, and Git must not track files in it. Requests depend on its
 content, so it is trusted only if no other user except root can have written to it. As with `~/.ssh`, a directory that
@@ -29,11 +31,11 @@ class StateDirRefusedError(Exception):
 
 
 class StateDirUnsafeError(Exception):
-    """Other users may have written to the state directory, or it has no safe default. The message says what to do."""
+    """Other users may have written to the state directory, or there is no safe default. The message says what to do."""
 
 
 def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
-    """Return the default state directory for a specs directory, below `XDG_CACHE_HOME` or the platform's user cache.
+    """Return the default state directory for a specs directory: below `XDG_CACHE_HOME`, or else the user's cache.
 
     Raises `StateDirUnsafeError` if this user has no home directory.
     """
@@ -43,7 +45,7 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
     with suppress(RuntimeError):  # containers may run a user without an entry in the user database
         cache = home / APPLICATION if home.is_absolute() else user_cache_path(APPLICATION, appauthor=False)
     if not cache.is_absolute():
-        msg = "this user has no home directory to keep state in: set HOME or XDG_CACHE_HOME, or name a --state-dir"
+        msg = "this user has no home directory for the state directory: set HOME or XDG_CACHE_HOME, or use --state-dir"
         raise StateDirUnsafeError(msg)
     return cache / hashlib.sha256(os.fsencode(specs.resolve())).hexdigest()[:16]
 
@@ -51,8 +53,8 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
 def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], bool]) -> Path:
     """Create a state directory that only this user can write to, or check an existing one. Return its resolved path.
 
-    Raises `StateDirRefusedError` if the path cannot be used, `StateDirUnsafeError` if others may have written to it, or
-    `OSError` if it cannot be created or examined.
+    `is_tracked` returns whether Git tracks files in a directory. Raises `StateDirRefusedError` if the path cannot be
+    used, `StateDirUnsafeError` if others may have written to it, or `OSError` if it cannot be created or examined.
     """
     state = path.resolve()
     if state.is_relative_to(specs.resolve()):
@@ -71,7 +73,7 @@ def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], b
                 raise StateDirUnsafeError(msg)
             _check(state / entry.name, entry.stat(follow_symlinks=False), place)
     if is_tracked(state):
-        msg = f"Git tracks files in the state directory {path}, so every committer can write them: {_ANOTHER}"
+        msg = f"Git tracks files in the state directory {path}, so every committer can change them: {_ANOTHER}"
         raise StateDirUnsafeError(msg)
     return state
 
@@ -82,15 +84,17 @@ def _check(path: Path, facts: os.stat_result, place: str) -> None:
     If only a group can, and this user is its only member, the group's write permission is removed instead.
     """
     if facts.st_uid not in {os.geteuid(), _ROOT}:
-        msg = f"{place} belongs to user {facts.st_uid}, and this is user {os.geteuid()}: remove it, or {_ANOTHER}"
+        msg = (
+            f"{place} belongs to user {facts.st_uid}, and this process to user {os.geteuid()}: remove it, or {_ANOTHER}"
+        )
         raise StateDirUnsafeError(msg)
     others = facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if not others:
         return
     if others & stat.S_IWOTH or not is_alone_in(facts.st_gid) or facts.st_uid != os.geteuid():
         msg = (
-            f"{place} is writable by other users (mode {stat.S_IMODE(facts.st_mode):04o}), so its content may "
-            f"be theirs: empty it and run chmod go-w on it, or {_ANOTHER}, such as a new directory below it"
+            f"{place} is writable by other users (mode {stat.S_IMODE(facts.st_mode):04o}), so they may have "
+            f"changed its content: empty it and run chmod go-w on it, or {_ANOTHER}, such as a new directory below it"
         )
         raise StateDirUnsafeError(msg)
     path.chmod(stat.S_IMODE(facts.st_mode) & ~stat.S_IWGRP)

@@ -26,7 +26,7 @@ class StatusFile:
     is_certain: bool = False
     """Whether this process need not read the file again while its stamp stays the same."""
     row: str | None = None
-    """The row of a file that this process wrote. None if the row has not been made."""
+    """The row of a file that this process wrote; None for any other file."""
 
     @property
     def data(self) -> bytes:
@@ -41,7 +41,7 @@ def file_of_row(row: str, stamp: StatusStamp, *, is_certain: bool) -> StatusFile
 
 
 def row_of(file: StatusFile) -> str | None:
-    """Return the row of a file, or None if it must be read again next time."""
+    """Return the row of a file, or None if no row represents its bytes, so that it is read again next time."""
     if file.row is not None:
         return file.row
     status = file.status
@@ -50,7 +50,10 @@ def row_of(file: StatusFile) -> str | None:
 
 
 def parse_file(path: str, data: bytes) -> JobStatus | ProviderStatus | None:
-    """Return the status in a file, or None if reconcile did not write it. Raises the errors of `status_parser`."""
+    """Return the status in a file, or None if the file does not seem to be a status that reconcile wrote.
+
+    `path` is relative to the status tree. Raises the errors of `status_parser`, and `UnicodeDecodeError`.
+    """
     if not is_status_file(data):
         return None
     read = parse_provider_status if path.startswith(PROVIDERS) else parse_status
@@ -63,7 +66,10 @@ def path_of(status: JobStatus) -> str:
 
 
 def redacted(status: JobStatus) -> tuple[JobStatus, bytes]:
-    """Return a status and the bytes of its file, with known secrets redacted in texts from providers and authors."""
+    """Return a status and the bytes of its file, with known secrets redacted.
+
+    The account and the id of the job, and the name and path of the spec, stay as they are.
+    """
     text = render_status(status)
     if not KNOWN_SECRETS.is_in(text):
         return status, text.encode()
@@ -82,7 +88,10 @@ def written_file(status: JobStatus, data: bytes) -> StatusFile:
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:
-    """Return a sort key for two statuses of one name. A crash during a move can leave them in two folders."""
+    """Return a sort key by which the newer of two statuses with the same name is the greater.
+
+    A crash while a status is moved can leave both in different folders.
+    """
     moments = [each.last_transition_time for each in status.conditions]
     moments += [each.confirmed_at or each.last_attempt_at for each in status.receipts]
     return max(moments), status.observed_generation

@@ -3,9 +3,9 @@
 Rules:
 
 - A status is written only if its bytes change, and a file is replaced in one step.
-- Other files in the tree stay untouched.
-- A discarded file is overwritten only by the status that belongs there. A file from a later version of reconcile is
-  never overwritten.
+- Files that are not statuses are left unchanged.
+- A file whose content was discarded is overwritten only by the status that belongs at its path. A file from a later
+  version of reconcile is never overwritten.
 - A file that the last `load` could not read is unknown, not missing. It is overwritten only if this process wrote it.
 - With an index, an unchanged file is not opened, and an unchanged status is not even rendered.
 """
@@ -66,7 +66,7 @@ class StatusDirectory:
         """Whether the tree existed before the first `load`."""
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
-        """Read the whole tree. Never raises because of a file's content.
+        """Read the whole tree, and return its statuses. A file that cannot be read or parsed is reported in the result.
 
         Without `by_content`, a file whose stamp has not changed is not read again.
         """
@@ -153,8 +153,9 @@ class StatusDirectory:
     def write(self, status: JobStatus, *, durable: bool) -> bool:
         """Write a status if its bytes differ from those on the disk. Return whether it was written.
 
-        If the spec was moved, the file of this name in another folder is removed after the new one is written. A file
-        from a later version is not overwritten. Raises `OSError` if the file cannot be written.
+        With `durable`, return only after the file is on the disk. If the spec was moved, the file of this name in
+        another folder is removed after the new one is written. A file from a later version of reconcile is not
+        overwritten. Raises `OSError` if the file cannot be written.
         """
         path = path_of(status)
         if path in self._too_new or self._is_unmoved(path, status):
@@ -179,12 +180,18 @@ class StatusDirectory:
             self._remove_file(path)
 
     def discard(self, path: str) -> None:
-        """Remove a file, if it was discarded. Raises `OSError` if it cannot be removed."""
+        """Remove a file whose content was discarded. Do nothing for another file.
+
+        Raises `OSError` if it cannot be removed.
+        """
         if path in self._discarded:
             self._remove_file(path)
 
     def restore(self, status: JobStatus) -> None:
-        """Restore the files that the last write of this status replaced."""
+        """Restore the files that the last `write` of this status replaced. Remove its file if it replaced none there.
+
+        Raises `OSError` if a file cannot be written or removed.
+        """
         written, replaced = path_of(status), self._replaced.pop(status.name, {})
         for path, data in replaced.items():
             self._write_file(path, data, durable=True)
@@ -193,7 +200,11 @@ class StatusDirectory:
         self._paths[status.name] = set(replaced)
 
     def write_provider(self, status: ProviderStatus) -> bool:
-        """Write a provider's status if it has changed and its file may be replaced. Return whether it was written."""
+        """Write a provider's status if its bytes have changed. Return whether it was written.
+
+        A file that could not be read, or that a later version of reconcile wrote, is not overwritten. Raises `OSError`
+        if the file cannot be written.
+        """
         path = f"{PROVIDERS}{status.name}.yaml"
         if path in self._too_new or self._is_unread(path):
             return False
@@ -201,13 +212,13 @@ class StatusDirectory:
         return self._write_file(path, render_provider_status(shown).encode(), durable=False)
 
     def remove_provider(self, name: str) -> None:
-        """Remove a provider's status, because its account is observed again or no job depends on it."""
+        """Remove a provider's status, unless its file could not be read. Raises `OSError` if it cannot be removed."""
         path = f"{PROVIDERS}{name}.yaml"
         if not self._is_unread(path):
             self._remove_file(path)
 
     def _is_unknown(self, path: str) -> bool:
-        """Return whether `path` may hold a file that could not be read and that this process did not write."""
+        """Return whether there may be a file at `path` that could not be read and that this process did not write."""
         return self._is_unread(path) and path not in self._written
 
     def _is_unread(self, path: str) -> bool:
@@ -229,7 +240,7 @@ class StatusDirectory:
         return found
 
     def save_index(self) -> None:
-        """Keep the rows of the files that this process wrote, after reading them again, and save the index."""
+        """Save the index, with a row for each file that this process wrote. These files are read again first."""
         if self._index is None or not self._index.is_kept:
             return
         self.known()
@@ -260,7 +271,9 @@ class StatusDirectory:
             return False
         target = self._root / path
         if self._is_unknown(path):
-            raise OSError(errno.EAGAIN, "it could not be read, and an unread file is not overwritten", str(target))
+            raise OSError(
+                errno.EAGAIN, "the file could not be read, so it is not overwritten: make it readable", str(target)
+            )
         self._remove_temporary()
         fresh = self._disk.write_beside(target, data)
         try:

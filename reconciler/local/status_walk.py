@@ -1,8 +1,8 @@
 """List the files in a status tree, and the paths in it that cannot be read.
 
-Rules: a path that cannot be read is treated as unknown, not missing. The path is reported, and a status below it must
-not be assumed to be absent. A file that cannot be a status because of its name, depth or type is ignored.
-Links are ignored, because reconcile does not create links.
+Rules: a directory that cannot be listed is reported, because statuses below it are unknown, not missing. A file that
+cannot be a status because of its name, depth or type is ignored. Links are ignored, because reconcile does not create
+links.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Walked:
     refused: dict[str, OSError] = field(default_factory=dict)
     """The directories that could not be listed. Each path ends with `/`, and the tree itself is the empty path."""
     temporary: list[str] = field(default_factory=list)
-    """The temporary files that reconcile wrote, and that have not yet replaced a status."""
+    """The temporary files, which reconcile renames when they are complete. A killed process leaves them behind."""
     is_missing: bool = False
     """Whether the tree does not exist."""
 
@@ -66,7 +66,7 @@ def walk(disk: Disk, root: Path) -> Walked:
 
 
 def is_gone(error: OSError) -> bool:
-    """Return whether an error means that the file does not exist, so it was removed after it was listed."""
+    """Return whether an error means that the file no longer exists."""
     return error.errno == errno.ENOENT
 
 
@@ -78,11 +78,11 @@ def is_never_ours(error: OSError) -> bool:
 def unread(path: str, error: OSError) -> Unread:
     """Return the record of a path that could not be read, with a remedy for the user."""
     if error.errno in _NOT_ALLOWED:
-        remedy = f"let user {os.geteuid()} read it: check its owner and mode"
+        remedy = f"give user {os.geteuid()} permission to read it"
     elif error.errno in _TOO_MANY_OPEN:
         remedy = "raise the limit on open files (ulimit -n)"
     elif error.errno == errno.ELOOP:
-        remedy = "put a directory in its place, or name the directory of statuses with --status-dir"
+        remedy = "replace the link with a directory, or name the directory of the statuses with --status-dir"
     else:
         remedy = "check the disk; the next pass reads it again"
     return Unread(path, error.strerror or str(error), remedy)

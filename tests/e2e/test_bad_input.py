@@ -143,8 +143,8 @@ CASES: dict[str, Case] = {
         _two_files,
         65,
         (
-            "specs/bad.yaml:3: metadata.name: the name 'bad' is used again at specs/team/bad.yaml:3",
-            "specs/team/bad.yaml:3: metadata.name: the name 'bad' is used again at specs/bad.yaml:3",
+            "specs/bad.yaml:3: metadata.name: the name 'bad' is also used at specs/team/bad.yaml:3: rename one",
+            "specs/team/bad.yaml:3: metadata.name: the name 'bad' is also used at specs/bad.yaml:3: rename one",
         ),
     ),
     "two specs for one job": Case(
@@ -221,12 +221,16 @@ CASES: dict[str, Case] = {
     "a list": Case(
         "- a\n- b\n", 65, ("specs/bad.yaml:1: a document must be a mapping with apiVersion, kind, metadata and spec",)
     ),
-    "link that goes round": Case(_link_loop, 65, ("specs/bad.yaml: is not read: a link in a loop",)),
-    "link that leads outside": Case(_link_outside, 65, ("specs/bad.yaml: is not read: a link that leads outside",)),
+    "link that goes round": Case(
+        _link_loop, 65, ("specs/bad.yaml: is not read, because it is a link in a loop: replace or remove it",)
+    ),
+    "link that leads outside": Case(
+        _link_outside, 65, ("specs/bad.yaml: is not read, because it is a link that leads out of the specs directory",)
+    ),
     "folder that holds itself": Case(
         _folder_loop,
         0,
-        ("specs/round: is not read: a link to a directory that would be read twice (warning)",),
+        ("specs/round: is not read, because it is a link to a directory that would be read twice",),
     ),
     "file name with escape codes": Case(
         _odd_name,
@@ -237,8 +241,8 @@ CASES: dict[str, Case] = {
         _two_settings,
         65,
         (
-            "specs/bad.yaml:1: kind: only one Settings document is allowed, and there is another at specs/more.ya",
-            "specs/more.yaml:1: kind: only one Settings document is allowed, and there is another at specs/bad.ya",
+            "specs/bad.yaml:1: kind: only one Settings document is allowed, and specs/more.ya",
+            "specs/more.yaml:1: kind: only one Settings document is allowed, and specs/bad.ya",
         ),
         stops=True,
     ),

@@ -346,7 +346,7 @@ def test_a_git_token_is_sent_over_plain_http_only_if_the_operator_allows_it(tmp_
     again = runner.run("--once", "--git-url", url, **trusted)
 
     assert ran.code == 78
-    assert "RECONCILE_GIT_TOKEN would go to git.invalid:8080/specs.git over plain http" in ran.err
+    assert "RECONCILE_GIT_TOKEN would be sent to git.invalid:8080/specs.git over plain http" in ran.err
     assert "RECONCILE_TRUST='RECONCILE_GIT_TOKEN=http://git.invalid:8080/specs.git'" in ran.err
     assert "Could not resolve host" in again.err
     assert CANARY not in ran.err + again.err

@@ -132,7 +132,9 @@ def test_one_rejected_edit_leaves_all_files_unchanged(workspace: Workspace) -> N
     ran = workspace.run("set", "summaries", "cancelled", "--reason", "y")
 
     assert ran.code == 64
-    assert "specs/summaries.yaml: summaries: line 8: spec.reason has an anchor or a tag; edit it by hand" in ran.err
+    assert (
+        "specs/summaries.yaml: summaries: line 8: spec.reason has an anchor or a tag; edit the file by hand" in ran.err
+    )
     assert (workspace.specs / "chat.yaml").read_bytes() == before
     assert "desiredState: running" in (workspace.specs / "summaries.yaml").read_text()
 

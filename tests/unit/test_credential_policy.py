@@ -349,7 +349,7 @@ def test_a_file_outside_the_allowed_directories_is_not_read(name: str, tmp_path:
     (tmp_path / "allowed").mkdir()
     (tmp_path / "allowed" / "link").symlink_to(tmp_path / "outside")
 
-    assert "it is not read" in refusal(FileCredentials(tmp_path / name, (tmp_path / "allowed",)))
+    assert "is not read: with links resolved, " in refusal(FileCredentials(tmp_path / name, (tmp_path / "allowed",)))
 
 
 def test_the_error_for_an_unusable_credential_file_says_why(tmp_path: Path) -> None:
@@ -360,7 +360,7 @@ def test_the_error_for_an_unusable_credential_file_says_why(tmp_path: Path) -> N
     assert "No such file" in said["gone"]
     assert "is empty" in said["empty"]
     assert "cannot be read" in said["loop"]
-    assert "not a plain file" in said["."]
+    assert "not a regular file" in said["."]
 
 
 def test_a_file_of_a_kubernetes_volume_keeps_its_canonical_path_after_a_rotation(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_an_operator_file_behind_a_link_that_others_can_replace_is_refused(tmp_p
     check_place(shared / "operator.yaml", tmp_path / "specs")
     shared.chmod(0o777)
 
-    with pytest.raises(MisplacedFileError, match=f"by {shared}, is writable"):
+    with pytest.raises(MisplacedFileError, match=f"because {shared} is writable"):
         check_place(shared / "operator.yaml", tmp_path / "specs")
 
 

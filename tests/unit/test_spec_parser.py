@@ -486,8 +486,8 @@ def test_a_duplicate_name_is_reported_at_both_places(tmp_path: Path) -> None:
     snapshot = specs_in(tmp_path).snapshot()
 
     assert [str(each) for each in snapshot.diagnostics] == [
-        "specs/a.yaml:4: metadata.name: the name 'bot' is used again at specs/b.yaml:5",
-        "specs/b.yaml:5: metadata.name: the name 'bot' is used again at specs/a.yaml:4",
+        "specs/a.yaml:4: metadata.name: the name 'bot' is also used at specs/b.yaml:5: rename one",
+        "specs/b.yaml:5: metadata.name: the name 'bot' is also used at specs/a.yaml:4: rename one",
     ]
     assert names(snapshot) == ["bot", "bot"]
 

@@ -94,7 +94,7 @@ def test_a_state_directory_or_file_owned_by_another_user_is_refused(tmp_path: Pa
     (state / "remote").mkdir()
     os.chown(state / name, 65534, -1)
 
-    with pytest.raises(StateDirUnsafeError, match=r"belongs to user 65534, and this is user 0.*--state-dir"):
+    with pytest.raises(StateDirUnsafeError, match=r"belongs to user 65534, and this process to user 0.*--state-dir"):
         prepare(state, tmp_path / "specs")
 
 
