@@ -1,8 +1,7 @@
 """The CI hosts that `reconcile` supports: one module for each, and the table of hosts.
 
 To add a host, add a module with a class that implements the port `CiHost`, and a row to `HOSTS`. A row names its class
-as text, and the class is imported when it is used, because `reconcile --help` reads the rows and must not load an HTTP
-client.
+as text, and the class is imported when it is used, because `reconcile --help` reads the rows and must start quickly.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ class HostRow:
 
     Args:
         host: `module:class` below `reconciler.ci`. The class is called with the environment.
-        flag: the name of the option that selects the host, wherever the command runs.
-        help: the option's help text.
-        variable: the name of an environment variable, and the value by which the host is recognised.
+        flag: the name of the option that selects the host even where it is not recognised.
+        help: the help text of that option.
+        variable: an environment variable, and the value that it has on this host.
     """
 
     host: str
@@ -64,7 +63,7 @@ def host_of(values: Mapping[str, Any], environ: Mapping[str, str]) -> CiHost:
 
 
 def without_any_commands(text: str) -> str:
-    """Return text with the workflow commands of every host escaped, for an error before the host is known."""
+    """Return text with the workflow commands of every host escaped, for a message before the host is known."""
     for row in HOSTS:
         text = row.opened({}).without_commands(text)
     return text

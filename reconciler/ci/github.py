@@ -2,9 +2,9 @@
 
 Rules:
 
-- The token is sent only to the API address that the runner's environment names.
-- The comment of an earlier run is edited in place. It must begin with the marker and be written by an app, so a
-  person's comment that begins with the marker is left alone.
+- The token is sent only to the API's base URL in the runner's environment, or to `API_URL` if there is none.
+- The comment of an earlier run is edited in place. Only a comment that begins with the marker and was written by an app
+  counts as such, so a person's comment with the marker is not changed.
 - The summary contains everything that the comment contains, so a comment that cannot be written is only a warning.
 """
 
@@ -74,7 +74,7 @@ class Runner:
         """Return the API's base URL. Raises `ValueError` if it is invalid, or plain http except to loopback."""
         url = normalise_base_url(self.api_url)
         if url.startswith("http:") and not _LOOPBACK.match(url):
-            msg = f"{url} is not https, and no token is sent over plain http"
+            msg = f"GITHUB_API_URL is {url}, and no token is sent over plain http: use https"
             raise ValueError(msg)
         return url
 
@@ -105,7 +105,7 @@ class GitHub:
 
     @property
     def summary_bytes_left(self) -> int | None:
-        """The number of bytes that can still be added to the step's summary, or None if there is no summary."""
+        """The number of bytes that can still be added to the step's summary; None if the runner has no summary."""
         path = self._runner.summary
         return None if path is None else SUMMARY_MAX - (path.stat().st_size if path.exists() else 0)
 
@@ -198,7 +198,7 @@ def _id(comment: Any) -> int:
 
 def _check(response: Response) -> Response:
     if response.status == HTTPStatus.UNAUTHORIZED:
-        msg = "HTTP 401: GITHUB_TOKEN is not valid, or has expired"
+        msg = "HTTP 401: GITHUB_TOKEN is not valid or has expired"
         raise CommentRefusedError(msg)
     if response.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
         msg = f"HTTP {response.status}: the job needs `pull-requests: write`, which a fork's pull request never has"
@@ -214,7 +214,7 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _pull_request(event: Path | None) -> int | None:
-    """Return the number of the pull request in an event file, or None if it has none or cannot be read."""
+    """Return the number of the pull request in an event file, or None if there is none or the file is unreadable."""
     try:
         payload = json.loads(event.read_text(encoding="utf-8")) if event else {}
         return int(payload["pull_request"]["number"])

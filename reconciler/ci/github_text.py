@@ -97,11 +97,11 @@ def annotations_of(report: Report, places: Places) -> list[Annotation]:
 
 
 def output_text(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
-    """Return outputs in the format of the file `GITHUB_OUTPUT`. A value longer than `OUTPUT_MAX` becomes empty.
+    """Return outputs in the format of the file `GITHUB_OUTPUT`. A value longer than `OUTPUT_MAX` is left empty.
 
     Args:
         values: the value of each output, by name.
-        delimiter: returns an unpredictable word that ends a value, so that no value can contain it.
+        delimiter: returns a new unpredictable word, which marks the end of a value. No value can contain it.
     """
     return "".join(
         _output(name, value if len(value) <= OUTPUT_MAX else "", delimiter()) for name, value in values.items()

@@ -4,8 +4,7 @@ Rules:
 
 - A status is written only if its bytes change, and a file is replaced in one step.
 - Files that are not statuses are left unchanged.
-- A file whose content was discarded is overwritten only by the status that belongs at its path. A file from a later
-  version of reconcile is never overwritten.
+- A discarded file is overwritten only by the status of its path. A file from a later version of reconcile never is.
 - A file that the last `load` could not read is unknown, not missing. It is overwritten only if this process wrote it.
 - With an index, an unchanged file is not opened, and an unchanged status is not even rendered.
 """
@@ -66,9 +65,9 @@ class StatusDirectory:
         """Whether the tree existed before the first `load`."""
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
-        """Read the whole tree, and return its statuses. A file that cannot be read or parsed is reported in the result.
+        """Read the whole tree. Without `by_content`, a file whose stamp has not changed is not read again.
 
-        Without `by_content`, a file whose stamp has not changed is not read again.
+        A file that cannot be read or parsed is reported in the result.
         """
         parsed, self._parsed, self._collected = self._parsed, {}, None
         self._bytes, self._changed, self._discarded, self._too_new = {}, set(), {}, {}
@@ -153,9 +152,7 @@ class StatusDirectory:
     def write(self, status: JobStatus, *, durable: bool) -> bool:
         """Write a status if its bytes differ from those on the disk. Return whether it was written.
 
-        With `durable`, return only after the file is on the disk. If the spec was moved, the file of this name in
-        another folder is removed after the new one is written. A file from a later version of reconcile is not
-        overwritten. Raises `OSError` if the file cannot be written.
+        If the spec was moved, its old file is removed afterwards. Raises `OSError` if the file cannot be written.
         """
         path = path_of(status)
         if path in self._too_new or self._is_unmoved(path, status):
@@ -180,18 +177,12 @@ class StatusDirectory:
             self._remove_file(path)
 
     def discard(self, path: str) -> None:
-        """Remove a file whose content was discarded. Do nothing for another file.
-
-        Raises `OSError` if it cannot be removed.
-        """
+        """Remove a file if its content was discarded. Raises `OSError` if the file cannot be removed."""
         if path in self._discarded:
             self._remove_file(path)
 
     def restore(self, status: JobStatus) -> None:
-        """Restore the files that the last `write` of this status replaced. Remove its file if it replaced none there.
-
-        Raises `OSError` if a file cannot be written or removed.
-        """
+        """Undo the last `write` of this status. Raises `OSError` if a file cannot be written or removed."""
         written, replaced = path_of(status), self._replaced.pop(status.name, {})
         for path, data in replaced.items():
             self._write_file(path, data, durable=True)
@@ -200,11 +191,7 @@ class StatusDirectory:
         self._paths[status.name] = set(replaced)
 
     def write_provider(self, status: ProviderStatus) -> bool:
-        """Write a provider's status if its bytes have changed. Return whether it was written.
-
-        A file that could not be read, or that a later version of reconcile wrote, is not overwritten. Raises `OSError`
-        if the file cannot be written.
-        """
+        """Write a provider's status if it has changed and its file may be replaced. Return whether it was written."""
         path = f"{PROVIDERS}{status.name}.yaml"
         if path in self._too_new or self._is_unread(path):
             return False

@@ -18,7 +18,7 @@ from reconciler.errors import ProviderError
 from reconciler.ports import Transport
 
 WORD_MAX = 20
-"""The maximum number of letters in a plain word, such as `heartbeats`. Other parts of a URL are treated as secret."""
+"""The maximum length of a part of a URL that consists of letters only and is not redacted, such as `heartbeats`."""
 
 
 class Heartbeat:
@@ -36,7 +36,7 @@ class Heartbeat:
         return self._request is not None and not self._request.done()
 
     def send(self) -> None:
-        """Start sending a heartbeat, unless one is in progress."""
+        """Start sending a heartbeat in a task, unless one is in progress."""
         if not self.is_sending:
             self._request = asyncio.create_task(self._send())
 
@@ -51,7 +51,7 @@ class Heartbeat:
         if problem is not None and self._is_received:
             self._warn(f"the heartbeat failed: {problem}")
         if problem is None and not self._is_received:
-            self._warn("the heartbeat works again")
+            self._warn("heartbeats are received again")
         self._is_received = problem is None
 
     async def _problem_of_request(self) -> str | None:
@@ -77,7 +77,7 @@ def check_url(url: str) -> None:
 
 
 def secrets_of(url: str) -> list[str]:
-    """Return the secret parts of a URL: its path, its query, and each part of these that is not a plain word."""
+    """Return the parts of a URL to redact: its path, its query, and each part of these that is not a short word."""
     parts = urlsplit(url)
     values = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
     return [parts.path, parts.query, *(each for each in values if not each.isalpha() or len(each) > WORD_MAX)]

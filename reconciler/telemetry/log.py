@@ -2,10 +2,10 @@
 
 Rules:
 
-- A pass without a change logs nothing.
+- A pass in which nothing changed logs nothing.
 - The start of an outage is one line, and its end is another.
-- A line about a job contains the job's name and account, and the revision of the specs.
-- Secrets are redacted in every line, whatever their source.
+- A line about a job contains the job's name, and its account if that is known.
+- Known secrets are redacted in every line.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from reconciler.model.transition import Transition
 from reconciler.redaction import KNOWN_SECRETS
 
 AsText = Callable[[MutableMapping[str, Any]], str]
-"""A function that returns an event as a line of text. The fields `event`, `level` and `at` are always present."""
+"""A function that renders an event as a line of text. The event always has the fields `event`, `level` and `at`."""
 
 
 def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBoundLogger:
@@ -37,7 +37,7 @@ def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBo
 
     Args:
         stream: the stream to write to.
-        as_text: renders an event as text. With None, each event is written as a JSON object with all its fields.
+        as_text: renders an event as text. If it is None, each event is written as a JSON object with all its fields.
     """
 
     def redact(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -66,7 +66,7 @@ FIRST_OBSERVED_MAX = 20
 
 
 class LogFile:
-    """A log file that may be rotated, as a stream. Raises `OSError` if it cannot be opened; writing never raises it."""
+    """A log file that may be rotated, as a stream. The constructor raises `OSError` if the file cannot be opened."""
 
     def __init__(self, path: Path) -> None:
         self._file = AppendFile(path)
@@ -81,7 +81,10 @@ class LogFile:
         self._file.close()
 
     def write(self, text: str) -> int:
-        """Append lines. If some cannot be written, the next successful write reports how many."""
+        """Append lines, and return the length of the text.
+
+        Lines that cannot be written are dropped. The next successful write reports how many.
+        """
         missing = {"level": "warning", "message": f"{self._lost_lines} lines before this one could not be written"}
         notice = json.dumps(missing) + "\n" if self._lost_lines else ""
         try:
@@ -96,8 +99,8 @@ class LogFile:
         """Do nothing, because each line is written at once."""
 
     def reopen(self) -> None:
-        """Reopen the file by its name. An error is ignored, because the next write tries to open the file again."""
-        with suppress(OSError):  # the next write tries to open it again
+        """Reopen the file by its name. If that fails, the next write tries again when the file was moved or deleted."""
+        with suppress(OSError):
             self._file.reopen()
 
 
@@ -113,7 +116,7 @@ class PassLog:
         self._last_warnings: frozenset[str] = frozenset()
 
     def log_pass(self, report: Report, covered: Collection[str]) -> None:
-        """Log what changed. `covered` contains the names of the specs that the pass handled."""
+        """Log what changed since the previous pass. `covered` contains the names of the specs that the pass handled."""
         states = {row.name: _state(row) for row in report.rows}
         changed = [each for each in report.transitions if self._last_states.get(each.name) != states[each.name]]
         self._last_states = states

@@ -5,8 +5,9 @@ Rules:
 - Counters and histograms are updated by each request and each pass.
 - Gauges are computed from the watch status at each scrape, so the series of a deleted spec disappear.
 - Only gauges use the name of a spec as a label, because there may be many specs.
-- After the first pass over an account, all its series exist, with the value 0 if nothing was counted. Only a status
-  code other than 200 gets its series when it first occurs. The series are removed once no spec uses the account.
+- After the first pass over an account, all its series exist, with the value 0 if nothing was counted. Series for a
+  status code other than 200 are an exception: they appear when the code first occurs. All series of an account are
+  removed once no spec uses it.
 """
 
 from __future__ import annotations
@@ -55,7 +56,11 @@ class Metrics:
         )
         self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure or a conflict.")
         self._requests = counter(
-            "provider_requests", "Requests that were sent, by HTTP status.", "provider", "method", "code"
+            "provider_requests",
+            "Requests that were sent, by HTTP status; none if there was no response.",
+            "provider",
+            "method",
+            "code",
         )
         self._passes = histogram("reconcile_duration_seconds", "Duration of a pass.", buckets=PASS_BUCKETS)
         self._took = histogram(
@@ -143,10 +148,12 @@ class _Gauges(Collector):
         yield _gauge("workqueue_depth", "Jobs that will be observed again.", value=watch_status.waiting)
         yield _gauge(
             "workqueue_longest_running_processor_seconds",
-            "Time since the last progress of the running pass; 0 between passes.",
+            "Time since the last progress of the slowest running pass or account; 0 if none is running.",
             value=max(0.0, watch_status.heartbeat_at - watch_status.progress_at),
         )
-        yield _gauge("interval_seconds", "The interval of passes over all jobs.", value=watch_status.interval_s)
+        yield _gauge(
+            "interval_seconds", "The interval at which all specs are read again.", value=watch_status.interval_s
+        )
         finished_at = watch_status.finished_at.timestamp() if watch_status.finished_at else 0.0
         yield _gauge(
             "last_success_timestamp_seconds",
@@ -169,14 +176,14 @@ class _Gauges(Collector):
         )
         yield _gauge(
             "warnings",
-            "Warnings of the last pass, such as an unreachable remote, a rewound branch or unpublished statuses.",
+            "Notices and errors of the last pass, such as an unreachable remote or unpublished statuses.",
             value=len(watch_status.report.notices) + len(watch_status.report.errors),
         )
         yield from _of_rows(watch_status.report.rows)
 
 
 def _of_rates(rates: Mapping[str, RequestRate]) -> Iterator[GaugeMetricFamily]:
-    per_second = _gauge("provider_request_rate", "Requests per second that are sent to an account now.", "provider")
+    per_second = _gauge("provider_request_rate", "Requests per second that may be sent to an account now.", "provider")
     limited_by = _gauge(
         "provider_request_rate_limit", "1 for the cause that limits the request rate now, else 0.", "provider", "by"
     )

@@ -1,7 +1,7 @@
 """The connections of the health port: few at a time, each short-lived and for one request.
 
-A new connection is always accepted, so that a probe gets a response. If there are too many, the oldest is closed. A
-client that opens hundreds of connections therefore cannot exhaust the file descriptors of the watch or block a probe.
+A new connection is always accepted, so that a probe gets a response. If `CONNECTIONS_MAX` are open, the oldest is
+closed. Therefore, a client that opens hundreds of connections cannot exhaust the file descriptors of the watch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HEAD_MAX = 16 * 1024
 
 
 class BoundedConnection(H11Protocol):
-    """A uvicorn connection with a limited lifetime."""
+    """A uvicorn connection that is closed after `LIFETIME_MAX_S`, or earlier if there are too many connections."""
 
     _made_at: float
     _timer: asyncio.TimerHandle
@@ -38,6 +38,6 @@ class BoundedConnection(H11Protocol):
         self._timer = loop.call_later(LIFETIME_MAX_S, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timer of the closed connection."""
+        """Cancel the timer that would close the connection."""
         self._timer.cancel()
         super().connection_lost(exc)

@@ -4,8 +4,8 @@ Rules:
 
 - The server changes nothing, sends no request to a provider, and does not wait for the watch. It reads one immutable
   `WatchStatus`, so it responds even if the watch is blocked.
-- The port has no authentication. Therefore, secrets are redacted, and requests for other host names are refused.
-- Clients cannot slow down the watch, because connections are limited in number and duration.
+- The port has no authentication. Therefore, secrets are redacted, and requests with an unknown host name are refused.
+- Connections are limited in number and duration, so that clients cannot exhaust the file descriptors of the watch.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def serving(app: ASGIApp, host: str, port: int, names: Collection[str] = ()) -> 
         names: further accepted host names, besides IP addresses and names without a dot.
 
     Raises:
-        OSError: the address or port cannot be used.
+        OSError: if the address or port cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:

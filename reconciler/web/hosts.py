@@ -1,8 +1,8 @@
-"""The host names that the health port accepts.
+"""The host names that the health port accepts in requests.
 
-An attacker can point the host name of a web page at an address of this machine (DNS rebinding). A browser on this
-machine then lets the page read the health port. The `Host` header of such a request contains the name of the page, so
-the port refuses names that the operator did not list. IP addresses are accepted, because DNS cannot point them
+An attacker can make the host name of a web page resolve to an address of this machine (DNS rebinding). A browser on
+this machine then lets the page read the health port. The `Host` header of such a request contains the host name of the
+page, so the port refuses names that the operator did not list. IP addresses are accepted, because DNS cannot point them
 elsewhere, and the probes of Kubernetes and Prometheus use them. Names without a dot are accepted, because the public
 DNS does not resolve them.
 """
@@ -22,7 +22,10 @@ _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+(?:%[\w.%-]+)?\]|(?P<name>[^\s:\[\]]+))(
 
 
 class HostFilter:
-    """An application that accepts only requests for IP addresses, names without a dot, and the given names."""
+    """An application that accepts only requests for IP addresses, names without a dot, and the given names.
+
+    A request without a `Host` header is accepted, because it does not come from a browser.
+    """
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app = app
@@ -38,7 +41,7 @@ class HostFilter:
         await PlainTextResponse(text, HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send)
 
     def is_accepted(self, host: str) -> bool:
-        """Return whether a `Host` header, with or without a port, is accepted."""
+        """Return whether requests with this value of the `Host` header, with or without a port, are accepted."""
         found = _HOST.fullmatch(host)
         if found is None:
             return False

@@ -2,8 +2,8 @@
 
 Rules:
 
-- Everything that is opened here is also closed here, by one exit stack per run.
-- A plan gets read-only accounts.
+- Everything that a run opens is closed when the run ends, by one exit stack.
+- The accounts of a plan can only be read.
 - A command imports only the modules that it needs, because imports take most of the time of a short command. Therefore
   this package imports the module of a name when the name is first used (PEP 562).
 """

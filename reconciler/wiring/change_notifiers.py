@@ -14,7 +14,7 @@ from reconciler.ports import ChangeNotifier, SpecSource
 
 
 def change_notifier(specs: SpecSource, paths: Paths) -> AbstractAsyncContextManager[ChangeNotifier]:
-    """Return the notifier that wakes a watch. It polls the remote or watches the directory."""
+    """Return the notifier that wakes a watch: it polls the Git remote, or watches the directory of the specs."""
     if isinstance(specs, RemoteSpecs) and paths.remote is not None:
         return polling(specs, paths.remote.poll_s)
     if isinstance(specs, CheckedOutSpecs):

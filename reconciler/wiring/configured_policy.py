@@ -40,21 +40,22 @@ class ConfiguredPolicy:
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the base URL of the document, or of the vendor's variable, or the default of the type, in this order.
+        """Return the normalised base URL of the document, else that of the vendor's variable, else that of the type.
 
-        Raises `ValueError` if none of them provides a base URL, or if it is invalid.
+        `written` is the base URL in the document. Raises `ValueError` if none of them is given, or if it is invalid.
         """
         in_environment = next(filter(None, map(os.environ.get, type_.url_variables)), None)
         text = written or in_environment or type_.own_url(options)
         if text is None:
-            msg = f"{type_.name} has no default address: set spec.baseUrl"
+            msg = f"{type_.name} has no default base URL: set spec.baseUrl"
             raise ValueError(msg)
         return normalise_base_url(text)
 
     def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
-        """Return the options in the vendor's variables if the account uses the type's default credential.
+        """Return the options that the vendor's variables set, by name.
 
-        Otherwise, return an empty mapping.
+        They apply only to an account that uses the type's default credential. For any other account, return an empty
+        mapping.
         """
         if source is not None and (source.env is None or source.env != type_.key_variable):
             return {}
@@ -86,7 +87,10 @@ class ConfiguredPolicy:
         return {name: self._marked(canonical_name(name)) for name in sorted(names)}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
-        """Return the path rules of the operator's file: a credential, its host, and the spec files that may use it."""
+        """Return the path rules of the operator's file: credential, host, and globs of the specs that may use it there.
+
+        A host of None stands for every host.
+        """
         return tuple(
             (self._marked(canonical_name(rule.credential)), host, rule.specs)
             for rule, host in zip(self._rules.spec.paths, self._rules.hosts, strict=True)

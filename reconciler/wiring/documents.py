@@ -23,10 +23,13 @@ from reconciler.wiring.sources import specs_dir, status_store
 def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLISHED.author) -> Report:
     """Check every document and status, and return a report with their problems. No credential or network is needed.
 
+    Raises `UsageError` if the commits after `since` cannot be checked, and `ConfigurationError` if the operator's file
+    cannot be read.
+
     Args:
         paths: the directories of the documents and statuses.
-        since: a revision; each commit after it is checked too.
-        author: the author of the commits that may change statuses.
+        since: a revision; the commits after it are checked too. None checks no commit.
+        author: the author of the commits that may change statuses, such as `name <email>`.
     """
     rules = read_operator_rules(paths)
     policy = ConfiguredPolicy(paths, rules)
@@ -48,12 +51,12 @@ def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLIS
 
 
 def read_specs(paths: Paths) -> Snapshot:
-    """Return the documents. No credential or network is needed."""
+    """Return every document below the specs directory. No credential or network is needed."""
     return specs_dir(paths, reading_specs_index(paths)).snapshot()
 
 
 def provider_types() -> dict[str, ProviderType | str]:
-    """Return each provider type by its name, or the reason why it cannot be used here."""
+    """Return each provider type by its name. For a type that cannot be loaded, the value is the reason."""
     found: dict[str, ProviderType | str] = {}
     for name in provider_names():
         try:

@@ -1,6 +1,6 @@
-"""The age of statuses: each pass records in the state directory when each account was last observed.
+"""The age of statuses: a pass that may request changes records when each account was last observed.
 
-Commands that only read files, such as `get`, show these times.
+The record is in the state directory. Commands that only read files, such as `get`, show its times.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class PassRecorder:
     def record(
         self, report: Report, seen_at: Mapping[str, datetime] | None = None, *, is_complete: bool = True
     ) -> None:
-        """Record that a pass has ended. A write error is ignored, because only the record is lost.
+        """Record that a pass has ended now. A write error is ignored, because no decision depends on the record.
 
         Args:
             report: the report of the pass.
-            seen_at: for each account, when its least recently observed job was observed. An account without a value
-                was observed now.
-            is_complete: whether the pass covered all specs. If not, the recorded times of the accounts do not change.
+            seen_at: for each account, when its least recently observed job was observed. For an account that is missing
+                here but was observed by this pass, the current time is recorded.
+            is_complete: whether the run covers all specs. If not, the recorded times of the accounts do not change.
         """
         now = self.now()
         observed = _observed(read_last_pass(self.state_dir))

@@ -16,11 +16,11 @@ from reconciler.wiring.command_errors import ConfigurationError, UsageError
 async def open_git_publisher(
     runtime: Runtime, paths: Paths, publishing: Publishing, state_dir: Path, *, is_watch: bool
 ) -> GitPublisher:
-    """Return a publisher, after the published statuses have been read.
+    """Return a publisher that has pulled the published statuses.
 
-    If the remote of a shared branch is unreachable, a watch continues, but requests no change until the published
-    statuses have been read. Raises `UsageError` or `ConfigurationError` if statuses cannot be published, and `OSError`
-    if a disk fails.
+    If a watch cannot pull a branch that it also pushes, the publisher is returned nevertheless. The watch then requests
+    no change until it has pulled the branch. Raises `UsageError` or `ConfigurationError` if statuses cannot be
+    published, and `OSError` if a disk fails.
     """
     try:
         author = Author.parse(publishing.author)

@@ -1,7 +1,7 @@
 """Open the indexes of the specs and of the statuses in the state directory.
 
-Rules: only a run that holds the lock writes the indexes. Every other command only reads them. A command without a state
-directory works without an index.
+Rules: only a run that holds the lock writes the indexes. Every other command only reads them. If there is no state
+directory, a command works without an index.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def open_status_index(state_dir: Path, use: IndexUse) -> FileIndex:
 
 
 def reading_specs_index(paths: Paths) -> FileIndex | None:
-    """Return the index of the specs for a command that only reads, or None without a state directory."""
+    """Return the index of the specs, for reading only. None if this user has no default state directory."""
     state_dir = _state_dir(paths)
     return None if state_dir is None else open_specs_index(state_dir, IndexUse())
 
 
 def reading_status_index(paths: Paths) -> FileIndex | None:
-    """Return the index of the statuses for a command that only reads, or None without a state directory."""
+    """Return the index of the statuses, for reading only. None if this user has no default state directory."""
     state_dir = _state_dir(paths)
     return None if state_dir is None else open_status_index(state_dir, IndexUse())
 

@@ -1,7 +1,7 @@
 """The monitoring of a watch: its status, metrics, heartbeat and HTTP port.
 
-The watch does not depend on its monitoring. A failure of the monitoring is only logged. At the start of the watch,
-however, a monitoring option that cannot be fulfilled is an error.
+A failure of the monitoring while the watch runs is only logged. At the start of the watch, a monitoring option that
+cannot be applied is an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reconciler.wiring.monitoring_options import MonitoringOptions
 
 
 class MonitoringError(Exception):
-    """A monitoring option cannot be fulfilled. The message gives the reason."""
+    """A monitoring option cannot be applied, for example because its port is in use. The message gives the reason."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Observers:
 
     health: HealthTracker
     warn: Callable[[str], None]
-    """A function that logs a failure of the monitoring itself."""
+    """A function that logs a warning about the monitoring itself."""
     on_sent: list[Callable[[Account, Sent], None]] = field(default_factory=list)
     on_pass: list[Callable[[PassResult, float], None]] = field(default_factory=list)
     on_event: list[Notify] = field(default_factory=list)
@@ -85,7 +85,7 @@ async def open_observers(
     log_pass: Callable[[Report, Collection[str]], None],
     warn: Callable[[str], None],
 ) -> AsyncIterator[Observers]:
-    """Open the monitoring while the body runs. Raises `MonitoringError` if an option cannot be fulfilled.
+    """Open the monitoring, and close it when the body ends. Raises `MonitoringError` if an option cannot be applied.
 
     Args:
         options: the monitoring options.
@@ -123,7 +123,7 @@ def _serve(
         return stack.enter_context(serving(create_app(watch_status, clock.monotonic, metrics.text), host, port, names))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
-        msg = f"cannot listen on {host}:{port}: {reason}"
+        msg = f"cannot listen on {host}:{port}: {reason}; pass another address to --listen"
         raise MonitoringError(msg) from None
 
 
@@ -152,7 +152,7 @@ async def _send_heartbeats(url: str, observers: Observers, warn: Callable[[str],
     try:
         check_url(url)
     except ValueError as error:
-        msg = f"the heartbeat's URL cannot be used: {error}"
+        msg = f"the URL of --heartbeat-url cannot be used: {error}"
         raise MonitoringError(msg) from None
     for number, secret in enumerate(secrets_of(url)):
         KNOWN_SECRETS.add(("heartbeat", number), secret)

@@ -11,5 +11,5 @@ class MonitoringOptions:
 
     listen: tuple[str, int] | None = None
     listen_names: tuple[str, ...] = ()
-    """The accepted host names, besides IP addresses and names without a dot."""
+    """The host names that requests may use, besides the host of `listen`, IP addresses and names without a dot."""
     heartbeat_url: str | None = None

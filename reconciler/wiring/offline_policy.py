@@ -1,8 +1,8 @@
 """The policy for commands that only read statuses, possibly on a different machine from the operator's.
 
-If a document leaves out the address or the scope options of an account, the operator's environment provides them. The
-reader's environment may differ. Therefore, this policy takes them from the statuses of that provider type. No request
-is sent to such an address.
+If a document leaves out the base URL or the scope options of an account, the operator's environment provides them. The
+reader's environment may differ. Therefore, this policy takes them from the statuses of that provider type, if these
+agree. No request is sent to such a URL.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TypeAndScope = tuple[str, str]
 
 
 class StatusReaderPolicy(ConfiguredPolicy):
-    """A policy that prefers the addresses and scope options in statuses to those in the environment."""
+    """A policy that prefers the base URLs and scope options in statuses to those in the environment."""
 
     def __init__(
         self,
@@ -50,9 +50,9 @@ class StatusReaderPolicy(ConfiguredPolicy):
         self._notices: dict[str, str] = {}
 
     def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
-        """Return the scope options in the statuses of this type, if all of them agree.
+        """Return the scope options in the statuses of this provider type, if all of them are the same.
 
-        Otherwise, return the options of this environment.
+        If they differ, or if there is no such status, return the options of this environment.
         """
         scopes = self._scopes.get(type_.name, set())
         if len(scopes) != 1:
@@ -66,7 +66,10 @@ class StatusReaderPolicy(ConfiguredPolicy):
         }
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the base URL of the document, else the only one in the statuses, else that of this environment."""
+        """Return the base URL of the document, else the only one in the statuses, else that of this environment.
+
+        Raises `ValueError` if none of them is given, or if it is invalid.
+        """
         scope = " ".join(f"{key}={value}" for key, value in type_.scope(options))
         recorded = self._base_urls.get((type_.name, scope), set())
         if written is not None or len(recorded) != 1:

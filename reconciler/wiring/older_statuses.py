@@ -1,4 +1,4 @@
-"""Read the statuses that a new journal does not know from the history of Git."""
+"""Read earlier statuses from the Git history, for a journal that was started recently."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from reconciler.model.journal import EarlierStatuses
 
 
 def older_statuses(paths: Paths, state_dir: Path, journal: StateJournal) -> EarlierStatuses:
-    """Return earlier statuses from Git history if the journal does not yet cover the window of the change budget.
+    """Return earlier statuses from the Git history, if the journal was started less than `WINDOW` ago.
 
-    Otherwise, or if the specs come from a Git remote, return an empty value.
+    The guard counts their attempts, because the journal does not contain them. If the journal is older or cannot be
+    read, or if the specs come from a Git remote, return an empty value.
     """
     now = SystemClock().now()
     if paths.remote is not None:

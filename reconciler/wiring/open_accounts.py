@@ -2,8 +2,8 @@
 
 Rules:
 
-- An exit stack closes every account that was opened here.
-- If an account cannot be opened, nothing is left open for it.
+- The exit stack of the run closes every account.
+- If an account cannot be opened, its transport is closed at once.
 - The jobs of each kind in an account are opened separately. They share the throttle of the account.
 - Every secret that is read here is registered for redaction.
 """
@@ -47,16 +47,17 @@ class OpenAccounts:
     notify: Notify = ignore_event
     _opened: dict[Account, _Opened] = field(default_factory=dict)
     _throttles: dict[Account, Throttle] = field(default_factory=dict)
-    """By account, whatever the kind of its jobs."""
+    """The throttle of each account, shared by its jobs of all kinds."""
     _circuit_breakers: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
     """Shared by all accounts with one credential at one host, because the provider throttles them together."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once no further request may be sent."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return an open account for reading. Raises `PermanentError` if it cannot be opened.
+        """Return an account for reading, and open it first if it is not open.
 
-        If the credential or the options of an open account have changed in the specs, it is closed and opened again.
+        If the source of the credential or the options of an open account have changed in the specs, the account is
+        closed and opened again. Raises `PermanentError` if it cannot be opened.
         """
         access = (target.credentials, target.options)
         before = self._opened.get(target.account)
@@ -72,12 +73,12 @@ class OpenAccounts:
         return self._opened[account].controller
 
     def apply_rate(self, target: ResolvedAccount) -> None:
-        """Apply a changed rate limit to an account if it is open, including its waiting requests."""
+        """Set the rate limit of an account if it is open. The new limit also applies to requests that already wait."""
         if target.account.shared in self._throttles:
             self._throttles[target.account.shared].set_rate(target.rate)
 
     def rate(self, target: ResolvedAccount) -> Rate:
-        """Return the current rate limit of an account. If the account is not open, return its initial one."""
+        """Return the current rate limit of an account; if it is not open, the limit with which it would be opened."""
         throttle = self._throttles.get(target.account.shared)
         return target.rate if throttle is None else throttle.rate_now()
 
@@ -126,7 +127,10 @@ class OpenAccounts:
         return _RegisteredCredentials(self._source_of(target), (target.account, target.scope.credential))
 
     def _source_of(self, target: ResolvedAccount) -> Credentials:
-        """Return the source of the credential: the document's, or the type's variable, or the vendor's library."""
+        """Return the source of the credential: the document's if it names one, else the variable of the type.
+
+        Return `NoCredentials` if a vendor's library finds the credential, or if the type does not need one.
+        """
         source = target.credentials
         if source is not None and source.file is not None:
             return FileCredentials(Path(source.file), self.secret_dirs, canonical_file(source.file))
@@ -155,6 +159,6 @@ class _RegisteredCredentials:
 
     async def token(self) -> str:
         secret = await self.inner.token()
-        # An AWS secret has parts, such as ID:SECRET. Each part is a secret by itself.
+        # AWS credentials consist of parts, as in ID:SECRET. Each part is redacted even where it occurs alone.
         KNOWN_SECRETS.add(self.key, secret, *secret.split(":"))
         return secret

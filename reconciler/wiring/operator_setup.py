@@ -1,4 +1,4 @@
-"""Read the operator's file and the trusted hosts at the start of a run. If they are invalid, the run does not start."""
+"""Read the operator's file and the trust files at the start of a run. If one is invalid, the run does not start."""
 
 from __future__ import annotations
 
@@ -21,13 +21,18 @@ def operator_rules(paths: Paths) -> OperatorRules:
     """
     rules = read_operator_rules(paths)
     if rules.diagnostics:
-        msg = "\n".join(["the operator's file is not valid, so nothing is done:", *map(str, rules.diagnostics)])
+        msg = "\n".join(
+            [
+                "the operator's file is not valid: correct it, because no command runs before that",
+                *map(str, rules.diagnostics),
+            ]
+        )
         raise ConfigurationError(msg)
     return rules
 
 
 def read_trust(paths: Paths, files: Iterable[Path], rules: OperatorRules) -> Trust:
-    """Return the trusted hosts, from the operator's file, from trust files and from the environment.
+    """Return the bindings of credentials to hosts, from the operator's file, the trust files and the environment.
 
     Raises `ConfigurationError` if a source is invalid, or if spec authors or other users can write to a trust file.
     """
@@ -35,7 +40,7 @@ def read_trust(paths: Paths, files: Iterable[Path], rules: OperatorRules) -> Tru
     try:
         return Trust.read(os.environ, texts, rules.bindings)
     except (OSError, ValueError) as error:
-        msg = f"the trusted hosts cannot be read: {error}"
+        msg = f"the trusted hosts are not valid: {error}"
         raise ConfigurationError(msg) from None
 
 
@@ -47,7 +52,7 @@ def _trust_text(file: Path, not_below: Iterable[Path]) -> str:
         raise ConfigurationError(str(error)) from None
     except (OSError, UnicodeDecodeError) as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or error
-        msg = f"the file {file} of --trust cannot be read: {why}"
+        msg = f"the trust file {file} (--trust) cannot be read: {why}"
         raise ConfigurationError(msg) from None
 
 
@@ -69,5 +74,5 @@ def read_operator_rules(paths: Paths) -> OperatorRules:
     except MisplacedFileError as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:
-        msg = f"the operator's file {paths.operator} cannot be read: {error.strerror or error}"
+        msg = f"the operator's file {paths.operator} (--config) cannot be read: {error.strerror or error}"
         raise ConfigurationError(msg) from None

@@ -1,4 +1,4 @@
-"""Publish the statuses of a run on a branch, if the operator wants that."""
+"""Add a publisher to a run, if its options ask for statuses to be committed or pushed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from reconciler.controller.runtime import Runtime
 
 
 def published_paths(paths: Paths, publishing: Publishing, state_dir: Path) -> Paths:
-    """Return the paths of a run that publishes statuses.
+    """Return the paths of a run, with the default of the status directory.
 
-    With a status branch or a remote, the default status directory is below the state directory.
+    The default is below the state directory if the statuses are on a status branch or the specs are in a Git remote,
+    and below the specs directory otherwise.
     """
     is_separate = publishing.status_branch is not None or paths.remote is not None
     if not is_separate or paths.status_dir is not None:
@@ -23,7 +24,7 @@ def published_paths(paths: Paths, publishing: Publishing, state_dir: Path) -> Pa
 async def with_publisher(
     runtime: Runtime, paths: Paths, publishing: Publishing, state_dir: Path, *, is_watch: bool = False
 ) -> Runtime:
-    """Return the runtime with a publisher if publishing is wanted, after the published statuses have been read.
+    """Return the runtime with a publisher, or unchanged if no publishing is wanted.
 
     Raises the errors of `open_git_publisher`.
     """

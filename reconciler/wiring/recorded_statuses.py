@@ -17,7 +17,11 @@ from reconciler.wiring.sources import specs_dir, status_store
 
 
 def read_statuses(paths: Paths, selection: Selection) -> Report:
-    """Return a report of the statuses, compared with the current specs. No credential or network is needed."""
+    """Return a report with the last status of each selected spec. No credential or network is needed.
+
+    If a spec has changed since its status was written, its row is `OutOfDate`. Raises `ConfigurationError` if the
+    operator's file is invalid, and the errors of `check_selection`.
+    """
     stored = status_store(paths, reading_status_index(paths)).load()
     snapshot = specs_dir(paths, reading_specs_index(paths)).snapshot()
     policy = StatusReaderPolicy(paths, operator_rules(paths), stored.jobs, snapshot.providers)

@@ -1,4 +1,4 @@
-"""Open the state directory and the runtime of a run, and provide the operator's policy."""
+"""Open the state directory and the runtime of a run."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ from reconciler.wiring.sources import open_specs, status_store
 def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = True) -> Iterator[Path]:
     """Prepare the state directory, and yield its path. With `is_locked`, hold its lock while the body runs.
 
-    Raises `BusyError` if `is_locked` and another process holds the lock. Raises `UsageError` or `ConfigurationError` if
-    the directory cannot be used.
+    With `may_reset_sandbox`, the embedded sandboxes are reset first if there are no statuses and nothing holds the
+    lock. Raises `BusyError` if `is_locked` and another process holds the lock. Raises `UsageError` or
+    `ConfigurationError` if the directory cannot be used.
     """
     try:
         wanted = paths.state_dir or default_state_dir(paths.identity, os.environ)
@@ -81,9 +82,11 @@ async def open_runtime(
     watch: tuple[asyncio.Event, Observers] | None = None,
     notify: Notify = ignore_event,
 ) -> AsyncIterator[Runtime]:
-    """Open everything that a pass needs, and close it when the body ends.
+    """Open everything that a pass needs, yield it, and close it when the body ends.
 
-    `watch` contains the stop event and the observers of a watch; None if the run is not a watch.
+    With `may_change`, the accounts can be changed; the caller must then hold the lock. `watch` contains the stop event
+    and the observers of a watch; it is None for any other run. Raises `ConfigurationError` if a setting is missing or
+    invalid.
     """
     trusted = read_trust(paths, trust.files, rules)
     clock = SystemClock()
@@ -128,7 +131,7 @@ def _audit(paths: Paths, stack: AsyncExitStack, observers: Observers | None) -> 
     try:
         audit = stack.enter_context(AuditFile(paths.audit))
     except OSError as error:
-        msg = f"the audit log {paths.audit} cannot be written: {error.strerror or error}"
+        msg = f"the audit log {paths.audit} cannot be written: {error.strerror or error}; pass another file to --audit"
         raise ConfigurationError(msg) from None
     if observers is not None:
         observers.on_reopen.append(audit.reopen)

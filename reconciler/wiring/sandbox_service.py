@@ -27,9 +27,18 @@ async def serve_sandbox(
     faults: tuple[str, ...],
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve a sandbox until a signal arrives, with its state in memory.
+    """Serve a sandbox until SIGINT or SIGTERM arrives. Its state is kept in memory only.
 
     Raises `UsageError` if the options are invalid, or if the address cannot be used.
+
+    Args:
+        host: the address to listen on.
+        port: the port to listen on; 0 selects a free one.
+        jobs: the file with Provider documents that declare jobs, or None.
+        size: the number of sample jobs.
+        api_key: the only API key that is accepted; None accepts any key.
+        faults: the fault rules, as YAML.
+        on_ready: receives the URL of the sandbox once it accepts requests.
     """
     from reconciler.sandbox.app import create_app  # noqa: PLC0415  slow to import, and needed only for this command
     from reconciler.sandbox.serving import serve  # noqa: PLC0415
@@ -40,12 +49,14 @@ async def serve_sandbox(
     try:
         await serve(create_app(world, clock.now, api_key=api_key, batches=batches), host, port, on_ready=on_ready)
     except OSError as error:
-        msg = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        msg = f"cannot listen on {host}:{port}: {error.strerror or error}; pass another --host or --port"
         raise UsageError(msg) from None
 
 
 def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> SandboxOptions:
-    """Return the options of a sandbox: those of the Provider documents in a file, sample jobs, and faults as YAML.
+    """Return the options of a sandbox: the jobs, batches and faults that a file declares, sample jobs, and faults.
+
+    `faults` contains fault rules as YAML, which come before those of the file.
 
     Raises `UsageError` if the file cannot be read, or if an option is invalid.
     """

@@ -1,4 +1,4 @@
-"""Check for a selection that matches no spec, because a typo must not look like a pass without work."""
+"""Report a selection that matches no spec, because its result looks like that of a pass without work."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ def specs_dir(paths: Paths, index: FileIndex | None = None) -> SpecsDir:
 
 
 def status_store(paths: Paths, index: FileIndex | None = None) -> StatusDirectory:
-    """Return the store of the statuses.
+    """Return the store of the statuses, which does not follow links.
 
-    If the operator sets the status directory, the store creates it. Otherwise, it is below the specs directory, and the
-    store does not recreate a specs directory that was removed. In both cases, links are not followed.
+    A status directory that the operator sets is created if needed. The default one, below the specs directory, is
+    created only if the specs directory exists, because a specs directory that was removed must not appear again.
     """
     is_beside = paths.status_dir is None
     root = paths.specs if is_beside else paths.statuses
@@ -50,7 +50,11 @@ async def open_specs(
     is_watch: bool,
     is_stopping: Callable[[], bool],
 ) -> SpecSource:
-    """Return the source of the specs. In a checkout or a Git remote, it also provides commits and authors."""
+    """Return the source of the specs. In a checkout or a Git remote, it also provides commits and authors.
+
+    Raises `ConfigurationError` if the Git remote cannot be used. With `is_watch`, an unreachable remote is not an
+    error.
+    """
     if paths.remote is not None:
         from reconciler.wiring.remote_specs import open_remote_specs  # noqa: PLC0415  only a remote needs the clone
 

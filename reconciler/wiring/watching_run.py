@@ -36,7 +36,7 @@ async def watch(
     observers: Observers,
     publishing: Publishing = NOT_PUBLISHED,
 ) -> None:
-    """Make passes until `stop` is set. See `controller.watch`.
+    """Make passes whenever a job is due or a spec changes, until `stop` is set. See `controller.watch`.
 
     Raises the errors in `command_errors` if the watch cannot start.
     """

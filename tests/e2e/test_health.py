@@ -132,7 +132,9 @@ def test_the_error_for_a_port_in_use_is_one_message(checkout: Checkout) -> None:
         ran = checkout.run("--listen", listen)
 
     assert ran.code == 78
-    assert ran.err == f"reconcile: cannot listen on {listen}: Address already in use\n"
+    assert (
+        ran.err == f"reconcile: cannot listen on {listen}: Address already in use; pass another address to --listen\n"
+    )
 
 
 def test_every_change_request_of_once_is_in_the_audit_log(checkout: Checkout, sandbox: Sandbox, tmp_path: Path) -> None:

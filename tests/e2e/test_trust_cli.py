@@ -78,4 +78,4 @@ def test_a_trust_file_that_is_not_utf_8_is_named(checkout: Checkout, tmp_path: P
     ran = checkout.run("plan", f"--trust={file}")
 
     assert ran.code == 78
-    assert ran.err == f"reconcile: the file {file} of --trust cannot be read: it is not UTF-8\n"
+    assert ran.err == f"reconcile: the trust file {file} (--trust) cannot be read: it is not UTF-8\n"

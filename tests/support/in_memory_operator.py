@@ -33,7 +33,7 @@ class Operator:
         """Return the written URL, the vendor's variable, or the type's own URL. Raises ValueError without one."""
         text = written or self._first(type_.url_variables) or type_.own_url(options)
         if text is None:
-            msg = f"{type_.name} has no default address: set spec.baseUrl"
+            msg = f"{type_.name} has no default base URL: set spec.baseUrl"
             raise ValueError(msg)
         return normalise_base_url(text)
 

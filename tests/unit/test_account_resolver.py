@@ -103,7 +103,7 @@ def test_names_from_documents_and_specs_and_explicit_names_are_all_resolved() ->
         ({"type": "opnai"}, "specs/p.yaml:5: spec.type: 'opnai' is not a provider type; did you mean 'openai'?"),
         (
             {"type": "azure-openai"},
-            "specs/p.yaml:6: spec.baseUrl: azure-openai has no default address: set spec.baseUrl",
+            "specs/p.yaml:6: spec.baseUrl: azure-openai has no default base URL: set spec.baseUrl",
         ),
         (
             {"options": {"project": "a b"}},
