@@ -24,6 +24,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "bedrock": "reconciler.providers.bedrock:BEDROCK",
         "fireworks": "reconciler.providers.fireworks:FIREWORKS",
         "gemini": "reconciler.providers.gemini:GEMINI",
+        "hf-jobs": "reconciler.providers.hf_jobs:HF_JOBS",
         "litellm": "reconciler.providers.litellm:LITELLM",
         "litellm-passthrough": "reconciler.providers.litellm:LITELLM_PASSTHROUGH",
         "mistral": "reconciler.providers.mistral:MISTRAL",

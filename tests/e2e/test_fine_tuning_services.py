@@ -19,7 +19,14 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import BatchWorld, World
 from tests.contract import batch_harness
 from tests.contract.dialects import together
-from tests.contract.dialects.services import CUSTOMIZATION_JOBS, FIREWORKS, TOGETHER, TRAINING_SESSIONS, Service
+from tests.contract.dialects.services import (
+    CUSTOMIZATION_JOBS,
+    FIREWORKS,
+    HF_JOBS,
+    TOGETHER,
+    TRAINING_SESSIONS,
+    Service,
+)
 from tests.support.both_kinds import BATCH
 from tests.support.cli import Checkout
 from tests.support.sandbox_server import serve
@@ -27,7 +34,7 @@ from tests.support.service_endpoints import PROVIDER, ServiceEndpoint, serve_ser
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 
-SERVICES = (TOGETHER, FIREWORKS, CUSTOMIZATION_JOBS, TRAINING_SESSIONS)
+SERVICES = (TOGETHER, FIREWORKS, HF_JOBS, CUSTOMIZATION_JOBS, TRAINING_SESSIONS)
 SECRET = "canary-key-of-the-service"  # noqa: S105 - a canary
 RUNNING = {"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}
 QUICKLY = {"cancelTakes": "1s", "cancelWord": "cancelling"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.job import Phase
 from reconciler.testing import Fault
-from tests.contract.dialects import azure, bedrock, fireworks, litellm, openai, sagemaker, together, vertex
+from tests.contract.dialects import azure, bedrock, fireworks, hf_jobs, litellm, openai, sagemaker, together, vertex
 from tests.contract.dialects.translating_app import TranslatingApp
 
 FrontType = type[TranslatingApp]
@@ -107,11 +107,20 @@ FIREWORKS = Service(
     job_id=fireworks.job_id,
 )
 
+HF_JOBS = Service(
+    type="hf-jobs",
+    front=hf_jobs.HuggingFace,
+    options={"namespace": hf_jobs.NAMESPACE, "label": hf_jobs.LABEL},
+    lacks=frozenset({Phase.VALIDATING_FILES, Phase.PAUSED}),
+    job_id=hf_jobs.job_id,
+)
+
 SERVICES: Mapping[str, Service] = {
     "openai": OPENAI,
     "nebius": NEBIUS,
     "azure-openai": AZURE_V1,
     "azure-openai, classic": AZURE_CLASSIC,
+    "hf-jobs": HF_JOBS,
     "litellm": LITELLM,
     "litellm-passthrough": PASS_THROUGH,
     "vertex-ai": VERTEX_AI,
