@@ -35,11 +35,15 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
 def _progress(seen: Situated) -> str:
     """Return how much of a finished batch is done, and the provider's note about it. Empty for other jobs.
 
+    If the batch failed, the provider's error says what is missing.
+
     The counts are those with which the batch was first seen finished, so that the message does not change with them.
     """
     job = seen.last.job if seen.last is not None and seen.last.phase is seen.phase else None
     counts = (job.counts if job is not None else None) or seen.facts.counts
     if seen.phase not in TERMINAL or counts is None:
         return ""
-    note = seen.facts.error.message if seen.facts.error is not None and seen.phase is Phase.SUCCEEDED else None
-    return "".join(f"; {each}" for each in (str(counts), note) if each)
+    note = seen.facts.error.message if seen.facts.error is not None else None
+    if seen.phase is Phase.FAILED and note:
+        return f": {note}"
+    return "".join(f"; {each}" for each in (str(counts), note if seen.phase is Phase.SUCCEEDED else None) if each)

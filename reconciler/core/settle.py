@@ -76,7 +76,7 @@ def _verdict(verb: Verb, outcome: RequestOutcome) -> Verdict:
     if outcome.progress is Progress.FORBIDDEN:
         return Verdict(Readiness.STALLED, Reason.ACTION_FORBIDDEN, f"the {verb} is forbidden: {outcome.message}")
     if outcome.progress is Progress.ACCEPTED:
-        message = f"the provider accepted the {verb}; the next check will show whether it took effect"
+        message = f"the provider accepted the {verb}; no check has shown its effect yet"
     elif outcome.progress is Progress.REJECTED:
         message = f"the provider refused the {verb}: {outcome.message}"
     else:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from reconciler.model.job import TERMINAL
+from reconciler.model.job import TERMINAL, JobCounts
 from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.kind import JobDocument
 from reconciler.model.report import Row
@@ -116,7 +116,7 @@ def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]
         ("result", kind.result_of(job)),
         ("age", age(job.created_at, now) if job.created_at else None),
         ("expires", moment(job.expires_at) if job.expires_at else None),
-        ("requests", str(job.counts or "") or None),
+        ("requests", _requests(job.counts)),
         (kind.counts, f"{used:,}" if (used := kind.count_of(job)) is not None else None),
         ("error", _error(job)),
     ]
@@ -125,7 +125,15 @@ def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]
 def _error(job: JobFacts) -> str | None:
     if job.error is None:
         return None
-    return ": ".join(filter(None, (job.error.code, job.error.message)))
+    code, message = job.error.code, job.error.message
+    is_named = code is not None and message is not None and message.startswith(f"{code}:")
+    return ": ".join(filter(None, (None if is_named else code, message)))
+
+
+def _requests(counts: JobCounts | None) -> str | None:
+    """Return how many requests of a batch are done and how many of them failed, or None if the numbers are unknown."""
+    done = str(counts or "") or None
+    return f"{done}, {counts.failed:,} failed" if done and counts is not None and counts.failed else done
 
 
 def _status_entries(status: JobStatus) -> Iterator[TimelineEntry]:
@@ -141,7 +149,7 @@ def _status_entries(status: JobStatus) -> Iterator[TimelineEntry]:
             yield job.started_at, STARTED, "observed", "first observed running, or the provider's start time"
     for receipt in status.receipts:
         yield from _receipt_entries(receipt)
-    for entry in status.history:
+    for entry in reversed(status.history):  # the order of entries of the same second is kept
         rank = OBSERVED_ENDED if entry.phase in TERMINAL else OBSERVED
         yield entry.at, rank, "observed", f"{entry.phase}, {entry.reason}"
 

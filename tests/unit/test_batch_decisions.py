@@ -100,6 +100,17 @@ def test_an_expired_batch_has_failed_and_says_so() -> None:
     )
 
 
+def test_an_expired_batch_that_was_to_be_cancelled_says_that_it_expired() -> None:
+    error = JobError(code="expired", message="expired: 23 of 100 done")
+    status = decided(a_batch_spec("cancelled"), shown(Phase.FAILED, error=error)).status
+
+    assert status.is_ready
+    assert (status.ready.reason, status.ready.message) == (
+        "FinishedBeforeCancel",
+        "failed at the provider: expired: 23 of 100 done",
+    )
+
+
 def test_a_succeeded_batch_without_an_output_file_is_final_at_once() -> None:
     assert decided(a_batch_spec(), shown(Phase.SUCCEEDED, finished_at=NOW, output_file=None)).status.final
 

@@ -39,7 +39,7 @@ def test_an_undelivered_or_superseded_request_leaves_the_status_unchanged(progre
 @pytest.mark.parametrize(
     ("progress", "words"),
     [
-        (Progress.ACCEPTED, "the provider accepted the cancel; the next check will show whether it took effect"),
+        (Progress.ACCEPTED, "the provider accepted the cancel; no check has shown its effect yet"),
         (Progress.UNANSWERED, "the cancel got no clear response; the next check will show whether it arrived"),
         (Progress.REJECTED, "the provider refused the cancel: so it was"),
     ],

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.model.job import Phase
+from reconciler.model.job import JobCounts, JobError, Phase
 from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
@@ -78,6 +78,41 @@ def test_causes_precede_effects_of_the_same_second_in_the_history() -> None:
         "confirmed cancel: the job was observed cancelled",
         "observed cancelled, Cancelled",
     ]
+
+
+def test_changes_of_the_phase_within_a_second_are_shown_in_their_order() -> None:
+    history = tuple(
+        HistoryEntry(NOW, phase, Reason.CANCEL_PENDING) for phase in (Phase.CANCELLING, Phase.RUNNING, Phase.QUEUED)
+    )
+    row = a_row("chat")
+    text = describe_text(JobDescription(replace(row, status=replace(row.status, history=history)), None, ()), CONTEXT)
+    told = [line.split()[3:] for line in text.splitlines() if "CancelPending" in line]
+
+    assert told == [[f"{phase},", "CancelPending"] for phase in ("queued", "running", "cancelling")]
+
+
+@pytest.mark.parametrize(
+    ("counts", "error", "lines"),
+    [
+        (JobCounts(100, 23, 0), None, ["requests 23 of 100 done"]),
+        (JobCounts(100, 23, 7), None, ["requests 23 of 100 done, 7 failed"]),
+        (JobCounts(100, None, 7), None, []),
+        (None, JobError("expired", "expired: none done"), ["error expired: none done"]),
+        (None, JobError("bad_line", "line 7 is not JSON"), ["error bad_line: line 7 is not JSON"]),
+        (None, JobError("bad_line", None), ["error bad_line"]),
+        (None, JobError(None, "bad_line: 7"), ["error bad_line: 7"]),
+    ],
+)
+def test_describe_shows_the_requests_and_the_error_of_a_batch_once(
+    counts: JobCounts | None, error: JobError | None, lines: list[str]
+) -> None:
+    row = a_row("batch")
+    assert row.status.job is not None
+    job = replace(row.status.job, counts=counts, error=error)
+    text = describe_text(JobDescription(replace(row, status=replace(row.status, job=job)), None, ()), CONTEXT)
+    told = [" ".join(line.split()) for line in text.splitlines()]
+
+    assert [line for line in told if line.startswith(("requests ", "error "))] == lines
 
 
 def test_describe_shows_the_limits_and_the_suspension_of_a_spec() -> None:
