@@ -114,6 +114,8 @@ class Fireworks(ForeignApi):
             "state": _STATES.get(row["status"], row["status"]),
             "createTime": rfc3339(row["created_at"]),
             "status": {"code": "OK", "message": ""},
+            "dataset": f"{_PARENT}/datasets/d",
+            "evaluator": f"{_PARENT}/evaluators/e",
             **(config if collection == SUPERVISED else {"trainingConfig": config}),
         }
         if row["finished_at"] is not None:

@@ -108,7 +108,10 @@ class Together(_Together):
         return {
             **self.row(row),
             "token_count": row["trained_tokens"],
-            "events": [{**each, "created_at": rfc3339(row["created_at"])} for each in (started, *failures)],
+            "events": [
+                {"object": "fine-tune-event", "created_at": rfc3339(row["created_at"]), **each}
+                for each in (started, *failures)
+            ],
         }
 
     def row(self, row: Json) -> Json:
@@ -116,6 +119,7 @@ class Together(_Together):
         return {
             "id": job_id(row["id"]),
             "status": _STATUSES.get(row["status"], row["status"]),
+            "user_id": "user-1",
             "model": "meta-llama/Llama-4",
             "model_output_name": f"acme/Llama-4:{row['id']}",
             "created_at": rfc3339(row["created_at"]),
