@@ -42,6 +42,7 @@ class LocalDisk:
         self._follows_links = follows_links
         self._read_max_bytes = read_max_bytes
         self._makes_root = makes_root
+        self._resolved_root = _RealPath(root)
         self._listed: set[Path] = set()
         """The directories that `list` has resolved, so they were inside the root."""
 
@@ -128,17 +129,16 @@ class LocalDisk:
         return real
 
     def _plain(self, path: Path) -> Path | None:
-        """Return a path below the real root, or None if a part of the path is missing or a link.
+        """Return a path below the real root, or None if a part of it is missing or a link, so it must be resolved.
 
-        The caller then resolves the path. This method exists because it is called for each write, and `Path.resolve`
-        takes several times as long.
+        Each write asks for this, and `Path.resolve` takes several times as long.
         """
         root, whole = str(self._root), str(path)
         below = whole.removeprefix(root)
         if below == whole or (below and not below.startswith("/")) or ".." in below:
             return None
         try:
-            real = os.path.realpath(root, strict=True)
+            real = str(self._resolved_root.real())
             for name in filter(None, below.split("/")):
                 real = f"{real}/{name}"
                 if stat.S_ISLNK(os.lstat(real).st_mode):
@@ -169,6 +169,29 @@ class LocalDisk:
             why_neither=f"a link to {target}",
             stamp=_stamp(real) if is_file else None,
         )
+
+
+class _RealPath:
+    """A directory's path with links resolved. It is resolved again if the path leads to another directory by now."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._real = path
+        self._identity: tuple[int, int] | None = None
+
+    def real(self) -> Path:
+        """Return the path with links resolved. Raises `OSError` if it does not exist."""
+        if self._identity is None or not self._is_same():
+            self._real = Path(os.path.realpath(self._path, strict=True))  # `Path.resolve` raises no OSError for a loop
+            self._identity = _identity(self._real.lstat())
+        return self._real
+
+    def _is_same(self) -> bool:
+        return _identity(self._path.stat()) == self._identity == _identity(self._real.lstat())
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
 
 
 def _stamp(path: os.DirEntry[str] | Path) -> tuple[int, ...] | None:

@@ -64,3 +64,39 @@ def test_a_listed_directory_that_becomes_a_link_to_outside_the_root_is_not_read(
 
     with pytest.raises(PermissionError):
         disk.read(root / "team" / "secret")
+
+
+def test_a_root_that_is_a_link_is_resolved_again_when_it_leads_to_another_directory(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name / "team").mkdir(parents=True)
+    root = tmp_path / "root"
+    root.symlink_to("first")
+    disk = LocalDisk(root)
+    before = disk.resolved(root / "team")
+    root.unlink()
+    root.symlink_to("second")
+
+    assert [before, disk.resolved(root / "team")] == [tmp_path / "first" / "team", tmp_path / "second" / "team"]
+
+
+def test_a_root_that_was_moved_and_replaced_is_resolved_again(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    root = tmp_path / "root"
+    root.symlink_to("first")
+    disk = LocalDisk(root)
+    disk.write_beside(root / "a", b"1")
+    (tmp_path / "first").rename(tmp_path / "moved")
+    (tmp_path / "first").mkdir()
+    root.unlink()
+    root.symlink_to("moved")
+
+    assert disk.write_beside(root / "b", b"2").parent == root
+    assert len(list((tmp_path / "moved").iterdir())) == 2
+    assert not list((tmp_path / "first").iterdir())
+
+
+def test_a_root_that_is_a_loop_of_links_is_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "root").symlink_to("root")
+
+    with pytest.raises(OSError, match="Too many levels"):
+        LocalDisk(tmp_path / "root").list(tmp_path / "root")
