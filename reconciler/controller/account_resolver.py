@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from reconciler.controller.operator_policy import Credential, OperatorPolicy
 from reconciler.controller.path_rules import AllowedPaths, PathRules, Ruling
-from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose, rate_of
+from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose, needs_document, rate_of
 from reconciler.formats.validation_errors import field_errors
 from reconciler.model.account_line import FINE_TUNING_JOB, kind_suffix
 from reconciler.model.diagnostic import Diagnostic
@@ -234,7 +234,7 @@ class AccountResolver:
         spec = located.document.spec if located else ProviderSpec(type=type_.name)
         options = self._options(type_, spec)
         if isinstance(options, SpecProblem):
-            return options
+            return options if located else needs_document(type_.name, options)
         try:
             base_url = self._policy.base_url(type_, options, spec.base_url)
         except ValueError as error:

@@ -91,6 +91,15 @@ class SpecProblem:
         return Unobserved(self.reason, self.message, is_transient=False, is_configuration=is_unset)
 
 
+def needs_document(type_name: str, problem: SpecProblem) -> SpecProblem:
+    """Return the problem of a type whose name is used as a provider, from the problem with its options."""
+    if not problem.path:
+        return problem  # the value of a variable
+    option = ".".join(problem.path)
+    message = f"the type {type_name} needs a Provider document: {option} {problem.message}"
+    return replace(problem, message=message, path=("spec", "provider"))
+
+
 def diagnose(
     located: Located[JobDocument] | Located[Provider], problem: SpecProblem, policy: OperatorPolicy
 ) -> Diagnostic:

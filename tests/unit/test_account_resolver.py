@@ -71,6 +71,13 @@ def test_a_type_name_that_no_spec_uses_is_resolved_on_demand() -> None:
     assert {each.account.shared for each in resolver.by_account().values()} == {found.account}
 
 
+def test_a_type_whose_options_have_no_default_needs_a_provider_document() -> None:
+    problem = problem_of(AccountResolver(revision(uses=("hf-jobs",)), NOBODY).of("hf-jobs"))
+
+    assert problem.message == "the type hf-jobs needs a Provider document: spec.options.namespace is required"
+    assert problem.path == ("spec", "provider")
+
+
 def test_an_account_without_a_base_url_is_not_listed_by_account() -> None:
     resolver = AccountResolver(revision(uses=("openai", "azure-openai")), NOBODY)
 
