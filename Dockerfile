@@ -25,7 +25,7 @@ FROM base
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="reconcile" \
-      org.opencontainers.image.description="Make a Git repository the truth about LLM fine-tuning jobs" \
+      org.opencontainers.image.description="Manage LLM fine-tuning jobs and batches from a Git repository of specs" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

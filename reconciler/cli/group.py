@@ -165,7 +165,7 @@ class VerbGroup(click.Group):
 @click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")
 @click.pass_context
 def reconcile(ctx: click.Context, /, **values: Any) -> int | None:
-    """Manage LLM fine-tuning jobs from a Git repository of specs.
+    """Manage LLM fine-tuning jobs and batches from a Git repository of specs.
 
     Each spec declares the state of one job. A pass compares it with what the provider reports, cancels what
     should not run, proves that the cancel took effect, and writes a status file for each job.
