@@ -28,14 +28,14 @@ def _tell_of(session: Session, figures: Figures, *, in_full: bool) -> None:
 
 
 def main() -> int:
-    """Run the sessions, print each that went wrong and the figures, and return 1 if there is a violation."""
+    """Run the sessions, and print the violations and the figures. Return 1 if there is a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.second_opinion", description=__doc__)
     parser.add_argument("--runs", type=int, default=10, metavar="N", help="how many sessions")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="the first seed; each session takes the next")
     parser.add_argument("--beside", type=int, default=1, metavar="K", help="so many sessions at once")
     parser.add_argument("--transcript", action="store_true", help="print all that happened in each session")
     words = parser.parse_args()
-    for each in (signal.SIGINT, signal.SIGTERM):  # a shell lets what runs in its background ignore the first
+    for each in (signal.SIGINT, signal.SIGTERM):  # a shell starts a background process with SIGINT ignored
         signal.signal(each, signal.default_int_handler)
     figures = Figures()
     with ThreadPoolExecutor(words.beside) as pool:

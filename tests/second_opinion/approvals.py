@@ -34,7 +34,7 @@ def by_commit(commands: UserCommands) -> None:
             session.repository.change(path, doc, replace(doc, desired="cancelled"))
     session.note(f"one commit cancels {[doc.name for _, doc in pairs]} and approves {number}")
     session.reconcile(*PASS)
-    if number >= len(pairs) and not before and session.off >= 0:  # a commit of the future approves nothing yet
+    if number >= len(pairs) and not before and session.off >= 0:  # a commit with a future date approves nothing yet
         _check(commands, [doc for _, doc in pairs])
 
 

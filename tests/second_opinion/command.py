@@ -15,7 +15,7 @@ from tests.second_opinion.clock import Clock
 from tests.second_opinion.snapshot import duration
 
 GIVE_UP = 90.0
-"""Real seconds beyond its own bounds after which a command counts as hung, on a machine that has nothing else to do."""
+"""Real seconds beyond its own time limits after which a command counts as hung, on an idle machine."""
 
 READS_ONLY = frozenset(
     {
@@ -130,7 +130,7 @@ class Process:
             self._process.wait(self.run.bounds / self._clock.speed + GIVE_UP * crowded())
         except subprocess.TimeoutExpired:
             hung = True
-            self._process.send_signal(signal.SIGABRT)  # it says where it hangs: PYTHONFAULTHANDLER
+            self._process.send_signal(signal.SIGABRT)  # with PYTHONFAULTHANDLER, it prints where it hangs
             wait_real(1)
             self._process.kill()
             self._process.wait(10)

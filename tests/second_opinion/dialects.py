@@ -14,7 +14,7 @@ from tests.second_opinion.faulty_responses import Answer, as_json
 
 Row = dict[str, Any]
 PAUSES = frozenset({"openai", "azure-openai", "litellm-passthrough"})
-"""The types that the README says can pause and resume."""
+"""The types that can pause and resume jobs, according to the README."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Dialect:
     shows_cancelling: bool = False
 
     def key(self, headers: dict[str, str]) -> str:
-        """Return what identifies the account in a request."""
+        """Return the key in the headers of a request, or an empty text."""
         return headers.get("authorization", "").removeprefix("Bearer ")
 
     def is_of(self, key: str, headers: dict[str, str]) -> bool:
-        """Say whether a request was made with this key."""
+        """Return whether a request was made with this key."""
         return self.key(headers) == key
 
     def verb(self, method: str, path: str) -> tuple[str, str | None]:
-        """Return what a request asks, and of which job."""
+        """Return the operation of a request, and the ID of its job, or None for a list."""
         rest = [word for word in path.removeprefix(self.root).split("/") if word]
         if method == "GET" and not rest:
             return "list", None
@@ -49,23 +49,23 @@ class Dialect:
         return "other", rest[0] if rest else None
 
     def said(self, row: Row) -> Row:
-        """Return a row of the world as this vendor shows it."""
+        """Return a row of the world in this vendor's format."""
         words = dict(self.own_words)
         status = row.get("status")
         return {**row, "status": words.get(status, status)} if isinstance(status, str) else row
 
     def understood(self, row: Row) -> tuple[Any, Any, Any]:
-        """Return the id that a row shows, its status in OpenAI's words, and as it stands there."""
+        """Return the ID in a row, its status in OpenAI's words, and its status in the vendor's words."""
         raw = row.get("status")
         back = {own: word for word, own in self.own_words}
         return row.get("id"), back.get(raw, raw) if isinstance(raw, str) else raw, raw
 
     def paging(self, query: dict[str, list[str]]) -> tuple[str | None, int]:
-        """Return after which job a page begins, and how many rows it may have."""
+        """Return the ID of the job before a page, or None for the first page, and the maximum number of rows."""
         return query.get("after", [None])[0], int(query.get("limit", ["20"])[0])
 
     def page(self, payload: Row) -> Row:
-        """Return a page of OpenAI's as this vendor lays it out; its rows are said already."""
+        """Return a page in this vendor's format. Its rows have that format already."""
         return payload
 
     def rows(self, payload: Row) -> Any:
@@ -73,15 +73,15 @@ class Dialect:
         return payload.get("data")
 
     def is_last(self, payload: Row) -> bool:
-        """Say whether a page is the last one."""
+        """Return whether a page is the last one."""
         return payload.get("has_more") is False
 
     def changed(self, row: Row) -> Answer:
-        """Return the answer to a change that was made."""
+        """Return the response to a change that took effect."""
         return as_json(self.said(row))
 
     def refusal(self, answer: Answer) -> Answer:
-        """Return an error of OpenAI's as this vendor words it."""
+        """Return an error response in this vendor's format."""
         return answer
 
 
@@ -90,7 +90,7 @@ class Azure(Dialect):
     """Azure OpenAI: its own header, `pending` for `queued`, and a job that is `canceling` for a while."""
 
     def key(self, headers: dict[str, str]) -> str:
-        """Return what identifies the account in a request."""
+        """Return the key in the headers of a request, or an empty text."""
         return headers.get("api-key", "")
 
 
@@ -110,15 +110,15 @@ class Bedrock(Dialect):
     """Amazon Bedrock: signed requests, its own rows and errors, `Stopping`, and an empty response to a stop."""
 
     def is_of(self, key: str, headers: dict[str, str]) -> bool:
-        """Say whether a request was signed with this key."""
+        """Return whether a request was signed with this key."""
         return f"Credential={key.partition(':')[0]}/" in headers.get("authorization", "")
 
     def verb(self, method: str, path: str) -> tuple[str, str | None]:
-        """Return what a request asks, and of which job."""
+        """Return the operation of a request, and the ID of its job, or None for a list."""
         return super().verb(method, path.removesuffix("/stop") + "/cancel" if path.endswith("/stop") else path)
 
     def said(self, row: Row) -> Row:
-        """Return a row of the world as this vendor shows it."""
+        """Return a row of the world in this vendor's format."""
         told = super().said(row)
         own = {
             "jobName": told.get("id"),
@@ -133,16 +133,16 @@ class Bedrock(Dialect):
         return {name: value for name, value in own.items() if value is not ...}
 
     def understood(self, row: Row) -> tuple[Any, Any, Any]:
-        """Return the id that a row shows, its status in OpenAI's words, and as it stands there."""
+        """Return the ID in a row, its status in OpenAI's words, and its status in the vendor's words."""
         _, word, raw = super().understood(row)
         return row.get("jobName"), "running" if raw == "InProgress" else word, raw
 
     def paging(self, query: dict[str, list[str]]) -> tuple[str | None, int]:
-        """Return after which job a page begins, and how many rows it may have."""
+        """Return the ID of the job before a page, or None for the first page, and the maximum number of rows."""
         return query.get("nextToken", [None])[0], int(query.get("maxResults", ["100"])[0])
 
     def page(self, payload: Row) -> Row:
-        """Return a page of OpenAI's as this vendor lays it out; its rows are said already."""
+        """Return a page in this vendor's format. Its rows have that format already."""
         rows = payload.get("data")
         names = [row["jobName"] for row in rows or [] if isinstance(row, dict) and "jobName" in row]
         more = {"nextToken": names[-1]} if payload.get("has_more") and names else {}
@@ -153,16 +153,16 @@ class Bedrock(Dialect):
         return payload.get("modelCustomizationJobSummaries")
 
     def is_last(self, payload: Row) -> bool:
-        """Say whether a page is the last one."""
+        """Return whether a page is the last one."""
         return "nextToken" not in payload
 
     def changed(self, row: Row) -> Answer:
-        """Return the answer to a change that was made."""
+        """Return the response to a change that took effect."""
         del row
         return Answer(200, b"", {"Content-Type": "application/json"})
 
     def refusal(self, answer: Answer) -> Answer:
-        """Return an error of OpenAI's as this vendor words it."""
+        """Return an error response in this vendor's format."""
         if not answer.body.startswith(b'{"error"'):
             return answer
         status, kind = AWS_ERRORS.get(answer.status, (answer.status, "InternalServerException"))

@@ -14,7 +14,7 @@ CHANGE = ("cancel", "pause", "resume")
 ANY = LOOK + CHANGE
 
 KINDS: dict[str, tuple[str, ...]] = {
-    # answers in place of what was asked
+    # the response is replaced, and the request has no effect
     "throttled": ANY,
     "throttled-no-hint": ANY,
     "throttled-date": ANY,
@@ -31,7 +31,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "reset-before": ANY,
     "not-found": ("retrieve", *CHANGE),
     "redirect": ANY,
-    # what was asked is done, and the answer is lost, late or odd
+    # the request takes effect, and the response is lost, late or unusual
     "reset-after": ANY,
     "cut-body": ANY,
     "slow": ANY,
@@ -48,7 +48,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "odd-204": CHANGE,
     "brace-200": CHANGE,
     "other-job-200": ("retrieve", *CHANGE),
-    # accepted, and not done
+    # the change is accepted without an effect, takes effect late, or is refused
     "ignored": CHANGE,
     "late": CHANGE,
     "refused-409": CHANGE,
@@ -78,7 +78,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 
 UNTIL_TOLD = 10**6
-"""So many requests that a fault lasts until it is ended."""
+"""A number of requests that no session reaches, so that the fault lasts until it is ended."""
 
 
 @dataclass

@@ -86,7 +86,7 @@ INSTEAD: dict[str, Callable[[Fault, Asked], Answer]] = {
     "refused-409": lambda _, __: error(409, "The job cannot be changed now", "conflict"),
     "refused-400": lambda _, __: error(400, "The job cannot be changed now", None),
 }
-"""What is answered in place of doing what was asked."""
+"""The responses that replace the one of the world. The request has no effect."""
 
 
 def _date(answer: Answer, fault: Fault, asked: Asked, skew: float | None) -> Answer:
@@ -125,7 +125,7 @@ AFTER: dict[str, Callable[[Answer, Fault, Asked], Answer]] = {
     "odd-204": lambda _, __, ___: Answer(204, b"", {}),
     "brace-200": lambda _, __, ___: as_json({}),
 }
-"""What becomes of the answer to what was done."""
+"""The changes of the response to a request that took effect."""
 
 ROWS: dict[str, dict[str, Any]] = {
     "row-word": {"status": "hibernating"},
@@ -139,7 +139,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "row-ended-no-end": {"finished_at": None},
     "row-other-id": {"id": "ftjob-somebodyelse"},
 }
-"""What a row shows in place of the truth; `...`: it leaves the field out."""
+"""The false values of a row, by fault. `...` omits the field."""
 
 
 def garbled(row: Row, kind: str) -> Row:

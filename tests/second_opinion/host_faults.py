@@ -1,4 +1,4 @@
-"""The faults of a user's own machine: its remote is away, slow or cut off, or its disk is unreadable for a while."""
+"""The faults of a user's machine: its remote is unreachable or slow, its Git is killed, or its disk is unreadable."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def remote_away(commands: UserCommands) -> None:
-    """Make a pass, or watch for a while, while the remote is away."""
+    """Make a pass, or watch for a while, while the remote is unreachable."""
     session = commands.session
     session.remote.leave()
     session.note("the remote is away")
@@ -27,7 +27,7 @@ def remote_slow(commands: UserCommands) -> None:
 
 
 def remote_torn(commands: UserCommands) -> None:
-    """Make a pass in which Git dies during its contact with the remote."""
+    """Make a pass in which Git is killed while it contacts the remote."""
     after = commands.chance.choice([0.002, 0.005, 0.01, 0.02])
     commands.session.remote.be_torn(after)
     commands.session.note(f"Git dies {after} s after it has begun to talk to the remote")

@@ -14,7 +14,7 @@ ENDED = frozenset({"succeeded", "failed", "cancelled"})
 UNFINISHED = frozenset({"validating_files", "queued", "running", "pausing", "paused", "cancelling"})
 
 Life = list[tuple[str, float | None]]
-"""Words, and for how many seconds each is shown; None: for ever."""
+"""Status values, each with its duration in seconds. None means forever."""
 
 
 @dataclass
@@ -131,7 +131,7 @@ class Job:
 
 
 class _Missing:
-    """A field that a row leaves out."""
+    """Marks a field that a row omits."""
 
 
 MISSING = _Missing()

@@ -50,7 +50,7 @@ def floods(world: World, method: str, target: str, headers: Headers) -> None:
 
 
 def blinds(world: World, method: str, target: str, _headers: Headers) -> Answer | None:
-    """Show every job to the product as running, whatever the world shows; the world never hears of the look."""
+    """Show every job to the product as running. The world does not receive these requests."""
     if method == "GET" and target.startswith("/v1/fine_tuning/jobs/") and target.count("/") == 4:
         job = next((job for (_, name), job in world.jobs.items() if name == target.rsplit("/", 1)[1]), None)
         if job is not None:
@@ -59,7 +59,7 @@ def blinds(world: World, method: str, target: str, _headers: Headers) -> Answer 
 
 
 def lies(world: World, method: str, target: str, headers: Headers) -> Answer | None:
-    """Show each job as cancelled to the product, though the world shows it otherwise."""
+    """Show each job to the product as cancelled, whatever its status."""
     if method == "GET" and target.startswith("/v1/fine_tuning/jobs/") and target.count("/") == 4:
         answer, _ = world.answer(method, target, headers)
         if answer.status == 200 and answer.body.startswith(b"{"):
@@ -69,7 +69,7 @@ def lies(world: World, method: str, target: str, headers: Headers) -> Answer | N
 
 
 def swallows(world: World, method: str, target: str, _headers: Headers) -> Answer | None:
-    """Accept each cancel and never let it reach the world."""
+    """Accept each cancel without forwarding it to the world."""
     if method == "POST" and target.endswith("/cancel"):
         job = next((job for (_, name), job in world.jobs.items() if f"/{name}/" in target), None)
         return as_json(job.row(world.clock.now())) if job is not None else None
@@ -84,38 +84,38 @@ def tells(session: Session) -> None:
 
 
 def claims(session: Session) -> None:
-    """Write into every status that its job is cancelled, and let nobody know."""
+    """Replace the provider status `running` by `cancelled` in every status."""
     for target in (session.repository.specs / "status").rglob("*.yaml"):
         target.write_text(target.read_text().replace("providerStatus: running", "providerStatus: cancelled"))
 
 
 def counts_wrongly(session: Session) -> None:
-    """Write into every receipt that it took nine attempts."""
+    """Replace one attempt by nine in every receipt."""
     for target in (session.repository.specs / "status").rglob("*.yaml"):
         target.write_text(target.read_text().replace("attempts: 1", "attempts: 9"))
 
 
 def forgets(session: Session) -> None:
-    """Write into every receipt that there was no attempt."""
+    """Replace one attempt by none in every receipt."""
     for target in (session.repository.specs / "status").rglob("*.yaml"):
         target.write_text(target.read_text().replace("attempts: 1", "attempts: 0"))
 
 
 def misdates(session: Session) -> None:
-    """Write into every receipt that it was requested in a far year."""
+    """Change the time of the request in every receipt to a distant year."""
     for target in (session.repository.specs / "status").rglob("*.yaml"):
         target.write_text(re.sub(r"requestedAt: '\d{4}", "requestedAt: '2099", target.read_text()))
 
 
 def fidgets(session: Session) -> None:
-    """Touch a byte of a status after each pass."""
+    """Change a byte of a status after each pass."""
     target = _one_status(session)
     if target is not None:
         target.write_text(target.read_text() + f"# {len(session.runs)}\n")
 
 
 def meddles(session: Session) -> None:
-    """Cancel a job while a command runs that only reads."""
+    """Cancel a job during a read-only command."""
     run = session.runs[-1]
     if run.verb in ("plan", "get", "drift", "validate") and session.world.jobs:
         (account, name), _ = next(iter(session.world.jobs.items()))
@@ -127,7 +127,7 @@ def meddles(session: Session) -> None:
 
 
 def miscodes(session: Session) -> None:
-    """Exit with 0 whatever happened."""
+    """Replace every exit code by 0."""
     session.runs[-1].code = 0
 
 
@@ -138,7 +138,7 @@ def crashes(session: Session) -> None:
 
 
 def invents(session: Session) -> None:
-    """Write a line into the audit for a request that never left."""
+    """Add a line to the audit log for a request that was never sent."""
     if session.runs[-1].option("--audit"):
         line = {"verb": "cancel", "jobId": "nobody", "outcome": "accepted"}
         with (session.root / "audit.jsonl").open("a", encoding="utf-8") as audit:
@@ -146,32 +146,32 @@ def invents(session: Session) -> None:
 
 
 def miscounts(session: Session) -> None:
-    """Tell of one cancel more than was asked for."""
+    """Print one cancel more than was requested."""
     run = session.runs[-1]
     counted = re.compile(r"(^Requested: |\"cancel\": )(\d+)", re.MULTILINE)
     run.out = counted.sub(lambda found: f"{found[1]}{int(found[2]) + 1}", run.out)
 
 
 def boasts(session: Session) -> None:
-    """Tell of a proof that no look gave, and of a request that never left."""
+    """Print a confirmation without an observation, and a request that was never sent."""
     session.runs[-1].err += "nobody: cancel confirmed: cancelled\nnobody: pause sent\n"
 
 
 def flatters(session: Session) -> None:
-    """Call every job ready."""
+    """Print every job as ready."""
     run = session.runs[-1]
     run.out = re.sub(r"\bFalse\b", "True", run.out)
 
 
 def hurries(session: Session) -> None:
-    """End each wait as if its jobs had got there."""
+    """Replace the exit code of each `wait` by 0."""
     run = session.runs[-1]
     if run.verb == "wait":
         run.code = 0
 
 
 def repeats(session: Session) -> None:
-    """Log again and again that something is over."""
+    """Log repeatedly that a warning has ended."""
     run = session.runs[-1]
     if run.verb == "watch":
         run.err += '{"message": "resolved: an outage"}\n' * 10_000
@@ -186,7 +186,7 @@ def _one_status(session: Session) -> Path | None:
 
 @dataclass(frozen=True)
 class PlantedDefect:
-    """A defect, where it sits, and the rules of which one must be blamed for it."""
+    """A defect, where it acts, and the rules of which at least one must report it."""
 
     name: str
     rules: frozenset[str]

@@ -1,7 +1,7 @@
-"""Where statuses go: a directory, commits of the checkout, or a branch of their own on a remote that can be away.
+"""Where statuses are published: nowhere, in commits of the checkout, or on a branch of their own of a remote.
 
-The remote is a bare repository beside the checkout. The product reaches it by a link that can be taken away, and
-through a `git` that can be slow or die; the user and the judge reach it always.
+The remote is a bare repository beside the checkout. The product uses it through a link that can be removed, and through
+a `git` that can be slow or be killed. The user and the judge always have access to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 MODES = ("plain", "plain", "plain", "ignored", "ignored", "commit", "push", "branch", "branch", "remote", "remote")
-"""`plain`: no Git. `ignored`: Git, statuses not in it. `remote`: no checkout, but the address of the remote."""
+"""`plain`: no Git. `ignored`: Git ignores the statuses. `remote`: the product gets only the address of the remote."""
 
 BRANCH = "reconcile-status"
 SLOW_GIT = """#!/bin/sh
@@ -27,7 +27,7 @@ TORN = '{git} "$@" & p=$!; sleep {after}; kill -9 $p 2>/dev/null && exit 137; wa
 
 
 class Remote:
-    """The remote of a session: what the product publishes there, and how it can be unwell."""
+    """The remote of a session: the options with which the product uses it, its contents, and its faults."""
 
     def __init__(self, root: Path, mode: str) -> None:
         self.mode = mode
@@ -43,31 +43,31 @@ class Remote:
 
     @property
     def is_there(self) -> bool:
-        """Say whether the session has a remote."""
+        """Return whether the session has a remote."""
         return self.mode in ("push", "branch", "remote")
 
     @property
     def has_own_branch(self) -> bool:
-        """Say whether statuses are on a branch of their own."""
+        """Return whether statuses are on a branch of their own."""
         return self.mode in ("branch", "remote")
 
     @property
     def is_well(self) -> bool:
-        """Say whether nothing is wrong with the remote or with the way there."""
+        """Return whether the remote is reachable and fast."""
         return not self.is_away and not self.is_slow
 
     @property
     def address(self) -> str:
-        """Return where the user pushes to."""
+        """Return the path that the user pushes to."""
         return str(self._bare)
 
     @property
     def link(self) -> str:
-        """Return where the product fetches from and pushes to."""
+        """Return the path that the product fetches from and pushes to."""
         return str(self._link)
 
     def options(self) -> list[str]:
-        """Return what a pass or a watch is given so that it publishes."""
+        """Return the options with which a pass or a watch publishes."""
         own = ["--push", "--status-branch", BRANCH]
         by_mode = {
             "commit": ["--commit"],
@@ -78,7 +78,7 @@ class Remote:
         return by_mode.get(self.mode, [])
 
     def reading(self) -> list[str]:
-        """Return what a command that reads statuses is given: a fresh copy of the branch, as the README shows it."""
+        """Return the options with which a command reads the published statuses: from a fresh copy of their branch."""
         if not self.has_own_branch:
             return []
         statuses = self.published()
@@ -94,13 +94,13 @@ class Remote:
         return ["--status-dir", str(self._readable)]
 
     def leave(self) -> None:
-        """Take the remote away from the product."""
+        """Make the remote unreachable for the product."""
         if self.is_there and not self.is_away:
             self._link.unlink()
             self.is_away = True
 
     def be_slow(self, what: str) -> None:
-        """Let each of the product's visits be slow, or end in the middle: `what` is a command of the shell."""
+        """Replace `git` by a script that runs the shell command `what` before each fetch, push and `ls-remote`."""
         self._bin.mkdir(exist_ok=True)
         wrapper = self._bin / "git"
         wrapper.write_text(SLOW_GIT.format(what=what, git=_path_of_git()))
@@ -108,11 +108,11 @@ class Remote:
         self.is_slow = True
 
     def be_torn(self, after: float) -> None:
-        """Let Git be killed so many seconds after it has begun to talk to the remote."""
+        """Let each Git command that contacts the remote be killed after this many seconds."""
         self.be_slow(TORN.format(git=_path_of_git(), after=after))
 
     def recover(self) -> None:
-        """Let the remote be there again, and fast."""
+        """Make the remote reachable and fast again."""
         if self.is_away:
             self._link.symlink_to(self._bare)
         self.is_away = self.is_slow = False
@@ -122,14 +122,14 @@ class Remote:
         return f"{self._bin}:{os.environ['PATH']}" if self.is_slow else os.environ["PATH"]
 
     def published(self) -> dict[str, bytes]:
-        """Return the statuses on the remote by path below the specs: on their own branch, or on the specs' one."""
+        """Return the statuses on the remote, by path below the specs directory."""
         if not self.is_there:
             return {}
         return tree(self._bare, BRANCH if self.has_own_branch else "main:specs/status")
 
 
 def tree(repository: Path, rev: str) -> dict[str, bytes]:
-    """Return the statuses below a tree of a repository by path, or none if it has no such tree."""
+    """Return the statuses in a tree of a repository, by path. Without such a tree, return none."""
     done = subprocess.run(
         ["git", "archive", "--format=tar", rev], cwd=repository, env=quiet_git({}), check=False, capture_output=True
     )
@@ -141,12 +141,12 @@ def tree(repository: Path, rev: str) -> dict[str, bytes]:
 
 
 def quiet_git(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a Git that knows no settings but its repository's."""
+    """Return an environment in which Git reads only the settings of its repository."""
     return {"PATH": os.environ["PATH"], "HOME": "/", "GIT_CONFIG_GLOBAL": os.devnull, **more}
 
 
 def run_git(where: Path, *words: str, check: bool = True, more: Mapping[str, str] | None = None) -> str:
-    """Run Git there, and return what it printed."""
+    """Run Git in a directory, and return its standard output."""
     done = subprocess.run(
         ["git", *words], cwd=where, env=quiet_git(more or {}), check=False, capture_output=True, text=True
     )

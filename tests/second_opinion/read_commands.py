@@ -1,4 +1,4 @@
-"""The commands that only read, as a user runs them beside all else: each claim of theirs is compared with the truth."""
+"""The read-only commands that a user runs: the judge compares each of their statements with the truth."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
 
 
 def get(commands: UserCommands) -> None:
-    """Read where jobs stand, in one of its forms."""
+    """Run `get`, in one of its output formats."""
     form = commands.chance.choice(["table", "wide", "json", "json", "json", "yaml"])
     commands.session.reconcile("get", "-o", form)
 
 
 def describe(commands: UserCommands) -> None:
-    """Describe one job, with the provider's own log once in a while."""
+    """Describe one job, sometimes with the provider's events."""
     pair = commands.sound_spec()
     if pair is not None:
         commands.session.reconcile("describe", pair[1].name, *commands.chance.choice([(), (), ("--events",)]))
 
 
 def plan(commands: UserCommands) -> None:
-    """Look at what a pass would do."""
+    """Run `plan`."""
     more = commands.chance.choice([("-o", "json"), ("-o", "json"), ("-o", "markdown"), ()])
     commands.session.reconcile("plan", *more, *commands.chance.choice([(), ("--detailed-exitcode",)]))
 
 
 def drift(commands: UserCommands) -> None:
-    """Look for what is not as the specs say."""
+    """Run `drift`."""
     commands.session.reconcile("drift", "-o", "json", *commands.chance.choice([(), (), ("--unfinished",)]))
 
 
 def wait(commands: UserCommands) -> None:
-    """Wait for a job by its status, beside a watch that works on it or beside nothing."""
+    """Wait for a job, with or without a concurrent watch."""
     pair = commands.sound_spec()
     if pair is None:
         return

@@ -1,4 +1,4 @@
-"""The figures of many sessions, and the account of each that went wrong."""
+"""The figures of many sessions, and a report of each session with violations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.second_opinion.session import Session, Violation
 
 @dataclass
 class Figures:
-    """What was played and what was found, added up."""
+    """The sums of the figures of all sessions."""
 
     runs: int = 0
     edits: int = 0
@@ -29,7 +29,7 @@ class Figures:
     violations: Counter[str] = field(default_factory=Counter)
 
     def add(self, session: Session) -> None:
-        """Add one session."""
+        """Add the figures of one session."""
         exchanges = session.world.record.all()
         self.runs += 1
         self.edits += session.repository.edits
@@ -73,7 +73,7 @@ def _counted(counter: Counter[str]) -> str:
 
 
 def account(session: Session) -> str:
-    """Return what went wrong in a session, how to play it again, and its transcript."""
+    """Return the violations of a session, the command that repeats it, and its transcript."""
     firsts: dict[str, Violation] = {}
     for each in sorted(session.violations, key=lambda each: each.at):
         firsts.setdefault(each.rule, each)
@@ -86,7 +86,7 @@ def account(session: Session) -> str:
 
 
 def transcript(session: Session) -> str:
-    """Return all that happened in a session, requests included, in the order of time."""
+    """Return all events of a session and all requests, in chronological order."""
     requests = [(each.at, f"    {each}") for each in session.world.record.all()]
     said = [(float(line.split(" ", 1)[0]), line) for line in session.lines if line[0].isdigit()]
     return "\n".join(line for _, line in sorted(requests + said, key=lambda pair: pair[0]))

@@ -1,4 +1,4 @@
-"""The user's directory: spec files on disk, the history of what they said when, and the status files beside them."""
+"""The user's directory: the spec files, a snapshot of them for each edit, and the status files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.second_opinion.snapshot import Snapshot
 
 
 class Repository:
-    """Spec files below `root/specs`. Each edit is one file, written whole, and recorded as a snapshot."""
+    """The spec files below `root/specs`. Each edit replaces one file, and is recorded as a snapshot."""
 
     def __init__(self, root: Path, clock: Clock, mode: str) -> None:
         self.root = root
@@ -41,7 +41,7 @@ class Repository:
         return run_git(self.root, "-c", "user.name=A User", "-c", "user.email=user@example.org", *words, more=dates)
 
     def commit(self, message: str) -> None:
-        """Commit all that was edited, statuses left out, and push it, where there is Git."""
+        """Commit all edits, but no statuses, and push them to the remote if there is one. Without Git, do nothing."""
         if self.git:
             tracked = self.remote.mode in ("commit", "push")
             self._git("add", "-A", *(["--", ".", ":(exclude)specs/status"] if tracked else []))
@@ -51,7 +51,7 @@ class Repository:
 
     @contextmanager
     def together(self, message: str) -> Iterator[None]:
-        """Let all edits of the block become one commit, where there is Git."""
+        """Combine all edits of the body in one snapshot, and one commit if there is Git."""
         self._is_gathering = True
         yield
         self._is_gathering = False
@@ -67,7 +67,7 @@ class Repository:
             self.commit("Edit")
 
     def write(self, path: str, file: SpecFile) -> None:
-        """Save a spec file whole, or remove it where it holds nothing any more."""
+        """Replace a spec file in one step, or remove it if it contains no document."""
         target = self.specs / path
         if not file.docs:
             self.remove(path)
@@ -94,35 +94,35 @@ class Repository:
         self._remember()
 
     def change(self, path: str, old: Doc, new: Doc | None) -> None:
-        """Save a file with one of its documents changed, or without it."""
+        """Replace one document of a file, or remove it from the file."""
         self.write(path, self.files[path].with_doc(old, new))
 
     def took(self, path: str, old: Doc, new: Doc) -> None:
-        """Record that a command has edited a document in place; the file on disk is left as it is."""
+        """Record that a command has edited a document. The file is not written."""
         self.files[path] = self.files[path].with_doc(old, new)
         self._remember()
 
     def halt(self, *, halted: bool) -> None:
-        """Record that the operator's variable suspends every change from now on, or no longer."""
+        """Record that every change is suspended from now on, or no longer."""
         self.halted = halted
         self._remember()
 
     def mended(self, path: str) -> None:
-        """Save a file that was no YAML as YAML again."""
+        """Replace a file that is not valid YAML by a valid one with the same documents."""
         self.write(path, replace(self.files[path], broken=False))
 
     @property
     def now(self) -> Snapshot:
-        """Return what the specs say at this moment."""
+        """Return the current snapshot of the specs."""
         return self.history[-1]
 
     def during(self, begin: float, end: float) -> list[Snapshot]:
-        """Return each snapshot that was in force at some moment from `begin` to `end`."""
+        """Return each snapshot that was current at any time from `begin` to `end`."""
         ends = [*(each.since for each in self.history[1:]), float("inf")]
         return [each for each, until in zip(self.history, ends, strict=True) if until >= begin and each.since <= end]
 
     def at(self, moment: float) -> Snapshot:
-        """Return what the specs said at `moment`."""
+        """Return the snapshot that was current at `moment`."""
         return self.during(moment, moment)[-1]
 
     def statuses(self) -> dict[str, bytes]:
@@ -131,13 +131,13 @@ class Repository:
         return {str(path.relative_to(base)): path.read_bytes() for path in sorted(base.rglob("*")) if path.is_file()}
 
     def heads(self) -> str:
-        """Return all branches, of the checkout and of the remote, and where they are."""
+        """Return all branches of the checkout and of the remote, each with its commit."""
         here = self._git("for-each-ref", "refs/heads") if self.git else ""
         there = run_git(Path(self.remote.address), "for-each-ref") if self.remote.is_there else ""
         return here + there
 
     def unpublished(self) -> tuple[str, ...]:
-        """Return the statuses of the checkout that are not yet where they are published to."""
+        """Return the paths of the statuses in the checkout that differ from the published ones."""
         if self.remote.mode not in ("commit", "push"):
             return ()
         there = self.remote.published() if self.remote.is_there else tree(self.root, "HEAD:specs/status")
@@ -145,7 +145,7 @@ class Repository:
         return tuple(sorted(path for path in here.keys() | there.keys() if here.get(path) != there.get(path)))
 
     def everything(self) -> dict[str, bytes]:
-        """Return every spec and status, those of a branch too: what a command that only reads must leave as it is."""
+        """Return every file that a read-only command must not change: specs, statuses, and the published statuses."""
         found = {
             str(path.relative_to(self.specs)): path.read_bytes()
             for path in sorted(self.specs.rglob("*"))

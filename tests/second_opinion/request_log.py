@@ -11,10 +11,10 @@ CHANGES = frozenset({"cancel", "pause", "resume"})
 
 @dataclass
 class Exchange:
-    """One request and its answer.
+    """One request and its response.
 
-    `shown` has the status that a whole, readable answer showed of each job, in OpenAI's words; `said` has it as it
-    stood there.
+    `shown` has the status of each job in a complete and readable response, in OpenAI's words. `said` has it in the
+    vendor's words.
     """
 
     at: float
@@ -37,12 +37,12 @@ class Exchange:
 
     @property
     def change(self) -> bool:
-        """Say whether the request asked for a change."""
+        """Return whether the request was for a change."""
         return self.verb in CHANGES
 
     @property
     def clean(self) -> bool:
-        """Say whether a change was accepted with an answer that a client has no reason to doubt."""
+        """Return whether the response was a clear acceptance: a 2xx without a fault that a client could doubt."""
         return self.status is not None and 200 <= self.status < 300 and self.fault in (None, *HARMLESS)
 
     def __str__(self) -> str:
@@ -59,22 +59,22 @@ HARMLESS = ("silent-close", "no-date", "date-ahead", "date-behind", "slow")
 
 
 class RequestLog:
-    """All exchanges, in the order in which they came. Safe to read while the world serves."""
+    """All exchanges, in the order of their arrival. It can be read while the world handles requests."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: list[Exchange] = []
 
     def add(self, exchange: Exchange) -> None:
-        """Keep one exchange, as soon as its request is read."""
+        """Record an exchange. Its response may be added later."""
         with self._lock:
             self._all.append(exchange)
 
     def all(self) -> list[Exchange]:
-        """Return the exchanges until now."""
+        """Return the exchanges so far."""
         with self._lock:
             return list(self._all)
 
     def changes(self) -> list[Exchange]:
-        """Return the requests for a change until now."""
+        """Return the change requests so far."""
         return [each for each in self.all() if each.change]

@@ -1,4 +1,4 @@
-"""One run of a world, a user and the product from a seed. At its end, all faults end and everything must be right.
+"""One run of a world, a user and the product, from a seed. At the end, all faults end, and every promise must hold.
 
 Every edit, fault and command is drawn from the seed. The product takes real time, so that two runs of one seed are
 similar but not identical.
@@ -49,13 +49,13 @@ class Violation:
     at: float
 
     def __str__(self) -> str:
-        """Return it as one line."""
+        """Return the violation as one line."""
         return f"{self.rule}: {self.what} (at {self.at:.1f})"
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What was done to a status file, and what is left of it."""
+    """A damaged status file: when it was damaged, and its remaining contents, or None if it was deleted."""
 
     at: float
     path: str
@@ -63,7 +63,7 @@ class Damage:
 
 
 class Session:
-    """The stage of one run. `tamper` sits between product and world, and `after_run` edits, to plant a defect."""
+    """One session. `tamper` changes responses, and `after_run` edits files after each command, to plant a defect."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Session:
         planted = tamper is not None or after_run is not None
         mode = "plain" if planted else self.chance.choice(MODES)
         speed = self.chance.choice([5.0] if mode in TALKS_TO_GIT else [5.0, 10.0, 20.0, 20.0])
-        self.clock = Clock(max(1.0, speed / crowded()))  # or a busy machine would make every answer late
+        self.clock = Clock(max(1.0, speed / crowded()))  # on a busy machine, every response would otherwise be late
         self.off = 0.0 if planted else self.chance.choice([0.0] * 8 + [600.0, -600.0])
         self.accounts = drawn_accounts(self.chance, simple=planted)
         self.world = World(self.clock, self.accounts)
@@ -104,22 +104,22 @@ class Session:
 
     @property
     def is_on_time(self) -> bool:
-        """Say whether the user's clock is near enough to the provider's, so that limits can be judged."""
+        """Return whether the user's clock is close enough to the provider's for limits to apply."""
         return abs(self.off) < BELIEVED
 
     def note(self, line: str) -> None:
-        """Put a line into the transcript."""
+        """Add a line to the transcript."""
         self.lines.append(f"{self.clock.now():.1f} {line}")
 
     def blame(self, rule: str, what: str, at: float | None = None) -> None:
-        """Record a broken promise, once."""
+        """Record a violation, unless the same one is recorded already."""
         found = Violation(rule, what, self.clock.now() if at is None else at)
         if all((each.rule, each.what) != (rule, what) for each in self.violations):
             self.violations.append(found)
             self.lines.append(f"VIOLATION {found}")
 
     def check(self, rule: str, holds: object, what: str, at: float | None = None) -> None:
-        """Count a promise that was checked, and blame it if it does not hold."""
+        """Count a checked promise, and record a violation if it does not hold."""
         self.checked[rule] += 1
         if not holds:
             self.blame(rule, what, at)
@@ -149,7 +149,7 @@ class Session:
         self.repository.commit("Begin")
 
     def policy(self) -> dict[str, str]:
-        """Return the environment of a command: the keys, where they may go, and the clock."""
+        """Return the environment of a command: the keys, the hosts that they are bound to, and the clock."""
         host = f"127.0.0.1:{self.wire.port}"
         env = {
             "PATH": self.remote.path(),
@@ -169,7 +169,7 @@ class Session:
         return env
 
     def unfinished_merge(self, *, there: bool) -> None:
-        """Leave a merge unfinished in the checkout, or finish it: nothing may be asked for in between."""
+        """Begin a merge in the checkout, or end it. No change may be requested in between."""
         mark = self.root / ".git" / "MERGE_HEAD"
         if there:
             mark.write_bytes((self.root / ".git" / "refs" / "heads" / "main").read_bytes())
@@ -179,7 +179,7 @@ class Session:
         self.repository.halt(halted=there)
 
     def start(self, *args: str) -> Process:
-        """Start a command, with the options by which it publishes or reads what was published."""
+        """Start a command, with the options for publishing or for reading published statuses."""
         verb = args[0] if args and not args[0].startswith("-") else None
         more = self.remote.options() if verb is None else self.remote.reading() if verb in READS_STATUSES else []
         process = Process((*args, *more), self.root, self.policy(), self.clock, self.root.parent / "said")
@@ -192,12 +192,12 @@ class Session:
         return process
 
     def audit(self) -> str:
-        """Return the audit until now."""
+        """Return the contents of the audit log."""
         path = self.root / "audit.jsonl"
         return path.read_text() if path.exists() else ""
 
     def end(self, process: Process, *, disturbed: bool = False) -> Run:
-        """Wait for a command and keep its run."""
+        """Wait for a command to end, and record its run."""
         run = process.end()
         self.runs.append(run)
         self.under_way.remove(run)
@@ -213,17 +213,17 @@ class Session:
         return run
 
     def _remove_locks(self, run: Run) -> None:
-        """Remove each lock file that a message names, as a person does who reads the message."""
+        """Remove each lock file that a message names, as the message tells a person to do."""
         for path in LOCK.findall(run.err) if not self.under_way else ():
             self.note(f"a person removes {path}")
             Path(path).unlink(missing_ok=True)
 
     def reconcile(self, *args: str) -> Run:
-        """Run a command to its end, with nothing beside it."""
+        """Run a command to its end. No other command runs meanwhile."""
         return self.end(self.start(*args))
 
     def unreadable(self, error: str, seconds: float, words: tuple[str, ...]) -> Run:
-        """Run a command to whom the statuses cannot be read for so many real seconds."""
+        """Run a command that cannot read the statuses for this many real seconds."""
         self.disk = f"{error} {seconds} {self.repository.specs / 'status'}"
         self.note(f"the statuses cannot be read for {seconds} s: {error}")
         process = self.start(*words)
@@ -232,14 +232,14 @@ class Session:
         return self.end(process)
 
     def struck(self, which: signal.Signals, after: float, *args: str) -> Run:
-        """Run a command, and send it a signal after so many real seconds."""
+        """Run a command, and send it a signal after this many real seconds."""
         process = self.start(*args)
         wait_real(after)
         process.signal(which)
         return self.end(process)
 
     def watched(self, edits: int, which: signal.Signals) -> Run:
-        """Run the watch, let the user edit and the world change meanwhile, and end it."""
+        """Run a watch with this many edits or world events, and end it by a signal."""
         process = self.start("--audit", "audit.jsonl")
         wait_real(self.chance.uniform(0.8, 1.6))
         for _ in range(edits):
@@ -250,7 +250,7 @@ class Session:
         return self.end(process, disturbed=True)
 
     def damage(self, path: str, how: str) -> None:
-        """Delete, cut, edit or garble a status file."""
+        """Delete, truncate, edit or garble a status file."""
         target = self.repository.specs / "status" / path
         data = target.read_bytes()
         match how:
@@ -273,15 +273,15 @@ class Session:
         self.note(f"damage {path}: {how}")
 
     def jobs(self) -> list[JobDoc]:
-        """Return the specs of this moment."""
+        """Return the current job documents."""
         return [doc for _, doc in self.repository.now.jobs()]
 
     def took_edit(self, path: str, doc: JobDoc, **fields: object) -> None:
-        """Record that a verb has edited a spec in place."""
+        """Record the edit of a spec by a command."""
         self.repository.took(path, doc, replace(doc, **fields))  # type: ignore[arg-type]
 
     def edited_by_verb(self, path: str) -> None:
-        """Blame a verb whose edit says another thing than the documents that were meant."""
+        """Report a command whose edit differs from the expected documents."""
         found = [each for each in yaml.safe_load_all((self.repository.specs / path).read_text()) if each is not None]
         meant = [doc.payload() for doc in self.repository.files[path].docs]
         if [_comparable(each) for each in found] != [_comparable(each) for each in meant]:
@@ -289,7 +289,7 @@ class Session:
 
 
 def _comparable(document: dict[str, Any]) -> str:
-    """Return what a document says; that a job is suspended may be said in two ways."""
+    """Return the contents of a document as text. An absent `suspend` equals one that is false."""
     spec = {
         name: value for name, value in document["spec"].items() if not (name == "suspend" and value in (True, False))
     }

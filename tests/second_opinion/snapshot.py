@@ -1,6 +1,6 @@
 """What the specs desire at a given time, by the rules of the README: the permitted changes and the required ones.
 
-`permits` is generous and `obliges` is strict. The documentation does not define what lies between.
+`Snapshot.permits` is generous and `Want.must_end` is strict. The documentation does not define the cases in between.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.second_opinion.documents import Doc, JobDoc, ProviderDoc, SettingsDoc
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SLACK = 2.0
-"""Seconds by which clocks and rounded times may disagree."""
+"""The maximum difference between clocks and rounded times, in seconds."""
 
 
 def duration(text: str) -> float:
@@ -25,9 +25,9 @@ def duration(text: str) -> float:
 
 @dataclass(frozen=True)
 class Known:
-    """What is true of a job: when it was created, and whether a client may know that it has started.
+    """The facts about a job on which limits depend: when it was created, and whether a client can know that it started.
 
-    `has_time` says whether the client's clock agrees with the provider's: otherwise no limit can be judged.
+    `has_time` is whether the client's clock agrees with the provider's. If not, no limit applies.
     """
 
     created: float
@@ -37,7 +37,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Want:
-    """What one spec wants of one job of one account. `sure`: nothing else in the specs casts doubt on it."""
+    """What a spec requests for a job of an account. `sure` is whether no other document may contradict it."""
 
     doc: JobDoc
     account: str
@@ -45,11 +45,11 @@ class Want:
     sure: bool = True
 
     def suspended(self, moment: float, slack: float = 0.0) -> bool:
-        """Say whether the spec is suspended at `moment`; within `slack` of its end it counts as not."""
+        """Return whether the spec is suspended at `moment`, and for more than `slack` seconds after it."""
         return self.doc.suspended and (self.doc.until is None or moment < self.doc.until - slack)
 
     def over(self, moment: float, known: Known) -> bool:
-        """Say whether the job is over a limit at `moment`. Limits of an observed job are only reported."""
+        """Return whether the job is over a limit at `moment`. Limits of an observed job are only reported."""
         limits, age = dict(self.doc.limits), moment - known.created
         if self.doc.desired == "observed" or not known.has_time:
             return False
@@ -60,18 +60,18 @@ class Want:
         )
 
     def verbs(self, moment: float, known: Known) -> set[str]:
-        """Return the changes that the spec may lead to at `moment`."""
+        """Return the changes that the spec permits at `moment`."""
         if self.suspended(moment, SLACK):
             return set()
         wanted = {"cancelled": {"cancel"}, "running": {"resume"}, "paused": {"pause"}}.get(self.doc.desired, set())
         return wanted | ({"cancel"} if self.over(moment + SLACK, known) else set())
 
     def must_end(self, moment: float, known: Known) -> bool:
-        """Say whether the job must be cancelled, beyond doubt."""
+        """Return whether the documentation certainly requires a cancel of the job."""
         if not self.sure or self.suspended(moment):
             return False
         limits = dict(self.doc.limits)
-        limits.pop("maxQueued", None)  # that it never started can only be known by who has seen all of its life
+        limits.pop("maxQueued", None)  # a client cannot know that the job never started
         over = self.over(moment - 60, known) and bool(limits)
         return self.doc.desired == "cancelled" or (over and not self._only_queued(moment, known))
 
@@ -85,30 +85,30 @@ class Want:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All spec files from one moment on."""
+    """All spec files from a given time on."""
 
     since: float
     files: Mapping[str, SpecFile] = field(default_factory=dict)
     halted: bool = False
 
     def docs(self) -> list[tuple[str, Doc]]:
-        """Return each document of the files that are YAML, with the path of its file."""
+        """Return each document in a file of valid YAML, with the path of the file."""
         return [(path, doc) for path, file in self.files.items() if not file.broken for doc in file.docs]
 
     def jobs(self) -> list[tuple[str, JobDoc]]:
-        """Return the job documents, the wrong ones included."""
+        """Return the job documents, including invalid ones."""
         return [(path, doc) for path, doc in self.docs() if isinstance(doc, JobDoc)]
 
     def settings(self) -> list[SettingsDoc]:
-        """Return the Settings documents; more than one is an error."""
+        """Return the Settings documents. More than one is an error."""
         return [doc for _, doc in self.docs() if isinstance(doc, SettingsDoc)]
 
     def providers(self) -> list[ProviderDoc]:
-        """Return the Provider documents, the wrong ones included."""
+        """Return the Provider documents, including invalid ones."""
         return [doc for _, doc in self.docs() if isinstance(doc, ProviderDoc)]
 
     def held_back(self) -> bool:
-        """Say whether Settings hold back every change: suspended, wrong, there twice, or in a file that is no YAML."""
+        """Return whether no change is permitted: Settings suspend all, or are invalid, duplicate or unreadable."""
         settings = self.settings()
         hidden = [doc for file in self.files.values() if file.broken for doc in file.docs]
         return (
@@ -119,7 +119,7 @@ class Snapshot:
         )
 
     def wrong(self) -> bool:
-        """Say whether a document is certainly not valid."""
+        """Return whether a document is certainly invalid."""
         return (
             any(file.broken for file in self.files.values())
             or any(doc.defect is not None for _, doc in self.docs())
@@ -127,7 +127,7 @@ class Snapshot:
         )
 
     def wants(self) -> list[Want]:
-        """Return what the valid specs want, each only if no other valid spec has its name or its job."""
+        """Return the request of each valid spec, unless another valid spec has the same name or job."""
         named = Counter(doc.name for doc in self.providers())
         accounts = {doc.name: doc for doc in self.providers() if doc.defect is None and named[doc.name] == 1}
         found = [
@@ -144,7 +144,7 @@ class Snapshot:
         ]
 
     def _allowed(self, path: str, secret: str) -> bool:
-        """Say whether a file may use a credential: what any valid document says of it holds for all (SECURITY.md)."""
+        """Return whether a file may use a credential. The `allowedPaths` of all valid documents apply (SECURITY.md)."""
         holders = [doc for doc in self.providers() if doc.secret == secret and doc.paths and doc.defect is None]
         return all(any(fnmatch(path, glob) for glob in doc.paths) for doc in holders)
 
@@ -158,6 +158,6 @@ class Snapshot:
         return len(alike) == 1 and not shadow and len(providers) == 1
 
     def permits(self, verb: str, account: str, job: str, moment: float, known: Known) -> bool:
-        """Say whether these specs let anybody ask for this change at `moment`."""
+        """Return whether these specs permit this change at `moment`."""
         mine = [want for want in self.wants() if (want.account, want.doc.job) == (account, job)]
         return not self.held_back() and any(verb in want.verbs(moment, known) for want in mine)

@@ -12,7 +12,7 @@ from tests.second_opinion.clock import seconds
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a status says of one change: asked when, how often, accepted, confirmed, with which outcome."""
+    """A receipt in a status. Times are in seconds since 1970."""
 
     verb: str
     requested: float
@@ -23,7 +23,7 @@ class Receipt:
     outcome: str | None
 
     def earlier(self, off: float) -> Receipt:
-        """Return the receipt with all its times so many seconds earlier."""
+        """Return the receipt with all times moved back by `off` seconds."""
         return replace(
             self,
             requested=self.requested - off,
@@ -50,16 +50,16 @@ class Status:
 
     @property
     def reason(self) -> str | None:
-        """Return the reason of Ready."""
+        """Return the reason of the condition Ready, or None without it."""
         return self.conditions.get("Ready", ("", None))[1]
 
     @property
     def ready(self) -> str:
-        """Return whether it is ready, as it is written: True, False or Unknown."""
+        """Return the value of the condition Ready: True, False or Unknown; `absent` without it."""
         return self.conditions.get("Ready", ("absent", ""))[0]
 
     def is_true(self, kind: str) -> bool:
-        """Say whether a condition is there and True."""
+        """Return whether the status has this condition with the value True."""
         return self.conditions.get(kind, ("", ""))[0] == "True"
 
 
@@ -68,7 +68,7 @@ def _moment(text: str | None) -> float | None:
 
 
 def read(path: str, data: bytes) -> Status:
-    """Return a status file as what it says; raise if it is not one."""
+    """Parse a status file. Raises `KeyError`, `TypeError`, `ValueError` or `YAMLError` if it is invalid."""
     document = yaml.safe_load(data)
     status = document["status"]
     job = status["job"] or {}
@@ -99,10 +99,10 @@ def read(path: str, data: bytes) -> Status:
 
 
 def on_time(status: Status, off: float) -> Status:
-    """Return a status with the times of its receipts as a clock tells them that is not so many seconds off."""
+    """Return a status with the times of its receipts corrected for a clock that is `off` seconds fast."""
     return replace(status, receipts=tuple(each.earlier(off) for each in status.receipts))
 
 
 def all_of(files: dict[str, bytes]) -> list[Status]:
-    """Return the statuses of jobs among these files."""
+    """Parse the job statuses among these files. Provider statuses are left out."""
     return [read(path, data) for path, data in files.items() if path.startswith("status/") and "/_" not in path]

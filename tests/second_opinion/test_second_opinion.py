@@ -14,7 +14,7 @@ from tests.second_opinion.session import Session
 
 FEW, MANY, BESIDE = 2, 60, 2
 TRIES = 15
-"""How many sessions may pass before a planted defect meets its occasion: none has every command in it."""
+"""The maximum number of sessions until a planted defect is detected. No session runs every command."""
 CHEAP = frozenset({"a cancel is sent twice"})
 
 

@@ -26,7 +26,7 @@ ACCOUNTS, SETTINGS = "accounts.yaml", "settings.yaml"
 
 
 class User:
-    """Edits a repository: each `edit` is one thing that people do."""
+    """A user of a repository. Each call of `edit` makes one random edit."""
 
     def __init__(self, chance: Random, repository: Repository, clock: Clock, ids: dict[str, list[str]]) -> None:
         self.chance = chance
@@ -55,13 +55,13 @@ class User:
         ]
 
     def edit(self) -> str:
-        """Make one random edit, and return what it was."""
+        """Make one random edit, and return its description."""
         weights = [weight for weight, _, _ in self.edits]
         _, kind, act = self.chance.choices(self.edits, weights)[0]
         return f"{kind}: {act()}"
 
     def begin(self, providers: list[ProviderDoc], number: int) -> None:
-        """Write the first documents: the accounts, and so many specs."""
+        """Write the first documents: the accounts, and this many specs."""
         self.repository.write(ACCOUNTS, SpecFile(tuple(providers)))
         if self.chance.random() < 0.3:
             self.settings()
@@ -80,7 +80,7 @@ class User:
         return [doc for file in self.repository.files.values() for doc in file.docs if isinstance(doc, ProviderDoc)]
 
     def write_spec(self) -> str:
-        """Write a spec for a job that most likely exists."""
+        """Write a spec for a job that usually exists."""
         providers = self._providers()
         if not providers:
             return "no account to name"
@@ -108,19 +108,19 @@ class User:
         return f"{doc.name} in {path} is now {new}"
 
     def want_otherwise(self) -> str:
-        """Change what a spec wants."""
+        """Change the desired state of a spec."""
         state = self.chance.choices(STATES, [2, 3, 8, 1])[0]
         return self._changed(lambda doc: replace(doc, desired=state))
 
     def limit(self) -> str:
-        """Set or drop limits."""
+        """Set or remove limits."""
         until = utc(self.clock.now() + self.chance.choice([-7200, -5, 20, 3600, 86400]))
         options = [("maxAge", self.chance.choice(["1h", "5h", "2d", "60d"])), ("maxQueued", "2h"), ("notAfter", until)]
         limits = tuple(pair for pair in options if self.chance.random() < 0.4)
         return self._changed(lambda doc: replace(doc, limits=limits))
 
     def suspend(self) -> str:
-        """Suspend a spec, for ever or for a while, or no longer."""
+        """Suspend a spec permanently or for a while, or end its suspension."""
         on = self.chance.random() < 0.5
         until = self.chance.choice([None, float(int(self.clock.now() + self.chance.choice([15, 600, 7200])))])
         return self._changed(lambda doc: replace(doc, suspended=on, until=until if on else None))
@@ -130,7 +130,7 @@ class User:
         return self._changed(lambda _: None)
 
     def delete_file(self) -> str:
-        """Delete a file of specs."""
+        """Delete a spec file."""
         paths = sorted({path for path, _ in self._pairs()})
         if not paths:
             return "no file to delete"
@@ -139,7 +139,7 @@ class User:
         return path
 
     def rename_file(self) -> str:
-        """Move a file of specs to another place."""
+        """Move a spec file."""
         paths = sorted({path for path, _ in self._pairs()})
         free = [path for path in PATHS if path not in self.repository.files]
         if not paths or not free:
@@ -149,7 +149,7 @@ class User:
         return f"{old} to {new}"
 
     def move_spec(self) -> str:
-        """Move one document to another file; for a moment it is in both, or in neither."""
+        """Move a document to another file. For a moment it is in both files, or in neither."""
         pair = self._pair()
         if pair is None:
             return "nothing to move"
@@ -165,17 +165,17 @@ class User:
         return f"{doc.name} from {path} to {new}"
 
     def rename_spec(self) -> str:
-        """Give a spec another name."""
+        """Rename a spec."""
         self.born += 1
         return self._changed(lambda doc: replace(doc, name=f"spec-{self.born}"))
 
     def other_job(self) -> str:
-        """Let a spec name another job."""
+        """Change the job of a spec."""
         every = [job for jobs in self.ids.values() for job in jobs]
         return self._changed(lambda doc: replace(doc, job=self.chance.choice(every)))
 
     def break_file(self) -> str:
-        """Make a file of specs no YAML, or the accounts' file once in a while."""
+        """Make a spec file invalid YAML, or sometimes the file of the Provider documents."""
         paths = sorted(self.repository.files)
         if not paths:
             return "no file to break"
@@ -193,7 +193,7 @@ class User:
         return self._changed(lambda doc: replace(doc, defect=defect))
 
     def mend_something(self) -> str:
-        """Mend one file or one document that is wrong."""
+        """Repair one invalid file or document."""
         broken = [path for path, file in self.repository.files.items() if file.broken]
         if broken:
             self.repository.mended(broken[0])
@@ -206,7 +206,7 @@ class User:
         return f"{path} {doc}"
 
     def mend_all(self) -> None:
-        """Mend all that is wrong, remove duplicates, and end what is suspended everywhere."""
+        """Repair all files and documents, and remove Settings and duplicates."""
         for path, file in list(self.repository.files.items()):
             docs: list[Doc] = [replace(doc, defect=None) for doc in file.docs if not isinstance(doc, SettingsDoc)]
             self.repository.write(path, replace(file, docs=tuple(docs), broken=False))
@@ -217,7 +217,7 @@ class User:
             seen |= {doc.name, doc.job}
 
     def double_spec(self) -> str:
-        """Write a second spec with the name or the job of another."""
+        """Write a second spec with the name or the job of an existing one."""
         pair = self._pair()
         if pair is None:
             return "nothing to double"
@@ -232,7 +232,7 @@ class User:
         return f"{twin.name} in {path} beside {doc.name}"
 
     def settings(self) -> str:
-        """Write Settings: suspended or not, tighter than usual or not, wrong once in a while."""
+        """Write Settings, which may suspend every change, have stricter limits, or be invalid."""
         doc = SettingsDoc(
             suspended=self.chance.random() < 0.12,
             interval="15s",
@@ -243,11 +243,11 @@ class User:
         return str(doc)
 
     def break_provider(self) -> str:
-        """Make a mistake in an account's document."""
+        """Make a mistake in a Provider document."""
         return self._provider(lambda doc: replace(doc, defect=self.chance.choice(PROVIDER_DEFECTS)))
 
     def allowed_paths(self) -> str:
-        """Say which files may name an account, or that all may."""
+        """Set or remove the `allowedPaths` of an account."""
         globs = self.chance.choice([(), ("team/**",), ("**",), ("team/**", "a.yaml", "b.yaml")])
         return self._provider(lambda doc: replace(doc, paths=globs))
 

@@ -63,37 +63,37 @@ class UserCommands:
             ]
 
     def act(self) -> None:
-        """Run one command, or a few that belong together."""
+        """Run one random command, or a few related ones."""
         weights = [weight for weight, _ in self.commands]
         _, act = self.chance.choices(self.commands, weights)[0]
         act()
 
     def pass_words(self) -> tuple[str, ...]:
-        """Return the words of a pass, with the result as a text or as records."""
+        """Return the arguments of a pass, with a random output format."""
         return (*self.chance.choice([PASS, PASS, WAIT]), *self.chance.choice([(), ("-o", "json")]))
 
     def act_anyhow(self) -> None:
-        """Make a pass, or watch, whatever is wrong at the moment."""
+        """Make a pass, or watch, even if faults or invalid documents are present."""
         if self.chance.random() < 0.7:
             self.session.reconcile(*self.pass_words())
         else:
             self.watch()
 
     def sound_spec(self) -> tuple[str, JobDoc] | None:
-        """Return a spec that is alone under its name and sits in a file that can be read."""
+        """Return a spec with a unique name in a readable file."""
         pairs = self.session.repository.now.jobs()
         names = [doc.name for _, doc in pairs]
         sound = [(path, doc) for path, doc in pairs if names.count(doc.name) == 1 and doc.defect is None]
         return self.chance.choice(sound) if sound else None
 
     def retry(self) -> None:
-        """Make the next attempt of one or two jobs due now."""
+        """Run `retry` for one or two jobs."""
         names = [pair[1].name for pair in (self.sound_spec(), self.sound_spec()) if pair is not None]
         if names and not self.session.remote.has_own_branch:
             self.session.reconcile("retry", "--timeout=10s", *sorted(set(names)))
 
     def set(self) -> None:
-        """Let the verb `set` change what a spec wants."""
+        """Run `set` for a spec."""
         pair = self.sound_spec()
         if pair is None:
             return
@@ -107,7 +107,7 @@ class UserCommands:
             self._check_verb(run, path)
 
     def suspend(self) -> None:
-        """Let the verb `suspend` suspend a spec."""
+        """Run `suspend` for a spec."""
         pair = self.sound_spec()
         if pair is None or pair[1].suspended:
             return
@@ -117,7 +117,7 @@ class UserCommands:
             self._check_verb(run, pair[0])
 
     def unsuspend(self) -> None:
-        """Let the verb `unsuspend` end a suspension."""
+        """Run `unsuspend` for a spec."""
         pair = next(((path, doc) for path, doc in self.session.repository.now.jobs() if doc.suspended), None)
         if pair is None or pair[1].defect is not None:
             return
@@ -133,17 +133,17 @@ class UserCommands:
         self.session.edited_by_verb(path)
 
     def kill(self) -> None:
-        """Kill a pass at a random moment, and sometimes the next one too."""
+        """Kill a pass at a random time, and sometimes the next one too."""
         for _ in range(self.chance.choice([1, 1, 2])):
             args = self.chance.choice([PASS, WAIT])
             self.session.struck(HARD, self.chance.choice([0.2, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.6, 2.2]), *args)
 
     def terminate(self) -> None:
-        """End a pass by SIGTERM at a random moment."""
+        """End a pass by SIGTERM at a random time."""
         self.session.struck(SOFT, self.chance.uniform(0.2, 2.0), *self.chance.choice([PASS, WAIT]))
 
     def watch(self) -> None:
-        """Watch, with edits and troubles meanwhile, and end the watch in one of two ways."""
+        """Run a watch with edits and faults, and end it by a random signal."""
         self.session.watched(self.chance.randint(1, 4), self.chance.choice([SOFT, SOFT, HARD, signal.SIGINT]))
 
     def two(self) -> None:
@@ -155,7 +155,7 @@ class UserCommands:
         self.session.end(second, disturbed=True)
 
     def pinned(self) -> None:
-        """Write a plan, let something happen or not, and make only the changes that it holds."""
+        """Write a plan, sometimes edit a spec, and apply the plan."""
         self.session.reconcile("plan", "--out", "plan.json")
         if self.chance.random() < 0.5:
             self.session.note(self.session.user.edit())
@@ -163,13 +163,13 @@ class UserCommands:
             self.session.reconcile(*PASS, "--plan", "plan.json")
 
     def allowed(self) -> None:
-        """Let some changes pass the guard."""
+        """Make a pass with `--allow-cancels`."""
         self.session.reconcile(
             *self.chance.choice([PASS, WAIT]), "--allow-cancels", str(self.chance.choice([1, 3, 10, 20]))
         )
 
     def filtered(self) -> None:
-        """Make a pass over some jobs only."""
+        """Make a pass over selected jobs."""
         choice = self.chance.choice([("--selector", "team=red"), ("--provider", "at-a")])
         self.session.reconcile(*PASS, *choice)
 
@@ -190,12 +190,12 @@ class UserCommands:
             self.session.unfinished_merge(there=False)
 
     def other_machine(self) -> None:
-        """Go on from another machine: the same specs and statuses, and nothing of the cache."""
+        """Continue on another machine, which has the same specs and statuses but no state directory."""
         self.session.cache = f"cache-{len(self.session.runs)}"
         self.session.reconcile(*PASS)
 
     def prompt_watch(self) -> None:
-        """Save a cancel while a watch runs over a provider that is well: it must be asked for without another edit."""
+        """Save a cancel while a watch runs and no fault is present. It must be requested without another edit."""
         session = self.session
         with session.world.lock:
             session.world.faults.clear()

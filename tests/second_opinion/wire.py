@@ -19,11 +19,11 @@ from tests.second_opinion.world import World
 
 Handle = Callable[[str, str, dict[str, str]], tuple[Answer, Callable[[], None]]]
 Tamper = Callable[[World, str, str, dict[str, str]], Answer | None]
-"""What sits between product and world to plant a defect: it may answer in the world's place."""
+"""A planted defect between product and world. It returns a response, or None to let the world respond."""
 
 
 class Wire:
-    """Serves a world at `url`, and a stranger to whom no key may come, until the block ends."""
+    """Serves a world, and a second server that must receive no key, until the body ends."""
 
     def __init__(self, world: World, tamper: Tamper | None = None) -> None:
         self.world = world
@@ -42,7 +42,7 @@ class Wire:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Close everything."""
+        """Close all sockets and connections."""
         asyncio.run_coroutine_threadsafe(self._closed(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
@@ -114,7 +114,7 @@ class Wire:
             ended()
 
     async def _sent(self, writer: asyncio.StreamWriter, answer: Answer) -> bool:
-        """Send an answer in its way, and say whether the connection goes on."""
+        """Send a response, which may be incomplete, and return whether the connection stays open."""
         if answer.wire == "reset":
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

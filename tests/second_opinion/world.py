@@ -1,8 +1,7 @@
-"""Fine-tuning APIs after their public references, over jobs that change by themselves.
+"""Fine-tuning APIs, implemented from their public references, with jobs that change by themselves.
 
 OpenAI's endpoints: `GET /v1/fine_tuning/jobs` with `after` and `limit`, `GET …/jobs/ID`, `POST …/jobs/ID/cancel`,
-`…/pause`, `…/resume`, `GET …/jobs/ID/events`, `GET …/jobs/ID/checkpoints`. `dialects` has those of other vendors. An
-account is a type, a key, and a project if it has one.
+`…/pause`, `…/resume`, `GET …/jobs/ID/events`, `GET …/jobs/ID/checkpoints`. `dialects` has those of other vendors.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from tests.second_opinion.request_log import CHANGES, Exchange, RequestLog
 
 @dataclass(frozen=True)
 class Account:
-    """Whose jobs they are: the key, and the project that requests must name if it has one."""
+    """An account: its provider type, its key, and the project that each request must name, if it has one."""
 
     name: str
     key: str
@@ -34,17 +33,17 @@ class Account:
 
     @property
     def dialect(self) -> Dialect:
-        """Return how its provider speaks."""
+        """Return the dialect of its provider."""
         return DIALECTS[self.type]
 
     def sent(self, path: str, headers: dict[str, str]) -> bool:
-        """Say whether a request is this account's."""
+        """Return whether a request is for this account and has its key."""
         here = path == self.dialect.root or path.startswith(self.dialect.root + "/")
         return here and self.dialect.is_of(self.key, headers) and headers.get("openai-project") == self.project
 
 
 class World:
-    """The jobs of some accounts, the faults of the moment, and the record of all requests."""
+    """The jobs of some accounts, the current faults, and the record of all requests."""
 
     def __init__(self, clock: Clock, accounts: list[Account]) -> None:
         self.clock = clock
@@ -61,7 +60,7 @@ class World:
         self.lock = threading.Lock()
 
     def add(self, job: Job) -> Job:
-        """Put a job into the world."""
+        """Add a job."""
         self.jobs[job.account, job.id] = job
         return job
 
@@ -71,7 +70,7 @@ class World:
         return sorted((job for job in mine if not job.is_gone(moment)), key=lambda job: (-job.created, job.id))
 
     def answer(self, method: str, target: str, headers: dict[str, str]) -> tuple[Answer, Exchange]:
-        """Do what a request asks, or what a fault makes of it, and return the answer and the record of it."""
+        """Handle a request, with the current fault if there is one. Return the response and its record."""
         with self.lock:
             parts = urlsplit(target)
             account = next((each for each in self.accounts if each.sent(parts.path, headers)), None)
@@ -158,7 +157,7 @@ class World:
 
 
 def _swapped(row: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
-    """Return the row of another job, if that is the fault."""
+    """Return the row, or that of another job if the fault requires it."""
     if fault is not None and fault.kind == "other-job-200":
         return {**row, "id": "ftjob-other", "status": "cancelled"}
     return row

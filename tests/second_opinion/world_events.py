@@ -23,9 +23,9 @@ LIVES: tuple[Life, ...] = (
 
 
 class WorldEvents:
-    """Troubles a world: each `happen` is one thing that a provider, or somebody else, does.
+    """Causes events in a world. Each call of `happen` is one fault, or one action of a provider or another user.
 
-    `named` returns the jobs that the specs name: it is these that most faults are for.
+    `named` returns the jobs that the specs name, which most faults affect.
     """
 
     def __init__(self, chance: Random, world: World, named: Callable[[], list[str]]) -> None:
@@ -34,7 +34,7 @@ class WorldEvents:
         self.named = named
 
     def populate(self, accounts: list[Account], each: int) -> dict[str, list[str]]:
-        """Give each account so many jobs, of all ages, and return their ids."""
+        """Add this many jobs of various ages to each account, and return their IDs."""
         now = self.world.clock.now()
         for account in accounts:
             for number in range(each):
@@ -48,7 +48,7 @@ class WorldEvents:
         return self.chance.choice(named or list(self.world.jobs.values()))
 
     def happen(self) -> str:
-        """Let one thing happen, and return what it was."""
+        """Cause one random event, and return its description."""
         with self.world.lock:
             roll = self.chance.random()
             if roll < 0.6:
@@ -86,7 +86,7 @@ class WorldEvents:
         return f"somebody: {deed} {job.id}"
 
     def end(self) -> None:
-        """End all faults and oddities: the world is well from now on."""
+        """End all faults and unusual status values."""
         with self.world.lock:
             self.world.faults.clear()
             self.world.lag = 0.0
@@ -95,5 +95,5 @@ class WorldEvents:
 
 
 def summary(faults: list[Fault]) -> str:
-    """Return the faults that are waiting, in a line."""
+    """Return the current faults, as one line."""
     return ", ".join(f"{fault.kind}x{fault.left}" for fault in faults)

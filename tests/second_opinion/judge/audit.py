@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.second_opinion.session import Session
 
 CROWDED = 4.0
-"""How many times slower a machine has to be for an answer to count as late, though it was sent at once."""
+"""The factor by which a machine must be slow for an immediate response to count as late."""
 ODD = frozenset({"silent-close"})
 """Faults after which a client may send a request that never arrives."""
 

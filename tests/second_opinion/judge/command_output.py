@@ -24,7 +24,7 @@ CHANGES = ("cancel", "pause", "resume")
 
 
 def judge(session: Session, run: Run) -> None:
-    """Blame each claim of a command that was left to end by itself."""
+    """Report each false statement of a command that ended by itself."""
     judges: dict[str, Callable[[Session, Run], None]] = {
         "once": _result,
         "plan": _result,
@@ -43,7 +43,7 @@ def _json(run: Run) -> bool:
 
 
 def _result(session: Session, run: Run) -> None:
-    """Blame a summary that tells another exit code than there was, or other changes than the world got."""
+    """Report a summary with a wrong exit code, or with changes that differ from the received requests."""
     if run.disturbed or not run.out:
         return
     if not _json(run):
@@ -68,7 +68,7 @@ def _result(session: Session, run: Run) -> None:
 
 
 def _statuses(run: Run) -> dict[str, Status]:
-    """Return the statuses before a command by name, those left out that two files claim."""
+    """Return the statuses before a command, by name. A name that occurs twice is left out."""
     try:
         found = all_of(run.before)
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
@@ -78,7 +78,7 @@ def _statuses(run: Run) -> dict[str, Status]:
 
 
 def _get(session: Session, run: Run) -> None:
-    """Blame a `get` that claims of a job what its status does not."""
+    """Report a row of `get` that differs from the status of its job."""
     if "--live" in run.args or not _json(run) or run.disturbed or not run.out:
         return
     statuses = _statuses(run)
@@ -96,7 +96,7 @@ def _standing(status: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _describe(session: Session, run: Run) -> None:
-    """Blame a `describe` that calls a job ready whose status does not."""
+    """Report a `describe` that shows a job as ready although its status does not."""
     words = [line.split(None, 1) for line in run.out.splitlines() if line.startswith("  ")]
     said = {pair[0]: pair[1].strip() for pair in reversed(words) if len(pair) == 2}
     if "ready" not in said or run.disturbed:
@@ -107,7 +107,7 @@ def _describe(session: Session, run: Run) -> None:
 
 
 def _wait(session: Session, run: Run) -> None:
-    """Blame a `wait` that ends as if its jobs had got there, or could not, where the statuses say otherwise."""
+    """Report a `wait` that succeeds although a status has not reached its state, or that times out too early."""
     final = (run.option("--for") or ["settled"])[0]
     statuses = _statuses(run) | {each.name: each for each in _after(run)}
     named = [statuses.get(name) for name in run.args[1:2]]
@@ -133,7 +133,7 @@ def _got_there(status: Status, final: str) -> bool:
 
 
 def _drift(session: Session, run: Run) -> None:
-    """Blame a `drift` that hides a job that should not run, or an unmanaged one, though each look was well."""
+    """Report a `drift` that omits an unmanaged job or one that should be cancelled, although no request failed."""
     if not _json(run) or run.code not in (0, 2):
         return
     said = json.loads(run.out)

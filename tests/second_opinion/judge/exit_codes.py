@@ -17,7 +17,7 @@ EDITS = frozenset({"set", "suspend", "unsuspend"})
 
 
 def judge(session: Session, run: Run) -> None:
-    """Blame an exit code that the documents do not promise, and what a command said or wrote and must not."""
+    """Report an exit code that contradicts the documentation, a traceback, a hang, and a forbidden write."""
     said = run.out + run.err
     if "Traceback (most" in said or ("Warning:" in said and run.killed is None):
         session.blame("stack-trace", f"{run}: {said[-600:]}")
@@ -32,9 +32,9 @@ def judge(session: Session, run: Run) -> None:
 
 
 def _stopped_early(run: Run) -> bool:
-    """Say whether it ended as shells say that a signal ends a process, which the table of exit codes leaves out.
+    """Return whether a signal ended the command with 130, which the table of exit codes does not contain.
 
-    A watch that has begun must end with 0.
+    A watch that has sent a request must end with 0 instead.
     """
     return run.code == 130 and run.killed is not None and (run.verb != "watch" or run.first == run.last)
 
@@ -51,7 +51,7 @@ def _code(session: Session, run: Run) -> None:
 
 
 def _in_time(session: Session, run: Run) -> None:
-    """Blame a pass that went on far beyond what --wait and --timeout say together, by the requests that it made."""
+    """Report a pass whose requests continue far beyond the sum of --wait and --timeout."""
     requests = session.world.record.all()[run.first : run.last]
     if requests and requests[-1].at - requests[0].at > 1.5 * run.bounds + 60:
         session.blame("overtime", f"{run} went on for {requests[-1].at - requests[0].at:.0f} s")
@@ -98,6 +98,6 @@ def _once(session: Session, run: Run) -> None:
 
 
 def _wrong(session: Session, run: Run) -> bool:
-    """Say whether a document was wrong, or doubtful though valid: a name twice, an unknown or forbidden account."""
+    """Return whether a document was invalid, or in conflict: a duplicate, or with an unknown or forbidden account."""
     snapshot = session.repository.at(run.began)
     return snapshot.wrong() or len(snapshot.wants()) != len(snapshot.jobs())

@@ -37,7 +37,7 @@ def judge(session: Session, run: Run) -> None:
 
 
 def _table(session: Session, run: Run) -> None:
-    """Blame a row of the table that says otherwise than the status which this pass has written."""
+    """Report a row of the table that differs from the status that this pass wrote."""
     try:
         statuses = all_of(run.after)
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
@@ -49,12 +49,12 @@ def _table(session: Session, run: Run) -> None:
 
 
 def _fits(cells: dict[str, str], status: Status) -> bool:
-    """Say whether a row says what the status does, or that its job could not be seen."""
+    """Return whether a row matches the status, or shows the job as unobserved."""
     return (cells["READY"], cells["REASON"]) == (status.ready, status.reason) or cells["READY"] == "Unknown"
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    """Return the rows of the first table in a text, each by its headings."""
+    """Return the rows of the first table in a text. Each row maps headings to cells."""
     lines = text.splitlines()
     head = next((number for number, line in enumerate(lines) if line.startswith("NAME ") and "REASON" in line), None)
     if head is None:
@@ -70,7 +70,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def _steps(session: Session, run: Run) -> None:
-    """Blame a step that is told and was not made."""
+    """Report a printed step that did not happen."""
     docs = [doc for snapshot in session.repository.during(run.began, run.ended) for _, doc in snapshot.jobs()]
     exchanges = session.world.record.all()[run.first : run.last]
     for step in STEP.finditer(run.err):

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from tests.second_opinion.session import Session
 
 GRACE = 3.0
-"""Real seconds that an edit may take until a command that runs already must have heard of it."""
+"""Real seconds after an edit within which a running command may still act on the earlier specs."""
 
 
 def judge(session: Session) -> None:
-    """Blame each change that no spec permits, that its command may not make, or that its filter or plan leaves out."""
+    """Report each change that no spec permits, or that its command, its filter or its plan does not allow."""
     exchanges = session.world.record.all()
     for index, each in enumerate(exchanges):
         if not each.change:

@@ -9,4 +9,4 @@ UNDONE = {
     "pause": frozenset({"validating_files", "queued", "running"}),
     "resume": frozenset({"paused", "pausing"}),
 }
-"""A look that shows one of these words after a change says that it has not taken effect."""
+"""The status values of an observation that show that a change has not taken effect, by change."""

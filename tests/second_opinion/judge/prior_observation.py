@@ -22,7 +22,7 @@ FIT = {
 
 
 def last_shown(session: Session, account: str, job: str) -> object:
-    """Return the status that the last look showed of a job."""
+    """Return the status of a job in the last observation."""
     looks = [
         each for each in session.world.record.all() if each.account == account and job in each.shown and not each.change
     ]
@@ -30,7 +30,7 @@ def last_shown(session: Session, account: str, job: str) -> object:
 
 
 def whole_lists(exchanges: list[Exchange]) -> dict[int, int]:
-    """Return for each list page of a reading that came whole, by its index, the index of the reading's last page."""
+    """Return, for the index of each page of a completely received list, the index of the last page of that list."""
     finished: dict[int, int] = {}
     open_pages: dict[str | None, list[int]] = defaultdict(list)
     for index, each in enumerate(exchanges):
@@ -47,7 +47,7 @@ def whole_lists(exchanges: list[Exchange]) -> dict[int, int]:
 
 
 def judge(session: Session) -> None:
-    """Blame each change of a job that its command had not seen, or had seen in a state that is not to be changed."""
+    """Report each change of a job that its command had not observed, or that its last observation did not permit."""
     exchanges = session.world.record.all()
     whole = whole_lists(exchanges)
     for index, each in enumerate(exchanges):

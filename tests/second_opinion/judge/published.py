@@ -21,7 +21,7 @@ FINISHED = (0, 1, 65)
 
 
 def intent(session: Session, request: Exchange) -> None:
-    """Blame a request that arrives at the provider while its remote knows of no open intent for it."""
+    """Report a change request that arrives while the remote contains no open intent for it."""
     if any(run.verb == "retry" for run in session.under_way):
         return
     receipts = [
@@ -51,7 +51,7 @@ def _receipts(session: Session, path: str, data: bytes, request: Exchange) -> li
 
 
 def judge(session: Session, run: Run) -> None:
-    """Blame a pass that ended by itself, over a remote that was well, and left a status unpublished."""
+    """Report a pass that left a status unpublished, although it ended by itself and the remote was reachable."""
     ended = run.verb == "once" and run.code in FINISHED and not (run.disturbed or run.killed or run.disk)
     if ended and "--dry-run" not in run.args and session.remote.mode in ("commit", "push"):
         said = "publish" in run.err or "git " in run.err

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def judge(session: Session) -> None:
-    """Blame each place where a key can be read."""
+    """Report each output, file or foreign request that contains a key."""
     for account in session.accounts:
         secret = account.key.rpartition(":")[2]
         for run in session.runs:

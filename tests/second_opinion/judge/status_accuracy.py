@@ -1,6 +1,6 @@
-"""Whether the statuses are true, compared with what the world has shown.
+"""Whether the statuses are true, compared with the responses of the world.
 
-They are judged after each command that writes statuses and ended by itself.
+The statuses are judged after each command that writes statuses and that was not killed by SIGKILL.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ENDS = {
     "CancelledElsewhere": {"cancelled"},
     "CancelledByUs": {"cancelled"},
 }
-"""Which words a look must have shown before a status may have this reason."""
+"""The status values of which the world must have shown one before a status may have this reason."""
 
 AS_DESIRED = {
     "running": {"validating_files", "queued", "running"},
@@ -38,11 +38,11 @@ AS_DESIRED = {
     "observed": set(UNFINISHED) | {"succeeded", "failed", "cancelled"},
 }
 ROUNDED = 2.0
-"""Seconds by which a written time may differ from the world's."""
+"""The maximum difference between a written time and that of the world, in seconds."""
 
 
 def judge(session: Session, run: Run) -> None:
-    """Blame each status that says what the world has never shown, or a receipt that the world did not get."""
+    """Report each status that the responses of the world contradict, and each receipt without matching requests."""
     if not run.may_change or run.killed == "SIGKILL" or run.code is None:
         return
     spoilt = {each.path: each.left for each in session.damages if each.at <= run.ended and each.left is not None}
@@ -69,9 +69,9 @@ def judge(session: Session, run: Run) -> None:
 
 
 def _noticed(session: Session, run: Run, still: set[str]) -> None:
-    """Blame a pass over everything that left an edited status of a spec of that moment as it was.
+    """Report a pass over all specs that did not overwrite an edited status of a current spec.
 
-    The status of a spec that is gone or has moved may stay: the documents say only that it counts as none.
+    The status of a spec that was deleted or moved may stay, because the documentation promises only that it is ignored.
     """
     whole = (
         run.verb == "once" and run.code in (0, 1, 65, 69) and not run.option("--selector") + run.option("--provider")
@@ -115,7 +115,7 @@ def _phase(session: Session, run: Run, status: Status, looks: list[Exchange]) ->
 
 
 def _fresh(session: Session, run: Run, status: Status, looks: list[Exchange]) -> None:
-    """Blame a status that is Ready though the last look of this run showed the job otherwise."""
+    """Report a status that is Ready although the last observation of this run contradicts it."""
     if status.ready != "True" or not looks or run.killed:
         return
     last, where = looks[-1].shown[status.job or ""], f"{status.name} after {run}"
@@ -129,7 +129,7 @@ def _fresh(session: Session, run: Run, status: Status, looks: list[Exchange]) ->
 
 
 def _old_news(looks: list[Exchange]) -> bool:
-    """Say whether the last look may lag behind the one before it: an ended job that runs again must be seen twice."""
+    """Return whether one of the last two observations may show an earlier state, because it is a list."""
     return any(each.fault == "list-lags" or each.verb == "list" for each in looks[-2:])
 
 
@@ -141,7 +141,7 @@ def _receipt(session: Session, run: Run, status: Status, receipt: Receipt, accou
         if (each.account, each.job, each.verb) == (account, status.job, receipt.verb)
         and receipt.requested - ROUNDED <= each.at <= _until(session, receipt)
     ]
-    refused = sum(each.status == 429 for each in asked)  # it says that nothing was begun: counted or not
+    refused = sum(each.status == 429 for each in asked)  # a throttled request may count as an attempt or not
     if len(asked) - refused > receipt.attempts:
         session.blame("receipt-too-few", f"{where}: {receipt}, but the world got {len(asked)}")
     lost = sum(each.killed is not None for each in session.runs) + sum(
@@ -166,7 +166,7 @@ def _receipt(session: Session, run: Run, status: Status, receipt: Receipt, accou
 
 
 def _until(session: Session, receipt: Receipt) -> float:
-    """Return until when the request of the last attempt may come: an intent is written, and published, before it."""
+    """Return the latest time at which the request of the last attempt may arrive after its intent was written."""
     published = 5.0 if session.remote.is_there else 1.0
     patience = receipt.last + published * session.clock.speed * max(run.crowd for run in session.runs)
     return max(patience, receipt.accepted + ROUNDED) if receipt.accepted is not None else patience

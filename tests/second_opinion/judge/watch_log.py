@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def judge(session: Session, run: Run) -> None:
-    """Blame a watch that says that something is over, and warns of the same again, more often than the user edits."""
+    """Report a watch whose warning ends and begins again more often than the user edits."""
     if run.verb != "watch" or run.code is None:
         return
     lines = [json.loads(line) for line in run.err.splitlines() if line.startswith("{") and line.endswith("}")]

@@ -19,7 +19,7 @@ _TRUE_DATETIME = dt.datetime
 
 
 class _AnyDatetime(type):
-    """Makes `isinstance` take each datetime for ours: C code goes on making its own."""
+    """Makes every datetime an instance of the replaced class, because C code still creates original ones."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, _TRUE_DATETIME)
