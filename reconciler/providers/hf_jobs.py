@@ -132,16 +132,15 @@ def _job(label: str | None, row: Mapping[str, Any], at: datetime | None) -> Obse
         created_at=field(row, "createdAt", instant),
         started_at=field(row, "startedAt", instant),
         finished_at=field(row, "finishedAt", instant),
-        error=_error(stage, text(status.get("message"))) if phase in {Phase.FAILED, Phase.CANCELLED} else None,
+        error=field(status, "message", partial(_error, stage)) if phase in {Phase.FAILED, Phase.CANCELLED} else None,
         as_of=at,
         is_of_kind=_has_label(row.get("labels"), label),
     )
 
 
-def _error(stage: str, message: str | None) -> JobError | None:
-    if stage == DELETED:
-        return JobError(code=DELETED, message=message)
-    return JobError(message=message) if message else None
+def _error(stage: str, value: Any) -> JobError | None:
+    error = JobError(code=DELETED if stage == DELETED else None, message=text(value) or None)
+    return error if error.code or error.message else None
 
 
 def _has_label(labels: Any, label: str | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Kind, PermanentError
-from reconciler.model.job import Accepted, AlreadyOver, JobError, JobPage, ListQuery, ObservedJob, Phase
+from reconciler.model.job import UNSET, Accepted, AlreadyOver, JobError, JobPage, ListQuery, ObservedJob, Phase
 from reconciler.ports import Response
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
@@ -80,6 +80,10 @@ def test_the_message_of_a_job_that_ended_without_success_is_its_error(
     stage: str, message: object, expected: JobError | None
 ) -> None:
     assert shown(status={"stage": stage, "message": message}).error == expected
+
+
+def test_a_failed_job_without_a_message_leaves_its_error_as_it_is() -> None:
+    assert shown(status={"stage": "ERROR"}).error is UNSET
 
 
 @pytest.mark.parametrize(
