@@ -85,10 +85,16 @@ class SpecProblem:
     """The missing binding of the credential, if that is the only problem."""
 
     @property
+    def sentence(self) -> str:
+        """The message for a place that does not show the field. The message about an option does not name it."""
+        is_of_option = self.path[:2] == ("spec", "options")
+        return f"{'.'.join(self.path)}: {self.message}" if is_of_option else self.message
+
+    @property
     def unobserved(self) -> Unobserved:
         """The problem as a failed observation."""
         is_unset = self.reason is Reason.HOST_NOT_TRUSTED
-        return Unobserved(self.reason, self.message, is_transient=False, is_configuration=is_unset)
+        return Unobserved(self.reason, self.sentence, is_transient=False, is_configuration=is_unset)
 
 
 def needs_document(type_name: str, problem: SpecProblem) -> SpecProblem:

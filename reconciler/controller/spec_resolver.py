@@ -175,7 +175,7 @@ def _candidate(
     if isinstance(target, SpecProblem):
         # The problem of a Provider document is reported at the document, not again at each spec that names it.
         where = target.path if target.path == ("spec", "provider") else ()
-        return replace(unresolved, problem=replace(target, path=where))
+        return replace(unresolved, problem=replace(target, message=target.sentence, path=where))
     refusal = targets.refusal(located, target)
     if refusal is not None:
         return replace(unresolved, problem=refusal, may_claim=False)

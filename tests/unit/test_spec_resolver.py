@@ -131,6 +131,15 @@ def test_an_invalid_provider_stops_its_specs_and_is_reported_only_at_the_provide
     assert [(each.file, each.field) for each in found.diagnostics] == [("specs/p.yaml", "spec.type")]
 
 
+def test_a_missing_option_is_named_in_the_status_of_each_job() -> None:
+    provider = located(a_provider("lab", type="fireworks"), "p.yaml")
+    found = resolved(located(a_spec(provider="lab", jobId="dpoJobs/a")), providers=(provider,))
+    (spec,) = found.candidates
+
+    assert spec.problem == SpecProblem(Reason.INVALID_PROVIDER, "spec.options.account: is required")
+    assert [(each.field, each.message) for each in found.diagnostics] == [("spec.options.account", "is required")]
+
+
 def test_an_unknown_provider_is_reported_at_the_spec_that_names_it() -> None:
     found = resolved(located(a_spec(provider="opnai"), provider=5))
 
