@@ -41,9 +41,9 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
     """Write a spec for each unmanaged job.
 
     The desired state in each spec is `observed`, so no change is requested for the job until you edit the spec. The
-    files are adopted/PROVIDER/ID.yaml below the specs directory, which is created if needed. An existing file is never
-    overwritten. Batches are adopted with --kind BatchJob, or if a spec names a batch of the account, and only while
-    they are unfinished.
+    file of a spec is adopted/PROVIDER/NAME.yaml in the specs directory, with a name that is derived from the job ID.
+    Directories are created if needed, and an existing file is never overwritten. Batches are adopted only while they
+    are unfinished, and only with --kind BatchJob or if a spec names a batch of the same account.
     """
     console = ConsoleOutput.of(values)
     snapshot = wiring.read_specs(paths(values)) if paths(values).specs.exists() else Snapshot()
@@ -78,7 +78,7 @@ def _why_nothing_is_listed(provider: str | None, kind: str | None) -> str:
     if provider is not None:
         return f"{provider} has no jobs of kind {kind}"
     what = "an account" if kind is None else f"an account with jobs of kind {kind}"
-    return f"no document names {what} yet: select one with an option such as --provider openai"
+    return f"no document names {what}: select one with an option such as --provider openai"
 
 
 async def _find(

@@ -1,7 +1,7 @@
 """Output for CI systems besides the text: a JUnit file, and the host's annotations, summary, outputs and comment.
 
-If the host rejects something, a warning is printed and the exit code does not change. If a requested JUnit file cannot
-be written, the command fails.
+If the host rejects one of these, a warning is printed and the exit code does not change. If the JUnit file cannot be
+written, the command fails.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CiReport:
     def text(self, format_: str, context: RenderContext, limit: SizeLimit | None = None) -> str:
         """Return the report in a format, with known secrets redacted.
 
-        If `limit` is set, it replaces the size limit of the context.
+        If `limit` is not None, it replaces the size limit of the context.
         """
         limited = context if limit is None else replace(context, size_limit=limit)
         return KNOWN_SECRETS.redact(render(self.operation, format_, self.report, limited))

@@ -1,6 +1,6 @@
 """The output of a command: the result goes to stdout, everything else to stderr.
 
-`streams` handles slow and closed readers.
+The module `streams` handles readers that are slow or have gone away.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class ConsoleOutput:
         return SystemClock().now()
 
     def canvas(self, stream: TextIO) -> Canvas:
-        """Return the canvas for a stream. Lines in a pipe are not folded, so that a program reads whole lines."""
+        """Return the canvas for a stream. Unless the stream is a terminal, lines are not folded."""
         return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_terminal(stream) and not self.is_colorless)
 
     def context(self, reported: Collection[str] = ()) -> RenderContext:
-        """Return the context for a renderer. `reported` names the jobs whose changes were already printed."""
+        """Return the context for a renderer. `reported` are the names of jobs whose changes were already printed."""
         return RenderContext(self.canvas(sys.stdout), self.now(), version_text, reported=reported)
 
     def is_terminal(self, stream: TextIO) -> bool:
@@ -77,7 +77,7 @@ class ConsoleOutput:
         self._write(sys.stdout, text)
 
     def page_result(self, text: str) -> None:
-        """Print the result. If it is longer than the terminal, use a pager: `PAGER` if it is set, otherwise `less`."""
+        """Print the result to stdout. If it is longer than the terminal, show it in a pager, by default `PAGER`."""
         if self.is_terminal(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
             os.environ.setdefault("LESS", LESS_OPTIONS)
             click.echo_via_pager(KNOWN_SECRETS.redact(text).removesuffix("\n"))
@@ -85,7 +85,7 @@ class ConsoleOutput:
             self.print_result(text)
 
     def show_problems(self, found: Iterable[Problem]) -> None:
-        """Print problems to stderr, or log them as JSON."""
+        """Print problems to stderr, as text or, with `is_json_log`, as lines of JSON."""
         if not self.is_json_log:
             text = problems_text(found, self.canvas(sys.stderr))
             # An empty line separates the problems from a result on the same terminal.

@@ -43,14 +43,14 @@ LOG_LINES_MAX = 20
 @click.option(
     "--events",
     is_flag=True,
-    help=f"Query the provider for the newest {LOG_LINES_MAX} lines of the job's log, and for its checkpoints.",
+    help=f"Also show the newest {LOG_LINES_MAX} lines of the provider's log of the job, and its newest checkpoints.",
 )
 @output("describe")
 @options(KIND, PATHS, TRUST, CONSOLE)
 def describe(*, name: str, events: bool, **values: Any) -> int:
     """Show one job: its spec, its status and its history.
 
-    Only files are read, except with --events, which queries the provider and needs its credential.
+    The command reads only files. With --events, it also queries the provider, for which it needs a credential.
     """
     console = ConsoleOutput.of(values)
     report = _without_other_files(read_statuses_of(values, (name,)))
@@ -94,7 +94,7 @@ async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | Jo
             return (), Unobserved(row.status.ready.reason, row.status.ready.message, is_transient=False)
         can = target.jobs.capabilities
         if not (can.can_list_events or can.can_list_checkpoints):
-            msg = f"{target.account.type} offers no log of a job: omit --events"
+            msg = f"{target.account.type} offers no log of its jobs: omit --events"
             raise wiring.UsageError(msg)
         try:
             return await _request_log(await open_or_unavailable(runtime.accounts, target), row.ref, can), None

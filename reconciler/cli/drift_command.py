@@ -44,11 +44,12 @@ from reconciler.views.row_state import is_drifting
 @output_option("drift")
 @options(PATHS, SELECTION, TRUST, CONSOLE)
 def drift(*, unfinished: bool, output: str, **values: Any) -> int:
-    """Show differences between specs and providers; change nothing.
+    """Show how jobs differ from their specs, and jobs without a spec.
 
-    Drift is a job that is not in its desired state, or an unmanaged job at one of the accounts. Labels select only
-    jobs with a spec, so --selector leaves unmanaged jobs out. Unmanaged batches are listed with --kind BatchJob, or if
-    a spec names a batch of the account, and only while they are unfinished. Exits with 2 if there is drift.
+    Drift is a job that is not in its desired state, or a job without a spec in one of the accounts. The command changes
+    nothing. It exits with 2 if there is drift. Only jobs with a spec have labels, so --selector leaves out the others.
+    Batches without a spec are listed only while they are unfinished, and only with --kind BatchJob or if a spec names a
+    batch of the same account.
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:

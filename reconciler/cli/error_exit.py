@@ -1,4 +1,4 @@
-"""The report of a command that failed: an error message on stderr, and an exit code."""
+"""The report of an exception that ended a command: an error message on stderr, and an exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ CODES: dict[type[Exception], ExitCode] = {
 
 
 def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
-    """Print an error message on stderr and return the exit code. If verbose, print the traceback of a bug first."""
+    """Print an error message on stderr, and return the exit code.
+
+    An error that is neither in `CODES` nor an `OSError` is reported as a bug, with its traceback if `is_verbose`.
+    """
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)
     if code is not None:
         return _print_error(str(error), code)

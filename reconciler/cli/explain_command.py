@@ -32,8 +32,8 @@ def _complete_topic(_: click.Context, __: click.Parameter, incomplete: str) -> l
 def explain(*, topic: str | None, **values: object) -> int:
     """Explain a field of a document, or a reason in a status.
 
-    Name a field by its path or by the end of its path; case is ignored. Without an argument, all kinds of documents,
-    provider types and reasons are listed.
+    Name a field by its path or by the end of its path; case is ignored. The name of a kind or of a provider type shows
+    its fields. Without an argument, all kinds, provider types and reasons are listed.
     """
     console = ConsoleOutput.of(values)
     canvas = console.canvas(sys.stdout)

@@ -36,7 +36,7 @@ QUERY_EVERY_S = 10.0
     )
 )
 @ANY_NAMES
-@click.option("--live", is_flag=True, help="Query the providers instead of reading the statuses. Writes nothing.")
+@click.option("--live", is_flag=True, help="Show the state that the providers report now. No status is written.")
 @click.option(
     "--watch", is_flag=True, help="Keep watching: a live table on a terminal, otherwise a line for each change."
 )
@@ -45,8 +45,8 @@ QUERY_EVERY_S = 10.0
 def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **values: Any) -> int:
     """List jobs with their last recorded status.
 
-    A job whose spec is new, or has changed since its status was written, is shown as OutOfDate. With --live the
-    providers are queried instead; with --live and --watch, every ten seconds.
+    A job whose spec is new, or has changed since its status was written, is shown as OutOfDate. With --live, the
+    providers are queried, and with --live and --watch, they are queried every ten seconds.
     """
     console = ConsoleOutput.of(values)
     everything = wiring.read_statuses(paths(values), selection(values))
@@ -57,7 +57,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
         check_names(values, names, known)
     if watch:
         if renderer("get", output).live is None:
-            msg = f"--watch shows a table; it cannot be combined with -o {output}."
+            msg = f"--watch shows a table, so it cannot be combined with -o {output}: use -o table or -o wide."
             raise click.UsageError(msg)
         every_s = QUERY_EVERY_S if live else READ_EVERY_S
         asyncio.run(watch_table(console, lambda: _load_report(values, names, is_live=live), every_s, output))

@@ -1,8 +1,7 @@
 """The command `reconcile`: its verbs, its own options, and the error handling for all verbs.
 
-This module must not import anything slow, because `reconcile --help` should start at once. The module of a verb, and
-with it the rest of the product, is imported when the verb is used. Therefore this module contains the help line of each
-verb.
+This module must not import anything slow, because `reconcile --help` should start at once. Therefore the help line of
+each verb is here, and the module of a verb, with everything that it needs, is imported when the verb is used.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ from reconciler.cli.options import (
 from reconciler.views.text import did_you_mean
 
 VERBS = {
-    "plan": "Show which changes a pass would request, and request none.",
+    "plan": "Show the changes that a pass would request.",
     "get": "List jobs with their last recorded status.",
     "describe": "Show one job: its spec, its status and its history.",
-    "validate": "Check every document, without a credential or a network.",
+    "validate": "Check every document, without credentials or network access.",
     "explain": "Explain a field of a document, or a reason in a status.",
-    "schema": "Print one JSON Schema for every kind of document.",
+    "schema": "Print the JSON Schema of the documents.",
     "set": "Set the desired state of a job in its spec.",
-    "suspend": "Suspend jobs in their specs: observe them, and change nothing.",
+    "suspend": "Suspend jobs: edit their specs so that no change is requested.",
     "unsuspend": "End the suspension of jobs in their specs.",
     "wait": "Wait until jobs reach a state.",
     "retry": "Retry a change now, instead of waiting for its next attempt.",
-    "drift": "Show differences between specs and providers; change nothing.",
+    "drift": "Show how jobs differ from their specs, and jobs without a spec.",
     "adopt": "Write a spec for each unmanaged job.",
     "providers": "Show provider types, and the accounts that the specs use.",
-    "healthcheck": "Check the health of a watch that runs with --listen.",
-    "sandbox": "Serve a simulated provider for trials.",
+    "healthcheck": "Check the health of a running watch that uses --listen.",
+    "sandbox": "Serve a simulated provider, for tests and trials.",
     "completion": "Print a shell completion script.",
     "version": "Print the version.",
 }
@@ -59,8 +58,9 @@ For example:
   reconcile --once --dry-run --selector team=support
   reconcile --listen 127.0.0.1:8080
 
-Each of these options can also be set as a variable: --such-as-this as RECONCILE_SUCH_AS_THIS. The exception is --trust,
-whose variable is RECONCILE_TRUST_FILES, because RECONCILE_TRUST contains the bindings themselves.
+Each option except --version and --help can also be set by an environment variable: --such-as-this by
+RECONCILE_SUCH_AS_THIS. Only --trust is set by RECONCILE_TRUST_FILES, because RECONCILE_TRUST contains the bindings
+themselves.
 
 \b
 Exit codes (the first that applies):
@@ -104,10 +104,12 @@ class VerbGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the name and command of the verb that the arguments begin with, and the remaining arguments.
 
-        Fail if there is no such verb, or if an option before the verb is not one of its options.
+        Raises `click.UsageError` if there is no such verb, or if an option before the verb is not one of its options.
         """
         if args[0] not in VERBS:
-            ctx.fail(f"There is no verb {args[0]!r}. {did_you_mean(args[0], VERBS)}".rstrip())
+            ctx.fail(
+                f"There is no verb {args[0]!r}. {did_you_mean(args[0], VERBS) or '`reconcile --help` lists all verbs.'}"
+            )
         name, command, rest = super().resolve_command(ctx, args)
         accepted = {param.name for param in command.params} if command is not None else set()
         for param in self.params:
@@ -135,14 +137,14 @@ class VerbGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EPILOG,
 )
-@click.option("--once", cls=Shared, is_flag=True, help="Make one pass and exit.")
+@click.option("--once", cls=Shared, is_flag=True, help="Make one pass, retry what failed, and exit.")
 @click.option(
     "--wait",
     cls=Shared,
     is_flag=False,
     flag_value="30m",
     metavar="[DURATION]",
-    help="With --once: continue until no change is in progress, at most this long; 30m if no duration is given.",
+    help="With --once: wait until no change is in progress, at most this long; 30m if no duration is given.",
 )
 @click.option("--dry-run", cls=Shared, is_flag=True, help="With --once: observe and decide, but request no change.")
 @click.option(
@@ -151,14 +153,15 @@ class VerbGroup(click.Group):
     default="5m",
     show_default=True,
     metavar="DURATION",
-    help="With --once: how long failures and timeouts of requests are retried, with or without --wait.",
+    help="With --once: how long to retry requests that fail; 0s tries each once.",
 )
 @click.option(
     "--plan",
     cls=Shared,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --once: request only changes that are in this plan, written by plan --out.",
+    help="With --once: request only the changes in this plan, a file of plan --out. If another change is due at the "
+    "start, none is requested.",
 )
 @output("apply", "plan")
 @options(PATHS, REMOTE, SELECTION, SAFETY, TRUST, PUBLISHING, AUDIT, MONITORING, CI, CONSOLE)
@@ -167,10 +170,11 @@ class VerbGroup(click.Group):
 def reconcile(ctx: click.Context, /, **values: Any) -> int | None:
     """Manage LLM fine-tuning jobs and batches from a Git repository of specs.
 
-    Each spec declares the state of one job. A pass compares it with what the provider reports, cancels what
-    should not run, proves that the cancel took effect, and writes a status file for each job.
+    Each spec declares the desired state of one job. A pass compares it with the state that the provider reports,
+    requests the changes that are due, confirms that earlier requests took effect, and writes a status file for each
+    job.
 
-    Without a verb, reconcile watches until SIGTERM or Ctrl-C. With --once, it makes one pass.
+    Without a verb, reconcile makes passes until SIGTERM or Ctrl-C. With --once, it makes one pass and exits.
     """
     if ctx.invoked_subcommand is not None:
         return None

@@ -10,7 +10,7 @@ import urllib.request
 import click
 
 from reconciler.cli.listen_address import health_url
-from reconciler.cli.options import LISTEN, examples, options
+from reconciler.cli.options import Shared, examples
 from reconciler.model.exit_code import ExitCode
 
 LISTEN_DEFAULT = "127.0.0.1:8080"
@@ -27,13 +27,18 @@ TIMEOUT_S = 5
     "--url",
     envvar="RECONCILE_HEALTHCHECK_URL",
     metavar="URL",
-    help=f"Health URL of the watch; by default that of --listen, or of {LISTEN_DEFAULT}.",
+    help="URL to query; by default /healthz at the address of --listen.",
 )
-@options((LISTEN,))
+@click.option(
+    "--listen",
+    cls=Shared,
+    metavar="HOST:PORT",
+    help=f"Address of the watch, as in its own --listen; by default {LISTEN_DEFAULT}.",
+)
 def healthcheck(*, url: str | None, listen: str | None) -> int:
-    """Check the health of a watch that runs with --listen.
+    """Check the health of a running watch that uses --listen.
 
-    Exits with 0 if the watch is healthy. Exits with 1 and prints the problem if it is not, or if it does not answer
+    Exits with 0 if the watch is healthy. Exits with 1 and prints the problem if it is not, or if it does not respond
     within five seconds.
     """
     target = url or health_url(listen or LISTEN_DEFAULT)

@@ -1,4 +1,4 @@
-"""Handlers that keep interrupts from being lost.
+"""Signal handlers that ensure that an interrupt ends the process.
 
 Python raises `KeyboardInterrupt` in whatever code is running. If that code is a callback of the interpreter itself,
 such as one that runs during an import, the interpreter drops the exception. Without these handlers the process would

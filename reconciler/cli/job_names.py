@@ -21,7 +21,7 @@ from reconciler.views.text import did_you_mean
 
 
 def complete_name(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the job names in the specs that begin with this text, for shell completion. Obey `--kind`."""
+    """Return the names of specs that begin with this text, for shell completion. With `--kind`, only of that kind."""
     specs = Shared.value_of(ctx, "specs")
     snapshot = wiring.read_specs(Paths(specs if isinstance(specs, Path) else Path(str(specs))))
     kind = kind_called(str(Shared.value_of(ctx, "kind")))
@@ -37,14 +37,16 @@ ANY_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complet
 def check_names(
     values: OptionValues, names: Sequence[str], known: Collection[str], diagnostics: Sequence[Diagnostic] = ()
 ) -> None:
-    """Raise `UsageError` if a name is unknown. The message suggests similar names, or names the kind of the job.
+    """Raise `UsageError` if a name is unknown.
+
+    The message suggests similar names. If a spec of another kind than that of `--kind` has the name, it says so.
 
     Args:
-        values: the options. If they select a kind, `known` has only the names of that kind.
+        values: the option values.
         names: the names to check.
-        known: the names of the specs.
-        diagnostics: the diagnostics of the documents. If `known` is empty, the first one is the likely cause, and the
-            message quotes it.
+        known: the names of the specs; with `--kind`, only of that kind.
+        diagnostics: the diagnostics of the documents. If `known` is empty, the message quotes the first one, which is
+            the likely cause.
     """
     for name in names:
         if name not in known:
@@ -65,7 +67,7 @@ def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
 
 
 def require_one_kind(values: OptionValues, name: str, kinds: Mapping[str, str]) -> None:
-    """Raise `UsageError` if jobs of several kinds have this name. `kinds` is the place of a spec of each kind."""
+    """Raise `UsageError` if specs of several kinds have this name. `kinds` maps each of these kinds to its file."""
     if len(kinds) > 1:
         uses = " and ".join(f"a {kind} in {paths(values).specs / place}" for kind, place in kinds.items())
         msg = (

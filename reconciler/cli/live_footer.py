@@ -23,7 +23,7 @@ LINES_MAX = 5
 
 @contextmanager
 def live_footer(health: HealthTracker, console: ConsoleOutput) -> Iterator[None]:
-    """Show the footer until the block ends, and update it once a second."""
+    """Show the footer while the body runs, and update it once a second."""
     terminal = Console(file=sys.stderr, no_color=console.is_colorless, highlight=False)
     clock = SystemClock()
 

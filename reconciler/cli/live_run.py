@@ -21,17 +21,16 @@ Run = Callable[[Notify], Coroutine[Any, Any, Report]]
 def run_with_progress(console: ConsoleOutput, current_step: str, run: Run) -> tuple[Report, Collection[str]]:
     """Run and show the progress. Return the report, and the names of the jobs whose changes need not be printed again.
 
-    The names are those of the changes that were printed as progress, if stderr and stdout go to the same reader.
-
-    On an interrupt, print which requests were sent and which are open, and raise `click.Abort` with an argument,
-    so that `program.run` does not report the interrupt again.
+    These are the jobs whose changes were printed as progress, if stderr and stdout go to the same reader. On an
+    interrupt, print which requests were sent and which are still open, and raise `click.Abort` with an argument, so
+    that `program.run` does not report the interrupt again.
     """
     with show_progress(console, current_step, has_events=True) as progress:
         try:
             report = asyncio.run(run(progress.on_event))
         except KeyboardInterrupt:
             progress.print_line(ActivityLine(progress.activity.interrupted_text(progress.elapsed_s), {}))
-            progress.print_line(ActivityLine("All requests are recorded; the next pass continues from there.", {}))
+            progress.print_line(ActivityLine("All requests are recorded, so the next pass continues from here.", {}))
             raise click.Abort(ALREADY_REPORTED) from None
     if progress.has_printed and console.has_merged_streams and not console.is_json_log:
         console.log("")  # an empty line between the progress and the result

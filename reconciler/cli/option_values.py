@@ -34,7 +34,7 @@ OptionValues = Mapping[str, Any]
 
 
 def output_format(values: OptionValues, what: str) -> str:
-    """Return the format that `-o` selects, or the only format that the result has."""
+    """Return the format that `-o` selects. For a result without `-o`, return its only format."""
     return str(values.get("output", formats(what)[0]))
 
 
@@ -62,11 +62,11 @@ def paths(values: OptionValues) -> Paths:
 def _remote(values: OptionValues) -> GitRemote:
     path = values["git_path"].strip("/")
     if ".." in path.split("/"):
-        msg = "the specs directory cannot be above the top of the tree"
+        msg = "the specs directory must be inside the repository: remove '..'"
         raise click.BadParameter(msg, param_hint="--git-path")
     accepted = values["accept_revision"]
     if accepted is not None and not _COMMIT.fullmatch(accepted):
-        msg = f"{accepted!r} is not a commit ID: copy at least {COMMIT_DIGITS_MIN} of its digits from the warning"
+        msg = f"{accepted!r} is not a commit ID: write at least {COMMIT_DIGITS_MIN} of its hexadecimal digits"
         raise click.BadParameter(msg, param_hint="--accept-revision")
     try:
         url, user, password = split_url(values["git_url"])
@@ -97,7 +97,7 @@ def selection(values: OptionValues, names: tuple[str, ...] = ()) -> Selection:
 
 
 def safety_options(values: OptionValues) -> SafetyOptions:
-    """Return the limits of the guard, the changes that are allowed despite them, and whether jobs are suspended."""
+    """Return the guard's limits, the changes that are allowed despite the guard, and whether jobs are suspended."""
     return SafetyOptions(
         allow_cancels=values["allow_cancels"],
         allow_names=frozenset(values["allow_cancel"]),
@@ -131,7 +131,7 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def timeouts(values: OptionValues) -> Timeouts:
-    """Return how long a run waits and retries. Raises `click.BadParameter` if a value is not a duration."""
+    """Return the values of `--timeout` and `--wait`. Raises `click.BadParameter` if one is not a duration."""
     wait_s = None if values["wait"] is None else seconds(values, "wait")
     return Timeouts(timeout_s=seconds(values, "timeout"), wait_s=wait_s)
 

@@ -1,6 +1,6 @@
 """The options that several verbs share. Each can be before or after the verb, or in a variable `RECONCILE_<NAME>`.
 
-This module only declares them. `option_values` converts their values; it is separate because it is slow to import.
+This module only declares the options. Their values are converted by `option_values`, which is slow to import.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ Decorator = Callable[[C], C]
 
 
 class Shared(click.Option):
-    """An option after the verb, before it, or in the variable `RECONCILE_<NAME>`. The first one that is set applies."""
+    """An option that can be after the verb, before it, or in a variable `RECONCILE_<NAME>`.
+
+    If it is set in several of these places, the first in this order applies.
+    """
 
     def __init__(self, param_decls: Sequence[str] | None = None, **settings: Any) -> None:
         super().__init__(param_decls, **settings)
         self.envvar = f"RECONCILE_{str(self.name).upper()}"
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """Return the value after the verb, otherwise that before it, otherwise that of the variable, or the default."""
+        """Return the value after the verb, else that before it, else that of the variable, else the default."""
         value, source = super().consume_value(ctx, opts)
         key = _key(self.name)
         if source is ParameterSource.COMMANDLINE:
@@ -40,7 +43,7 @@ class Shared(click.Option):
         return value, source
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
-        """Return the name of this option for an error, with its variable if the value came from there."""
+        """Return the name of this option for an error message, with its variable if that set the value."""
         hint = super().get_error_hint(ctx)
         is_variable = ctx is not None and ctx.get_parameter_source(str(self.name)) is ParameterSource.ENVIRONMENT
         return f"{hint} (from the variable {self.envvar})" if is_variable else hint
@@ -99,7 +102,7 @@ class _HiddenPath(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail("it is not the path of a readable file.", param, ctx)
+            self.fail("this is not the path of a readable file.", param, ctx)
 
 
 def _limit(name: str, help_: str, maximum: int | None = None) -> Decorator[Any]:
@@ -118,7 +121,7 @@ MONITORING: tuple[Decorator[Any], ...] = (
         "--listen-names",
         cls=Shared,
         metavar="NAME,...",
-        help="With --listen: accepted host names, besides IP addresses and names without a dot.",
+        help="With --listen: host names that requests may use, besides IP addresses and names without a dot.",
     ),
     click.option(
         "--heartbeat-url",
@@ -131,7 +134,7 @@ MONITORING: tuple[Decorator[Any], ...] = (
         cls=Shared,
         type=_path(dir_okay=False),
         metavar="FILE",
-        help="Without --once: append the log as JSON to this file instead of stderr; it may be rotated.",
+        help="Without --once: write the log to this file as JSON, instead of to stderr; it may be rotated.",
     ),
 )
 AUDIT: tuple[Decorator[Any], ...] = (
@@ -140,7 +143,7 @@ AUDIT: tuple[Decorator[Any], ...] = (
         cls=Shared,
         type=_path(dir_okay=False),
         metavar="FILE",
-        help="Append a JSON line to this file for each change request.",
+        help="Append one line of JSON to this file for each change request that is sent.",
     ),
 )
 PATHS: tuple[Decorator[Any], ...] = (
@@ -155,13 +158,17 @@ PATHS: tuple[Decorator[Any], ...] = (
         help="The operator's file, outside the specs: trust, paths and limits that no spec can loosen.",
     ),
     click.option(
-        "--status-dir", cls=Shared, type=_path(), help="Directory of the statuses; <specs>/status by default."
+        "--status-dir",
+        cls=Shared,
+        type=_path(),
+        help="Directory of the statuses; by default <specs>/status, or, with --git-url or --status-branch, a "
+        "directory in the state directory.",
     ),
     click.option(
         "--state-dir",
         cls=Shared,
         type=_path(),
-        help="Directory of the lock, journal and caches; in the user's cache directory by default.",
+        help="Directory of the lock, journal and caches; by default in the user's cache directory.",
     ),
 )
 REMOTE: tuple[Decorator[Any], ...] = (
@@ -191,13 +198,13 @@ REMOTE: tuple[Decorator[Any], ...] = (
         "--git-token-file",
         cls=Shared,
         type=_HiddenPath(path_type=Path, exists=True, dir_okay=False),
-        help="File with the token for the Git remote; otherwise RECONCILE_GIT_TOKEN is used, if set.",
+        help="File with the token for the Git remote; by default RECONCILE_GIT_TOKEN, or the password in --git-url.",
     ),
     click.option(
         "--accept-revision",
         cls=Shared,
         metavar="SHA",
-        help="Act on this commit even though the branch was rewound to it.",
+        help="Request changes although the branch was rewound, if it was rewound to this commit.",
     ),
 )
 KIND: tuple[Decorator[Any], ...] = (
@@ -205,11 +212,11 @@ KIND: tuple[Decorator[Any], ...] = (
 )
 SELECTION: tuple[Decorator[Any], ...] = (
     click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs that have all of these labels."),
-    click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs of this provider."),
+    click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs whose specs name this provider."),
     *KIND,
 )
 SAFETY: tuple[Decorator[Any], ...] = (
-    _limit("--allow-cancels", "Allow the changes of this run despite the guard, if there are at most N."),
+    _limit("--allow-cancels", "Allow all changes of this run despite the guard, if there are at most N."),
     click.option(
         "--allow-cancel",
         cls=Shared,
@@ -217,9 +224,13 @@ SAFETY: tuple[Decorator[Any], ...] = (
         metavar="NAME",
         help="Allow the change of this job in this run, despite the guard. May be repeated.",
     ),
-    _limit("--max-cancels", "Guard: number of changes per hour that is allowed whatever the percentage."),
-    _limit("--max-cancel-percent", "Guard: changes per hour as % of unfinished jobs, if above --max-cancels.", 100),
-    _limit("--max-cancels-absolute", "Guard: maximum number of changes per hour, whatever the percentage."),
+    _limit("--max-cancels", "Guard: number of changes per hour that are allowed whatever their percentage."),
+    _limit(
+        "--max-cancel-percent",
+        "Guard: maximum number of changes per hour, as % of unfinished jobs, if more than --max-cancels.",
+        100,
+    ),
+    _limit("--max-cancels-absolute", "Guard: maximum number of changes per hour, whatever their percentage."),
     click.option(
         "--suspend", cls=Shared, is_flag=True, help="Observe jobs and confirm earlier requests, but request no change."
     ),
@@ -249,16 +260,21 @@ AUTHOR: tuple[Decorator[Any], ...] = (
         default="reconcile <reconcile@reconcile.invalid>",
         show_default=True,
         metavar="NAME <EMAIL>",
-        help="Author of the commits.",
+        help="Author of reconcile's commits.",
     ),
 )
 PUBLISHING: tuple[Decorator[Any], ...] = (
-    click.option("--commit", cls=Shared, is_flag=True, help="Commit statuses to the checked-out branch."),
-    click.option("--push", cls=Shared, is_flag=True, help="Push statuses, and each intent before its request is sent."),
+    click.option("--commit", cls=Shared, is_flag=True, help="Commit the statuses to the checked-out branch."),
     click.option(
-        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on a separate branch with this name."
+        "--push",
+        cls=Shared,
+        is_flag=True,
+        help="Commit and push the statuses; a receipt is pushed before each request is sent.",
     ),
-    click.option("--remote", cls=Shared, default="origin", show_default=True, help="Remote to push to."),
+    click.option(
+        "--status-branch", cls=Shared, metavar="NAME", help="Commit the statuses to a separate branch with this name."
+    ),
+    click.option("--remote", cls=Shared, default="origin", show_default=True, help="Git remote that --push pushes to."),
     *AUTHOR,
     click.option(
         "--commit-trailer",
@@ -274,12 +290,20 @@ DRY_RUN: tuple[Decorator[Any], ...] = (
 CI: tuple[Decorator[Any], ...] = (
     *(click.option(f"--{row.flag}", cls=Shared, is_flag=True, help=row.help) for row in HOSTS),
     click.option(
-        "--junit", cls=Shared, type=_path(dir_okay=False), metavar="FILE", help="Write the result as JUnit XML."
+        "--junit",
+        cls=Shared,
+        type=_path(dir_okay=False),
+        metavar="FILE",
+        help="Write the result to this file as JUnit XML.",
     ),
 )
 CONSOLE: tuple[Decorator[Any], ...] = (
     click.option(
-        "-v", "--verbose", cls=Shared, count=True, help="Verbose output; shows tracebacks for internal errors."
+        "-v",
+        "--verbose",
+        cls=Shared,
+        count=True,
+        help="Show all fields of log lines, and the traceback of an internal error.",
     ),
     click.option(
         "--log-format",
@@ -287,7 +311,7 @@ CONSOLE: tuple[Decorator[Any], ...] = (
         type=OneOf(["text", "json"]),
         default="text",
         show_default=True,
-        help="Log format on stderr.",
+        help="Format of the messages on stderr.",
     ),
     click.option("--no-color", cls=Shared, is_flag=True, help="Disable colours, as the variable NO_COLOR does."),
 )

@@ -35,12 +35,12 @@ from reconciler.views.row_state import is_pending
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write the plan to this file, for reconcile --once --plan FILE.",
+    help="Also write the changes to this file, for reconcile --once --plan FILE.",
 )
 @output_option("plan")
 @options(PATHS, SELECTION, SAFETY, TRUST, CI, CONSOLE)
 def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **values: Any) -> int:
-    """Show which changes a pass would request, and request none.
+    """Show the changes that a pass would request.
 
     The command only reads from the providers. It also warns of announced ends of services and models that concern the
     jobs; that does not change the exit code. The format -o markdown is for comments on pull requests.

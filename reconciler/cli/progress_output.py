@@ -1,7 +1,7 @@
 """Progress of a running command on stderr: a line for each notable event, and what the command waits for.
 
-On a terminal, one line with a spinner is updated every second. Elsewhere a line is printed at least every `QUIET_MAX_S`
-seconds, and each line is flushed at once.
+On a terminal, what the command waits for is on one line with a spinner, which is updated every second. Elsewhere, it is
+printed after `QUIET_MAX_S` seconds without another line. Each line is flushed at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reconciler.views.progress_text import changed_lines
 OnReport = Callable[[Report], None]
 
 QUIET_MAX_S = 10.0
-"""The maximum time between two lines if stderr is not a terminal, in seconds."""
+"""The maximum time without a new line if stderr is not a terminal, in seconds."""
 UPDATE_EVERY_S = 1.0
 SPINNER_WIDTH = len("| ") + 1
 """The width of the spinner and of the last column, which stays empty because some terminals wrap a full line."""

@@ -31,15 +31,17 @@ from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLi
         "reconcile providers --check",
     )
 )
-@click.option("--check", "is_checked", is_flag=True, help="Test each credential with one small read request.")
+@click.option(
+    "--check", "is_checked", is_flag=True, help="Test each account and its credential with one small read request."
+)
 @output_option("providers")
 @options(PATHS, TRUST, CONSOLE)
 def providers(*, is_checked: bool, output: str, **values: Any) -> int:
     """Show provider types, and the accounts that the specs use.
 
-    With -o wide, all capabilities of each type are shown, and the ceiling that a document sets for the request rate. A
-    credential is named by its source and never shown. Announced ends of services that the specs use are reported. With
-    --check, a list of at most one job is requested from each account. The exit code is 69 if an account cannot be
+    With -o wide, all capabilities of each type are shown, and the maximum request rate that a document sets. The source
+    of each credential is shown, but never the credential itself. Announced ends of services that the specs use are
+    reported. With --check, one small request is sent to each account. The exit code is 69 if an account cannot be
     reached, and 78 if a credential or a trusted host is missing or not valid.
     """
     console = ConsoleOutput.of(values)

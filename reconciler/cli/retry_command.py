@@ -31,15 +31,15 @@ from reconciler.views.text import names as list_of
     default="5m",
     show_default=True,
     metavar="DURATION",
-    help="How long to retry failing requests before giving up.",
+    help="How long to retry requests that fail.",
 )
 @output("apply")
 @options(KIND, PATHS, SAFETY, TRUST, CONSOLE)
 def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """Retry a change now, instead of waiting for its next attempt.
 
-    A request that had no effect is otherwise repeated after a growing delay of up to six hours. While a watch runs for
-    these specs, the watch makes the attempt within a few seconds.
+    Otherwise, a request that had no effect is repeated after a delay that grows to six hours. While a watch runs for
+    these specs on this machine, the command asks the watch to make the attempt, and returns at once.
     """
     detach_from_terminal()
     console = ConsoleOutput.of(values)
@@ -50,7 +50,9 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
         if not busy.is_watch:
             raise
         wiring.request_retry_by_watch(paths(values), names)
-        console.print_result(f"A watch is running: it makes the next attempt for {list_of(names)} now.\n")
+        console.print_result(
+            f"A watch is running. It will make the next attempt for {list_of(names)} within a few seconds.\n"
+        )
         return ExitCode.OK
     return console.show_report(report, "apply", values["output"], reported)
 

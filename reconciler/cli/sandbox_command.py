@@ -28,13 +28,15 @@ PORT = 8765
 @click.option(
     "--jobs",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="YAML file that declares the jobs that exist at the start.",
+    help="File with Provider documents of type sandbox, whose jobs exist at the start.",
 )
 @click.option("--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="Add this many sample jobs.")
 @click.option(
     "--api-key-env", metavar="NAME", help="Variable with the API key to accept; by default any key is accepted."
 )
-@click.option("--fault", "faults", multiple=True, metavar="RULE", help="A fault to inject, as YAML. May be repeated.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="RULE", help="Fault to inject, as a mapping in YAML. May be repeated."
+)
 @options(CONSOLE)
 def sandbox(
     *,
@@ -46,7 +48,7 @@ def sandbox(
     faults: tuple[str, ...],
     **values: object,
 ) -> int:
-    """Serve a simulated provider for trials.
+    """Serve a simulated provider, for tests and trials.
 
     The sandbox implements OpenAI's APIs for fine-tuning jobs and batches, so the official client works with it. Its
     address is printed on stdout once it accepts requests. Ctrl-C stops it.
@@ -67,5 +69,5 @@ def _key(variable: str | None) -> str | None:
     try:
         return os.environ[variable]
     except KeyError:
-        msg = f"the variable {variable} is not set; --api-key-env names the variable with the API key to accept"
+        msg = f"the variable {variable} of --api-key-env is not set: set it to the API key to accept"
         raise wiring.ConfigurationError(msg) from None

@@ -22,9 +22,10 @@ from reconciler.views.json_schema import ALL_KINDS, json_schema
 @click.argument("kind", required=False, metavar="[KIND]", type=OneOf(list(ALL_KINDS)))
 @options(CONSOLE)
 def schema(*, kind: str | None, **values: object) -> int:
-    """Print one JSON Schema for every kind of document.
+    """Print the JSON Schema of the documents.
 
-    With KIND, print only the schema of that kind.
+    The schema covers every kind of document in the specs directory. With KIND, it covers only that kind, which may also
+    be OperatorConfig, the kind of the operator's file.
 
     An editor with the YAML language server completes and checks a spec while you type, if the first line of the file is
     `# yaml-language-server: $schema=.schema.json`.

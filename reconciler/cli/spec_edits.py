@@ -1,6 +1,6 @@
 """Spec edits for `set`, `suspend` and `unsuspend`.
 
-All edits are made in memory before the first file is written, so no file is changed if one edit is not possible.
+All edits are made in memory before the first file is written. If one of them is not possible, no file is changed.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def edit_specs(values: OptionValues, names: Sequence[str], edits: Callable[[JobD
     texts = [(str(each.path), each.before.decode("utf-8-sig"), each.after.decode("utf-8-sig")) for each in changes]
     console.print_result(change_text(texts, console.canvas(sys.stdout)))
     if not changes:
-        console.log("No change: the spec already has these values.")
+        console.log("No change: the files already contain these values.")
     elif values["dry_run"]:
-        console.log("Nothing was written.")
+        console.log("Dry run: nothing was written.")
     else:
         console.log("Written. `reconcile plan` shows the effect. To apply it, commit it or run `reconcile --once`.")
     return os.EX_OK

@@ -1,4 +1,4 @@
-"""Streams for standard output and standard error that slow or closed readers cannot make fail.
+"""Streams for standard output and standard error that tolerate slow readers and readers that have gone away.
 
 Rules:
 
@@ -30,11 +30,11 @@ from reconciler.redaction import KNOWN_SECRETS
 QUEUE_MAX = 256 * 1024
 """While more bytes than this are queued, a write waits for the reader. Once that times out, text is dropped."""
 STDERR_TIMEOUT_S = 0.2
-"""How long a flush of standard error waits for its reader. The time is short because the command waits too."""
+"""How long a flush of standard error waits for its reader, in seconds. It is short, because the command waits too."""
 RESULT_TIMEOUT_S = 10.0
-"""How long a command that changes something waits for a reader of standard output that has stopped reading."""
+"""How long a command that changes something waits for a reader of standard output that does not read, in seconds."""
 SHUTDOWN_TIMEOUT_S = 1.0
-"""How long a watch waits for its reader before it exits."""
+"""How long a watch waits for its reader before it exits, in seconds."""
 _CHUNK = select.PIPE_BUF
 _STDOUT, _STDERR = 1, 2
 
@@ -52,7 +52,7 @@ class BackgroundStream(io.TextIOBase):
     Args:
         descriptor: the file descriptor to write to.
         encoding: the encoding of the text; a character that it cannot represent is written as an escape.
-        timeout_s: how long `flush` waits while the reader reads nothing; None waits forever.
+        timeout_s: how long `flush` waits while the reader reads nothing, in seconds; None waits without a limit.
     """
 
     def __init__(self, descriptor: int, encoding: str, timeout_s: float | None) -> None:
@@ -85,7 +85,7 @@ class BackgroundStream(io.TextIOBase):
 
     @property
     def is_closed(self) -> bool:
-        """Whether text can no longer reach a reader. The loss of a reader is detected even if nothing is written."""
+        """Whether text can no longer reach a reader. This is detected even if nothing is written."""
         return self._is_closed or _has_no_reader(self._descriptor)
 
     def fileno(self) -> int:
@@ -276,7 +276,7 @@ def open_streams() -> None:
 
 
 def close_streams() -> None:
-    """Wait for the readers one last time: only briefly for standard error, if standard output timed out."""
+    """Wait for the readers one last time. If that of standard output times out, wait only briefly for the other."""
     out, err = sys.stdout, sys.stderr
     if isinstance(out, BackgroundStream) and isinstance(err, BackgroundStream):
         is_read = out.finish(out.timeout_s)

@@ -28,14 +28,14 @@ from reconciler.model.spec import parse_duration, parse_instant, render_instant
 @click.option(
     "--until",
     metavar="TIME",
-    help="When the suspension ends, such as 4h or 2026-12-01T08:00:00Z. By default it does not end by itself.",
+    help="When the suspension ends, such as 4h or 2026-12-01T08:00:00Z. By default, it does not end by itself.",
 )
 @options(KIND, DRY_RUN, PATHS, CONSOLE)
 def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **values: Any) -> int:
-    """Suspend jobs in their specs: observe them, and change nothing.
+    """Suspend jobs: edit their specs so that no change is requested.
 
-    Earlier requests are still confirmed. Without --until the suspension lasts until `reconcile unsuspend`, and the end
-    of an earlier suspension is removed.
+    The jobs are still observed, and earlier requests are still confirmed. Without --until, the suspension lasts until
+    `reconcile unsuspend`, even if an earlier suspension of the job had an end.
     """
     options_ = {"reason": reason, "until": None if until is None else _time(until)}
     wanted = {key: value for key, value in options_.items() if value is not None}

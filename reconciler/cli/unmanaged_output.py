@@ -19,12 +19,12 @@ UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Leave out unm
 
 
 def unmanaged_jobs(listed: Iterable[AccountListing]) -> list[UnmanagedJob]:
-    """Return the jobs that no spec names, account by account."""
+    """Return the jobs without a spec, account by account."""
     return [UnmanagedJob(each.alias, job, each.kind) for each in listed for job in each.unmanaged]
 
 
 def read_lists(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[ReadList]:
-    """Return how far each list was read. Lists that could not be read are left out."""
+    """Return how far each list was read. A list that could not be read is left out."""
     return [
         ReadList(
             each.alias, each.kind, each.jobs, each.read_back_to, is_unfinished or each.is_unfinished_only, each.others

@@ -22,6 +22,6 @@ from reconciler.formats.yaml_edit import Edit
 def unsuspend(*, names: tuple[str, ...], **values: Any) -> int:
     """End the suspension of jobs in their specs.
 
-    The next pass requests the changes that the specs want. The guard counts them like any other change.
+    The next pass requests the changes that are then due. The guard counts them like any other change.
     """
     return edit_specs(values, names, lambda spec: [Edit(spec.metadata.name, ("suspend",), None)])

@@ -24,14 +24,14 @@ from reconciler.cli.options import output as output_option
 @click.option(
     "--since",
     metavar="REV",
-    help="Also check that only --commit-author changed statuses after REV. This finds accidents, not attacks.",
+    help="Also check that since REV, only --commit-author changed statuses. This finds accidents, not attacks.",
 )
 @options(PATHS, AUTHOR, CI, CONSOLE)
 def validate(*, output: str, since: str | None, **values: Any) -> int:
-    """Check every document, without a credential or a network.
+    """Check every document, without credentials or network access.
 
-    Prints one line per problem to stdout: file:line: field: message. A status that was edited by hand is a problem.
-    Commits by --commit-author count as reconcile's own.
+    Prints one line to stdout for each problem: file:line: field: message. A status file that was edited by hand is a
+    problem too.
     """
     console = ConsoleOutput.of(values)
     report = wiring.validate(paths(values), since=since, author=values["commit_author"])

@@ -43,7 +43,7 @@ QUERY_EVERY_S = 10.0
     type=OneOf([str(each) for each in Goal]),
     default=str(Goal.SETTLED),
     show_default=True,
-    help="State to wait for; settled means ready or suspended.",
+    help="State to wait for; settled means ready or suspended, so that no change is in progress.",
 )
 @click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long to wait.")
 @click.option("--live", is_flag=True, help="Query the provider every ten seconds instead of reading the statuses.")
@@ -52,8 +52,9 @@ QUERY_EVERY_S = 10.0
 def wait(*, names: tuple[str, ...], goal: str, live: bool, **values: Any) -> int:
     """Wait until jobs reach a state.
 
-    Without --live, the command reads the status files that another reconcile process writes. It exits with 0 once all
-    jobs are in the state, with 1 as soon as a job is stalled or can no longer reach it, and with 75 after the timeout.
+    Without --live, the command reads the status files, which another reconcile process must update. It exits with 0
+    once all jobs are in the state, with 1 as soon as a job is stalled or can no longer reach the state, and with 75
+    after the timeout.
     """
     console = ConsoleOutput.of(values)
     read_statuses_of(values, names)

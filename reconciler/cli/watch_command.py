@@ -1,7 +1,7 @@
-"""`reconcile` without a verb: watches until SIGTERM or Ctrl-C; a second signal ends it at once.
+"""`reconcile` without a verb: watches until SIGTERM or SIGINT. A second signal ends the process at once.
 
-One signal must be enough, whatever state the streams, the event loop or a library is in. SIGHUP reopens the log and the
-audit log, as in other daemons, so a lost terminal does not end the watch.
+One signal must be enough, even if a stream, the event loop or a library hangs. SIGHUP reopens the log and the audit
+log, as in other daemons, so a lost terminal does not end the watch.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ from reconciler.views.problems import document_problems
 from reconciler.wiring.monitoring import MonitoringError, open_observers
 
 STOP_TIMEOUT_S = 24.0
-"""The process exits this long after the first signal, even if something hangs. The documentation promises 25 s."""
+"""How long after the first signal the process exits, in seconds, even if it hangs. The documentation says 25 s."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def watch(values: OptionValues) -> int:
     """Watch, log what changes, and return the exit code.
 
-    A specs directory that is missing at the start is an error. If it disappears later, the watch waits for it.
+    If the specs directory is missing at the start, that is an error. If it disappears later, the watch waits for it.
+    Raises `ConfigurationError` if the watch cannot start.
     """
     where = paths(values)
     if where.remote is None and not where.specs.exists():
@@ -107,7 +108,7 @@ def _log_file(values: OptionValues, stack: ExitStack) -> LogFile | None:
     try:
         return stack.enter_context(LogFile(path))
     except OSError as error:
-        msg = f"the log file {path} cannot be written: {error.strerror or error}"
+        msg = f"the log file {path} cannot be written: {error.strerror or error}; pass another file to --log-file"
         raise wiring.ConfigurationError(msg) from None
 
 
@@ -124,7 +125,7 @@ class _Stderr:
 def _stop_at_signals(stop: asyncio.Event, log_stop: Callable[[], None]) -> None:
     """Set the event at the first signal. The second signal ends the process at once.
 
-    This function uses `signal.signal` and not the loop's handlers, which do not run while the loop is blocked.
+    This function uses `signal.signal`, because the event loop's own handlers do not run while the loop is blocked.
     """
     loop = asyncio.get_running_loop()
 

@@ -204,7 +204,7 @@ def test_adopt_writes_specs_for_unfinished_batches_only_if_asked_for(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "no document names an account with jobs of kind BatchJob yet: select one with an option such as"),
+        ([], "no document names an account with jobs of kind BatchJob: select one with an option such as"),
         (["--provider", "aws"], "aws has no jobs of kind BatchJob"),
     ],
 )

@@ -105,7 +105,7 @@ def test_a_second_process_reports_the_lock_holder_and_ctrl_c_is_recoverable(
     assert "(reconcile --once --wait --commit-trailer)" in second.err
     assert "canary" not in second.err
     assert first.returncode == 130
-    assert "All requests are recorded; the next pass continues from there." in told
+    assert "All requests are recorded, so the next pass continues from here." in told
     assert again.code == 0
     assert checkout.status("runaway").receipts[0].outcome is Outcome.CANCELLED
     assert len(sandbox.cancels(job_id)) == 1

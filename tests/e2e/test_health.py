@@ -122,7 +122,7 @@ def test_healthcheck_uses_the_watchs_listen_address_and_no_proxy(checkout: Check
     assert (well.code, well.err) == (0, "")
     assert (said.code, said.err) == (0, "")
     assert wrong.code == 64
-    assert "'8080' is not an address: write it as 127.0.0.1:8080" in wrong.err
+    assert "'8080' is not an address: write HOST:PORT, such as 127.0.0.1:8080" in wrong.err
 
 
 def test_the_error_for_a_port_in_use_is_one_message(checkout: Checkout) -> None:

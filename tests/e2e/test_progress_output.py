@@ -144,7 +144,7 @@ def test_an_interrupted_pass_reports_finished_and_open_requests(
     *_, told, ending = filter(None, pipe.said)
     sent = r"2 requests sent \((late, quick|quick, late)\)"
     assert re.fullmatch(rf"Interrupted after \d+s: {sent}; 1 confirmed \(quick\); 1 open \(late\)", told)
-    assert ending == "All requests are recorded; the next pass continues from there."
+    assert ending == "All requests are recorded, so the next pass continues from here."
 
 
 def test_a_json_log_contains_the_same_events_as_records(checkout: Checkout, sandbox: Sandbox) -> None:

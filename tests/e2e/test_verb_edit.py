@@ -62,7 +62,7 @@ def test_setting_the_present_value_writes_nothing(workspace: Workspace) -> None:
 
     ran = workspace.run("set", "chat", "running")
 
-    assert (ran.code, ran.out, ran.err) == (0, "", "No change: the spec already has these values.\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "No change: the files already contain these values.\n")
     assert (workspace.specs / "chat.yaml").stat().st_mtime_ns == before
 
 
