@@ -25,7 +25,7 @@ from reconciler.views.text import clean, count, names, span_of_seconds
 
 @dataclass(frozen=True, slots=True)
 class ActivityLine:
-    """One line of progress: its message, and the same content as fields for a JSON log."""
+    """One line of progress: its message, and the fields that a JSON log shows in addition."""
 
     message: str
     fields: dict[str, str]
@@ -37,10 +37,10 @@ class Activity:
     """The state of a run, as its events report it."""
 
     current_step: str
-    """What the run does while no observation or request is pending."""
+    """What the run does while it waits for no observation, response or confirmation."""
     sent: list[Action] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
-    """The names of the jobs for which a line has reported the outcome of their change."""
+    """The names of the jobs whose change has an outcome that a line has reported."""
     _observing: dict[Account, ObservationStarted] = field(default_factory=dict)
     _responses: Counter[Account] = field(default_factory=Counter)
     _unanswered: dict[str, Verb] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Activity:
         return None
 
     def waiting_text(self, elapsed_s: float) -> str:
-        """Return the elapsed time and what the run waits for."""
+        """Return the elapsed time and what the run waits for, or what it does while it waits for nothing."""
         return f"{span_of_seconds(int(elapsed_s))}: {'; '.join(self._pending()) or self.current_step}"
 
     def interrupted_text(self, elapsed_s: float) -> str:
@@ -93,7 +93,7 @@ class Activity:
         return f"Interrupted after {span_of_seconds(int(elapsed_s))}: {'; '.join(parts)}"
 
     def _observation_line(self, event: ObservationEnded) -> ActivityLine | None:
-        """Return a line when an outage begins and when it ends, and None for the passes in between."""
+        """Return a line if an outage of the account begins or ends with this observation, otherwise None."""
         was_unobserved, name = event.account in self._unobserved, clean(event.name)
         fields = {"provider": event.name, "account": str(event.account)}
         if event.unobserved is None:
@@ -107,7 +107,7 @@ class Activity:
 
     def _response_line(self, action: Action, progress: Progress, message: str) -> ActivityLine | None:
         if progress is Progress.ACCEPTED:
-            # No line yet: the confirmation, or the result of the run, reports it.
+            # There is no line yet, because the confirmation or the result of the run reports the request.
             self._unconfirmed[action.name] = action.verb
             return None
         if progress is Progress.UNANSWERED:

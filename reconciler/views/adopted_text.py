@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def adopted_spec(name: str, provider: str, kind: JobKind, job: ObservedJob, now: datetime) -> str:
-    """Return the YAML of a spec that only observes a job. Its first line is a comment that describes the job."""
+    """Return the YAML of a spec with the desired state `observed`. Its first line is a comment about the job."""
     model = [clean(job.model)] if isinstance(job.model, str) else []
     created = [f"created {moment(job.created_at)}"] if isinstance(job.created_at, datetime) else []
     facts = ", ".join([*model, *created, f"{job.phase} when adopted on {now.astimezone(UTC):%Y-%m-%d}"])
@@ -53,7 +53,7 @@ class AdoptedSpecs:
 
 
 def adopted_text(adopted: AdoptedSpecs, context: RenderContext) -> str:
-    """Return a line for each file with the phase of its job, at most `LISTED_MAX` lines, and the number of specs."""
+    """Return a line for each of the first `LISTED_MAX` files with the phase of its job, and the number of specs."""
     files, canvas = adopted.files, context.canvas
     if not files:
         nothing = "Every job has a spec: there is nothing to adopt." if adopted.is_complete else "Nothing was adopted."
@@ -61,7 +61,8 @@ def adopted_text(adopted: AdoptedSpecs, context: RenderContext) -> str:
     lines = [(styled(file), styled(phase, "dim")) for file, phase in files[:LISTED_MAX]]
     more = [styled(f"and {len(files) - LISTED_MAX:,} more", "dim")] if len(files) > LISTED_MAX else []
     verb = "Would write" if adopted.is_dry else "Wrote"
-    summary = f"{verb} {count(len(files), 'spec')}. They are `observed`: no change is requested for their jobs."
+    effect = "Their desired state is `observed`, so no change is requested for their jobs."
+    summary = f"{verb} {count(len(files), 'spec')}. {effect}"
     last = styled(summary, "bold")
     return canvas.render([listing(lines, indent=0), *more, *bounds(adopted.lists), last])
 

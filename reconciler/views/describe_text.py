@@ -1,4 +1,4 @@
-"""The full description of one job: its spec, its status, and its history as one timeline."""
+"""The full description of one job: its spec, its status, and one timeline of its history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reconciler.views.row_state import cause_text, row_state
 from reconciler.views.text import NO_VALUE, age, moment
 
 TimelineEntry = tuple[datetime | None, int, str, str]
-"""The time, the rank among entries of the same second, the source, and the text."""
+"""The time or None, the rank among entries of the same second, the source, and the text."""
 CREATED, STARTED, REQUESTED, ACCEPTED, OBSERVED, LOGGED, FINISHED, CONFIRMED, OBSERVED_ENDED = range(9)
 """The ranks of timeline entries. Times have a resolution of one second, so a cause ranks before its effect."""
 

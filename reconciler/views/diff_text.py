@@ -14,7 +14,7 @@ STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def change_text(changes: Iterable[tuple[str, str, str]], canvas: Canvas) -> str:
-    """Return a unified diff of each file, given as its path and its text before and after."""
+    """Return a unified diff of each changed file. A change is a path, the text before and the text after."""
     return canvas.render([_line(line) for change in changes for line in _diff(*change)])
 
 

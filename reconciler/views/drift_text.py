@@ -24,7 +24,7 @@ LISTED_MAX = 50
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedJob:
-    """A job without a spec, and the names of its provider and its kind."""
+    """A job without a spec. `provider` is a name of its account, and `kind` the name of its kind."""
 
     provider: str
     job: ObservedJob
@@ -49,7 +49,7 @@ class Drift:
 
 
 def drift_text(drift: Drift, context: RenderContext) -> str:
-    """Return the drifting and unmanaged jobs as tables, with their numbers in the last line."""
+    """Return the drifting jobs and the jobs without a spec as tables, with their numbers in the last line."""
     rows, unmanaged, canvas = drift.rows, drift.unmanaged, context.canvas
     parts: list[RenderableType] = []
     if rows:

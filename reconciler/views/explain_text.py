@@ -1,6 +1,6 @@
 """The pages of `explain`: the meaning of a field of a document or of a reason, and a suggestion for a misspelt topic.
 
-The meaning of each reason is documented in `model.reason`. This module adds what a person should do about it.
+The meaning of each reason is documented in `model.reason`. This module adds what the user should do about it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.AS_DESIRED: NOTHING_TO_DO,
             Reason.SUCCEEDED: NOTHING_TO_DO,
             Reason.CANCELLED: NOTHING_TO_DO,
-            Reason.LIMIT_REACHED: "Nothing. To allow such jobs more time, raise the limit in the next spec.",
+            Reason.LIMIT_REACHED: "Nothing. To allow later jobs more time, set a higher limit in their specs.",
             Reason.FINISHED_BEFORE_CANCEL: NOTHING_TO_DO,
             Reason.FINISHED_DESPITE_CANCEL: "Nothing. The provider may charge for the whole run.",
             Reason.JOB_GONE: "Remove the spec when you no longer need its record.",
@@ -34,15 +34,16 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
         "Reconciling": {
             Reason.CANCEL_PENDING: "Wait. A later pass confirms the change, or reports why it cannot.",
             Reason.PAUSE_PENDING: (
-                "Wait. After 30 minutes the job becomes Stalled; then check the provider's dashboard."
+                "Wait. If the job becomes Stalled with this reason, check the provider's dashboard."
             ),
-            Reason.RESUME_PENDING: "Wait. A later pass confirms the change, or reports why it cannot.",
+            Reason.RESUME_PENDING: "Wait. If the job becomes Stalled with this reason, check the provider's dashboard.",
             Reason.CANCELLING_ELSEWHERE: (
-                "Find out who cancels the job, or declare it cancelled. After two hours the job becomes Stalled."
+                "Find out who cancels the job, or set its desired state to cancelled. After two hours, the job becomes "
+                "Stalled."
             ),
             Reason.PHASE_NOT_UNDERSTOOD: (
                 "Update reconcile. To cancel the job now, use the provider's dashboard. "
-                "After a day the job becomes Stalled."
+                "After a day, the job becomes Stalled."
             ),
             Reason.SPEC_DELETED: (
                 "Nothing. The status is removed once its requests are closed and no longer count for the guard."
@@ -50,16 +51,22 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
         },
         "Stalled": {
             Reason.JOB_NOT_FOUND: "Correct spec.jobId, or the account: its key, project or address.",
-            Reason.JOB_VANISHED: "Check the provider's dashboard. Then remove the spec, or declare the job observed.",
-            Reason.JOB_FAILED: "Read status.job.error. Then declare the job observed.",
-            Reason.CANCELLED_ELSEWHERE: "Declare it cancelled or observed, or set spec.jobId to a new job.",
-            Reason.CANCELLED_BY_US: "Declare it cancelled or observed, or set spec.jobId to a new job.",
+            Reason.JOB_VANISHED: (
+                "Check the provider's dashboard. Then remove the spec, or set desiredState to observed."
+            ),
+            Reason.JOB_FAILED: "Read status.job.error. Then set desiredState to observed.",
+            Reason.CANCELLED_ELSEWHERE: "Set desiredState to cancelled or observed, or spec.jobId to a new job.",
+            Reason.CANCELLED_BY_US: "Set desiredState to cancelled or observed, or spec.jobId to a new job.",
             Reason.INVALID_SPEC: "Run reconcile validate, and correct what it names.",
             Reason.INVALID_PROVIDER: "Run reconcile validate, and correct the document, or its name in the spec.",
             Reason.DUPLICATE_JOB: "Remove all but one of these specs.",
-            Reason.NOT_SUPPORTED: "Declare another state. `reconcile providers` lists what each type can do.",
-            Reason.HOST_NOT_TRUSTED: "If the host is correct, the operator allows it as the message shows.",
-            Reason.REFUSED_BY_GUARD: "Read the plan. If every change is intended, run once with --allow-cancels N.",
+            Reason.NOT_SUPPORTED: (
+                "Choose another desiredState. `reconcile providers` shows what each provider type can do."
+            ),
+            Reason.HOST_NOT_TRUSTED: "If the host is correct, ask the operator to allow it. The message shows how.",
+            Reason.REFUSED_BY_GUARD: (
+                "Read the plan. If every change is intended, run `reconcile --once --allow-cancels N`."
+            ),
             Reason.ACTION_FORBIDDEN: "Check that the credential is valid and may change jobs, or use one that may.",
             Reason.CANCEL_NOT_HONOURED: (
                 "Cancel the job in the provider's dashboard, or contact the provider's support."
@@ -67,20 +74,21 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.CANCEL_STUCK: (
                 "Contact the provider's support. If reconcile requested the cancel, its receipt is in the status."
             ),
-            Reason.CONTESTED: "Find out who resumes or pauses the job. Then correct the spec, or ask them to stop.",
+            Reason.CONTESTED: "Find out who undoes the change. Then correct the spec, or ask them to stop.",
             Reason.REVISION_NOT_TRUSTED: (
-                "Finish the merge, check out the branch, accept the rewound branch, or correct Settings."
+                "Do what the message says: for example, finish the merge, check out a branch, use --accept-revision, "
+                "or correct the Settings."
             ),
         },
         "Neither": {
-            Reason.SUSPENDED: "Once the suspension is no longer needed, remove suspend where it is set.",
+            Reason.SUSPENDED: "When the suspension is no longer needed, remove suspend where it is set.",
             Reason.OUT_OF_DATE: "Run reconcile --once.",
             Reason.STATUS_UNKNOWN: (
                 "Make the file that the error names readable: check its owner, its mode and its disk."
             ),
         },
         "Provider": {
-            Reason.CANNOT_OBSERVE_PROVIDER: "Read the message. During an outage, wait.",
+            Reason.CANNOT_OBSERVE_PROVIDER: "Read the message, which names the cause. During an outage, wait.",
             Reason.OBSERVATION_INCOMPLETE: "Wait for the next pass. If it persists, contact the provider's support.",
             Reason.OBSERVATION_SUSPECT: "Check the account's key, project and address.",
             Reason.RATE_LIMITED: (
@@ -110,7 +118,7 @@ PLACE_TITLES = MappingProxyType(
         "History": "a mark in a status's history",
     }
 )
-"""How the page of a reason describes each place of `ADVICE`."""
+"""The description of each place in `ADVICE`, for the page of a reason."""
 
 
 def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
@@ -131,9 +139,9 @@ def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
 
 
 def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas) -> str | None:
-    """Return the page of a reason, or the pages of all fields with that name, or None if there is neither.
+    """Return the page of a reason, or of each field that the topic names, or None if there is neither.
 
-    A field is named by its path or the end of its path. Case is ignored.
+    A field is named by its path. If no path is equal to the topic, it is named by the end of its path. Case is ignored.
     """
     wanted = topic.lower()
     reason = next((each for each in Reason if each.lower() == wanted), None)

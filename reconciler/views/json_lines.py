@@ -1,9 +1,9 @@
-"""Plans and results as NDJSON: one JSON object per line, with OpenTofu's field names where it has an equivalent.
+"""Plans and results as NDJSON: one JSON object per line, with OpenTofu's names for the fields that it has too.
 
-The first line is the version. Then come the changes with their outcomes, the jobs that are no longer managed, the
-problems, and a summary with every exit code that applies. The output is ASCII only, so that no text in it can control a
-terminal. Consumers should skip line types that they do not know. A change that breaks consumers increments
-`UI_VERSION`.
+The first line is the version. Then come the changes with their outcomes and the drifting jobs, the jobs that are no
+longer managed, the problems, and a summary with every exit code that applies. The output is ASCII only, so that no text
+in it can control a terminal. Consumers should skip line types that they do not know. `UI_VERSION` is increased with
+each change that breaks consumers.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def json_schema(options: Options, kinds: Kinds = DOCUMENTS) -> dict[str, Any]:
 
 
 def field_notes(options: Options) -> tuple[FieldNote, ...]:
-    """Return every field, each mapping before its own fields: the kinds first, then the options of each type."""
+    """Return every field: those of the kinds, then the options of each type. A mapping precedes its own fields."""
     references, definitions = _definitions(ALL_KINDS, options)
     return tuple(
         note

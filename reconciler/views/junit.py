@@ -1,4 +1,4 @@
-"""A report as JUnit XML, for CI systems that display it: one test case for each job and for each other error.
+"""A report as JUnit XML, for CI systems that display it: one test case for each job, and one for each other error.
 
 The test case of a job fails if the job is stalled, could not be observed, or had its change refused. It is skipped
 while the job is suspended. Characters that XML does not allow are written as escapes.

@@ -1,7 +1,7 @@
 """Layout of text with `rich`: tables, sections and listings for a given width.
 
-Layouts are ASCII without boxes or ellipses, so that they stay readable in a log. Colours are the basic colours of the
-terminal, because its user has chosen them for a light or dark background. No information depends on colour alone.
+Layouts have no boxes or ellipses, so that they stay readable in a log. Colours are the basic colours of the terminal,
+because its user has chosen them for a light or dark background. No information depends on colour alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reconciler.views.text import clean
 
 GAP = 2
 FOLDED_MIN = 12
-"""Columns with `fold_at` are first narrowed to this width, at which most words fit. Only then are others narrowed."""
+"""Columns with `fold_at` are first narrowed to this width, at which most words fit. Then other columns are too."""
 UNLIMITED_WIDTH = 4096
 """The canvas width at which no line is folded. It is used if the output is a pipe or a file."""
 
@@ -153,7 +153,7 @@ def listing(rows: Sequence[tuple[Text, ...]], *, indent: int = 2) -> RenderableT
 
 @dataclass(frozen=True, slots=True)
 class SentenceTable:
-    """Rows whose last cell is a sentence: in columns, or with each sentence below its row if the columns do not fit."""
+    """Rows whose last cell is a sentence, in columns. If they are too wide, each sentence is below its row."""
 
     rows: Sequence[tuple[Text, ...]]
 

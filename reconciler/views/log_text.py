@@ -1,4 +1,4 @@
-"""A line of a watch's log as text: the time, the job or provider, and the message."""
+"""A line of a watch's log as text: the time, the name of the job or provider, the message, and further fields."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Rules:
 
-- Text from specs and providers cannot create markup or links, notify a user or break out of its table cell. A reader
-  who copies it from the page gets the original text.
+- Text from specs and providers cannot create markup or links, notify a user, or end its table cell. Text that a reader
+  copies from the page is the original text.
 - Commands are formatted as code.
 - A text that is too long is cut between two lines, and a notice at the end says so.
 """

@@ -42,10 +42,10 @@ def orphan_lines(orphans: Sequence[JobStatus]) -> Iterator[str]:
 
 
 def last_phase_text(status: JobStatus) -> str:
-    """Return the last known phase of an orphan, and whether its job has ended or continues."""
+    """Return the last known phase of an orphan, and whether its job has ended or may still run."""
     if status.final:
         return f"has ended: {status.phase}"
-    continues = ", and continues" if status.phase in UNFINISHED else ""
+    continues = ", and may still run" if status.phase in UNFINISHED else ""
     return f"last observed {status.phase}{continues}"
 
 

@@ -1,6 +1,6 @@
 """A plan as Markdown, for a comment on a pull request and the summary of a CI step.
 
-The most important parts come first, because a text that is too long is cut at its end.
+The most important parts come first, because a text that exceeds the size limit is cut at its end.
 """
 
 from __future__ import annotations

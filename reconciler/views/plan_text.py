@@ -1,7 +1,7 @@
 """A plan as text: each change with its cause and the usage of its job, then the other jobs by state, then the totals.
 
-All changes are listed, however many there are, because a person approves them. Of the jobs that do not change, at most
-`LISTED_MAX` are listed in each state.
+All changes are listed, however many there are, because a person approves them. Of the other jobs, at most `LISTED_MAX`
+are listed in each state, and those in their desired state are only counted.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from reconciler.views.unobserved_text import unobserved_part
 from reconciler.views.usage import expected_end, job_age, time_left, time_left_text, usage_text
 
 EXPLAINED_MAX = 10
-"""The maximum number of changes that are explained in a block of lines each. If there are more, each has one line."""
+"""The maximum number of changes that have a block of several lines each. If there are more, each has one line."""
 LISTED_MAX = 20
 """The maximum number of jobs without a change that are listed in each state."""
 
 DITTO = '"'
-"""The mark for a reason that is the same as in the line above, as for the jobs of a cancelled sweep."""
+"""The mark for a reason that is the same as in the line above."""
 
 TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running"}
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
@@ -137,7 +137,7 @@ def _consequences(row: Row, action: Action) -> tuple[tuple[str, str | None], ...
 def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
     actions = [row.action for row in rows if row.action is not None]
     reasons = [cause_text(action.because, action.reason) for action in actions]
-    if canvas.width < UNLIMITED_WIDTH:  # not in a pipe, where a program reads each line by itself
+    if canvas.width < UNLIMITED_WIDTH:  # in a pipe, a program may read each line by itself
         reasons = [DITTO if at and reason == reasons[at - 1] else reason for at, reason in enumerate(reasons)]
     columns = [
         Column("CHANGE", [Text(action.verb, VERB_STYLES[action.verb]) for action in actions]),

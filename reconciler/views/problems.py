@@ -20,6 +20,7 @@ from reconciler.model.report import AccountReport, Expired, Refusal, Report
 from reconciler.model.retirement import AnnouncedEnd
 from reconciler.views.layout import Canvas, styled
 from reconciler.views.render_context import RenderContext
+from reconciler.views.row_state import cause_text
 from reconciler.views.text import clean, count, moment, names, span_of_seconds
 from reconciler.views.unobserved_text import account_message
 
@@ -28,7 +29,7 @@ STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One error or warning. `code` is a word to search for; `hint` says what to do about the problem."""
+    """One error or warning. `code` identifies its type in one word. `hint` says what to do, if `summary` does not."""
 
     severity: Severity
     code: str
@@ -77,7 +78,7 @@ def unobserved_accounts(report: Report) -> tuple[Problem, ...]:
 
 
 def unjudged_limits(report: Report) -> tuple[Problem, ...]:
-    """Return one problem for each reason why limits cannot be judged, with the names of the jobs."""
+    """Return one problem for each cause that prevents limits from being judged, with the names of its jobs."""
     by_cause: dict[str, list[str]] = {}
     for row in report.rows:
         if row.unobserved is None and row.status.has_unjudged_limit:
@@ -170,7 +171,7 @@ def _expired(expired: Expired, all_unobserved: Collection[str]) -> Problem:
         severity=Severity.ERROR,
         code="TimedOut",
         summary=f"{expired.clock}={span_of_seconds(expired.length_s)} expired with {' and '.join(left)}",
-        hint=f"Nothing is lost: the next pass continues from here. To allow more time: {expired.clock}=1h",
+        hint=f"The next pass continues from here. To allow more time, pass for example {expired.clock}=1h.",
     )
 
 
@@ -179,7 +180,10 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
     wanted = {name for refusal in refusals for name in refusal.names}
     hint = f"No change was requested for {names(sorted(wanted))}. "
     if all(refusal.doubt is not None for refusal in refusals):
-        hint += "A pass requests them once the changes of the last hour can be counted again."
+        hint += (
+            "A pass requests them once the changes of the last hour can be counted again. If every change is intended, "
+            f"`--allow-cancels {len(wanted)}` requests them now."
+        )
     else:
         hint += (
             f"If every change is intended, run with `--allow-cancels {len(wanted)}`, or with `--allow-cancel NAME` for "
@@ -199,13 +203,13 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
 
 def _unplanned(actions: tuple[Action, ...]) -> list[Problem]:
     """Return one problem for each change that the pinned plan lacks. Only the last one has the hint."""
-    hint = "No change outside the plan was requested. Make a new plan, and have it approved."
+    hint = "These changes were not requested. Make a new plan with `reconcile plan --out FILE`, and have it approved."
     return [
         Problem(
             severity=Severity.ERROR,
             code="NotInPlan",
             summary=f"not in the plan: {action.verb} {action.name} ({action.ref.id} at "
-            f"{action.ref.account}), because of {action.because}",
+            f"{action.ref.account}), because {cause_text(action.because, action.reason)}",
             hint=hint if action is actions[-1] else None,
         )
         for action in actions

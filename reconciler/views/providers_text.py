@@ -24,7 +24,8 @@ from reconciler.views.text import NO_VALUE
 class TypeLine:
     """One kind of job of a provider type.
 
-    `problem` says why the type cannot be used; `variable` is the default source of its credential.
+    `problem` says why the type cannot be used, or is None. `variable` is the environment variable with the default
+    credential of the type, or None if it does not need one.
     """
 
     name: str
@@ -85,7 +86,7 @@ def ends_text(can: Capabilities) -> str | None:
 
 
 def providers_text(shown: ProviderListing, context: RenderContext) -> str:
-    """Return a table of types and a table of accounts, then the message of each account that cannot be used."""
+    """Return a table of types and a table of accounts, then the message of each account that has one."""
     return _render(shown, context, [_types(shown.types, context.canvas.width), Text()])
 
 

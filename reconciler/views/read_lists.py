@@ -1,7 +1,8 @@
 """How far the lists of accounts were read to find unmanaged jobs, for `drift` and `adopt`.
 
-The jobs of some kinds end within a known time. Then only unfinished ones are shown, and a list that comes newest first
-is read only as far as unfinished jobs can be. Some services list jobs of several kinds, which they may not distinguish.
+The jobs of some kinds end within a known time. Only unfinished jobs of such a kind are shown, and a list that comes
+newest first is read only as far back as a job can be unfinished. Some services list jobs of several kinds together, and
+may not show the kind of each.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from reconciler.views.text import count, moment, names, span
 
 @dataclass(frozen=True, slots=True)
 class ReadList:
-    """The list of one kind of job at one provider. A list that could not be read is not one of these.
+    """The list of the jobs of one kind at one provider, as far as it was read.
 
     Args:
         provider: the name of the provider.
         kind: the name of the kind.
-        jobs: how many jobs the list contained, as far as it was read.
+        jobs: how many jobs the part that was read contained.
         read_back_to: the time at which reading ended, because older jobs have ended; None if the list was read to its
             end.
         is_unfinished_only: whether finished jobs of the list are left out.

@@ -1,4 +1,4 @@
-"""The input of a renderer, besides the result to show."""
+"""What a renderer gets besides the result to show: the width, the time, the version and a size limit."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ class SizeLimit:
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """The width, the time and the size limit for a rendered result.
+    """The circumstances in which a result is rendered.
 
     Args:
         canvas: the width of the output, and whether it may have colours.
         now: the current time, from which ages are computed.
-        find_version: returns the version of `reconcile`. Few formats show it, and finding it takes time.
+        find_version: returns the version of `reconcile`. It is called only by formats that show the version, because it
+            takes time.
         result: the name of the result in `RENDERERS`; for a report, its operation.
         reported: the names of jobs whose changes were already printed during the run.
         size_limit: the maximum size of a Markdown text.

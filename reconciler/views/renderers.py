@@ -31,7 +31,7 @@ class Renderer:
             returns the text.
         problems: the function that returns the problems that the text leaves out, which are printed to stderr.
         live: the function that renders the result for a terminal that is updated in place; None if there is none.
-        is_choice: whether `-o` offers the format; otherwise only a CI host or another option selects it.
+        is_choice: whether `-o` offers the format. If not, only a CI host or another option uses it.
     """
 
     function: str
@@ -45,7 +45,7 @@ class Renderer:
         return function(shown, context)
 
     def stderr_problems(self, report: Report) -> tuple[Problem, ...]:
-        """Return the problems that the text leaves out."""
+        """Return the problems of a report that the text leaves out, for stderr."""
         function: Callable[[Report], tuple[Problem, ...]] = load_function(self.problems)
         return function(report)
 

@@ -1,6 +1,6 @@
 """The result of a pass or of `validate` as Markdown, for the summary of a CI step.
 
-The most important parts come first.
+The most important parts come first, because a text that exceeds the size limit is cut at its end.
 """
 
 from __future__ import annotations

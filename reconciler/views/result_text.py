@@ -26,7 +26,7 @@ from reconciler.views.unobserved_text import unobserved_part
 
 LISTED_MAX = 50
 REFUSED_MAX = 5
-"""The maximum number of refused changes that have a line each. If there are more, they share one line."""
+"""The maximum number of refused changes that have a line each. If there are more, all of them share one line."""
 
 PROGRESS_TEXT = {
     Progress.PLANNED: "is pending: not sent in this pass",
@@ -68,7 +68,7 @@ def result_text(report: Report, context: RenderContext) -> str:
 
 
 def _change_lines(report: Report, reported: Collection[str]) -> Iterator[str]:
-    """Yield a line for each change. Many refused changes share one line, because the table lists each of them."""
+    """Yield a line for each change whose job is not in `reported`. Many refused changes share one line."""
     refused = [row for row in report.rows if row.progress is Progress.REFUSED]
     are_many = len(refused) > REFUSED_MAX
     for row in report.rows:

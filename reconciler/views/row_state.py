@@ -1,7 +1,7 @@
 """The state of a row as every view shows it: the state of the job, and its `Ready` condition.
 
 A status records the last successful observation. If a later observation failed, the job must not be shown as ready.
-Only this module applies this rule.
+This module applies this rule for all views.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def row_state(row: Row) -> RowState:
 
 
 def _job_state(row: Row) -> JobState:
-    """Return the first state that applies, in the order of importance to a reader."""
+    """Return the first state that applies. States that are more important to a reader are tested first."""
     ready = row.status.ready
     if ready.reason is Reason.OUT_OF_DATE:
         return JobState.OUT_OF_DATE
@@ -97,9 +97,10 @@ def is_pending(row: Row) -> bool:
 
 
 def is_drifting(row: Row) -> bool:
-    """Return whether an observed job is not in the state that its spec wants, or has a change due.
+    """Return whether an observed job is not in the desired state of its spec, or has a change due.
 
-    A ready job does not drift, whatever its phase. A job that was cancelled because of its limit is ready, for example.
+    A ready job without a due change does not drift, whatever its phase is. For example, a job that was cancelled
+    because of a limit is ready.
     """
     if row.wanted is None or row.unobserved is not None or row.status.ready.reason is Reason.STATUS_UNKNOWN:
         return False

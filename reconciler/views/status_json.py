@@ -1,7 +1,7 @@
 """Statuses as JSON: the content of the status files with the same keys, and the spec of each job.
 
-The key `unobserved` is present only if the job could not be observed. Its value says why, and `status` is then the last
-known status.
+If a job could not be observed, its object also has the key `unobserved`, whose value says why. `status` is then the
+last known status.
 """
 
 from __future__ import annotations

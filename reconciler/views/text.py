@@ -1,4 +1,4 @@
-"""Formatting of single values: untrusted text, numbers, names, spans and times. Each is one line without markup."""
+"""Formatting of single values: untrusted text, numbers, names, spans and times. Each result is one line of text."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def count(number: int, noun: str) -> str:
 
 
 def names(all_names: Sequence[str]) -> str:
-    """Return the first names, and the number of those left out: `a, b, c, d, e and 3 more`."""
+    """Return the first `NAMED_MAX` names, and the number of the others: `a, b, c, d, e and 3 more`."""
     shown = ", ".join(clean(name) for name in all_names[:NAMED_MAX])
     rest = len(all_names) - NAMED_MAX
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
 
 def span(length: timedelta) -> str:
-    """Return the two largest units of a span: `3d4h`, `5h3m`, `42s`. A negative span is `0s`."""
+    """Return a span in its two largest units: `3d4h`, `5h3m`, `42s`. A negative span is shown as `0s`."""
     seconds = max(0, int(length.total_seconds()))
     days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
     units = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s"))
@@ -59,7 +59,7 @@ def moment(at: datetime) -> str:
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """Return how long ago a time was, or a dash if the time is unknown."""
+    """Return how long ago a time was, such as `3d4h`, or a dash if the time is None."""
     return NO_VALUE if since is None else span(now - since)
 
 

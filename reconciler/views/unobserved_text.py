@@ -1,4 +1,4 @@
-"""What a pass could not observe: a line for each unobserved account, and for each other unobserved job."""
+"""What a pass could not observe: a line for each account that failed, and for each job that failed by itself."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def unobserved_part(report: Report) -> list[RenderableType]:
 
 
 def account_message(unobserved: Unobserved, jobs: int) -> str:
-    """Return why an account is unobserved, how many jobs it has, and the delay of the retry, or that there is none."""
+    """Return why an account is unobserved, how many jobs it has, and when it is retried, or that it is not."""
     parts = [unobserved.message, count(jobs, "job")]
     if unobserved.retry_after_s is not None:
         parts.append(f"retry in {span_of_seconds(unobserved.retry_after_s)}")

@@ -1,4 +1,4 @@
-"""The time and tokens that a job has used, and the time that it has left. A person uses them to decide on a cancel."""
+"""The time and tokens that a job has used, and its expected remaining time, for a person who decides on a cancel."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ may have been just now.
 
 
 def usage_text(row: Row, now: datetime) -> str | None:
-    """Return `5h since it was created, ...; seen running for 4h48m; 5,120 tokens trained`, or None.
+    """Return `5h since it was created, ...; seen running for 4h48m; 5,120 tokens trained`.
 
-    Parts that are unknown are left out.
+    Parts that are unknown are left out. Return None if all parts are unknown.
     """
     job = row.status.job
     if job is None:

@@ -23,7 +23,7 @@ class WaitResult:
 
 
 def wait_text(result: WaitResult, _context: RenderContext) -> str:
-    """Return a line for each job: its state, and whether it has reached, missed or can still reach the goal."""
+    """Return a line for each job: its state, and, unless it reached the goal, whether it still can."""
     return "".join(f"{line}\n" for line in _lines(result))
 
 

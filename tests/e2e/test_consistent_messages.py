@@ -111,7 +111,7 @@ def test_a_locked_state_directory_error_does_not_suggest_another_directory(wante
             watch.terminate()
 
     assert ran.code == 75
-    assert "Only one reconcile may change these specs' jobs at a time: wait for it, or stop it" in ran.err
+    assert "Only one process at a time may change the jobs of these specs: wait until it ends, or stop it" in ran.err
     assert "--state-dir" not in ran.err
 
 
@@ -129,7 +129,7 @@ def test_plan_reports_that_the_job_of_a_deleted_spec_continues_unmanaged(wanted:
     after = wanted.run("plan")
 
     assert f"{running} at openai {sandbox.url}" in text
-    assert ", and continues" in text
+    assert ", and may still run" in text
     assert "has ended: cancelled" in text
     assert text.endswith("Plan: 1 as desired; 2 no longer managed.\n")
     assert markdown.startswith("### Plan: 2 no longer managed\n")
@@ -175,5 +175,8 @@ def test_retry_beside_a_watch_makes_the_watch_send_the_next_attempt(checkout: Ch
         wait_for(lambda: checkout.status("one").final, "it is proved")
         code = watch.stop()
 
-    assert (ran.code, ran.out) == (0, "A watch is running: it makes the next attempt for one now.\n")
+    assert (ran.code, ran.out) == (
+        0,
+        "A watch is running. It will make the next attempt for one within a few seconds.\n",
+    )
     assert code == 0
