@@ -105,6 +105,14 @@ class _HiddenPath(click.Path):
             self.fail("this is not the path of a readable file.", param, ctx)
 
 
+def _file(name: str, help_: str) -> Decorator[Any]:
+    return click.option(name, cls=Shared, type=_path(dir_okay=False), metavar="FILE", help=help_)
+
+
+def _flag(name: str, help_: str) -> Decorator[Any]:
+    return click.option(name, cls=Shared, is_flag=True, help=help_)
+
+
 def _limit(name: str, help_: str, maximum: int | None = None) -> Decorator[Any]:
     return click.option(name, cls=Shared, type=click.IntRange(0, maximum), metavar="N", help=help_)
 
@@ -129,34 +137,16 @@ MONITORING: tuple[Decorator[Any], ...] = (
         metavar="URL",
         help="Without --once: send a GET request to this URL after each pass.",
     ),
-    click.option(
-        "--log-file",
-        cls=Shared,
-        type=_path(dir_okay=False),
-        metavar="FILE",
-        help="Without --once: write the log to this file as JSON, instead of to stderr; it may be rotated.",
-    ),
+    _file("--log-file", "Without --once: write the log to this file as JSON, instead of to stderr; it may be rotated."),
 )
 AUDIT: tuple[Decorator[Any], ...] = (
-    click.option(
-        "--audit",
-        cls=Shared,
-        type=_path(dir_okay=False),
-        metavar="FILE",
-        help="Append one line of JSON to this file for each change request that is sent.",
-    ),
+    _file("--audit", "Append one line of JSON to this file for each change request that is sent."),
 )
 PATHS: tuple[Decorator[Any], ...] = (
     click.option(
         "--specs", cls=Shared, type=_path(), default="specs", show_default=True, help="Directory of the specs."
     ),
-    click.option(
-        "--config",
-        cls=Shared,
-        type=_path(dir_okay=False),
-        metavar="FILE",
-        help="The operator's file, outside the specs: trust, paths and limits that no spec can loosen.",
-    ),
+    _file("--config", "The operator's file, outside the specs: trust, paths and limits that no spec can loosen."),
     click.option(
         "--status-dir",
         cls=Shared,
@@ -227,13 +217,11 @@ SAFETY: tuple[Decorator[Any], ...] = (
     _limit("--max-cancels", "Guard: number of changes per hour that are allowed whatever their percentage."),
     _limit(
         "--max-cancel-percent",
-        "Guard: maximum number of changes per hour, as % of unfinished jobs, if more than --max-cancels.",
+        "Guard: changes per hour as % of unfinished jobs, if more than --max-cancels.",
         100,
     ),
     _limit("--max-cancels-absolute", "Guard: maximum number of changes per hour, whatever their percentage."),
-    click.option(
-        "--suspend", cls=Shared, is_flag=True, help="Observe jobs and confirm earlier requests, but request no change."
-    ),
+    _flag("--suspend", "Observe jobs and confirm earlier requests, but request no change."),
 )
 TRUST: tuple[Decorator[Any], ...] = (
     # The parameter is `trust_files`, so its variable is RECONCILE_TRUST_FILES. RECONCILE_TRUST contains the bindings.
@@ -264,13 +252,8 @@ AUTHOR: tuple[Decorator[Any], ...] = (
     ),
 )
 PUBLISHING: tuple[Decorator[Any], ...] = (
-    click.option("--commit", cls=Shared, is_flag=True, help="Commit the statuses to the checked-out branch."),
-    click.option(
-        "--push",
-        cls=Shared,
-        is_flag=True,
-        help="Commit and push the statuses; a receipt is pushed before each request is sent.",
-    ),
+    _flag("--commit", "Commit the statuses to the checked-out branch."),
+    _flag("--push", "Commit and push the statuses; a receipt is pushed before each request is sent."),
     click.option(
         "--status-branch", cls=Shared, metavar="NAME", help="Commit the statuses to a separate branch with this name."
     ),
@@ -284,18 +267,10 @@ PUBLISHING: tuple[Decorator[Any], ...] = (
         help="Trailer for each commit message, such as 'skip-checks: true'. May be repeated.",
     ),
 )
-DRY_RUN: tuple[Decorator[Any], ...] = (
-    click.option("--dry-run", cls=Shared, is_flag=True, help="Show what would be written, without writing it."),
-)
+DRY_RUN: tuple[Decorator[Any], ...] = (_flag("--dry-run", "Show what would be written, without writing it."),)
 CI: tuple[Decorator[Any], ...] = (
     *(click.option(f"--{row.flag}", cls=Shared, is_flag=True, help=row.help) for row in HOSTS),
-    click.option(
-        "--junit",
-        cls=Shared,
-        type=_path(dir_okay=False),
-        metavar="FILE",
-        help="Write the result to this file as JUnit XML.",
-    ),
+    _file("--junit", "Write the result to this file as JUnit XML."),
 )
 CONSOLE: tuple[Decorator[Any], ...] = (
     click.option(
@@ -303,7 +278,7 @@ CONSOLE: tuple[Decorator[Any], ...] = (
         "--verbose",
         cls=Shared,
         count=True,
-        help="Show all fields of log lines, and the traceback of an internal error.",
+        help="Show all log fields, and tracebacks of internal errors.",
     ),
     click.option(
         "--log-format",
@@ -313,5 +288,5 @@ CONSOLE: tuple[Decorator[Any], ...] = (
         show_default=True,
         help="Format of the messages on stderr.",
     ),
-    click.option("--no-color", cls=Shared, is_flag=True, help="Disable colours, as the variable NO_COLOR does."),
+    _flag("--no-color", "Disable colours, as the variable NO_COLOR does."),
 )
