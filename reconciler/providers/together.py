@@ -6,7 +6,8 @@ Fine-tuning jobs:
 - `model_output_name` is set before the training, so the adapter reports it only for a job that has succeeded.
 - The start and the end of a job are not reported: `started_at` is the start of the current stage, and the API has no
   end time.
-- A job has no error field. The adapter reports the message of its last event of the type `job_error`.
+- A job has no error field. The adapter reports the message of its last event of the type `job_error` or
+  `job_user_error`. The client has two lists of these types: one with lower-case and one with upper-case names.
 
 Batches:
 
@@ -15,11 +16,12 @@ Batches:
   repeated only after half an hour.
 - A batch that exceeds its deadline is `EXPIRED`, which counts as failed.
 
-Sources: together 3.1.1 `resources/fine_tuning.py`, `types/{finetune_response,finetune_event,fine_tuning_list_response,
-fine_tuning_list_checkpoints_response}.py`, `resources/batches.py`, `types/batch_job.py`; togethercomputer/openapi
-`openapi.yaml` (2026-04-28) for the errors of fine-tuning jobs; support.together.ai, article 2318504656, for what a
-cancel costs; the documentation of the Batch API. Not confirmed against the service: the errors for a missing job or
-batch, and for a cancel of one that has ended; the order of events and checkpoints.
+Sources: together 3.1.1 `resources/fine_tuning.py`, `lib/types/fine_tuning.py`, `types/{finetune_response,
+finetune_event,fine_tuning_list_response,fine_tuning_list_checkpoints_response}.py`, `resources/batches.py`,
+`types/batch_job.py`; togethercomputer/openapi `openapi.yaml` (2026-04-28) for the errors of fine-tuning jobs;
+support.together.ai, article 2318504656, for what a cancel costs; the documentation of the Batch API. Not confirmed
+against the service: the errors for a missing job or batch, and for a cancel of one that has ended; the order of events
+and checkpoints.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ STATUSES: Mapping[str, Phase] = {
     "cancel_requested": Phase.CANCELLING,
     "completed": Phase.SUCCEEDED,
     "error": Phase.FAILED,
+    "user_error": Phase.FAILED,
     "cancelled": Phase.CANCELLED,
 }
 EXPIRED = "EXPIRED"
@@ -66,6 +69,7 @@ BATCH_STATUSES: Mapping[str, Phase] = {
     EXPIRED: Phase.FAILED,
     "CANCELLED": Phase.CANCELLED,
 }
+_FAILURES = frozenset({"job_error", "job_user_error"})
 _NO_FINE_TUNE = re.compile(r"\bfine[- ]?tun(e|ing)( id| job)?( was| is| does)? not (found|exist)", re.IGNORECASE)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -121,9 +125,9 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
 
 
 def _failure(events: Any) -> JobError | None:
-    """Return the message of the newest event of the type `job_error` as an error. None if there is no such message."""
+    """Return the message of the newest event about a failure as an error. None if there is no such message."""
     rows = [each for each in events if isinstance(each, dict)] if isinstance(events, list) else []
-    failures = [_event(row) for row in rows if row.get("type") == "job_error"]
+    failures = [_event(row) for row in rows if str(row.get("type")).lower() in _FAILURES]
     message = max(failures, key=_time).message if failures else ""
     return JobError(message=message) if message else None
 

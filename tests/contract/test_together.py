@@ -52,7 +52,8 @@ def absence(response: Response, job_id: str = "ft-1") -> ObservedJob | None:
         ("cancelled", Phase.CANCELLED),
         ("error", Phase.FAILED),
         ("completed", Phase.SUCCEEDED),
-        ("user_error", Phase.UNKNOWN),
+        ("user_error", Phase.FAILED),
+        ("unheard_of", Phase.UNKNOWN),
         ("COMPLETED", Phase.UNKNOWN),
         (None, Phase.UNKNOWN),
         (7, Phase.UNKNOWN),
@@ -79,6 +80,9 @@ def test_the_last_error_event_of_a_failed_job_is_its_error() -> None:
     ]
 
     assert shown(status="error", events=events).error == JobError(message="bad row 7")
+    assert shown(status="user_error", events=[{"type": "JOB_USER_ERROR", "message": "bad file"}]).error == JobError(
+        message="bad file"
+    )
     assert shown(status="error", events=7).error is None
     assert shown(status="completed", events=events).error is None
 
