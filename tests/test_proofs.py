@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.batch_clients import CLIENTS
+from tests.contract.batch_harness import BatchService
+from tests.peers.vendor_clients import CLIENTS
 from tests.scenario.bugs import BUGS, Bug
 from tests.scenario.fault_free_run import differs_from_fault_free_run
 from tests.scenario.oracles import ALWAYS, IN_TIME, SETTLED
@@ -66,10 +67,14 @@ def test_a_weakened_check_matches_the_code_and_refers_to_an_existing_attack(weak
 
 
 def test_the_table_of_clients_lists_each_client_with_the_types_that_it_is_tested_with() -> None:
-    tested: dict[str, set[str]] = {}
+    tested: dict[str, tuple[set[str], set[str]]] = {}
     for client, service in CLIENTS.values():
-        tested.setdefault(client.package, set()).add(service.type)
-    listed = {_CODE.findall(cells[0])[0]: set(_CODE.findall(cells[2])) for cells in rows("Clients of the vendors")}
+        jobs_and_batches = tested.setdefault(client.package, (set(), set()))
+        jobs_and_batches[isinstance(service, BatchService)].add(service.type)
+    listed = {
+        _CODE.findall(cells[0])[0]: (set(_CODE.findall(cells[2])), set(_CODE.findall(cells[3])))
+        for cells in rows("Clients of the vendors")
+    }
 
     assert listed == tested
 

@@ -6,6 +6,7 @@ ended, is not confirmed.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -13,7 +14,7 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.batch_api import rfc3339
+from tests.contract.dialects.batch_api import is_route, rfc3339
 from tests.contract.dialects.translating_app import ForeignApi, Json, SandboxRequest, ServiceResponse, Why
 
 ACCOUNT = "acme"
@@ -77,6 +78,11 @@ class _Question(SandboxRequest):
         return {self.collection: ours[self.start : following], "nextPageToken": token}
 
 
+def _creation(asked: Json) -> Json:
+    """Return the sandbox's request for a new job."""
+    return {"model": asked["baseModel"], "training_file": asked["dataset"]}
+
+
 def _name(row: Json) -> str:
     return str(row["name"])
 
@@ -91,7 +97,7 @@ class Fireworks(ForeignApi):
         match = _URL.fullmatch(request.scope["path"])
         if match is None or match["collection"] not in {SUPERVISED, *COLLECTIONS.values()}:
             return JSONResponse({"code": 5, "message": "Not Found", "details": []}, 404)
-        if (request.method == "POST") is not bool(match["verb"]) or (match["verb"] and body != b"{}"):
+        if not is_route(request.method, match["job"], match["verb"]) or (match["verb"] and body != b"{}"):
             return JSONResponse({"code": 3, "message": "a cancel has the body {}", "details": []}, 400)
         job = inner_id(match["collection"], match["job"]) if match["job"] else ""
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
@@ -99,6 +105,7 @@ class Fireworks(ForeignApi):
         return _Question(
             (f"/{job}" if job else "") + ("/cancel" if match["verb"] else ""),
             query={"limit": "100"},
+            body=None if job or not body else _creation(json.loads(body)),
             refusal=None if is_known_key else refusal,
             collection=match["collection"],
             start=int(request.query_params.get("pageToken", "0")),

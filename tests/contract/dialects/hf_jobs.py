@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reconciler.testing.transport_faults import HttpResponse
-from tests.contract.dialects.batch_api import rfc3339
+from tests.contract.dialects.batch_api import is_route, rfc3339
 from tests.contract.dialects.translating_app import (
     ForeignApi,
     Json,
@@ -32,6 +32,7 @@ PAGE_SIZE = 2
 """The size of a page, which a client cannot choose."""
 _URL = re.compile(rf"/api/jobs/{NAMESPACE}(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
 _STAGES = {
+    "validating_files": "SCHEDULING",
     "queued": "SCHEDULING",
     "running": "RUNNING",
     "cancelling": "RUNNING",
@@ -40,6 +41,8 @@ _STAGES = {
     "cancelled": "CANCELED",
 }
 _ID_BYTES = 12
+_CREATED = ("created-000", "created-")
+"""The beginning of the name of a job that a client created, at the sandbox and in an id, which is shorter."""
 
 
 class HuggingFace(ForeignApi):
@@ -47,16 +50,17 @@ class HuggingFace(ForeignApi):
 
     labels: ClassVar[Mapping[str, str]] = dict([LABEL.split("=")])
 
-    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/api/jobs/acme/72756e6e696e670000000000/cancel`."""
         match = _URL.fullmatch(request.scope["raw_path"].decode())
-        if match is None or (request.method == "POST") is not bool(match["verb"]):
+        if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"error": "Sorry, we can't find the page you are looking for."}, 404)
         query = request.query_params
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
         return SandboxRequest(
             f"/{_inner(match['job'])}{match['verb'] or ''}" if match["job"] else "",
             query={**listing(query.get("cursor"), PAGE_SIZE)},
+            body=None if match["job"] or not body else _creation(json.loads(body)),
             refusal=None if is_known_key else JSONResponse({"error": "Invalid username or password."}, 401),
         )
 
@@ -114,7 +118,7 @@ class Unlabelled(HuggingFace):
 
 def job_id(inner: str) -> str:
     """Return the id of a job of the sandbox: 24 hexadecimal digits."""
-    return inner.removeprefix("ftjob-").encode().ljust(_ID_BYTES, b"\0").hex()
+    return inner.removeprefix("ftjob-").replace(_CREATED[0], _CREATED[1], 1).encode().ljust(_ID_BYTES, b"\0").hex()
 
 
 def _inner(known: str) -> str:
@@ -123,4 +127,10 @@ def _inner(known: str) -> str:
         name = bytes.fromhex(known).rstrip(b"\0").decode("ascii")
     except ValueError:
         return known
-    return f"ftjob-{name}" if job_id(name) == known else known
+    inner = f"ftjob-{name.replace(_CREATED[1], _CREATED[0], 1)}"
+    return inner if job_id(inner) == known else known
+
+
+def _creation(asked: Json) -> Json:
+    """Return the sandbox's request for a new job."""
+    return {"model": asked["dockerImage"], "training_file": asked["command"][-1]}

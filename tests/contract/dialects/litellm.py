@@ -44,7 +44,7 @@ class LiteLLM(TranslatingApp):
         """Read the upstream from the query of a GET, and from the body of a POST."""
         path = request.url.path.removeprefix(f"/v1{JOBS}")
         is_post = request.method == "POST"
-        if is_post and not path.endswith("/cancel"):
+        if is_post and path and not path.endswith("/cancel"):
             return JSONResponse({"detail": "Method Not Allowed"}, 405)
         asked = json.loads(body or b"{}") if is_post else request.query_params
         upstream = asked.get("custom_llm_provider", "openai" if is_post else None)

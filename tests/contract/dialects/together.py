@@ -6,11 +6,13 @@ What the service says about a missing job or batch, and to a cancel of one that 
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.testing.transport_faults import HttpResponse
@@ -44,6 +46,32 @@ _BATCH_STATUSES = {
 }
 
 
+_BATCH_SIZES = {"max_batch_size": 8, "max_batch_size_dpo": 8, "min_batch_size": 8}
+_BEFORE_A_CREATE: Mapping[str, Json] = {
+    "/models/limits": {
+        "model_name": "m",
+        "default_gradient_accumulation_steps": 1,
+        "full_training": _BATCH_SIZES,
+        "lora_training": {**_BATCH_SIZES, "default_rank": 64, "max_rank": 64, "target_modules": ["q_proj"]},
+        "max_learning_rate": 1,
+        "min_learning_rate": 0,
+        "max_num_checkpoints": 9,
+        "max_num_epochs": 9,
+        "max_num_evals": 9,
+        "max_seq_length_dpo": 8192,
+        "max_seq_length_sft": 8192,
+        "min_max_seq_length": 512,
+        "merge_output_lora": True,
+        "supports_full_training": True,
+        "supports_reasoning": False,
+        "supports_tools": False,
+        "supports_vision": False,
+    },
+    "/estimate-price": {"estimation_available": False, "unavailable_reason": "train_file_not_validated"},
+}
+"""The responses to what the client asks before it creates a job: the limits of the model, and the price."""
+
+
 def job_id(inner: str) -> str:
     """Return the id of a job of the sandbox."""
     return f"ft-{inner.removeprefix('ftjob-')}"
@@ -59,9 +87,9 @@ class _Together(ForeignApi):
         """Return the path at the sandbox, below its jobs."""
         return path
 
-    def new(self, path: str, body: bytes) -> Json | None:  # noqa: ARG002 - the sandbox reads that of a job as it is
-        """Return the sandbox's request for a new job, if it differs from the body."""
-        return None
+    @abstractmethod
+    def new(self, path: str, body: bytes) -> Json | None:
+        """Return the sandbox's request for a new job; None for any other request."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/v1/batches/batch_1/cancel`."""
@@ -96,10 +124,26 @@ class Together(_Together):
     root = "/v1/fine-tunes"
     what = "Fine-tune ID"
 
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
+        """Answer what the client asks before it creates a job, and read any other URL."""
+        before = _BEFORE_A_CREATE.get(request.url.path.removeprefix(self.root))
+        return super().pass_on(request, body) if before is None else JSONResponse(before)
+
     def inner_path(self, path: str) -> str:
         """Return the path with the sandbox's id of the job."""
         job, slash, rest = path.removeprefix("/").partition("/")
         return f"/ftjob-{job.removeprefix('ft-')}{slash}{rest}" if job else ""
+
+    def new(self, path: str, body: bytes) -> Json | None:
+        """Return the sandbox's request for a new job; None for any other request."""
+        if path or not body:
+            return None
+        asked = json.loads(body)
+        return {name: asked[name] for name in ("model", "training_file")}
+
+    def created(self, row: Json) -> Json:
+        """Return a job, as the client expects it of a create."""
+        return {**self.row(row), "adapter_output_name": None}
 
     def job(self, row: Json) -> Json:
         """Return a job. The name of its model is known before it has one."""

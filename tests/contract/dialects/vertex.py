@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import ClassVar
@@ -61,9 +62,12 @@ class Vertex(ForeignApi):
         """Return the sandbox's id of a job."""
         return job_id
 
-    def creation(self, job: str | None, body: bytes) -> Json | None:  # noqa: ARG002 - only batches are created
+    def creation(self, job: str | None, body: bytes) -> Json | None:
         """Return the sandbox's request for a new job; None for any other request."""
-        return None
+        if job or not body:
+            return None
+        asked = json.loads(body)
+        return {"model": asked["baseModel"], "training_file": asked["supervisedTuningSpec"]["trainingDatasetUri"]}
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/v1/projects/p/locations/us-central1/tuningJobs/1:cancel`."""

@@ -9,10 +9,10 @@ import pytest
 
 from reconciler.model.job import JobCounts
 from tests.contract.dialects import bedrock
-from tests.peers.batch_clients.client import PAGE_SIZE, BatchClient, Shown
+from tests.peers.vendor_clients.client import PAGE_SIZE, JobClient, Shown
 
 
-class BedrockClient(BatchClient):
+class BedrockBatches(JobClient):
     """AWS's client, and what boto3 is made of."""
 
     package, module = "botocore", "botocore.session"

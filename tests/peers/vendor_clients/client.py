@@ -1,4 +1,4 @@
-"""What a test needs of a vendor's own client: it creates, lists, retrieves and cancels batches.
+"""What a test needs of a vendor's own client: it creates, lists, retrieves and cancels jobs of one kind.
 
 A client whose package is not installed skips the test that needs it.
 """
@@ -13,15 +13,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.contract.batch_harness import BatchHarness
+from tests.contract.harnesses import ServedHarness
 
 PAGE_SIZE = 2
 Shown = dict[str, Any]
-"""What a client shows of a batch, under the names of the attributes of `ObservedJob`."""
+"""What a client shows of a job, under the names of the attributes of `ObservedJob`."""
 
 
-class BatchClient(ABC):
-    """A client that is connected to the batches of one service."""
+class JobClient(ABC):
+    """A client that is connected to the jobs of one account."""
 
     package: ClassVar[str]
     """The name of its distribution."""
@@ -31,7 +31,7 @@ class BatchClient(ABC):
     error: type[Exception] | tuple[type[Exception], ...]
     """The exceptions for a request that the service refuses."""
 
-    def __init__(self, stage: BatchHarness) -> None:
+    def __init__(self, stage: ServedHarness) -> None:
         self._stage = stage
         self._opened = ExitStack()
         self.connect(pytest.importorskip(self.module, reason=f"pip install {self.package}"))
@@ -46,23 +46,23 @@ class BatchClient(ABC):
 
     @abstractmethod
     def create(self) -> str:
-        """Create a batch, and return its id."""
+        """Create a job, and return its id."""
 
     @abstractmethod
     def rows(self) -> Iterator[Any]:
-        """Yield the batches of all pages of the list."""
+        """Yield the jobs of all pages of the list."""
 
     @abstractmethod
     def retrieve(self, job_id: str) -> Any:
-        """Return a batch."""
+        """Return a job."""
 
     @abstractmethod
     def cancel(self, job_id: str) -> None:
-        """Cancel a batch."""
+        """Cancel a job."""
 
     @abstractmethod
     def shown(self, row: Any) -> Shown:
-        """Return what the client shows of a batch, in a list or by itself."""
+        """Return what the client shows of a job, in a list or by itself."""
 
     def status_of(self, error: Any) -> int:
         """Return the HTTP status of a refusal."""

@@ -1,4 +1,4 @@
-"""Google's client, with the batches of the Gemini API and of Vertex AI."""
+"""Google's client, with the batches of the Gemini API, and the batches and tuning jobs of Vertex AI."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any, ClassVar
 
 import pytest
 
-from reconciler.model.job import JobCounts
+from reconciler.model.job import JobCounts, JobError
 from tests.contract.dialects import vertex
-from tests.peers.batch_clients.client import PAGE_SIZE, BatchClient, Shown
+from tests.peers.vendor_clients.client import PAGE_SIZE, JobClient, Shown
 
 
-class GeminiClient(BatchClient):
+class GeminiBatches(JobClient):
     """Google's client for the Gemini API. It does not read the counts."""
 
     package, module = "google-genai", "google.genai"
+    resource: ClassVar[str] = "batches"
+    """The name of the methods of the jobs."""
     source: ClassVar[str] = "files/in"
 
     def connect(self, sdk: Any) -> None:
@@ -23,7 +25,8 @@ class GeminiClient(BatchClient):
         self.error = sdk.errors.APIError
         client = self.client(sdk, self._stage.account.base_url)
         self._opened.callback(client.close)
-        self._batches = client.batches
+        self._jobs = getattr(client, self.resource)
+        self._types = sdk.types
 
     def client(self, sdk: Any, url: str) -> Any:
         """Return a client with a key."""
@@ -31,23 +34,23 @@ class GeminiClient(BatchClient):
 
     def create(self) -> str:
         """Create a batch from a file."""
-        return self.id_of(self._batches.create(model="gemini-m", src=self.source))
+        return self.id_of(self._jobs.create(model="gemini-m", src=self.source))
 
     def id_of(self, row: Any) -> str:
-        """Return the last part of a batch's name."""
+        """Return the last part of a job's name."""
         return str(row.name.rpartition("/")[2])
 
     def rows(self) -> Iterator[Any]:
         """Iterate over the pages, as the client does by itself."""
-        yield from self._batches.list(config={"page_size": PAGE_SIZE})
+        yield from self._jobs.list(config={"page_size": PAGE_SIZE})
 
     def retrieve(self, job_id: str) -> Any:
-        """Return a `BatchJob`."""
-        return self._batches.get(name=self.name_of(job_id))
+        """Return a job."""
+        return self._jobs.get(name=self.name_of(job_id))
 
     def cancel(self, job_id: str) -> None:
-        """Cancel a batch."""
-        self._batches.cancel(name=self.name_of(job_id))
+        """Cancel a job."""
+        self._jobs.cancel(name=self.name_of(job_id))
 
     def name_of(self, job_id: str) -> str:
         """Return the name that the client wants."""
@@ -69,10 +72,11 @@ class GeminiClient(BatchClient):
         return status
 
 
-class VertexClient(GeminiClient):
+class VertexBatches(GeminiBatches):
     """Google's client for Vertex AI."""
 
     source = "gs://bucket/in.jsonl"
+    collection: ClassVar[str] = "batchPredictionJobs"
 
     def client(self, sdk: Any, url: str) -> Any:
         """Return a client with a token."""
@@ -87,7 +91,7 @@ class VertexClient(GeminiClient):
 
     def name_of(self, job_id: str) -> str:
         """Return the resource's name."""
-        return f"{vertex.PARENT}/batchPredictionJobs/{job_id}"
+        return f"{vertex.PARENT}/{self.collection}/{job_id}"
 
     def shown(self, row: Any) -> Shown:
         """Read a `BatchJob`."""
@@ -98,4 +102,29 @@ class VertexClient(GeminiClient):
             "started_at": row.start_time,
             "counts": JobCounts(done + failed + stats.incomplete_count, done, failed),
             "output_file": output and output.gcs_output_directory,
+        }
+
+
+class VertexJobs(VertexBatches):
+    """Google's client for Vertex AI, with tuning jobs."""
+
+    marks = (pytest.mark.filterwarnings("ignore:The SDK's tuning implementation is experimental"),)
+    resource = "tunings"
+    collection = "tuningJobs"
+
+    def create(self) -> str:
+        """Create a job from a file."""
+        data = self._types.TuningDataset(gcs_uri=self.source)
+        return self.id_of(self._jobs.tune(base_model="gemini-m", training_dataset=data))
+
+    def shown(self, row: Any) -> Shown:
+        """Read a `TuningJob`."""
+        return {
+            "id": self.id_of(row),
+            "provider_status": row.state.value,
+            "model": row.base_model,
+            "fine_tuned_model": row.tuned_model and row.tuned_model.model,
+            "created_at": row.create_time,
+            "finished_at": row.end_time,
+            "error": row.error and JobError(code=str(row.error.code), message=row.error.message),
         }

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import pytest
 
 from reconciler.model.job import JobCounts, JobError, Phase
-from tests.contract.batch_harness import BatchHarness
-from tests.peers.batch_clients.client import PAGE_SIZE, BatchClient, Shown, moment
+from tests.contract.harnesses import ServedHarness
+from tests.peers.vendor_clients.client import PAGE_SIZE, JobClient, Shown, moment
 
 
-class MistralClient(BatchClient):
+class MistralBatches(JobClient):
     """Mistral's client."""
 
     package, module = "mistralai", "mistralai.client"
@@ -61,7 +61,7 @@ class MistralClient(BatchClient):
         }
 
 
-class XAIClient(BatchClient):
+class XAIBatches(JobClient):
     """LiteLLM, which reads xAI's batches over HTTP; xAI's own client speaks gRPC only."""
 
     package, module = "litellm", "litellm"
@@ -78,7 +78,7 @@ class XAIClient(BatchClient):
     }
     """LiteLLM calls a batch cancelled as soon as a cancel was requested, so that word tells no phase."""
 
-    def __init__(self, stage: BatchHarness) -> None:
+    def __init__(self, stage: ServedHarness) -> None:
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # its import must not need a network
         super().__init__(stage)
 

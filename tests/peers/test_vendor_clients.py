@@ -1,4 +1,4 @@
-"""The simulated services' batches, and the adapters, checked by the vendors' own clients.
+"""The simulated services and the adapters, checked by the vendors' own clients.
 
 xAI's own client is not among them, because it speaks gRPC. LiteLLM reads xAI's batches over HTTP, as the adapter does.
 """
@@ -12,32 +12,34 @@ from typing import Any
 import pytest
 
 from reconciler.model.job import TERMINAL, UNSET, AlreadyOver, JobRef, ObservedJob, Phase
+from reconciler.ports import SupportsEvents
 from reconciler.testing.calls import STOPPED, call, retrieved, walk
-from tests.contract.batch_harness import BatchHarness
-from tests.contract.harnesses import Served
-from tests.peers.batch_clients import CLIENTS
-from tests.peers.batch_clients.client import BatchClient, Shown
+from tests.contract.batch_harness import BatchHarness, BatchService
+from tests.contract.dialects.services import TOGETHER
+from tests.contract.harnesses import Served, ServedHarness
+from tests.peers.vendor_clients import CLIENTS
+from tests.peers.vendor_clients.client import JobClient, Shown
 
-Met = tuple[BatchHarness, BatchClient]
+Met = tuple[ServedHarness, JobClient]
 
 
 @pytest.fixture(params=[pytest.param(name, marks=client.marks) for name, (client, _) in CLIENTS.items()])
 def met(request: pytest.FixtureRequest, served: Served) -> Iterator[Met]:
-    """Yield the batches of a service, and a client that is connected to them."""
+    """Yield the jobs of a service, and a client that is connected to them."""
     client_type, service = CLIENTS[request.param]
-    stage = BatchHarness(served, service)
+    stage = BatchHarness(served, service) if isinstance(service, BatchService) else ServedHarness(served, service)
     with closing(client_type(stage)) as client:
         yield stage, client
 
 
 def observed(job: ObservedJob, shown: Shown) -> Shown:
-    """Return what an adapter shows of a batch under the names that a client has."""
+    """Return what an adapter shows of a job under the names that a client has."""
     values: Mapping[str, Any] = {name: getattr(job, name) for name in shown}
     return {name: None if value is UNSET else value for name, value in values.items()}
 
 
 def seen_by_both(met: Met, job_id: str) -> ObservedJob:
-    """Return a batch that the client and the adapter show alike."""
+    """Return a job that the client and the adapter show alike."""
     stage, client = met
     shown = client.shown(client.retrieve(job_id))
     job = retrieved(stage, JobRef(stage.account, job_id))
@@ -45,7 +47,7 @@ def seen_by_both(met: Met, job_id: str) -> ObservedJob:
     return job
 
 
-def test_the_client_and_the_adapter_list_the_same_batches(met: Met) -> None:
+def test_the_client_and_the_adapter_list_the_same_jobs(met: Met) -> None:
     stage, client = met
     rows = [client.shown(row) for row in client.rows()]
     jobs = {job.id: job for job in call(stage, walk)}
@@ -54,14 +56,15 @@ def test_the_client_and_the_adapter_list_the_same_batches(met: Met) -> None:
     assert [observed(jobs[row["id"]], row) for row in rows] == rows
 
 
-def test_the_client_and_the_adapter_retrieve_the_same_batches(met: Met) -> None:
+def test_the_client_and_the_adapter_retrieve_the_same_jobs(met: Met) -> None:
     stage, _ = met
     jobs = {job_id: seen_by_both(met, job_id) for job_id in stage.job_ids}
 
-    assert len({job.phase for job in jobs.values()}) == len(jobs)
+    for phase in (Phase.RUNNING, *TERMINAL):
+        assert jobs[stage.id_of(phase)].phase is phase
 
 
-def test_the_adapter_observes_a_batch_that_the_client_created(met: Met) -> None:
+def test_the_adapter_observes_a_job_that_the_client_created(met: Met) -> None:
     stage, client = met
     job_id = client.create()
     job = seen_by_both(met, job_id)
@@ -70,7 +73,7 @@ def test_the_adapter_observes_a_batch_that_the_client_created(met: Met) -> None:
     assert job_id in {row.id for row in call(stage, walk)}
 
 
-def test_the_adapter_observes_a_batch_that_the_client_cancelled(met: Met) -> None:
+def test_the_adapter_observes_a_job_that_the_client_cancelled(met: Met) -> None:
     stage, client = met
     ref = stage.job_in(Phase.RUNNING)
     client.cancel(ref.id)
@@ -78,7 +81,7 @@ def test_the_adapter_observes_a_batch_that_the_client_cancelled(met: Met) -> Non
     assert seen_by_both(met, ref.id).phase in STOPPED
 
 
-def test_the_client_observes_a_batch_that_the_adapter_cancelled(met: Met) -> None:
+def test_the_client_observes_a_job_that_the_adapter_cancelled(met: Met) -> None:
     stage, client = met
     ref = stage.job_in(Phase.RUNNING)
     before = client.shown(client.retrieve(ref.id))
@@ -88,7 +91,7 @@ def test_the_client_observes_a_batch_that_the_adapter_cancelled(met: Met) -> Non
     assert client.shown(client.retrieve(ref.id)) != before
 
 
-def test_the_client_and_the_adapter_recognize_a_missing_batch(met: Met) -> None:
+def test_the_client_and_the_adapter_recognize_a_missing_job(met: Met) -> None:
     stage, client = met
     ref = stage.job_in(Phase.ABSENT)
     with pytest.raises(client.error) as missing:
@@ -98,7 +101,7 @@ def test_the_client_and_the_adapter_recognize_a_missing_batch(met: Met) -> None:
     assert call(stage, lambda controller: controller.get_job(ref)) is None
 
 
-def test_a_cancel_of_a_batch_that_has_ended_is_rejected_for_the_client_and_the_adapter(met: Met) -> None:
+def test_a_cancel_of_a_job_that_has_ended_is_rejected_for_the_client_and_the_adapter(met: Met) -> None:
     stage, client = met
     ref = stage.job_in(Phase.SUCCEEDED)
     with pytest.raises(client.error) as rejected:
@@ -108,3 +111,20 @@ def test_a_cancel_of_a_batch_that_has_ended_is_rejected_for_the_client_and_the_a
     assert client.status_of(rejected.value) in {400, 409}
     assert isinstance(outcome, AlreadyOver)
     assert outcome.job.phase in TERMINAL
+
+
+def test_the_client_of_together_and_the_adapter_show_the_same_events(served: Served) -> None:
+    stage = ServedHarness(served, TOGETHER)
+    ref = stage.job_in(Phase.SUCCEEDED)
+
+    async def messages(controller: object) -> set[str]:
+        assert isinstance(controller, SupportsEvents)
+        return {each.message for each in await controller.list_events(ref, 100)}
+
+    sdk = pytest.importorskip("together", reason="pip install together")
+    with sdk.Together(base_url=stage.account.base_url, api_key=stage.secret, max_retries=0) as client:
+        shown = {event.message for event in client.fine_tuning.list_events(ref.id).data}
+        checkpoints = client.fine_tuning.list_checkpoints(ref.id).data
+
+    assert call(stage, messages) == shown
+    assert len(checkpoints) > 0
