@@ -95,6 +95,40 @@ SESSIONS = Answers(
     },
     lambda row: {"TrainingSessionSummaries": [row.get("TrainingSessionDetail") if isinstance(row, dict) else row]},
 )
+FINE_TUNE = Answers(
+    "together",
+    {},
+    "ft-1",
+    {
+        "id": "ft-1",
+        "status": "error",
+        "model": "m",
+        "model_output_name": "acme/m",
+        "created_at": "2026-01-01T00:00:00Z",
+        "token_count": 7,
+        "events": [{"type": "job_error", "message": "bad row", "created_at": "2026-01-01T00:00:00Z"}],
+        "error": {"message": "Not found"},
+    },
+    lambda row: {"data": [row]},
+    key="canary-key",
+)
+SUPERVISED = Answers(
+    "fireworks",
+    {"account": "acme"},
+    "supervisedFineTuningJobs/a",
+    {
+        "name": "accounts/acme/supervisedFineTuningJobs/a",
+        "state": "JOB_STATE_FAILED",
+        "createTime": "2026-01-01T00:00:00Z",
+        "completedTime": "2026-01-01T00:00:00Z",
+        "trainingConfig": {"baseModel": "m", "outputModel": "n"},
+        "status": {"code": "INTERNAL", "message": "out of memory"},
+        "code": 5,
+        "message": "Not Found",
+    },
+    lambda row: {"supervisedFineTuningJobs": [row], "nextPageToken": ""},
+    key="canary-key",
+)
 
 
 def paths(value: Mapping[str, Any], begin: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -121,7 +155,9 @@ def spoiled(retrieved: dict[str, Any]) -> Iterator[object]:
 
 
 @pytest.mark.parametrize(
-    "answers", [HUB, TRAINING, CUSTOMIZATION, SESSIONS], ids=["hf-jobs", "training", "customization", "sessions"]
+    "answers",
+    [HUB, TRAINING, CUSTOMIZATION, SESSIONS, FINE_TUNE, SUPERVISED],
+    ids=["hf-jobs", "training", "customization", "sessions", "together", "fireworks"],
 )
 def test_an_adapter_raises_only_provider_errors_and_reads_no_absence_from_odd_answers(answers: Answers) -> None:
     ref = job(answers.type, answers.job_id)
