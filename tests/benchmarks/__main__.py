@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: measure beside peers in the same run, and print tables. Nothing is asserted by time.
+"""`python -m tests.benchmarks`: compare with peers in the same run, and print tables. No test depends on a time.
 
 `--write` puts the tables into `.github/PERFORMANCE.md`.
 """
@@ -34,14 +34,14 @@ Section = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Sections of the document that are measured together. One that fails does not end the run."""
+    """Sections of the document that are measured together. A failure in one part does not end the run."""
 
     sections: tuple[str, ...]
     measure: Callable[[Path], Iterator[Section]]
 
 
 def sizes_of(text: str) -> tuple[int, ...]:
-    """Return sizes that are written as `1000,10000`, in ascending order."""
+    """Parse sizes such as `1000,10000`, and return them in ascending order."""
     return tuple(sorted({int(word) for word in text.split(",")}))
 
 
@@ -56,15 +56,16 @@ def parts(sizes: tuple[int, ...], idle_s: float) -> Iterator[Part]:
 
 
 def measured(part: Part, root: Path) -> tuple[dict[str, str], bool]:
-    """Return the body of each section of a part, of which the last counts, and whether all was measured.
+    """Measure a part. Return the text of each of its sections, and whether the measurement was complete.
 
-    A failure is printed, and said in the sections that have no body.
+    If a section is measured twice, its last text counts. If the measurement fails, the error is printed, and a section
+    without a text gets `NOT_MEASURED`.
     """
     found: dict[str, str] = {}
     is_complete = True
     try:
         found.update(part.measure(root))
-    except Exception:  # noqa: BLE001 - whatever it was, the other parts are measured
+    except Exception:  # noqa: BLE001 - any failure, so that the other parts are measured
         traceback.print_exc()
         is_complete = False
     return {name: found.get(name, NOT_MEASURED) for name in part.sections}, is_complete

@@ -1,7 +1,7 @@
 """The jobs of one account as OpenAI's fine-tuning API shows them, as bytes that are made in advance.
 
-A row has the fields and about the size of a real one, because its length decides what it costs to read. Each page is
-joined once and kept until a job changes. Pure: the time is an argument.
+A row has the fields and about the size of a real one, because its length determines the cost of reading it. Each page
+is created once and kept until a job changes. The module reads no clock: the time is an argument.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ CREATED_AT = 1_790_000_000
 """When each job was created, in seconds since 1970."""
 TRAINED_S = 3600
 DEFAULT_LIMIT = 20
-"""How many jobs a page has if the request does not say."""
+"""The number of jobs on a page if the request has no limit."""
 
 
 def job_ids(account: str, number: int) -> list[str]:
@@ -63,7 +63,7 @@ class CannedJobs:
     pages: dict[tuple[int, int], bytes] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make the rows."""
+        """Create the rows."""
         ids = job_ids(self.account, self.number)
         self.places = {job_id: place for place, job_id in enumerate(ids)}
         self.rows = [

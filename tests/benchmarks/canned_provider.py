@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.canned_provider ACCOUNT...`: a provider that is never the slowest part.
 
 It serves accounts on a loopback port, each below a path of its own: `/NAME/v1/fine_tuning/jobs`. An account is written
-as `NAME,JOBS,UNFINISHED,MANNER`. It prints its port once it serves, and ends when its standard input is closed.
-`/arrivals` tells when the first cancel of each job arrived, by the monotonic clock, which all processes share.
+as `NAME,JOBS,UNFINISHED,MANNER`. The provider prints its port once it is ready, and ends when its standard input is
+closed. `/arrivals` returns the time of the first cancel of each job by the monotonic clock, which all processes share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.benchmarks.canned_jobs import DEFAULT_LIMIT, CannedJobs
 from tests.support.limited_provider import LimitedProvider
 
 ALLOWED_PER_S = 2.0
-"""How many requests a second an account allows that throttles."""
+"""The number of requests per second that a throttled account allows."""
 JOBS = "v1/fine_tuning/jobs"
 _REASONS = {200: "OK", 404: "Not Found", 429: "Too Many Requests"}
 _NOT_FOUND = b'{"error":{"message":"Could not find it","type":"invalid_request_error","code":"fine_tune_not_found"}}'
@@ -28,7 +28,7 @@ _THROTTLED = b'{"error":{"message":"Rate limit reached","type":"requests","code"
 
 
 class Manner(Enum):
-    """How an account answers."""
+    """How an account responds to requests."""
 
     AT_ONCE = "at-once"
     NEVER = "never"
@@ -37,7 +37,7 @@ class Manner(Enum):
 
 @dataclass(slots=True)
 class CannedProvider:
-    """The accounts by name, how each answers, and what has arrived."""
+    """The accounts by name, how each responds, and the requests so far."""
 
     accounts: Mapping[str, CannedJobs]
     manners: Mapping[str, Manner]
@@ -77,7 +77,7 @@ class CannedProvider:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, with a request after another."""
+    """One connection, which handles one request after another."""
 
     def __init__(self, answer: Callable[[str, str, float], tuple[int, bytes] | None]) -> None:
         self._answer = answer

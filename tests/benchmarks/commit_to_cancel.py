@@ -1,6 +1,6 @@
-"""A spec saved as `cancelled` while a watch runs: how long until the POST arrives at the provider.
+"""The time from saving a spec with `cancelled`, while a watch runs, to the arrival of the POST at the provider.
 
-Both ends are read from the monotonic clock, which all processes share. The peer is a loop with the standard library
+Both times are read from the monotonic clock, which all processes share. The peer is a loop with the standard library
 that retrieves a job and sends a POST for it. In a burst, such a loop reaches the median job after half of the jobs.
 """
 
@@ -24,9 +24,9 @@ from tests.support.markdown_table import table
 from tests.support.sandbox_client import wait_for
 
 EDITS = 10
-"""How many specs are saved in each way, one after another."""
+"""The maximum number of specs that are saved in each way, one after another."""
 AT_LEAST, WITHIN_S = 3, 20.0
-"""There are fewer edits if they take longer together than this, but at least so many."""
+"""The minimum number of edits, and the seconds after which no further edit begins."""
 BURST = 200
 IN_PLACE = "in place"
 BURST_SPECS = 1000
@@ -39,14 +39,14 @@ def save_in_place(path: Path, text: str) -> None:
 
 
 def save_atomically(path: Path, text: str) -> None:
-    """Save as an editor does: beside it, and renamed."""
+    """Save as many editors do: write a new file, and rename it."""
     fresh = path.with_name(f".{path.name}.swp")
     fresh.write_text(text, encoding="utf-8")
     fresh.rename(path)
 
 
 def save_by_swap(path: Path, text: str) -> None:
-    """Save as a Kubernetes volume does: a link to a new directory takes the place of the old one's."""
+    """Save as a Kubernetes volume does: replace the link to a directory by a link to a new one."""
     fresh = path.parent / f"..{len(list(path.parent.glob('..2*'))) + 2_000_000}"
     fresh.mkdir()
     (fresh / path.name).write_text(text, encoding="utf-8")
@@ -57,7 +57,7 @@ def save_by_swap(path: Path, text: str) -> None:
 
 
 def _link(path: Path, target: str) -> None:
-    """Put a link in the place of whatever is there, in one step."""
+    """Replace a path by a link, in one step."""
     fresh = path.with_name(f"..{path.name}.new")
     fresh.symlink_to(target)
     fresh.rename(path)
@@ -72,7 +72,7 @@ SAVES: dict[str, Callable[[Path, str], None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A job that is wanted cancelled, and when its spec was saved."""
+    """A job whose cancel was requested, and the time at which its spec was saved."""
 
     job_id: str
     saved_at: float
@@ -80,7 +80,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The delays from a save to its POST at one size, in milliseconds, and what else the watch used."""
+    """The delays from a save to its POST at one size, in milliseconds, and the costs of the idle watch."""
 
     size: int
     delays_ms: Mapping[str, list[float]]
@@ -103,7 +103,7 @@ class Saved:
 
 
 def wish(watched: Watched, job_id: str, save: Callable[[Path, str], None], provider: str = "openai") -> Wish:
-    """Save one spec as cancelled."""
+    """Save one spec that requests a cancel."""
     text = SPEC.format(name=job_id, provider=provider, job_id=job_id, state="cancelled")
     saved_at = time.monotonic()
     save(watched.checkout.specs / f"{job_id}.yaml", text)
@@ -111,12 +111,12 @@ def wish(watched: Watched, job_id: str, save: Callable[[Path, str], None], provi
 
 
 def is_confirmed(watched: Watched, job_id: str) -> bool:
-    """Return whether the status of a job says that it has ended."""
+    """Return whether the status of a job is final."""
     return watched.checkout.status(job_id).final
 
 
 def delays_ms(watched: Watched, wishes: Iterable[Wish]) -> list[float]:
-    """Return how long each save took to become a POST. Returns once each cancel is confirmed."""
+    """Wait until each cancel is confirmed. Return the time from each save to its POST, in milliseconds."""
     waiting = list(wishes)
     for each in waiting:
         wait_for(partial(is_confirmed, watched, each.job_id), f"{each.job_id} is cancelled", within_s=ENDS_WITHIN_S)
@@ -125,7 +125,7 @@ def delays_ms(watched: Watched, wishes: Iterable[Wish]) -> list[float]:
 
 
 def one_by_one(watched: Watched, job_ids: Iterator[str], save: Callable[[Path, str], None]) -> list[float]:
-    """Save specs one after another, each once the cancel before it is confirmed. Returns their delays."""
+    """Save specs one after another, each after the previous cancel was confirmed. Return the delays in ms."""
     begun, found = time.monotonic(), list[float]()
     while len(found) < AT_LEAST or (len(found) < EDITS and time.monotonic() - begun < WITHIN_S):
         found += delays_ms(watched, [wish(watched, next(job_ids), save)])
@@ -133,7 +133,7 @@ def one_by_one(watched: Watched, job_ids: Iterator[str], save: Callable[[Path, s
 
 
 def loop_ms(watched: Watched, jobs: int) -> float:
-    """Return how long a loop takes that retrieves jobs and sends a POST for each, which changes nothing."""
+    """Return the duration of a loop that retrieves jobs and sends a POST without effect for each, in milliseconds."""
     address = urlsplit(watched.served.url(watched.account.name))
     connection = HTTPConnection(address.netloc)
     begun = time.monotonic()
@@ -179,7 +179,7 @@ def measure_bursts(root: Path) -> str:
 
 
 def tables(sizes: Iterable[Saved]) -> tuple[str, str]:
-    """Return the delays of saves, and what the watches used while nothing happened, as tables."""
+    """Return two tables: the delays of saves, and the costs of the idle watches."""
     found = list(sizes)
     saves = [row for each in found for row in each.rows()]
     idles = [

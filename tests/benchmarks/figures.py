@@ -1,4 +1,4 @@
-"""The arithmetic of the figures, and how they are written. Pure."""
+"""The arithmetic of the figures, and their format."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from dataclasses import dataclass
 from statistics import median
 
 NONE = "-"
-"""What stands in the place of a figure that there is not."""
+"""The text for a missing figure."""
 THREE_DIGITS = 100
 TWO_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What one run of a command used."""
+    """The resources that one run of a command used."""
 
     wall_s: float
     cpu_s: float
     peak_mib: float
 
     def beyond(self, small: Used) -> Used:
-        """Return what was used beyond a run with next to no work. The peak stays that of the whole process."""
+        """Return the difference from a run with almost no work. The peak memory is that of the whole process."""
         return Used(max(0.0, self.wall_s - small.wall_s), max(0.0, self.cpu_s - small.cpu_s), self.peak_mib)
 
     def plus(self, more: Used) -> Used:
-        """Return what was used with more work added. The peak stays that of this run."""
+        """Return the sum of this run and additional work. The peak memory is that of this run."""
         return Used(self.wall_s + more.wall_s, self.cpu_s + more.cpu_s, self.peak_mib)
 
     def times(self, factor: float) -> Used:
-        """Return what so many times the work would use."""
+        """Return the resources for a multiple of the work."""
         return Used(self.wall_s * factor, self.cpu_s * factor, self.peak_mib)
 
 
 def median_of(runs: Sequence[Used]) -> Used:
-    """Return the median of each figure by itself."""
+    """Return the median of each figure, independently of the others."""
     return Used(
         median(each.wall_s for each in runs),
         median(each.cpu_s for each in runs),
@@ -54,7 +54,7 @@ def growth_exponent(small: float, large: float, factor: float) -> float | None:
 
 
 def ratio(cost: float, peer: float) -> str:
-    """Return how many times a peer's cost a cost is."""
+    """Return the ratio of a cost to that of a peer, such as `1.5x`."""
     return f"{number(cost / peer)}x" if peer > 0 else NONE
 
 
@@ -68,7 +68,7 @@ def number(value: float | None) -> str:
 
 
 def with_section(text: str, name: str, body: str) -> str:
-    """Return a document with the text between the comments of a name replaced. Raises `ValueError` without them."""
+    """Return a document with a new text between the comments `name`. Raises `ValueError` if they are missing."""
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     before, found, rest = text.partition(begin)
     _, found_end, after = rest.partition(end)

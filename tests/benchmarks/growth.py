@@ -1,4 +1,4 @@
-"""How the costs grow from one size to the next. Pure."""
+"""How the costs grow from one size to the next."""
 
 from __future__ import annotations
 

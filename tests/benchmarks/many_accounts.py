@@ -1,6 +1,7 @@
-"""Sixty accounts of a hundred jobs, and the same with one that never answers and one that throttles.
+"""Sixty accounts of a hundred jobs: all responsive, or one that never responds and one that throttles.
 
-Measured is the time until each job of every other account has its status: one slow account must not delay the others.
+The benchmark measures the time until each job of every other account has its status, because a slow account must not
+delay the others.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ spec:
 
 
 def accounts(*manners: Manner) -> list[Hosted]:
-    """Return the accounts. The first ones answer in these manners, and all others at once."""
+    """Return the accounts. The first ones respond in these manners, and all others at once."""
     padded = [*manners, *[Manner.AT_ONCE] * (ACCOUNTS - len(manners))]
     return [Hosted(f"a{at:02}", JOBS, UNFINISHED, manner) for at, manner in enumerate(padded)]
 
@@ -57,7 +58,7 @@ def specs_of(root: Path, served: Served, hosted: Sequence[Hosted]) -> Checkout:
 
 
 def until_the_others_are_done(checkout: Checkout, hosted: Sequence[Hosted]) -> float:
-    """Make a cold pass, and return how long it takes until each job of the accounts that answer has a status."""
+    """Make a cold pass. Return the time until each job of the responsive accounts has a status."""
     waiting = {f"{job_id}.yaml" for account in hosted if account.manner is Manner.AT_ONCE for job_id in account.ids}
     begun = time.monotonic()
     nowhere = subprocess.DEVNULL

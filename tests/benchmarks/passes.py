@@ -1,7 +1,7 @@
-"""The commands that read every spec, at one size, beside peers that do a part of the same work in the same run.
+"""The commands that read every spec, at one size, and peers that do a part of the same work in the same run.
 
-A figure beyond imports is that of the command minus that of the same command with five specs, so that interpreters and
-imports do not hide how a cost grows. A peer is measured in the same way.
+A figure "beyond imports" is that of the command minus that of the same command with five specs, so that the start and
+the imports do not hide how a cost grows. A peer is measured in the same way.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tests.support.cli import Checkout
 from tests.support.markdown_table import table
 
 PART = 200
-"""How many jobs the official client retrieves. The cost is scaled to the number of jobs."""
+"""The number of jobs that the official client retrieves. Its cost is scaled to the number of all jobs."""
 REPEATED_UP_TO = 10_000
-"""Larger sizes are measured once, smaller ones `REPEATS` times, of which the median counts."""
+"""The largest size that is measured `REPEATS` times, with the median as the result. Larger ones are measured once."""
 REPEATS = 3
 FLOOR = "the floor"
 COLD = "`--once`, cold"
@@ -30,7 +30,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "`get`": ("get",),
     "`validate`": ("validate",),
 }
-"""Our commands in the order in which they run: each finds what the one before it left."""
+"""The measured commands, in order: each starts with the files that the previous one left."""
 RETRIEVES = "official client, retrieves"
 HEAD = ("", "CPU s", "beyond imports", "÷ floor", "÷ YAML", "wall s", "÷ floor's wall", "peak MiB")
 
@@ -39,7 +39,7 @@ Run = Callable[[Checkout, str], Used]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a command used, as a whole and beyond its imports."""
+    """The resources that a command used, in total and beyond its imports."""
 
     whole: Used
     beyond: Used
@@ -53,7 +53,7 @@ class Sized:
     costs: Mapping[str, Cost]
 
     def rows(self) -> str:
-        """Return the costs as a table. Ratios of CPU are beyond imports, those of wall time from start to exit."""
+        """Return the costs as a table. Ratios of CPU time exclude the imports, and those of wall time include them."""
         floor, plain = self.costs[FLOOR].beyond, self.costs[PLAIN_YAML].beyond
         rows = [
             (
@@ -72,7 +72,7 @@ class Sized:
 
 
 def a_peer(module: str, *words: str) -> Run:
-    """Return how a peer is run. In its words, SPECS and STATUSES stand for directories, and URL for the address."""
+    """Return a function that runs a peer. In `words`, SPECS, STATUSES and URL are replaced by paths and the address."""
 
     def run(checkout: Checkout, url: str) -> Used:
         places = {"URL": url, "SPECS": str(checkout.specs), "STATUSES": str(checkout.root / "floor")}
@@ -82,7 +82,7 @@ def a_peer(module: str, *words: str) -> Run:
 
 
 def a_command(name: str) -> Run:
-    """Return how one of our commands is run. A cold run begins without statuses and without a state directory."""
+    """Return a function that runs one of our commands. A cold run starts without statuses and state directory."""
 
     def run(checkout: Checkout, _url: str) -> Used:
         if name == COLD:
@@ -93,7 +93,7 @@ def a_command(name: str) -> Run:
 
 
 def runs() -> dict[str, Run]:
-    """Return everything that is measured at a size, in order, by its name."""
+    """Return the functions that run each command and peer, by name and in order."""
     return {
         FLOOR: a_peer("peer_floor", "URL", "SPECS", "STATUSES"),
         PLAIN_YAML: a_peer("peer_yaml", "SPECS"),
@@ -104,7 +104,7 @@ def runs() -> dict[str, Run]:
 
 
 def measure(fleet: Fleet) -> Sized:
-    """Measure everything at one size. Each run has one with five specs right before it, under the same load."""
+    """Measure everything at one size. A run with five specs precedes each run, so that both have the same load."""
     size, costs = fleet.many.jobs, {}
     many, few = (fleet.served.url(each.name) for each in (fleet.many, fleet.few))
     for name, run in runs().items():

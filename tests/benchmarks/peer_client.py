@@ -24,7 +24,7 @@ def retrieve(client: OpenAI, part: int) -> None:
 
 
 def cancel(client: OpenAI, part: int) -> None:
-    """Cancel some jobs, and see that they are."""
+    """Cancel some jobs, and retrieve each to check that it is cancelled."""
     for job in list(islice(client.fine_tuning.jobs.list(limit=100), part)):
         client.fine_tuning.jobs.cancel(job.id)
         assert client.fine_tuning.jobs.retrieve(job.id).status == "cancelled"
@@ -34,7 +34,7 @@ WAYS = {"list": list_all, "retrieve": retrieve, "cancel": cancel}
 
 
 def main() -> None:
-    """Do it for each account, one after another."""
+    """Run the command for each account, one after another."""
     way, part = WAYS[sys.argv[1]], int(sys.argv[2])
     for url in sys.argv[3:]:
         with OpenAI(base_url=url, api_key="sk-canned") as client:

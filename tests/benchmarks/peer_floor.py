@@ -1,7 +1,7 @@
-"""`python peer_floor.py URL SPECS STATUSES`: the least that a cold pass has to do, written plainly.
+"""`python peer_floor.py URL SPECS STATUSES`: the minimum work of a cold pass, in simple code.
 
-It parses each spec, lists every job of the account, and writes one small file for each job: beside its place, and then
-renamed to it, as `reconcile` does. It compares nothing and decides nothing.
+It parses each spec, lists every job of the account, and writes one small file for each job: to a temporary file that is
+renamed, as `reconcile` does. It compares nothing and decides nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ status:
 
 
 def specs(directory: Path) -> dict[str, str]:
-    """Return the name that each spec gives to its job, by the id of the job."""
+    """Return the name of each spec, by the ID of its job."""
     found = {}
     for entry in os.scandir(directory):
         if entry.name.endswith(".yaml"):
@@ -48,7 +48,7 @@ def specs(directory: Path) -> dict[str, str]:
 
 
 def jobs(url: str) -> list[dict[str, Any]]:
-    """Return every job, a page after another on one connection."""
+    """Return every job. All pages are requested on one connection."""
     address = urlsplit(url)
     connection = HTTPConnection(address.netloc)
     found: list[dict[str, Any]] = []
@@ -64,7 +64,7 @@ def jobs(url: str) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Do it once."""
+    """Run the minimum work once."""
     url, source, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     names = specs(source)
     target.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import yaml
 
 
 def main() -> None:
-    """Read them once."""
+    """Read every spec once."""
     found = {}
     for path in sorted(Path(sys.argv[1]).glob("*.yaml")):
         with path.open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""A profile of the command that costs most beside the floor: where its time goes, by function and by module."""
+"""A profile of the command with the highest CPU time beyond its imports: its time by function and by module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.markdown_table import table
 FUNCTIONS = 15
 MODULES = 10
 BUILT_IN = "~"
-"""The file that the profiler names for a function in C."""
+"""The file name that the profiler uses for C functions."""
 Where = tuple[str, int, str]
 PACKAGES = ("reconciler", "yaml", "pydantic", "httpx", "httpcore", "asyncio", "json", "pathlib")
 
@@ -27,7 +27,7 @@ def slowest_of(sized: Sized) -> str:
 
 
 def place(file: str) -> str:
-    """Return a file without the directories of this machine: from its package on, or its name alone."""
+    """Return the path of a file from its package on, or its name. It contains no directory of this machine."""
     parts = Path(file).parts
     start = next((at for at, part in enumerate(parts) if part in PACKAGES), len(parts) - 1)
     return "/".join(parts[start:]).strip("<>").removeprefix("frozen ") if file != BUILT_IN else "built in"
@@ -48,7 +48,7 @@ def profile(fleet: Fleet, sized: Sized) -> tuple[str, str, str]:
 def tables_of(stats: pstats.Stats) -> tuple[str, str]:
     """Return the functions and the modules with most time of their own, as tables."""
     found: Mapping[Where, tuple[int, int, float, float, Mapping[Where, tuple[int, int, float, float]]]]
-    found = stats.stats  # type: ignore[attr-defined] # documented nowhere, and the only way to the callers
+    found = stats.stats  # type: ignore[attr-defined] # undocumented, but the only access to the callers
     total = sum(own for _, _, own, _, _ in found.values())
     worst = sorted(found.items(), key=lambda each: -each[1][2])[:FUNCTIONS]
     functions = [(f"{own / total:.1%}", f"{calls:,}", name_of(where)) for where, (_, calls, own, _, _) in worst]

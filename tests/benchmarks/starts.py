@@ -1,4 +1,4 @@
-"""What it costs to start: short commands beside a bare interpreter and the imports of four libraries."""
+"""The cost of a start: short commands, an empty interpreter, and the imports of four libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MILLISECONDS = 1000
 
 
 def measure(root: Path) -> str:
-    """Return the table of starts: medians of several runs in turn, after one that is not counted."""
+    """Return the table of starts: medians of several alternating runs, after one that is not counted."""
     commands = {
         "`python -c pass`": [sys.executable, "-c", "pass"],
         f"`python -c '{IMPORTS}'`": [sys.executable, "-c", IMPORTS],

@@ -1,7 +1,7 @@
 """`python -S timed.py COMMAND...`: run a command, and print its exit code, times and peak memory as JSON.
 
-It is a small process of its own because Linux counts the memory of the process that starts another one as the peak of
-the new process: a large parent would hide what a small command needs. It imports nothing else for the same reason.
+It is a small process of its own, because on Linux the peak memory of a new process includes that of its parent: a large
+parent would hide the memory of a small command. For the same reason, it imports only what it needs.
 """
 
 from __future__ import annotations

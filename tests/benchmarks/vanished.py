@@ -37,7 +37,7 @@ ENDS_WITHIN_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request that was answered, and when by the monotonic clock it had arrived."""
+    """A request with its response, and the time of its arrival by the monotonic clock."""
 
     at: float
     method: str
@@ -47,18 +47,18 @@ class Answered:
 
 @dataclass(slots=True)
 class Account:
-    """A provider that has these jobs, and loses some."""
+    """A provider with these jobs, which can lose some of them."""
 
     ids: Sequence[str]
     app: ASGIApp = field(init=False)
     answered: list[Answered] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Begin with all of them."""
+        """Create the application with all jobs."""
         self.lose(0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from the world that there is now, and note it."""
+        """Respond to a request from the current world, and record it."""
         at = time.monotonic()
 
         async def noting(message: Message) -> None:
@@ -69,17 +69,17 @@ class Account:
         await self.app(scope, receive, noting)
 
     def lose(self, number: int) -> None:
-        """Have the first so many jobs no more, and begin to count anew."""
+        """Lose this many jobs, the first ones, and clear the record of requests."""
         jobs = [{"id": each, "age": "5h", "life": [{"phase": "running"}]} for each in self.ids[number:]]
         self.app = create_app(World(SandboxOptions.model_validate({"jobs": jobs}), now()), now)
         self.answered = []
 
     def cancelled_at(self) -> float | None:
-        """Return when the first cancel arrived."""
+        """Return the time at which the first cancel arrived, or None."""
         return next((each.at for each in self.answered if each.method == "POST"), None)
 
     def has_missed_one(self) -> bool:
-        """Whether somebody has asked for a job that is gone."""
+        """Return whether a request for a lost job has arrived."""
         return any(each.status == NOT_FOUND for each in self.answered)
 
 
@@ -95,13 +95,13 @@ class Waited:
 
 
 def now() -> datetime:
-    """Return this moment."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 @contextmanager
 def an_account(root: Path, jobs: int, gone: int, program: Sequence[str]) -> Iterator[tuple[Account, Checkout]]:
-    """Serve so many jobs, let one pass see them all, and lose a part of them."""
+    """Serve this many jobs, observe all of them in one pass, and lose `gone` of them."""
     account = Account([f"ftjob-{number:05}" for number in range(jobs)])
     with serve(account) as url:
         checkout = Checkout(root, Sandbox(url).environ)
@@ -114,7 +114,7 @@ def an_account(root: Path, jobs: int, gone: int, program: Sequence[str]) -> Iter
 
 
 def by_a_pass(account: Account, checkout: Checkout, program: Sequence[str], bound_s: float) -> Waited:
-    """Want the cancel, and make a pass."""
+    """Request the cancel, and make a pass of at most `bound_s` seconds."""
     wanted, begun = account.ids[-1], time.monotonic()
     checkout.want(wanted, wanted, provider="openai")
     with checkout.start("--once", stdin=None, program=program, stderr=subprocess.DEVNULL) as process:
@@ -129,7 +129,7 @@ def by_a_pass(account: Account, checkout: Checkout, program: Sequence[str], boun
 
 
 def beside_a_watch(account: Account, checkout: Checkout, program: Sequence[str], bound_s: float) -> Waited:
-    """Start a watch, and want the cancel once its first look has met a job that is gone."""
+    """Start a watch, and request the cancel once its first observation has requested a lost job."""
     with checkout.start(stdin=None, program=program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_at_most(bound_s, account.has_missed_one)
         wanted, begun = account.ids[-1], time.monotonic()
@@ -142,13 +142,13 @@ def beside_a_watch(account: Account, checkout: Checkout, program: Sequence[str],
 
 
 def waited(account: Account, begun: float, ended: str) -> Waited:
-    """Return what was asked, and when the cancel left."""
+    """Return the number of requests, and the time from the edit to the cancel."""
     asked, left_at = [each.path for each in account.answered if each.method == "GET"], account.cancelled_at()
     return Waited(asked.count(JOBS), len(asked) - asked.count(JOBS), left_at and left_at - begun, ended)
 
 
 def wait_at_most(seconds: float, what: Callable[[], object]) -> None:
-    """Return once it is so, or the time is over."""
+    """Return once the condition holds, or after this many seconds."""
     deadline = time.monotonic() + seconds
     while not what() and time.monotonic() < deadline:
         time.sleep(STEP_S)
@@ -161,7 +161,7 @@ WAYS: dict[str, Callable[[Account, Checkout, Sequence[str], float], Waited]] = {
 
 
 def measure(builds: Mapping[str, Sequence[str]], jobs: int, gone: int, bound_s: float) -> Table:
-    """Return the table: each build, in each way."""
+    """Return the table, with a row for each build and each way."""
     table = Table(
         "build", "way", "lists", "retrieves", "until the cancel left", "ended", title=f"{gone} of {jobs} gone"
     )
@@ -175,7 +175,7 @@ def measure(builds: Mapping[str, Sequence[str]], jobs: int, gone: int, bound_s: 
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Run the benchmark, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.vanished", description=__doc__)
     parser.add_argument("--jobs", type=int, default=2000, help="how many the account has")
     parser.add_argument("--gone", type=int, default=600, help="how many of them vanish")

@@ -1,4 +1,4 @@
-"""A watch on many specs, made ready to be measured, and what it costs while nothing happens."""
+"""A watch over many specs that is ready to be measured, and its costs while it is idle."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.support.sandbox_client import wait_for
 from tests.support.watch_process import watching
 
 QUIET_S, QUIET_CPU_S = 2.0, 0.1
-"""A watch has settled once it has used less processor time than this in each of two such times in a row."""
+"""A watch is idle once it has used less than `QUIET_CPU_S` in each of two successive periods of `QUIET_S` seconds."""
 LOOSE = ("--max-cancels-absolute", "100000", "--max-cancels", "100000")
-"""A guard that allows every change, because the guard is not what is measured."""
+"""The options of a guard that allows every change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """What a watch used while nothing happened."""
+    """The costs of an idle watch."""
 
     core_percent: float
     memory_mib: float
@@ -59,7 +59,7 @@ def _wait_until_settled(pid: int) -> None:
 
 
 def idle(watched: Watched, seconds: float) -> Idle:
-    """Watch nothing for so long."""
+    """Measure a watch for this many seconds in which nothing changes."""
     cpu, requests = cpu_s(watched.pid), watched.served.arrivals()["requests"]
     time.sleep(seconds)
     used = cpu_s(watched.pid) - cpu

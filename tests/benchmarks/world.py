@@ -1,4 +1,4 @@
-"""What is measured, and where: the canned provider as a process, directories of specs, and commands that are timed."""
+"""The environment of the benchmarks: the canned provider as a process, directories of specs, and timed commands."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from tests.support.markdown_table import ROOT
 
 ENDS_WITHIN_S = 600
 FEW = 5
-"""How many specs a run has whose cost is counted as imports and start."""
+"""The number of specs of a run whose cost counts as that of the start and the imports."""
 ONE_IN, MIN_UNFINISHED = 10, 50
-"""One job in so many still runs, but at least some. The others succeeded, as in an account that is in use for long."""
+"""One job in `ONE_IN` still runs, but at least `MIN_UNFINISHED` jobs. The others succeeded, as in an old account."""
 KEY = "sk-canned"
 STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """One account of the canned provider, and how many of its jobs still run."""
+    """One account of the canned provider, and the number of its unfinished jobs."""
 
     name: str
     jobs: int
@@ -53,7 +53,7 @@ class Hosted:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A canned provider that runs."""
+    """A running canned provider."""
 
     port: int
 
@@ -62,7 +62,7 @@ class Served:
         return f"http://127.0.0.1:{self.port}/{account}/v1"
 
     def arrivals(self) -> dict[str, Any]:
-        """Return when each cancel arrived, by the monotonic clock, and the number of all requests."""
+        """Return the time of the first cancel of each job, by the monotonic clock, and the number of all requests."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request("GET", "/arrivals")
         told: dict[str, Any] = json.loads(connection.getresponse().read())
@@ -86,7 +86,7 @@ def serving(*accounts: Hosted) -> Iterator[Served]:
 
 
 def observing(root: Path, served: Served, account: Hosted, provider: str = "openai") -> Checkout:
-    """Return a directory with a spec for each job of an account, which only observes it. It has no other document."""
+    """Return a directory with a spec of desired state `observed` for each job of an account, and no other document."""
     checkout = checkout_of(root, OPENAI_BASE_URL=served.url(account.name))
     write_specs(checkout, account, provider)
     return checkout
@@ -110,7 +110,7 @@ class Fleet:
 
 @contextmanager
 def fleet(root: Path, size: int) -> Iterator[Fleet]:
-    """Serve so many jobs, of which one in `ONE_IN` still runs, with a spec for each."""
+    """Serve this many jobs, of which one in `ONE_IN` still runs, with a spec for each."""
     many, few = Hosted("m", size, max(MIN_UNFINISHED, size // ONE_IN)), Hosted("f", FEW, 1)
     with serving(many, few) as served:
         large, small = observing(root / "many", served, many), observing(root / "few", served, few)
@@ -132,7 +132,7 @@ def forget(checkout: Checkout) -> None:
 
 
 def run_timed(command: Sequence[str], checkout: Checkout, *, expected: int = 0) -> Used:
-    """Run a command in a checkout to its end, and return what it used. Its output is discarded."""
+    """Run a command in a checkout to its end, and return the resources that it used. Its output is discarded."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(checkout.root), "XDG_CACHE_HOME": str(checkout.root / "cache")}
     with subprocess.Popen(
         [sys.executable, "-I", "-S", timed.__file__, *command],
@@ -163,6 +163,6 @@ def peer(module: str, *arguments: str) -> list[str]:
 
 
 def note(text: str) -> None:
-    """Say on standard error what is measured now."""
+    """Print on standard error what is being measured."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()

@@ -101,7 +101,7 @@ MISTRAL = BatchService(
     front=mistral.Mistral,
     lacks=NO_VALIDATION,
     job_id=mistral.batch_uuid,
-    cannot=frozenset({Fault.ENDLESS_LIST}),  # its pages have numbers, so that a list ends
+    cannot=frozenset({Fault.ENDLESS_LIST}),  # its pages are numbered, so that a list always ends
 )
 TOGETHER = BatchService(
     type="together",
@@ -121,5 +121,5 @@ XAI = BatchService(
     type="xai",
     front=xai.XAI,
     lacks=NO_QUEUE,
-    cannot=frozenset({Fault.UNKNOWN_WORD, Fault.FRACTIONAL_TIMES}),  # it has neither words nor times of day
+    cannot=frozenset({Fault.UNKNOWN_WORD, Fault.FRACTIONAL_TIMES}),  # it has neither status words nor times of day
 )

@@ -56,14 +56,14 @@ RULES: dict[Fault, dict[str, str]] = {
 
 
 class Served:
-    """The application of a server on a socket: every test replaces that of the last one."""
+    """An application that forwards each request to `app`, which every test replaces."""
 
     def __init__(self) -> None:
         self.app: ASGIApp = Starlette()
         self.base_url = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on."""
+        """Forward a request to the application of the current test."""
         await self.app(scope, receive, send)
 
 
@@ -122,7 +122,7 @@ class ServedHarness(WorldHarness):
         return super().job_in(phase)
 
     def break_with(self, fault: Fault) -> None:
-        """Add a rule to the world, or spoil the way to it."""
+        """Add a fault to the world, or to the path of the requests to it."""
         if fault in self._service.cannot:
             raise NotImplementedError(fault)
         self.is_impatient = fault is Fault.SILENCE
@@ -132,7 +132,7 @@ class ServedHarness(WorldHarness):
             self._way.fault = fault
 
     def heal(self) -> None:
-        """Take every rule away."""
+        """Remove every fault."""
         self.is_impatient = False
         self._world.faults.clear()
         self._way.fault = None
@@ -161,20 +161,20 @@ class SandboxHarness(WorldHarness):
         self._rules: list[dict[str, str]] = []
 
     def break_with(self, fault: Fault) -> None:
-        """Declare a rule from the next opening on."""
+        """Apply a fault from the next opening on."""
         if fault not in RULES:
             raise NotImplementedError(fault)
         self.is_impatient = fault is Fault.SILENCE
         self._rules.append(RULES[fault])
 
     def heal(self) -> None:
-        """Declare none."""
+        """Apply no fault from the next opening on."""
         self.is_impatient = False
         self._rules.clear()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[JobController]:
-        """Open the world where the last opening left it."""
+        """Open the world in the state that the last opening left."""
         options = self.type.options.model_validate({"jobs": JOBS, "faults": self._rules})
         config = AccountConfig(account=self.account, options=options, state_dir=self._state_dir, now=lambda: NOW)
         deadlines = SHORT_DEADLINES if self.is_impatient else LONG_DEADLINES

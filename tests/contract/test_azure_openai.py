@@ -41,7 +41,7 @@ class TestClassic(ProviderContract):
         return stage
 
 
-# --- what the contract cannot know ---
+# --- behaviour outside the contract ---
 
 
 @pytest.mark.parametrize("verb", ["pause_job", "resume_job"])

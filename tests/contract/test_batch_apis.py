@@ -28,7 +28,7 @@ class TestVertexBatches(ProviderContract):
 
 
 class TestGemini(ProviderContract):
-    """`gemini` keeps the contract over a real socket."""
+    """`gemini` fulfils the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:
@@ -37,7 +37,7 @@ class TestGemini(ProviderContract):
 
 
 class TestMistral(ProviderContract):
-    """`mistral` keeps the contract over a real socket."""
+    """`mistral` fulfils the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:
@@ -46,7 +46,7 @@ class TestMistral(ProviderContract):
 
 
 class TestTogether(ProviderContract):
-    """`together` keeps the contract over a real socket."""
+    """`together` fulfils the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:
@@ -55,7 +55,7 @@ class TestTogether(ProviderContract):
 
 
 class TestXAI(ProviderContract):
-    """`xai` keeps the contract over a real socket."""
+    """`xai` fulfils the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:

@@ -44,7 +44,7 @@ class TestPassThrough(ProviderContract):
         return ServedHarness(served, PASS_THROUGH)
 
 
-# --- what the contract cannot know ---
+# --- behaviour outside the contract ---
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)

@@ -8,7 +8,7 @@ from tests.contract.harnesses import Served
 
 
 class TestOpenAIBatches(ProviderContract):
-    """The batches of `openai` keep the contract over a real socket."""
+    """The batches of `openai` fulfil the contract over a real socket."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:
@@ -17,7 +17,7 @@ class TestOpenAIBatches(ProviderContract):
 
 
 class TestNebiusBatches(ProviderContract):
-    """The batches of `nebius` keep the contract with a service that speaks as OpenAI does."""
+    """The batches of `nebius` fulfil the contract with a service that is compatible with OpenAI."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:
@@ -26,7 +26,7 @@ class TestNebiusBatches(ProviderContract):
 
 
 class TestAzureBatches(ProviderContract):
-    """The batches of `azure-openai` keep the contract on the v1 path."""
+    """The batches of `azure-openai` fulfil the contract on the v1 path."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:
@@ -35,7 +35,7 @@ class TestAzureBatches(ProviderContract):
 
 
 class TestAzureClassicBatches(ProviderContract):
-    """The batches of `azure-openai` keep the contract on the classic path."""
+    """The batches of `azure-openai` fulfil the contract on the classic path."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:
@@ -44,7 +44,7 @@ class TestAzureClassicBatches(ProviderContract):
 
 
 class TestPassThroughBatches(ProviderContract):
-    """The batches of `litellm-passthrough` keep the contract."""
+    """The batches of `litellm-passthrough` fulfil the contract."""
 
     @pytest.fixture
     def stage(self, served: Served) -> BatchHarness:

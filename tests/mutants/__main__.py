@@ -17,7 +17,7 @@ EXPLAINED = Path(__file__).with_name("equivalent.toml")
 
 
 def main() -> int:
-    """Try a sample, print the figures and the survivors, and return 1 if too many are not noticed."""
+    """Test a sample of mutants, and print the figures and the survivors. Return 1 if too many survive."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("modules", nargs="*", default=["reconciler.core"], metavar="MODULE", help="or a package")
     parser.add_argument("--sample", type=int, default=300, metavar="N", help="how many mutants; 0 is all of them")

@@ -21,8 +21,8 @@ MUTMUT = Path(sys.executable).with_name("mutmut")
 CHILDREN = "2"
 NOT_ASKED = frozenset(
     {
-        "test_growth.py",  # measures time, which mutmut's own calls change
-        "test_guard_adversary.py",  # takes seconds a test, for each mutant of the guard
+        "test_growth.py",  # measures time, which mutmut's calls distort
+        "test_guard_adversary.py",  # each test takes seconds, for every mutant of the guard
     }
 )
 KEPT_BESIDE = ("specs", ".github", ".ci", "README.md", "LICENSE", "Dockerfile", "requirements.txt")
@@ -40,11 +40,11 @@ pytest_add_cli_args = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = {tests}
 """
 _OUT_OF_TIME = (-24, 24, 36, 152, 255)
-"""How mutmut tells of a mutant whose tests did not end in twice their time and two minutes more."""
+"""mutmut's exit codes for a mutant whose tests exceeded twice their usual time plus two minutes."""
 
 
 class Fate(StrEnum):
-    """What became of a mutant."""
+    """The result of a mutant."""
 
     KILLED = "killed"
     ENDLESS = "it went on for minutes"
@@ -54,7 +54,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Survivor:
-    """A mutant that no test noticed: where it is, and the lines that it takes away and puts in."""
+    """A mutant that no test detected: its name, and the lines that it removes and adds."""
 
     name: str
     fate: Fate
@@ -63,21 +63,21 @@ class Survivor:
 
     @property
     def function(self) -> str:
-        """Return the function that it is in, as Python names it: `reconciler.core.settle.settle`."""
+        """Return the qualified name of the changed function, such as `reconciler.core.settle.settle`."""
         module, _, function = self.name.partition("__mutmut_")[0].rpartition(".")
         return f"{module}.{function.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy of the checkout at `root`, in which mutants of the modules are tried."""
+    """A copy of the checkout at `root`, in which mutants of the modules are tested."""
 
     root: Path
     modules: tuple[Path, ...]
 
     @classmethod
     def of(cls, root: Path, names: Iterable[str]) -> Copy:
-        """Copy what Git knows of the checkout to `root`, with mutmut's settings for modules or packages by name."""
+        """Copy the files that Git tracks to `root`, with mutmut's settings for these modules or packages."""
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
             cwd=ROOT,
@@ -99,13 +99,13 @@ class Copy:
         return cls(root, modules)
 
     def mutants(self) -> list[str]:
-        """Make all mutants of the modules, and return their names."""
+        """Create all mutants of the modules, and return their names."""
         making = [sys.executable, "-m", "tests.mutants.making"]
         subprocess.run(making, cwd=self.root, stdout=subprocess.DEVNULL, check=True)
         return sorted(self._codes())
 
     def run(self, mutants: list[str]) -> dict[str, Fate]:
-        """Try the mutants, and return what became of each. Raises `RuntimeError` where one was not tried."""
+        """Test the mutants, and return the result of each. Raises `RuntimeError` if one was not tested."""
         subprocess.run(
             [MUTMUT, "run", "--max-children", CHILDREN, *mutants], cwd=self.root, stdout=sys.stderr, check=True
         )
@@ -125,7 +125,7 @@ class Copy:
         return codes
 
     def survivor(self, name: str, fate: Fate) -> Survivor:
-        """Return a mutant that was not killed, with what it changes."""
+        """Return a mutant that was not killed, with the lines that it changes."""
         shown = subprocess.run([MUTMUT, "show", name], cwd=self.root, capture_output=True, check=True)
         lines = shown.stdout.decode().splitlines()
         changed = [line for line in lines if re.match(r"[-+](?![-+]{2} )", line)]
