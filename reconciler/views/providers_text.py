@@ -202,6 +202,7 @@ def _capability_section(line: TypeLine, can: Capabilities) -> RenderableType:
     facts = {
         **capabilities_text(can),
         **({"no longer offered": over} if over else {}),
+        "ends of models": _yes(is_so=can.can_list_model_ends),
         "default credential": line.variable or "not needed",
     }
     title = f"{line.name}, {line.kind}" if line.kind else line.name

@@ -187,6 +187,8 @@ def test_providers_shows_every_end_of_a_type_in_wide_and_json(closing: Checkout)
 
     assert ahead in wide.out
     assert "its beta ended on 2020-01-01 (example.org/beta)" in wide.out
+    lines = [" ".join(line.split()) for line in wide.out.partition("\nopenai, FineTuningJob\n")[2].splitlines()]
+    assert "ends of models yes" in lines[: lines.index("")]
     assert type_["endsOn"] == ahead
     assert [(each["on"], each["hasEnded"]) for each in type_["retirements"]] == [
         ("2020-01-01", True),

@@ -94,13 +94,14 @@ def test_the_comment_is_updated_in_place_and_a_persons_comment_is_never_changed(
     assert "### Plan: nothing to change" in ours[1]
 
 
-def test_each_specs_directory_has_its_own_comment(step: Checkout, sandbox: Sandbox, api: GitHubApi) -> None:
+def test_each_selection_has_its_own_comment(step: Checkout, sandbox: Sandbox, api: GitHubApi) -> None:
     (job_id,) = sandbox.create(1)
     step.want("runaway", job_id)
-    for part in (("--selector", "team=a"), ("--selector", "team=b"), ("--provider", "main"), ("--selector", "team=a")):
-        step.run("plan", *part)
+    parts = ("--selector=team=a", "--selector=team=b", "--provider=main", "--kind=BatchJob", "--selector=team=a")
+    for part in parts:
+        step.run("plan", part)
 
-    assert api.writes == ["POST", "POST", "POST", "PATCH"]
+    assert api.writes == ["POST", "POST", "POST", "POST", "PATCH"]
 
 
 @pytest.mark.parametrize(
