@@ -10,7 +10,7 @@ _SETTLED = frozenset({JobState.AS_DESIRED, JobState.SUSPENDED})
 
 
 def outputs(report: Report) -> dict[str, str]:
-    """Return the outputs of a report by name."""
+    """Return the outputs of the step that made a report: the text of each output, by its name."""
     counted = [row for row in report.rows if is_pending(row) or row.progress in SENT]
     cancels = sum(row.action is not None and row.action.verb == "cancel" for row in counted)
     is_converged = not report.exit_codes and all(row_state(row).job_state in _SETTLED for row in report.rows)

@@ -182,7 +182,7 @@ def reconcile(ctx: click.Context, /, **values: Any) -> int | None:
         needs_once = next((option for option in ("wait", "dry_run", "plan", "junit") if values[option]), None)
         if needs_once:
             ctx.fail(f"--{needs_once.replace('_', '-')} needs --once.")
-        from reconciler.cli.watch_command import watch  # noqa: PLC0415 - as below
+        from reconciler.cli.watch_command import watch  # noqa: PLC0415 - imported when it is used, like a verb
 
         return watch(values)
     from reconciler.cli.once_command import once  # noqa: PLC0415 - imported when it is used, like a verb

@@ -60,7 +60,7 @@ def check_names(
 
 
 def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
-    """Return a report with the statuses of these jobs. Raises `UsageError` if no spec has one of the names."""
+    """Return a report with the statuses of these jobs. Raises `UsageError` if a name is not that of a spec."""
     report = wiring.read_statuses(paths(values), Selection(kind=values["kind"]))
     check_names(values, names, {row.name for row in report.rows}, report.diagnostics)
     return replace(report, rows=tuple(row for row in report.rows if row.name in names))

@@ -71,7 +71,7 @@ class ProgressOutput:
         self._print_changes(report)
 
     def print_line(self, line: ActivityLine) -> None:
-        """Print a line."""
+        """Print a line, and restart the time after which a line about waiting is due."""
         self._printed_at = self._clock.monotonic()
         self._print_line(line)
 

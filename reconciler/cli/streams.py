@@ -97,7 +97,7 @@ class BackgroundStream(io.TextIOBase):
         return self._is_terminal
 
     def writable(self) -> bool:
-        """Return True."""
+        """Return True: the stream can be written to."""
         return True
 
     def write(self, text: str) -> int:

@@ -135,10 +135,8 @@ def _name(value: Mapping[str, Any]) -> object:
 
 
 def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
-    """Return a copy of the document with the edit, and the current value at its path."""
-    document = json.loads(
-        json.dumps(document)
-    )  # unlike the document, the copy contains each value that an alias repeats once per alias
+    """Return a copy of the document with the edit applied, and the value that is at the path of the edit now."""
+    document = json.loads(json.dumps(document))  # in the copy, a value that aliases repeat is not shared
     inner = document
     for key in edit.path[:-1]:
         inner = inner.get(key)

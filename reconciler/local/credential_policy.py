@@ -121,7 +121,10 @@ class Trust:
         return NotBound(why, VARIABLE, f"{credential}={endpoint}{path}")
 
     def check_plain(self, credential: str, url: str) -> NotBound | None:
-        """Return why a credential must not be sent to a plain http URL, or None if it may, or if the URL is another."""
+        """Return why a credential must not be sent to a plain http URL.
+
+        Return None if it may be sent there, or if the URL is not plain http.
+        """
         try:
             parts = urlsplit(url)
             if parts.scheme != "http":

@@ -129,7 +129,7 @@ class FileIndex:
 def is_racy(stamp: tuple[int, ...], read_at: datetime) -> bool:
     """Return whether a file with this stamp may have changed after `read_at` without getting a new stamp."""
     if len(stamp) == 1:
-        return False  # the id of a blob, which identifies its content
+        return False  # the stamp is the id of a Git blob, which identifies its content
     changed_at = max(stamp[:2])
     tick = _FINE if changed_at % _SECOND else _COARSE
     return changed_at + tick > (read_at - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -26,7 +26,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KERNELS = ("/dev/", "/proc/")
 _STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/full"})
 STALE_AFTER_NS = 3600 * 10**9
-"""The age above which a temporary file is removed, in nanoseconds. It is the remains of a killed process."""
+"""The age above which a temporary file is removed, in nanoseconds. A killed process leaves such a file behind."""
 
 
 def is_temporary(name: str) -> bool:

@@ -74,7 +74,7 @@ def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
 def ignored_folders(root: Path, status_root: Path) -> frozenset[str]:
     """Return the paths, relative to the root, that are not searched for specs: `status` and the status directory."""
     if status_root == root / "status":
-        return frozenset({"status"})  # a link of this name is not followed, so it cannot hide specs
+        return frozenset({"status"})  # only this path: if it is a link, its target is not ignored
     real, statuses = root.resolve(), status_root.resolve()
     inside = {statuses.relative_to(real).as_posix()} if statuses.is_relative_to(real) else set()
     return frozenset({"status", *inside})
@@ -111,7 +111,7 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
                 yield found
         if count > FILES_MAX:
             message = (
-                f"contains more than {FILES_MAX:,} spec files, so the rest is not read: move some to another directory"
+                f"contains more than {FILES_MAX:,} spec files, so the rest is not read: use several specs directories"
             )
             yield Skipped("", message, may_hold_anything=True)
             return

@@ -47,7 +47,7 @@ class StatusDirectory:
         self._bytes: dict[str, bytes | JobStatus] = {}
         """The bytes of each file, or a status whose rendered text equals them."""
         self._replaced: dict[str, dict[str, bytes]] = {}
-        """By name, the files that the last `write` replaced. A later `load` may read the new files."""
+        """The bytes of the files that the last `write` of each status replaced, by the status's name and the path."""
         self._parsed: dict[str, StatusFile] = {}
         self._collected: StoredStatuses | None = None
         self._paths: defaultdict[str, set[str]] = defaultdict(set)

@@ -33,7 +33,7 @@ class _Untitled(GenerateJsonSchema):
     """A schema generator that writes no titles, because pydantic only derives them from the names of the fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Return False."""
+        """Return False, so that no field gets a title."""
         del schema
         return False
 

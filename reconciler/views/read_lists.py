@@ -50,8 +50,8 @@ def _of_kind(lists: Sequence[ReadList]) -> list[Text]:
     """Return a line for each list with jobs that nothing shows to be of its kind."""
     return [
         styled(
-            f"Left out at {each.provider}, because nothing shows the kind {each.kind}: "
-            f"{count(each.others, 'job')} without a spec.",
+            f"Left out at {each.provider}: {count(each.others, 'job')} without a spec, "
+            f"not known to be of kind {each.kind}.",
             "dim",
         )
         for each in lists

@@ -59,13 +59,19 @@ def time_left(row: Row, now: datetime) -> str:
 
 
 def expected_end(row: Row) -> datetime | None:
-    """Return when the provider expects an unfinished job to end, or None if this pass has not observed it."""
+    """Return when the provider expects an unfinished job to end.
+
+    Return None if the job has ended, if this pass has not observed it, or if the provider does not report that time.
+    """
     at = row.seen.estimated_finish_at if row.seen is not None and _is_unfinished(row) else None
     return at if isinstance(at, datetime) else None
 
 
 def used_tokens(row: Row) -> int | None:
-    """Return how many tokens the job has used, from this pass's observation or else from the last status, or None."""
+    """Return how many tokens the job has used, or None if that is unknown.
+
+    The number is from this pass's observation, or else from the last status.
+    """
     kind = row.status.kind
     observed = None if row.seen is None else kind.count_of(row.seen)
     return observed if observed is not None or row.status.job is None else kind.count_of(row.status.job)

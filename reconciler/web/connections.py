@@ -26,7 +26,7 @@ class BoundedConnection(H11Protocol):
     _made_at: float
     _timer: asyncio.TimerHandle
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Accept the connection, and close the oldest one if there are too many."""
         others = cast("set[BoundedConnection]", self.connections)
         live = [each for each in others if not each.transport.is_closing()]

@@ -50,22 +50,22 @@ class Observers:
     _failed: set[int] = field(default_factory=set)
 
     def notify_sent(self, account: Account, sent: Sent) -> None:
-        """Call the observers of requests."""
+        """Report a sent request to each function in `on_sent`."""
         for each in self.on_sent:
             self._call(each, account, sent)
 
     def notify_pass(self, result: PassResult, took_s: float) -> None:
-        """Call the observers of passes."""
+        """Report a pass, which took `took_s` seconds, to each function in `on_pass`."""
         for each in self.on_pass:
             self._call(each, result, took_s)
 
     def notify_event(self, event: PassEvent) -> None:
-        """Call the observers of events within a pass."""
+        """Report an event within a pass to each function in `on_event`."""
         for each in self.on_event:
             self._call(each, event)
 
     def reopen(self) -> None:
-        """Reopen the log files."""
+        """Call each function in `on_reopen`, because the log files may have been rotated."""
         for each in self.on_reopen:
             self._call(each)
 

@@ -58,7 +58,7 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
             wait_s=LOCK_WAIT_S if is_locked else 0,
         ):
             if may_reset and not status_store(paths).holds_anything():
-                # In a new clone at an old path, no status refers to jobs of the embedded sandbox, so it is reset.
+                # In a new clone at an old path, no status refers to a job of the sandbox, so the sandbox is reset.
                 from reconciler.sandbox.store import remove_worlds  # noqa: PLC0415  slow to import
 
                 remove_worlds(state_dir)

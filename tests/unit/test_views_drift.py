@@ -101,8 +101,8 @@ def test_drift_and_adopt_show_how_many_jobs_may_be_of_another_kind() -> None:
     context = RenderContext(Canvas(200), NOW)
     lists = (replace(JOBS, others=1), replace(JOBS, provider="hf", others=2000), JOBS)
     lines = [
-        "Left out at openai, because nothing shows the kind FineTuningJob: 1 job without a spec.",
-        "Left out at hf, because nothing shows the kind FineTuningJob: 2,000 jobs without a spec.",
+        "Left out at openai: 1 job without a spec, not known to be of kind FineTuningJob.",
+        "Left out at hf: 2,000 jobs without a spec, not known to be of kind FineTuningJob.",
     ]
     drift = Drift([], [], is_complete=True, lists=lists)
     shown = json.loads(drift_json(drift, context))["lists"]
