@@ -255,7 +255,7 @@ def internal_error(history: History) -> Iterator[str]:
 _DISKS_WORDS = (
     "No space left",
     "cannot be read: ",
-    "an unread file is not overwritten",
+    "could not be read, so it is not overwritten",
     "the remote cannot be reached",
     "ValueError in process.py",
 )
