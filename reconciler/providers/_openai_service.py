@@ -64,7 +64,7 @@ class OpenAIService:
 
     @property
     def kinds(self) -> Mapping[str, JobsOfKind]:
-        """Return the kinds of job that the service has."""
+        """Return the kinds of job that the service has, by the name of the kind."""
         jobs = JobsOfKind(id_pattern=self.id_pattern, capabilities=self.capabilities)
         if self.batches is None:
             return {FINE_TUNING_JOB: jobs}

@@ -88,7 +88,7 @@ class RestJobs:
         self._api = api
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page."""
+        """Return one page. Raises `TransientError` or `PermanentError` for an error response."""
         api = self._api
         response = await self._send("GET", "", api.window(query.page_size, cursor))
         self._raise_unless_ok(response)
@@ -149,7 +149,7 @@ class RestJobs:
         return path in said or f"/{path.rpartition('/')[2]}/{ref.id}" in said
 
     def _says(self, response: Response, check: Callable[[Mapping[str, Any]], bool]) -> bool:
-        """Return whether the body of a response passes a check. A body that is not a JSON object does not."""
+        """Return whether the body of a response passes a check. A body that is not a JSON object fails every check."""
         try:
             return check(json_object(response))
         except PermanentError:

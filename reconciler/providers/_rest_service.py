@@ -56,7 +56,7 @@ class RestService:
 
     @property
     def kinds(self) -> Mapping[str, JobsOfKind]:
-        """Return the kinds of job that the service has."""
+        """Return the kinds of job that the service has, by the name of the kind."""
         return {
             kind: JobsOfKind(id_pattern=each.id_pattern, capabilities=each.capabilities, canonical_id=each.canonical_id)
             for kind, each in self.collections.items()

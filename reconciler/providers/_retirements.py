@@ -1,7 +1,7 @@
-"""The announced ends of what providers offer. The types declare them in their capabilities.
+"""The announced ends of services. The provider types declare them in their capabilities.
 
-A row stays here after its day, because specs may still name such jobs. Once the day has passed, confirm the end at the
-source and set `has_ended`, or correct the day. A test fails for a row that is not confirmed within a month.
+A row stays here after its date, because specs may still name such jobs. Once the date has passed, confirm the end at
+the source and set `has_ended`, or correct the date. A test fails for a row that is not confirmed within a month.
 """
 
 from __future__ import annotations
@@ -26,4 +26,4 @@ OPENAI_FINE_TUNING = (
         has_ended=True,
     ),
 )
-"""OpenAI's fine-tuning. Listing, retrieving and cancelling jobs stay in its API, and batches are not affected."""
+"""The ends of OpenAI's fine-tuning. Jobs can still be listed, retrieved and cancelled. Batches are not affected."""

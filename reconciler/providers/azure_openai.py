@@ -72,7 +72,7 @@ class ClassicJobs(OpenAIJobs):
 
 
 class AzureOpenAIType:
-    """The provider type of Azure OpenAI."""
+    """The provider type `azure-openai`: the fine-tuning jobs and the batches of one resource."""
 
     name = "azure-openai"
     options = AzureOptions

@@ -76,7 +76,7 @@ def _before_training(row: Mapping[str, Any]) -> Phase | None:
 
 
 class BedrockType(AwsType):
-    """The provider type of Bedrock."""
+    """The provider type `bedrock`: the customization jobs and the batches of one region."""
 
     name = "bedrock"
     id_pattern = f"{_NAME}|{_ARN}"

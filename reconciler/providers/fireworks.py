@@ -4,8 +4,8 @@
   names its collection: `dpoJobs/ID`. A spec can also contain the full resource name. A bare id is not accepted.
 - A list reads one collection after another. It fails if one of them cannot be read, so that it is never incomplete.
 - A cancel has the body `{}` and the response `{}`. Only a later observation shows its effect.
-- `outputModel` is chosen before the training, so it is reported only for a job that has succeeded. A job can be paused
-  only by Fireworks.
+- `outputModel` is set before the training, so it is reported only for a job that has succeeded.
+- Only Fireworks itself can pause a job.
 - A gRPC gateway returns the code of a not-found error for an unknown address too. Such an error shows that a job is
   absent only if its message is about that job.
 
@@ -58,7 +58,7 @@ from reconciler.providers._rest_jobs import RestApi, RestJobs
 
 COLLECTIONS = ("supervisedFineTuningJobs", "dpoJobs", "reinforcementFineTuningJobs", "rlorTrainerJobs")
 NOT_FOUND = 5
-"""The code of a not-found error of gRPC."""
+"""gRPC's code of a not-found error."""
 STATES: Mapping[str, Phase] = {
     "JOB_STATE_CREATING_INPUT_DATASET": Phase.VALIDATING_FILES,
     "JOB_STATE_VALIDATING": Phase.VALIDATING_FILES,
@@ -76,7 +76,7 @@ STATES: Mapping[str, Phase] = {
     "JOB_STATE_CANCELLED": Phase.CANCELLED,
 }
 _ID = r"[a-z0-9][a-z0-9-]{0,62}"
-"""An id is never `-` alone, which some APIs of this design read as any id."""
+"""Matches an id. The pattern excludes `-` alone, which means any id in some APIs of this design."""
 _NAME = re.compile(rf"(?:accounts/(?P<account>{_ID})/)?(?:(?P<collection>{'|'.join(COLLECTIONS)})/)?(?P<bare>{_ID})")
 _NO_JOB = re.compile(r"job\b[^/]{0,200}\bnot (found|exist)", re.IGNORECASE)
 
@@ -84,7 +84,7 @@ _NO_JOB = re.compile(r"job\b[^/]{0,200}\bnot (found|exist)", re.IGNORECASE)
 class FireworksOptions(Document):
     """The Fireworks account of the jobs."""
 
-    account: Annotated[str, Field(pattern=f"^{_ID}$")] = Field(description="The account's id.")
+    account: Annotated[str, Field(pattern=f"^{_ID}$")] = Field(description="ID of the Fireworks account.")
 
 
 class FireworksJobs:
@@ -176,7 +176,7 @@ def _bare_id(name: str, account: str, collection: str) -> str:
 
 
 def _configured(row: Mapping[str, Any], key: str) -> str | None | Unset:
-    """Return a field that supervised jobs contain themselves, and other jobs in their configuration."""
+    """Return a field of a job. Supervised jobs contain it themselves, and other jobs in their configuration."""
     own = field(row, key, text)
     found = field(row, f"trainingConfig.{key}", text) if own is UNSET else own
     return found or None
@@ -199,7 +199,7 @@ def _is_missing(account: str, body: Mapping[str, Any], ref: JobRef) -> bool:
 
 
 class FireworksType:
-    """The provider type of Fireworks AI."""
+    """The provider type `fireworks`: the fine-tuning jobs of one account."""
 
     name = "fireworks"
     options = FireworksOptions

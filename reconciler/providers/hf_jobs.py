@@ -1,7 +1,7 @@
 """Hugging Face Jobs of one namespace: a user or an organisation.
 
-- A job is a container with any content. Only a job with the label in the options is listed as a fine-tuning job.
-  Without that option, none is. A job that a spec names is managed, whatever its labels.
+- A job is a container with any content. A list contains only jobs with the label in the options. Without that option,
+  a list is empty. A job that a spec names is managed, whatever its labels.
 - An id belongs to one namespace. A scheduled job is not a job but creates jobs, and no job has its id. A cancel of a
   job that it created does not end the schedule.
 - The pages of a list have the size that the service chooses. A header contains the address of the next page, of which
@@ -95,7 +95,7 @@ class HubJobs(RestJobs):
         self._filter = {} if options.label is None else {"label": options.label}
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return a part of a page of the service, or all of it.
+        """Return one page: a page of the service, or a part of it.
 
         A cursor contains the number of rows before the part, and the query of the page.
         """
@@ -157,7 +157,7 @@ def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:  # noqa: ARG001 -
 
 
 class HubType:
-    """The provider type of Hugging Face Jobs."""
+    """The provider type `hf-jobs`: the jobs of one namespace."""
 
     name = "hf-jobs"
     options = HubOptions

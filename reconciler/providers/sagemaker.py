@@ -100,7 +100,7 @@ class TrainingJobs(SageMakerCollection):
 
 
 class SageMakerType(AwsType):
-    """The provider type of SageMaker."""
+    """The provider type `sagemaker`: the jobs of one collection in one region."""
 
     name = "sagemaker"
     options = SageMakerOptions
@@ -128,7 +128,7 @@ class SageMakerType(AwsType):
         return name if own.collection == TRAINING_JOBS else f"{expected}/{name}"
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the region, the AWS account if it is set, and any other collection than the training jobs."""
+        """Return the region, the AWS account if it is set, and the collection unless it is that of training jobs."""
         own = SageMakerOptions.model_validate(options)
         more = [] if own.collection == TRAINING_JOBS else [("collection", own.collection)]
         return tuple(sorted([*super().scope(own), *more]))
@@ -158,7 +158,7 @@ class SageMakerType(AwsType):
 
 
 def _resource_type(collection: str) -> str:
-    """Return what precedes the name of a job in the resource of its ARN."""
+    """Return the part of an ARN's resource that precedes the name of the job."""
     fixed = {TRAINING_JOBS: "training-job", SESSIONS: "training-session"}
     return fixed.get(collection) or f"job/{collection.removeprefix(CATEGORY)}"
 

@@ -37,7 +37,7 @@ class SandboxTypeOptions(SandboxOptions):
 
 
 class SandboxType:
-    """The provider type of the sandbox."""
+    """The provider type `sandbox`: simulated fine-tuning jobs and batches, without a network."""
 
     name = "sandbox"
     options = SandboxTypeOptions

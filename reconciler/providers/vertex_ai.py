@@ -74,7 +74,7 @@ TUNING_JOBS = VertexCollection(name="tuningJobs", words=re.compile(r"tuning ?job
 
 
 class VertexType:
-    """The provider type of Vertex AI."""
+    """The provider type `vertex-ai`: the tuning jobs and the batches of one project and location."""
 
     name = "vertex-ai"
     options = VertexOptions

@@ -1,4 +1,4 @@
-"""Odd values in every field of an answer, at the services whose own formats are read by few tests."""
+"""Unexpected values in every field of a response, for the services whose formats few other tests read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIGNED = f"{ACCESS_KEY}:canary-secret-access-key"
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers of one collection: a retrieved job, and the list in which a row is."""
+    """The responses of one collection: a retrieved job, and a list with one row."""
 
     type: str
     options: Mapping[str, str]
@@ -140,7 +140,7 @@ def paths(value: Mapping[str, Any], begin: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def spoiled(retrieved: dict[str, Any]) -> Iterator[object]:
-    """Yield the answer with each odd value in each field, without each field, and each odd value in its place."""
+    """Yield the response with each odd value in each field, without each field, and replaced by each odd value."""
     for path in paths(retrieved):
         for odd in ODD:
             body = copy.deepcopy(retrieved)

@@ -1,4 +1,4 @@
-"""One batch at a simulated service of one type, with a clock that the test moves, and a checkout that names the batch.
+"""One batch at a simulated service of one type, with a clock that a test advances, and a checkout with its spec.
 
 The batch follows its declared life at the service's clock. A test may also change each JSON response, for words that
 the sandbox does not have.
@@ -45,7 +45,7 @@ class BatchScene:
     ahead: timedelta = timedelta(0)
     """How far the service's clock is ahead."""
     ahead_at_cancel: timedelta = timedelta(0)
-    """How far the clock moves when a cancel arrives, before the cancel is handled."""
+    """How far the clock is advanced when a cancel arrives, before the cancel is handled."""
     edit: Edit = lambda _, body: body
     app: ASGIApp | None = None
     requests: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class BatchScene:
 
     @property
     def cancels(self) -> int:
-        """How many requests asked for a change."""
+        """The number of change requests."""
         return sum(each.startswith("POST") for each in self.requests)
 
     def want(self, state: str) -> None:

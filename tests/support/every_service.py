@@ -1,7 +1,7 @@
 """Every built-in provider type with every kind of its jobs: a simulated service on a socket for each.
 
 Rule: the types and kinds come from the registry, and the services from the lists of the contract tests. A type that is
-added to both joins by itself, and one without a simulated service fails a test.
+added to both is included automatically, and one without a simulated service fails a test.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class KindEndpoint:
 
     @property
     def jobs(self) -> JobsOfKind:
-        """What the type declares about the jobs."""
+        """The record with which the type declares these jobs."""
         return jobs_by_kind(load(self.service.type))[self.kind.name]
 
     @property
@@ -83,7 +83,7 @@ class KindEndpoint:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The variable, for a process."""
+        """The environment variable with the key."""
         return {self.variable: self.service.key(SECRET)}
 
     @property

@@ -1,4 +1,4 @@
-"""Calls an adapter with canned responses."""
+"""One call of an adapter whose transport returns canned responses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ask(
     question: Callable[[JobController], Awaitable[T]],
     kind: str = FINE_TUNING_JOB,
 ) -> T:
-    """Open the type with the canned responses, and make the call."""
+    """Open the provider type with a transport of canned responses, make the call, and return its result."""
     type_ = load(type_name)
     read = type_.options.model_validate(options)
     account = Account(type_name, "https://canned.example", type_.scope(read), kind=kind)

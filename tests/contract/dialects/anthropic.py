@@ -1,6 +1,8 @@
-"""Anthropic's message batches over the sandbox, in the words of its SDK 2.14.0 `types/messages/message_batch.py`.
+"""Anthropic's message batches, served from the sandbox.
 
-What the service says about a missing batch, and to a cancel of one that has ended, is not confirmed.
+Format: Anthropic's SDK 2.14.0 `types/messages/message_batch.py`.
+
+Not confirmed: the responses to a request for a missing batch, and to a cancel of one that has ended.
 """
 
 from __future__ import annotations
@@ -32,15 +34,15 @@ _WORDS = {"validating": "in_progress", "in_progress": "in_progress", "cancelling
 
 
 def batch_id(inner: str) -> str:
-    """Return the id of a batch of the sandbox."""
+    """Return the service's ID of a batch of the sandbox."""
     return f"msg{inner}"
 
 
 class Anthropic(CancelledBatches):
-    """Anthropic's words."""
+    """Anthropic's API for message batches."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/v1/messages/batches/msgbatch_1/cancel`."""
+        """Translate a request with a URL such as `/v1/messages/batches/msgbatch_1/cancel`."""
         match = _URL.fullmatch(request.url.path)
         if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse(_envelope("not_found_error", "Not Found"), 404)
@@ -85,7 +87,7 @@ class Anthropic(CancelledBatches):
         return {"data": rows, "has_more": token is not None, "first_id": None, "last_id": last}
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return Anthropic's envelope."""
+        """Return an error in Anthropic's format."""
         return ServiceResponse(status, _envelope(_TYPES[why], said))
 
 

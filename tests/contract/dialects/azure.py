@@ -47,11 +47,11 @@ class AzureV1(TranslatingApp):
         return SandboxRequest(path, refusal=None if is_known_key else refusal)
 
     def has_version(self, request: Request) -> bool:
-        """Whether the query names a version that there is; v1 needs none."""
+        """Return whether the query names a supported version. The v1 path needs none."""
         return request.query_params.get("api-version") in (None, "v1", "preview")
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Give its words for a status, its nulls, and its codes."""
+        """Return the response with Azure's status words, null fields and error codes."""
         body, status = said.body or {}, said.status
         error = body["error"] if status != 200 else None
         if not error:
@@ -67,14 +67,14 @@ class AzureV1(TranslatingApp):
 
 
 class AzureBatches(AzureV1):
-    """The batches on the path `/openai/v1`, in OpenAI's words."""
+    """The batches on the path `/openai/v1`, with OpenAI's status words."""
 
     inside = "/v1/batches"
     root = "/openai/v1/batches"
     verbs = ("", "/cancel")
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - as above
-        """Give its codes."""
+        """Return the response with Azure's error codes."""
         if said.status == 200 or said.body is None:
             return said
         code = "notFound" if said.status == 404 else _CODES.get(said.status, "conflict")
@@ -87,7 +87,7 @@ class AzureClassicBatches(AzureBatches):
     root = "/openai/batches"
 
     def has_version(self, request: Request) -> bool:
-        """Whether the query names the version."""
+        """Return whether the query names the supported version."""
         return request.query_params.get("api-version") == API_VERSION
 
 
@@ -98,5 +98,5 @@ class AzureClassic(AzureV1):
     verbs = ("", "/cancel", "/events")
 
     def has_version(self, request: Request) -> bool:
-        """Whether the query names the version."""
+        """Return whether the query names the supported version."""
         return request.query_params.get("api-version") == API_VERSION

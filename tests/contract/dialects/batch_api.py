@@ -1,4 +1,4 @@
-"""The sandbox's batches in the words of services that have only batches: what their dialects have in common."""
+"""What the dialects of services with batches of their own format share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDS = ("completed_at", "failed_at", "expired_at", "cancelled_at")
 
 
 class ForeignBatches(ForeignApi):
-    """A service whose batches are nothing like OpenAI's."""
+    """A service whose batches have a format of its own."""
 
     inside = INSIDE
 
@@ -36,7 +36,7 @@ def inner_id(batch_id: str, outer_id: Callable[[str], str]) -> str:
 
 
 def number_of(inner: str) -> int:
-    """Return a number for the sandbox's id of a batch."""
+    """Return a unique number for a batch of the sandbox."""
     return BATCHES.index(inner)
 
 
@@ -59,12 +59,12 @@ def creation(job: str | None, body: bytes, *path: str | int) -> Json | None:
 
 
 def ended_at(row: Json) -> Any:
-    """Return when a batch of the sandbox ended, or None."""
+    """Return the end time of a batch of the sandbox, or None if it has not ended."""
     return next((row[key] for key in _ENDS if row[key] is not None), None)
 
 
 def rfc3339(value: object) -> object:
-    """Return a time of the sandbox's as RFC 3339 text; what is none goes through as it is."""
+    """Return a time of the sandbox as RFC 3339 text. A value that is not a time is returned unchanged."""
     return moment(value, _text)
 
 

@@ -1,4 +1,4 @@
-"""Bedrock's model customization jobs over the sandbox, in the words of its service model of 2023-04-20 (rest-json)."""
+"""Bedrock's model customization jobs, served from the sandbox in the format of its service model of 2023-04-20."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Bedrock(ForeignApi):
         self._names: dict[str, str] = {}
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/model-customization-jobs/name/stop`."""
+        """Translate a request with a URL such as `/model-customization-jobs/name/stop`."""
         match = _URL.fullmatch(request.scope["raw_path"].decode())
         if match is None or (request.method == "POST") is not bool(match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
@@ -149,7 +149,7 @@ class BedrockBatches(ForeignApi):
     inside = INSIDE
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/model-invocation-job/abcdefabcdef/stop`; the list has a path of its own."""
+        """Translate a request with a URL such as `/model-invocation-job/abcdefabcdef/stop`, or with that of a list."""
         match = _BATCH_URL.fullmatch(request.scope["raw_path"].decode())
         if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
@@ -210,5 +210,5 @@ class BedrockBatches(ForeignApi):
 
 
 def batch_number(inner: str) -> str:
-    """Return the id of a batch of the sandbox."""
+    """Return the service's ID of a batch of the sandbox."""
     return f"{re.sub('[_-]', '', inner.removeprefix('batch_')):x<12}"[:12]

@@ -1,4 +1,4 @@
-"""Fireworks AI over the sandbox, in the words of fireworks-ai 1.2.30 `types/supervised_fine_tuning_job.py`.
+"""Fireworks AI, served from the sandbox in the format of fireworks-ai 1.2.30 `types/supervised_fine_tuning_job.py`.
 
 Each job belongs to one of four collections. What the service says about a missing job, and to a cancel of one that has
 ended, is not confirmed.
@@ -88,12 +88,12 @@ def _name(row: Json) -> str:
 
 
 class Fireworks(ForeignApi):
-    """Fireworks' words. A page contains jobs of one collection."""
+    """Fireworks' API. A page contains jobs of one collection."""
 
     taken: ClassVar[Json | None] = {}
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/v1/accounts/acme/dpoJobs/ID:cancel`."""
+        """Translate a request with a URL such as `/v1/accounts/acme/dpoJobs/ID:cancel`."""
         match = _URL.fullmatch(request.scope["path"])
         if match is None or match["collection"] not in {SUPERVISED, *COLLECTIONS.values()}:
             return JSONResponse({"code": 5, "message": "Not Found", "details": []}, 404)
@@ -113,7 +113,7 @@ class Fireworks(ForeignApi):
         )
 
     def job(self, row: Json) -> Json:
-        """Return a job. The name of its model is known before it has one."""
+        """Return a job, which contains the name of its model even before the model exists."""
         collection, _, bare = job_id(row["id"]).partition("/")
         config = {"baseModel": "accounts/fireworks/models/llama-v3p1-8b", "outputModel": f"{_PARENT}/models/{bare}"}
         body: Json = {
@@ -136,13 +136,13 @@ class Fireworks(ForeignApi):
         return {"rows": rows, "repeats": token is not None}
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Return the answer. A page contains jobs of the requested collection."""
+        """Return the response in Fireworks' format. A page contains only jobs of the requested collection."""
         found = super().reword(said, question)
         if not isinstance(question, _Question) or found.body is None or "rows" not in found.body:
             return found
         return replace(found, body=question.page_of(found.body["rows"], repeats=found.body["repeats"]))
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return the error of a gRPC gateway."""
+        """Return an error in the format of a gRPC gateway."""
         message = f"fine-tuning job not found: {said}" if why is Why.NO_SUCH_JOB else said
         return ServiceResponse(status, {"code": _CODES[why], "message": message, "details": []})

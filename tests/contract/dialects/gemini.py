@@ -1,6 +1,6 @@
-"""The Gemini API's batches over the sandbox, in the words of google-genai 3.6.1 `batches.py`.
+"""The Gemini API's batches, served from the sandbox in the format of google-genai 3.6.1 `batches.py`.
 
-What the service says about a missing batch, and to a cancel of one that has ended, is not confirmed.
+Not confirmed: the responses to a request for a missing batch, and to a cancel of one that has ended.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _WRONG_KEY = "API key not valid. Please pass a valid API key."
 
 
 def batch_name(inner: str) -> str:
-    """Return the id of a batch of the sandbox."""
+    """Return the service's ID of a batch of the sandbox."""
     return f"b{inner.removeprefix('batch_')}".replace("_", "-")
 
 
 class Gemini(ForeignBatches):
-    """Google's words, with a key. A wrong key is answered with a 400."""
+    """The Gemini API with an API key. The response to a wrong key is HTTP 400."""
 
     taken: ClassVar[Json | None] = {}
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/v1/batches/b1:cancel`."""
+        """Translate a request with a URL such as `/v1/batches/b1:cancel`."""
         match = _URL.fullmatch(request.scope["path"])
         if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
@@ -61,7 +61,7 @@ class Gemini(ForeignBatches):
         )
 
     def job(self, row: Json) -> Json:
-        """Return an operation, whose unset fields are left out."""
+        """Return an operation, without its unset fields."""
         counts = row["request_counts"]
         metadata: Json = {
             "state": _STATES.get(row["status"], row["status"]),
@@ -82,11 +82,11 @@ class Gemini(ForeignBatches):
         return body
 
     def page(self, rows: list[Json], token: str | None) -> Json:
-        """Return a page; an empty list and an empty token are left out."""
+        """Return a page. An empty list and an empty token are omitted."""
         return ({"operations": rows} if rows else {}) | ({"nextPageToken": token} if token else {})
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return Google's envelope."""
+        """Return an error in Google's format."""
         if why is Why.WRONG_KEY:
             return ServiceResponse(400, envelope(400, _WORDS[why], f"{_WRONG_KEY} {said}"))
         message = f"Batch not found: {said}" if why is Why.NO_SUCH_JOB else said

@@ -1,6 +1,6 @@
-"""Hugging Face Jobs over the sandbox, in the words of huggingface_hub 2.4.0 `_jobs_api.py`.
+"""Hugging Face Jobs, served from the sandbox in the format of huggingface_hub 2.4.0 `_jobs_api.py`.
 
-What the service says about a missing job, and to a cancel of one that has ended, is not confirmed.
+Not confirmed: the responses to a request for a missing job, and to a cancel of one that has ended.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class HuggingFace(ForeignApi):
     labels: ClassVar[Mapping[str, str]] = dict([LABEL.split("=")])
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/api/jobs/acme/72756e6e696e670000000000/cancel`."""
+        """Translate a request with a URL such as `/api/jobs/acme/72756e6e696e670000000000/cancel`."""
         match = _URL.fullmatch(request.scope["raw_path"].decode())
         if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"error": "Sorry, we can't find the page you are looking for."}, 404)
@@ -89,7 +89,7 @@ class HuggingFace(ForeignApi):
         return self.job(row)
 
     def page(self, rows: list[Json], token: str | None) -> Json:
-        """Return every row, and the token of the next page. `_reworded` puts both where they belong."""
+        """Return every row, and the token of the next page. `_reworded` moves the token to a header."""
         return {"rows": rows, "token": token}
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
@@ -111,7 +111,7 @@ class HuggingFace(ForeignApi):
 
 
 class Unlabelled(HuggingFace):
-    """The same with jobs that have no label."""
+    """`HuggingFace` with jobs that have no label."""
 
     labels: ClassVar[Mapping[str, str]] = {}
 

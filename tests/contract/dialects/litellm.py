@@ -31,7 +31,7 @@ def internal(status: int, message: str) -> Json:
 
 
 def no_entry(request: Request, key: str) -> Response | None:
-    """Return the response of a proxy without a database to any key but its own."""
+    """Return the response of a proxy without a database to a wrong key. For the right key, return None."""
     if request.headers.get("authorization") == f"Bearer {key}":
         return None
     return complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
@@ -54,7 +54,7 @@ class LiteLLM(TranslatingApp):
         return question
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - the front's signature
-        """Hide that a cancel is under way, and tell the upstream's errors as text."""
+        """Return the response with `cancelled` for a job that is being cancelled, and with upstream errors as text."""
         status, body = said.status, said.body or {}
         if status != 200:
             return ServiceResponse(status, self.told(status, body))
@@ -65,15 +65,15 @@ class LiteLLM(TranslatingApp):
         return ServiceResponse(status, each_job(body, {"cancelling": "cancelled"}))
 
     def told(self, status: int, body: Json) -> Json:
-        """Return an upstream's error as openai 2.x lets the proxy tell it: its whole body, as Python writes it."""
+        """Return an upstream error as with openai 2.x: the message contains the whole body as a Python dict."""
         return internal(status, f"Error code: {status} - {body}")
 
 
 class OverNewClient(LiteLLM):
-    """The same with openai 3.x, which repeats the message of an error and not its body."""
+    """The proxy's own routes with openai 3.x, which repeats only the message of an upstream error."""
 
     def told(self, status: int, body: Json) -> Json:
-        """Return the upstream's message, type and parameter, and the status in the place of its code."""
+        """Return the message, type and parameter of an upstream error, with the status as the code."""
         error = body.get("error") or {}
         message = f"Error code: {status} - {error.get('message')}"
         return {"error": {**error, "message": message, "code": str(status)}}
@@ -83,7 +83,7 @@ class Unlicensed(LiteLLM):
     """The proxy's own routes, without a licence."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
-        """Refuse everything that comes with the right key."""
+        """Refuse each request: with HTTP 500 if it has the right key."""
         return no_entry(request, self._secret) or JSONResponse(internal(500, LICENCE), 500)
 
 
@@ -91,22 +91,22 @@ class PassThrough(TranslatingApp):
     """The pass-through to OpenAI: only the key is changed."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
-        """Let in who has the proxy's key."""
+        """Accept a request with the proxy's key."""
         path = request.url.path.removeprefix(f"/openai/v1{JOBS}")
         return SandboxRequest(path, refusal=no_entry(request, self._secret))
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - as above
-        """Change nothing."""
+        """Return the response unchanged."""
         return said
 
 
 class BatchPassThrough(PassThrough):
-    """The pass-through to OpenAI's batches. On `/openai/v1/batches`, the proxy answers with routes of its own."""
+    """The pass-through to OpenAI's batches. On `/openai/v1/batches`, the proxy has routes of its own."""
 
     inside = "/v1/batches"
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
-        """Let in who has the proxy's key, and takes the only path that leads through."""
+        """Accept a request with the proxy's key on the path of the pass-through."""
         root = "/openai_passthrough/v1/batches"
         if not request.url.path.startswith(root):
             return JSONResponse({"detail": "Not Found"}, 404)

@@ -1,6 +1,6 @@
-"""Mistral's batch jobs over the sandbox, in the words of its SDK 3.7.0 `client/models/batchjob.py`.
+"""Mistral's batch jobs, served from the sandbox in the format of its SDK 3.7.0 `client/models/batchjob.py`.
 
-What the service says about a missing job, and to a cancel of one that has ended, is not confirmed.
+Not confirmed: the responses to a request for a missing job, and to a cancel of one that has ended.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _STATUSES = {
 
 
 def batch_uuid(inner: str) -> str:
-    """Return the id of a batch of the sandbox."""
+    """Return the service's ID of a batch of the sandbox."""
     return f"00000000-0000-4000-8000-{number_of(inner):012}"
 
 
 class Mistral(CancelledBatches):
-    """Mistral's words; its pages have numbers."""
+    """Mistral's API for batch jobs. Pages are numbered."""
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
         super().__init__(api, secret)
         self._page, self._size = 0, 100
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/v1/batch/jobs/UUID/cancel`."""
+        """Translate a request with a URL such as `/v1/batch/jobs/UUID/cancel`."""
         match = _URL.fullmatch(request.url.path)
         if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
@@ -78,10 +78,10 @@ class Mistral(CancelledBatches):
         }
 
     def page(self, rows: list[Json], token: str | None) -> Json:  # noqa: ARG002 - pages have numbers here
-        """Return the page that was asked for."""
+        """Return the requested page."""
         start = self._page * self._size
         return {"object": "list", "data": rows[start : start + self._size], "total": len(rows)}
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return an error as a text."""
+        """Return an error in Mistral's format, with the message in `detail`."""
         return ServiceResponse(status, {"detail": "Batch job not found" if why is Why.NO_SUCH_JOB else said})

@@ -32,11 +32,11 @@ class OpenAI(TranslatingApp):
         return SandboxRequest(request.url.path.removeprefix(self.inside), refusal=None if is_known_key else refusal)
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - as above
-        """Change nothing."""
+        """Return the response unchanged."""
         return said
 
 
 class OpenAIBatches(OpenAI):
-    """The batches, of OpenAI and of those that speak as it does."""
+    """The batches of OpenAI and of compatible services."""
 
     inside = "/v1/batches"

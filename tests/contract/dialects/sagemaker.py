@@ -1,4 +1,4 @@
-"""SageMaker's jobs over the sandbox, in the words of its service model of 2017-07-24 (JSON 1.1)."""
+"""SageMaker's jobs, served from the sandbox in the format of its service model of 2017-07-24 (JSON 1.1)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _CODES = {
 
 
 class SageMaker(ForeignApi):
-    """AWS's API with JSON 1.1. Every refusal has HTTP status 400, except internal errors."""
+    """SageMaker's API for training jobs (JSON 1.1). Every refusal has HTTP status 400, except internal errors."""
 
     hides: ClassVar[Mapping[str, str]] = {"validating_files": "queued"}
     noun: ClassVar[str] = "TrainingJob"

@@ -1,6 +1,8 @@
-"""Together AI over the sandbox, in the words of its SDK 3.1.1 `types/finetune_response.py` and `types/batch_job.py`.
+"""Together AI, served from the sandbox.
 
-What the service says about a missing job or batch, and to a cancel of one that has ended, is not confirmed.
+Format: Together's SDK 3.1.1 `types/finetune_response.py` and `types/batch_job.py`.
+
+Not confirmed: the responses to a request for a missing job or batch, and to a cancel of one that has ended.
 """
 
 from __future__ import annotations
@@ -69,11 +71,11 @@ _BEFORE_A_CREATE: Mapping[str, Json] = {
     },
     "/estimate-price": {"estimation_available": False, "unavailable_reason": "train_file_not_validated"},
 }
-"""The responses to what the client asks before it creates a job: the limits of the model, and the price."""
+"""The responses to the client's requests before it creates a job: the limits of the model, and the price."""
 
 
 def job_id(inner: str) -> str:
-    """Return the id of a job of the sandbox."""
+    """Return the service's ID of a job of the sandbox."""
     return f"ft-{inner.removeprefix('ftjob-')}"
 
 
@@ -84,7 +86,7 @@ class _Together(ForeignApi):
     what: ClassVar[str]
 
     def inner_path(self, path: str) -> str:
-        """Return the path at the sandbox, below its jobs."""
+        """Return the path at the sandbox, relative to its list of jobs."""
         return path
 
     @abstractmethod
@@ -92,7 +94,7 @@ class _Together(ForeignApi):
         """Return the sandbox's request for a new job; None for any other request."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/v1/batches/batch_1/cancel`."""
+        """Translate a request with a URL such as `/v1/batches/batch_1/cancel`."""
         path = request.url.path.removeprefix(self.root)
         refusal = complaint(
             401, message="Invalid API key provided", type="invalid_request_error", param=None, code=None
@@ -112,7 +114,7 @@ class _Together(ForeignApi):
         return self.row(row)
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return the family's envelope."""
+        """Return an error in OpenAI's format, which Together uses too."""
         message = f"{self.what} not found." if why is Why.NO_SUCH_JOB else said
         error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
         return ServiceResponse(status, {"error": error})
@@ -125,7 +127,7 @@ class Together(_Together):
     what = "Fine-tune ID"
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Answer what the client asks before it creates a job, and read any other URL."""
+        """Respond to the client's requests before it creates a job, and translate any other request."""
         before = _BEFORE_A_CREATE.get(request.url.path.removeprefix(self.root))
         return super().pass_on(request, body) if before is None else JSONResponse(before)
 
@@ -142,11 +144,11 @@ class Together(_Together):
         return {name: asked[name] for name in ("model", "training_file")}
 
     def created(self, row: Json) -> Json:
-        """Return a job, as the client expects it of a create."""
+        """Return a job in the format of the response to a create."""
         return {**self.row(row), "adapter_output_name": None}
 
     def job(self, row: Json) -> Json:
-        """Return a job. The name of its model is known before it has one."""
+        """Return a job, which contains the name of its model even before the model exists."""
         failures = [{"type": "job_error", "message": row["error"]["message"]}] if row["status"] == "failed" else []
         started = {"type": "job_start", "message": "Job started", "level": "info"}
         return {
@@ -159,7 +161,7 @@ class Together(_Together):
         }
 
     def row(self, row: Json) -> Json:
-        """Return a job as a list and the response to a cancel show it."""
+        """Return a job in the format of a list row and of the response to a cancel."""
         return {
             "id": job_id(row["id"]),
             "status": _STATUSES.get(row["status"], row["status"]),
@@ -175,7 +177,7 @@ class Together(_Together):
         return {"data": rows}
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Return the answer. Events and checkpoints are lists too, oldest first."""
+        """Return the response in Together's format. Lists of events and checkpoints are oldest first."""
         read = {"events": _event, "checkpoints": _checkpoint}.get(question.path.rpartition("/")[2])
         if read is None or said.body is None or said.body.get("object") != "list":
             return super().reword(said, question)
@@ -228,11 +230,11 @@ class TogetherBatches(_Together):
         }
 
     def created(self, row: Json) -> Json:
-        """Return a batch with a warning, of which there is none."""
+        """Return a batch, with an empty warning."""
         return {"job": self.job(row), "warning": None}
 
     def page(self, rows: list[Json], token: str | None) -> Json:  # noqa: ARG002 - there are no pages here
-        """Return every row; `_reworded` takes them out of the object."""
+        """Return every row. `_reworded` replaces the object by the array of its rows."""
         return {"rows": rows}
 
     def _reworded(self, answer: HttpResponse, request: Request, question: SandboxRequest) -> HttpResponse:

@@ -65,14 +65,14 @@ class TranslatingApp(ABC):
 
     @abstractmethod
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Return what the sandbox is asked, or the answer to what this API does not have."""
+        """Return the request to the sandbox, or the response to a request that this service does not support."""
 
     @abstractmethod
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Return an answer of the sandbox's as this service gives it."""
+        """Return a response of the sandbox in the format of this service."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; a broken connection inside is one outside."""
+        """Handle one request. If the sandbox breaks the connection, this application breaks it too."""
         request = Request(scope, receive)
         body = await request.body()
         question = self.pass_on(request, body)
@@ -108,7 +108,7 @@ class TranslatingApp(ABC):
         try:
             body = json.loads(answer.body)
         except ValueError:
-            return answer  # half an answer, or a page of something in between
+            return answer  # half a body, or a page of a proxy
         if "object" not in body and not isinstance(body.get("error"), dict):
             return answer
         if answer.status in _TELLS_ALL:
@@ -152,10 +152,10 @@ class ForeignApi(TranslatingApp):
 
     @abstractmethod
     def job(self, row: Json) -> Json:
-        """Return a job as a retrieve shows it."""
+        """Return a job in the format of a retrieve."""
 
     def row(self, row: Json) -> Json:
-        """Return a job as a list shows it."""
+        """Return a job in the format of a list row."""
         return self.job(row)
 
     @abstractmethod
@@ -164,7 +164,7 @@ class ForeignApi(TranslatingApp):
 
     @abstractmethod
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return an error in the service's own envelope."""
+        """Return an error in the service's format."""
 
     def created(self, row: Json) -> Json:
         """Return the body of the response to a create of a job."""
@@ -178,7 +178,7 @@ class ForeignApi(TranslatingApp):
         return self.taken
 
     def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
-        """Return the answer, all of it in other words."""
+        """Return the response of the sandbox in the service's format."""
         body = said.body or {}
         if "error" in body and body.get("object") is None:
             return self.refusal(why(said), said.status, body["error"]["message"])
@@ -215,7 +215,7 @@ def moment(value: object, written: Callable[[datetime], object]) -> object:
 
 
 def each_job(body: Json, change: Mapping[str, str], **fields: object) -> Json:
-    """Return a job, or a list of jobs, with other words for its status and other fields."""
+    """Return a job or a list of jobs with replaced status words and fields."""
     if body.get("object") == "list":
         rows = [each_job(row, change, **fields) if is_row(row) else row for row in body["data"]]
         return {**body, "data": rows}

@@ -1,4 +1,4 @@
-"""Vertex AI's tuning jobs over the sandbox, in the words of aiplatform v1 (and v1beta1, which google-genai speaks)."""
+"""Vertex AI's tuning jobs, served from the sandbox in the format of aiplatform v1 and v1beta1."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _BATCH_STATES = {
 
 
 class Vertex(ForeignApi):
-    """Google's words."""
+    """Vertex AI's API for tuning jobs."""
 
     taken: ClassVar[Json | None] = {}
     collection: ClassVar[str] = "tuningJobs"
@@ -70,7 +70,7 @@ class Vertex(ForeignApi):
         return {"model": asked["baseModel"], "training_file": asked["supervisedTuningSpec"]["trainingDatasetUri"]}
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/v1/projects/p/locations/us-central1/tuningJobs/1:cancel`."""
+        """Translate a request with a URL such as `/v1/projects/p/locations/us-central1/tuningJobs/1:cancel`."""
         pattern = rf"/v1(?:beta1)?/{PARENT}/{self.collection}(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?"
         match = re.fullmatch(pattern, request.scope["path"])
         if match is None or not is_route(request.method, match["job"], match["verb"]):
@@ -86,7 +86,7 @@ class Vertex(ForeignApi):
         )
 
     def job(self, row: Json) -> Json:
-        """Return a TuningJob, whose unset fields are left out."""
+        """Return a TuningJob, without its unset fields."""
         body: Json = {
             "name": f"{PARENT}/tuningJobs/{row['id']}",
             "baseModel": "gemini-2.5-flash",
@@ -107,17 +107,17 @@ class Vertex(ForeignApi):
         return body
 
     def page(self, rows: list[Json], token: str | None) -> Json:
-        """Return a page; an empty list and an empty token are left out."""
+        """Return a page. An empty list and an empty token are omitted."""
         return ({"tuningJobs": rows} if rows else {}) | ({"nextPageToken": token} if token else {})
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return Google's envelope."""
+        """Return an error in Google's format."""
         message = said.replace("Could not find fine tune: ", f"TuningJob does not exist: {PARENT}/tuningJobs/")
         return ServiceResponse(status, envelope(status, _WORDS[why], message))
 
 
 def envelope(status: int, word: str, message: str) -> Json:
-    """Return an error as Google's APIs write it."""
+    """Return the body of an error in the format of Google's APIs."""
     return {"error": {"code": status, "message": message, "status": word}}
 
 
@@ -140,7 +140,7 @@ class VertexBatches(Vertex):
         return creation(job, body, "inputConfig", "gcsSource", "uris", 0)
 
     def job(self, row: Json) -> Json:
-        """Return a BatchPredictionJob, whose unset fields are left out."""
+        """Return a BatchPredictionJob, without its unset fields."""
         counts = row["request_counts"]
         left = counts["total"] - counts["completed"] - counts["failed"]
         number = batch_number(row["id"])
@@ -165,15 +165,15 @@ class VertexBatches(Vertex):
         return body
 
     def page(self, rows: list[Json], token: str | None) -> Json:
-        """Return a page; an empty list and an empty token are left out."""
+        """Return a page. An empty list and an empty token are omitted."""
         return ({"batchPredictionJobs": rows} if rows else {}) | ({"nextPageToken": token} if token else {})
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return Google's envelope."""
+        """Return an error in Google's format."""
         message = f"BatchPredictionJob does not exist: {said}" if why is Why.NO_SUCH_JOB else said
         return ServiceResponse(status, envelope(status, _WORDS[why], message))
 
 
 def batch_number(inner: str) -> str:
-    """Return the id of a batch of the sandbox."""
+    """Return the service's ID of a batch of the sandbox."""
     return f"{5_000_000_000_000_000 + number_of(inner)}"

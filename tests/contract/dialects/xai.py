@@ -1,4 +1,4 @@
-"""xAI's batches over the sandbox, as litellm 1.110.2 `llms/xai/batches` reads them. Nothing of it is confirmed."""
+"""xAI's batches, implemented with the sandbox in the format that litellm 1.110.2 reads. Nothing here is confirmed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
 
 
 class XAI(CancelledBatches):
-    """xAI's words, of which none is a status."""
+    """xAI's API for batches, which has no status."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read a URL such as `/v1/batches/batch_1:cancel`."""
+        """Translate a request with a URL such as `/v1/batches/batch_1:cancel`."""
         match = _URL.fullmatch(request.scope["path"])
         if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"error": "Not Found"}, 404)
@@ -31,7 +31,7 @@ class XAI(CancelledBatches):
         )
 
     def job(self, row: Json) -> Json:
-        """Return a batch, whose times are dates."""
+        """Return a batch. Its times are dates without a time of day."""
         status = row["status"]
         is_over = status in ("completed", "failed", "cancelled")
         done = 100 if status == "completed" else 23 if is_over else 0
@@ -56,6 +56,6 @@ class XAI(CancelledBatches):
         return {"batches": rows, "pagination_token": token}
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return an error as a text."""
+        """Return an error in xAI's format, with the message in `error`."""
         message = "Batch not found" if why is Why.NO_SUCH_JOB else said
         return ServiceResponse(status, {"code": str(status), "error": message})
