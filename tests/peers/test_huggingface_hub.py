@@ -8,17 +8,16 @@ from typing import Any
 import pytest
 
 from reconciler.model.job import Phase
-from reconciler.providers.hf_jobs import STAGES
 from reconciler.sandbox.app import create_app
 from reconciler.testing.harness_server import NOW
-from tests.contract.dialects.hf_jobs import LABEL, NAMESPACE, HuggingFace, job_id
+from tests.contract.dialects.hf_jobs import NAMESPACE, HuggingFace, job_id
 from tests.contract.dialects.services import HF_JOBS
-from tests.contract.harnesses import PHASES, sandbox_world
+from tests.contract.harnesses import sandbox_world
 from tests.support.sandbox_server import serve
 
 pytest.importorskip("huggingface_hub", reason="pip install huggingface_hub")
 
-from huggingface_hub import HfApi, JobStage
+from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, JobNotFoundError
 
 TOKEN = "canary-token-of-the-client"  # noqa: S105 - a canary
@@ -35,13 +34,6 @@ def hub() -> Iterator[Any]:
         yield HfApi(endpoint=url.removesuffix("/v1"), token=TOKEN)
 
 
-def test_huggingface_hub_lists_all_pages_of_the_dialect_by_label(hub: Any) -> None:
-    name, _, value = LABEL.partition("=")
-    found = {each.id: STAGES[each.status.stage] for each in hub.list_jobs(namespace=NAMESPACE, labels={name: value})}
-
-    assert found == {id_of(phase): phase for phase in PHASES if phase not in HF_JOBS.lacks}
-
-
 def test_huggingface_hub_reads_every_field_of_the_dialect(hub: Any) -> None:
     failed = hub.inspect_job(job_id=id_of(Phase.FAILED), namespace=NAMESPACE)
 
@@ -50,18 +42,8 @@ def test_huggingface_hub_reads_every_field_of_the_dialect(hub: Any) -> None:
     assert failed.owner.name == NAMESPACE
 
 
-def test_huggingface_hub_cancels_a_job_of_the_dialect(hub: Any) -> None:
-    hub.cancel_job(job_id=id_of(Phase.RUNNING), namespace=NAMESPACE)
-
-    assert hub.inspect_job(job_id=id_of(Phase.RUNNING), namespace=NAMESPACE).status.stage == "CANCELED"
-
-
 def test_huggingface_hub_recognizes_the_errors_of_the_dialect(hub: Any) -> None:
     with pytest.raises(JobNotFoundError):
         hub.inspect_job(job_id=id_of(Phase.ABSENT), namespace=NAMESPACE)
     with pytest.raises(HfHubHTTPError):
         hub.cancel_job(job_id=id_of(Phase.SUCCEEDED), namespace=NAMESPACE)
-
-
-def test_the_adapter_knows_every_stage_of_huggingface_hub() -> None:
-    assert set(STAGES) == {stage.value for stage in JobStage}
