@@ -42,6 +42,7 @@ def batch_world(service: BatchService) -> BatchWorld:
         {
             "id": _as_in_the_sandbox(phase),
             "age": "2h",
+            "failedRequests": 2,
             "life": [{"phase": "running", "for": "1h"}, {"phase": phase.value}],
         }
         for phase in PHASES
