@@ -24,10 +24,10 @@ from reconciler.ports import Rate
 
 SLOWEST = 1 / 60
 """The lowest pace, in requests per second: a provider that throttles every request still receives one per minute."""
-GAIN = 0.7
+GAIN = 1.5
 """By how many requests per second each response raises the pace while no limit is known.
 
-The pace then doubles in about a second.
+The pace then doubles in about half a second.
 """
 STEP_S = 0.25
 """The minimum time between two steps while a limit is known, so that a fast account does not reach it at once."""

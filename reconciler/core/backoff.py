@@ -26,7 +26,7 @@ REMIND_EVERY = timedelta(hours=6)
 """The delay between repeated requests after the regular attempts."""
 SKEW_MAX = timedelta(minutes=5)
 """How far the local clock may differ from the provider's clock, or from the clock that wrote a recorded time."""
-CONFIRM_FIRST = timedelta(seconds=1)
+CONFIRM_FIRST = timedelta(milliseconds=500)
 """The minimum delay before the job of an open request is polled again."""
 CONFIRM_MAX = timedelta(seconds=60)
 """The maximum delay before the job of an open request is polled again."""

@@ -110,7 +110,7 @@ def test_a_final_job_is_decided_again_when_its_suspension_ends(ahead_s: float, a
     assert after == (None if after_s is None else timedelta(seconds=after_s))
 
 
-@pytest.mark.parametrize(("age_s", "after_s"), [(0, 1), (3, 2), (4, 1), (30, 30), (3600, 60)])
+@pytest.mark.parametrize(("age_s", "after_s"), [(0, 0.5), (3, 2), (4, 1), (30, 30), (3600, 60)])
 def test_a_job_with_an_unanswered_request_is_polled_when_its_next_attempt_is_due(age_s: float, after_s: float) -> None:
     receipt = a_receipt(age=timedelta(seconds=age_s))
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1), receipts=(receipt,))
@@ -120,8 +120,10 @@ def test_a_job_with_an_unanswered_request_is_polled_when_its_next_attempt_is_due
     assert after == timedelta(seconds=after_s)
 
 
-@pytest.mark.parametrize(("phase", "after_s"), [(Phase.RUNNING, 1), (Phase.CANCELLING, 5)])
-def test_an_accepted_cancel_is_polled_after_one_second_or_five_while_cancelling(phase: Phase, after_s: float) -> None:
+@pytest.mark.parametrize(("phase", "after_s"), [(Phase.RUNNING, 0.5), (Phase.CANCELLING, 5)])
+def test_an_accepted_cancel_is_polled_after_half_a_second_or_five_seconds_while_cancelling(
+    phase: Phase, after_s: float
+) -> None:
     status = a_job_in(phase, NOW - timedelta(days=1), receipts=(a_receipt(accepted_at=NOW),))
 
     assert next_poll(a_subject(), status, NOW) == timedelta(seconds=after_s)
