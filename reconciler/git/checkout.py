@@ -73,7 +73,7 @@ def find_checkout(
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A Git working tree."""
+    """A Git working tree that contains the specs."""
 
     git: Git
     common_dir: Path

@@ -35,7 +35,7 @@ class RemotePoller:
         self._changed.clear()
 
     async def follow(self) -> None:
-        """Poll until cancelled."""
+        """Poll the remote every `every_s` seconds, until cancelled."""
         self._follower = asyncio.current_task()
         while True:
             await asyncio.sleep(self.every_s)

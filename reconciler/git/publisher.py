@@ -29,7 +29,7 @@ class GitPublisher:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the branch is pushed."""
+        """Whether the branch is pushed to a remote, so that other machines see it."""
         return self.branch.remote is not None
 
     @property

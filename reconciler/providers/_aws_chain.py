@@ -58,7 +58,7 @@ class NeedsPersonError(Exception):
 
 
 class CredentialChain:
-    """botocore's credential chain."""
+    """botocore's credential chain. The credentials that it finds are kept, and botocore refreshes them."""
 
     def __init__(self) -> None:
         self._found: Any = None

@@ -101,7 +101,7 @@ class AwsJobs(ABC):
 
     @abstractmethod
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page of jobs."""
+        """Return one page of jobs. Raises `TransientError` or `PermanentError` if it cannot be read."""
 
     @abstractmethod
     async def _retrieve(self, ref: JobRef) -> Response: ...

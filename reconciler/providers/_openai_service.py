@@ -34,7 +34,7 @@ def plain(_: BaseModel) -> Dialect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchService:
-    """The batches of a service."""
+    """The batches of a service: their dialect, capabilities and ids."""
 
     dialect: Callable[[Any], Dialect] = lambda _: BATCHES
     """The function that returns the dialect of batches for the options of an account."""

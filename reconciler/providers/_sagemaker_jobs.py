@@ -72,7 +72,7 @@ class CustomizationJobs(SageMakerCollection):
 
 
 class TrainingSessions(SageMakerCollection):
-    """The training sessions."""
+    """The training sessions in one region."""
 
     noun = "TrainingSession"
     order: ClassVar[Mapping[str, object]] = MappingProxyType({})

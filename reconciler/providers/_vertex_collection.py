@@ -104,7 +104,7 @@ class VertexCollection:
 
 
 class VertexJobs:
-    """The jobs of one collection."""
+    """A `JobController` for the jobs of one collection."""
 
     def __init__(
         self, transport: Transport, credentials: Credentials, options: VertexOptions, collection: VertexCollection

@@ -79,7 +79,7 @@ class HubOptions(Document):
 
 
 class HubJobs(RestJobs):
-    """The jobs of one namespace."""
+    """A `JobController` for the jobs of one namespace."""
 
     def __init__(self, transport: Transport, credentials: Credentials, options: HubOptions) -> None:
         api = RestApi(

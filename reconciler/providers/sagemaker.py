@@ -69,7 +69,7 @@ class SageMakerOptions(AwsOptions):
 
 
 class TrainingJobs(SageMakerCollection):
-    """The training jobs."""
+    """The training jobs in one region."""
 
     noun = "TrainingJob"
 

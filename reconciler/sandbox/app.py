@@ -118,7 +118,7 @@ class _Api:
     def _respond(
         self, operation: Operation, request: HttpRequest, body: bytes, at: datetime
     ) -> tuple[Response, Fault | None]:
-        """Return the response and the applied fault, or None. Without an await, requests are handled one at a time."""
+        """Return the response, and the applied fault or None. Nothing is awaited here, so requests do not overlap."""
         job_id = request.path_params.get("job_id")
         fault: Fault | None = None
         try:
@@ -143,7 +143,7 @@ class _Api:
 
 @dataclass(frozen=True, slots=True)
 class _Control:
-    """The routes for tests."""
+    """The handlers of the routes for tests."""
 
     worlds: Sequence[World]
 

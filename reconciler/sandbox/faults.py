@@ -182,13 +182,13 @@ class Faults:
         self._matched = [0] * len(self._rules)
 
     def add(self, rules: Iterable[Fault]) -> None:
-        """Append rules."""
+        """Append rules. They apply after the existing ones."""
         for rule in rules:
             self._rules.append(rule)
             self._matched.append(0)
 
     def clear(self) -> None:
-        """Remove all rules."""
+        """Remove all rules and their counts."""
         self._rules.clear()
         self._matched.clear()
 

@@ -68,7 +68,7 @@ class JobView:
 
     @property
     def phase(self) -> Phase:
-        """The phase of the job."""
+        """The phase at the time of this view."""
         return self.steps[-1].phase
 
     @property

@@ -119,7 +119,7 @@ class Stage(Protocol):
         ...
 
     def heal(self) -> None:
-        """Remove the fault."""
+        """Remove the fault, so that later requests are handled normally."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[JobController]:

@@ -75,7 +75,7 @@ def _names(checkout: Checkout) -> set[str]:
 
 
 def measure(root: Path) -> str:
-    """Return the table."""
+    """Run the benchmark, and return its table."""
     steady = accounts()
     note(f"{ACCOUNTS} accounts")
     with serving(*steady) as served:

@@ -18,7 +18,7 @@ def list_all(client: OpenAI, part: int) -> None:  # noqa: ARG001 - one signature
 
 
 def retrieve(client: OpenAI, part: int) -> None:
-    """Retrieve some jobs."""
+    """List the first `part` jobs, and retrieve them one by one."""
     for job in list(islice(client.fine_tuning.jobs.list(limit=100), part)):
         client.fine_tuning.jobs.retrieve(job.id)
 

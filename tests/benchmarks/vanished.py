@@ -85,7 +85,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """How long a cancel waited."""
+    """How long a cancel waited, and the requests before it."""
 
     lists: int
     retrieves: int

@@ -47,7 +47,7 @@ class Hosted:
 
     @property
     def ids(self) -> list[str]:
-        """The ids of its jobs."""
+        """The IDs of all jobs of the account."""
         return job_ids(self.name, self.jobs)
 
 

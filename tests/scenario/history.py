@@ -52,7 +52,7 @@ class Tampered:
 
 @dataclass(frozen=True, slots=True)
 class WatchStarted:
-    """A process began to watch."""
+    """A process began to watch at this time."""
 
     at: datetime
 
@@ -75,7 +75,7 @@ class WatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class PassStarted:
-    """The product read the specs."""
+    """The product read the specs, with which a pass begins."""
 
     at: datetime
     is_scan: bool = True
@@ -84,7 +84,7 @@ class PassStarted:
 
 @dataclass(frozen=True, slots=True)
 class PassEnded:
-    """The loop finished a pass. `report` has everything that it can print."""
+    """The loop finished a pass. `report` contains the whole report as text."""
 
     at: datetime
     report: str
@@ -97,7 +97,7 @@ class PassEnded:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The watch reported a pass. `report` has everything that it can print."""
+    """The watch reported a pass. `report` contains the whole report as text."""
 
     at: datetime
     report: str

@@ -80,7 +80,7 @@ def toggle_broken_file(simulation: Simulation) -> None:
 
 
 def delete(simulation: Simulation) -> None:
-    """Delete a document."""
+    """Delete a job document."""
     if len(simulation.revision.job_specs) > 3:
         gone = any_job_spec(simulation)
         kept = tuple(each for each in simulation.revision.job_specs if each != gone)
@@ -88,7 +88,7 @@ def delete(simulation: Simulation) -> None:
 
 
 def rename(simulation: Simulation) -> None:
-    """Give a document another name."""
+    """Rename a job document."""
     job_spec = any_job_spec(simulation)
     new = f"{job_spec.name}-x"
     simulation.edit(f"{job_spec.name}: renamed to {new}", simulation.revision.changed(job_spec.name, name=new))
@@ -113,7 +113,7 @@ def duplicate(simulation: Simulation) -> None:
 
 
 def remove_copies(simulation: Simulation) -> None:
-    """Remove all copies."""
+    """Remove all documents that `duplicate` has made."""
     kept = tuple(each for each in simulation.revision.job_specs if not each.file.startswith("copy-of-"))
     if kept != simulation.revision.job_specs:
         simulation.edit("all copies removed", replace(simulation.revision, job_specs=kept))
@@ -323,7 +323,7 @@ def limit_requests(simulation: Simulation) -> None:
 
 
 def response_fault(simulation: Simulation) -> None:
-    """Make the next responses absurd."""
+    """Make the next responses of a provider absurd."""
     provider, times = any_provider(simulation), simulation.rng.randrange(1, 5)
     kind = simulation.rng.choice(["absurd-times", "echoed-key", "no-date"])
     provider.response_faults.append(ResponseFault(kind, times, simulation.rng.randrange(100)))
@@ -401,10 +401,10 @@ _LIST_RULES: tuple[Callable[[Simulation], dict[str, Any]], ...] = (
 
 
 def any_job_spec(simulation: Simulation) -> JobSpec:
-    """Return any document."""
+    """Return a random job document."""
     return simulation.rng.choice(simulation.revision.job_specs)
 
 
 def any_provider(simulation: Simulation) -> Provider:
-    """Return any account's provider."""
+    """Return the provider of a random account."""
     return simulation.providers[simulation.rng.choice(sorted(simulation.providers))]

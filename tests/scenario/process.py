@@ -222,7 +222,7 @@ class Environment:
         return {}
 
     def named(self) -> Mapping[str, Credential]:
-        """Return none."""
+        """Return no credentials, because no operator's file exists."""
         return {}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:

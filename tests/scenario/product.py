@@ -99,7 +99,7 @@ class _Pages(StringIO):
         self._clock = clock
 
     def write(self, text: str) -> int:
-        """Record a line."""
+        """Record each line in the history."""
         for line in filter(None, text.splitlines()):
             event = json.loads(line)
             # The level and the time are left out, because the history has its own times.

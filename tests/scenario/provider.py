@@ -151,7 +151,7 @@ class Provider:
         self._elsewhere = create_app(World(SandboxOptions(), clock.now()), clock.now, api_key=KEY)
 
     def end_faults(self) -> None:
-        """End every fault."""
+        """End every fault of this provider."""
         self.faults.clear()
         self.response_faults.clear()
         self.overtakers.clear()

@@ -30,7 +30,7 @@ class Branch:
     """How long a push takes, even if it fails."""
 
     def mend(self) -> None:
-        """End every fault."""
+        """End every fault of the remote."""
         self.is_away, self.takes_s = False, PUSH_S
 
 

@@ -47,7 +47,7 @@ class JobSpec:
         return self.suspended_until is not None and at < self.suspended_until
 
     def text(self) -> str:
-        """Return the document."""
+        """Return the YAML text of the document."""
         lines = [
             "apiVersion: jobs.reconciler/v1",
             "kind: FineTuningJob",

@@ -56,7 +56,7 @@ class SeedResults:
     """The seeds with violations, and their violations."""
 
     def __add__(self, other: SeedResults) -> SeedResults:
-        """Return the sum of both."""
+        """Return the sums of the figures of both."""
         return SeedResults(
             self.seeds + other.seeds,
             self.faults + other.faults,
@@ -98,12 +98,12 @@ def run_watch_seed(seed: int) -> tuple[History, tuple[str, ...]]:
 
 
 def check_seeds(seeds: Iterable[int], run: SeedRunner = run_seed) -> SeedResults:
-    """Run seeds, one after another."""
+    """Run seeds one after another, and return the sums of their figures."""
     return sum((_result_of(seed, run) for seed in seeds), SeedResults())
 
 
 def check_all_seeds(seeds: Sequence[int], run: SeedRunner = run_seed) -> SeedResults:
-    """Run seeds on all processors."""
+    """Run seeds on all processors, and return the sums of their figures."""
     workers = os.cpu_count() or 1
     # Each process gets a few seeds at a time, because runs differ in length.
     parts = [seeds[start::32] for start in range(32) if seeds[start::32]]

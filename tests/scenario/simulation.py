@@ -47,7 +47,7 @@ LOOSE = ChangeLimits(max_cancels=1000, max_cancel_percent=100, max_cancels_absol
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """No action for some time."""
+    """A step without an action, for some seconds."""
 
     seconds: float
 
@@ -185,7 +185,7 @@ class Simulation:
         self.history.events.append(ExternalEvent(self.clock.now(), kind, what))
 
     def statuses(self) -> dict[str, bytes]:
-        """Return the current status tree."""
+        """Return the current status files, by path."""
         return statuses_on(self.machine.disk, STATUSES)
 
     def start_process(self) -> ProcessLife:
@@ -316,7 +316,7 @@ async def _step(simulation: Simulation, product: Product, step: Step) -> None:
 
 
 async def _watch(simulation: Simulation, product: Product, seconds: float, steps: deque[Step]) -> None:
-    """Watch for this long, in this process and in those that replace it."""
+    """Run a watch for this many seconds. If the process is killed, a new watch for the remaining time is scheduled."""
     loop, history = asyncio.get_running_loop(), simulation.history
     until = loop.time() + seconds
 

@@ -44,17 +44,17 @@ class Buggy(Jobs):
     """The jobs with bugs, by call: `get`, `cancel`, `list`."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page."""
+        """Return one page, or raise the bug of the list."""
         self._stumble("list", "")
         return await Jobs.list_page(self, query, cursor)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return one job."""
+        """Return one job, or raise its bug."""
         self._stumble("get", ref.id)
         return await Jobs.get_job(self, ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Cancel one job."""
+        """Cancel one job, or raise its bug."""
         self._stumble("cancel", ref.id)
         return await Jobs.cancel_job(self, ref)
 
@@ -75,7 +75,7 @@ class BuggyAccounts(TwoAccounts):
     is_slow_shut: bool = False
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return one."""
+        """Return one of the two accounts, or raise the bug that prevents it from being opened."""
         if self.is_slow_shut and "slow" in target.account.base_url:
             await asyncio.sleep(5)
             raise ZeroDivisionError

@@ -79,7 +79,7 @@ class Jobs:
     """The jobs that must not be retrieved."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page."""
+        """Return one page of jobs, after `trouble` has run."""
         await self._meet("list")
         ids = sorted(self.phases)
         begin = ids.index(cursor) + 1 if cursor else 0
@@ -88,14 +88,14 @@ class Jobs:
         return JobPage(tuple(map(self._job, page)), more)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return one job."""
+        """Return one job, after `trouble` has run."""
         await self._meet("get")
         if ref.id in self.forbidden:
             raise FORBIDDEN
         return self._job(ref.id) if ref.id in self.phases else None
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Cancel one job."""
+        """Cancel one job, after `trouble` has run."""
         self.cancels[ref.id] += 1
         await self._meet("cancel")
         if not self.is_cancel_lost:
@@ -134,7 +134,7 @@ class TwoAccounts:
         """Do nothing: these accounts have no rate limit."""
 
     def rate(self, target: ResolvedAccount) -> Rate:
-        """Return the initial rate."""
+        """Return the rate limit with which the account was resolved."""
         return target.rate
 
     def request_rates(self) -> Mapping[str, RequestRate]:

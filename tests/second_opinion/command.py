@@ -147,5 +147,5 @@ def crowded() -> float:
 
 
 def wait_real(seconds: float) -> None:
-    """Let real time pass."""
+    """Wait for this many real seconds."""
     time.sleep(seconds)

@@ -117,7 +117,7 @@ class ProviderDoc:
 
 @dataclass(frozen=True)
 class SettingsDoc:
-    """A Settings document."""
+    """A Settings document; `defect` names the mistake in it."""
 
     suspended: bool = False
     interval: str | None = None

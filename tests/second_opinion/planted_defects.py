@@ -21,7 +21,7 @@ Headers = dict[str, str]
 
 
 def doubles(world: World, method: str, target: str, headers: Headers) -> None:
-    """Send each cancel twice."""
+    """Send each cancel of the product twice."""
     if method == "POST" and target.endswith("/cancel"):
         world.answer(method, target, headers)
 

@@ -35,7 +35,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Status:
-    """One status file."""
+    """The contents of one status file."""
 
     path: str
     name: str

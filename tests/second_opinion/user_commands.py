@@ -93,7 +93,7 @@ class UserCommands:
             self.session.reconcile("retry", "--timeout=10s", *sorted(set(names)))
 
     def set(self) -> None:
-        """Run `set` for a spec."""
+        """Run `set` for a random spec."""
         pair = self.sound_spec()
         if pair is None:
             return
@@ -107,7 +107,7 @@ class UserCommands:
             self._check_verb(run, path)
 
     def suspend(self) -> None:
-        """Run `suspend` for a spec."""
+        """Run `suspend` for a random spec."""
         pair = self.sound_spec()
         if pair is None or pair[1].suspended:
             return
@@ -117,7 +117,7 @@ class UserCommands:
             self._check_verb(run, pair[0])
 
     def unsuspend(self) -> None:
-        """Run `unsuspend` for a spec."""
+        """Run `unsuspend` for a suspended spec."""
         pair = next(((path, doc) for path, doc in self.session.repository.now.jobs() if doc.suspended), None)
         if pair is None or pair[1].defect is not None:
             return

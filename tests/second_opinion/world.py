@@ -60,7 +60,7 @@ class World:
         self.lock = threading.Lock()
 
     def add(self, job: Job) -> Job:
-        """Add a job."""
+        """Add a job to its account, and return it."""
         self.jobs[job.account, job.id] = job
         return job
 

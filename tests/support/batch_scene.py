@@ -80,7 +80,7 @@ class BatchScene:
         self.checkout.write("nightly.yaml", f"{text}  reason: wrong prompt\n")
 
     def run(self, *arguments: str) -> Ran:
-        """Run one command."""
+        """Run one command in the checkout."""
         return self.checkout.run(*arguments)
 
     def described(self) -> str:
@@ -94,11 +94,11 @@ class BatchScene:
         return self.run("plan", "-o", "markdown").out
 
     def status(self) -> JobStatus:
-        """Return the status."""
+        """Return the parsed status of the batch."""
         return self.checkout.status("nightly")
 
     def status_text(self) -> str:
-        """Return the status file."""
+        """Return the text of the batch's status file."""
         return (self.checkout.status_dir / "nightly.yaml").read_text(encoding="utf-8")
 
 

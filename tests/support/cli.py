@@ -58,7 +58,7 @@ spec:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A finished command."""
+    """A finished command: its exit code and output."""
 
     code: int
     out: str
@@ -125,7 +125,7 @@ class Checkout:
         program: Sequence[str] = RECONCILE,
         **environ: str,
     ) -> subprocess.Popen[str]:
-        """Start one command."""
+        """Start one command, and return its process."""
         return subprocess.Popen(
             [*program, *arguments],
             cwd=self.root,

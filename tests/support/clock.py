@@ -16,7 +16,7 @@ BASE = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 
 
 class VirtualClock:
-    """The `Clock` of a test."""
+    """The `Clock` of a test, in the time of the running loop."""
 
     def __init__(self, base: datetime = BASE) -> None:
         self.base = base

@@ -117,4 +117,4 @@ FOREIGN: Mapping[str, Shape] = {
         HISTORIES,
     ),
 }
-"""The work on each text, with the sizes of the text."""
+"""For each kind of text: the function that reads it, the function that creates it, and its sizes."""

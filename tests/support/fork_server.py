@@ -71,7 +71,7 @@ class ForkServer:
             )
 
     def end(self) -> None:
-        """End the process."""
+        """End the process that forks."""
         self._orders.close()
         self._process.wait()
 

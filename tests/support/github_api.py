@@ -36,7 +36,7 @@ class GitHubApi:
         self.comments.append({"id": len(self.comments) + 1, "user": {"type": kind}, "body": body})
 
     async def list(self, request: Request) -> JSONResponse:
-        """Return a page of comments."""
+        """Return a page of the pull request's comments."""
         size, page = int(request.query_params["per_page"]), int(request.query_params["page"])
         return self._answer(request, self.comments[(page - 1) * size : page * size])
 

@@ -31,7 +31,7 @@ KILLED = 137
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A finished run."""
+    """A finished run: its exit code, output and peak memory."""
 
     code: int
     told: str
@@ -65,7 +65,7 @@ class Host:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the process."""
+        """End the process, and wait for it."""
         self._process.communicate()
 
     def run(self, arguments: Sequence[str], directory: Path, environ: Mapping[str, str], log: Path) -> Ended:

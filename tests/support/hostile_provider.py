@@ -57,7 +57,7 @@ class Provider:
         return True
 
     def answer(self, method: str, path: str, key: str) -> tuple[int, Any]:
-        """Respond to a request."""
+        """Record a request, and respond to it as the key of the request permits."""
         own = self.jobs.get(key, ())
         rest = path.partition("?")[0].partition(JOBS)[2]
         job, _, verb = rest.lstrip("/").partition("/")

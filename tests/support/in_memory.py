@@ -34,7 +34,7 @@ class Specs:
     origins: dict[str, Origin] = field(default_factory=dict)
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return the revision."""
+        """Return the snapshot that the test has set."""
         self.reads.append(by_content)
         return self.revision
 
@@ -156,7 +156,7 @@ class Statuses:
 
 @dataclass
 class Notebook:
-    """The `Journal`."""
+    """The `Journal` in memory."""
 
     attempts: tuple[Requested, ...] = ()
     statuses: KnownStatuses = field(default_factory=KnownStatuses)
@@ -164,7 +164,7 @@ class Notebook:
     """The error that every read and write raises, or None."""
 
     def requested(self) -> tuple[Requested, ...]:
-        """Return the first attempts."""
+        """Return the recorded first attempts."""
         self._check()
         return self.attempts
 

@@ -55,7 +55,7 @@ class InMemoryAccount(ReadOnlyAccount):
     """How long a response takes, by the same keys as `broken`."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return a page."""
+        """Return a page of jobs, after the configured delay or error."""
         await self._wait(f"page {int(cursor or 0) + 1}")
         return await super().list_page(query, cursor)
 
@@ -65,7 +65,7 @@ class InMemoryAccount(ReadOnlyAccount):
         return await super().get_job(ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Cancel a job."""
+        """Cancel a job, unless it has ended or an error is configured."""
         return await self._become("cancel", ref, Phase.CANCELLED)
 
     @property
@@ -75,9 +75,8 @@ class InMemoryAccount(ReadOnlyAccount):
 
     async def _become(self, verb: str, ref: JobRef, phase: Phase) -> Accepted | AlreadyOver:
         await self._wait(f"{verb} {ref.id}")
-        async with Throttle(
-            Rate()
-        ).acquire():  # as in a real account, so that the request can be dropped while it waits
+        # A real account also waits for a permit, so that a request can be dropped while it waits.
+        async with Throttle(Rate()).acquire():
             self.ask(f"{verb} {ref.id}")
         job = self.jobs[ref.id]
         if job.phase in TERMINAL:
@@ -94,11 +93,11 @@ class PausableAccount(InMemoryAccount):
     """An account that can also pause and resume jobs."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Pause a job."""
+        """Pause a job, unless it has ended or an error is configured."""
         return await self._become("pause", ref, Phase.PAUSED)
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Resume a job."""
+        """Resume a job, unless it has ended or an error is configured."""
         return await self._become("resume", ref, Phase.RUNNING)
 
 
@@ -151,12 +150,12 @@ class PickyStatuses(Statuses):
     refuse: Callable[[str], Exception | None] = lambda _: None
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:
-        """Write a status."""
+        """Write a status, or raise the error for its name."""
         self._ask(status.name)
         return super().write(status, durable=durable)
 
     def remove(self, status: JobStatus) -> None:
-        """Remove a status."""
+        """Remove a status, or raise the error for its name."""
         self._ask(status.name)
         super().remove(status)
 

@@ -26,7 +26,7 @@ class Operator:
     """The additional credentials that the operator's file names."""
 
     def provider_type(self, name: str) -> ProviderType:
-        """Return the real type."""
+        """Return the built-in provider type with this name."""
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:

@@ -59,7 +59,7 @@ class Workspace:
         return [(act["verb"], act["jobId"]) for world in worlds for act in world["acts"]]
 
     def run(self, *arguments: str) -> Ran:
-        """Run `reconcile` here."""
+        """Run `reconcile` with these arguments in this directory."""
         out, err = StringIO(), StringIO()
         with chdir(self.root), _in_a_pipe(), redirect_stdout(out), redirect_stderr(err):
             code = main([*arguments, "--state-dir", str(self.root / "state")])

@@ -16,12 +16,12 @@ class ManualNotifier:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def notify(self) -> None:
-        """Report a change."""
+        """Report a change to the watch."""
         if not self.drops_changes:
             self._changed.set()
 
     def recover(self) -> None:
-        """Report changes again."""
+        """Report changes again, after they were dropped."""
         self.is_alive, self.drops_changes = True, False
 
     async def wait(self) -> None:

@@ -48,7 +48,7 @@ class ReadOnlyAccount:
 
     @property
     def pages(self) -> int:
-        """How many pages were requested."""
+        """The number of requested pages."""
         return sum(what.startswith("page") for what in self.asked)
 
 

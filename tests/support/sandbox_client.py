@@ -36,7 +36,7 @@ class Sandbox:
         return str(self._ask("GET", f"/v1/fine_tuning/jobs/{job_id}")["status"])
 
     def break_with(self, *rules: dict[str, Any]) -> None:
-        """Add faults."""
+        """Add faults to the sandbox, each in the format of a Provider document."""
         self._ask("POST", "/sandbox/faults", list(rules))
 
     def heal(self) -> None:

@@ -59,7 +59,7 @@ class ServiceEndpoint:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variable, for a process."""
+        """The environment variable with the key."""
         return {self.variable: self.service.key(self.secret)}
 
 

@@ -161,7 +161,7 @@ SHAPES: Mapping[str, tuple[Callable[[str], None], Callable[[int], str], Sequence
     **{f"edit: {name}": (_edit, TEXTS[name], [each // 8 for each in SIZES]) for name in _EDITED},
     **FOREIGN,
 }
-"""The work on each text, with the sizes of the text."""
+"""For each kind of text: the function that reads it, the function that creates it, and its sizes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class World:
 
     @property
     def kind(self) -> JobKind:
-        """The kind of its jobs."""
+        """The kind of the jobs in this world."""
         return self.subjects[0].kind
 
     @property

@@ -56,14 +56,14 @@ def ship_to(root: Path, source: Path = ROOT) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A workflow that has ended."""
+    """A workflow that has ended: its exit code and log."""
 
     code: int
     log: str
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The outputs of the action."""
+        """The outputs of the action, by name."""
         return dict(_SET.findall(self.log))
 
 

@@ -62,7 +62,7 @@ class Anthropic(CancelledBatches):
         )
 
     def job(self, row: Json) -> Json:
-        """Return a message batch."""
+        """Return a message batch, with the outcome in its counts."""
         status = row["status"]
         was_cancelled = status in ("cancelling", "cancelled")
         counts = _ENDED.get(status, {"processing": 100})

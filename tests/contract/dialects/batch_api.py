@@ -26,7 +26,7 @@ class CancelledBatches(ForeignBatches):
     """A service that returns the batch in its response to a cancel."""
 
     def accepted(self, row: Json) -> Json:
-        """Return the batch."""
+        """Return the batch as the body of the response to a cancel."""
         return self.job(row)
 
 

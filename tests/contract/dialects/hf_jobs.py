@@ -65,7 +65,7 @@ class HuggingFace(ForeignApi):
         )
 
     def job(self, row: Json) -> Json:
-        """Return a job."""
+        """Return a job in the format of Hugging Face."""
         is_failed = row["status"] == "failed"
         return {
             "id": job_id(row["id"]),
@@ -85,7 +85,7 @@ class HuggingFace(ForeignApi):
         }
 
     def accepted(self, row: Json) -> Json:
-        """Return the job."""
+        """Return the job as the body of the response to a cancel."""
         return self.job(row)
 
     def page(self, rows: list[Json], token: str | None) -> Json:
@@ -93,7 +93,7 @@ class HuggingFace(ForeignApi):
         return {"rows": rows, "token": token}
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
-        """Return an error."""
+        """Return an error, with the message in `error`."""
         return ServiceResponse(status, {"error": "Job not found" if why is Why.NO_SUCH_JOB else said})
 
     def _reworded(self, answer: HttpResponse, request: Request, question: SandboxRequest) -> HttpResponse:

@@ -57,7 +57,7 @@ class Mistral(CancelledBatches):
         )
 
     def job(self, row: Json) -> Json:
-        """Return a batch job."""
+        """Return a batch job in Mistral's format."""
         counts = row["request_counts"]
         return {
             "id": batch_uuid(row["id"]),

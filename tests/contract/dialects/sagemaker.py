@@ -108,7 +108,7 @@ class SageMaker(ForeignApi):
         return body
 
     def page(self, rows: list[Json], token: str | None) -> Json:
-        """Return a page."""
+        """Return a page of rows, with a token if there is a next page."""
         return {f"{self.noun}Summaries": rows} | ({"NextToken": token} if token else {})
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:

@@ -110,7 +110,7 @@ class _Together(ForeignApi):
         )
 
     def accepted(self, row: Json) -> Json:
-        """Return the job."""
+        """Return the job as the body of the response to a cancel."""
         return self.row(row)
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
@@ -216,7 +216,7 @@ class TogetherBatches(_Together):
         return creation(path, body, "input_file_id")
 
     def job(self, row: Json) -> Json:
-        """Return a batch."""
+        """Return a batch in Together's format."""
         return {
             "id": row["id"],
             "status": _BATCH_STATUSES.get(row["status"], row["status"]),

@@ -52,7 +52,7 @@ class XAI(CancelledBatches):
         }
 
     def page(self, rows: list[Json], token: str | None) -> Json:
-        """Return a page."""
+        """Return a page of batches, with a token if there is a next page."""
         return {"batches": rows, "pagination_token": token}
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:

@@ -81,8 +81,8 @@ OF_PASSES: tuple[Oracle, ...] = (
     unreported_limit,
     unread_overwritten,
 )
-"""What is told of whole passes. In a watch an account may be at work for longer than a pass, so that an answer of an
-earlier one is ground enough, and a pass is about some jobs alone."""
+"""The oracles that assume passes over everything. They do not apply to a watch: there an account worker may outlive its
+pass, so that a status may rest on a response from before the pass, and a pass may concern only some jobs."""
 IN_TIME: tuple[Oracle, ...] = (
     late_request,
     early_readiness,
@@ -97,7 +97,7 @@ IN_TIME: tuple[Oracle, ...] = (
     ignored_retry,
     late_stop,
 )
-"""The oracles for watches, whose rules are about time."""
+"""The oracles with deadlines, which apply only to watches."""
 OF_A_WATCH = (*(each for each in ALWAYS if each not in OF_PASSES), *IN_TIME, not_converged)
 
 

@@ -48,7 +48,7 @@ class _Sights:
             self.absences = []
 
     def settle(self) -> None:
-        """Record a finished pass."""
+        """Record the end of a pass, and count the absence that it found."""
         if self._absent_at is not None and not self._is_listed:
             self.absences.append(self._absent_at)
         elif self._is_listed and self._absent_at is None:

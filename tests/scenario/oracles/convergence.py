@@ -52,7 +52,7 @@ def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree:
     last, said, phase = history.left, standing(tree), tree["status"]["phase"]
     truth = history.truth(job_spec.account, job_spec.job_id, last.at)
     if truth == ABSENT and is_all_gone(history, revision, job_spec.account, last.at):
-        # Then nothing tells a wrong key from jobs that were deleted: they stay as they were.
+        # A wrong key would look the same as deleted jobs, so the statuses stay unchanged.
         return
     truths = history.was(job_spec.account, job_spec.job_id, last.at)
     if isinstance(last, WatchEnded):
@@ -92,7 +92,7 @@ def _expected(
     if is_all_suspended or job_spec.is_suspended(last.at):
         return {"Suspended"}
     if job_spec.desired == "observed":
-        # Never seen at all is a typo, whatever is wanted.
+        # The ID of a job that was never observed may be a typo, so its status may be stalled.
         return {"Ready", "Stalled"} if phase == ABSENT else {"Ready"}
     if phase == ABSENT:
         return {"Stalled", "Ready"} if job_spec.desired == "cancelled" or job_spec.has_limits else {"Stalled"}
@@ -107,7 +107,7 @@ def _expected(
         return {"Ready"}
     if not load(revision.service(job_spec.account).type).capabilities.can_pause:
         return {"Stalled"}
-    # Others undid it three times within a day: a person must decide.
+    # If other users have reverted the change three times within a day, a person must decide.
     is_contested = (
         sum(isinstance(each, ExternalEvent) and each.kind.startswith(_OTHERS_ACT) for each in history.events) >= 3
     )
@@ -129,11 +129,11 @@ def _left_over(revision: Revision, last: PassEnded | WatchEnded, *, is_limited: 
     expected = {path_of(job_spec) for job_spec in revision.readable()}
     for path in last.statuses.keys() - expected:
         if is_limited and is_job(path):
-            # More specs were deleted at once than such limits let anybody believe.
+            # With strict limits, too many specs were deleted at once for their statuses to be removed.
             continue
         tree = read(last.statuses[path])
-        # A request that nothing came of is waited for a day, even without its spec. And a damaged file counts as none:
-        # nobody can tell what it was about, so nobody takes it away.
+        # A status with an open receipt stays for a day, even without its spec. A damaged file stays, because its job is
+        # unknown.
         if tree is not None and all(each["outcome"] for each in tree["status"].get("receipts", ())):
             yield path
 

@@ -34,7 +34,7 @@ LOOK = timedelta(seconds=2)
 FIRST = timedelta(seconds=110)
 """A job counts as observed when the first pass that knew of it ended. That pass may publish twice, in 50 s each."""
 _UNASKED = {KEY_LOST, "cannot be opened", "disk refuses"}
-"""The disruptions in which an account gets no request, and is still reported as unobserved."""
+"""The disruptions in which an account gets no request although it is reported as unobserved."""
 
 Job = tuple[str, str]
 
@@ -130,7 +130,7 @@ class _Known:
             case PassStarted(at=at) if self.revision is not None:
                 self.wanted_at = {job: self.wanted_at.get(job, at) for job in _jobs(self.revision)}
             case ExternalEvent(kind="disk refuses", what=path) if self.revision and not path.startswith("specs/status"):
-                # What could not be read is wanted once it can be.
+                # The jobs of an unreadable file must be observed only after the file can be read again.
                 left = _jobs(self.revision.without(path))
                 self.wanted_at = {job: at for job, at in self.wanted_at.items() if job in left}
             case ProviderRequest(account=account, words=words):
@@ -173,7 +173,7 @@ def _untold(history: History, known: list[Disruption]) -> Iterator[str]:
     missed = [each for each in _disruptions(history) if each.kind.startswith(EVENTS_MISSED)]
     calmed_at = next((each.at for each in history.events if isinstance(each, FaultsEnded)), history.events[-1].at)
     for each in known:
-        # The first that ends lets everything be heard again.
+        # When the first disruption ends, all changes are noticed again.
         until = min([other.until for other in missed if other.until > each.at] + [calmed_at])
         for life in lives(history):
             told_by = max(each.at, life.since) + TOLD_WITHIN

@@ -1,6 +1,6 @@
-"""Whether an observation in which all jobs vanished at once was trusted. A wrong key or project is likelier.
+"""Whether an observation in which all jobs vanished at once was trusted. A wrong key or project is more likely.
 
-Jobs whose cancel was accepted may be gone because of it, and are not counted.
+Jobs whose cancel was accepted are not counted, because the cancel may have removed them.
 """
 
 from __future__ import annotations

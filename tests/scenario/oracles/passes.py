@@ -1,4 +1,4 @@
-"""A history, divided into passes: what each knew when it began, what prevented changes, and what happened in it."""
+"""A history, divided into passes: what each pass knew at its start, what prevented changes, and its events."""
 
 from __future__ import annotations
 

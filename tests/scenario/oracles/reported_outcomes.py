@@ -117,14 +117,14 @@ class _Cancels:
     """The provider's record of the cancels of one job."""
 
     taken: bool = False
-    """At least one request was accepted, rightly or not."""
+    """Whether at least one request was accepted, even if that was wrong."""
     maybe: bool = False
-    """A request may have been accepted: it arrived before the job ended, and was not refused."""
+    """Whether a request may have been accepted: it arrived before the job ended, and was not refused."""
     clearly: bool = False
-    """A request was accepted, and it ended the job or will do so."""
+    """Whether an accepted request has ended the job or will end it."""
     posts: int = 0
     is_shown_over: bool = False
-    """A retrieve has shown the job as ended since the first request."""
+    """Whether a retrieve has shown the job as ended since the first request."""
 
 
 def false_attribution(history: History) -> Iterator[str]:
@@ -160,7 +160,7 @@ def false_attribution(history: History) -> Iterator[str]:
 
 
 def _take_in(history: History, answer: ProviderRequest, ours: _Cancels, *, is_late: bool) -> None:
-    """Record a cancel. It is late if the job ended right before the cancel arrived."""
+    """Record a cancel. `is_late` is whether the job ended right before the cancel arrived."""
     ours.posts += 1
     moment = max(answer.at - _MOMENT, history.began_at)
     before = history.truth(answer.account, str(answer.job_id), moment)
@@ -209,7 +209,7 @@ def unreported_limit(history: History) -> Iterator[str]:
             answers = [
                 each for each in one_pass.served(job_spec.account) if each.words.get(job_spec.job_id) in UNFINISHED
             ]
-            # Where two answers tell the time differently, either may be the one that counted.
+            # If one response has a usable time and another has not, either may have been used.
             tellings = {_is_timely(each) for each in answers}
             phase = tree["status"]["phase"]
             message, is_running = ready(tree)["message"], phase in UNFINISHED and answers

@@ -24,7 +24,7 @@ def late_request(history: History) -> Iterator[str]:
         sent = [each.at for each in history.events if _is_cancel(each, account, job_id)]
         for wanted in spans:
             if any(at <= wanted.since for at in sent):
-                continue  # asked for before: when it is asked again is another promise
+                continue  # requested before: another oracle checks when a request is repeated
             since, until = _known_at(history, wanted.since), min([wanted.until, *sent])
             for gap in (each.within(Span(since, until)) for each in clear):
                 if gap.length > SOON and _is_cancellable(history, account, job_id, gap):

@@ -239,7 +239,7 @@ def change_limit_exceeded(history: History) -> Iterator[str]:
     """
     first: dict[tuple[str, str, str], datetime] = {}
     for event in history.events:
-        # A 429 was surely not acted on, so it is no attempt.
+        # A throttled request has no effect, so it does not count as an attempt.
         if isinstance(event, ProviderRequest) and event.is_change and event.job_id and event.status != 429:
             first.setdefault((event.account, event.job_id, event.verb), event.at)
     times = sorted(first.values())

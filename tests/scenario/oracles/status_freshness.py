@@ -115,7 +115,7 @@ def unpublished_status(history: History) -> Iterator[str]:
 
 
 def wrong_account_status(history: History) -> Iterator[str]:
-    """Yield the accounts that were reported as unobserved and were not, or had been for long without a report.
+    """Yield the accounts that were wrongly reported as unobserved, or that were unobserved for long without a report.
 
     A status may be about single jobs, which it names. Then nothing may disturb these jobs.
     """
@@ -134,7 +134,7 @@ def wrong_account_status(history: History) -> Iterator[str]:
 
 
 def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str, ...]]]:
-    """Yield when a status reports this, which a crash may remove, and for which jobs. No jobs means all of them."""
+    """Yield the spans in which a status reports the account as unobserved, with its jobs. No jobs means all jobs."""
     since: datetime | None = None
     job_ids: tuple[str, ...] = ()
     path = f"_providers/{account}.yaml"

@@ -165,7 +165,7 @@ def unrecorded_request(history: History) -> Iterator[str]:
             case ChangeSent():
                 sent[event.job_id, event.verb] = event
             case ProviderRequest(status=429, job_id=str(job_id), verb=verb):
-                # Surely not acted on, so it leaves no trace.
+                # A throttled request has no effect, so it needs no receipt.
                 sent.pop((job_id, verb), None)
             case Crashed(statuses=statuses):
                 trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]

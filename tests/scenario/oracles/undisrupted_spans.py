@@ -40,7 +40,7 @@ class Span:
         return self.until - self.since
 
     def within(self, other: Span) -> Span:
-        """Return the intersection of both."""
+        """Return the intersection of two spans."""
         return Span(max(self.since, other.since), min(self.until, other.until))
 
 
@@ -56,7 +56,7 @@ def clear_spans(history: History, account: str, job_id: str | None = None) -> li
 
 
 def common(one: list[Span], other: list[Span]) -> list[Span]:
-    """Return the times that are in both."""
+    """Return the intersections of two lists of spans."""
     return [both for each in one for also in other if (both := each.within(also)).length > timedelta(0)]
 
 
@@ -119,7 +119,7 @@ def _is_of_one_job(history: History, answer: ProviderRequest) -> bool:
 def is_good(answer: ProviderRequest) -> bool:
     """Return whether a response was fast, complete and true."""
     if answer.verb == "list" and answer.fault == "stale-read":
-        return True  # it lags, and what rests on it is asked for by its id
+        return True  # a stale list delays nothing, because the jobs that matter are retrieved by ID
     if answer.fault not in _NO_EXCUSE or answer.ended_at - answer.at > _QUICK:
         return False
     return answer.is_well or ABSENT in answer.words.values()
