@@ -41,7 +41,7 @@ def test_a_cancel_with_an_unreadable_status_is_not_repeated_and_keeps_its_receip
 
     assert during.code == SOFTWARE
     assert "specs/status/runaway.yaml cannot be read: Permission denied" in during.err
-    assert "check its owner and mode" in during.err
+    assert "permission to read it" in during.err
     assert stayed == before
     assert sandbox.cancels(cancelling) == [cancelling]
     assert after.code == 0
