@@ -98,6 +98,21 @@ def test_drift_accepts_a_kind_that_no_spec_has(workspace: Workspace) -> None:
     assert ran.err == ""
 
 
+def test_drift_and_adopt_say_how_far_they_read_a_long_list_of_batches(workspace: Workspace) -> None:
+    rows = [f"    - {{id: batch_new-{number}, age: 1h}}\n" for number in range(120)]
+    rows += [f"    - {{id: batch_old-{number}, age: 9d}}\n" for number in range(200)]
+    workspace.write("demo.yaml", BOTH + "".join(rows))
+    drift, adopted = workspace.run("drift", "--kind", "batchjob"), workspace.run("adopt", "--kind", "batchjob")
+    (read,) = json.loads(workspace.run("drift", "--kind", "batchjob", "-o", "json").out)["lists"]
+    bound = "because each ends within 8d. Their lists were read back to "
+
+    assert bound in drift.out
+    assert bound in adopted.out
+    assert len(list((workspace.specs / "adopted/demo").iterdir())) == 121
+    assert read["readBackTo"] is not None
+    assert read["jobs"] < 320
+
+
 def test_adopt_writes_specs_for_one_kind(workspace: Workspace) -> None:
     workspace.run("adopt", "--kind", "BATCHJOB")
 
