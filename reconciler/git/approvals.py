@@ -181,7 +181,7 @@ def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
     """Return the number in the last `Approve-Cancels` line of a commit's message.
 
     Return None if the message has no such line, or if the history of a shallow clone ends at the commit. Such a commit
-    seems to have created every spec. It is recognised by its parents: `rev-list` reports others than the commit names.
+    seems to have created every spec. It is recognised because `rev-list` reports other parents than the commit.
     """
     lines = _LINE.findall(commit.message or b"")
     return int(lines[-1]) if lines and commit.parents == parents else None

@@ -187,7 +187,7 @@ class RemoteSpecs:
         listed = self.git.text("ls-remote", "--", "origin", name).splitlines()
         tips = {ref: commit for commit, _, ref in (line.partition("\t") for line in listed) if is_commit(commit)}
         if name not in tips:
-            msg = f"the remote has no branch {self.ref!r}"
+            msg = f"the remote has no branch {self.ref!r}: set --git-ref to one of its branches"
             raise GitError(msg)
         if tips[name] == self.head:
             return self.head

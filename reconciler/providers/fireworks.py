@@ -1,4 +1,4 @@
-"""Fireworks AI's fine-tuning jobs in one account: supervised, by preferences, by reinforcement, and trainer jobs.
+"""Fireworks AI's fine-tuning jobs in one account: supervised, preference, reinforcement and trainer jobs.
 
 - Each of the four collections has ids of its own, so jobs of two collections can have the same id. Therefore an id
   names its collection: `dpoJobs/ID`. A spec can also contain the full resource name. A bare id is not accepted.

@@ -34,7 +34,8 @@ from reconciler.providers._openai_service import BatchService, OpenAIService
 KEY_VARIABLE = "LITELLM_PROXY_API_KEY"
 URL_VARIABLE = "LITELLM_PROXY_API_BASE"
 LONG_ID_PATTERN = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:=-]{0,511}"
-"""Also matches LiteLLM's managed ids: base64 of a model's id and the upstream's job id (litellm `types/utils.py`)."""
+"""Matches the ids of an upstream, and LiteLLM's managed ids: base64 of a model's id and the upstream's job id (litellm
+`types/utils.py`)."""
 
 WRONG_KEY = ErrorPattern(
     status=400,

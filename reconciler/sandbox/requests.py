@@ -61,7 +61,10 @@ def parse_request(
 
 
 def handle(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
-    """Return the JSON response of the world. Raises `UnknownJobError` or `InvalidRequestError`."""
+    """Return the JSON response of the world.
+
+    Raises `UnknownJobError` if the job does not exist, and `InvalidRequestError` if the world refuses the request.
+    """
     return _HANDLERS[request.call.operation](world, request, fault)
 
 

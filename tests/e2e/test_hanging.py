@@ -1,4 +1,4 @@
-"""A provider that never responds. The sandbox in this process has a network's deadlines, so time can be virtual."""
+"""A provider that never responds. The sandbox is in this process, so deadlines pass in virtual time."""
 
 from __future__ import annotations
 

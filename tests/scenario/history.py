@@ -1,4 +1,4 @@
-"""The events of one run. The oracles get nothing else.
+"""The events of one run, which are the only input of the oracles.
 
 Rules: a record contains what happened, and never whether it was right. The true state of a job at any earlier time is
 that of the world. Everything prints as one readable line.

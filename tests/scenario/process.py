@@ -194,7 +194,7 @@ class _WatchedSpecs(SpecsDir):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The operator's policy, outside the specs."""
+    """The `OperatorPolicy` of a process: real trust rules, provider types with small pages, and no operator's file."""
 
     trust: Trust
     has_small_pages: bool = True

@@ -73,7 +73,7 @@ class RunWatch:
 
 @dataclass(frozen=True, slots=True)
 class CrashAfter:
-    """The machine crashes after so many more effects."""
+    """The machine crashes after this many further effects."""
 
     effects: int
 

@@ -37,7 +37,7 @@ def crashed_before(effect: str, *schedule: TimedInjection) -> History:
 
 
 def with_another_reason(history: History, old: str, new: str) -> History:
-    """Return the same run with another reason in its status."""
+    """Return the same run with `old` replaced by `new` in every written status."""
     return replace(history, events=[_reworded(each, old, new) for each in history.events])
 
 

@@ -13,7 +13,7 @@ from tests.second_opinion.session import Session
 
 
 def tell(text: str) -> None:
-    """Print and flush a line, so that a long run can be followed."""
+    """Print a line at once, so that a reader can follow a long run."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

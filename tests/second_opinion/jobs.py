@@ -59,7 +59,7 @@ class Job:
         return any(since <= until and each == word for since, each in self.timeline)
 
     def started(self, until: float) -> bool:
-        """Return whether the job has run by `until`."""
+        """Return whether the job had begun to run by `until`."""
         return any(self.was(word, until) for word in ("running", "pausing", "paused", "succeeded"))
 
     def _cut(self, moment: float) -> Life:

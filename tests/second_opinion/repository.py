@@ -103,7 +103,7 @@ class Repository:
         self._remember()
 
     def halt(self, *, halted: bool) -> None:
-        """Record that every change is suspended from now on, or no longer."""
+        """Record whether every change is suspended from now on."""
         self.halted = halted
         self._remember()
 

@@ -21,7 +21,7 @@ class Operator:
     environ: Mapping[str, str] = field(default_factory=dict)
     """The variables: keys, the vendors' addresses and options, and RECONCILE_TRUST."""
     paths: tuple[tuple[str, str | None, tuple[str, ...]], ...] = ()
-    """Which files may use which credential, at which host with its port; None is any host."""
+    """The operator's rules: a credential, a host with its port or None for any, and the files that may use it there."""
     speaks_of: tuple[str, ...] = ()
     """The additional credentials that the operator's file names."""
 

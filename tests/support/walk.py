@@ -98,7 +98,7 @@ class World:
 
 @dataclass(slots=True)
 class Walked:
-    """The result of a walk."""
+    """The result of a walk: the number of cases and statuses, and the broken laws with their cases."""
 
     cases: int = 0
     statuses: int = 0
@@ -126,10 +126,10 @@ def every_spec(can: Capabilities, kind: JobKind = FINE_TUNING) -> dict[str, Subj
 
 
 def looks(now: datetime, *, has_limits: bool, kind: JobKind = FINE_TUNING) -> Iterator[Observation]:
-    """Return the observations: unobserved, absent, and every phase, with and without an end time and a result.
+    """Yield the observations: unobserved, absent, and every phase, with and without an end time and a result.
 
-    Only a limit depends on the creation time and the provider's clock. They are missing or wrong only in cases with
-    limits.
+    Observations with a missing creation time or a wrong provider's clock are yielded only if `has_limits`, because only
+    limits depend on these times.
     """
     look: Callable[..., Observation] = a_batch_look if kind is BATCH else a_look
     yield UNSEEN

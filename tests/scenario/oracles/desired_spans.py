@@ -13,7 +13,7 @@ from tests.scenario.repository import JobSpec
 Job = tuple[str, str]
 _OF_CLOCKS = {"clocks disagree", "no-date", "absurd-times"}
 _AFTER = timedelta(seconds=1)
-"""A limit is exceeded only after its time."""
+"""How long after the time of a limit the limit counts as exceeded."""
 
 
 def named_spans(history: History) -> dict[Job, list[Span]]:

@@ -110,8 +110,8 @@ def is_over_limit(history: History, job_spec: JobSpec, at: datetime) -> bool:
 def change_before_observation(history: History) -> Iterator[str]:
     """Yield the requests before which the same pass had not retrieved the job in a phase that allows them.
 
-    A list can show an earlier state, so no request may depend on its rows. If several passes overlap, the work of an
-    account may take longer than one of them.
+    A list can show an earlier state, so no request may depend on its rows. An account worker may outlive its pass, so
+    the retrieves of a pass count until a pass has ended and another one has started.
     """
     words: dict[tuple[str, str], str] = {}
     is_ended = False
