@@ -127,7 +127,7 @@ def test_a_job_with_an_open_request_is_polled_soon_and_a_final_job_is_not_polled
     over = replace(running.decision.status, phase=Phase.CANCELLED, final=True)
     open_ = replace(running.decision.status, receipts=(a_receipt(),))
 
-    assert write(running, open_, a_context(world)).look_after == SECOND
+    assert write(running, open_, a_context(world)).look_after == SECOND / 2
     assert write(running, over, a_context(world)).look_after is None
 
 

@@ -48,7 +48,7 @@ def test_a_requested_cancel_is_polled_soon_and_not_again_once_confirmed() -> Non
             await asyncio.sleep(HOUR_S)
 
             assert watch.reason("chat") is Reason.CANCELLED
-            assert watch.account.when("ftjob-chat") == [0.0, pytest.approx(1.0, abs=0.1)]
+            assert watch.account.when("ftjob-chat") == [0.0, pytest.approx(0.5, abs=0.1)]
 
     in_virtual_time(main)
 
