@@ -39,7 +39,7 @@ class GitPublisher:
 
     @property
     def edition(self) -> int:
-        """How often the branch was pulled."""
+        """The number of pulls of the branch so far."""
         return self.branch.pulls
 
     def exclusive(self) -> asyncio.Lock:

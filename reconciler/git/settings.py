@@ -191,7 +191,7 @@ def stand_in(common_dir: Path, settings: str, attributes: str, scratch: Path | N
 
 
 def _keep_shallow(link: Path, file: Path) -> None:
-    """If Git replaced or removed the link, do the same to the file. Git removes it once the history is complete."""
+    """If Git replaced or removed the link, do the same to the file. A complete history makes Git remove the link."""
     if link.is_symlink():
         return
     if link.exists():

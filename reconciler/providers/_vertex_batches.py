@@ -21,7 +21,7 @@ from reconciler.providers._vertex_collection import STATES, VertexCollection, er
 _EXPIRED = "JOB_STATE_EXPIRED"
 _NUMBER = re.compile(r"[0-9]{1,18}")
 BATCH_CAPABILITIES = Capabilities(
-    cancel_keeps="the results that are written, in the output",
+    cancel_keeps="the written results, in the output",
     has_whole_rows=True,
     page_size_max=100,
     filters=("an expression of Google's",),

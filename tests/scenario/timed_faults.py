@@ -110,7 +110,7 @@ def wrong_project(simulation: Simulation) -> None:
 
 
 def shut(simulation: Simulation) -> None:
-    """Let the opening of one account fail for a while. A process that has opened it already does not notice."""
+    """Let the opening of one account fail for a while. A process that has opened it before is not affected."""
     provider = any_provider(simulation)
     provider.open_error = simulation.rng.choice(_JAMS)
     _note(simulation, "cannot be opened", lambda: setattr(provider, "open_error", None), provider.name)

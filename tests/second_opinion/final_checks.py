@@ -16,7 +16,7 @@ QUIET = ("--once", "--timeout=2m", "--audit", "audit.jsonl")
 
 
 def converge(session: Session) -> None:
-    """End all faults, repair all documents, and make passes until every due cancel has happened or time is over."""
+    """End all faults, repair all documents, and make passes until no cancel is due or the time limit is reached."""
     session.troubles.end()
     session.world.takes = min(session.world.takes, 3.0)
     session.user.mend_all()

@@ -92,7 +92,7 @@ def looked(
     is_part: bool = False,
     **before: Any,
 ) -> Observations:
-    """Observe these jobs. `known` and `before` are what earlier passes observed, as `core.absence` reads it."""
+    """Observe these jobs. `known` and `before` are the fields of `KnownBefore`: the observations of earlier passes."""
     over = {JobRef(ACCOUNT, id_): phase for id_, phase in (ended or {}).items()}
     was = KnownBefore(phases=known or {}, **before)
     aim = ObservationGoal(refs=[JobRef(ACCOUNT, id_) for id_ in ids], before=was, ended=over, is_part=is_part)

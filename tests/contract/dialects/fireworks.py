@@ -45,7 +45,7 @@ _CODES = {
 
 
 def job_id(inner: str) -> str:
-    """Return the id of a job of the sandbox: its collection, and a bare id that other collections may have too."""
+    """Return the service's ID of a job of the sandbox. It names the collection, because bare IDs are not unique."""
     stem, _, end = inner.removeprefix("ftjob-").rpartition("-")
     if end in COLLECTIONS:
         return f"{COLLECTIONS[end]}/{stem}"

@@ -28,7 +28,7 @@ from tests.scenario.repository import Revision
 SOON = timedelta(seconds=90)
 """After this time without faults, a watch is ready and knows every edit."""
 TOLD_WITHIN = timedelta(seconds=125)
-"""Two intervals, and the time until the next health request."""
+"""The maximum time until a problem is reported: two intervals, and the time until the next health request."""
 LOOK = timedelta(seconds=2)
 """How much later than its true time an observation may be reported, because the first pass does not wait for it."""
 FIRST = timedelta(seconds=110)
@@ -76,7 +76,7 @@ def _disruptions(history: History) -> list[Disruption]:
 
 
 def wrong_readiness(history: History) -> Iterator[str]:
-    """Yield the times at which a watch was not ready without a reason, or ready although the documents stop it."""
+    """Yield the times at which a watch was not ready without a reason, or ready although documents prevent changes."""
     clear = _all_clear(history)
     revision: Revision | None = None
     edited_at = history.began_at

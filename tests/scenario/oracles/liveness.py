@@ -18,9 +18,9 @@ STOPPED = timedelta(seconds=25)
 SCAN = timedelta(seconds=66 + 10)
 """The maximum time between two scans, and the duration of a pass."""
 LOOKED = timedelta(seconds=5 * 60 + 20)
-"""A running job is observed at least once in five intervals."""
+"""The maximum time between two observations of a running job: five intervals, and the duration of a pass."""
 HEEDED = timedelta(seconds=2 + 15)
-"""A retry is read at the next heartbeat."""
+"""The maximum time until a requested retry is sent. It is read at the next heartbeat."""
 
 
 def late_stop(history: History) -> Iterator[str]:

@@ -119,7 +119,7 @@ class _Quiet:
     until: dict[str, datetime] = field(default_factory=dict)
     in_a_row: defaultdict[str, list[ProviderRequest]] = field(default_factory=lambda: defaultdict(list))
     is_well: dict[str, bool] = field(default_factory=dict)
-    """Whether any request of the newest pass succeeded."""
+    """Whether any request of the newest pass succeeded, by account."""
 
     def take_in(self, answer: ProviderRequest) -> None:
         account = answer.account

@@ -14,7 +14,7 @@ from tests.scenario.oracles.undisrupted_spans import Span, clear_spans
 SOON = timedelta(seconds=15)
 """How long a watch may take to observe all jobs of an account here, and to send a request afterwards."""
 SCANNED = timedelta(seconds=66)
-"""The next scan finds a change without a notification."""
+"""The maximum time until a change without a notification is found: until the next scan."""
 
 
 def late_request(history: History) -> Iterator[str]:

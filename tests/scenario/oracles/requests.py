@@ -33,7 +33,7 @@ BURST = 10
 PER_SECOND = 5.0
 SKEW = timedelta(minutes=5)
 _TICK = timedelta(milliseconds=1)
-"""Virtual time is counted in microseconds, and sums of them are rounded."""
+"""The tolerance for times: virtual time has microseconds, and sums of them are rounded."""
 MAY = {
     "cancel": {"validating_files", "queued", "running", "pausing", "paused"},
     "pause": {"validating_files", "queued", "running"},

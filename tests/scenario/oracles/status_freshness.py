@@ -14,11 +14,11 @@ from tests.scenario.oracles.status_yaml import Tree, is_job, job_of, read
 from tests.scenario.oracles.undisrupted_spans import Span, clear_spans, common, is_good
 
 ROUND = timedelta(seconds=5 * 60 + 20)
-"""A running job is observed at least once in five intervals."""
+"""The maximum time between two observations of a running job: five intervals, and the duration of a pass."""
 CONFIRMED = timedelta(seconds=60 + 20)
-"""An accepted request is followed by an observation every minute."""
+"""The maximum time from an accepted request to the next observation: a minute, and the duration of a pass."""
 PUBLISHED = timedelta(seconds=66 + 20)
-"""Each scan publishes everything that is not published yet."""
+"""The maximum time until a status is published. Each scan publishes everything that is not published yet."""
 RECOVERED = timedelta(seconds=5 * 60 + 80)
 TOLD = timedelta(seconds=600)
 """This long after its last successful response, an account must be reported as unobserved."""

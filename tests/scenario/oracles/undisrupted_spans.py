@@ -17,11 +17,11 @@ from tests.scenario.history import ABSENT, Crashed, History, ProviderRequest, St
 
 BACKOFF_MAX = timedelta(seconds=900)
 INTERVAL = timedelta(seconds=75)
-"""After a permanent failure, the next observation is an interval later."""
+"""The maximum time until the next observation after a permanent failure."""
 _MEMORY = timedelta(minutes=40)
 """For this time, a failed response still extends the wait after the next one."""
 _UNSENT = 3
-"""This many more observations may have failed without a request, because the circuit was open."""
+"""The number of further observations that may have failed without a request, because the circuit was open."""
 _NO_EXCUSE = {None, "clocks disagree", "no-date", "absurd-times", "lost-cancel", "late-cancel"}
 """Faults of responses that still show the provider's decision."""
 _QUICK = timedelta(seconds=1)
