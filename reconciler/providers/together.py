@@ -192,7 +192,7 @@ TOGETHER: ProviderType = RestService(
     name="together",
     key_variable="TOGETHER_API_KEY",
     url_variables=(),  # `TOGETHER_BASE_URL` ends with `/v1` in some versions of the client, and without it in others
-    address="https://api.together.xyz",
+    address="https://api.together.ai",
     collections={
         FINE_TUNING_JOB: RestCollection(
             api=FINE_TUNES,
