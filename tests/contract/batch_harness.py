@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from reconciler.model.job import Phase
+from reconciler.model.job import JobRef, Phase
 from reconciler.plugin import BATCH_JOB
 from reconciler.ports import jobs_by_kind
 from reconciler.sandbox.config import SandboxOptions
@@ -15,7 +16,7 @@ from reconciler.testing import Fault
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects import anthropic, azure, bedrock, gemini, litellm, mistral, openai, together, vertex, xai
 from tests.contract.dialects.services import NO_PAGES, Service
-from tests.contract.harnesses import Served, ServedHarness
+from tests.contract.harnesses import SandboxHarness, Served, ServedHarness
 
 PHASES = (Phase.QUEUED, Phase.VALIDATING_FILES, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 SLOWLY = {"cancelTakes": "10m"}
@@ -38,17 +39,14 @@ class BatchService(Service):
 
 def batch_world(service: BatchService) -> BatchWorld:
     """Return the batches behind a service, without those that it cannot show."""
-    batches = [
-        {
-            "id": _as_in_the_sandbox(phase),
-            "age": "2h",
-            "failedRequests": 2,
-            "life": [{"phase": "running", "for": "1h"}, {"phase": phase.value}],
-        }
-        for phase in PHASES
-        if phase not in service.lacks
-    ]
+    batches = [_declared(phase) for phase in PHASES if phase not in service.lacks]
     return BatchWorld(SandboxOptions.model_validate({"batches": batches, **service.world}), NOW)
+
+
+def _declared(phase: Phase) -> Mapping[str, Any]:
+    """Return a batch that is named after the phase that it is in."""
+    life = [{"phase": "running", "for": "1h"}, {"phase": phase.value}]
+    return {"id": _as_in_the_sandbox(phase), "age": "2h", "failedRequests": 2, "life": life}
 
 
 class BatchHarness(ServedHarness):
@@ -62,6 +60,27 @@ class BatchHarness(ServedHarness):
     def id_of(self, phase: Phase) -> str:
         """Return the service's id of the batch that is named after its phase."""
         return self._service.job_id(_as_in_the_sandbox(phase))
+
+
+class SandboxBatchHarness(SandboxHarness):
+    """The batches of `sandbox`. OpenAI's words do not tell a queued batch from one that is validated."""
+
+    kind = BATCH_JOB
+    phases = tuple(phase for phase in PHASES if phase is not Phase.QUEUED)
+    declared: Mapping[str, Sequence[Mapping[str, Any]]] = {"batches": [*map(_declared, phases)]}
+
+    def __init__(self, state_dir: Path) -> None:
+        super().__init__(state_dir, self.phases)
+
+    def id_of(self, phase: Phase) -> str:
+        """Return the id of the batch that is named after its phase."""
+        return _as_in_the_sandbox(phase)
+
+    def job_in(self, phase: Phase) -> JobRef:
+        """Return the batch that is named after its phase."""
+        if phase is Phase.QUEUED:
+            raise NotImplementedError(phase)
+        return super().job_in(phase)
 
 
 NO_QUEUE = frozenset({Phase.QUEUED})

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from reconciler.local.credentials import NoCredentials
 from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.job import Account, JobRef, Phase
-from reconciler.ports import AccountConfig, JobController
+from reconciler.ports import AccountConfig, JobController, jobs_by_kind
 from reconciler.providers import load
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
@@ -150,13 +150,17 @@ class ServedHarness(WorldHarness):
 
 
 class SandboxHarness(WorldHarness):
-    """`sandbox` in this process. Its world is kept in the state directory between openings."""
+    """The jobs of one kind of `sandbox`, in this process. Their world stays in the state directory between openings."""
 
     secret = ""
+    kind = FINE_TUNING_JOB
+    declared: Mapping[str, Sequence[Mapping[str, Any]]] = {"jobs": JOBS}
+    """The options of the Provider document that declare the jobs."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, phases: tuple[Phase, ...] = PHASES) -> None:
         type_ = load("sandbox")
-        super().__init__(Account(type_.name, type_.own_url(type_.options()) or ""))
+        super().__init__(Account(type_.name, type_.own_url(type_.options()) or "", kind=self.kind), phases)
+        self.capabilities = jobs_by_kind(type_)[self.kind].capabilities
         self._state_dir = state_dir
         self._rules: list[dict[str, str]] = []
 
@@ -175,7 +179,7 @@ class SandboxHarness(WorldHarness):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[JobController]:
         """Open the world in the state that the last opening left."""
-        options = self.type.options.model_validate({"jobs": JOBS, "faults": self._rules})
+        options = self.type.options.model_validate({**self.declared, "faults": self._rules})
         config = AccountConfig(account=self.account, options=options, state_dir=self._state_dir, now=lambda: NOW)
         deadlines = SHORT_DEADLINES if self.is_impatient else LONG_DEADLINES
         async with (
