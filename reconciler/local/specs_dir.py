@@ -85,8 +85,10 @@ class SpecsDir:
                 skipped.append(Skipped(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
         self._parsed = parsed
         whole = merge_snapshots([*map(self._reported, skipped), *(each.contents for each in parsed.values())])
-        repositories = (f"{self._shown(each.path)} {HOLDS_GIT}" for each in skipped if each.is_repository)
-        whole = replace(whole, why_not_trusted=next(repositories, None))
+        # The path is relative to the specs directory, because this text may reach a status.
+        repositories = (_readable(each.path) or "the specs directory" for each in skipped if each.is_repository)
+        repository = next(repositories, None)
+        whole = replace(whole, why_not_trusted=repository and f"{repository} {HOLDS_GIT}")
         return self._with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped))
 
     def current(self, file: str, name: str) -> JobDocument | None:
@@ -188,8 +190,7 @@ class SpecsDir:
         return _ParsedSpecs(digest, stamp, contents, is_certain=is_certain)
 
     def _shown(self, path: str) -> str:
-        readable = path if path.isprintable() else ascii(path)[1:-1]
-        return f"{self._display}/{readable}" if path else self._display
+        return f"{self._display}/{_readable(path)}" if path else self._display
 
     def _reported(self, skipped: Skipped) -> Snapshot:
         diagnostic = Diagnostic(file=self._shown(skipped.path), message=skipped.message, severity=skipped.severity)
@@ -265,6 +266,11 @@ class _ParsedSpecs:
     contents: Snapshot
     is_certain: bool
     """Whether an unchanged stamp shows that the file is unchanged, so that this process need not read it again."""
+
+
+def _readable(path: str) -> str:
+    """Return a path with unprintable characters escaped."""
+    return path if path.isprintable() else ascii(path)[1:-1]
 
 
 def _settings_in(contents: Snapshot) -> list[Settings]:

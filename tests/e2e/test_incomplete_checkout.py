@@ -225,3 +225,12 @@ def test_two_scans_that_differ_are_not_acted_on(clone: Clone) -> None:
 
     assert quiet.why_not_trusted is None
     assert "it changed while it was read" in str(busy.why_not_trusted)
+
+
+def test_a_git_repository_among_the_specs_is_named_without_a_path_of_the_machine(tmp_path: Path) -> None:
+    a_remote(tmp_path / "specs" / "team" / "repository.git")
+    root = tmp_path / "specs"
+    why = SpecsDir(root, root / "status", LocalDisk(root), str(root)).snapshot().why_not_trusted
+
+    assert why is not None
+    assert why.startswith("team/repository.git contains a Git repository")
