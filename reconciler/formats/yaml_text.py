@@ -43,6 +43,8 @@ MERGE = "<<"
 
 _TOO_DEEP = f"is nested deeper than {DEPTH_MAX} levels: reduce the nesting"
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is not in every build of PyYAML
+_NO_CHARACTER = (OverflowError, ValueError)
+"""What the pure Python parser raises for an escape such as `\\U99999999`, which is not a character."""
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TAGS = frozenset(
     {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map"))}
@@ -50,7 +52,7 @@ _TAGS = frozenset(
 _CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
 
 
-def parse(text: str) -> tuple[RawDocument, ...]:
+def parse(text: str, loader: type[yaml.BaseLoader | yaml.CBaseLoader] = _LOADER) -> tuple[RawDocument, ...]:
     """Return the documents in a text. The value of an empty document is None.
 
     An error that leaves the rest of a document readable is in its `problems`. Raises `YamlUnreadableError`, with a
@@ -62,10 +64,10 @@ def parse(text: str) -> tuple[RawDocument, ...]:
         msg = "a Git merge conflict is not resolved here"
         raise YamlUnreadableError(msg, line)
     try:
-        return tuple(_documents(yaml.parse(text, Loader=_LOADER)))
+        return tuple(_documents(yaml.parse(text, Loader=loader)))
     except yaml.MarkedYAMLError as error:
         raise _in_words(error, text) from None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, *_NO_CHARACTER):
         msg = "is not YAML: it contains a character that YAML does not allow"
         raise YamlUnreadableError(msg) from None
 
@@ -87,7 +89,7 @@ def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
         begun = (event for event in events if isinstance(event, DocumentStartEvent))
         next(islice(begun, index, None))
         return _NodeLocator(events, text, depth).document()
-    except yaml.YAMLError:  # the pure Python parser accepts slightly less than libyaml
+    except (yaml.YAMLError, *_NO_CHARACTER):  # the pure Python parser accepts slightly less than libyaml
         msg = "uses a layout that cannot be edited safely"
         raise YamlUnreadableError(msg) from None
 

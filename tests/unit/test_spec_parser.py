@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, read_documents
 from reconciler.formats.validation_errors import LISTED_MAX, closest, field_errors
-from reconciler.formats.yaml_documents import PROBLEMS_MAX
+from reconciler.formats.yaml_documents import PROBLEMS_MAX, YamlUnreadableError
 from reconciler.formats.yaml_text import DOCUMENTS_MAX, parse
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
@@ -624,3 +625,10 @@ def test_a_broken_file_with_too_many_kinds_may_contain_providers_and_settings() 
 
     assert found.may_hold_providers == {"a.yaml"}
     assert found.is_settings_broken
+
+
+@pytest.mark.parametrize("loader", [yaml.BaseLoader, getattr(yaml, "CBaseLoader", yaml.BaseLoader)])
+@pytest.mark.parametrize("escape", ["110000", "99999999"])
+def test_an_escape_that_is_no_character_is_an_error_with_and_without_libyaml(loader: Any, escape: str) -> None:
+    with pytest.raises(YamlUnreadableError, match="is not YAML"):
+        parse(f'reason: "\\U{escape:0>8}"', loader)
