@@ -84,8 +84,12 @@ def is_attempt_due(receipt: Receipt, now: datetime, honour_within: timedelta = H
 
 
 def confirm_delay(receipt: Receipt, now: datetime, first: timedelta = CONFIRM_FIRST) -> timedelta:
-    """Return the delay before the job of a request is polled again: the time since the last attempt, within bounds."""
-    return min(max(now - receipt.last_attempt_at, first), CONFIRM_MAX)
+    """Return the delay before the job of a request is polled again, within bounds.
+
+    It is the time since the provider accepted the last attempt, or since the attempt if it was not accepted.
+    """
+    accepted = receipt.accepted_at if is_last_attempt_accepted(receipt) else None
+    return min(max(now - (accepted or receipt.last_attempt_at), first), CONFIRM_MAX)
 
 
 def failure_delay(failures: int, jitter: float, retry_after_s: float | None = None) -> float:

@@ -92,6 +92,12 @@ def test_the_confirm_delay_equals_the_age_of_the_receipt_up_to_one_minute(age: t
     assert confirm_delay(a_receipt(age=age), NOW) == delay
 
 
+def test_the_confirm_delay_begins_at_the_acceptance_of_the_last_attempt() -> None:
+    accepted = a_receipt(age=30 * SECOND, accepted_at=NOW - 2 * SECOND)
+
+    assert confirm_delay(accepted, NOW) == 2 * SECOND
+
+
 def test_the_delay_after_failed_observations_grows_up_to_eight_minutes() -> None:
     longest = [failure_delay(failures, jitter=1.0) for failures in range(1, 40)]
     shortest = [failure_delay(failures, jitter=0.0) for failures in range(1, 40)]
