@@ -126,8 +126,7 @@ class Git:
                 _check_length(verb, (out, errors), output_max)
             except subprocess.TimeoutExpired:
                 terminate(process)
-                msg = f"git {verb} took too long and was terminated"
-                raise GitError(msg) from None
+                raise GitError(self._why_terminated(verb)) from None
             except BaseException:
                 terminate(process)
                 raise
@@ -227,6 +226,12 @@ class Git:
             return {}
         made = stand_in(self.common_dir, self.settings, self.attributes, self.scratch)
         return {"GIT_COMMON_DIR": str(stack.enter_context(made))}
+
+    def _why_terminated(self, verb: str) -> str:
+        if self.is_stopping():
+            return f"git {verb} was terminated, because reconcile is about to exit"
+        what = "the connection to the remote" if verb in _WITH_A_REMOTE else "the disk of the repository"
+        return f"git {verb} took more than {TIMEOUT_S:.0f} s and was terminated: check {what}"
 
     def _limits(self, verb: str, file_max: int | None) -> dict[int, int]:
         limits = {} if file_max is None else {resource.RLIMIT_FSIZE: file_max}
