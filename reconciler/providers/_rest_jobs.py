@@ -39,6 +39,8 @@ from reconciler.plugin.answers import (
 )
 from reconciler.providers._json_api import change_outcome, error_line, job_path, refusal
 
+BATCH = "batch( job)?"
+"""Matches the word for a batch in a not-found error."""
 NextCursor = Callable[[Mapping[str, Any], tuple[ObservedJob, ...], int, str | None], str | None]
 
 
@@ -203,6 +205,29 @@ def _part_of(body: Mapping[str, Any], rows: str, size: int, cursor: str | None) 
 def names_job(message: str, ref: JobRef) -> bool:
     """Return whether a message contains the id of a job as a word of its own, and not within another word."""
     return re.search(rf"(?<![\w-]){re.escape(ref.id)}(?![\w-])", message) is not None
+
+
+def says_missing(message: str, ref: JobRef, noun: str) -> bool:
+    """Return whether a message says that the job does not exist, such as `Batch not found` or `no such job: 1`.
+
+    A message that contains the noun without the id and says something else does not count, such as `the batch endpoint
+    does not exist`.
+
+    Args:
+        message: the message of a not-found error.
+        ref: the job.
+        noun: a regular expression that matches the service's word for a job.
+    """
+    return names_job(message, ref) or has_no(message, ref, noun)
+
+
+def has_no(message: str, ref: JobRef, noun: str) -> bool:
+    """Return whether a message says, with the service's word for a job, that it was not found or does not exist."""
+    # The subject must be the job. In `the model for this batch was not found` it is something else.
+    subject = rf"((the|this|your|requested|specified|message) )*{noun}( id)?( \W?{re.escape(ref.id)}\W?)?"
+    predicate = "( was| is| does| could)? not (be )?(found|exist)"
+    said = rf"(^|[.:;] )\W?({subject}{predicate}|no (such )?{noun} (was )?(found|exists))\b"
+    return re.search(said, message, re.IGNORECASE) is not None
 
 
 def error_text(response: Response) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, field, instant, name_of, text, word
-from reconciler.providers._rest_jobs import RestApi, names_job
+from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
 from reconciler.providers._rest_service import RestCollection, RestService
 
 VERSION = "2023-06-01"
@@ -95,9 +95,8 @@ def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     error = body.get("error") if body.get("type") == "error" else None
     if not isinstance(error, dict) or error.get("type") != "not_found_error":
         return False
-    message = str(error.get("message"))
     # The same type of error is returned for a model, a workspace and a path that do not exist.
-    return names_job(message, ref) or "batch" in message.lower()
+    return says_missing(str(error.get("message")), ref, BATCH)
 
 
 ANTHROPIC: ProviderType = RestService(

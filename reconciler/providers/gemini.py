@@ -20,7 +20,7 @@ from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobR
 from reconciler.plugin.answers import cursor as token_of
 from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._google_errors import is_about_address
-from reconciler.providers._rest_jobs import RestApi, names_job
+from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
 from reconciler.providers._rest_service import RestCollection, RestService
 
 EXPIRED = "BATCH_STATE_EXPIRED"
@@ -94,7 +94,7 @@ def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     error = _error_of(body)
     message = str(error.get("message"))
     is_not_found = error.get("status") == "NOT_FOUND" and not is_about_address(message)
-    return is_not_found and (names_job(message, ref) or "batch" in message.lower())
+    return is_not_found and says_missing(message, ref, BATCH)
 
 
 def _is_denied(body: Mapping[str, Any]) -> bool:

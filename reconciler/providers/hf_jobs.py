@@ -46,7 +46,7 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import field, instant, jobs_of, name_of, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, RestJobs
+from reconciler.providers._rest_jobs import RestApi, RestJobs, has_no
 
 DELETED = "DELETED"
 STAGES: Mapping[str, Phase] = {
@@ -61,8 +61,6 @@ _NAMESPACE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _WORD = r"[A-Za-z0-9._-]{1,100}"
 _ROWS = "jobs"
 _NEXT = re.compile(r'<([^<>]{0,4096})>; ?rel="?next"?')
-_NO_JOB = re.compile(r"\bjob( id)?( \S{1,80})?( was| is| does| could)? not (be )?(found|exist)\b", re.IGNORECASE)
-"""Matches an error about a missing job, and none about a namespace or an address."""
 
 
 class HubOptions(Document):
@@ -151,9 +149,9 @@ def _has_label(labels: Any, label: str | None) -> bool:
     return isinstance(found, str) and found == value
 
 
-def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:  # noqa: ARG001 - the signature of `RestApi`
+def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     message = body.get("error")
-    return isinstance(message, str) and _NO_JOB.search(message) is not None
+    return isinstance(message, str) and has_no(message, ref, "job")
 
 
 class HubType:

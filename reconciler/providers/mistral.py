@@ -10,7 +10,6 @@ service: the error for a missing job, and for a cancel of one that has ended.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, field, name_of, seconds, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, names_job
+from reconciler.providers._rest_jobs import RestApi, says_missing
 from reconciler.providers._rest_service import RestCollection, RestService
 
 TIMED_OUT = "TIMEOUT_EXCEEDED"
@@ -31,7 +30,6 @@ STATUSES: Mapping[str, Phase] = {
     "CANCELLATION_REQUESTED": Phase.CANCELLING,
     "CANCELLED": Phase.CANCELLED,
 }
-_NAMES_A_JOB = re.compile(r"\bjob\b", re.IGNORECASE)
 
 
 def _window(size: int, cursor: str | None) -> Mapping[str, str]:
@@ -74,7 +72,7 @@ def _error(status: str, counts: JobCounts, errors: Any) -> JobError | None:
 
 def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     message = body.get("detail") or body.get("message")
-    return isinstance(message, str) and (names_job(message, ref) or _NAMES_A_JOB.search(message) is not None)
+    return isinstance(message, str) and says_missing(message, ref, "(batch )?job")
 
 
 MISTRAL: ProviderType = RestService(

@@ -26,7 +26,6 @@ and checkpoints.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,7 +44,7 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import count, field, instant, name_of, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, RestJobs, names_job
+from reconciler.providers._rest_jobs import BATCH, RestApi, RestJobs, says_missing
 from reconciler.providers._rest_service import RestCollection, RestService
 
 STATUSES: Mapping[str, Phase] = {
@@ -70,7 +69,6 @@ BATCH_STATUSES: Mapping[str, Phase] = {
     "CANCELLED": Phase.CANCELLED,
 }
 _FAILURES = frozenset({"job_error", "job_user_error"})
-_NO_FINE_TUNE = re.compile(r"\bfine[- ]?tun(e|ing)( id| job)?( was| is| does)? not (found|exist)", re.IGNORECASE)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -133,8 +131,7 @@ def _failure(events: Any) -> JobError | None:
 
 
 def _is_missing_job(body: Mapping[str, Any], ref: JobRef) -> bool:
-    message = _message(body)
-    return names_job(message, ref) or _NO_FINE_TUNE.search(message) is not None
+    return says_missing(_message(body), ref, r"fine[- ]?tun(e|ing)( job)?")
 
 
 def _batch(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
@@ -160,8 +157,7 @@ def _batch_error(status: str, message: str | None) -> JobError | None:
 
 
 def _is_missing_batch(body: Mapping[str, Any], ref: JobRef) -> bool:
-    message = _message(body)
-    return names_job(message, ref) or "batch" in message.lower()
+    return says_missing(_message(body), ref, BATCH)
 
 
 def _message(body: Mapping[str, Any]) -> str:

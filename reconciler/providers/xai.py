@@ -24,7 +24,7 @@ from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobR
 from reconciler.plugin.answers import count, name_of, text, word
 from reconciler.plugin.answers import cursor as token_of
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, names_job
+from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
 from reconciler.providers._rest_service import RestCollection, RestService
 
 _DONE = ("num_success", "num_error", "num_cancelled")
@@ -75,7 +75,7 @@ def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -
 
 def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     message = body.get("error")
-    return isinstance(message, str) and (names_job(message, ref) or "batch" in message.lower())
+    return isinstance(message, str) and says_missing(message, ref, BATCH)
 
 
 XAI: ProviderType = RestService(

@@ -120,6 +120,53 @@ def test_a_404_that_does_not_speak_of_a_batch_is_no_absence(name: str, body: obj
     assert caught.value.kind is Kind.INVALID
 
 
+def in_the_format_of(name: str, message: str) -> object:
+    """Return the body of a 404 of a service with this message."""
+    error = {"type": "not_found_error", "status": "NOT_FOUND", "message": message}
+    formats: dict[str, object] = {"mistral": {"detail": message}, "xai": {"error": message}}
+    return formats.get(name, {"type": "error", "error": error})
+
+
+SERVICES = ["anthropic", "gemini", "mistral", "together", "xai"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The batch API is not enabled for this workspace",
+        "The batch job endpoint does not exist",
+        "The model for this batch job was not found",
+        "unknown service: batch job",
+        "Batches not found",
+    ],
+)
+def test_a_404_about_the_batch_api_itself_is_no_absence(name: str, message: str) -> None:
+    ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), "zz-9")
+    with pytest.raises(PermanentError) as caught:
+        asyncio.run(reader(name, answer(in_the_format_of(name, message), 404)).get_job(ref))
+
+    assert caught.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Batch job not found",
+        "The batch job 'zz-9' was not found.",
+        "Batch job ID does not exist",
+        "No batch job found with this id",
+        "Error: batch job could not be found",
+        "nothing for zz-9",
+    ],
+)
+def test_a_404_that_says_that_the_batch_does_not_exist_is_an_absence(name: str, message: str) -> None:
+    ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), "zz-9")
+
+    assert asyncio.run(reader(name, answer(in_the_format_of(name, message), 404)).get_job(ref)) is None
+
+
 @pytest.mark.parametrize(
     ("cancelled", "numbers", "phase"),
     [
