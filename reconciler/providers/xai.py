@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
-from reconciler.plugin.answers import count, name_of, text, word
+from reconciler.plugin.answers import count, name_of, text
 from reconciler.plugin.answers import cursor as token_of
 from reconciler.providers._json_api import bearer
 from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
@@ -37,8 +37,9 @@ def _window(size: int, cursor: str | None) -> Mapping[str, str]:
 
 def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     job_id, numbers, why = name_of(row, "batch_id"), _numbers(row.get("state")), text(row.get("cancel_by_xai_message"))
-    if numbers is None:
-        return ObservedJob(id=job_id, phase=Phase.UNKNOWN, provider_status=word(row.get("state")), as_of=at)
+    if unread := [each for each in _NUMBERS if each not in numbers]:
+        # The state itself is not reported, because its other counts change with the progress of the batch.
+        return ObservedJob(id=job_id, phase=Phase.UNKNOWN, provider_status=f"no {unread[0]}", as_of=at)
     phase, state = _derived(numbers, was_cancelled=bool(row.get("cancel_time")), by_xai=bool(why))
     return ObservedJob(
         id=job_id,
@@ -50,11 +51,10 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     )
 
 
-def _numbers(state: Any) -> Mapping[str, int] | None:
-    """Return the counts of a batch, or None if one of them cannot be read."""
+def _numbers(state: Any) -> Mapping[str, int]:
+    """Return the counts of a batch that can be read."""
     found = {each: count(state.get(each)) for each in _NUMBERS} if isinstance(state, dict) else {}
-    numbers = {name: each for name, each in found.items() if each is not None}
-    return numbers if len(numbers) == len(_NUMBERS) else None
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -> tuple[Phase, str]:

@@ -194,6 +194,20 @@ def test_the_state_of_a_batch_of_xai_is_derived(
     assert found.phase is phase
 
 
+@pytest.mark.parametrize("missing", ["num_error", "num_cancelled"])
+def test_the_progress_of_a_batch_of_xai_without_a_count_does_not_change_its_status_word(missing: str) -> None:
+    def word_after(done: int) -> str:
+        numbers = {"num_requests": 100, "num_pending": 100 - done, "num_success": done, "num_error": 0}
+        state = {key: value for key, value in {**numbers, "num_cancelled": 0}.items() if key != missing}
+        ref = JobRef(Account("xai", "https://x", kind="BatchJob"), "b")
+        found = asyncio.run(reader("xai", answer({"batch_id": "b", "state": state})).get_job(ref))
+        assert found is not None
+        assert found.phase is Phase.UNKNOWN
+        return found.provider_status
+
+    assert word_after(40) == word_after(60) == f"no {missing}"
+
+
 @pytest.mark.parametrize(
     ("name", "job_id", "body"),
     [
