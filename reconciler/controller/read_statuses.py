@@ -11,6 +11,7 @@ from reconciler.controller.spec_resolver import ResolvedSpec, resolve
 from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
 from reconciler.core.conditions import Readiness, Verdict, conclude, stalled
 from reconciler.core.match import match
+from reconciler.model.account_line import account_title, kind_of_line
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Unobserved
 from reconciler.model.reason import Reason
@@ -50,7 +51,7 @@ def read_rows(
 def _outage(status: ProviderStatus, rows: Iterable[Row]) -> AccountReport:
     """Return the report of an account that could not be observed."""
     return AccountReport(
-        name=status.name,
+        name=account_title(status.name, kind_of_line(status.account)),
         account=None,
         jobs=sum(_is_hidden(row, status) for row in rows),
         unobserved=Unobserved(status.reason, status.message, is_transient=False),

@@ -64,9 +64,11 @@ class ResolvedAccount:
         """Return the canonical spelling of a job id. Raises `ValueError` with a message if the id is not valid."""
         jobs = self.jobs
         if re.fullmatch(jobs.id_pattern, job_id) is None or ".." in job_id:
-            # Look-aheads are removed, because they only exclude `..`, which the message mentions.
+            # Look-aheads are removed: the message says in words that they exclude `..` and some beginnings.
             pattern = re.sub(r"[(][?]![^)]*[)]", "", jobs.id_pattern)
-            how = f"copy the id from the provider; it must match {pattern} and not contain '..'"
+            beginnings = re.findall(r"[(][?]!([A-Za-z0-9_-]+)[)]", jobs.id_pattern)
+            excluded = "".join(f", not begin with {each}" for each in beginnings)
+            how = f"copy the id from the provider; it must match {pattern}{excluded} and not contain '..'"
             what = "a job id" if self.account == self.account.shared else f"the id of a {self.account.kind}"
             msg = f"{quoted(job_id)} is not {what} of {self.type.name}: {how}"
             raise ValueError(msg)

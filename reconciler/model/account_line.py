@@ -48,3 +48,8 @@ def kind_suffix(kind: str) -> str:
     The name of a Provider document must not end with such a suffix.
     """
     return f"--{kind.lower()}"
+
+
+def account_title(status_name: str, kind: str) -> str:
+    """Return the name of an account for display, from the name of its provider status and the kind of its jobs."""
+    return titled(status_name.removesuffix(kind_suffix(kind)), kind)

@@ -281,6 +281,17 @@ def test_the_error_for_an_invalid_job_id_shows_the_pattern_without_lookaheads(te
     )
 
 
+def test_the_error_for_the_id_of_a_fine_tuning_job_in_a_spec_of_a_batch_says_what_is_wrong_with_it() -> None:
+    found = account_of(AccountResolver(Snapshot(), NOBODY).of("openai")).of_kind("BatchJob")
+    assert found is not None
+
+    with pytest.raises(ValueError, match="'ftjob-1' is not the id of a BatchJob of openai") as error:
+        found.canonical_id("ftjob-1")
+    assert str(error.value).endswith(
+        "it must match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, not begin with ftjob- and not contain '..'"
+    )
+
+
 def test_two_spellings_of_a_job_id_have_the_same_canonical_id() -> None:
     options = {"project": "acme-ml", "location": "europe-west4"}
     document = a_provider("google", type="vertex-ai", options=options)

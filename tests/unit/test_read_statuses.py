@@ -205,3 +205,10 @@ def test_an_outage_that_affects_no_selected_job_is_not_shown() -> None:
     assert read(snapshot, providers=(only_b,), only=("a",)).accounts == ()
     assert len(read(snapshot, providers=(only_b,), only=("b",)).accounts) == 1
     assert len(read(snapshot, providers=(only_b,)).accounts) == 1
+
+
+def test_an_outage_of_the_batches_of_an_account_is_named_like_in_the_report_of_a_pass() -> None:
+    outage = replace(OUTAGE, name="openai--batchjob", account=str(ACCOUNT.of_kind("BatchJob")))
+    (account,) = read(specs("a"), providers=(outage,)).accounts
+
+    assert account.name == "openai BatchJob"
