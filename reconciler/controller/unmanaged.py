@@ -189,10 +189,14 @@ async def _walk(
 
 @dataclass(slots=True)
 class _Order:
-    """Whether the rows of a list came newest first so far. No provider's promise is relied on."""
+    """Whether the rows of a list came newest first so far. No provider's promise is relied on.
+
+    Rows with one time show no order, so an older row must have followed a newer one.
+    """
 
     last: datetime | None = None
     holds: bool = True
+    has_fallen: bool = False
 
     def newest_of(self, jobs: Iterable[ObservedJob]) -> datetime | None:
         """Return when the newest job of the next page was created, or None if the order of the list is not known."""
@@ -200,5 +204,6 @@ class _Order:
         moments = [at for at in times if isinstance(at, datetime)]
         so_far = moments if self.last is None else [self.last, *moments]
         self.holds = self.holds and len(moments) == len(times) and all(one >= next_ for one, next_ in pairwise(so_far))
+        self.has_fallen = self.has_fallen or any(one > next_ for one, next_ in pairwise(so_far))
         self.last = so_far[-1] if so_far else None
-        return moments[0] if self.holds and moments else None
+        return moments[0] if self.holds and self.has_fallen and moments else None

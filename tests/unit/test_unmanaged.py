@@ -185,8 +185,9 @@ def batches(*ages: timedelta) -> ReadOnlyAccount:
         ([HOUR] * 100 + [9 * DAY] * 200, 2),
         ([HOUR] * 100 + [7 * DAY] * 200, 3),
         ([2 * HOUR] * 99 + [HOUR] + [9 * DAY] * 200, 3),
+        ([9 * DAY] * 100 + [HOUR] * 150, 3),
     ],
-    ids=["older than any unfinished batch", "young enough", "not newest first"],
+    ids=["older than any unfinished batch", "young enough", "not newest first", "oldest first, a page of one time"],
 )
 def test_a_list_of_batches_is_read_as_far_as_unfinished_ones_can_be(ages: list[timedelta], pages: int) -> None:
     reader = batches(*ages)
