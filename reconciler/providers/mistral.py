@@ -39,7 +39,10 @@ def _window(size: int, cursor: str | None) -> Mapping[str, str]:
 def _next_cursor(body: Mapping[str, Any], jobs: tuple[ObservedJob, ...], size: int, cursor: str | None) -> str | None:
     following, total = int(cursor or 0) + 1, count(body.get("total"))
     is_last = len(jobs) < size if total is None else following * size >= total
-    return None if is_last else str(following)
+    if is_last:
+        return None
+    # After an empty page, the same cursor is returned again, so that the list ends there and is incomplete.
+    return str(following) if jobs else cursor or "0"
 
 
 def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:

@@ -45,6 +45,14 @@ def test_the_pages_of_mistral_end_at_the_total() -> None:
     assert (first.next_cursor, last.next_cursor, untold.next_cursor) == ("1", None, None)
 
 
+def test_an_empty_page_of_mistral_before_the_total_repeats_its_cursor_so_that_the_list_does_not_seem_endless() -> None:
+    empty = {"data": [], "total": 5000}
+
+    assert page("mistral", empty, cursor="7").next_cursor == "7"
+    assert page("mistral", empty).next_cursor == "0"
+    assert page("mistral", {"data": [], "total": 0}).next_cursor is None
+
+
 def test_a_batch_of_mistral_that_took_too_long_has_expired() -> None:
     counts = {"total_requests": 100, "succeeded_requests": 23, "failed_requests": 1}
     found = retrieved("mistral", {"id": "00000000", "status": "TIMEOUT_EXCEEDED", **counts})
