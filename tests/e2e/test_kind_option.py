@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from reconciler.cli.choices import kind_called
 from tests.support.both_kinds import BATCH
+from tests.support.completion import offered_by
 from tests.support.in_process_command import SANDBOX, Workspace
 
 BOTH = (
@@ -200,15 +199,4 @@ def test_a_kind_selects_one_of_two_specs_with_one_name(workspace: Workspace) -> 
 def test_completion_offers_kinds_and_the_names_of_one_kind(
     workspace: Workspace, typed: str, offered: list[str]
 ) -> None:
-    variables = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_RECONCILE_COMPLETE": "bash_complete"}
-    done = subprocess.run(
-        [Path(sys.executable).parent / "reconcile"],
-        cwd=workspace.root,
-        env={"PATH": "", **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.stderr == ""
-    assert done.stdout.split() == [f"plain,{word}" for word in offered]
+    assert offered_by(workspace.root, typed) == offered

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import PROVIDER
+from tests.support.completion import offered_by
 from tests.support.in_process_command import Workspace
 
 
@@ -191,15 +192,4 @@ def test_a_plan_for_a_pull_request_is_markdown(workspace: Workspace) -> None:
 def test_completion_offers_commands_jobs_states_reasons_and_fields(
     workspace: Workspace, typed: str, offered: list[str]
 ) -> None:
-    variables = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_RECONCILE_COMPLETE": "bash_complete"}
-    done = subprocess.run(
-        [Path(sys.executable).parent / "reconcile"],
-        cwd=workspace.root,
-        env={"PATH": "", **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.stderr == ""
-    assert done.stdout.split() == [f"plain,{word}" for word in offered]
+    assert offered_by(workspace.root, typed) == offered
