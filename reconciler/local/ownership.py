@@ -1,4 +1,6 @@
-"""Check whether other users can write to the operator's file, which can then not be trusted.
+"""Check whether other users can write to a file of the operator, which can then not be trusted.
+
+The files of the operator are the operator's file (`--config`) and the trust files (`--trust`).
 
 Rules: root can write to every file and is ignored. A group is ignored if this user is its only member according to this
 machine's user database (user private groups; a volume's `fsGroup`). A file on a read-only mount is not writable.
@@ -17,11 +19,11 @@ _ROOT = 0
 
 
 class MisplacedFileError(Exception):
-    """The operator's file cannot be trusted or is not a regular file. The message says why, and what to do."""
+    """A file of the operator cannot be trusted or is not a regular file. The message says why, and what to do."""
 
 
 def check_place(file: Path, *closed: Path) -> None:
-    """Raise `MisplacedFileError` if spec authors or other users can write to the operator's file or replace it.
+    """Raise `MisplacedFileError` if spec authors or other users can write to a file of the operator or replace it.
 
     Args:
         file: the file.
@@ -32,11 +34,11 @@ def check_place(file: Path, *closed: Path) -> None:
     real, named = file.resolve(strict=True), file.absolute()
     for each in closed:
         if any(path.is_relative_to(each.resolve()) for path in (real, named, file.parent.resolve())):
-            msg = f"{file} is below {each}, which spec authors can change: move the operator's file elsewhere"
+            msg = f"{file} is below {each}, which spec authors can change: move it outside the specs and the statuses"
             raise MisplacedFileError(msg)
     facts = real.stat()
     if not stat.S_ISREG(facts.st_mode):
-        msg = f"{file} is not a regular file: name the operator's file itself"
+        msg = f"{file} is not a regular file: pass the path of a regular file"
         raise MisplacedFileError(msg)
     # A user who can write to a directory can replace the files and directories in it.
     above = {each for each in chain(real.parents, named.parents) if _is_open(each, each.stat())}

@@ -95,7 +95,7 @@ def test_an_operator_file_among_specs_or_statuses_is_refused(tmp_path: Path, whe
     file.parent.mkdir(parents=True)
     file.write_text(HEAD, encoding="utf-8")
 
-    with pytest.raises(MisplacedFileError, match="which spec authors can change"):
+    with pytest.raises(MisplacedFileError, match="can change: move it outside the specs and the statuses"):
         check_place(file, tmp_path / "specs", tmp_path / "status")
 
 
