@@ -202,7 +202,12 @@ KIND: tuple[Decorator[Any], ...] = (
 )
 SELECTION: tuple[Decorator[Any], ...] = (
     click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs that have all of these labels."),
-    click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs whose specs name this provider."),
+    click.option(
+        "--provider",
+        cls=Shared,
+        metavar="NAME",
+        help="Only jobs of this provider: a Provider document's name, or a type that needs none.",
+    ),
     *KIND,
 )
 SAFETY: tuple[Decorator[Any], ...] = (
