@@ -63,8 +63,8 @@ class Account:
     only an alias for it. Two documents may describe the same account.
 
     The kind is a part of this record, so that everything recorded or counted by account is kept apart for each kind:
-    observations, absences, receipts, limits on changes, and journals. What the kinds of one account share, such as the
-    credential and the request rate, is found by `shared`.
+    observations, absences, receipts, limits on changes, and journals. All kinds of one account have the same `shared`,
+    which is the key of what they share, such as the request rate.
 
     Raises `ValueError` if the address or an option contains ` kind=`, because the account's line would then be misread.
     """
