@@ -24,7 +24,10 @@ def unmanaged_jobs(listed: Iterable[AccountListing]) -> list[UnmanagedJob]:
 
 
 def read_lists(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[ReadList]:
-    """Return how far each list was read. A list that could not be read is left out."""
+    """Return how far each list was read. A list that could not be read is left out.
+
+    `is_unfinished` is whether the user asked to leave out finished jobs.
+    """
     return [
         ReadList(
             each.alias, each.kind, each.jobs, each.read_back_to, is_unfinished or each.is_unfinished_only, each.others

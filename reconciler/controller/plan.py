@@ -195,7 +195,10 @@ def _twice_named(subject: Subject, other: str, last: JobStatus | None, now: date
 def judge(
     rules: CurrentSpecs, account: Account, cases: Iterable[JobPlan], now: datetime, *, is_provisional: bool = False
 ) -> tuple[list[JobPlan], tuple[Refusal, ...]]:
-    """Return the job plans of one account after the change budget has judged them, and the refusals."""
+    """Return the job plans of one account after the change budget has judged them, and the refusals.
+
+    With `is_provisional`, some jobs of the account are not observed yet, so the budget does not record a refusal.
+    """
     cases = [
         replace(case, is_unplanned=True) if _is_unplanned(rules.pinned, case.decision.action) else case
         for case in cases

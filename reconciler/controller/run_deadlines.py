@@ -91,7 +91,10 @@ class RunDeadlines:
         )
 
     def _end(self, due: Requeue, *, is_on_the_way: bool) -> tuple[float, float, ExpiredClock]:
-        """Return the earliest deadline of a job: its time, its length in seconds, and the option that sets it."""
+        """Return the earliest deadline of a job: its time, its length in seconds, and the option that sets it.
+
+        `is_on_the_way` is whether a request for the job is still open, so that `--wait` applies to the job.
+        """
         ends = []
         if self.wait_s is not None and (is_on_the_way or due.pace is RequeueReason.UNDER_WAY):
             ends.append((self.begun_at + self.wait_s, self.wait_s, ExpiredClock.WAIT))

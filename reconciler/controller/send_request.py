@@ -109,7 +109,7 @@ async def _send_and_settle(
 def _settle_outcome(
     case: JobPlan, intent: JobStatus, answer: RequestOutcome, context: ApplyContext, *, is_audited: bool
 ) -> Applied:
-    """Report the outcome of a request, and write it to the audit log and to the status."""
+    """Report the outcome of a request, and write it to the status and, if `is_audited`, to the audit log."""
     action = case.decision.action
     assert action is not None  # noqa: S101  only cases with an action have an outcome
     context.notify(RequestEnded(action, answer.progress, answer.message))

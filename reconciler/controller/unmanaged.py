@@ -77,8 +77,9 @@ async def list_unmanaged(
     Args:
         snapshot: the documents.
         runtime: opens the accounts.
-        provider: the name or type of the only provider to list, or None.
-        kind: the only kind of job to list, or None.
+        provider: the name or type of the only provider to list. None lists all of them.
+        kind: the only kind of job to list. None lists, in each account, the first kind of its provider type and each
+            kind of which a spec names a job there.
         is_unfinished: whether to leave out finished jobs. They are always left out if all jobs of the kind end within a
             known time.
     """

@@ -54,7 +54,10 @@ def reached(
 
 
 def _over(limits: Limits, facts: JobFacts, at: datetime, *, has_waited: bool) -> Iterator[str]:
-    """Yield each limit that a job exceeds at a time, with the limit's value."""
+    """Yield each limit that a job exceeds at a time, with the limit's value.
+
+    `has_waited` is whether the job has not started yet. Otherwise, `maxQueued` does not apply.
+    """
     if limits.not_after is not None and at > limits.not_after:
         yield f"notAfter {render_instant(limits.not_after)}"
     if limits.max_age is not None and _is_older(facts.created_at, limits.max_age, at):

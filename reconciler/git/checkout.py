@@ -238,9 +238,10 @@ class CheckedOutSpecs:
         return self._distrust is not None and self._state()[1] is None
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return the current version of a job document.
+        """Read a file again, and return the job document with this name.
 
-        Return None if the document is missing or invalid, or if a Git operation is unfinished.
+        Return None if the file cannot be read, if it does not contain exactly one valid job document with this name, or
+        if a Git operation is unfinished.
         """
         return None if self.checkout.unfinished_operation() else self.specs.current(file, name)
 

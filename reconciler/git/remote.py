@@ -138,7 +138,10 @@ class RemoteSpecs:
         )
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return a job document from the last fetched commit, or None if it is missing or invalid."""
+        """Return the job document with this name in a file of the last fetched commit.
+
+        Return None if the file cannot be read, or if it does not contain exactly one valid job document with this name.
+        """
         if self.head == self._disk.commit:
             return self._specs.current(file, name)
         try:

@@ -103,7 +103,11 @@ class UnknownExtensionError(Exception):
 
 
 def environment(given: Mapping[str, str], *, has_remote: bool) -> dict[str, str]:
-    """Return the environment of a command, derived from the environment of this process."""
+    """Return the environment of a Git command: `given` with fixed settings, and without `GIT_*` variables of hooks.
+
+    Of the `GIT_*` variables in `given`, only those that an operator sets are kept. A fixed setting takes precedence.
+    With `has_remote`, Git may use `REMOTE_PROTOCOLS`. Otherwise, it can reach no remote and fetches no missing object.
+    """
     ours = {name: value for name, value in given.items() if not name.startswith("GIT_") or _OPERATORS.fullmatch(name)}
     return {**ours, **_ENVIRONMENT, **({"GIT_ALLOW_PROTOCOL": REMOTE_PROTOCOLS} if has_remote else _OFFLINE)}
 

@@ -92,9 +92,9 @@ class SpecsDir:
         return self._with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped))
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Read a file again, and return its job document of that name.
+        """Read a file again, and return the job document with this name.
 
-        Return None if the file cannot be read or does not contain exactly one valid document of that name.
+        Return None if the file cannot be read, or if it does not contain exactly one valid job document with this name.
         """
         try:
             contents = self._parse_uncached(file)
@@ -157,7 +157,10 @@ class SpecsDir:
         return before.contents
 
     def _known(self, found: Found, *, by_content: bool) -> _ParsedSpecs | None:
-        """Return the contents of a file if they are known without reading it, or None."""
+        """Return the contents of a file if they are known without reading it, or None.
+
+        Contents in memory are returned if the stamp is unchanged and, with `by_content`, only if `is_certain` is set.
+        """
         before = self._parsed.get(found.path)
         if before is not None:
             is_same = before.stamp is not None and before.stamp == found.stamp

@@ -90,7 +90,7 @@ class StatusDirectory:
     def _known_file(
         self, path: str, stamp: StatusStamp, before: StatusFile | None, *, by_content: bool
     ) -> StatusFile | None:
-        """Return the contents of a file if they are known without reading it, or None."""
+        """Return the contents of a file if they are known without reading it, or None. See `StatusFile.is_certain`."""
         if before is not None:
             is_same = stamp is not None and before.stamp == stamp
             return before if is_same and (before.is_certain or not by_content) else None

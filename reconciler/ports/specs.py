@@ -94,7 +94,11 @@ class SpecSource(Protocol):
         ...
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Read a file again, and return its job document of that name, or None if it does not contain exactly one."""
+        """Return the current version of the job document with this name in a file.
+
+        Return None if the file cannot be read, or if it does not contain exactly one valid job document with this name.
+        A source may also return None while its documents must not be acted on.
+        """
         ...
 
     def is_as_read(self) -> bool:

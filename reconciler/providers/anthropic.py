@@ -73,7 +73,10 @@ def _counted(value: Any) -> Mapping[str, int] | None:
 
 
 def _end(counts: Mapping[str, int], *, was_cancelled: bool) -> tuple[Phase, JobError | None]:
-    """Return the phase of a batch that has ended, and its error. Partial success has an error too."""
+    """Return the phase of a batch that has ended, and its error. Partial success has an error too.
+
+    `was_cancelled` is whether a cancel was requested.
+    """
     if was_cancelled and counts["canceled"]:
         return Phase.CANCELLED, None
     of = f"{counts['succeeded']:,} of {sum(counts.values()):,} done"

@@ -58,7 +58,10 @@ def _numbers(state: Any) -> Mapping[str, int]:
 
 
 def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -> tuple[Phase, str]:
-    """Return the phase of a batch, and a text for it. The text contains no counts, so progress does not change it."""
+    """Return the phase of a batch, and a text for it. The text contains no counts, so progress does not change it.
+
+    `was_cancelled` is whether a cancel was requested, and `by_xai` whether xAI cancelled the batch itself.
+    """
     under_way = (Phase.CANCELLING, "pending, cancelled") if was_cancelled else (Phase.RUNNING, "pending")
     if numbers["num_pending"]:
         return under_way

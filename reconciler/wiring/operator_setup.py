@@ -34,7 +34,8 @@ def operator_rules(paths: Paths) -> OperatorRules:
 def read_trust(paths: Paths, files: Iterable[Path], rules: OperatorRules) -> Trust:
     """Return the bindings of credentials to hosts, from the operator's file, the trust files and the environment.
 
-    Raises `ConfigurationError` if a source is invalid, or if spec authors or other users can write to a trust file.
+    Raises `ConfigurationError` if a source is invalid, if a trust file cannot be read, or if spec authors or other
+    users can write to it.
     """
     texts = {str(file): _trust_text(file, written_by_authors(paths)) for file in files}
     try:

@@ -32,6 +32,9 @@ async def open_remote_specs(
 ) -> RemoteSpecs:
     """Poll a Git remote once, and return its specs.
 
+    With `may_change`, the caller must hold the lock, because the clone is then used by this process alone. In addition,
+    the commit of each trusted snapshot is recorded in the state directory, so that a later run notices a rewind.
+
     Raises `ConfigurationError` if the remote cannot be used, or if no revision is available and not
     `may_be_unreachable`.
     """

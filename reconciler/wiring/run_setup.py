@@ -86,7 +86,7 @@ async def open_runtime(
 
     With `may_change`, the accounts can be changed; the caller must then hold the lock. `watch` contains the stop event
     and the observers of a watch; it is None for any other run. Raises `ConfigurationError` if a setting is missing or
-    invalid.
+    invalid, if a trust file cannot be read, if the Git remote cannot be used, or if the audit log cannot be written.
     """
     trusted = read_trust(paths, trust.files, rules)
     clock = SystemClock()

@@ -49,6 +49,8 @@ async def run_once(
 ) -> Report:
     """Make passes until no job is left to wait for, and return the report. See `controller.run_once`.
 
+    With `dry_run`, no change is requested, no lock is held, and the pass is not recorded.
+
     Raises the errors in `command_errors` if the run cannot start, or if the selected provider is unknown.
     """
     rules = operator_rules(paths)

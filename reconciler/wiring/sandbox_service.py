@@ -34,7 +34,7 @@ async def serve_sandbox(
     Args:
         host: the address to listen on.
         port: the port to listen on; 0 selects a free one.
-        jobs: the file with Provider documents that declare jobs, or None.
+        jobs: a file with Provider documents that declare jobs; None serves only sample jobs.
         size: the number of sample jobs.
         api_key: the only API key that is accepted; None accepts any key.
         faults: the fault rules, as YAML.

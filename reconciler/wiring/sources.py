@@ -1,4 +1,4 @@
-"""Open the source of the specs and the store of the statuses: a directory, a checkout, or a Git remote."""
+"""Open the store of the statuses, and the source of the specs: a directory, a checkout, or a Git remote."""
 
 from __future__ import annotations
 
@@ -52,8 +52,9 @@ async def open_specs(
 ) -> SpecSource:
     """Return the source of the specs. In a checkout or a Git remote, it also provides commits and authors.
 
-    Raises `ConfigurationError` if the Git remote cannot be used. With `is_watch`, an unreachable remote is not an
-    error.
+    With `may_change`, the caller must hold the lock, because the clone of a Git remote is then used by this process
+    alone. Raises `ConfigurationError` if the Git remote cannot be used. With `is_watch`, an unreachable remote is not
+    an error.
     """
     if paths.remote is not None:
         from reconciler.wiring.remote_specs import open_remote_specs  # noqa: PLC0415  only a remote needs the clone
