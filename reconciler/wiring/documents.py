@@ -23,8 +23,7 @@ from reconciler.wiring.sources import specs_dir, status_store
 def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLISHED.author) -> Report:
     """Check every document and status, and return a report with their problems. No credential or network is needed.
 
-    Raises `UsageError` if the commits after `since` cannot be checked, and `ConfigurationError` if the operator's file
-    cannot be read.
+    Raises `UsageError` if the commits after `since` cannot be checked, and the errors of `read_operator_rules`.
 
     Args:
         paths: the directories of the documents and statuses.

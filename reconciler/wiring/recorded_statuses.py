@@ -19,8 +19,8 @@ from reconciler.wiring.sources import specs_dir, status_store
 def read_statuses(paths: Paths, selection: Selection) -> Report:
     """Return a report with the last status of each selected spec. No credential or network is needed.
 
-    If a spec has changed since its status was written, its row is `OutOfDate`. Raises `ConfigurationError` if the
-    operator's file is invalid, and the errors of `check_selection`.
+    If a spec has changed since its status was written, its row is `OutOfDate`. Raises the errors of `operator_rules`
+    and `check_selection`.
     """
     stored = status_store(paths, reading_status_index(paths)).load()
     snapshot = specs_dir(paths, reading_specs_index(paths)).snapshot()

@@ -20,8 +20,6 @@ from reconciler.ports import (
     SpecSource,
 )
 
-_TOKEN = "RECONCILE_GIT_TOKEN"  # noqa: S105  the variable's name
-
 
 def specs_dir(paths: Paths, index: FileIndex | None = None) -> SpecsDir:
     """Return the source of the specs in a directory, without Git."""
@@ -51,6 +49,8 @@ async def open_specs(
     is_stopping: Callable[[], bool],
 ) -> SpecSource:
     """Return the source of the specs. In a checkout or a Git remote, it also provides commits and authors.
+
+    If Git cannot read the checkout, the documents are returned, but are not acted on (`UnreadableSpecs`).
 
     With `may_change`, the caller must hold the lock, because the clone of a Git remote is then used by this process
     alone. Raises `ConfigurationError` if the Git remote cannot be used. With `is_watch`, an unreachable remote is not
