@@ -22,6 +22,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "anthropic": "reconciler.providers.anthropic:ANTHROPIC",
         "azure-openai": "reconciler.providers.azure_openai:AZURE_OPENAI",
         "bedrock": "reconciler.providers.bedrock:BEDROCK",
+        "cohere": "reconciler.providers.cohere:COHERE",
         "fireworks": "reconciler.providers.fireworks:FIREWORKS",
         "gemini": "reconciler.providers.gemini:GEMINI",
         "hf-jobs": "reconciler.providers.hf_jobs:HF_JOBS",

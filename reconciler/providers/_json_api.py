@@ -1,7 +1,8 @@
-"""What the adapters for JSON APIs share: parts of requests, and the outcome of a change."""
+"""What the adapters for JSON APIs share: parts of requests, counts in texts, and the outcome of a change."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -21,6 +22,8 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import acceptance, json_object, require_same_job
 
+_COUNT = re.compile(r"[0-9]{1,18}")
+
 
 def bearer(token: str) -> Mapping[str, str]:
     """Return the header that authorises a request with a key or token."""
@@ -30,6 +33,11 @@ def bearer(token: str) -> Mapping[str, str]:
 def job_path(ref: JobRef) -> str:
     """Return the path of a job, relative to the path of the list."""
     return f"/{quote(ref.id, safe='')}"
+
+
+def count_in_text(value: Any) -> int | None:
+    """Return the count that a JSON string contains, or None for any other value. 64-bit numbers are often strings."""
+    return int(value) if isinstance(value, str) and _COUNT.fullmatch(value) else None
 
 
 def error_line(response: Response, message: str | None) -> str:

@@ -16,10 +16,10 @@ from typing import Any
 
 from reconciler.plugin import Capabilities, JobCounts, JobError, ObservedJob, Phase, Unset
 from reconciler.plugin.answers import field, instant, text, word
+from reconciler.providers._json_api import count_in_text
 from reconciler.providers._vertex_collection import STATES, VertexCollection, error_of
 
 _EXPIRED = "JOB_STATE_EXPIRED"
-_NUMBER = re.compile(r"[0-9]{1,18}")
 BATCH_CAPABILITIES = Capabilities(
     cancel_keeps="the written results, in the output",
     has_whole_rows=True,
@@ -65,9 +65,7 @@ def _counts(value: Any) -> JobCounts | None:
 
 def _number(value: Any) -> int | None:
     """Return the count in a JSON string, or None if it is not one. Google leaves out a count that is 0."""
-    if value is None:
-        return 0
-    return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
+    return 0 if value is None else count_in_text(value)
 
 
 BATCHES = VertexCollection(

@@ -11,7 +11,6 @@ counts. Not confirmed against the service: the errors for a missing batch and fo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobR
 from reconciler.plugin.answers import cursor as token_of
 from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._google_errors import is_about_address
+from reconciler.providers._json_api import count_in_text
 from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
 from reconciler.providers._rest_service import RestCollection, RestService
 
@@ -33,7 +33,6 @@ STATES: Mapping[str, Phase] = {
     EXPIRED: Phase.FAILED,
 }
 _PREFIX = "batches/"
-_NUMBER = re.compile(r"[0-9]{1,18}")
 _WRONG_KEY = "API key not valid"
 
 
@@ -70,11 +69,7 @@ def _counts(value: Any) -> JobCounts | None:
     if not isinstance(value, dict):
         return None
     keys = ("requestCount", "successfulRequestCount", "failedRequestCount")
-    return JobCounts(*(_number(value.get(key)) for key in keys))
-
-
-def _number(value: Any) -> int | None:
-    return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
+    return JobCounts(*(count_in_text(value.get(key)) for key in keys))
 
 
 def _error(state: str, value: Any) -> JobError | None:

@@ -14,7 +14,20 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import BatchWorld
 from reconciler.testing import Fault
 from reconciler.testing.harness_server import NOW
-from tests.contract.dialects import anthropic, azure, bedrock, gemini, litellm, mistral, openai, together, vertex, xai
+from tests.contract.dialects import (
+    anthropic,
+    azure,
+    bedrock,
+    cohere,
+    gemini,
+    litellm,
+    mistral,
+    openai,
+    together,
+    vertex,
+    xai,
+)
+from tests.contract.dialects.batch_api import batch_uuid
 from tests.contract.dialects.services import NO_PAGES, Service
 from tests.contract.harnesses import SandboxHarness, Served, ServedHarness
 
@@ -120,7 +133,7 @@ MISTRAL = BatchService(
     type="mistral",
     front=mistral.Mistral,
     lacks=NO_VALIDATION,
-    job_id=mistral.batch_uuid,
+    job_id=batch_uuid,
     cannot=frozenset({Fault.ENDLESS_LIST}),  # its pages are numbered, so that a list always ends
 )
 TOGETHER = BatchService(
@@ -137,6 +150,7 @@ GEMINI = BatchService(
     world={"cancelTakes": "0s"},
     job_id=gemini.batch_name,
 )
+COHERE = BatchService(type="cohere", front=cohere.Cohere, lacks=NO_VALIDATION, job_id=batch_uuid)
 XAI = BatchService(
     type="xai",
     front=xai.XAI,

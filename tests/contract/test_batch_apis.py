@@ -5,7 +5,7 @@ import pytest
 from reconciler.model.job import JobCounts, JobError, ObservedJob, Phase
 from reconciler.providers._vertex_batches import BATCHES
 from reconciler.testing import ProviderContract
-from tests.contract.batch_harness import ANTHROPIC, GEMINI, MISTRAL, TOGETHER, VERTEX_AI, XAI, BatchHarness
+from tests.contract.batch_harness import ANTHROPIC, COHERE, GEMINI, MISTRAL, TOGETHER, VERTEX_AI, XAI, BatchHarness
 from tests.contract.harnesses import Served
 
 
@@ -52,6 +52,15 @@ class TestTogether(ProviderContract):
     def stage(self, served: Served) -> BatchHarness:
         """Return fresh batches behind the server."""
         return BatchHarness(served, TOGETHER)
+
+
+class TestCohere(ProviderContract):
+    """`cohere` fulfils the contract over a real socket."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> BatchHarness:
+        """Return fresh batches behind the server."""
+        return BatchHarness(served, COHERE)
 
 
 class TestXAI(ProviderContract):

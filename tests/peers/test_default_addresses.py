@@ -32,6 +32,11 @@ def address_of_google(genai: Any, **account: Any) -> str:
         client.close()
 
 
+def address_of_cohere(client: Any) -> str:
+    with client:
+        return str(client._client_wrapper.get_base_url())  # noqa: SLF001 - the client shows it nowhere else
+
+
 def google_account() -> Mapping[str, Any]:
     credentials = pytest.importorskip("google.oauth2.credentials", reason="pip install google-auth")
     return {"vertexai": True, "credentials": credentials.Credentials(token=KEY), **VERTEX_AI.options}
@@ -41,6 +46,7 @@ Read = Callable[[Any], object]
 CLIENTS: Mapping[str, tuple[str, str, Read, Mapping[str, str]]] = {
     "openai": ("openai", "openai", lambda sdk: sdk.OpenAI(api_key=KEY).base_url, {}),
     "anthropic": ("anthropic", "anthropic", lambda sdk: sdk.Anthropic(api_key=KEY).base_url, {}),
+    "cohere": ("cohere", "cohere", lambda sdk: address_of_cohere(sdk.ClientV2(api_key=KEY)), {}),
     "together": ("together", "together", lambda sdk: sdk.Together(api_key=KEY).base_url, {}),
     "fireworks": (
         "fireworks-ai",

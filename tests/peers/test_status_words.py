@@ -7,7 +7,16 @@ from typing import Any, get_args
 
 import pytest
 
-from reconciler.providers import _openai, _openai_batches, _vertex_collection, fireworks, hf_jobs, mistral, together
+from reconciler.providers import (
+    _openai,
+    _openai_batches,
+    _vertex_collection,
+    cohere,
+    fireworks,
+    hf_jobs,
+    mistral,
+    together,
+)
 from reconciler.providers.anthropic import _PHASES, ENDED
 from tests.peers.vendor_clients import CLIENTS
 
@@ -31,6 +40,7 @@ KNOWN = {
         words_in("MessageBatch", "processing_status"),
         {*_PHASES, ENDED},
     ),
+    "cohere": ("cohere.batches.types", lambda types: words_of(types.BatchStatus), cohere.STATUSES),
     "google-genai": (
         "google.genai.types",
         lambda types: {each.value for each in types.JobState},
@@ -46,7 +56,13 @@ KNOWN = {
     "fireworks-ai": ("fireworks.types", words_in("SupervisedFineTuningJob", "state"), fireworks.STATES),
     "huggingface_hub": ("huggingface_hub", lambda hub: {each.value for each in hub.JobStage}, hf_jobs.STAGES),
 }
-UNCLEAR = {"JOB_STATE_UNSPECIFIED", "JOB_STATE_IDLE", "JOB_STATE_DELETING", "JOB_STATE_DELETING_CLEANING_UP"}
+UNCLEAR = {
+    "BATCH_STATUS_UNSPECIFIED",
+    "JOB_STATE_UNSPECIFIED",
+    "JOB_STATE_IDLE",
+    "JOB_STATE_DELETING",
+    "JOB_STATE_DELETING_CLEANING_UP",
+}
 """The words whose phase is unknown on purpose."""
 
 

@@ -8,13 +8,18 @@ import pytest
 
 from reconciler.errors import Kind, PermanentError
 from reconciler.local.credentials import EnvCredentials
-from reconciler.model.job import Account, JobCounts, JobError, JobPage, JobRef, ListQuery, ObservedJob, Phase
+from reconciler.model.job import UNSET, Account, JobCounts, JobError, JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.plugin import BATCH_JOB
 from reconciler.ports import Response, jobs_by_kind
-from reconciler.providers import load
+from reconciler.providers import NAMES, load
 from reconciler.providers._rest_jobs import RestJobs
 from reconciler.providers._rest_service import RestService
 from tests.support.canned_transport import CannedTransport, answer
+
+SERVICES = sorted(
+    each for each in NAMES if isinstance(load(each), RestService) and BATCH_JOB in jobs_by_kind(load(each))
+)
+"""The types whose batches `RestJobs` manages."""
 
 
 def reader(name: str, *answers: Response) -> RestJobs:
@@ -26,7 +31,8 @@ def reader(name: str, *answers: Response) -> RestJobs:
 
 
 def retrieved(name: str, row: dict[str, Any]) -> ObservedJob:
-    job_id = str(row.get("id") or row.get("name")).removeprefix("batches/")
+    shown = row.get("batch", row)
+    job_id = str(shown.get("id") or shown.get("name")).removeprefix("batches/")
     ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), job_id)
     job = asyncio.run(reader(name, answer(row)).get_job(ref))
     assert job is not None
@@ -86,13 +92,13 @@ def test_an_expired_batch_of_together_has_failed_with_its_own_code() -> None:
     )
 
 
-def test_an_empty_list_of_gemini_has_no_rows_and_no_key_for_them() -> None:
-    assert page("gemini", {}) == JobPage((), None)
+def test_an_empty_list_of_gemini_or_cohere_may_have_no_key_for_its_rows() -> None:
+    assert page("gemini", {}) == page("cohere", {}) == JobPage((), None)
     with pytest.raises(PermanentError):
         page("mistral", {})
 
 
-@pytest.mark.parametrize("name", ["anthropic", "gemini", "mistral", "xai"])
+@pytest.mark.parametrize("name", [each for each in SERVICES if each != "together"])
 def test_an_array_is_the_list_of_no_service_that_returns_an_object(name: str) -> None:
     with pytest.raises(PermanentError):
         page(name, [])
@@ -103,6 +109,26 @@ def test_the_counts_of_gemini_are_read_from_texts() -> None:
     metadata = {"state": "BATCH_STATE_RUNNING", "batchStats": stats}
 
     assert retrieved("gemini", {"name": "batches/a", "metadata": metadata}).counts == JobCounts(100, 23, None)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"input_tokens": "40", "output_tokens": "2"}, 42),
+        ({"input_tokens": "40", "output_tokens": "many"}, None),
+        ({"input_tokens": "40"}, None),
+        ({}, UNSET),
+    ],
+)
+def test_the_tokens_of_cohere_are_the_sum_of_two_texts(usage: dict[str, str], tokens: object) -> None:
+    assert retrieved("cohere", {"batch": {"id": "b", "status": "BATCH_STATUS_IN_PROGRESS", **usage}}).tokens == tokens
+
+
+def test_both_spellings_of_a_uuid_of_cohere_are_one_job_and_other_ids_stay_as_they_are() -> None:
+    batches, options = jobs_by_kind(load("cohere"))[BATCH_JOB], load("cohere").options()
+    spellings = ["9439E0E3-49A4-4336-93E3-485FC420BC18", "9439e0e3-49a4-4336-93e3-485fc420bc18", "Batch_1"]
+
+    assert {batches.canonical_id(each, options) for each in spellings} == {*spellings[1:]}
 
 
 @pytest.mark.parametrize("metadata", [None, "x", {}])
@@ -118,7 +144,7 @@ def test_a_wrong_key_of_gemini_is_denied_although_its_status_is_400() -> None:
     assert caught.value.kind is Kind.DENIED
 
 
-@pytest.mark.parametrize("name", ["anthropic", "gemini", "mistral", "together", "xai"])
+@pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize("body", [{}, {"detail": "Not Found"}, {"error": "no"}, {"error": {}}, {"error": None}, []])
 def test_a_404_that_does_not_speak_of_a_batch_is_no_absence(name: str, body: object) -> None:
     ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), "zz-9")
@@ -131,11 +157,12 @@ def test_a_404_that_does_not_speak_of_a_batch_is_no_absence(name: str, body: obj
 def in_the_format_of(name: str, message: str) -> object:
     """Return the body of a 404 of a service with this message."""
     error = {"type": "not_found_error", "status": "NOT_FOUND", "message": message}
-    formats: dict[str, object] = {"mistral": {"detail": message}, "xai": {"error": message}}
+    formats: dict[str, object] = {
+        "cohere": {"message": message},
+        "mistral": {"detail": message},
+        "xai": {"error": message},
+    }
     return formats.get(name, {"type": "error", "error": error})
-
-
-SERVICES = ["anthropic", "gemini", "mistral", "together", "xai"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -225,6 +252,8 @@ def test_the_progress_of_a_batch_of_xai_without_a_count_does_not_change_its_stat
         ("together", "b", {"error": {"message": "about something else"}}),
         ("together", "b", {"error": {"message": "Unknown request URL: GET {path}", "code": "unknown_url"}}),
         ("xai", "b", {"error": "not found: {path}"}),
+        ("cohere", "b", {"message": "no route for {path}"}),
+        ("cohere", "b", {"message": "model 'batch-command' not found"}),
         ("anthropic", "msgbatch_1", {"type": "error", "error": {"type": "not_found_error", "message": "no {path}"}}),
         ("gemini", "b", {"error": {"status": "NOT_FOUND", "message": "no method for {path}"}}),
         ("gemini", "b", {"error": {"status": "NOT_FOUND", "message": "Method not found: batches.get"}}),

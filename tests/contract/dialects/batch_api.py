@@ -35,6 +35,11 @@ def inner_id(batch_id: str, outer_id: Callable[[str], str]) -> str:
     return next((each for each in BATCHES if outer_id(each) == batch_id), "batch_unknown")
 
 
+def batch_uuid(inner: str) -> str:
+    """Return a UUID for a batch of the sandbox."""
+    return f"00000000-0000-4000-8000-{number_of(inner):012}"
+
+
 def number_of(inner: str) -> int:
     """Return a unique number for a batch of the sandbox."""
     return BATCHES.index(inner)

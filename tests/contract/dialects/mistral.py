@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from tests.contract.dialects.batch_api import CancelledBatches, creation, ended_at, inner_id, is_route, number_of
+from tests.contract.dialects.batch_api import CancelledBatches, batch_uuid, creation, ended_at, inner_id, is_route
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why
 
 _URL = re.compile(r"/v1/batch/jobs(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
@@ -24,11 +24,6 @@ _STATUSES = {
     "expired": "TIMEOUT_EXCEEDED",
     "cancelled": "CANCELLED",
 }
-
-
-def batch_uuid(inner: str) -> str:
-    """Return the service's ID of a batch of the sandbox."""
-    return f"00000000-0000-4000-8000-{number_of(inner):012}"
 
 
 class Mistral(CancelledBatches):

@@ -24,6 +24,7 @@ CLIENTS: Mapping[str, tuple[type[JobClient], Service]] = {
     "openai, batches, azure v1": (openai.AzureV1, batches.AZURE_V1),
     "openai, batches, litellm pass-through": (openai.PassThrough, batches.PASS_THROUGH),
     "anthropic, batches": (stainless.AnthropicBatches, batches.ANTHROPIC),
+    "cohere, batches": (pages.CohereBatches, batches.COHERE),
     "google-genai, batches, gemini": (google.GeminiBatches, batches.GEMINI),
     "google-genai, batches, vertex": (google.VertexBatches, batches.VERTEX_AI),
     "google-genai, jobs, vertex": (google.VertexJobs, jobs.VERTEX_AI),

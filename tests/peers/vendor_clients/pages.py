@@ -1,4 +1,4 @@
-"""The clients that ask for each page of a list by themselves: Mistral's, and LiteLLM for the batches of xAI."""
+"""The clients whose caller requests each page of a list: those of Cohere and Mistral, and LiteLLM for xAI's batches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,52 @@ import pytest
 from reconciler.model.job import JobCounts, JobError, Phase
 from tests.contract.harnesses import ServedHarness
 from tests.peers.vendor_clients.client import PAGE_SIZE, JobClient, Shown, moment
+
+
+class CohereBatches(JobClient):
+    """Cohere's client."""
+
+    package, module = "cohere", "cohere"
+
+    def connect(self, sdk: Any) -> None:
+        """Connect without retries."""
+        self.error = pytest.importorskip("cohere.core.api_error").ApiError
+        client = sdk.ClientV2(api_key=self._stage.secret, base_url=self._stage.account.base_url, max_retries=0)
+        self._jobs = self._opened.enter_context(client).batches
+
+    def create(self) -> str:
+        """Create a batch from a data set."""
+        asked = {"name": "nightly", "input_dataset_id": "dataset-in", "model": "batch-command"}
+        return str(self._jobs.create(request=asked).batch.id)
+
+    def rows(self) -> Iterator[Any]:
+        """Ask for one page after the other."""
+        page = self._jobs.list(page_size=PAGE_SIZE)
+        yield from page.batches
+        while page.next_page_token:
+            page = self._jobs.list(page_size=PAGE_SIZE, page_token=page.next_page_token)
+            yield from page.batches
+
+    def retrieve(self, job_id: str) -> Any:
+        """Return a `Batch`."""
+        return self._jobs.retrieve(job_id).batch
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a batch."""
+        self._jobs.cancel(job_id)
+
+    def shown(self, row: Any) -> Shown:
+        """Read a `Batch`."""
+        return {
+            "id": row.id,
+            "provider_status": row.status,
+            "model": row.model,
+            "output_file": row.output_dataset_id or None,
+            "created_at": row.created_at,
+            "counts": JobCounts(row.num_records, row.num_successful_records, row.num_failed_records),
+            "tokens": int(row.input_tokens) + int(row.output_tokens),
+            "error": JobError(message=row.status_reason) if row.status_reason else None,
+        }
 
 
 class MistralBatches(JobClient):
