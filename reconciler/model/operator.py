@@ -36,13 +36,13 @@ class OperatorSafety(Safety):
 
     kinds: dict[KindName, Safety] = Field(
         default_factory=dict,
-        description="The guard's limits on changes per hour to all jobs of one kind. The general limits still apply to "
+        description="The guard's limits per hour for all jobs of one kind. The general limits still apply to "
         "each account and to all jobs together.",
     )
     credentials: dict[CredentialName, Safety] = Field(
         default_factory=dict,
-        description="The guard's limits on changes per hour with one credential, in each account and in all accounts "
-        "at one host. They replace the general limits there. The general limits still apply to all jobs together.",
+        description="The guard's limits per hour for one credential, in each of its accounts and in all of them at one "
+        "host. They replace the general limits there. The general limits still apply to all jobs together.",
     )
 
 
@@ -60,7 +60,7 @@ class OperatorSpec(Document):
         "here, whatever allowedPaths says.",
     )
     safety: OperatorSafety = Field(default_factory=OperatorSafety, description="The guard's limits.")
-    suspend: Flag = Field(default=False, description="true: no change is requested for any job.")
+    suspend: Flag = Field(default=False, description="If true, no change is requested for any job.")
 
 
 class OperatorConfig(Document):

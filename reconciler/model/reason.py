@@ -71,7 +71,7 @@ class Reason(StrEnum):
     JOB_VANISHED = "JobVanished", "The job was observed unfinished, and the provider no longer knows it."
     JOB_FAILED = (
         "JobFailed",
-        "The job failed at the provider. Set its desired state to `observed` once you have dealt with the failure.",
+        "The job failed at the provider, and its desired state is `running` or `paused`.",
     )
     CANCELLED_ELSEWHERE = "CancelledElsewhere", "The job was cancelled against its desired state, but not by reconcile."
     CANCELLED_BY_US = (
@@ -93,7 +93,7 @@ class Reason(StrEnum):
         "RefusedByGuard",
         (
             "Too many changes were due at once, or those of the last hour could not be counted, so none of them was "
-            "requested. `--allow-cancels N` allows them."
+            "requested."
         ),
     )
     ACTION_FORBIDDEN = "ActionForbidden", "The provider refused the credential for this request."

@@ -237,7 +237,7 @@ class SettingsSpec(Document):
         description="How often a watch reads all specs again; from 15s to 1d. A job is observed when a change is "
         "expected, and at least once in five intervals until it has ended.",
     )
-    suspend: Flag = Field(default=False, description="true: no change is requested for any job.")
+    suspend: Flag = Field(default=False, description="If true, no change is requested for any job.")
     safety: Safety = Field(
         default_factory=Safety, description="The guard's limits, which can only tighten the operator's."
     )

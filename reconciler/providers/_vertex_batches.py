@@ -24,7 +24,7 @@ BATCH_CAPABILITIES = Capabilities(
     cancel_keeps="the written results, in the output",
     has_whole_rows=True,
     page_size_max=100,
-    filters=("an expression of Google's",),
+    filters=("an expression in Google's syntax",),
 )
 
 

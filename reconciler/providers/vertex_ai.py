@@ -86,7 +86,7 @@ class VertexType:
         {"project": ("GOOGLE_CLOUD_PROJECT",), "location": ("GOOGLE_CLOUD_LOCATION",)}
     )
     finds_credentials = True
-    capabilities = Capabilities(has_whole_rows=True, page_size_max=100, filters=("an expression of Google's",))
+    capabilities = Capabilities(has_whole_rows=True, page_size_max=100, filters=("an expression in Google's syntax",))
     rate = Rate()
 
     @property

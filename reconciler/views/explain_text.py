@@ -18,6 +18,7 @@ from reconciler.views.json_schema import ALL_KINDS, FieldNote
 from reconciler.views.layout import Canvas, listing, section, styled
 
 NOTHING_TO_DO = "Nothing."
+SET_ANOTHER_STATE = "Set `desiredState` to `cancelled` or `observed`, or `spec.jobId` to a new job."
 OPTIONS = "Provider.spec.options"
 
 ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
@@ -38,7 +39,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             ),
             Reason.RESUME_PENDING: "Wait. If the job becomes Stalled with this reason, check the provider's dashboard.",
             Reason.CANCELLING_ELSEWHERE: (
-                "Find out who cancels the job, or set its desired state to cancelled. After two hours, the job becomes "
+                "Find out who cancels the job, or set `desiredState` to `cancelled`. After two hours, the job becomes "
                 "Stalled."
             ),
             Reason.PHASE_NOT_UNDERSTOOD: (
@@ -50,18 +51,20 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             ),
         },
         "Stalled": {
-            Reason.JOB_NOT_FOUND: "Correct spec.jobId, or the account: its key, project or address.",
+            Reason.JOB_NOT_FOUND: "Correct `spec.jobId`, or the account: its key, project or address.",
             Reason.JOB_VANISHED: (
-                "Check the provider's dashboard. Then remove the spec, or set desiredState to observed."
+                "Check the provider's dashboard. Then remove the spec, or set `desiredState` to `observed`."
             ),
-            Reason.JOB_FAILED: "Read status.job.error. Then set desiredState to observed.",
-            Reason.CANCELLED_ELSEWHERE: "Set desiredState to cancelled or observed, or spec.jobId to a new job.",
-            Reason.CANCELLED_BY_US: "Set desiredState to cancelled or observed, or spec.jobId to a new job.",
-            Reason.INVALID_SPEC: "Run reconcile validate, and correct what it names.",
-            Reason.INVALID_PROVIDER: "Run reconcile validate, and correct the document, or its name in the spec.",
+            Reason.JOB_FAILED: (
+                "Read `status.job.error`. Once you have dealt with the failure, set `desiredState` to `observed`."
+            ),
+            Reason.CANCELLED_ELSEWHERE: SET_ANOTHER_STATE,
+            Reason.CANCELLED_BY_US: SET_ANOTHER_STATE,
+            Reason.INVALID_SPEC: "Run `reconcile validate`, and correct what it names.",
+            Reason.INVALID_PROVIDER: "Run `reconcile validate`, and correct the document, or its name in the spec.",
             Reason.DUPLICATE_JOB: "Remove all but one of these specs.",
             Reason.NOT_SUPPORTED: (
-                "Choose another desiredState. `reconcile providers` shows what each provider type can do."
+                "Choose another `desiredState`. `reconcile providers` shows what each provider type can do."
             ),
             Reason.HOST_NOT_TRUSTED: "If the host is correct, ask the operator to allow it. The message shows how.",
             Reason.REFUSED_BY_GUARD: (
@@ -76,13 +79,13 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             ),
             Reason.CONTESTED: "Find out who undoes the change. Then correct the spec, or ask them to stop.",
             Reason.REVISION_NOT_TRUSTED: (
-                "Do what the message says: for example, finish the merge, check out a branch, use --accept-revision, "
+                "Do what the message says: for example, finish the merge, check out a branch, use `--accept-revision`, "
                 "or correct the Settings."
             ),
         },
         "Neither": {
-            Reason.SUSPENDED: "When the suspension is no longer needed, remove suspend where it is set.",
-            Reason.OUT_OF_DATE: "Run reconcile --once.",
+            Reason.SUSPENDED: "When the suspension is no longer needed, remove `suspend` where it is set.",
+            Reason.OUT_OF_DATE: "Run `reconcile --once`.",
             Reason.STATUS_UNKNOWN: (
                 "Make the file that the error names readable: check its owner, its mode and its disk."
             ),
@@ -92,7 +95,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.OBSERVATION_INCOMPLETE: "Wait for the next pass. If it persists, contact the provider's support.",
             Reason.OBSERVATION_SUSPECT: "Check the account's key, project and address.",
             Reason.RATE_LIMITED: (
-                "Wait, because the request rate adapts. If other clients share the key, set spec.rateLimit in the "
+                "Wait, because the request rate adapts. If other clients share the key, set `spec.rateLimit` in the "
                 "Provider document."
             ),
             Reason.AUTHENTICATION_FAILED: (

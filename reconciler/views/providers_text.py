@@ -73,7 +73,7 @@ def capabilities_text(can: Capabilities) -> Mapping[str, str]:
         "events": _yes(is_so=can.can_list_events),
         "checkpoints": _yes(is_so=can.can_list_checkpoints),
         "order of a list": can.list_order or "not promised",
-        "longest page": str(can.page_size_max),
+        "largest page": str(can.page_size_max),
         "list filters": ", ".join(can.filters) or "none",
         "end of service": ends_text(can) or "not announced",
     }

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.cli.group import EPILOG, VERBS, reconcile
 from reconciler.cli.options import Shared
-from reconciler.model.kind import BATCH, FINE_TUNING
+from reconciler.model.capabilities import Capabilities
+from reconciler.model.kind import BATCH, FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
 from reconciler.ports import jobs_by_kind
 from reconciler.providers import NAMES, load
@@ -26,6 +28,7 @@ README = ROOT / "README.md"
 REFERENCE = ROOT / ".github" / "REFERENCE.md"
 OPERATIONS = ROOT / ".github" / "OPERATIONS.md"
 ARCHITECTURE = ROOT / ".github" / "ARCHITECTURE.md"
+LINE_WIDTH = 120
 OPTIONS = {name: load(name).options for name in NAMES}
 
 LONE = (
@@ -39,7 +42,6 @@ MET_FIRST = (
     Reason.JOB_FAILED,
     Reason.INVALID_SPEC,
     Reason.REFUSED_BY_GUARD,
-    Reason.HOST_NOT_TRUSTED,
     Reason.CANCEL_NOT_HONOURED,
 )
 """The most frequent reasons why a job is not ready, which are in the README."""
@@ -104,22 +106,61 @@ def fields() -> str:
     return table(("Field (* required)", "Value", "Meaning"), *rows)
 
 
-def providers() -> str:
-    """Return the fine-tuning capabilities of each included type, as `reconcile providers -o wide` prints them."""
-    kinds = {name: jobs_by_kind(load(name)) for name in sorted(NAMES)}
-    told = {
-        name: capabilities_text(kind[FINE_TUNING.name].capabilities)
-        for name, kind in kinds.items()
-        if FINE_TUNING.name in kind
+def provider_types() -> str:
+    """Return the names of the included types that have each kind of job, and of those that can pause jobs."""
+    found = {
+        "Fine-tuning jobs": _capabilities(FINE_TUNING),
+        "Fine-tuning jobs that can be paused and resumed": {
+            name: can for name, can in _capabilities(FINE_TUNING).items() if can.can_pause
+        },
+        "Batches": _capabilities(BATCH),
     }
-    titles = max(told.values(), key=len)  # a type lacks the texts that are not documented for it
+    lines = [f"**{title}**: {', '.join(f'`{name}`' for name in types)}" for title, types in found.items()]
+    bullet = textwrap.TextWrapper(LINE_WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(bullet.fill(line) for line in lines)
+
+
+def cancels() -> str:
+    """Return what a change of a fine-tuning job does at each included type."""
+    return _fine_tuning_table(("cancel", "a cancel loses", "charged after a cancel", "pause, resume"))
+
+
+def lists() -> str:
+    """Return what each included type shows of its fine-tuning jobs, and how it lists them."""
+    return _fine_tuning_table(("events", "checkpoints", "order of a list", "largest page", "list filters"))
+
+
+def announced_ends() -> str:
+    """Return the announced end of each offer of an included type, the earliest first."""
+    rows = sorted(
+        (
+            str(end.on) + (" (has ended)" if end.has_ended else ""),
+            f"`{name}`",
+            end.what.strip(","),
+            f"https://{end.source}",
+        )
+        for kind in (FINE_TUNING, BATCH)
+        for name, can in _capabilities(kind).items()
+        for end in can.retirements
+    )
+    return table(("Day", "Type", "What ends", "Announced at"), *rows)
+
+
+def _capabilities(kind: JobKind) -> Mapping[str, Capabilities]:
+    """Return the capabilities of each included type that has jobs of a kind, by name."""
+    kinds = {name: jobs_by_kind(load(name)) for name in sorted(NAMES)}
+    return {name: each[kind.name].capabilities for name, each in kinds.items() if kind.name in each}
+
+
+def _fine_tuning_table(titles: tuple[str, ...]) -> str:
+    """Return some capabilities of each included type, in the words of `reconcile providers -o wide`."""
+    told = {name: capabilities_text(can) for name, can in _capabilities(FINE_TUNING).items()}
     rows = [(f"`{name}`", *(can.get(title, "not documented") for title in titles)) for name, can in told.items()]
     return table(("Type", *(title.capitalize() for title in titles)), *rows)
 
 
 def batches() -> str:
     """Return the batch capabilities of each included provider type."""
-    kinds = {name: jobs_by_kind(load(name)) for name in sorted(NAMES)}
     rows = [
         (
             f"`{name}`",
@@ -128,11 +169,9 @@ def batches() -> str:
             can.list_order or "not promised",
             str(can.page_size_max),
         )
-        for name, kind in kinds.items()
-        if BATCH.name in kind
-        for can in [kind[BATCH.name].capabilities]
+        for name, can in _capabilities(BATCH).items()
     ]
-    return table(("Type", "A cancel keeps", "Charged after a cancel", "Order of a list", "Longest page"), *rows)
+    return table(("Type", "A cancel keeps", "Charged after a cancel", "Order of a list", "Largest page"), *rows)
 
 
 def provider_access() -> str:
@@ -164,12 +203,15 @@ def policy() -> str:
 
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
-        README: {"verbs": verbs, "reasons": reasons_met_first, "providers": providers},
+        README: {"verbs": verbs, "reasons": reasons_met_first, "providers": provider_types},
         REFERENCE: {
             "exit-codes": exit_codes,
             "fields": fields,
             "reasons": reasons,
             "providers": provider_access,
+            "cancels": cancels,
+            "lists": lists,
+            "ends": announced_ends,
             "batches": batches,
             "environment": policy,
         },
