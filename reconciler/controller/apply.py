@@ -1,8 +1,8 @@
 """Apply the plan of one account: write every intent, send the requests, and write the outcomes.
 
-Rules: no request is sent before its intent is written and synced. Right before each request the spec is read again, and
-the request is dropped if the spec changed or the Settings forbid it. If the status of one job cannot be written, the
-requests for other jobs are still sent.
+Rules: no request is sent before its intent is written and synced. Right before each request the spec, the Settings and
+the Provider documents are read again, and the request is dropped if one of them changed. If the status of one job
+cannot be written, the requests for other jobs are still sent.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Each function calls the next: `request_change` catches bugs, `_confirm_and_reque
 shown, `_send_and_settle` turns the outcome into a status, `_send_if_wanted` reads the spec again, and `_call_provider`
 calls the adapter.
 
-Rules: right before each request the spec is read again, and the request is dropped if the spec changed or the Settings
-forbid it. A bug in the handling of one job does not prevent the requests for other jobs.
+Rules: right before each request the spec, the Settings and the Provider documents are read again, and the request is
+dropped if one of them changed. A bug in the handling of one job does not prevent the requests for other jobs.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class _PreflightCheck:
         return is_wanted
 
     def is_wanted(self) -> bool:
-        """Read the spec and the Settings again, and return whether this change is still wanted and allowed."""
+        """Read the spec and what it depends on again, and return whether this change is still wanted and allowed."""
         subject, specs = self.case.subject, self.context.specs
         document = specs.current(subject.source, subject.name)
         if document is None or not self.context.holds(subject) or not specs.is_as_read():

@@ -246,7 +246,7 @@ class CheckedOutSpecs:
         return None if self.checkout.unfinished_operation() else self.specs.current(file, name)
 
     def is_as_read(self) -> bool:
-        """Return whether the checkout may still be acted on and its Settings are unchanged since the last snapshot."""
+        """Return whether the checkout may be acted on, with the Settings and providers of the last snapshot."""
         return self._state()[1] is None and self.specs.is_as_read()
 
     def origin(self, file: str) -> Origin | None:

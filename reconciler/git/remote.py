@@ -153,8 +153,8 @@ class RemoteSpecs:
         return found[0] if len(found) == 1 else None
 
     def is_as_read(self) -> bool:
-        """Return whether the Settings files are the same in the last fetched commit as in the last snapshot."""
-        paths, read = [self._path(each) for each in self._specs.settings_files], self._disk.commit
+        """Return whether the last fetched commit has the same files of Settings and providers as the last snapshot."""
+        paths, read = [self._path(each) for each in self._specs.shared_files], self._disk.commit
         if self.head == read or read is None or self.head is None or not paths:
             return True
         try:

@@ -29,7 +29,7 @@ from reconciler.local.file_index import FileIndex
 from reconciler.local.specs_walk import HOLDS_GIT, Found, Lookalike, Skipped, Stamp, ignored_folders, walk
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.kind import JobDocument
-from reconciler.model.spec import Settings
+from reconciler.model.spec import Provider, Settings
 from reconciler.model.status import Origin
 from reconciler.ports import BrokenJob, Disk, Located, Snapshot
 
@@ -65,6 +65,8 @@ class SpecsDir:
         """The stamp of each file whose name resembles that of a spec, and whether the file is reported."""
         self._settings: dict[str, Snapshot] = {}
         """The contents of the files that contained Settings at the last snapshot."""
+        self._providers: dict[str, Snapshot] = {}
+        """The contents of the files that contained Provider documents at the last snapshot."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Return every document. Without `by_content`, a file whose stamp has not changed is not read again."""
@@ -84,6 +86,7 @@ class SpecsDir:
             except OSError as error:
                 skipped.append(Skipped(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
         self._parsed = parsed
+        self._providers = {file: each.contents for file, each in parsed.items() if each.contents.providers}
         whole = merge_snapshots([*map(self._reported, skipped), *(each.contents for each in parsed.values())])
         # The path is relative to the specs directory, because this text may reach a status.
         repositories = (_readable(each.path) or "the specs directory" for each in skipped if each.is_repository)
@@ -104,13 +107,13 @@ class SpecsDir:
         return found[0] if len(found) == 1 else None
 
     def is_as_read(self) -> bool:
-        """Read the files that contained Settings again, and return whether these Settings are valid and unchanged."""
-        return all(self._is_unchanged(file, before) for file, before in self._settings.items())
+        """Read the files of Settings and Provider documents again, and return whether these are unchanged and valid."""
+        return all(self._is_unchanged(file, before) for file, before in (self._settings | self._providers).items())
 
     @property
-    def settings_files(self) -> tuple[str, ...]:
-        """The files that contained Settings at the last snapshot."""
-        return tuple(self._settings)
+    def shared_files(self) -> tuple[str, ...]:
+        """The files that contained Settings or Provider documents at the last snapshot."""
+        return tuple(self._settings | self._providers)
 
     def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's, and a bare directory has no commits
         """Return None, because a directory has no commits."""
@@ -144,7 +147,7 @@ class SpecsDir:
             now = self._parse_uncached(file)
         except OSError:
             return False
-        return not now.is_settings_broken and _settings_in(now) == _settings_in(before)
+        return not now.is_settings_broken and _shared_in(now) == _shared_in(before)
 
     def _parse_uncached(self, file: str) -> Snapshot:
         """Read a file and return its contents, without using the index, because a request depends on them."""
@@ -276,8 +279,8 @@ def _readable(path: str) -> str:
     return path if path.isprintable() else ascii(path)[1:-1]
 
 
-def _settings_in(contents: Snapshot) -> list[Settings]:
-    return [each.document for each in contents.settings]
+def _shared_in(contents: Snapshot) -> tuple[list[Settings], list[Provider]]:
+    return [each.document for each in contents.settings], [each.document for each in contents.providers]
 
 
 def _by_name(documents: Iterable[tuple[str, _Named]]) -> defaultdict[str, list[_Named]]:

@@ -102,10 +102,10 @@ class SpecSource(Protocol):
         ...
 
     def is_as_read(self) -> bool:
-        """Return whether the Settings are the same as in the last snapshot and the revision is still trusted.
+        """Return whether the revision is trusted, with the Settings and Provider documents of the last snapshot.
 
-        This is called before each request. Therefore it reads only the files that contained Settings at the last
-        snapshot. Settings in another file take effect with the next snapshot.
+        This is called before each request. Therefore it reads only the files that contained such documents at the last
+        snapshot. Settings and Provider documents in another file take effect with the next snapshot.
         """
         ...
 

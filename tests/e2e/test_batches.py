@@ -107,6 +107,31 @@ def test_a_spec_that_becomes_a_batch_cancels_no_fine_tuning_job(
     assert "JobChanged" in [each.reason for each in status.history]
 
 
+PROVIDER = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {{name: main}}
+spec: {{type: openai, options: {{project: {project}}}}}
+"""
+
+
+@pytest.mark.parametrize("project", ["old", "new"])
+def test_a_cancel_is_sent_to_the_account_that_the_provider_document_names_right_before(
+    tmp_path: Path, api: tuple[BothKinds, dict[str, str]], project: str
+) -> None:
+    app, environ = api
+    checkout = Checkout(tmp_path, environ)
+    checkout.write("main.yaml", PROVIDER.format(project="old"))
+    wants(checkout, "batch", "same-1", "cancelled")
+    app.on_retrieve = lambda: checkout.write("main.yaml", PROVIDER.format(project=project))
+    checkout.run("--once")
+    job = checkout.status("batch").job
+
+    assert len(app.changes) == 1
+    assert job is not None
+    assert job.account == f"openai {environ['OPENAI_BASE_URL']} project={project} kind=BatchJob"
+
+
 def test_a_batch_that_ends_during_its_cancel_is_not_reported_as_cancelled(
     tmp_path: Path, api: tuple[BothKinds, dict[str, str]]
 ) -> None:

@@ -26,6 +26,10 @@ from tests.support.watch_process import watching
 
 NOW = datetime.now(UTC)
 CANARY = "canary-of-the-remote-123456"
+PROVIDER = (
+    "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {{name: main}}\n"
+    "spec: {{type: openai, options: {{project: {}}}}}\n"
+)
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {}}}\n"
 
 
@@ -115,6 +119,23 @@ def test_only_a_commit_that_changes_the_settings_is_detected_as_such(ada: Clone,
         settings.write_text(SETTINGS.format(suspend), encoding="utf-8")
         want(ada, message.split()[-1].lower(), "observed")
         ada.commit(message)
+        ada.push()
+        specs.poll()
+        answers.append(specs.is_as_read())
+        specs.snapshot()
+
+    assert answers == [True, True, False]
+    assert specs.is_as_read()
+
+
+def test_a_commit_that_changes_a_provider_document_is_detected(ada: Clone, tmp_path: Path) -> None:
+    specs = the_remote(tmp_path)
+    provider = ada.root / "specs" / "main.yaml"
+    answers: list[bool] = []
+    for project in ("a", "a", "b"):
+        provider.write_text(PROVIDER.format(project), encoding="utf-8")
+        want(ada, f"job-{len(answers)}", "observed")
+        ada.commit(f"Commit {len(answers)}")
         ada.push()
         specs.poll()
         answers.append(specs.is_as_read())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,8 @@ class BothKinds:
     batches: dict[str, Row]
     changes: list[str] = field(default_factory=list)
     """The paths of the requests that change something, in order."""
+    on_retrieve: Callable[[], object] = lambda: None
+    """What happens whenever a job is retrieved, before the response."""
 
     def served(self) -> AbstractContextManager[str]:
         """Serve the application until the body ends. Yields its address, which ends in `/v1`."""
@@ -77,6 +80,7 @@ class BothKinds:
 
     async def _retrieve(self, request: Request) -> Response:
         rows, job_id = self._rows(request), request.path_params["job"]
+        self.on_retrieve()
         if job_id in rows:
             return JSONResponse(rows[job_id])
         if rows is self.batches:
