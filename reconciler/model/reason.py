@@ -104,7 +104,10 @@ class Reason(StrEnum):
     CANCEL_STUCK = "CancelStuck", "The job has been in the phase `cancelling` for two hours. It is still polled."
     CONTESTED = (
         "Contested",
-        "The requested change was undone three times within a day, but not by reconcile. It is not requested for now.",
+        (
+            "The requested change was undone three times within a day, but not by reconcile. It is requested again once "
+            "the first of these three changes is a day old."
+        ),
     )
     REVISION_NOT_TRUSTED = (
         "RevisionNotTrusted",
