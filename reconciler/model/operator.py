@@ -41,8 +41,8 @@ class OperatorSafety(Safety):
     )
     credentials: dict[CredentialName, Safety] = Field(
         default_factory=dict,
-        description="The guard's limits per hour for one credential, in each of its accounts and in all of them at one "
-        "host. They replace the general limits there. The general limits still apply to all jobs together.",
+        description="The guard's limits per hour for one credential. They replace the general limits in each of its "
+        "accounts, and in all of its accounts at one host. The general limits still apply to all jobs together.",
     )
 
 

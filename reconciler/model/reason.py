@@ -47,12 +47,12 @@ class Reason(StrEnum):
     RESUME_PENDING = "ResumePending", "A resume is due, requested or accepted, and not confirmed yet."
     CANCELLING_ELSEWHERE = (
         "CancellingElsewhere",
-        "The job is being cancelled against its desired state, but not by reconcile.",
+        "The job is being cancelled against its desired state, but not by `reconcile`.",
     )
     PHASE_NOT_UNDERSTOOD = (
         "PhaseNotUnderstood",
         (
-            "The provider reports a job status that this version of reconcile does not know. No change is requested "
+            "The provider reports a job status that this version of `reconcile` does not know. No change is requested "
             "until the provider reports a known one."
         ),
     )
@@ -73,10 +73,13 @@ class Reason(StrEnum):
         "JobFailed",
         "The job failed at the provider, and its desired state is `running` or `paused`.",
     )
-    CANCELLED_ELSEWHERE = "CancelledElsewhere", "The job was cancelled against its desired state, but not by reconcile."
+    CANCELLED_ELSEWHERE = (
+        "CancelledElsewhere",
+        "The job was cancelled against its desired state, but not by `reconcile`.",
+    )
     CANCELLED_BY_US = (
         "CancelledByUs",
-        "reconcile cancelled the job before its desired state changed. A cancel cannot be undone.",
+        "`reconcile` cancelled the job before its desired state changed. A cancel cannot be undone.",
     )
     INVALID_SPEC = "InvalidSpec", "The spec is not valid. No change is requested for its job until the spec is valid."
     INVALID_PROVIDER = "InvalidProvider", "The Provider document that the spec names is missing or not valid."
@@ -105,8 +108,8 @@ class Reason(StrEnum):
     CONTESTED = (
         "Contested",
         (
-            "The requested change was undone three times within a day, but not by reconcile. It is requested again once "
-            "the first of these three changes is a day old."
+            "The requested change was undone three times within a day, but not by `reconcile`. It is requested again "
+            "once the first of these three changes is a day old."
         ),
     )
     REVISION_NOT_TRUSTED = (

@@ -18,7 +18,7 @@ from reconciler.views.json_schema import ALL_KINDS, FieldNote
 from reconciler.views.layout import Canvas, listing, section, styled
 
 NOTHING_TO_DO = "Nothing."
-SET_ANOTHER_STATE = "Set `desiredState` to `cancelled` or `observed`, or `spec.jobId` to a new job."
+SET_ANOTHER_STATE = "Set `desiredState` to `cancelled` or `observed`, or `spec.jobId` to the id of a new job."
 OPTIONS = "Provider.spec.options"
 
 ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
@@ -43,7 +43,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
                 "Stalled."
             ),
             Reason.PHASE_NOT_UNDERSTOOD: (
-                "Update reconcile. To cancel the job now, use the provider's dashboard. "
+                "Update `reconcile`. To cancel the job now, use the provider's dashboard. "
                 "After a day, the job becomes Stalled."
             ),
             Reason.SPEC_DELETED: (
@@ -75,7 +75,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
                 "Cancel the job in the provider's dashboard, or contact the provider's support."
             ),
             Reason.CANCEL_STUCK: (
-                "Contact the provider's support. If reconcile requested the cancel, its receipt is in the status."
+                "Contact the provider's support. If `reconcile` requested the cancel, its receipt is in the status."
             ),
             Reason.CONTESTED: "Find out who undoes the change. Then correct the spec, or ask them to stop.",
             Reason.REVISION_NOT_TRUSTED: (
