@@ -177,6 +177,8 @@ class ObservedJob:
     `Date` header), or None. `is_of_kind` is False for a job of a kind other than the account's, and `UNSET` if a list
     row does not show the kind. It only decides whether a job without a spec is listed. Which of the other fields a job
     has depends on its kind (`model.kind`). Only batches have `output_file`, `expires_at`, `counts` and `tokens`.
+    `output_file` names what contains the results: a file, a data set or an address. `tokens` is the number of tokens of
+    the input and the output so far. A service's time of the last update is neither `started_at` nor `finished_at`.
     """
 
     id: str

@@ -56,8 +56,11 @@ class RestApi:
         next_cursor: returns the cursor of the next page, from a page, its jobs, and the size and cursor of that page.
             None means that the service has no pages. Each of its responses contains the whole list, and `RestJobs`
             divides that list into pages.
-        job: returns the job in a row or in a response. Its second argument is the time of the provider's clock.
-        is_missing: returns whether an error response means that this job does not exist.
+        job: returns the job in a row of a list, or in the body of the response to a retrieve or a cancel. If only some
+            of them contain the job in an inner object, the function accepts both forms. Its second argument is the time
+            of the provider's clock.
+        is_missing: returns whether the body of a response with HTTP status 404 means that this job does not exist. For
+            most services it checks the format of the error, and passes the message to `says_missing`.
         cancel: the suffix that makes the path of a job the path of its cancel.
         cancel_body: the JSON body of a cancel, or None if it has no body.
         path_of: returns the path of a job, relative to the path of the list.

@@ -40,7 +40,15 @@ class RestCollection:
 class RestService:
     """A `ProviderType`. Its kinds of job share the address and the key.
 
-    `collections` contains the jobs of each kind, by the name of the kind.
+    Args:
+        name: the value of `spec.type`.
+        key_variable: the variable from which the vendor's client reads the key.
+        url_variables: the variables from which that client reads the base URL. A variable whose value differs between
+            versions of the client is left out.
+        address: the base URL of the service, which is the `own_url` of the type.
+        collections: the jobs of each kind, by the name of the kind.
+
+    The other attributes are those of `ProviderType`.
     """
 
     name: str

@@ -17,9 +17,7 @@ from tests.support.every_service import (
     KindEndpoint,
     embedded_document,
     embedded_specs,
-    registered,
     serve_every_service,
-    simulated,
 )
 from tests.support.processes import a_free_port
 
@@ -66,12 +64,6 @@ def is_as_wanted(status: JobStatus, state: str) -> bool:
     (receipt,) = status.receipts
     is_proven = receipt.confirmed_at is not None and receipt.outcome is Outcome(state) and receipt.attempts == 1
     return is_proven and status.phase is Phase(state) and status.ready.status == "True"
-
-
-def test_every_type_and_kind_has_a_simulated_service() -> None:
-    shown = {(service.type, kind.name) for service, kind in simulated().values()}
-
-    assert shown == {(type_, kind) for type_, kind in registered() if type_ != EMBEDDED}
 
 
 def test_once_brings_a_job_of_each_kind_at_each_type_to_its_desired_state(

@@ -1,4 +1,8 @@
-"""What the dialects of services with batches of their own format share."""
+"""What the dialects of services with batches of their own format share.
+
+A dialect receives each batch in OpenAI's format from the sandbox (`reconciler.sandbox.batch_serialization`), and
+returns it in the format of its service.
+"""
 
 from __future__ import annotations
 

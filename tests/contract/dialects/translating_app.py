@@ -143,7 +143,9 @@ def why(said: ServiceResponse) -> Why:
 class ForeignApi(TranslatingApp):
     """A service whose API differs from OpenAI's: each response is made from the sandbox's response.
 
-    It refuses a second cancel while the first one is in progress.
+    A dialect implements `pass_on`, `job`, `page` and `refusal`. It overrides `row` or `created` if a row of a list or
+    the response to a create differs from the response to a retrieve, and `taken` or `accepted` if the response to a
+    cancel has a body. The service refuses a second cancel while the first one is in progress.
     """
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
