@@ -70,7 +70,7 @@ Exit codes (the first that applies):
   65  a document is not valid
    1  a job is stalled: manual action is needed
   69  a provider could not be observed
-  75  timed out, or another reconcile holds the lock
+  75  timed out, or another reconcile process holds the lock
    2  drift, or plan --detailed-exitcode: changes are pending
   64  the command line is invalid
    0  every job is in its desired state, or its change is in progress"""

@@ -45,7 +45,7 @@ STATUSES: Mapping[str, Phase] = MappingProxyType(
     }
 )
 CAPABILITIES = Capabilities(
-    cancel_keeps="the processed records, in the output",
+    cancel_keeps="the records processed so far, in the output folder",
     cancel_costs="the processed tokens",
     page_size_max=1000,
     list_order="newest first",

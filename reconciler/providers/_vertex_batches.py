@@ -21,7 +21,7 @@ from reconciler.providers._vertex_collection import STATES, VertexCollection, er
 
 _EXPIRED = "JOB_STATE_EXPIRED"
 BATCH_CAPABILITIES = Capabilities(
-    cancel_keeps="the written results, in the output",
+    cancel_keeps="the results written so far, in the output location",
     has_whole_rows=True,
     page_size_max=100,
     filters=("an expression in Google's syntax",),

@@ -107,7 +107,7 @@ class SageMakerType(AwsType):
     id_pattern = rf"(({_ARN})?(training-job|training-session|job/[A-Za-z0-9]{{1,64}})/)?{_NAME}"
     url_variables = ("AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL")
     capabilities = Capabilities(
-        cancel_loses="what is not saved; the algorithm of a training job has 120 s to save",
+        cancel_loses="unsaved work; the algorithm of a training job gets 120 s to save it",
         page_size_max=100,
         list_order="newest first, except training sessions",
         filters=("status (after paging)", "name", "creation time", "time of the last change"),

@@ -95,7 +95,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.OBSERVATION_INCOMPLETE: "Wait for the next pass. If it persists, contact the provider's support.",
             Reason.OBSERVATION_SUSPECT: "Check the account's key, project and address.",
             Reason.RATE_LIMITED: (
-                "Wait, because the request rate adapts. If other clients share the key, set `spec.rateLimit` in the "
+                "Wait: the request rate adapts by itself. If other clients share the key, set `spec.rateLimit` in the "
                 "Provider document."
             ),
             Reason.AUTHENTICATION_FAILED: (

@@ -91,7 +91,7 @@ def measure(root: Path) -> str:
         ("official client: list of each account, one after another", client.wall_s, client.cpu_s),
         ("`--once`, cold, from start to exit", whole.wall_s, whole.cpu_s),
         ("the same, until each job has a status", all_done_s, None),
-        ("with one that hangs and one that throttles, until all others have", others_done_s, None),
+        ("with one account that hangs and one that throttles, until each other job has a status", others_done_s, None),
     ]
     told = [
         (name, number(wall_s), ratio(wall_s, client.wall_s), number(cpu), ratio(cpu or 0, client.cpu_s if cpu else 0))
