@@ -33,8 +33,7 @@ def plan_markdown(report: Report, context: RenderContext) -> str:
     refused = [row for row in rest if row.progress is Progress.REFUSED]
     lines = [
         f"### Plan: {_title(pending, refused, len(report.orphans))}",
-        "",
-        f"{states_text(rest).capitalize()}.",
+        *(["", f"{states_text(rest).capitalize()}."] if rest or not pending else []),
         *problem_lines("Problems", (*problems(report), *unobserved_accounts(report), *unjudged_limits(report))),
         *_changes("Changes", pending, now),
         *_changes(REFUSED_TITLE, refused, now),

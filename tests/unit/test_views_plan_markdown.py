@@ -43,6 +43,13 @@ def test_a_planned_change_is_a_table_row_with_its_reason() -> None:
     assert "1 as desired." in text
 
 
+def test_a_plan_that_changes_every_job_does_not_say_that_there_are_none() -> None:
+    text = plan_markdown(Report(rows=(with_cancel(a_waiting_row()),)), CONTEXT)
+
+    assert text.splitlines()[:3] == ["### Plan: 1 to cancel", "", "#### Changes"]
+    assert plan_markdown(Report(), CONTEXT) == "### Plan: nothing to change\n\nNo jobs.\n"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
