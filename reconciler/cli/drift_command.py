@@ -13,7 +13,7 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, paths, selection, trust_sources
 from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
-from reconciler.cli.progress_output import show_progress
+from reconciler.cli.progress_output import ProgressOutput, show_progress
 from reconciler.cli.unmanaged_output import (
     UNFINISHED_ONLY,
     exit_codes,
@@ -25,7 +25,6 @@ from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
 from reconciler.controller.run_options import SafetyOptions
 from reconciler.controller.unmanaged import AccountListing, list_unmanaged
-from reconciler.model.action_record import Notify
 from reconciler.model.exit_code import ExitCode, worst
 from reconciler.model.report import Report
 from reconciler.views.drift_text import Drift
@@ -54,7 +53,7 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:
-        report, listed = asyncio.run(_observe(values, progress.on_event, is_unfinished=unfinished))
+        report, listed = asyncio.run(_observe(values, progress, is_unfinished=unfinished))
     rows = [row for row in report.rows if is_drifting(row)]
     unmanaged = [] if values["selector"] else unmanaged_jobs(listed)
     lists = [] if values["selector"] else read_lists(listed, is_unfinished=unfinished)
@@ -69,15 +68,16 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
 
 
 async def _observe(
-    values: OptionValues, notify: Notify, *, is_unfinished: bool
+    values: OptionValues, progress: ProgressOutput, *, is_unfinished: bool
 ) -> tuple[Report, tuple[AccountListing, ...]]:
-    async with wiring.open_read_only(paths(values), trust_sources(values), notify) as runtime:
+    async with wiring.open_read_only(paths(values), trust_sources(values), progress.on_event) as runtime:
         passed = await reconcile_once(
             runtime, wiring.run_options_of(paths(values), selection(values), SafetyOptions()), PassMemory()
         )
         snapshot = runtime.specs.snapshot()
         # A kind without a spec is no mistake here, because the unmanaged jobs of that kind are listed.
         report = wiring.check_selection(passed.report, replace(selection(values), kind=None), snapshot)
+        progress.begin("listing the providers' jobs")
         listed = await list_unmanaged(
             snapshot, runtime, values["provider"], values["kind"], is_unfinished=is_unfinished
         )

@@ -66,6 +66,11 @@ class ProgressOutput:
         if line is not None and self._has_events:
             self.print_line(line)
 
+    def begin(self, step: str) -> None:
+        """Record what the run does from now on, while no event reports anything else."""
+        with self._activity_lock:
+            self.activity.current_step = step
+
     def on_report(self, report: Report) -> None:
         """Print what changed since the previous report."""
         self._print_changes(report)

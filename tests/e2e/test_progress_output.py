@@ -88,6 +88,16 @@ def test_a_waiting_pass_reports_every_ten_seconds_what_it_waits_for(checkout: Ch
 
 
 @pytest.mark.long
+def test_a_slow_drift_reports_that_it_lists_the_jobs_of_the_providers(checkout: Checkout, sandbox: Sandbox) -> None:
+    sandbox.break_with({"fault": "slow", "on": "list", "for": "12s"})
+
+    with in_a_pipe(checkout, "drift", "--provider", "main") as pipe:
+        pass
+
+    assert "10s: listing the providers' jobs" in pipe.said
+
+
+@pytest.mark.long
 def test_a_run_reports_that_it_waits_for_a_request_of_an_earlier_run(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "lost-cancel", "job": job_id})
