@@ -14,13 +14,23 @@ from tests.peers.vendor_clients import CLIENTS
 from tests.scenario.bugs import BUGS, Bug
 from tests.scenario.fault_free_run import differs_from_fault_free_run
 from tests.scenario.oracles import ALWAYS, IN_TIME, SETTLED
+from tests.support.guard_walk import GUARD_LAWS
 from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
 from tests.support.security_mutants import WEAKENED_CHECKS, WeakenedCheck
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / ".github" / "PROOFS.md").read_text(encoding="utf-8")
 PROVERS = {
-    each.__name__ for each in (*LAWS, *LAWS_OF_WHAT_FOLLOWS, *ALWAYS, *SETTLED, *IN_TIME, differs_from_fault_free_run)
+    each.__name__
+    for each in (
+        *LAWS,
+        *LAWS_OF_WHAT_FOLLOWS,
+        *GUARD_LAWS,
+        *ALWAYS,
+        *SETTLED,
+        *IN_TIME,
+        differs_from_fault_free_run,
+    )
 }
 EQUIVALENT = tomllib.loads((ROOT / "tests" / "mutants" / "equivalent.toml").read_text(encoding="utf-8"))["mutant"]
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)

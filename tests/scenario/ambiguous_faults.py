@@ -111,7 +111,7 @@ def hide_the_time(simulation: Simulation) -> None:
     simulation.edit(f"{name}: a limit", simulation.revision.changed(name, max_age=timedelta(days=400)))
     kind = simulation.rng.choice(["no-date", "absurd-times", "clocks disagree"])
     if kind == "clocks disagree":
-        provider.skew = timedelta(minutes=simulation.rng.choice([-10, 10]))
+        provider.host.skew = timedelta(minutes=simulation.rng.choice([-10, 10]))
     else:
         provider.response_faults.append(ResponseFault(kind, _LASTING, simulation.rng.randrange(100)))
     simulation.note_event("time hidden", f"{provider.name}: {kind}")

@@ -17,10 +17,13 @@ from typing import Any
 from reconciler.model.job import Phase
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import InvalidRequestError, UnknownJobError
+from tests.scenario.batch_services import batch_id, batches_of, can_share_ids
+from tests.scenario.batch_services import job_id as made_up_id
 from tests.scenario.oracles.status_yaml import OVER
 from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.provider import KEY, Provider, ResponseFault
 from tests.scenario.repository import FOREVER, KEY_VARIABLE, JobSpec
+from tests.scenario.seeded_jobs import a_declared_job, id_of
 from tests.scenario.simulation import Simulation
 from tests.support.limited_provider import Hint, LimitedProvider
 
@@ -143,7 +146,14 @@ def name_another_job(simulation: Simulation) -> None:
     """Name another job, or one that does not exist."""
     job_spec = any_job_spec(simulation)
     others = [each.job_id for each in simulation.revision.job_specs if each.account == job_spec.account]
-    job_id = simulation.rng.choice([*others, "ftjob-typo"])
+    if job_spec.is_batch:
+        typo = batch_id(simulation.revision.service(job_spec.account), 999)
+        # A fine-tuning job whose ID a batch could have: the spec must not reach it.
+        others += [each.job_id for each in simulation.revision.job_specs if each.job_id[:1] == typo[:1]]
+    else:
+        typo = made_up_id(simulation.revision.service(job_spec.account), "typo")
+        others += [each.job_id for each in simulation.revision.job_specs if each.provider == job_spec.account]
+    job_id = simulation.rng.choice([*others, typo])
     simulation.edit(f"{job_spec.name}: means {job_id}", simulation.revision.changed(job_spec.name, job_id=job_id))
 
 
@@ -156,9 +166,27 @@ def turn_jobs(simulation: Simulation) -> None:
     simulation.edit("every spec means another's job", replace(simulation.revision, job_specs=tuple(turned)))
 
 
+def change_kind(simulation: Simulation) -> None:
+    """Change the kind of a spec. The account has a job of the other kind with this ID, or has none."""
+    shared = [
+        each for each in simulation.revision.job_specs if each.job_id.isdigit() and _of_other_kind(simulation, each)
+    ]
+    if shared:
+        job_spec = simulation.rng.choice(shared)
+        account = _of_other_kind(simulation, job_spec)
+        simulation.edit(f"{job_spec.name}: in {account}", simulation.revision.changed(job_spec.name, account=account))
+
+
+def _of_other_kind(simulation: Simulation, job_spec: JobSpec) -> str | None:
+    """Return the account with the jobs of the other kind at the same provider, or None."""
+    other = job_spec.provider if job_spec.is_batch else batches_of(job_spec.provider)
+    can_share = can_share_ids(simulation.revision.service(job_spec.account))
+    return other if can_share and other in simulation.providers else None
+
+
 def toggle_broken_account(simulation: Simulation) -> None:
     """Break a Provider document, or repair it."""
-    broken = simulation.revision.broken_accounts ^ {any_provider(simulation).name}
+    broken = simulation.revision.broken_accounts ^ {any_provider(simulation).host.name}
     simulation.edit(
         f"broken Provider documents: {sorted(broken)}", replace(simulation.revision, broken_accounts=broken)
     )
@@ -262,10 +290,27 @@ _REFUSALS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
 # --- events at the provider ----------------------------------------------------------------------------------
 
 
+def create_outside(simulation: Simulation) -> None:
+    """Create a job as another user does. Often a person then writes a spec for it."""
+    provider, rng = any_provider(simulation), simulation.rng
+    number = 500 + len(provider.world.born)
+    job_id = id_of(simulation.revision.service(provider.name), provider.name, number)
+    provider.world.bear(job_id, a_declared_job(rng, provider.name, provider.service), simulation.clock.now())
+    simulation.note_event("created outside", f"{provider.name}/{job_id}")
+    if rng.random() < 0.6:
+        name = f"{'batch' if provider.has_batches else 'job'}-{provider.host.name}-{number}"
+        job_spec = JobSpec(
+            name=name, file=f"{name}.yaml", account=provider.name, job_id=job_id, desired=rng.choice(DESIRED)
+        )
+        edited = replace(simulation.revision, job_specs=(*simulation.revision.job_specs, job_spec))
+        simulation.edit(f"{name}: written", edited)
+
+
 def change_outside(simulation: Simulation) -> None:
     """Cancel, pause or resume a job as another user does."""
     provider = any_provider(simulation)
-    job_id = simulation.rng.choice(sorted(each.job_id for each in simulation.revision.job_specs))
+    ours = [each.job_id for each in simulation.revision.job_specs if each.account == provider.name]
+    job_id = simulation.rng.choice(sorted(ours or provider.world.ids() or {"ftjob-00"}))
     verb = simulation.rng.choice(["cancel", "pause", "resume", "pause", "resume"])
     if verb != "cancel" and Phase.PAUSED in provider.service.lacks:
         return
@@ -318,8 +363,8 @@ def outage(simulation: Simulation) -> None:
 def limit_requests(simulation: Simulation) -> None:
     """Let a provider throttle requests above a rate, with or without a hint."""
     provider, rng = any_provider(simulation), simulation.rng
-    provider.limit = LimitedProvider(rng.choice([0.2, 0.5, 2.0, 8.0]), rng.choice(list(Hint)))
-    simulation.note_event("throttles", f"{provider.name}: {provider.limit.per_second} a second")
+    provider.host.limit = LimitedProvider(rng.choice([0.2, 0.5, 2.0, 8.0]), rng.choice(list(Hint)))
+    simulation.note_event("throttles", f"{provider.name}: {provider.host.limit.per_second} a second")
 
 
 def response_fault(simulation: Simulation) -> None:
@@ -333,15 +378,15 @@ def response_fault(simulation: Simulation) -> None:
 def skew_clock(simulation: Simulation) -> None:
     """Make the provider's clock wrong, by little or by much."""
     provider = any_provider(simulation)
-    provider.skew = timedelta(seconds=simulation.rng.choice([-7200, -240, 240, 301, 7200, 0]))
-    simulation.note_event("clocks disagree", f"{provider.name} by {provider.skew}")
+    provider.host.skew = timedelta(seconds=simulation.rng.choice([-7200, -240, 240, 301, 7200, 0]))
+    simulation.note_event("clocks disagree", f"{provider.name} by {provider.host.skew}")
 
 
 def switch_account(simulation: Simulation) -> None:
     """Use a key of another project, or the right one again."""
     provider = any_provider(simulation)
-    provider.is_wrong_project = not provider.is_wrong_project
-    simulation.note_event("switched account", f"{provider.name}: {provider.is_wrong_project}")
+    provider.host.is_wrong_project = not provider.host.is_wrong_project
+    simulation.note_event("switched account", f"{provider.name}: {provider.host.is_wrong_project}")
 
 
 def lose_key(simulation: Simulation) -> None:

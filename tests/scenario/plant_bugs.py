@@ -29,6 +29,7 @@ WALK = "tests/unit/test_walk.py"
 WALKED = ("core/", "model/")
 """The modules that the walk covers. It cannot detect a bug in another module."""
 _TOPICS = (
+    "kinds",
     "ambiguous_faults",
     "watch_loop",
     "cancel_races",

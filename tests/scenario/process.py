@@ -47,8 +47,9 @@ from reconciler.ports import (
 from reconciler.providers import load
 from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
+from tests.scenario.batch_services import kind_of
 from tests.scenario.history import Audited, ExternalEvent, FileRemoved, FileWritten, History, PassStarted
-from tests.scenario.provider import Provider
+from tests.scenario.provider import Provider, app_of
 from tests.scenario.remote import Branch, Remote
 from tests.scenario.repository import KEY_VARIABLE
 from tests.support.non_durable_disk import NonDurableDisk
@@ -128,9 +129,15 @@ class Machine:
     branch: Branch | None = None
     """The remote that statuses are published to, or None."""
 
+    def at(self, account: Account) -> list[Provider]:
+        """Return what answers at an account's address: an account for each kind of job."""
+        return [each for each in self.providers.values() if each.host.base_url == account.base_url]
+
     def policy(self) -> Environment:
         """Return the operator's policy."""
-        bound = ",".join(f"{KEY_VARIABLE}=http://{urlsplit(each.base_url).netloc}" for each in self.providers.values())
+        bound = ",".join(
+            f"{KEY_VARIABLE}=http://{urlsplit(each.host.base_url).netloc}" for each in self.providers.values()
+        )
         return Environment(Trust.read({**self.environ, "RECONCILE_TRUST": bound}, {}), self.has_small_pages)
 
 
@@ -166,7 +173,7 @@ async def run(machine: Machine, life: ProcessLife, stop: asyncio.Event, notify: 
 
 def _audited(machine: Machine, record: ActionRecord) -> None:
     ref = record.action.ref
-    account = next(each.name for each in machine.providers.values() if each.base_url == ref.account.base_url)
+    account = next(each.name for each in machine.at(ref.account) if kind_of(each.name) == ref.kind)
     machine.history.events.append(
         Audited(machine.clock.now(), account, ref.id, record.action.verb.value, record.progress.value)
     )
@@ -306,7 +313,7 @@ class _StateDisk(_LivingDisk):
 
 
 class _Accounts:
-    """Opens accounts, each once, in process; the exit stack closes them."""
+    """Opens accounts, each once, in process; the exit stack closes them. The kinds of an account share its throttle."""
 
     def __init__(self, stack: AsyncExitStack, machine: Machine, life: ProcessLife, notify: Notify) -> None:
         self._stack = stack
@@ -325,11 +332,11 @@ class _Accounts:
         return self._open[account]
 
     def apply_rate(self, target: ResolvedAccount) -> None:
-        if target.account in self._gates:
-            self._gates[target.account].set_rate(target.rate)
+        if target.account.shared in self._gates:
+            self._gates[target.account.shared].set_rate(target.rate)
 
     def rate(self, target: ResolvedAccount) -> Rate:
-        gate = self._gates.get(target.account)
+        gate = self._gates.get(target.account.shared)
         return target.rate if gate is None else gate.rate_now()
 
     def request_rates(self) -> Mapping[str, RequestRate]:
@@ -337,7 +344,7 @@ class _Accounts:
         return {}
 
     def requests(self, account: Account) -> int:
-        return self._gates[account].requests if account in self._gates else 0
+        return self._gates[account.shared].requests if account.shared in self._gates else 0
 
     async def close_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -346,14 +353,14 @@ class _Accounts:
 
     async def _opened(self, target: ResolvedAccount) -> JobController:
         machine = self._machine
-        provider = next(each for each in machine.providers.values() if each.base_url == target.account.base_url)
-        if provider.open_error is not None:
-            raise provider.open_error
-        gate = self._gates.setdefault(target.account, Throttle(target.rate))
+        providers = machine.at(target.account)
+        if (error := providers[0].host.open_error) is not None:
+            raise error
+        gate = self._gates.setdefault(target.account.shared, Throttle(target.rate))
         outer = HttpTransport(target.account.base_url, gate, hooks=(self._answered(target.account),))
-        transport = outer.to_app(provider.app(self._life.number, self._life.effect))
+        transport = outer.to_app(app_of(providers, self._life.number, self._life.effect))
         config = AccountConfig(account=target.account, options=target.options, state_dir=None, now=machine.clock.now)
-        credentials = _Key(EnvCredentials(KEY_VARIABLE, machine.environ), provider.service)
+        credentials = _Key(EnvCredentials(KEY_VARIABLE, machine.environ), providers[0].service)
         return await self._stack.enter_async_context(target.type.open(config, transport, credentials))
 
     def _answered(self, account: Account) -> Callable[[Sent], None]:

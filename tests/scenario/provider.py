@@ -23,17 +23,18 @@ from reconciler.ports import Clock
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import Call, Fault, Faults
-from reconciler.sandbox.world import InvalidRequestError, UnknownJobError, World
+from reconciler.sandbox.world import InvalidRequestError, UnknownJobError
 from tests.contract.dialects.services import Service
+from tests.scenario.batch_services import is_about_batches, words_of
 from tests.scenario.history import ABSENT, INTACT, ChangeSent, ExternalEvent, History, ProviderRequest
-from tests.scenario.reviving_world import RevivingWorld
+from tests.scenario.reviving_world import RevivingBatches, RevivingWorld
 from tests.support.limited_provider import LimitedProvider
 
 KEY = "sk-canary-0123456789abcdef"
 """The secret that no output may contain."""
-_PREFIX = "/v1/fine_tuning/jobs"
 _ABSURD_TIMES: tuple[object, ...] = (None, 0, -5, 10**13, "soon", True, 1e300, [])
 _NO_SUCH_JOB = ("fine_tune_not_found", 404)
+_NO_SUCH_BATCH = "No batch found with id"
 _GARBLED: tuple[object, ...] = ("nonsense", None, [], {"status": "running"}, {"id": 7})
 ODDLY_TAKEN: Mapping[str, tuple[int, bytes]] = {
     "taken-silently": (204, b""),
@@ -121,44 +122,62 @@ class _Answer:
         yield {"type": "http.response.body", "body": self.body}
 
 
+@dataclass(slots=True)
+class Host:
+    """What the accounts of one Provider document share, whatever the kind of their jobs."""
+
+    name: str
+    base_url: str
+    skew: timedelta = timedelta(0)
+    """How far the provider's clock is ahead of the local one."""
+    is_wrong_project: bool = False
+    """Whether the key opens another project, which has none of the jobs."""
+    limit: LimitedProvider | None = None
+    """The maximum number of requests a second. Others are throttled. None means no limit."""
+    open_error: Exception | None = None
+    """The error that opening an account raises, or None."""
+
+    def end_faults(self) -> None:
+        """End every fault."""
+        self.skew = timedelta(0)
+        self.is_wrong_project = False
+        self.limit = None
+        self.open_error = None
+
+
 class Provider:
-    """One account at a provider."""
+    """One account at a provider: its jobs of one kind."""
 
     def __init__(
-        self, name: str, base_url: str, service: Service, world: RevivingWorld, clock: Clock, history: History
+        self, name: str, host: Host, service: Service, world: RevivingWorld, clock: Clock, history: History
     ) -> None:
         self.name = name
-        self.base_url = base_url
+        self.host = host
         self.service = service
         self.world = world
         self.faults = CountedFaults()
         self.response_faults: list[ResponseFault] = []
         self.overtakers: list[Phase] = []
         """The states that the jobs of the next cancels enter right before these arrive."""
-        self.skew = timedelta(0)
-        """How far the provider's clock is ahead of the local one."""
-        self.is_wrong_project = False
-        """Whether the key opens another project, which has none of the jobs."""
-        self.limit: LimitedProvider | None = None
-        """The maximum number of requests a second. Others are throttled. None means no limit."""
-        self.open_error: Exception | None = None
-        """The error that opening the account raises, or None."""
         self.met: Counter[str] = Counter()
         self._clock = clock
         self._history = history
         world.faults = self.faults
         self._here = create_app(world, clock.now, api_key=KEY)
-        self._elsewhere = create_app(World(SandboxOptions(), clock.now()), clock.now, api_key=KEY)
+        self._elsewhere = create_app(type(world)(SandboxOptions(), clock.now()), clock.now, api_key=KEY)
+        self._words = words_of(service) if self.has_batches else service.front.hides
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether the jobs are batches."""
+        return isinstance(self.world, RevivingBatches)
 
     def end_faults(self) -> None:
         """End every fault of this provider."""
         self.faults.clear()
         self.response_faults.clear()
         self.overtakers.clear()
-        self.skew = timedelta(0)
-        self.is_wrong_project = False
-        self.limit = None
-        self.open_error = None
+        self.host.end_faults()
 
     def app(self, life: int, effect: Callable[[str], None]) -> ASGIApp:
         """Return the application for one process, in the service's own dialect.
@@ -167,7 +186,7 @@ class Provider:
         """
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            tail = scope["path"].removeprefix(_PREFIX).strip("/").split("/")
+            tail = scope["path"].removeprefix(self.service.front.inside).strip("/").split("/")
             effect(f"{scope['method']} {self.name} {'/'.join(tail)}")
             if len(tail) > 1:
                 self._history.events.append(ChangeSent(self._clock.now(), self.name, *tail))
@@ -177,7 +196,7 @@ class Provider:
         return self.service.front(application, KEY)
 
     def _overtake(self, job_id: str, verb: str) -> None:
-        if verb == "cancel" and self.overtakers and not self.is_wrong_project:
+        if verb == "cancel" and self.overtakers and not self.host.is_wrong_project:
             phase, now = self.overtakers.pop(0), self._clock.now()
             with suppress(UnknownJobError, InvalidRequestError):
                 self.world.cut(job_id, phase, now)
@@ -202,7 +221,8 @@ class Provider:
         async def keep(message: Message) -> None:
             answer.take(message)
 
-        status, headers = self.limit.answer(self._clock.monotonic()) if self.limit is not None else (INTACT, {})
+        limit = self.host.limit
+        status, headers = limit.answer(self._clock.monotonic()) if limit is not None else (INTACT, {})
         if status != INTACT:
             _met.set(THROTTLED)
             answer.status, answer.body = status, b'{"error": {"message": "too many requests", "code": null}}'
@@ -211,7 +231,7 @@ class Provider:
         if (
             scope["method"] == "POST"
             and (response_fault := self._next(REFUSED_IN_200)) is not None
-            and not self.is_wrong_project
+            and not self.host.is_wrong_project
         ):
             response_fault.times -= 1
             _met.set(REFUSED_IN_200)
@@ -219,22 +239,26 @@ class Provider:
             answer.status, answer.body = INTACT, b'{"error": "this cannot be done now"}'
             answer.headers = [(b"content-type", b"application/json"), (b"date", date)]
             return
-        await (self._elsewhere if self.is_wrong_project else self._here)(scope, receive, keep)
+        await (self._elsewhere if self.host.is_wrong_project else self._here)(scope, receive, keep)
         answer.headers += _as_bytes(headers)
+        if self.has_batches and answer.status == _NO_SUCH_JOB[1] and _code(_parsed(answer.body)) == _NO_SUCH_JOB[0]:
+            # The rules of faults know only the words of fine-tuning jobs.
+            message = f"{_NO_SUCH_BATCH} '{scope['path'].rpartition('/')[2]}'."
+            answer.with_body(json.dumps({"error": {"message": message}}).encode())
 
     def _next(self, kind: str) -> ResponseFault | None:
         return next((each for each in self.response_faults if each.times > 0 and each.kind == kind), None)
 
     def _play(self, scope: Scope, answer: _Answer) -> str | None:
         """Apply the faults to a response. Returns their name."""
-        kind = "switched account" if self.is_wrong_project else None
-        if self.skew:
-            at = self._clock.now() + self.skew
+        kind = "switched account" if self.host.is_wrong_project else None
+        if self.host.skew:
+            at = self._clock.now() + self.host.skew
             answer.with_header(b"date", format_datetime(at, usegmt=True).encode())
             kind = kind or "clocks disagree"
         left = (each for each in self.response_faults if each.times > 0)
         response_fault = next((each for each in left if _fits(each.kind, scope, answer)), None)
-        if response_fault is None or _met.get() is not None or self.is_wrong_project:
+        if response_fault is None or _met.get() is not None or self.host.is_wrong_project:
             return kind
         response_fault.times -= 1
         match response_fault.kind:
@@ -271,22 +295,35 @@ class Provider:
                 status=answer.status,
                 fault=fault,
                 retry_after_s=float(retry_after) if retry_after else None,
-                words=self._words(answer, job_id) if scope["method"] == "GET" or answer.status == INTACT else {},
+                words=self._shown(answer, job_id) if scope["method"] == "GET" or answer.status == INTACT else {},
                 dated=_date(answer),
             )
         )
 
-    def _words(self, answer: _Answer, job_id: str | None) -> dict[str, str]:
+    def _shown(self, answer: _Answer, job_id: str | None) -> dict[str, str]:
         """Return the phase of each job that a reader of the response learns. A dialect may merge some phases."""
         body = _parsed(answer.body)
-        if answer.status == _NO_SUCH_JOB[1] and job_id and _code(body) == _NO_SUCH_JOB[0]:
+        if answer.status == _NO_SUCH_JOB[1] and job_id and _says_absent(body):
             return {job_id: ABSENT}
         if answer.status != INTACT or not isinstance(body, dict):
             return {}
-        hides = self.service.front.hides
         rows = body["data"] if body.get("object") == "list" else [body]
         shown = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
-        return {row["id"]: hides.get(row["status"], row["status"]) for row in shown}
+        return {row["id"]: self._words.get(row["status"], row["status"]) for row in shown}
+
+
+def app_of(providers: Iterable[Provider], life: int, effect: Callable[[str], None]) -> ASGIApp:
+    """Return the application of a host for one process. The path of a request determines the account.
+
+    So a request for a batch that is sent to the path of fine-tuning jobs reaches the fine-tuning job with that ID.
+    """
+    apps = {each.has_batches: each.app(life, effect) for each in providers}
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        here = apps.get(is_about_batches(scope["path"]), next(iter(apps.values())))
+        await here(scope, receive, send)
+
+    return application
 
 
 def _as_bytes(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -319,6 +356,13 @@ def _with_garbled_rows(body: bytes, seed: int) -> bytes:
     garbled = _GARBLED[seed % len(_GARBLED)]
     told["data"] = [garbled if place % 2 == seed % 2 else row for place, row in enumerate(told["data"])]
     return json.dumps(told).encode()
+
+
+def _says_absent(body: Any) -> bool:
+    """Return whether an error is that of the sandbox for an ID that no job has."""
+    error = body.get("error") if isinstance(body, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
+    return _code(body) == _NO_SUCH_JOB[0] or str(message).startswith(_NO_SUCH_BATCH)
 
 
 def _code(body: Any) -> object:

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from reconciler.model.account_line import BATCH_JOB
 from reconciler.model.job import Account
 from reconciler.providers import load
 from tests.contract.dialects.services import OPENAI, Service
+from tests.scenario.batch_services import BATCHES, batches_of, is_of_batches, kind_of, provider_of
 
 KEY_VARIABLE = "SIMULATED_KEY"
 RATE_LIMIT = "{requestsPerSecond: 5, burst: 10, concurrency: 4}"
@@ -28,6 +30,7 @@ class JobSpec:
     name: str
     file: str
     account: str
+    """The name of the Provider document, or that of its batches for a batch."""
     job_id: str
     desired: str
     is_valid: bool = True
@@ -36,6 +39,21 @@ class JobSpec:
     max_age: timedelta | None = None
     max_queued: timedelta | None = None
     not_after: datetime | None = None
+
+    @property
+    def provider(self) -> str:
+        """The name of the Provider document."""
+        return provider_of(self.account)
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether the job is a batch."""
+        return is_of_batches(self.account)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the document is valid by itself. No batch can be paused."""
+        return self.is_valid and not (self.is_batch and self.desired == "paused")
 
     @property
     def has_limits(self) -> bool:
@@ -50,11 +68,11 @@ class JobSpec:
         """Return the YAML text of the document."""
         lines = [
             "apiVersion: jobs.reconciler/v1",
-            "kind: FineTuningJob",
+            f"kind: {kind_of(self.account)}",
             f"metadata: {{name: {self.name}}}",
             "spec:",
-            f"  provider: {self.account}",
-            f"  jobId: {self.job_id}",
+            f"  provider: {self.provider}",
+            f"  jobId: {json.dumps(self.job_id)}",
             f"  desiredState: {self.desired if self.is_valid else 'canceled'}",
         ]
         if self.suspended_until is not None:
@@ -78,7 +96,7 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 class Revision:
     """All documents at one time. `accounts` maps a Provider document's name to its base URL.
 
-    `services` has the service at each base URL that is not OpenAI.
+    `services` has the service of each Provider document that is not OpenAI's.
     """
 
     job_specs: tuple[JobSpec, ...]
@@ -93,15 +111,23 @@ class Revision:
 
     def service(self, account: str) -> Service:
         """Return the service of an account."""
-        return self.services.get(account, OPENAI)
+        return self.services.get(provider_of(account), OPENAI)
+
+    def shown(self, account: str) -> Service:
+        """Return how the service of an account shows the jobs of its kind."""
+        service = self.service(account)
+        return BATCHES[service.type] if is_of_batches(account) else service
 
     def lines(self) -> dict[str, str]:
-        """Return each account's name, by its text in statuses."""
+        """Return each account's name, by its text in statuses. The jobs of each kind are an account."""
         found = {}
         for account, base_url in self.accounts.items():
             type_ = load(self.service(account).type)
             options = type_.options.model_validate(dict(self.service(account).options))
-            found[str(Account(type_.name, base_url, type_.scope(options)))] = account
+            fine_tuning_jobs = Account(type_.name, base_url, type_.scope(options))
+            found[str(fine_tuning_jobs)] = account
+            if type_.name in BATCHES:
+                found[str(fine_tuning_jobs.of_kind(BATCH_JOB))] = batches_of(account)
         return found
 
     def unreadable_files(self) -> frozenset[str]:
@@ -116,7 +142,8 @@ class Revision:
             path: the path of the refused file or directory, relative to the directory that contains `specs`.
         """
         refused = {each.file for each in self.job_specs if f"specs/{each.file}/".startswith(f"{path}/")}
-        return replace(self, broken_files=self.broken_files | refused)
+        accounts = {each for each in self.accounts if f"specs/providers/{each}.yaml/".startswith(f"{path}/")}
+        return replace(self, broken_files=self.broken_files | refused, broken_accounts=self.broken_accounts | accounts)
 
     def readable(self) -> tuple[JobSpec, ...]:
         """Return the documents whose names can be read."""
@@ -125,16 +152,10 @@ class Revision:
     def valid(self) -> tuple[JobSpec, ...]:
         """Return the documents that may be acted on: valid, and without a conflict with another."""
         readable = self.readable()
-        sound = [each for each in readable if each.is_valid]
+        sound = [each for each in readable if each.is_sound and each.provider not in self.broken_accounts]
         names = Counter(each.name for each in readable)
-        jobs = Counter((each.account, each.job_id) for each in sound if each.account not in self.broken_accounts)
-        return tuple(
-            each
-            for each in sound
-            if each.account not in self.broken_accounts
-            and names[each.name] == 1
-            and jobs[each.account, each.job_id] == 1
-        )
+        jobs = Counter((each.account, each.job_id) for each in sound)
+        return tuple(each for each in sound if names[each.name] == 1 and jobs[each.account, each.job_id] == 1)
 
     def wish_for(self, account: str, job_id: str) -> JobSpec | None:
         """Return the only valid document that names this job."""

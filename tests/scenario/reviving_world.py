@@ -1,4 +1,4 @@
-"""A world with events that cannot be declared: jobs end, vanish and run again unexpectedly."""
+"""A world with events that cannot be declared: jobs appear, end, vanish and run again unexpectedly."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import Self
 
 from reconciler.model.job import Phase
 from reconciler.model.status import Verb
-from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.config import Declared, DeclaredBatch, DeclaredJob, SandboxOptions
+from reconciler.sandbox.state import WorldState
 from reconciler.sandbox.timeline import Step, Timeline
-from reconciler.sandbox.world import JobView, World
+from reconciler.sandbox.world import BatchWorld, JobView, World
 
 
 class RevivingWorld(World):
     """The sandbox's world, with events that cannot be declared."""
+
+    declared_job: type[Declared] = DeclaredJob
+    """The model of a job."""
 
     def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
         super().__init__(options, began_at)
@@ -25,6 +29,8 @@ class RevivingWorld(World):
         """When a life was cut short, and the phase of the job since then, by its ID, in the order of time."""
         self.gone: dict[str, tuple[datetime, datetime]] = {}
         """When each job is absent, as start and end, by its ID."""
+        self.born: dict[str, tuple[datetime, Declared]] = {}
+        """The jobs that other users have created since, with the times of their creation, by ID."""
 
     @classmethod
     def from_json(cls, options: SandboxOptions, text: str) -> Self:
@@ -38,18 +44,34 @@ class RevivingWorld(World):
         }
         for job_id, (since, until) in told["gone"].items():
             world.gone[job_id] = (datetime.fromisoformat(since), datetime.fromisoformat(until))
+        for job_id, (at, text_of_job) in told["born"].items():
+            world.bear(job_id, world.declared_job.model_validate_json(text_of_job), datetime.fromisoformat(at))
+        world.restore_acts(WorldState.model_validate_json(told["memory"]))
         return world
+
+    def restore_acts(self, state: WorldState) -> None:
+        """Restore the requests for jobs that other users have created."""
+        for act in state.acts:
+            if act.job_id in self.born:
+                self._acts.setdefault(act.job_id, []).append(act)
 
     def to_json(self) -> str:
         """Return the state of the world."""
         back = {job_id: at.isoformat() for job_id, at in self.back.items()}
         cuts = {job_id: [(at.isoformat(), phase.value) for at, phase in cuts] for job_id, cuts in self.cuts.items()}
         gone = {job_id: [at.isoformat() for at in span] for job_id, span in self.gone.items()}
-        return json.dumps({"memory": super().to_json(), "back": back, "cuts": cuts, "gone": gone})
+        born = {job_id: [at.isoformat(), job.model_dump_json(by_alias=True)] for job_id, (at, job) in self.born.items()}
+        return json.dumps({"memory": super().to_json(), "back": back, "cuts": cuts, "gone": gone, "born": born})
 
     def ids(self) -> frozenset[str]:
         """Return the IDs of all jobs that ever existed."""
         return frozenset(self._jobs)
+
+    def bear(self, job_id: str, declared: Declared, now: datetime) -> None:
+        """Let another user create a job with this ID, which need not be one of the sandbox's."""
+        self.born[job_id] = (now, declared)
+        self._jobs[job_id] = (declared.model_copy(update={"id": job_id}), now)
+        self._sort()
 
     def revive(self, job_id: str, now: datetime) -> None:
         """Let a job run forever from now on, as if no change had been requested. A second call has no effect."""
@@ -90,3 +112,9 @@ class RevivingWorld(World):
             if at < act.at <= as_of:
                 life = act.applied_to(life)
         return life
+
+
+class RevivingBatches(RevivingWorld, BatchWorld):
+    """The sandbox's batches, with events that cannot be declared."""
+
+    declared_job = DeclaredBatch

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import PurePosixPath
 
+from tests.scenario.batch_services import kind_of
 from tests.scenario.disruptions import Disruption, RetryRequested
 from tests.scenario.fault_free_run import differs_from_fault_free_run
 from tests.scenario.history import Crashed, Edited, Event, ExternalEvent, History, ProviderRequest, Tampered
@@ -34,6 +35,7 @@ _TOLD = {
     "time hidden",
     "rows garbled",
     "lists lag",
+    "created outside",
 }
 COMPARED_EVERY = 5
 """Every fifth seed is also compared with a fault-free run, which takes half as long again."""
@@ -51,6 +53,8 @@ class SeedResults:
     crashes: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
     """The number of accounts of each dialect."""
+    jobs: Counter[str] = field(default_factory=Counter)
+    """The number of jobs of each kind."""
     simulated: timedelta = timedelta(0)
     wrong: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """The seeds with violations, and their violations."""
@@ -64,6 +68,7 @@ class SeedResults:
             self.requests + other.requests,
             self.crashes + other.crashes,
             self.accounts + other.accounts,
+            self.jobs + other.jobs,
             self.simulated + other.simulated,
             self.wrong + other.wrong,
         )
@@ -72,11 +77,13 @@ class SeedResults:
         """Return the figures, on one line."""
         kinds = ", ".join(f"{kind} {count}" for kind, count in self.faults.most_common())
         others = ", ".join(f"{kind} {count}" for kind, count in self.others.most_common())
+        jobs = ", ".join(f"{kind} {count}" for kind, count in sorted(self.jobs.items()))
         dialects = ", ".join(f"{dialect} {count}" for dialect, count in sorted(self.accounts.items()))
         days = self.simulated / timedelta(days=1)
         return (
             f"{self.seeds} seeds, {self.faults.total()} faults met in {self.requests} requests, "
-            f"{self.crashes} crashes, {days:.0f} days simulated, {len(self.wrong)} seeds wrong; accounts: {dialects}; "
+            f"{self.crashes} crashes, {days:.0f} days simulated, {len(self.wrong)} seeds wrong; "
+            f"jobs: {jobs}; accounts: {dialects}; "
             f"faults by kind: {kinds}; besides: {others}"
         )
 
@@ -133,6 +140,7 @@ def _result_of(seed: int, run: SeedRunner) -> SeedResults:
         requests=len(served),
         crashes=sum(isinstance(each, Crashed) for each in history.events),
         accounts=Counter(service.type for service in _first(history).services.values()),
+        jobs=Counter(kind_of(account) for account, world in history.worlds.items() for _ in world.ids()),
         simulated=history.events[-1].at - history.began_at,
         wrong=((seed, wrong),) if wrong else (),
     )

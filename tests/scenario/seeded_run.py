@@ -7,26 +7,19 @@ then with a time in which nothing may change.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from reconciler.core.guard import ChangeLimits
-from reconciler.sandbox.config import SandboxOptions
-from tests.contract.dialects.services import (
-    AZURE_V1,
-    BEDROCK,
-    LITELLM,
-    OPENAI,
-    SAGEMAKER,
-    VERTEX_AI,
-    Service,
-)
+from tests.contract.dialects.services import Service
 from tests.scenario import injections
 from tests.scenario.ambiguous_faults import DOUBTS, OF_LISTS, UNDER_BRAKES, RefusedThenCancelled
+from tests.scenario.batch_services import provider_of
 from tests.scenario.injections import DESIRED, Injector
 from tests.scenario.repository import JobSpec, Revision
+from tests.scenario.seeded_jobs import drawn_services, id_of, with_batches, with_fine_tuning, with_shared_ids, world_of
 from tests.scenario.simulation import (
     LOOSE,
     CrashAfter,
@@ -41,25 +34,10 @@ from tests.scenario.simulation import (
 )
 
 ACCOUNTS = ("one", "two")
-SIX = (OPENAI, AZURE_V1, LITELLM, VERTEX_AI, BEDROCK, SAGEMAKER)
 TIGHT = ChangeLimits(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
 MANY = 30
 """More jobs than are retrieved one by one, so that lists are read even if some have ended."""
 _OF_A_CROWD = ("observed", "observed", "observed", "running", "cancelled")
-
-LIVES: tuple[list[dict[str, str]], ...] = (
-    [{"phase": "running"}],
-    [{"phase": "queued", "for": "10m"}, {"phase": "running"}],
-    [{"phase": "validating_files", "for": "30s"}, {"phase": "queued"}],
-    [{"phase": "queued", "for": "5m"}, {"phase": "running", "for": "2h"}, {"phase": "succeeded"}],
-    [{"phase": "running", "for": "15m"}, {"phase": "succeeded"}],
-    [{"phase": "running", "for": "70m"}, {"phase": "failed"}],
-    [{"phase": "running", "for": "20m"}, {"phase": "paused"}],
-    [{"phase": "paused"}],
-    [{"phase": "running", "for": "3h"}, {"phase": "cancelled"}],
-    [{"phase": "running", "for": "10m"}, {"phase": "succeeded", "for": "40m"}, {"phase": "absent"}],
-)
-_VANISHING = [{"phase": "running", "for": "65m"}, {"phase": "absent"}]
 
 _EDITS: tuple[Injector, ...] = (
     injections.change_desired_state,
@@ -75,6 +53,7 @@ _EDITS: tuple[Injector, ...] = (
     injections.suspend,
     injections.limit,
     injections.name_another_job,
+    injections.change_kind,
     injections.toggle_broken_account,
     injections.break_settings,
     injections.toggle_suspension,
@@ -90,6 +69,8 @@ _MISHAPS: tuple[Injector, ...] = (
     injections.switch_account,
     injections.lose_key,
     injections.change_outside,
+    injections.create_outside,
+    injections.create_outside,
     injections.revive,
     injections.damage_status,
     injections.damage_status,
@@ -103,6 +84,7 @@ _UNDER_TIGHT_BRAKES: tuple[Injector, ...] = (
     injections.suspend,
     injections.delete,
     injections.name_another_job,
+    injections.change_kind,
     injections.turn_jobs,
     *(injections.refuse_reads,) * 2,
     *(injections.fault,) * 3,
@@ -116,28 +98,22 @@ def scenario(seed: int) -> Scenario:
     is_crowded = rng.random() < 0.1
     # In these runs no other fault occurs, so every violation is caused by a doubtful part of an account.
     is_alone = random.Random(f"{seed} alone").random() < 0.25  # noqa: S311  repeatable, not secret
-    accounts = ACCOUNTS[: 1 if is_crowded else rng.choice([1, 1, 2])]
-    services = {account: _service(seed, account) for account in accounts}
-    count = MANY if is_crowded else rng.randrange(4, 8)
-    desired = _OF_A_CROWD if is_crowded else DESIRED
-    job_specs = tuple(_job_spec(rng, number, rng.choice(accounts), rng.choice(desired)) for number in range(count))
-    lives = (*LIVES, *LIVES[:1] * 20) if is_crowded else LIVES
+    # The services have their own random source: the run is the same in each dialect.
+    services = drawn_services(
+        random.Random(f"{seed} services"),  # noqa: S311  repeatable, not secret
+        ACCOUNTS[: 1 if is_crowded else rng.choice([1, 1, 2])],
+    )
+    job_specs = tuple(_job_specs(rng, services, is_crowded=is_crowded))
     worlds = {
-        account: SandboxOptions.model_validate(
-            {
-                "jobs": list(
-                    jobs_of(rng, [each for each in job_specs if each.account == account], services[account], lives)
-                )
-            }
-        )
-        for account in accounts
+        account: world_of(rng, account, job_specs, services, 20 if is_crowded else 0)
+        for account in (*with_fine_tuning(services), *with_batches(services))
     }
     steps = tuple(_steps(rng, may_crash=not is_tight))
     trouble_s = sum(step.seconds for step in steps[: steps.index(EndFaults())] if isinstance(step, Sleep))
     return Scenario(
         seed=seed,
         worlds=worlds,
-        revision=replace(first_revision(job_specs, accounts, services), has_rate_limits=not _is_adaptive(seed)),
+        revision=replace(first_revision(job_specs, services), has_rate_limits=not _is_adaptive(seed)),
         steps=steps,
         remaining_steps=steps[steps.index(EndFaults()) :],
         schedule=(
@@ -149,11 +125,6 @@ def scenario(seed: int) -> Scenario:
         ),
         change_limits=TIGHT if is_tight else LOOSE,
     )
-
-
-def _service(seed: int, account: str) -> Service:
-    """Return the service of an account, from its own random source: the run is the same in each dialect."""
-    return random.Random(f"{seed} {account}").choice(SIX)  # noqa: S311  repeatable, not secret
 
 
 def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> Iterator[TimedInjection]:
@@ -190,7 +161,21 @@ def _throttling(seed: int, within_s: float) -> Iterator[TimedInjection]:
             yield TimedInjection(rng.choice([0.0, rng.uniform(0, within_s)]), injections.limit_requests)
 
 
-def _job_spec(rng: random.Random, number: int, account: str, desired: str) -> JobSpec:
+def _job_specs(rng: random.Random, services: Mapping[str, Service], *, is_crowded: bool) -> Iterator[JobSpec]:
+    """Yield specs for jobs of both kinds. In a crowd, those of one kind are many."""
+    kinds = [with_fine_tuning(services), with_batches(services)]
+    counts = [rng.randrange(2, 5), rng.randrange(2, 5)]
+    if is_crowded:
+        counts[rng.randrange(2)] = MANY
+    accounts = [rng.choice(kind) for kind, count in zip(kinds, counts, strict=True) for _ in range(count)]
+    desired = _OF_A_CROWD if is_crowded else DESIRED
+    job_specs = tuple(
+        _job_spec(rng, number, account, rng.choice(desired), services) for number, account in enumerate(accounts)
+    )
+    yield from with_shared_ids(rng, job_specs, services)
+
+
+def _job_spec(rng: random.Random, number: int, account: str, desired: str, services: Mapping[str, Service]) -> JobSpec:
     folder = rng.choice(["", "team-0/", "team-1/"])
     limits: dict[str, Any] = {}
     if rng.random() < 0.2:
@@ -201,44 +186,16 @@ def _job_spec(rng: random.Random, number: int, account: str, desired: str) -> Jo
         name=f"job-{number:02}",
         file=f"{folder}{rng.choice(['bots', f'job-{number:02}'])}.yaml",
         account=account,
-        job_id=f"ftjob-{number:02}",
+        job_id=id_of(services[provider_of(account)], account, number),
         desired=desired,
         **limits,
     )
 
 
-def first_revision(
-    job_specs: tuple[JobSpec, ...], accounts: Iterable[str], services: Mapping[str, Service]
-) -> Revision:
-    """Return the first documents of a run: each account has its own host, and the path of its service."""
-    addresses = {account: f"http://{account}.localhost{services[account].path}" for account in accounts}
+def first_revision(job_specs: tuple[JobSpec, ...], services: Mapping[str, Service]) -> Revision:
+    """Return the first documents of a run: each Provider has its own host, and the path of its service."""
+    addresses = {name: f"http://{name}.localhost{service.path}" for name, service in services.items()}
     return Revision(job_specs=job_specs, accounts=addresses, services=services)
-
-
-def jobs_of(
-    rng: random.Random, job_specs: list[JobSpec], service: Service, lives: Sequence[list[dict[str, str]]]
-) -> Iterator[dict[str, Any]]:
-    """Yield the jobs of an account, each with one of these lives."""
-    for place, job_spec in enumerate(job_specs):
-        # At most one job vanishes, and none of a small account. If more vanished at once, the key would seem wrong.
-        may_vanish = place == 0 and len(job_specs) > 4
-        job: dict[str, Any] = {
-            "id": job_spec.job_id,
-            "life": _as_told(_VANISHING if may_vanish and rng.random() < 0.3 else rng.choice(lives), service),
-            "cancelTakes": rng.choice(["0s", "0s", "20s", "3m", "9m"]),
-            "pauseTakes": rng.choice(["0s", "20s", "2m"]),
-        }
-        if rng.random() < 0.7:
-            job["age"] = rng.choice(["1m", "10m", "50m", "5h"])
-        if rng.random() < 0.4:
-            job["cancelWord"] = "cancelling"
-        yield job
-
-
-def _as_told(life: list[dict[str, str]], service: Service) -> list[dict[str, str]]:
-    """Return a life without the phases that the service cannot show."""
-    told = [each for each in life if each["phase"] not in service.lacks]
-    return life if told == life else [*told[:-1], {"phase": "running"}]
 
 
 def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:

@@ -7,21 +7,21 @@ enough time for everything to settle. Processes are stopped, killed and started 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from reconciler.sandbox.config import SandboxOptions
+from tests.contract.dialects.services import Service
 from tests.scenario import injections, timed_faults
+from tests.scenario.batch_services import provider_of
 from tests.scenario.injections import Injector
 from tests.scenario.repository import JobSpec
-from tests.scenario.seeded_run import LIVES, SIX, first_revision, jobs_of
+from tests.scenario.seeded_jobs import drawn_services, id_of, with_batches, with_fine_tuning, with_shared_ids, world_of
+from tests.scenario.seeded_run import first_revision
 from tests.scenario.simulation import RunWatch, Scenario, Simulation, Sleep, Step, TimedInjection
 
 ACCOUNTS = ("one", "two", "three")
 DESIRED = ("running", "paused", "cancelled", *("observed",) * 5)
 CALM_S = 4500.0
 """Seconds, long enough for the last cancel to be repeated and confirmed, and for many missing jobs to count as gone."""
-_LIVES = (*LIVES, *LIVES[:1] * 12)
 _EDITS: tuple[Injector, ...] = (
     *(injections.change_desired_state,) * 6,
     injections.toggle_typo,
@@ -48,6 +48,7 @@ _SURROUNDINGS: tuple[Injector, ...] = (
     timed_faults.break_settings,
     timed_faults.go_down,
     timed_faults.ask_for_retry,
+    injections.create_outside,
     *(timed_faults.lose_cancel,) * 2,
     injections.fault,
     injections.fault,
@@ -59,21 +60,16 @@ _OF_GIT: tuple[Injector, ...] = (*(timed_faults.git_away,) * 3, *(timed_faults.g
 def scenario(seed: int) -> Scenario:
     """Return the watch of a seed."""
     rng = random.Random(f"watch {seed}")  # noqa: S311  repeatable, not secret
-    accounts = ACCOUNTS[: rng.choice([1, 2, 2, 3])]
-    services = {account: rng.choice(SIX) for account in accounts}
-    job_specs = tuple(_job_specs(rng, accounts))
+    services = drawn_services(rng, ACCOUNTS[: rng.choice([1, 2, 2, 3])])
+    job_specs = tuple(_job_specs(rng, services))
     trouble_s = rng.choice([1200.0, 2400.0, 4200.0])
     is_published = rng.random() < 0.4
     steps = tuple(_steps(rng, trouble_s))
-    worlds = {
-        account: SandboxOptions.model_validate({"jobs": list(jobs_of(rng, ours, services[account], _LIVES))})
-        for account in accounts
-        if (ours := [each for each in job_specs if each.account == account])
-    }
+    accounts = (*with_fine_tuning(services), *with_batches(services))
     return Scenario(
         seed=seed,
-        worlds=worlds,
-        revision=first_revision(job_specs, worlds, services),
+        worlds={account: world_of(rng, account, job_specs, services, 12) for account in accounts},
+        revision=first_revision(job_specs, services),
         steps=steps,
         schedule=(
             *_hangs(rng, steps),
@@ -84,19 +80,20 @@ def scenario(seed: int) -> Scenario:
     )
 
 
-def _job_specs(rng: random.Random, accounts: tuple[str, ...]) -> Iterator[JobSpec]:
-    number = 0
-    for account in accounts:
-        for _ in range(rng.choice([2, 4, 6, 9])):
-            yield _job_spec(number, account, rng.choice(DESIRED))
-            number += 1
-
-
-def _job_spec(number: int, account: str, desired: str, **more: Any) -> JobSpec:
-    name = f"job-{number:02}"
-    return JobSpec(
-        name=name, file=f"{name}.yaml", account=account, job_id=f"ftjob-{number:02}", desired=desired, **more
+def _job_specs(rng: random.Random, services: Mapping[str, Service]) -> Iterator[JobSpec]:
+    """Yield specs for jobs of both kinds."""
+    accounts = [each for each in with_fine_tuning(services) for _ in range(rng.choice([1, 2, 4, 6]))]
+    accounts += [each for each in with_batches(services) for _ in range(rng.choice([2, 4, 6]))]
+    job_specs = tuple(
+        _job_spec(number, account, id_of(services[provider_of(account)], account, number), rng.choice(DESIRED))
+        for number, account in enumerate(accounts)
     )
+    yield from with_shared_ids(rng, job_specs, services)
+
+
+def _job_spec(number: int, account: str, job_id: str, desired: str) -> JobSpec:
+    name = f"job-{number:02}"
+    return JobSpec(name=name, file=f"{name}.yaml", account=account, job_id=job_id, desired=desired)
 
 
 def _steps(rng: random.Random, trouble_s: float) -> Iterator[Step]:

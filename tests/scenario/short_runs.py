@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import FAULTS
+from tests.scenario.batch_services import batches_of, is_of_batches
 from tests.scenario.history import FileWritten, History, PassEnded, ProviderRequest
 from tests.scenario.oracles.status_yaml import OVER, Tree, read, ready
 from tests.scenario.repository import JobSpec, Revision
+from tests.scenario.seeded_jobs import declared
 from tests.scenario.simulation import Pass, Scenario, Simulation, Sleep, Step, TimedInjection
 
 ACCOUNT = "one"
+BATCHES = batches_of(ACCOUNT)
+KINDS = (ACCOUNT, BATCHES)
 URL = "http://one.localhost/v1"
 RUNNING: list[dict[str, str]] = [{"phase": "running"}]
 
@@ -25,6 +28,12 @@ def a_job_spec(job_id: str = "ftjob-a", desired: str = "cancelled", **more: Any)
     return JobSpec(**{**facts, "desired": desired, **more})
 
 
+def a_batch_spec(job_id: str = "batch_a", desired: str = "cancelled", **more: Any) -> JobSpec:
+    """Return a spec of a batch, which is named after it."""
+    name = f"batch-{job_id.removeprefix('batch_')}"
+    return a_job_spec(job_id, desired, **{"name": name, "file": f"{name}.yaml", "account": BATCHES} | more)
+
+
 def a_scenario(
     *job_specs: JobSpec,
     steps: Iterable[Step],
@@ -32,13 +41,19 @@ def a_scenario(
     schedule: Iterable[TimedInjection] = (),
 ) -> Scenario:
     """Return a run in which each spec's job runs forever, unless `jobs` has another life."""
-    declared = [
-        {"id": job_id, "age": "1h", "life": RUNNING, **(jobs or {}).get(job_id, {})}
-        for job_id in sorted({each.job_id for each in job_specs})
-    ]
+    ids = {
+        account: sorted({each.job_id for each in job_specs if each.is_batch is is_of_batches(account)})
+        for account in KINDS
+    }
     return Scenario(
         seed=0,
-        worlds={ACCOUNT: SandboxOptions.model_validate({"jobs": declared})},
+        worlds={
+            account: declared(
+                account, {each: {"age": "1h", "life": RUNNING, **(jobs or {}).get(each, {})} for each in ids[account]}
+            )
+            for account in KINDS
+            if account == ACCOUNT or ids[account]
+        },
         revision=Revision(job_specs=job_specs, accounts={ACCOUNT: URL}),
         steps=tuple(steps),
         schedule=tuple(schedule),
@@ -77,12 +92,15 @@ def reason(history: History, name: str) -> str:
     return found
 
 
-def cancels(history: History, job_id: str | None = None) -> list[timedelta]:
+def cancels(history: History, job_id: str | None = None, account: str | None = None) -> list[timedelta]:
     """Return when the provider received cancels, since the start of the run."""
     return [
         each.at - history.began_at
         for each in history.events
-        if isinstance(each, ProviderRequest) and each.verb == "cancel" and job_id in {None, each.job_id}
+        if isinstance(each, ProviderRequest)
+        and each.verb == "cancel"
+        and job_id in {None, each.job_id}
+        and account in {None, each.account}
     ]
 
 

@@ -19,6 +19,7 @@ import looptime
 from reconciler.core.guard import ChangeLimits
 from reconciler.model.report import Report
 from reconciler.sandbox.config import SandboxOptions
+from tests.scenario.batch_services import is_of_batches, provider_of
 from tests.scenario.history import (
     Crashed,
     Edited,
@@ -34,10 +35,10 @@ from tests.scenario.history import (
 )
 from tests.scenario.process import SPECS, STATUSES, Killed, Machine, ProcessLife
 from tests.scenario.product import Product, started, whole
-from tests.scenario.provider import KEY, Provider
+from tests.scenario.provider import KEY, Host, Provider
 from tests.scenario.remote import Branch, statuses_on
 from tests.scenario.repository import KEY_VARIABLE, Revision
-from tests.scenario.reviving_world import RevivingWorld
+from tests.scenario.reviving_world import RevivingBatches, RevivingWorld
 from tests.support.clock import BASE, VirtualClock
 from tests.support.manual_notifier import ManualNotifier
 from tests.support.non_durable_disk import NonDurableDisk
@@ -101,7 +102,7 @@ class TimedInjection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A run, before it is simulated."""
+    """A run, before it is simulated. `worlds` has the jobs of each account, which are of one kind."""
 
     seed: int
     worlds: Mapping[str, SandboxOptions]
@@ -121,9 +122,10 @@ class Scenario:
 
 
 def _world(scenario: Scenario, name: str, options: SandboxOptions) -> RevivingWorld:
+    kind = RevivingBatches if is_of_batches(name) else RevivingWorld
     if name in scenario.world_states:
-        return RevivingWorld.from_json(options, scenario.world_states[name])
-    return RevivingWorld(options, scenario.begins_at)
+        return kind.from_json(options, scenario.world_states[name])
+    return kind(options, scenario.begins_at)
 
 
 class Simulation:
@@ -137,9 +139,11 @@ class Simulation:
         worlds = {name: _world(scenario, name, options) for name, options in scenario.worlds.items()}
         most = scenario.change_limits.max_cancels_absolute if scenario.change_limits != LOOSE else None
         self.history = History(scenario.seed, now, worlds, most)
-        urls, service = scenario.revision.accounts, scenario.revision.service
+        hosts = {name: Host(name, base_url) for name, base_url in scenario.revision.accounts.items()}
         self.providers = {
-            name: Provider(name, urls[name], service(name), world, self.clock, self.history)
+            name: Provider(
+                name, hosts[provider_of(name)], scenario.revision.shown(name), world, self.clock, self.history
+            )
             for name, world in worlds.items()
         }
         disk = NonDurableDisk(SPECS.parent)

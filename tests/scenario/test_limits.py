@@ -37,7 +37,7 @@ def test_once_with_wait_cancels_for_a_limit_and_waits_for_the_confirmation() -> 
 @pytest.mark.parametrize("skew_h", [-48, 48])
 def test_a_wrong_provider_clock_does_not_trigger_a_limit(skew_h: int) -> None:
     def skew_clock(simulation: Simulation) -> None:
-        simulation.providers["one"].skew = timedelta(hours=skew_h)
+        simulation.providers["one"].host.skew = timedelta(hours=skew_h)
 
     job_spec = a_job_spec("ftjob-a", "running", max_age=timedelta(minutes=30))
     history = simulate(a_scenario(job_spec, steps=every(61.0, 5), schedule=[TimedInjection(0.0, skew_clock)]))

@@ -20,7 +20,7 @@ def vanishing(after_m: int) -> dict[str, Any]:
 
 
 def switch(simulation: Simulation) -> None:
-    simulation.providers[ACCOUNT].is_wrong_project = not simulation.providers[ACCOUNT].is_wrong_project
+    simulation.providers[ACCOUNT].host.is_wrong_project = not simulation.providers[ACCOUNT].host.is_wrong_project
 
 
 def told(history: History) -> tuple[str, bool]:

@@ -32,7 +32,7 @@ def lose_key(simulation: Simulation) -> None:
 
 
 def switch_project(simulation: Simulation) -> None:
-    simulation.providers["one"].is_wrong_project = True
+    simulation.providers["one"].host.is_wrong_project = True
 
 
 def want_all_cancelled(simulation: Simulation) -> None:

@@ -29,7 +29,7 @@ def throttled(hint: Hint, specs: tuple[JobSpec, ...], passes: int) -> History:
     """Run for ten minutes with a provider that allows two requests a second."""
 
     def limit(simulation: Simulation) -> None:
-        simulation.providers["one"].limit = LimitedProvider(2.0, hint)
+        simulation.providers["one"].host.limit = LimitedProvider(2.0, hint)
 
     steps = (Sleep(1.0), *every(600.0 / passes, passes))
     scenario = a_scenario(*specs, steps=steps, schedule=[TimedInjection(0.5, limit)])

@@ -105,15 +105,15 @@ def vanish(simulation: Simulation) -> None:
 def wrong_project(simulation: Simulation) -> None:
     """Let the key belong to another project for a while."""
     provider = any_provider(simulation)
-    provider.is_wrong_project = True
-    _note(simulation, "wrong project", lambda: setattr(provider, "is_wrong_project", False), provider.name)
+    provider.host.is_wrong_project = True
+    _note(simulation, "wrong project", lambda: setattr(provider.host, "is_wrong_project", False), provider.name)
 
 
 def shut(simulation: Simulation) -> None:
     """Let the opening of one account fail for a while. A process that has opened it before is not affected."""
     provider = any_provider(simulation)
-    provider.open_error = simulation.rng.choice(_JAMS)
-    _note(simulation, "cannot be opened", lambda: setattr(provider, "open_error", None), provider.name)
+    provider.host.open_error = simulation.rng.choice(_JAMS)
+    _note(simulation, "cannot be opened", lambda: setattr(provider.host, "open_error", None), provider.name)
 
 
 def lose_key(simulation: Simulation) -> None:
@@ -125,9 +125,9 @@ def lose_key(simulation: Simulation) -> None:
 def skew(simulation: Simulation) -> None:
     """Make one provider's clock wrong for a while, by little or by much. The desired states do not depend on clocks."""
     provider = any_provider(simulation)
-    provider.skew = timedelta(seconds=simulation.rng.choice([-7200, -240, 240, 301, 7200]))
-    simulation.note_event("clocks disagree", f"{provider.name} by {provider.skew}")
-    simulation.later(_seconds(simulation), lambda: setattr(provider, "skew", timedelta(0)))
+    provider.host.skew = timedelta(seconds=simulation.rng.choice([-7200, -240, 240, 301, 7200]))
+    simulation.note_event("clocks disagree", f"{provider.name} by {provider.host.skew}")
+    simulation.later(_seconds(simulation), lambda: setattr(provider.host, "skew", timedelta(0)))
 
 
 def fill_disk(simulation: Simulation) -> None:

@@ -3,8 +3,12 @@ from time import perf_counter
 
 import pytest
 
+from reconciler.core.guard import ChangeLimits
+from reconciler.core.scope import ScopedLimits
+from reconciler.model.account_line import BATCH_JOB, FINE_TUNING_JOB
 from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
+from tests.support.guard_walk import GUARD_LAWS, LIMITS, GuardCase, OfKind, guard_cases
 from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
 from tests.support.subjects import CAN_PAUSE, CANCELS_SLOWLY, CANNOT_PAUSE, HIDES_CANCELLING
 from tests.support.walk import Walked, World, every_spec, specs, walk
@@ -112,6 +116,38 @@ def test_every_reachable_case_satisfies_every_law(world: World, record_property:
 
     assert {law: len(cases) for law, cases in walked.broken.items()} == {}, _first(walked)
     assert world.targets <= walked.reasons
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_every_case_of_the_guard_with_two_kinds_satisfies_every_law(
+    name: str, record_property: Callable[[str, object], None]
+) -> None:
+    cases = list(guard_cases(LIMITS[name]))
+    broken = [
+        (law.__name__, case)
+        for case in cases
+        for allowed in [case.allowed()]
+        for law in GUARD_LAWS
+        if not law(case, allowed)
+    ]
+    record_property("walk", f"the guard, {name}: {len(cases):,} cases with jobs of two kinds, {len(GUARD_LAWS)} laws")
+
+    assert broken == []
+
+
+def test_five_hundred_batches_do_not_let_the_guard_cancel_all_ten_fine_tuning_jobs() -> None:
+    ten, many = OfKind(due=10), OfKind(running=500)
+    case = GuardCase(((FINE_TUNING_JOB, ten), (BATCH_JOB, many)), LIMITS["the default limits"])
+
+    assert case.allowed() == {FINE_TUNING_JOB: False, BATCH_JOB: True}
+
+
+def test_a_hundred_cancels_of_batches_leave_the_hour_of_fine_tuning_jobs_alone() -> None:
+    limits = ScopedLimits(ChangeLimits(3, 30, 1000))
+    flood = OfKind(running=400, past=100)
+    case = GuardCase(((BATCH_JOB, flood), (FINE_TUNING_JOB, OfKind(running=10, due=3))), limits)
+
+    assert case.allowed()[FINE_TUNING_JOB]
 
 
 def _first(walked: Walked) -> str:

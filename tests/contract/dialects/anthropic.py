@@ -12,7 +12,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.batch_api import CancelledBatches, creation, ended_at, inner_id, is_route, rfc3339
+from tests.contract.dialects.batch_api import CancelledBatches, creation, ended_at, is_route, rfc3339
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 
 _URL = re.compile(r"/v1/messages/batches(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
@@ -25,7 +25,6 @@ _TYPES = {
     Why.REFUSED: "invalid_request_error",
 }
 _ENDED = {
-    "completed": {"succeeded": 100},
     "failed": {"errored": 100},
     "expired": {"expired": 100},
     "cancelled": {"succeeded": 23, "canceled": 77},
@@ -55,35 +54,41 @@ class Anthropic(CancelledBatches):
         refusal = JSONResponse(_envelope("authentication_error", "invalid x-api-key"), 401)
         after = query.get("after_id")
         return SandboxRequest(
-            (f"/{inner_id(job, batch_id)}" if job else "") + (match["verb"] or ""),
-            query=listing(inner_id(after, batch_id) if after else None, int(query.get("limit", "20"))),
+            (f"/{self.inner_id(job)}" if job else "") + (match["verb"] or ""),
+            query=listing(self.inner_id(after) if after else None, int(query.get("limit", "20"))),
             body=creation(job, body, "requests", 0, "custom_id"),
             refusal=None if is_known_key else refusal,
         )
 
+    def outer_id(self, inner: str) -> str:
+        """Return the service's id of a batch."""
+        return batch_id(inner)
+
     def job(self, row: Json) -> Json:
         """Return a message batch, with the outcome in its counts."""
-        status = row["status"]
+        status, shown = row["status"], row["request_counts"]
         was_cancelled = status in ("cancelling", "cancelled")
-        counts = _ENDED.get(status, {"processing": 100})
+        is_over = status == "completed" or status in _ENDED
+        done = {"succeeded": shown["completed"], "errored": shown["failed"]}
+        counts = done if status == "completed" else _ENDED.get(status, {"processing": 100})
         return {
-            "id": batch_id(row["id"]),
+            "id": self.outer_id(row["id"]),
             "type": "message_batch",
-            "processing_status": "ended" if status in _ENDED else _WORDS.get(status, status),
+            "processing_status": "ended" if is_over else _WORDS.get(status, status),
             "request_counts": {
                 each: counts.get(each, 0) for each in ("processing", "succeeded", "errored", "canceled", "expired")
             },
             "created_at": rfc3339(row["created_at"]),
             "ended_at": rfc3339(ended_at(row)),
             "expires_at": rfc3339(row["expires_at"]),
-            "cancel_initiated_at": rfc3339(row["created_at"]) if was_cancelled else None,
+            "cancel_initiated_at": rfc3339(row["cancelling_at"] or row["cancelled_at"]) if was_cancelled else None,
             "archived_at": None,
-            "results_url": "https://api.anthropic.com/v1/messages/batches/x/results" if status in _ENDED else None,
+            "results_url": "https://api.anthropic.com/v1/messages/batches/x/results" if is_over else None,
         }
 
     def page(self, rows: list[Json], token: str | None) -> Json:
         """Return a page, whose cursor is the id of its last batch."""
-        last = None if token is None else batch_id(token.removeprefix("behind/"))
+        last = None if token is None else self.outer_id(token.removeprefix("behind/"))
         return {"data": rows, "has_more": token is not None, "first_id": None, "last_id": last}
 
     def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:

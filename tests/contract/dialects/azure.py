@@ -77,8 +77,12 @@ class AzureBatches(AzureV1):
         """Return the response with Azure's error codes."""
         if said.status == 200 or said.body is None:
             return said
-        code = "notFound" if said.status == 404 else _CODES.get(said.status, "conflict")
-        return ServiceResponse(said.status, {"error": {"code": code, "message": said.body["error"]["message"]}})
+        message = said.body["error"]["message"]
+        is_missing = message.startswith("No batch found")
+        code = "notFound" if is_missing else _CODES.get(said.status, str(said.status))
+        return ServiceResponse(
+            said.status, {"error": {"code": "conflict" if said.status == 409 else code, "message": message}}
+        )
 
 
 class AzureClassicBatches(AzureBatches):

@@ -7,7 +7,6 @@ returns it in the format of its service.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +24,14 @@ class ForeignBatches(ForeignApi):
 
     inside = INSIDE
 
+    def outer_id(self, inner: str) -> str:
+        """Return the service's id of a batch."""
+        return inner
+
+    def inner_id(self, batch_id: str) -> str:
+        """Return the sandbox's id of the batch that the service shows with this id."""
+        return next((each for each in BATCHES if self.outer_id(each) == batch_id), "batch_unknown")
+
 
 class CancelledBatches(ForeignBatches):
     """A service that returns the batch in its response to a cancel."""
@@ -32,11 +39,6 @@ class CancelledBatches(ForeignBatches):
     def accepted(self, row: Json) -> Json:
         """Return the batch as the body of the response to a cancel."""
         return self.job(row)
-
-
-def inner_id(batch_id: str, outer_id: Callable[[str], str]) -> str:
-    """Return the sandbox's id of the batch that a service shows with this id."""
-    return next((each for each in BATCHES if outer_id(each) == batch_id), "batch_unknown")
 
 
 def batch_uuid(inner: str) -> str:

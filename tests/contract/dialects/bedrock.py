@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from tests.contract.dialects.batch_api import INSIDE, creation, ended_at, inner_id, is_route
+from tests.contract.dialects.batch_api import ForeignBatches, creation, ended_at, is_route
 from tests.contract.dialects.sigv4 import is_signed
 from tests.contract.dialects.translating_app import (
     ForeignApi,
@@ -143,10 +143,8 @@ def _iso8601(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.000123Z"
 
 
-class BedrockBatches(ForeignApi):
+class BedrockBatches(ForeignBatches):
     """The model invocation jobs, which are known by the last part of their ARN."""
-
-    inside = INSIDE
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Translate a request with a URL such as `/model-invocation-job/abcdefabcdef/stop`, or with that of a list."""
@@ -158,11 +156,15 @@ class BedrockBatches(ForeignApi):
         is_known_key = is_signed(request, body, "bedrock", REGION, ACCESS_KEY, self._secret)
         refusal = JSONResponse({"message": "The security token is invalid."}, 403, _code(Why.WRONG_KEY))
         return SandboxRequest(
-            (f"/{inner_id(number, batch_number)}" if number else "") + ("/cancel" if match["verb"] else ""),
+            (f"/{self.inner_id(number)}" if number else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("nextToken"), int(query.get("maxResults", "100"))),
             body=creation(number, body, "inputDataConfig", "s3InputDataConfig", "s3Uri"),
             refusal=None if is_known_key else refusal,
         )
+
+    def outer_id(self, inner: str) -> str:
+        """Return the service's id of a batch."""
+        return batch_number(inner)
 
     def job(self, row: Json) -> Json:
         """Return a GetModelInvocationJobResponse."""
@@ -176,14 +178,15 @@ class BedrockBatches(ForeignApi):
 
     def row(self, row: Json) -> Json:
         """Return a ModelInvocationJobSummary."""
-        number = batch_number(row["id"])
+        number = self.outer_id(row["id"])
+        is_partial = row["status"] == "completed" and row["request_counts"]["failed"] > 0
         body: Json = {
             "jobArn": f"arn:aws:bedrock:{REGION}:123456789012:model-invocation-job/{number}",
             "jobName": "nightly",
             "modelId": BASE_MODEL,
             "roleArn": "arn:aws:iam::123456789012:role/r",
             "inputDataConfig": {"s3InputDataConfig": {"s3Uri": row["input_file_id"]}},
-            "status": _BATCH_STATUSES.get(row["status"], row["status"]),
+            "status": "PartiallyCompleted" if is_partial else _BATCH_STATUSES.get(row["status"], row["status"]),
             "submitTime": moment(row["created_at"], _iso8601),
             "jobExpirationTime": moment(row["expires_at"], _iso8601),
             "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://b/out"}},

@@ -11,7 +11,7 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.batch_api import ForeignBatches, batch_uuid, creation, inner_id, is_route, rfc3339
+from tests.contract.dialects.batch_api import ForeignBatches, batch_uuid, creation, is_route, rfc3339
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 
 _URL = re.compile(r"/v2/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
@@ -38,11 +38,15 @@ class Cohere(ForeignBatches):
         query, job = request.query_params, match["job"]
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
         return SandboxRequest(
-            (f"/{inner_id(job, batch_uuid)}" if job else "") + ("/cancel" if match["verb"] else ""),
+            (f"/{self.inner_id(job)}" if job else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("page_token"), int(query.get("page_size", "50"))),
             body=creation(job, body, "input_dataset_id"),
             refusal=None if is_known_key else JSONResponse({"message": "invalid api token"}, 401),
         )
+
+    def outer_id(self, inner: str) -> str:
+        """Return the service's id of a batch."""
+        return batch_uuid(inner)
 
     def job(self, row: Json) -> Json:
         """Return the body of the response to a retrieve."""
@@ -52,7 +56,7 @@ class Cohere(ForeignBatches):
         """Return a batch in Cohere's format."""
         counts, usage = row["request_counts"], row["usage"]
         batch: Json = {
-            "id": batch_uuid(row["id"]),
+            "id": self.outer_id(row["id"]),
             "name": "nightly",
             "creator_id": "b0000000-0000-4000-8000-000000000001",
             "org_id": "60000000-0000-4000-8000-000000000001",

@@ -11,7 +11,7 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.batch_api import ForeignBatches, creation, ended_at, inner_id, is_route, rfc3339
+from tests.contract.dialects.batch_api import ForeignBatches, creation, ended_at, is_route, rfc3339
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 from tests.contract.dialects.vertex import envelope
 
@@ -54,11 +54,15 @@ class Gemini(ForeignBatches):
         query, job = request.query_params, match["job"]
         is_known_key = request.headers.get("x-goog-api-key") == self._secret
         return SandboxRequest(
-            (f"/{inner_id(job, batch_name)}" if job else "") + ("/cancel" if match["verb"] else ""),
+            (f"/{self.inner_id(job)}" if job else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("pageToken"), int(query.get("pageSize", "100"))),
             body=creation(job, body, "batch", "inputConfig", "fileName"),
             refusal=None if is_known_key else JSONResponse(envelope(400, "INVALID_ARGUMENT", _WRONG_KEY), 400),
         )
+
+    def outer_id(self, inner: str) -> str:
+        """Return the service's id of a batch."""
+        return batch_name(inner)
 
     def job(self, row: Json) -> Json:
         """Return an operation, without its unset fields."""
@@ -73,7 +77,7 @@ class Gemini(ForeignBatches):
                 "failedRequestCount": str(counts["failed"]),
             },
         }
-        body: Json = {"name": f"batches/{batch_name(row['id'])}", "metadata": metadata}
+        body: Json = {"name": f"batches/{self.outer_id(row['id'])}", "metadata": metadata}
         if ended_at(row) is not None:
             metadata["endTime"] = rfc3339(ended_at(row))
             body["done"] = True

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from tests.contract.dialects.batch_api import CancelledBatches, batch_uuid, creation, ended_at, inner_id, is_route
+from tests.contract.dialects.batch_api import CancelledBatches, batch_uuid, creation, ended_at, is_route
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why
 
 _URL = re.compile(r"/v1/batch/jobs(?:/(?P<job>[^/]+)(?P<verb>/cancel)?)?")
@@ -38,24 +38,26 @@ class Mistral(CancelledBatches):
         match = _URL.fullmatch(request.url.path)
         if match is None or not is_route(request.method, match["job"], match["verb"]):
             return JSONResponse({"detail": "Not Found"}, 404)
-        self._page, self._size = (
-            int(request.query_params.get("page", "0")),
-            int(request.query_params.get("page_size", "100")),
-        )
-        job = match["job"]
+        query, job = request.query_params, match["job"]
+        if not job:
+            self._page, self._size = int(query.get("page", "0")), int(query.get("page_size", "100"))
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
         return SandboxRequest(
-            (f"/{inner_id(job, batch_uuid)}" if job else "") + (match["verb"] or ""),
+            (f"/{self.inner_id(job)}" if job else "") + (match["verb"] or ""),
             query={"limit": "100"},
             body=creation(job, body, "input_files", 0),
             refusal=None if is_known_key else JSONResponse({"detail": "Unauthorized"}, 401),
         )
 
+    def outer_id(self, inner: str) -> str:
+        """Return the service's id of a batch."""
+        return batch_uuid(inner)
+
     def job(self, row: Json) -> Json:
         """Return a batch job in Mistral's format."""
         counts = row["request_counts"]
         return {
-            "id": batch_uuid(row["id"]),
+            "id": self.outer_id(row["id"]),
             "object": "batch",
             "input_files": [row["input_file_id"]],
             "endpoint": row["endpoint"],

@@ -10,7 +10,7 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.batch_api import INSIDE, creation, ended_at, inner_id, is_route, number_of
+from tests.contract.dialects.batch_api import BATCHES, INSIDE, creation, ended_at, is_route, number_of
 from tests.contract.dialects.translating_app import (
     ForeignApi,
     Json,
@@ -133,7 +133,11 @@ class VertexBatches(Vertex):
 
     def inner_id(self, job_id: str) -> str:
         """Return the sandbox's id of a batch."""
-        return inner_id(job_id, batch_number)
+        return next((each for each in BATCHES if self.outer_id(each) == job_id), "batch_unknown")
+
+    def outer_id(self, inner: str) -> str:
+        """Return the service's id of a batch."""
+        return batch_number(inner)
 
     def creation(self, job: str | None, body: bytes) -> Json | None:
         """Return the sandbox's request for a new batch; None for any other request."""
@@ -143,7 +147,7 @@ class VertexBatches(Vertex):
         """Return a BatchPredictionJob, without its unset fields."""
         counts = row["request_counts"]
         left = counts["total"] - counts["completed"] - counts["failed"]
-        number = batch_number(row["id"])
+        number = self.outer_id(row["id"])
         body: Json = {
             "name": f"{PARENT}/batchPredictionJobs/{number}",
             "model": "publishers/google/models/gemini-2.5-flash",

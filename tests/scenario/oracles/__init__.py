@@ -8,6 +8,7 @@ from tests.scenario.history import History
 from tests.scenario.oracles.convergence import not_converged
 from tests.scenario.oracles.fault_isolation import cancel_delayed, cancel_not_sent, useless_retrieves
 from tests.scenario.oracles.health import early_readiness, understated_age, wrong_liveness, wrong_readiness
+from tests.scenario.oracles.kinds import counters_written, mixed_kinds, untold_end
 from tests.scenario.oracles.liveness import ignored_retry, late_stop, missed_pass, missed_poll
 from tests.scenario.oracles.mass_disappearance import mass_disappearance_believed
 from tests.scenario.oracles.reported_outcomes import (
@@ -69,8 +70,10 @@ ALWAYS: tuple[Oracle, ...] = (
     false_attribution,
     unreported_limit,
     unread_overwritten,
+    mixed_kinds,
+    counters_written,
 )
-SETTLED: tuple[Oracle, ...] = (change_after_convergence, not_converged)
+SETTLED: tuple[Oracle, ...] = (change_after_convergence, not_converged, untold_end)
 """The oracles for runs that end without faults for long enough."""
 OF_PASSES: tuple[Oracle, ...] = (
     change_before_observation,

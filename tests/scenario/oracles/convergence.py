@@ -41,7 +41,7 @@ def not_converged(history: History) -> Iterator[str]:
             continue
         yield from _wrong_status(history, revision, job_spec, tree)
     is_limited = history.most_an_hour is not None
-    is_suspect = any(is_all_gone(history, revision, account, last.at) for account in revision.accounts)
+    is_suspect = any(is_all_gone(history, revision, account, last.at) for account in history.worlds)
     for path in _left_over(revision, last, is_limited=is_limited):
         if is_job(path) or not is_suspect:
             yield f"{path} is left over"
@@ -105,7 +105,7 @@ def _expected(
         return set()
     if phase in _UNFINISHED_WISH[job_spec.desired]:
         return {"Ready"}
-    if not load(revision.service(job_spec.account).type).capabilities.can_pause:
+    if job_spec.is_batch or not load(revision.service(job_spec.account).type).capabilities.can_pause:
         return {"Stalled"}
     # If other users have reverted the change three times within a day, a person must decide.
     is_contested = (
@@ -118,7 +118,9 @@ def had_limits(history: History, job_spec: JobSpec) -> bool:
     """Return whether a spec of this job ever set a limit, which may have caused a cancel."""
     revisions = [each.revision for each in history.events if isinstance(each, Edited)]
     return any(
-        each.has_limits and each.job_id == job_spec.job_id for revision in revisions for each in revision.job_specs
+        each.has_limits and (each.account, each.job_id) == (job_spec.account, job_spec.job_id)
+        for revision in revisions
+        for each in revision.job_specs
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tests.scenario.batch_services import provider_of
 from tests.scenario.history import ABSENT, ChangeSent, History, PassEnded, ProviderRequest
 from tests.scenario.oracles.passes import PassRecord, casts_doubt, is_disruption, pass_records
 from tests.scenario.oracles.requests import BURST, MAY
@@ -86,7 +87,11 @@ def cancel_delayed(history: History) -> Iterator[str]:
             open_ = [each for each in ours if not _is_known_to_be(OVER, known, each)]
             urgent = {each.job_id for each in open_ if _may_be_urgent(known, each)}
             expected = {each.job_id for each in ours if _is_expected(known, each)}
-            if one_pass.is_key_right and account not in one_pass.resting and len(urgent) <= BURST < len(open_):
+            if (
+                one_pass.is_key_right
+                and provider_of(account) not in one_pass.resting
+                and len(urgent) <= BURST < len(open_)
+            ):
                 yield from _waits(one_pass, account, urgent, expected)
 
 
@@ -109,7 +114,7 @@ def useless_retrieves(history: History) -> Iterator[str]:
     """Yield the retrieves of many vanished jobs that were sent although the first few had shown the same.
 
     Jobs that have been doubted for an hour may be retrieved, to confirm that they are gone. So may the first job of an
-    account, and a single absent job.
+    account, and a single absent job. Without a rate limit, many retrieves may be in progress at once.
     """
     warned: set[str] = set()
     for one_pass, end in pass_records(history):
@@ -124,6 +129,7 @@ def useless_retrieves(history: History) -> Iterator[str]:
             warned |= {account} if len(gone) > 1 else set()
             if (
                 is_news
+                and one_pass.revision.has_rate_limits
                 and one_pass.is_clear(account)
                 and len(gone) > _ENOUGH
                 and len(gone) * 100 > _CROWD_PERCENT * len(there)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tests.scenario.batch_services import batches_of, provider_of
 from tests.scenario.disruptions import EVENTS_MISSED, KEY_LOST, Disruption
 from tests.scenario.history import (
     Crashed,
@@ -55,12 +56,14 @@ def early_readiness(history: History) -> Iterator[str]:
             case WatchStarted():
                 began_at, heard, has_been_ready = event.at, set(), False
             case ProviderRequest(account=account):
-                heard.add(account)
+                # After a failure, the provider may get no request for jobs of the other kind either.
+                heard.update([account] if event.is_well else [provider_of(account), batches_of(provider_of(account))])
             case HealthShown(readiness_problems=()) if not has_been_ready and revision is not None:
                 has_been_ready = True
                 disrupted = (each for each in _disruptions(history) if began_at <= each.until and each.at <= event.at)
-                excused = {each.account for each in disrupted if each.kind in _UNASKED}
-                missing = sorted(_open(history, revision, event.at, final) - heard - excused)
+                excused = {each.account and provider_of(each.account) for each in disrupted if each.kind in _UNASKED}
+                silent = sorted(_open(history, revision, event.at, final) - heard)
+                missing = [each for each in silent if provider_of(each) not in excused]
                 if missing and None not in excused:
                     yield f"{event.at:%T} ready, though nothing was heard of {missing} since it began"
 

@@ -75,6 +75,8 @@ def _suspects(
     """Return the accounts that showed none of their known jobs in this pass, while the doubt lasted."""
     found = set()
     for account, seen in words.items():
+        if sum(word == ABSENT for word in seen.values()) < MANY:
+            continue
         known = [job for job in _known(account, urls, statuses) if job in seen]
         may_be_believed = lasted >= _LASTS and any(word != ABSENT for word in seen.values())
         if len(known) >= MANY and all(seen[job] == ABSENT for job in known) and not may_be_believed:

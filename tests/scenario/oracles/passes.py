@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tests.scenario.batch_services import provider_of
 from tests.scenario.history import (
     ChangeSent,
     Crashed,
@@ -55,7 +56,7 @@ class PassRecord:
     statuses: Mapping[str, bytes]
     """The statuses at the start of the pass."""
     resting: frozenset[str]
-    """The accounts that got no requests at the start or the end of the pass, because all earlier requests failed."""
+    """The providers that got no requests at the start or the end of the pass, because all earlier requests failed."""
     is_key_right: bool
     events: list[Event] = field(default_factory=list)
 
@@ -69,12 +70,21 @@ class PassRecord:
         return [each for each in self.events if isinstance(each, ProviderRequest) and each.account == account]
 
     def is_clear(self, account: str) -> bool:
-        """Return whether nothing makes the account as a whole doubtful. Single jobs may still be doubtful."""
-        return self.is_key_right and account not in self.resting and not any(map(casts_doubt, self.served(account)))
+        """Return whether nothing makes the account as a whole doubtful. Single jobs may still be doubtful.
+
+        What makes the jobs of one kind doubtful may delay the requests for those of the other kind.
+        """
+        here = [each for each in self.events if isinstance(each, ProviderRequest) and _is_beside(each, account)]
+        is_resting = provider_of(account) in self.resting
+        return self.is_key_right and not is_resting and not any(map(casts_doubt, here))
 
     def calls(self) -> set[tuple[str, str, str]]:
         """Return the requested changes, as account, job and verb."""
         return {(each.account, each.job_id, each.verb) for each in self.events if isinstance(each, ChangeSent)}
+
+
+def _is_beside(answer: ProviderRequest, account: str) -> bool:
+    return provider_of(answer.account) == provider_of(account)
 
 
 def is_disruption(event: Event) -> bool:
@@ -114,7 +124,7 @@ def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
 
 @dataclass(slots=True)
 class _Quiet:
-    """The accounts that may get no requests for a while. A failure of one job does not count if others succeeded."""
+    """The providers that may get no requests for a while. A failure of one job does not count if others succeeded."""
 
     until: dict[str, datetime] = field(default_factory=dict)
     in_a_row: defaultdict[str, list[ProviderRequest]] = field(default_factory=lambda: defaultdict(list))
@@ -122,7 +132,7 @@ class _Quiet:
     """Whether any request of the newest pass succeeded, by account."""
 
     def take_in(self, answer: ProviderRequest) -> None:
-        account = answer.account
+        account = provider_of(answer.account)
         if answer.retry_after_s is not None:
             until = answer.ended_at + timedelta(seconds=answer.retry_after_s)
             self.until[account] = max(until, self.until.get(account, until))
@@ -134,7 +144,7 @@ class _Quiet:
             self.is_well[account] = True
 
     def accounts(self, now: datetime) -> frozenset[str]:
-        """Return the accounts that get no requests now."""
+        """Return the providers that get no requests now."""
         closed = {account for account, until in self.until.items() if until > now}
         failing = {account for account, row in self.in_a_row.items() if self._is_of_account(account, row)}
         return frozenset(closed | failing)

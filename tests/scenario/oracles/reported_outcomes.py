@@ -209,8 +209,9 @@ def unreported_limit(history: History) -> Iterator[str]:
             answers = [
                 each for each in one_pass.served(job_spec.account) if each.words.get(job_spec.job_id) in UNFINISHED
             ]
-            # If one response has a usable time and another has not, either may have been used.
-            tellings = {_is_timely(each) for each in answers}
+            # If one response has a usable time and another has not, either may have been used. A time is judged between
+            # its response and the end of the pass.
+            tellings = {_is_timely(each, at) for each in answers for at in (each.ended_at, end.at)}
             phase = tree["status"]["phase"]
             message, is_running = ready(tree)["message"], phase in UNFINISHED and answers
             if is_running and tellings == {False} and _NOT_JUDGED not in message and "only reported" not in message:
@@ -220,8 +221,8 @@ def unreported_limit(history: History) -> Iterator[str]:
                 yield f"{end.at:%T} {job_spec.name}: {message!r}, and its provider told the time"
 
 
-def _is_timely(answer: ProviderRequest) -> bool:
-    return answer.dated is not None and abs(answer.dated - answer.ended_at) <= SKEW
+def _is_timely(answer: ProviderRequest, at: datetime) -> bool:
+    return answer.dated is not None and abs(answer.dated - at) <= SKEW
 
 
 def _is_taken(answer: ProviderRequest) -> bool:

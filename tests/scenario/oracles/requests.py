@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from tests.scenario.batch_services import provider_of
 from tests.scenario.disruptions import RetryRequested
 from tests.scenario.history import (
     ABSENT,
@@ -178,11 +179,14 @@ def excess_cancels(history: History) -> Iterator[str]:
 
 
 def rate_limit_exceeded(history: History) -> Iterator[str]:
-    """Yield the requests that were sent before the provider's requested pause ended, and those above the rate limit."""
+    """Yield the requests that were sent before the provider's requested pause ended, and those above the rate limit.
+
+    Requests for jobs of both kinds share the pause and the rate.
+    """
     served = sorted((each for each in history.events if isinstance(each, ProviderRequest)), key=lambda each: each.at)
     has_rate_limits = any(isinstance(each, Edited) and each.revision.has_rate_limits for each in history.events)
-    for process in {(each.account, each.life) for each in served}:
-        requests = [each for each in served if (each.account, each.life) == process]
+    for process in {(provider_of(each.account), each.life) for each in served}:
+        requests = [each for each in served if (provider_of(each.account), each.life) == process]
         yield from _before_retry_after(requests)
         yield from _beyond_rate(requests) if has_rate_limits else ()
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from reconciler.sandbox.world import UnknownJobError
+from tests.scenario.batch_services import is_of_batches, provider_of
 from tests.scenario.disruptions import Published
 from tests.scenario.history import ABSENT, Crashed, Edited, FileRemoved, FileWritten, History, ProviderRequest
 from tests.scenario.oracles.desired_spans import named_spans, wanted_cancels
@@ -79,7 +80,7 @@ def _is_of(tree: Tree, job: Job, lines: dict[str, str]) -> bool:
 def _truths(history: History, job: Job, span: Span) -> Iterator[tuple[Span, str]]:
     """Yield the true phase of the job in each part of a time, as its service shows it."""
     revision = next(each.revision for each in history.events if isinstance(each, Edited))
-    hides = revision.service(job[0]).front.hides
+    hides = revision.shown(job[0]).front.hides
     moments = sorted({span.since, span.until, *(at for at in _changes(history, job) if span.since < at < span.until)})
     for since, until in pairwise(moments):
         truth = history.truth(*job, since)
@@ -137,7 +138,7 @@ def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str
     """Yield the spans in which a status reports the account as unobserved, with its jobs. No jobs means all jobs."""
     since: datetime | None = None
     job_ids: tuple[str, ...] = ()
-    path = f"_providers/{account}.yaml"
+    path = f"_providers/{provider_of(account)}{'--batchjob' if is_of_batches(account) else ''}.yaml"
     for event in history.events:
         put = event if isinstance(event, FileWritten) and event.path == path else None
         tree = read(put.data) if put is not None else None

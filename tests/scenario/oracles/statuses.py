@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from tests.scenario.history import (
@@ -49,8 +49,9 @@ def unobserved_phase(history: History) -> Iterator[str]:
     ever: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     known: dict[tuple[str, str], set[str]] = {}
     before: dict[tuple[str, str], set[str]] = {}
-    stood: dict[str, set[str]] = {}
-    seen: defaultdict[str, set[str]] = defaultdict(set)
+    stood: dict[str, tuple[tuple[str, str], str]] = {}
+    seen: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    accounts = history.accounts()
     for event in history.events:
         match event:
             case PassEnded():
@@ -62,14 +63,17 @@ def unobserved_phase(history: History) -> Iterator[str]:
                 known = {job: set(phases) for job, phases in ever.items()}
             case ProviderRequest():
                 for job_id, word in event.words.items():
-                    seen[job_id].add(word if word in {*OVER, *UNFINISHED, ABSENT} else "unknown")
+                    seen[event.account, job_id].add(word if word in {*OVER, *UNFINISHED, ABSENT} else "unknown")
             case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 phase = tree["status"]["phase"]
                 never_looked = phase == "unknown" and tree["status"]["job"]["providerStatus"] is None
-                grounds = seen[job[1]] | known.get(job, set()) | before.get(job, set()) | stood.get(path, set())
+                told = seen[accounts[job[0]], job[1]]
+                # A spec may take over a status that another spec of the job has left.
+                left = {each for at, (of, each) in stood.items() if of == job or at == path}
+                grounds = told | known.get(job, set()) | before.get(job, set()) | left
                 if phase not in grounds and not never_looked:
-                    yield f"{event.at:%T} {path} says {phase}; the provider said {sorted(seen[job[1]])}"
-                known[job] = stood[path] = {phase}
+                    yield f"{event.at:%T} {path} says {phase}; the provider said {sorted(told)}"
+                known[job], stood[path] = {phase}, (job, phase)
                 ever[job].add(phase)
 
 
@@ -136,7 +140,10 @@ def _is_said_ready(event: PassEnded, job_spec: JobSpec) -> bool:
 
 
 def missing_status(history: History) -> Iterator[str]:
-    """Yield the specs without a readable status after a pass that could write one."""
+    """Yield the specs without a readable status after a pass, or after several, that could write one.
+
+    The observation of a job is discarded if its spec changes meanwhile, and a run may end before the next one.
+    """
     at_begin: Revision | None = None
     revision: Revision | None = None
     is_disrupted = False
@@ -144,33 +151,47 @@ def missing_status(history: History) -> Iterator[str]:
         match event:
             case Edited(revision=new):
                 revision = new
-            case PassStarted():
+            case PassStarted() if at_begin is None:
                 at_begin, is_disrupted = revision, False
-            case ExternalEvent(kind="disk full" | "disk refuses") | Crashed() | Tampered():
+            case Crashed():
+                at_begin = None
+            case ExternalEvent(kind="disk full" | "disk refuses") | Tampered():
                 is_disrupted = True
-            case PassEnded() if revision is not None and at_begin is not None and not (is_disrupted or event.errors):
-                names = {PurePosixPath(path).stem for path, data in event.statuses.items() if read(data)}
-                for job_spec in set(revision.readable()) & set(at_begin.readable()):
-                    if job_spec.name not in names:
-                        yield f"{event.at:%T} {job_spec.name} has no readable status"
+            case PassEnded():
+                if revision is not None and at_begin is not None and not (is_disrupted or event.errors):
+                    yield from _without_status(event, set(revision.readable()) & set(at_begin.readable()))
+                at_begin = None
+
+
+def _without_status(end: PassEnded, job_specs: Iterable[JobSpec]) -> Iterator[str]:
+    names = {PurePosixPath(path).stem for path, data in end.statuses.items() if read(data)}
+    yield from (f"{end.at:%T} {each.name} has no readable status" for each in job_specs if each.name not in names)
 
 
 def unrecorded_request(history: History) -> Iterator[str]:
     """Yield the requests that a crash lost. Their receipts must be durable before they are sent."""
-    sent: dict[tuple[str, str], ChangeSent] = {}
+    sent: dict[tuple[str, str, str], ChangeSent] = {}
+    accounts = history.accounts()
     for event in history.events:
         match event:
             case PassStarted():
                 sent.clear()
             case ChangeSent():
-                sent[event.job_id, event.verb] = event
-            case ProviderRequest(status=429, job_id=str(job_id), verb=verb):
+                sent[event.account, event.job_id, event.verb] = event
+            case ProviderRequest(status=429, account=account, job_id=str(job_id), verb=verb):
                 # A throttled request has no effect, so it needs no receipt.
-                sent.pop((job_id, verb), None)
+                sent.pop((account, job_id, verb), None)
             case Crashed(statuses=statuses):
                 trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]
-                kept = {(each["status"]["job"]["id"], receipt["verb"]) for each in trees for receipt in _receipts(each)}
-                yield from (f"{event.at:%T} the {verb} of {job_id} is forgotten" for job_id, verb in sent.keys() - kept)
+                kept = {
+                    (accounts[job[0]], job[1], receipt["verb"])
+                    for each in trees
+                    for receipt in _receipts(each)
+                    if (job := job_of(each)) is not None
+                }
+                yield from (
+                    f"{event.at:%T} the {verb} of {job_id} is forgotten" for _, job_id, verb in sent.keys() - kept
+                )
                 sent.clear()
 
 

@@ -1,6 +1,7 @@
 """The times in which nothing disturbs a job, so that a watch must keep all of its promises.
 
-Rules: a fault of one account or job does not excuse a delay of another one. After failed responses, a watch may delay
+Rules: a fault of one account or job does not excuse a delay of another one. But the jobs of both kinds at a provider
+share a throttle and a circuit, so a failure of one kind may delay the other. After failed responses, a watch may delay
 the next observation: twice as long after each failure, up to a quarter of an hour, or as long as the provider
 requested. If this module allows too much time, an oracle misses a bug; if it allows too little, an oracle reports a bug
 that does not exist.
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tests.scenario.batch_services import provider_of
 from tests.scenario.disruptions import EVENTS_MISSED, KEY_LOST, Disruption
 from tests.scenario.history import ABSENT, Crashed, History, ProviderRequest, StopRequested, WatchStarted
 
@@ -87,7 +89,8 @@ def _disrupted(history: History, account: str, job_id: str | None) -> Iterator[S
     for event in history.events:
         if not isinstance(event, Disruption) or event.kind.startswith(EVENTS_MISSED):
             continue
-        if event.account in {None, account} and event.job_id in {None, job_id}:
+        is_of_job = event.job_id is None or (event.account, event.job_id) == (account, job_id)
+        if is_of_job and (event.account is None or provider_of(event.account) == provider_of(account)):
             is_of_all = event.account is None and event.kind != KEY_LOST
             lasted = min(event.until - event.at, BACKOFF_MAX)
             yield Span(event.at, event.until + (INTERVAL if is_of_all else max(INTERVAL, lasted)))
@@ -97,9 +100,12 @@ def _badly_answered(history: History, account: str, job_id: str | None) -> Itera
     """Yield the time from each failed response until the job, or its account, must have been observed again."""
     bad: list[datetime] = []
     for event in history.events:
-        if isinstance(event, ProviderRequest) and event.account == account and not is_good(event):
+        if not isinstance(event, ProviderRequest) or provider_of(event.account) != provider_of(account):
+            continue
+        if not is_good(event):
             bad = [at for at in bad if event.ended_at - at < _MEMORY] + [event.ended_at]
-            if job_id in {None, event.job_id} or not _is_of_one_job(history, event):
+            is_of_job = event.account == account and job_id in {None, event.job_id}
+            if is_of_job or not _is_of_one_job(history, event):
                 doubled = min(timedelta(seconds=1 << min(len(bad) + _UNSENT, 20)), BACKOFF_MAX)
                 asked = timedelta(seconds=event.retry_after_s or 0)
                 yield Span(event.at, event.ended_at + max(doubled, INTERVAL, asked) + _QUICK)
