@@ -21,6 +21,7 @@ class AccountOutcome:
     plan: AccountPlan | None
     done: tuple[Applied, ...] = ()
     error: str | None = None
+    """The message about the bug that ended the worker early, or None."""
     orphans: Mapping[str, Observed] = field(default_factory=dict)
     """The observed jobs of deleted specs, by status name."""
 

@@ -93,7 +93,7 @@ class AccountResolver:
     def basis(self, name: str, known: Mapping[str, ResolvedAccount | SpecProblem]) -> tuple[object, ...]:
         """Return every input on which the resolution of a spec with this provider name depends.
 
-        If `known` contains an equal account or problem under this name, that object is reused.
+        If `known`, which is the result of `all` for an earlier revision, contains an equal one, that object is reused.
         """
         target, before = self.of(name), known.get(name)
         if before is not target and before == target:
@@ -109,7 +109,7 @@ class AccountResolver:
         return {written: self._name(each) for written, each in self._policy.named().items()}
 
     def by_account(self) -> dict[str, ResolvedAccount]:
-        """Return the resolved accounts, by the text that identifies each account in statuses: one for each kind."""
+        """Return the resolved accounts, one for each kind of job, by account line (`model.account_line`)."""
         resolved = (each for each in self._known.values() if isinstance(each, ResolvedAccount))
         return {str(each.account): each for target in resolved for each in target.of_each_kind()}
 

@@ -118,7 +118,7 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
     """Start a worker for each account with work.
 
     An account is skipped if it has a running worker, or if a running worker still handles one of its specs. Once the
-    process is stopping, no worker is started.
+    process is stopping, no worker is started. `edition` is the publisher's edition when the statuses were read.
     """
     workers = memory.workers
     for account, each in work.items():
@@ -144,7 +144,8 @@ async def run_account(
 
     An exception is reported as the `error` of the returned outcome, which also contains what was applied before it.
     `rules` returns the specs of the newest pass. It is called after each wait, because a later pass may have begun.
-    `list_pages` is the number of pages of the account's last list.
+    `edition` is the publisher's edition when the statuses were read, `unobserved` contains the failures of earlier
+    passes, and `list_pages` is the number of pages of the account's last list.
     """
     target, pairs = task.target, task.pairs
     run = AccountOutcome(target, pairs[0][0].spec.provider if pairs else target.type.name, None)

@@ -31,12 +31,16 @@ class Applied:
     look_after: timedelta | None
     """The time until the next poll; None if only a change of the spec can make a poll useful."""
     answer: RequestOutcome | None = None
+    """The outcome of the request, or None if no request was to be sent."""
     errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyContext:
-    """The ports and checks that are needed to apply a plan."""
+    """The ports and checks that are needed to apply a plan.
+
+    Without `publisher`, statuses are only written to the disk. Without `audit` or `journal`, there is no such record.
+    """
 
     specs: SpecSource
     statuses: StatusStore

@@ -36,6 +36,7 @@ async def apply_plan(
 ) -> list[Applied]:
     """Write the statuses and intents, send the requests that are due, and return the results.
 
+    `control` returns the open account, whose jobs can be changed. An error of one job is reported in its result.
     Every intent is on disk before the first request. If commits by others have replaced statuses since they were read,
     nothing is written or sent.
     """

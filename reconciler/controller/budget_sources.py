@@ -43,7 +43,10 @@ class PassBudget:
 
 
 def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runtime: Runtime) -> PassBudget:
-    """Return the change budget of a pass. A dry run does not use up approvals."""
+    """Return the change budget of a pass.
+
+    `use` contains the approvals that this process has already used. A dry run neither reads nor changes it.
+    """
     now, stored, resolved = runtime.clock.now(), desired.stored, desired.resolved
     journal, known, errors = _remembered(runtime)
     limits = _limits(rules, desired)

@@ -18,7 +18,11 @@ from reconciler.ports import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The result of checking one provider name. `unobserved` is the problem that was found; None if there was none."""
+    """The result of checking one provider name.
+
+    `target` is None if the name cannot be resolved to an account. `unobserved` is the problem that was found; None if
+    there was none.
+    """
 
     name: str
     target: ResolvedAccount | None
@@ -33,8 +37,8 @@ class Checked:
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
     """Return the result for each provider name in the documents.
 
-    With `is_asked`, one request is sent to each account. Without it, only the documents and the bindings of their
-    credentials are checked.
+    With `is_asked`, one request is sent to the account of each name. Without it, only the documents and the bindings of
+    their credentials are checked.
     """
     used = {(each.document.spec.provider, each.document.kind) for each in snapshot.jobs}
     targets = {

@@ -31,12 +31,13 @@ class CurrentSpecs:
     pinned: PinnedPlan | None = None
     """The only changes that may be requested; None allows all."""
     may_ask: bool = False
+    """Whether changes may be requested: the Settings are valid and the revision is trusted."""
     halt: str | None = None
     """Why no change may be requested until a person acts; None if no person needs to act."""
     targets: Mapping[str, ResolvedAccount] = field(default_factory=dict)
-    """How to reach each account, by the account's text in statuses, such as `openai https://api.openai.com/v1`."""
+    """How to reach each account, by account line (`model.account_line`)."""
     suspect_since: Mapping[str, datetime] = field(default_factory=dict)
-    """When each account was first reported as `ObservationSuspect`, by the account's text in statuses."""
+    """When each account was first reported as `ObservationSuspect`, by account line (`model.account_line`)."""
 
     def may_act(self, subject: Subject) -> bool:
         """Return whether a change may still be requested for this spec."""

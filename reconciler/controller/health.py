@@ -54,7 +54,7 @@ class HealthTracker:
             now: the current time, in monotonic seconds.
             at_work: when each running account worker started.
             pass_since: when the current pass began; None between passes.
-            rates: the current request rate of each open account, by the account's text in statuses.
+            rates: the current request rate of each open account, by account line (`model.account_line`).
             is_watching: whether the watcher would notice a change of the specs.
         """
         progress = [max(since, self._moved_at.get(account, since)) for account, since in at_work.items()]
@@ -77,7 +77,10 @@ class HealthTracker:
         self.overview = replace(self.overview, is_stopping=True)
 
     def passed(self, result: PassResult, due: Iterable[tuple[float, JobRef]], at: datetime) -> None:
-        """Record the result of a pass, and the jobs that are polled next."""
+        """Record the result of a pass that ended at `at`.
+
+        `due` contains the jobs that are polled next, each with the time in monotonic seconds.
+        """
         due = list(due)
         names = {row.ref: row for row in result.report.rows}
         for each in result.report.accounts:

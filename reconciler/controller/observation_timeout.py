@@ -38,7 +38,10 @@ class Bounds:
     """When each account last responded, in monotonic seconds."""
 
     async def within(self, account: Account, work: Coroutine[Any, Any, R]) -> R:
-        """Return the result of `work`. Raises `TransientError` if the account does not respond within the bounds."""
+        """Return the result of `work`, or raise its error.
+
+        Raises `TransientError` if the account does not respond within the bounds. `work` is then cancelled.
+        """
         begun = self.clock.monotonic()
         task = asyncio.ensure_future(work)
         try:
@@ -69,7 +72,10 @@ class BoundedAccounts:
     bounds: Bounds
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return an open account for reading. Raises `PermanentError` or `TransientError` if it cannot be opened."""
+        """Return an open account for reading, within the bounds.
+
+        Raises `TransientError` if the account does not respond within them, and the errors of `Accounts.open`.
+        """
         reader = await self.bounds.within(target.account, self.accounts.open(target))
         return _BoundedReader(target.account, reader, self.bounds)
 
@@ -82,7 +88,7 @@ class BoundedAccounts:
         return self.accounts.rate(target)
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the request rate of each open account and what limits it, by the account's text in statuses."""
+        """Return the request rate of each open account and what limits it, by account line (`model.account_line`)."""
         return self.accounts.request_rates()
 
     def requests(self, account: Account) -> int:

@@ -39,6 +39,7 @@ class OperatorPolicy(Protocol):
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL of an account.
 
+        `written` is the base URL in the Provider document, or None if the document has none or there is no document.
         Raises `ValueError` with a message for the user if the URL is missing or invalid.
         """
         ...
@@ -54,7 +55,10 @@ class OperatorPolicy(Protocol):
         ...
 
     def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
-        """Return the defaults of the options that a document leaves out, by option name."""
+        """Return the defaults of the options that a document leaves out, by option name.
+
+        `source` is the credential that the document names, or None for the default credential.
+        """
         ...
 
     def named(self) -> Mapping[str, Credential]:

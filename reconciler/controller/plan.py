@@ -36,10 +36,13 @@ class JobPlan:
     last: JobStatus | None
     decision: Decision
     unobserved: Unobserved | None = None
+    """Why the job could not be observed, or None."""
     refusal: Refusal | None = None
+    """The guard's refusal of the batch that contains the action, or None if the guard did not refuse it."""
     is_unplanned: bool = False
     """Whether a pinned plan is given and does not contain the action."""
     approved_by: str | None = None
+    """The label of the approval, or None if the action is not approved."""
     is_counted: bool = False
     """Whether the change budget counts the action as a first attempt. If so, the journal records it."""
     seen: ObservedJob | None = None
@@ -65,14 +68,19 @@ class AccountPlan:
     account: Account
     cases: tuple[JobPlan, ...]
     unobserved: Unobserved | None
+    """Why the account or its list could not be observed, or why absences are doubted; None otherwise."""
     refusals: tuple[Refusal, ...]
     errors: tuple[str, ...]
+    """A message for each bug in reconcile or an adapter."""
     overtaken: tuple[JobRef, ...] = ()
     """The jobs whose observation is discarded, because their spec changed or their observation was cut short."""
     has_observed: bool = True
     """Whether there was an unsettled job to observe."""
     begun_at: datetime | None = None
-    """When the observation began. Reports use this as the time at which every job of the plan was seen."""
+    """When the observation began; None in a plan that is not complete yet.
+
+    Reports use this as the time at which every job of the plan was seen.
+    """
     list_pages: int = 0
     """How many pages of the account's list were read."""
 
@@ -198,6 +206,7 @@ def judge(
     """Return the job plans of one account after the change budget has judged them, and the refusals.
 
     With `is_provisional`, some jobs of the account are not observed yet, so the budget does not record a refusal.
+    Approved changes of a refused batch are then refused too.
     """
     cases = [
         replace(case, is_unplanned=True) if _is_unplanned(rules.pinned, case.decision.action) else case

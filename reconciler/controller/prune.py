@@ -82,7 +82,10 @@ def prune_statuses(
     limits: ChangeLimits,
     runtime: Runtime,
 ) -> Pruned:
-    """Write or remove the statuses that no spec claims, except those of running account workers (`busy`)."""
+    """Write or remove the statuses that no spec claims, except those of running account workers (`busy`).
+
+    `limits` bounds how many specs may count as deleted at once.
+    """
     now = runtime.clock.now().replace(microsecond=0)
     orphans = _sorted([each for each in desired.matched.orphans if each.name not in busy], desired.snapshot, now)
     reported, notices = _deleted(orphans, desired, limits)

@@ -29,7 +29,8 @@ def read_rows(
 ) -> Report:
     """Return a report with a row for each selected spec.
 
-    If a spec is new or was changed after its job was last observed, the reason in its row is `OutOfDate`.
+    If a spec is new or was changed after its job was last observed, the reason in its row is `OutOfDate`. `is_selected`
+    returns whether a spec is selected; None selects all.
     """
     resolved = resolve(snapshot, policy, is_suspended=False)
     claims = [each.claim(key) for key, each in enumerate(resolved.candidates)]

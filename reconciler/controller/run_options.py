@@ -33,6 +33,7 @@ class RunOptions:
     pinned: PinnedPlan | None = None
     """The only changes that may be requested; None allows all."""
     is_suspended: bool = False
+    """Whether the operator suspends all jobs."""
     retry: frozenset[str] = frozenset()
     """The names of the specs whose next attempt is due now, because a user requested a retry."""
 
@@ -47,12 +48,15 @@ class GitRemote:
     path: str
     """The path of the specs directory in the tree of the branch, separated by `/`."""
     poll_s: float
+    """The time between two polls of the remote, in seconds."""
     user: str | None = None
+    """The user that the URL contained, or None."""
     password: str | None = field(default=None, repr=False)
-    """The password that the URL contained."""
+    """The password that the URL contained, or None."""
     token_file: Path | None = None
+    """The file that contains the password, or None."""
     accepted: str | None = None
-    """A commit that the operator accepts although the branch was rewound to it."""
+    """A commit that the operator accepts although the branch was rewound to it, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,9 @@ class Selection:
 
     names: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    """The labels that a spec must have, all of them, by key and value."""
     provider: str | None = None
+    """The only provider name that is selected, as specs write it; None selects all."""
     kind: str | None = None
     """The only kind of job that is selected, by name; None selects all kinds."""
     is_retry: bool = False

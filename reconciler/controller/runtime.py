@@ -36,7 +36,10 @@ class Accounts(Protocol):
     """The accounts of a run. Each account is opened once and kept open."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return an open account for reading. Raises a `ProviderError` if it cannot be opened."""
+        """Return an open account for reading.
+
+        Raises a `ProviderError` if it cannot be opened, and any other exception if the adapter has a bug.
+        """
         ...
 
     def apply_rate(self, target: ResolvedAccount) -> None:
@@ -48,7 +51,7 @@ class Accounts(Protocol):
         ...
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the request rate of each open account and what limits it, by the account's text in statuses."""
+        """Return the request rate of each open account and what limits it, by account line (`model.account_line`)."""
         ...
 
     def requests(self, account: Account) -> int:
@@ -68,9 +71,11 @@ class Runtime:
     control: Callable[[Account], JobController] | None
     """A function that returns an open account whose jobs can be changed; None in a plan or a dry run."""
     publisher: Publisher | None = None
+    """Publishes the statuses; None if they are only written to the disk."""
     is_stopping: Callable[[], bool] = lambda: False
     """A function that returns whether the process is stopping. No new change is then requested."""
     audit: Audit | None = None
+    """Writes each request to the audit log; None if there is no audit log."""
     journal: Journal | None = None
     """The record of first attempts in the state directory; None if there is no state directory."""
     older: EarlierStatuses = field(default_factory=EarlierStatuses)
@@ -116,7 +121,10 @@ class _ReadOnly:
 
 @dataclass(frozen=True, slots=True)
 class _ReadOnlyWithMore(_ReadOnly):
-    """A read-only account of a provider that also supports events, checkpoints or ends of models."""
+    """A read-only account of a provider that also supports events, checkpoints or ends of models.
+
+    A list that the provider does not support is empty.
+    """
 
     _more: object
 

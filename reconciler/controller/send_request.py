@@ -48,7 +48,10 @@ async def request_change(
     context: ApplyContext,
     lanes: asyncio.Semaphore,
 ) -> Applied:
-    """Send the request of one job plan, and return the result. A bug is reported as an error; the intent stays open."""
+    """Send the request of one job plan, and return the result. A bug is reported as an error; the intent stays open.
+
+    `control` returns the open account. `lanes` limits how many jobs that only a list has shown are handled at once.
+    """
     try:
         return await _confirm_and_request(case, intent, control, context, lanes)
     except Exception as error:  # noqa: BLE001  a bug must not prevent the requests for other jobs

@@ -25,7 +25,11 @@ from reconciler.ports import Located, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSpec:
-    """One job spec after it was resolved. It has either a subject or a problem."""
+    """One job spec after it was resolved. It has either a subject or a problem.
+
+    `document` is None if the document of the spec is not valid. `target` is None if the account is unknown, if it has
+    no jobs of this kind, or if the spec may not use it.
+    """
 
     name: str
     source: str
@@ -92,7 +96,7 @@ class Resolved:
     candidates: tuple[ResolvedSpec, ...]
     diagnostics: tuple[Diagnostic, ...]
     targets: Mapping[str, ResolvedAccount]
-    """Every account that a spec or a Provider document names, by the text that identifies the account in statuses."""
+    """Every account that a spec or a Provider document names, by account line (`model.account_line`)."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The name that the guard uses for each credential, by the credential's name in the operator's file."""
 

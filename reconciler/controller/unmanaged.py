@@ -40,13 +40,16 @@ class AccountListing:
     """The unmanaged jobs of one kind in one account, or why their list could not be read."""
 
     alias: str
+    """A provider name of the account."""
     account: Account | None
+    """The account, or None if the provider name cannot be used."""
     unmanaged: tuple[ObservedJob, ...] = ()
     jobs: int = 0
     """The number of jobs on the pages that were read."""
     others: int = 0
     """The number of jobs without a spec that are left out, because nothing shows that they are of this kind."""
     unobserved: Unobserved | None = None
+    """Why the list could not be read, or None if it was read."""
     read_back_to: datetime | None = None
     """The list was read back to jobs that were created at this time, because every older job has ended.
 

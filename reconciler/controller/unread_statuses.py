@@ -37,7 +37,7 @@ def hidden(stored: StoredStatuses) -> Hidden:
 
 
 def doubts(stored: StoredStatuses, candidates: Iterable[ResolvedSpec], policy: OperatorPolicy) -> dict[str, str]:
-    """Return the accounts whose first attempts cannot be counted, each with the reason; `EVERYWHERE` means all."""
+    """Return why first attempts cannot be counted, by account line; the key `EVERYWHERE` stands for all accounts."""
     lines = {each.name: str(each.ref.account) for each in candidates if each.ref is not None}
     found: dict[str, str] = {}
     for each in stored.unread:

@@ -82,7 +82,7 @@ def known_before(
         statuses: the last statuses, of this and other accounts.
         now: the current time.
         doubted: the jobs whose absence was doubted at the last observation, of this and other accounts.
-        doubted_since: when the account's status first reported the doubt.
+        doubted_since: when the account's status first reported the doubt, or None if there is no doubt.
     """
     ours = [(each.job, each) for each in statuses if each.job is not None and each.job.account == str(account)]
     return KnownBefore(
@@ -113,6 +113,8 @@ class Doubt:
 def is_crowd(gone: int, observed: int, before: KnownBefore, now: datetime) -> bool:
     """Return whether so many jobs vanished at once that a wrong key, project or URL is the more likely cause.
 
+    Jobs that vanished within the last hour count too. The result is False once a doubt was first reported an hour ago.
+
     Args:
         gone: the number of jobs that vanished unexpectedly.
         observed: the number of unfinished jobs that were observed.
@@ -137,12 +139,12 @@ def weigh(
     """Return the doubted absences of one observation, or None if all are believed.
 
     Args:
-        absent: the jobs for which the provider responded "not found".
-        shown: the jobs that the provider showed.
+        absent: the ids of the jobs for which the provider responded "not found".
+        shown: the ids of the jobs that the provider showed.
         before: what earlier observations showed of the account.
         now: the current time, in whole seconds.
         has_witness: whether a witness was shown.
-        not_retrieved: the jobs that were not retrieved, for example because a crowd was already certain.
+        not_retrieved: the ids of the jobs that were not retrieved, for example because a crowd was already certain.
     """
     vanished = before.vanished(absent)
     expected = before.may_vanish.intersection(absent)

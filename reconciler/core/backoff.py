@@ -84,9 +84,10 @@ def is_attempt_due(receipt: Receipt, now: datetime, honour_within: timedelta = H
 
 
 def confirm_delay(receipt: Receipt, now: datetime, first: timedelta = CONFIRM_FIRST) -> timedelta:
-    """Return the delay before the job of a request is polled again, within bounds.
+    """Return the delay before the job of a request is polled again: at least `first` and at most `CONFIRM_MAX`.
 
-    It is the time since the provider accepted the last attempt, or since the attempt if it was not accepted.
+    Within these bounds, it is the time since the provider accepted the last attempt, or since the attempt if it was not
+    accepted.
     """
     accepted = receipt.accepted_at if is_last_attempt_accepted(receipt) else None
     return min(max(now - (accepted or receipt.last_attempt_at), first), CONFIRM_MAX)
@@ -98,7 +99,7 @@ def failure_delay(failures: int, jitter: float, retry_after_s: float | None = No
     Args:
         failures: the number of failures in a row, at least 1.
         jitter: a number in [0, 1) from the caller's random source.
-        retry_after_s: the provider's `Retry-After`, in seconds. The delay is never shorter.
+        retry_after_s: the provider's `Retry-After`, in seconds, or None. The delay is never shorter.
     """
     # The shift is limited, because the number of failures is unbounded and the power would become a huge number.
     longest = min(FAILURE_FIRST_S * (1 << min(failures - 1, 30)), FAILURE_MAX_S)

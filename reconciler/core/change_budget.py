@@ -48,7 +48,10 @@ class ApprovalUse:
         return by if at is not None and all(each.requested_at < at for each in change.receipts) else None
 
     def grant(self, change: PlannedChange, by: str, now: datetime) -> None:
-        """Record that a change was approved, unless an earlier approval of it has not been used yet."""
+        """Record that a due change was approved, unless an earlier approval of it has not been used yet.
+
+        `by` is the label of an operator's approval: `BY_NAME` or `Approvals.by_count`.
+        """
         if change.verb is None or self.granted(change) is not None:
             return
         self._granted[change.ref, change.verb] = now, by
@@ -69,6 +72,7 @@ class Judged:
     refused: frozenset[str] = frozenset()
     """The names of the specs whose changes are refused."""
     refusals: tuple[Refusal, ...] = ()
+    """The refusal in the first scope that does not allow the batch; empty if all scopes allow it."""
 
 
 @dataclass(slots=True)
@@ -108,10 +112,11 @@ class ChangeBudget:
         Return which changes are approved and which are refused.
 
         Args:
-            account: the account's text in statuses.
-            changes: the account's specs, with the change that is due for each.
+            account: the account line (`model.account_line`).
+            changes: the account's specs, with the change that is due for each, if any.
             now: the current time.
-            is_provisional: whether the rest of the account is not observed yet. A refusal is then not recorded.
+            is_provisional: whether the rest of the account is not observed yet. If the batch is then refused, its
+                approved changes are refused too, and neither the refusal nor an approval is recorded.
         """
         self._record_seen(account, changes)
         first = self._first_attempts(changes)
@@ -173,7 +178,11 @@ class ChangeBudget:
     def _refusals(
         self, account: str, batch: list[PlannedChange], names: tuple[str, ...], now: datetime
     ) -> tuple[Refusal, ...]:
-        """Return a refusal for each scope whose limit the batch exceeds or whose attempts cannot be counted."""
+        """Return a refusal for each scope whose limit is exceeded or whose attempts cannot be counted.
+
+        `batch` contains the first attempts, which do not count as past ones. `names` are the specs whose change needs
+        the limits' permission: it is due or was refused earlier, and it is not approved.
+        """
         place, doubt = self.account_map.place(account), self.doubts.get(account) or self.doubts.get(EVERYWHERE)
         earlier, unfinished = self.past.count(batch, now) + self._allowed, self._unfinished(account)
         verdicts = (

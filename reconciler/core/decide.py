@@ -64,7 +64,7 @@ class Decision:
     requeue: timedelta | None
     """The time until the next poll, or None if the job needs no poll until its spec changes."""
     last: JobStatus | None = field(default=None, compare=False)
-    """The last status that the decision was based on.
+    """The last status that the decision was based on, or None if there was none.
 
     It differs from the status on disk if the decision reopened a final job (`core.finality`). Later changes of the
     status in this pass are compared with it too.
@@ -79,7 +79,7 @@ def decide(
     Args:
         subject: the spec.
         observation: what was observed, or why the job could not be observed.
-        last: the last status that was written.
+        last: the last status that was written, or None if there is none.
         now: the current time, aware and in whole seconds.
         is_refused: whether the provider refused the open request, and the observation was made because of that
             (`AlreadyOver`).
@@ -125,8 +125,8 @@ def must_observe(subject: Subject, last: JobStatus | None) -> bool:
 def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) -> Decision:
     """Return the decision about an unobserved job.
 
-    The last status is kept, unless the spec has changed since or the status was set without observing the job. The new
-    status then reports that the job could not be observed.
+    The last status is kept, with the current name and file of the spec. If the spec has changed since, or if there is
+    no status that was set by observing the job, the new status reports that the job could not be observed.
     """
     moved = replace(last, name=subject.name, source=subject.source) if last else None
     if moved is not None and not must_observe(subject, moved):
@@ -177,7 +177,7 @@ def _suspended_message(subject: Subject) -> str:
 
 
 def _verb_of(row: TableRow, wanted: DesiredState) -> Verb | None:
-    """Return the verb whose receipt may stay open, because the change is requested or in progress."""
+    """Return the verb whose receipt may stay open, because the change is requested or in progress, or None."""
     if row.verb is not None:
         return row.verb
     return {
@@ -233,7 +233,7 @@ def _request(
 
 
 def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> Verdict | None:
-    """Return the verdict that forbids this verb for this job, or None. A cancel is always allowed."""
+    """Return the verdict that forbids this verb for this job, or None if it is allowed. A cancel always is."""
     if verb is Verb.CANCEL:
         return None
     if not (subject.kind.can_be_paused and subject.capabilities.can_pause):

@@ -39,7 +39,7 @@ class DelayingQueue(Generic[K]):
     def add(self, key: K, at: float, earliest: float | None = None) -> None:
         """Schedule a key, unless it is already due at that time or earlier.
 
-        From `earliest` on, the key is also removed when another key of its kind is due.
+        From `earliest` on, the key is also removed when another key of its kind is due. None means `at`.
         """
         if at < self._at.get(key, float("inf")):
             self._at[key] = at

@@ -25,7 +25,8 @@ COUNT_MAX = 10**18 - 1
 def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
     """Return the facts about a job after an observation. The kind of the job determines which facts it has.
 
-    If the job is running and its start time is neither reported nor known, it is recorded as started now.
+    If the job is absent (`job` is None), the facts are those of the last status, if there are any. If the job is
+    running and its start time is neither reported nor known, it is recorded as started now.
     """
     known = last.job if last and last.job else JobFacts(account=str(ref.account), id=ref.id)
     if job is None:

@@ -30,7 +30,10 @@ NAME_WITHIN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The observation to use for a decision, and the last status to compare it with."""
+    """The observation to use for a decision, and the last status to compare it with.
+
+    `job` is None if the job counts as absent, and `last` is None if there is no status.
+    """
 
     job: ObservedJob | None
     last: JobStatus | None
@@ -39,7 +42,10 @@ class Assessment:
 
 
 def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> Assessment:
-    """Compare an observation with the last status, and return the observation and status to decide from."""
+    """Compare an observation with the last status, and return the observation and status to decide from.
+
+    `job` is None if the provider responded that it does not exist.
+    """
     if last is None:
         return Assessment(job, None)
     if not last.final:

@@ -53,8 +53,12 @@ class Approvals:
     """The approvals of a run, which come from the operator and from commits."""
 
     count: int | None = None
-    """N of `--allow-cancels N`. It approves a batch of at most N changes, and no part of a larger batch."""
+    """N of `--allow-cancels N`, or None without that option.
+
+    A batch is approved as a whole, and only if no more than N changes of the run are then approved by this option.
+    """
     names: frozenset[str] = frozenset()
+    """The specs that `--allow-cancel` names."""
     commits: tuple[CommitApproval, ...] = ()
 
     @property

@@ -39,8 +39,10 @@ def reached(
 ) -> str | None:
     """Return the first limit that an unfinished job exceeds, such as `maxAge 24h`, or None.
 
+    The result is also None if the provider's clock does not agree with the local clock.
+
     Args:
-        limits: the limits of the spec.
+        limits: the limits of the spec, or None if it has none.
         facts: the facts about the job.
         phase: an unfinished phase.
         as_of: the provider's clock at the observation. If it is None, no limit is exceeded.
@@ -122,7 +124,10 @@ def _why_unjudged(
 
 
 def was_over_at_end(limits: Limits | None, facts: JobFacts) -> bool:
-    """Return whether a cancelled job exceeded a limit when it ended, by the provider's own times."""
+    """Return whether a cancelled job exceeded a limit when it ended, by the provider's own times.
+
+    A limit whose times are unknown was not exceeded.
+    """
     if limits is None or facts.finished_at is None:
         return False
     end = facts.finished_at
@@ -138,7 +143,10 @@ def was_over_at_end(limits: Limits | None, facts: JobFacts) -> bool:
 
 
 def next_at(limits: Limits | None, facts: JobFacts, phase: Phase) -> datetime | None:
-    """Return the earliest time after which a limit is exceeded, or None. The time may be in the past."""
+    """Return the earliest time after which a limit is exceeded, which may be in the past.
+
+    Return None if there is no limit, or if the times from which the limits are counted are unknown.
+    """
     if limits is None:
         return None
     moments = [limits.not_after]

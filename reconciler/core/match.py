@@ -39,7 +39,10 @@ class Claim:
     source: str
     ref: JobRef | None
     job: Hashable | None = None
-    """The identity of the job. It is the same for two specs that refer to one job by different provider names."""
+    """The identity of the job. It is the same for two specs that refer to one job by different provider names.
+
+    None if the job is not known. Such a spec is not a duplicate of another one's job.
+    """
     may_claim: bool = True
     """Whether the spec may use its account. If not, it must not take a status from another spec."""
     kind: JobKind = FINE_TUNING
@@ -70,7 +73,7 @@ class Matched:
     unknown: frozenset[int]
     """The keys of the claims whose last status may be in an unread file or directory."""
     orphans: tuple[JobStatus, ...]
-    """The statuses that match no spec."""
+    """The statuses whose job no spec names and whose name no spec has."""
     superseded: tuple[JobStatus, ...]
     """The old statuses of renamed specs. The content of each is kept under the new name."""
 

@@ -32,7 +32,9 @@ class UsedApproval:
 
     label: str
     name: str
+    """The name of the spec."""
     at: datetime
+    """When the approved change was first requested."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def confirm(
     """Return the receipts of a status after an observation. The open one is closed once the phase shows its outcome.
 
     Args:
-        status: the last status.
+        status: the last status, or None if there is none.
         phase: the observed phase.
         now: the current time.
         interval: how long a job must be absent after an accepted cancel before its outcome is `gone`.
@@ -116,7 +116,11 @@ def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bo
 def intend(
     status: JobStatus, action: Action, origin: Origin | None, approved_by: str | None, now: datetime
 ) -> JobStatus:
-    """Return the intent, which is the status with a new receipt, or with one more attempt in the open receipt."""
+    """Return the intent, which is the status with a new receipt, or with one more attempt in the open receipt.
+
+    Only a new receipt records `origin`, the commit that last changed the spec, and `approved_by`, the label of the
+    approval. Each is None if there is none or, for `origin`, if it is unknown.
+    """
     receipt = open_for(status.receipts, action.verb)
     if receipt is None:
         opened = Receipt(

@@ -38,14 +38,15 @@ def remembered(spent: Iterable[RememberedAttempt], now: datetime) -> tuple[Remem
 
 
 def known_until(spent: Iterable[RememberedAttempt]) -> datetime:
-    """Return when the last of these attempts no longer needs to be remembered."""
+    """Return when the last of these attempts no longer needs to be remembered. There must be at least one."""
     return max(each.requested_at + _span(each.approved_by) for each in spent)
 
 
 def is_remembered(at: datetime, approved_by: str | None, now: datetime) -> bool:
     """Return whether an attempt must still be remembered.
 
-    An attempt whose recorded time is in the near future is remembered too, because clocks may differ.
+    `approved_by` is the label of its approval, or None if it was not approved. An attempt whose recorded time is in the
+    near future is remembered too, because clocks may differ.
     """
     return abs(now - at) < _span(approved_by)
 

@@ -3,7 +3,7 @@
 Rules: a change is counted in every scope that contains its account. Therefore neither a second name for an account nor
 a second account with the same credential allows additional changes. Every scope but the overall one contains only one
 kind, and a change must be allowed in every scope. Therefore jobs of another kind never allow additional changes. The
-only scope of an embedded account is the account itself, because its jobs exist only in this process.
+only scope of an embedded account is the account itself, because its jobs are simulated in this process.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ChangePlace:
     """The account of a change, with the properties that determine the change's scopes."""
 
     account: str
-    """The line that names the account in statuses."""
+    """The account line (`model.account_line`)."""
     protection: CredentialScope | None = None
     """The credential and its host, or None if no current document describes the account."""
 
@@ -65,7 +65,7 @@ class ChangePlace:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the jobs of the account exist only in this process."""
+        """Whether the jobs of the account are simulated in this process."""
         return self.account.partition(" ")[0] == EMBEDDED
 
     def scopes(self) -> tuple[Scope, ...]:
@@ -79,7 +79,7 @@ class ChangePlace:
 
 @dataclass(frozen=True, slots=True)
 class AccountMap:
-    """The credential scope of each account, by the line that names the account.
+    """The credential scope of each account, by its account line (`model.account_line`).
 
     An account without a credential scope is counted in the scope of every credential at its host.
     """
@@ -126,7 +126,10 @@ class ScopedLimits:
         return self.credentials.get(place.protection.credential, self.everywhere)
 
     def renamed(self, names: Mapping[str, str]) -> ScopedLimits:
-        """Return these limits with credentials renamed. If two get the same name, the stricter limits apply."""
+        """Return these limits with credentials renamed. If two get the same name, the stricter limits apply.
+
+        `names` contains the new name of a credential by its current name. Other credentials keep their names.
+        """
         found: dict[str, ChangeLimits] = {}
         for written, limits in self.credentials.items():
             name = names.get(written, written)

@@ -31,7 +31,9 @@ class RequestOutcome:
 
     progress: Progress
     message: str = ""
+    """What happened, as text for a person. It is empty if `progress` says everything."""
     retry_after_s: float | None = None
+    """The shortest delay before a retry, in seconds, or None if none is known."""
     job: ObservedJob | None = None
     """The job as the provider showed it after it refused a request that would have no effect (`AlreadyOver`)."""
 

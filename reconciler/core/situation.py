@@ -47,7 +47,8 @@ def situate(
 ) -> Situated:
     """Compare a successful observation with the last status, and return the result.
 
-    `is_refused` has the same meaning as in `decide`.
+    `job` is None if the job is absent, and `last` is None if there is no status. `is_refused` has the same meaning as
+    in `decide`.
     """
     assessment = assess(job, last, now)
     job, last = assessment.job, assessment.last

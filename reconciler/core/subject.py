@@ -18,7 +18,10 @@ INTERVAL = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One valid spec of a revision. `suspension` is set by the operator, the Settings or the spec."""
+    """One valid spec of a revision.
+
+    `suspension` is set by the operator, the Settings or the spec, or None if none of them suspends the job.
+    """
 
     name: str
     source: str

@@ -47,8 +47,8 @@ def is_unchanged(subject: Subject, job: ObservedJob | None, last: JobStatus | No
 
     Args:
         subject: the spec.
-        job: the job as it was observed, or None if it is absent or unobserved.
-        last: the last status.
+        job: the job as it was observed. If it is None, the result is False.
+        last: the last status. If it is None, the result is False.
     """
     if job is None or last is None or last.phase is not job.phase or last.job is None:
         return False

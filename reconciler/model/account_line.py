@@ -1,7 +1,10 @@
-"""The line that names an account in statuses and in the journal: its type, its address, its options, and a kind of job.
+"""The account line: the text by which statuses and the journal name an account and one kind of job in it.
 
-Rules: the line of an account with fine-tuning jobs names no kind, so that statuses from before there were other kinds
-stay valid. Two kinds of job in one account have different lines, so that a line never identifies jobs of two kinds.
+It contains the provider type, the base URL, the options that identify the account, and the kind, such as
+`openai https://api.openai.com/v1 kind=BatchJob`. It is the text of `model.job.Account`.
+
+Rules: the line for fine-tuning jobs names no kind, so that statuses from before there were other kinds stay valid. Two
+kinds of job in one account have different lines, so that a line never identifies jobs of two kinds.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ BATCH_JOB = "BatchJob"
 KIND_NAMES = (FINE_TUNING_JOB, BATCH_JOB)
 """The names of all kinds of job. `model.kind` says what each of them means."""
 EMBEDDED = "sandbox"
-"""The provider type whose jobs exist only in this process."""
+"""The provider type whose jobs are simulated in this process."""
 KIND_MARK = " kind="
-"""The mark before the kind in the line of an account. No other part of a line may contain it."""
+"""The mark before the kind in an account line. No other part of a line may contain it."""
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -27,13 +30,13 @@ def host_of(base_url: str) -> str:
 
 
 def kind_of_line(account: str) -> str:
-    """Return the kind of the jobs in the account that a line of a status or of the journal names."""
+    """Return the kind of job that an account line names. A line that names none is one for fine-tuning jobs."""
     _, mark, kind = account.rpartition(KIND_MARK)
     return kind if mark else FINE_TUNING_JOB
 
 
 def without_kind(account: str) -> str:
-    """Return the line of an account without the kind of its jobs."""
+    """Return an account line without its kind."""
     return account.partition(KIND_MARK)[0]
 
 

@@ -23,8 +23,9 @@ class Action:
     name: str
     because: Because
     reason: str | None
-    """The `reason` of the spec, or the limit that was exceeded."""
+    """The `reason` of the spec, or the limit that was exceeded. None if the spec has no reason."""
     is_first_attempt: bool
+    """Whether no request for this change is open yet."""
 
 
 @dataclass(frozen=True, slots=True)

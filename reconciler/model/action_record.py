@@ -59,6 +59,7 @@ class ObservationEnded:
     account: Account
     name: str
     unobserved: Unobserved | None = None
+    """Why the account, or some of its jobs, could not be observed, or None."""
     has_observed: bool = True
     """Whether the account was observed, successfully or not.
 

@@ -15,7 +15,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Diagnostic:
-    """One finding. Lines are numbered from 1, and `field` is a dotted path such as `spec.desiredState`."""
+    """One finding.
+
+    Lines are numbered from 1, and `field` is a dotted path such as `spec.desiredState`. `line` is None if it is not
+    known, and `field` if the finding is not about one field.
+    """
 
     file: str
     line: int | None = None

@@ -66,7 +66,7 @@ class Account:
     observations, absences, receipts, limits on changes, and journals. All kinds of one account have the same `shared`,
     which is the key of what they share, such as the request rate.
 
-    Raises `ValueError` if the address or an option contains ` kind=`, because the account's line would then be misread.
+    Raises `ValueError` if the base URL or an option contains ` kind=`, because the account line would then be misread.
     """
 
     type: str
@@ -88,7 +88,7 @@ class Account:
         object.__setattr__(self, "_hash", hash((self.type, self.base_url, self.scope, self.kind)))
 
     def __str__(self) -> str:
-        """Return the line that names the account in status files, such as `openai https://api.openai.com/v1`."""
+        """Return the account line (`model.account_line`), such as `openai https://api.openai.com/v1`."""
         return self._line
 
     def __hash__(self) -> int:
@@ -111,7 +111,7 @@ class Account:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the jobs exist only in this process, so that the account cannot be an alias for a real account."""
+        """Whether the jobs are simulated in this process, so that the account cannot be an alias for a real account."""
         return self.type == EMBEDDED
 
 
@@ -124,7 +124,7 @@ class CredentialScope:
     """
 
     host: str
-    """The host and port. For an embedded account, the line that names the account."""
+    """The host and port. For an embedded account, the account line."""
     credential: str
     """The name by which an operator knows the credential: a variable, or the path of a file with links resolved."""
 
@@ -148,7 +148,10 @@ class JobRef:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """The provider's error or note about a job that has ended, as the adapter read it."""
+    """The provider's error or note about a job that has ended, as the adapter read it.
+
+    `param` is the parameter of the job that the error is about. A field is None if the provider does not report it.
+    """
 
     code: str | None = None
     message: str | None = None
@@ -179,6 +182,9 @@ class ObservedJob:
     has depends on its kind (`model.kind`). Only batches have `output_file`, `expires_at`, `counts` and `tokens`.
     `output_file` names what contains the results: a file, a data set or an address. `tokens` is the number of tokens of
     the input and the output so far. A service's time of the last update is neither `started_at` nor `finished_at`.
+
+    A field is `UNSET` if the response left it out, and None if its value was null or could not be read. All times are
+    aware.
     """
 
     id: str
@@ -251,7 +257,9 @@ class Unobserved:
     reason: Reason
     message: str
     retry_after_s: float | None = None
+    """The shortest delay before the observation is repeated, in seconds, or None if none is known."""
     is_transient: bool = True
+    """Whether a later observation may succeed without any action of a person."""
     is_configuration: bool = False
     """Whether the cause is a missing or unusable setting of the operator, such as a credential."""
     is_defect: bool = False

@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One line of the log that the provider keeps for a job."""
+    """One line of the log that the provider keeps for a job. `at` is None if the provider reports no time."""
 
     at: datetime | None
     level: str
@@ -17,7 +17,10 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class JobCheckpoint:
-    """A usable model that a job saved before it ended."""
+    """A usable model that a job saved before it ended.
+
+    `at` and `step` are None if the provider does not report them.
+    """
 
     at: datetime | None
     step: int | None

@@ -16,7 +16,7 @@ class Requested:
     name: str
     """The name of the spec."""
     account: str
-    """The line that names the account in statuses."""
+    """The account line (`model.account_line`)."""
     job_id: str
     verb: Verb
     at: datetime
@@ -24,6 +24,7 @@ class Requested:
     receipt_at: datetime
     """When the receipt was opened. It is earlier than `at` if the journal did not contain an earlier attempt."""
     approved_by: str | None = None
+    """The label of the approval, or None. The guard does not count an approved attempt."""
 
 
 @dataclass(frozen=True, slots=True)

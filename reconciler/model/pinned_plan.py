@@ -16,7 +16,11 @@ from reconciler.model.status import Because, Verb
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Pin:
-    """One pinned change. The spec's name is only for display and is not compared, because a spec may be renamed."""
+    """One pinned change.
+
+    `account` is the account line (`model.account_line`). The spec's name is only for display and is not compared,
+    because a spec may be renamed.
+    """
 
     account: str
     id: str

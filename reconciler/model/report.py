@@ -22,7 +22,11 @@ from reconciler.model.transition import Transition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One spec in a pass, with its desired state, the status of its job, and the action."""
+    """One spec in a pass, with its desired state, the status of its job, and the action.
+
+    `provider` and `wanted` are None if the spec is not valid, and `ref` is None if the job is not known. `before` is
+    the status before the pass, or None if there was none. `progress` is None if no action was due.
+    """
 
     name: str
     source: str
@@ -54,6 +58,7 @@ class AccountReport:
 
     name: str
     account: Account | None
+    """The account, or None if the report was made from statuses."""
     jobs: int
     requests: int = 0
     has_observed: bool = True
@@ -139,7 +144,7 @@ class LastPass:
     """When the pass ended."""
     command: str
     observed_at: Mapping[str, datetime]
-    """When each account was last observed, by the line that names the account in statuses."""
+    """When each account was last observed, by its account line (`model.account_line`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ def parse_instant(text: str) -> datetime:
 
 
 def render_instant(moment: datetime) -> str:
-    """Return a time as text in UTC, with whole seconds and `Z`. This is the only form that is written to files."""
+    """Return an aware time as text in UTC, with whole seconds and `Z`: the only form that is written to files."""
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 

@@ -91,13 +91,18 @@ class Receipt:
     verb: Verb
     because: Because
     reason: str | None
+    """The `reason` of the spec, or the limit that was exceeded. None if the spec had no reason."""
     origin: Origin | None
+    """The commit that last changed the spec, or None if it is unknown."""
     requested_at: datetime
     last_attempt_at: datetime
     attempts: int
     accepted_at: datetime | None = None
+    """When the provider last accepted an attempt, or None if it accepted none."""
     confirmed_at: datetime | None = None
+    """When an observation showed the outcome, or None if none did or the provider refused every attempt."""
     outcome: Outcome | None = None
+    """The outcome, or None while the receipt is open."""
     approved_by: str | None = None
     """The label of the approval, or None. The guard does not count an approved attempt."""
     refusals: int = 0
@@ -122,7 +127,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class RememberedAttempt:
-    """A first attempt that must be remembered after its receipt was dropped."""
+    """A first attempt that must be remembered after its receipt was dropped.
+
+    `account` is the account line (`model.account_line`), or empty if the status had no job. `approved_by` is the label
+    of the approval, or None.
+    """
 
     account: str
     requested_at: datetime
@@ -142,7 +151,8 @@ class HistoryEntry:
 class JobFacts:
     """The identity of the job, and the facts that the provider last reported about it.
 
-    Which of these facts a job has depends on its kind (`JobKind.facts`). The others keep their defaults.
+    Which of these facts a job has depends on its kind (`JobKind.facts`). The others keep their defaults. A fact is None
+    if the provider has not reported it. `account` is the account line (`model.account_line`).
     """
 
     account: str
@@ -172,22 +182,26 @@ class JobStatus:
 
     name: str
     observed_generation: int
+    """The number of the spec's version, which reconcile counts from 1. 0 if no valid spec has been acted on."""
     observed_spec: str | None
+    """The digest of the spec that the status is about (`spec_digest`). None if no valid spec has been acted on."""
     source: str
+    """The file of the spec, relative to the specs directory."""
     phase: Phase
     final: bool
     conditions: tuple[Condition, ...]
     job: JobFacts | None
+    """The facts about the job, or None if it has not been observed yet."""
     receipts: tuple[Receipt, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     doubted_at: datetime | None = None
-    """When an observation first contradicted a final phase, until another observation resolves the doubt."""
+    """When an observation first contradicted a final phase. None once another observation has resolved the doubt."""
     spent: tuple[RememberedAttempt, ...] = ()
     """The first attempts of dropped receipts. Their key in the file is `spent`."""
     kind: JobKind = FINE_TUNING
 
     def condition(self, type_: ConditionType) -> Condition | None:
-        """Return the condition of a type, or None."""
+        """Return the condition of a type, or None if it is not present."""
         for each in self.conditions:
             if each.type is type_:
                 return each
@@ -195,7 +209,7 @@ class JobStatus:
 
     @property
     def ready(self) -> Condition:
-        """The `Ready` condition, which every status has."""
+        """The `Ready` condition. Every status has one, but a draft may not: then `LookupError` is raised."""
         for each in self.conditions:
             if each.type is ConditionType.READY:
                 return each
@@ -219,7 +233,10 @@ class JobStatus:
 
     @property
     def is_reconciling(self) -> bool:
-        """Whether a change is in progress or due."""
+        """Whether the condition `Reconciling` is present: a change is in progress or due, or an observation is awaited.
+
+        An observation is awaited if the current spec was not observed yet, or if the provider reports an unknown phase.
+        """
         return self.condition(ConditionType.RECONCILING) is not None
 
     @property
@@ -240,9 +257,11 @@ class ProviderStatus:
 
     name: str
     account: str
+    """The account line (`model.account_line`)."""
     reason: Reason
     message: str
     since: datetime
+    """When the failure was first reported."""
     jobs: tuple[str, ...] = ()
     """The ids of the jobs that cannot be observed. If it is empty, no job of the account can be observed."""
 

@@ -20,6 +20,7 @@ class Transition:
     after: JobStatus
     action: Action | None = None
     progress: Progress | None = None
+    """The progress of the action, or None if no action was due."""
 
     @property
     def is_first_sight(self) -> bool:

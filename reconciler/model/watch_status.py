@@ -63,7 +63,7 @@ class WatchStatus:
     report: Report = field(default_factory=Report)
     """The report of the last pass, with rows for all specs."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    """When the least recently observed unsettled job of each account was last observed, by the account's text.
+    """When the least recently observed unsettled job of each account was last observed, by account line.
 
     For a job that has never been observed, the time of the first pass that included the job is used.
     """
@@ -72,7 +72,7 @@ class WatchStatus:
     upcoming: tuple[Upcoming, ...] = ()
     """The next polls, earliest first. Only the first few are listed."""
     rates: Mapping[str, RequestRate] = field(default_factory=dict)
-    """The current request rate of each open account, by the account's text in statuses."""
+    """The current request rate of each open account, by account line (`model.account_line`)."""
     waiting: int = 0
     """The number of jobs with a scheduled poll."""
 

@@ -40,7 +40,10 @@ class CiHost(Protocol):
 
     @property
     def summary_bytes_left(self) -> int | None:
-        """How many bytes can still be added to the step's summary, or None if there is no summary."""
+        """How many bytes can still be added to the step's summary, or None if there is no summary.
+
+        Raises `OSError` if the size of the summary cannot be read.
+        """
 
     def add_summary(self, text: str) -> None:
         """Append to the step's summary. Raises `OSError` if it cannot be written."""
@@ -50,7 +53,7 @@ class CiHost(Protocol):
         """Whether `write_file` can keep files for later steps."""
 
     def write_file(self, name: str, text: str) -> Path:
-        """Write a file for later steps, and return its path. Raises `OSError` if it cannot be written."""
+        """Write a file with this name for later steps, and return its path. Raises `OSError` if that fails."""
 
     def set_outputs(self, values: Mapping[str, str]) -> None:
         """Set outputs that later steps can read by name. Raises `OSError` if they cannot be written."""
@@ -66,6 +69,6 @@ class CiHost(Protocol):
     async def put_comment(self, marker: str, text: str) -> str:
         """Create or replace the comment that begins with this marker, and return its id.
 
-        Raises `CommentRefusedError` if the host refuses the comment, `ValueError` if the token must not be sent to the
-        host's address, and the errors of the transport.
+        Raises `CommentRefusedError` if the host refuses the comment, `ValueError` if the address of the host is invalid
+        or the token must not be sent to it, and `TransientError` or `PermanentError` if there is no usable response.
         """

@@ -41,7 +41,10 @@ class Entry:
 
 
 class Disk(Protocol):
-    """Access to files by a few operations, so that a test can use a disk that loses data that was not synced."""
+    """Access to files by a few operations, so that a test can use a disk that loses data that was not synced.
+
+    Each method raises `OSError` if the operation fails, or if the path leads outside the directory of the disk.
+    """
 
     def read(self, path: Path) -> bytes:
         """Return the content of a file. Raises `OSError` if it cannot be read."""
@@ -85,5 +88,8 @@ class ChangeNotifier(Protocol):
         ...
 
     async def wait(self) -> None:
-        """Return after the next change."""
+        """Return after the next change, or at once if there was a change since the last call returned.
+
+        It may also return although no document has changed.
+        """
         ...

@@ -73,8 +73,9 @@ class Transport(Protocol):
 
     `send` returns every response except a redirect, whatever its status. It raises `TransientError` if the request
     cannot be sent now or there is no complete response. It raises `PermanentError` for a redirect, for a response over
-    the size limit, and for a request that must not or cannot be sent. Known secrets are redacted in every response:
-    those from credentials, those in a header for authorisation, and those passed to `conceal`.
+    the size limit, and for a request that must not or cannot be sent. It raises `SupersededError`, which an adapter
+    does not catch, if a change is no longer wanted when its request could be sent. Known secrets are redacted in every
+    response: those from credentials, those in a header for authorisation, and those passed to `conceal`.
     """
 
     async def send(
@@ -87,9 +88,10 @@ class Transport(Protocol):
         headers: Mapping[str, str] | None = None,
         sign: Sign | None = None,
     ) -> Response:
-        """Send one request to `base_url + path`, and return the response.
+        """Send one request to `base_url + path`, and return the response. A throttled request may be sent again.
 
-        `sign` is called right before the request is sent, so that the signature is recent and covers the final request.
+        `json` is the value to send as the JSON body; None sends no body. `sign` is called right before the request is
+        sent, so that the signature is recent and covers the final request.
         """
         ...
 
@@ -106,7 +108,11 @@ class Credentials(Protocol):
     """The source of an adapter's secret. An adapter calls `token` right before each request."""
 
     async def token(self) -> str:
-        """Return the secret. Raises `PermanentError(missing)` if it is missing; the message states what to set."""
+        """Return the secret, or an empty text if the account needs none or the vendor's library finds it.
+
+        Raises `PermanentError(missing)` if the secret is missing or cannot be used; the message states what to set. If
+        the secret is a token that must be requested first, the errors of that request are raised too.
+        """
         ...
 
 
@@ -130,7 +136,11 @@ class AccountConfig:
 
 
 class JobReader(Protocol):
-    """The methods of an adapter that do not change jobs."""
+    """The methods of an adapter that do not change jobs.
+
+    Every method of an adapter raises the errors of `Transport.send` and `Credentials.token`, and `PermanentError` if
+    the response is not what the API returns.
+    """
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
         """Return one page of the list of jobs: the first if `cursor` is None, else the one that `next_cursor` named."""
@@ -158,11 +168,17 @@ class SupportsPause(Protocol):
     """The port that an adapter must implement if `Capabilities.can_pause` is True."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a pause. The outcome is `AlreadyOver` if the job has ended, is paused or is pausing."""
+        """Request a pause. The outcome is `AlreadyOver` if the job has ended, is paused or is pausing.
+
+        Raises `PermanentError` for any other refusal.
+        """
         ...
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a resume. The outcome is `AlreadyOver` if the job has ended or is not paused."""
+        """Request a resume. The outcome is `AlreadyOver` if the job has ended or is not paused.
+
+        Raises `PermanentError` for any other refusal.
+        """
         ...
 
 

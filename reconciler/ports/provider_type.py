@@ -139,7 +139,8 @@ class ProviderType(Protocol):
     ) -> AbstractAsyncContextManager[JobController]:
         """Return a context manager that opens the jobs of one kind in an account, and closes it on exit.
 
-        The kind is `config.account.kind`.
+        The kind is `config.account.kind`. On entry, `PermanentError` is raised if a credential or an extra is missing,
+        and `OSError` if the state of the embedded sandbox cannot be read.
         """
         ...
 

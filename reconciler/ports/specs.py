@@ -26,7 +26,10 @@ class Located(Generic[D_co]):
     """The path of the file, relative to the specs directory, with `/`."""
     line: int
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
-    """The line of each field, by a path such as `("spec", "jobId")`, for diagnostics that are created after parsing."""
+    """The line of each field, from 1, by a path such as `("spec", "jobId")`.
+
+    It is needed for diagnostics that are created after parsing.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,9 @@ class SpecSource(Protocol):
         ...
 
     def is_as_read(self) -> bool:
-        """Return whether the revision is trusted, with the Settings and Provider documents of the last snapshot.
+        """Return whether the Settings and Provider documents are those of the last snapshot.
+
+        A source also returns False if it notices that its revision must no longer be acted on.
 
         This is called before each request. Therefore it reads only the files that contained such documents at the last
         snapshot. Settings and Provider documents in another file take effect with the next snapshot.
@@ -110,5 +115,9 @@ class SpecSource(Protocol):
         ...
 
     def origin(self, file: str) -> Origin | None:
-        """Return the commit that last changed a file, or None if the source does not know it."""
+        """Return the commit that last changed a file.
+
+        Return None if the source has no commits, if the file is not committed as it is, or if the history is incomplete
+        or cannot be read.
+        """
         ...

@@ -78,7 +78,11 @@ class StoredStatuses:
 
 
 class StatusStore(Protocol):
-    """The store of statuses on disk."""
+    """The store of statuses on disk.
+
+    Each method that writes or removes a file raises `OSError` if that fails. A file that `load` could not read is not
+    changed.
+    """
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
         """Read the whole status tree. Without `by_content`, a file whose stamp has not changed is not read again."""
@@ -91,7 +95,7 @@ class StatusStore(Protocol):
     def write(self, status: JobStatus, *, durable: bool) -> bool:
         """Write a status if it differs from the file on disk, and return whether it was written.
 
-        With `durable`, the file and its directory are synced. Raises `OSError` if the file cannot be written.
+        A file with a later apiVersion is not overwritten. With `durable`, the file and its directories are synced.
         """
         ...
 
@@ -108,7 +112,10 @@ class StatusStore(Protocol):
         ...
 
     def write_provider(self, status: ProviderStatus) -> bool:
-        """Write a provider's status if it changed, and return whether it was written."""
+        """Write a provider's status if it changed, and return whether it was written.
+
+        A file that could not be read or has a later apiVersion is not overwritten.
+        """
         ...
 
     def remove_provider(self, name: str) -> None:
@@ -139,7 +146,7 @@ class Publisher(Protocol):
         ...
 
     async def pull(self) -> None:
-        """Replace the statuses on disk with the published ones."""
+        """Replace the statuses on disk with the published ones. The caller must not hold `exclusive`."""
         ...
 
     async def publish(self, message: str) -> str | None:
@@ -152,7 +159,7 @@ class Publisher(Protocol):
     async def publish_on_top(self, message: str) -> str | None:
         """Publish changes on top of what others published, and return the revision, or None if there are no changes.
 
-        The outcome of a request thus survives a conflict.
+        The outcome of a request thus survives a conflict. The caller must not hold `exclusive`.
         """
         ...
 

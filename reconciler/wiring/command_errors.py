@@ -8,7 +8,10 @@ class UsageError(Exception):
 
 
 class BusyError(Exception):
-    """Another reconcile process holds the lock: exit code 75."""
+    """Another reconcile process holds the lock: exit code 75.
+
+    `command` is the command line of that process according to the lock file, or None if it is unknown.
+    """
 
     def __init__(self, message: str, command: str | None = None) -> None:
         super().__init__(message)

@@ -35,8 +35,8 @@ class PassRecorder:
 
         Args:
             report: the report of the pass.
-            seen_at: for each account, when its least recently observed job was observed. For an account that is missing
-                here but was observed by this pass, the current time is recorded.
+            seen_at: when the least recently observed job of each account was observed, by account line. For an account
+                that is missing here but was observed by this pass, the current time is recorded.
             is_complete: whether the run covers all specs. If not, the recorded times of the accounts do not change.
         """
         now = self.now()

@@ -54,13 +54,13 @@ def open_status_index(state_dir: Path, use: IndexUse) -> FileIndex:
 
 
 def reading_specs_index(paths: Paths) -> FileIndex | None:
-    """Return the index of the specs, for reading only. None if this user has no default state directory."""
+    """Return the index of the specs, for reading only. None if the default state directory cannot be used."""
     state_dir = _state_dir(paths)
     return None if state_dir is None else open_specs_index(state_dir, IndexUse())
 
 
 def reading_status_index(paths: Paths) -> FileIndex | None:
-    """Return the index of the statuses, for reading only. None if this user has no default state directory."""
+    """Return the index of the statuses, for reading only. None if the default state directory cannot be used."""
     state_dir = _state_dir(paths)
     return None if state_dir is None else open_status_index(state_dir, IndexUse())
 

@@ -57,7 +57,8 @@ class OpenAccounts:
         """Return an account for reading, and open it first if it is not open.
 
         If the source of the credential or the options of an open account have changed in the specs, the account is
-        closed and opened again. Raises `PermanentError` if it cannot be opened.
+        closed and opened again. Raises `PermanentError` if it cannot be opened, and any other error that the provider
+        type raises.
         """
         access = (target.credentials, target.options)
         before = self._opened.get(target.account)
@@ -83,7 +84,7 @@ class OpenAccounts:
         return target.rate if throttle is None else throttle.rate_now()
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the request rate of each open account and what limits it, by the account's text in statuses."""
+        """Return the request rate of each open account and what limits it, by account line (`model.account_line`)."""
         return {str(account): each.request_rate() for account, each in self._throttles.items()}
 
     def requests(self, account: Account) -> int:

@@ -36,7 +36,7 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
 
     With `may_reset_sandbox`, the embedded sandboxes are reset first if there are no statuses and nothing holds the
     lock. Raises `BusyError` if `is_locked` and another process holds the lock. Raises `UsageError` or
-    `ConfigurationError` if the directory cannot be used.
+    `ConfigurationError` if the directory cannot be used, and `OSError` if a file in it cannot be opened or written.
     """
     try:
         wanted = paths.state_dir or default_state_dir(paths.identity, os.environ)

@@ -51,7 +51,8 @@ async def run_once(
 
     With `dry_run`, no change is requested, no lock is held, and the pass is not recorded.
 
-    Raises the errors in `command_errors` if the run cannot start, or if the selected provider is unknown.
+    Raises the errors in `command_errors` if the run cannot start, or if the selected provider is unknown, and `OSError`
+    if a disk fails.
     """
     rules = operator_rules(paths)
     with open_state_dir(paths, is_locked=not dry_run, may_reset_sandbox=publishing.status_branch is None) as state_dir:
@@ -82,7 +83,8 @@ async def make_plan(
 ) -> Report:
     """Observe all selected jobs, and report the changes that a pass would request. No job can be changed.
 
-    With `with_ends`, the report contains the announced ends that concern the accounts and models of the jobs.
+    With `with_ends`, the report contains the announced ends that concern the accounts and models of the jobs. Raises
+    the errors of `open_read_only`, and `UsageError` if the selected provider is unknown.
     """
     async with open_read_only(paths, trust, notify) as runtime:
         passed = await reconcile_once(runtime, run_options_of(paths, selection, safety), PassMemory())
@@ -94,7 +96,10 @@ async def make_plan(
 
 @asynccontextmanager
 async def open_read_only(paths: Paths, trust: TrustSources, notify: Notify = ignore_event) -> AsyncIterator[Runtime]:
-    """Open a runtime that can only read from providers."""
+    """Open a runtime that can only read from providers.
+
+    Raises the errors of `operator_rules`, `open_state_dir` and `open_runtime`.
+    """
     rules = operator_rules(paths)
     with open_state_dir(paths, is_locked=False) as state_dir:
         async with open_runtime(paths, trust, state_dir, may_change=False, rules=rules, notify=notify) as runtime:
@@ -102,11 +107,18 @@ async def open_read_only(paths: Paths, trust: TrustSources, notify: Notify = ign
 
 
 def run_options_of(paths: Paths, selection: Selection, safety: SafetyOptions) -> RunOptions:
-    """Return the options of a pass, from the command line and the operator's file."""
+    """Return the options of a pass, from the command line and the operator's file.
+
+    Raises the errors of `operator_rules`.
+    """
     return run_options(selection, safety, operator_rules(paths).spec)
 
 
 def request_retry_by_watch(paths: Paths, names: Iterable[str]) -> None:
-    """Leave a request in the state directory for the running watch to make the next attempt for these jobs now."""
+    """Leave a request in the state directory for the running watch to make the next attempt for these jobs now.
+
+    `names` are the names of their specs. Raises the errors of `open_state_dir`, and `OSError` if the request cannot be
+    written.
+    """
     with open_state_dir(paths, is_locked=False) as state_dir:
         leave_retry_requests(state_dir, names)
