@@ -161,7 +161,7 @@ def test_a_hostile_remote_runs_no_program_and_reads_no_outside_file(
 
     assert not owned.exists()
     assert ran.code == 65
-    assert "specs/link.yaml: is not read: neither a file nor a directory" in ran.err
+    assert "specs/link.yaml: is not read, because it is neither a file nor a directory" in ran.err
     assert "\x1b" not in ran.out + ran.err
     assert sandbox.cancels(wanted, stolen) == [wanted]
     assert [path for path in tmp_path.rglob("*.yaml") if "published" not in path.parts] == [secret]

@@ -149,6 +149,6 @@ def test_an_observation_that_hangs_is_aborted_when_wait_runs_out(tmp_path: Path)
 
     assert report.exit_codes == {ExitCode.PROVIDER_UNOBSERVED, ExitCode.TIMED_OUT}
     assert [each.unobserved and each.unobserved.message for each in report.accounts] == [
-        "no response within 9 s, then --wait expired"
+        "no response within 10 s, then --wait expired"
     ]
     assert took_s <= 10.1

@@ -38,6 +38,7 @@ def test_a_sample_is_spread_evenly(count: int, number: int, chosen: list[int]) -
     assert list(sample(count, number)) == chosen
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "passed", "deselected"),
     [
