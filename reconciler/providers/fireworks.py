@@ -54,7 +54,7 @@ from reconciler.plugin import (
 from reconciler.plugin.answers import cursor as token_of
 from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, RestJobs
+from reconciler.providers._rest_jobs import RestApi, RestJobs, has_no
 
 COLLECTIONS = ("supervisedFineTuningJobs", "dpoJobs", "reinforcementFineTuningJobs", "rlorTrainerJobs")
 NOT_FOUND = 5
@@ -78,7 +78,8 @@ STATES: Mapping[str, Phase] = {
 _ID = r"[a-z0-9][a-z0-9-]{0,62}"
 """Matches an id. The pattern excludes `-` alone, which means any id in some APIs of this design."""
 _NAME = re.compile(rf"(?:accounts/(?P<account>{_ID})/)?(?:(?P<collection>{'|'.join(COLLECTIONS)})/)?(?P<bare>{_ID})")
-_NO_JOB = re.compile(r"job\b[^/]{0,200}\bnot (found|exist)", re.IGNORECASE)
+_JOB = "(supervised|dpo|reinforcement|rlor|fine|tuning|trainer|[ -])*job"
+"""Matches the service's words for a job in a not-found error, such as `dpo job` and `DpoJob`."""
 
 
 class FireworksOptions(Document):
@@ -195,7 +196,8 @@ def _is_missing(account: str, body: Mapping[str, Any], ref: JobRef) -> bool:
     without_name = re.sub(rf"(?<![\w/-])accounts/{account}/{re.escape(ref.id)}(?![\w/-])", "", message)
     if "/accounts/" in without_name or f"/{ref.id}" in without_name:
         return False
-    return without_name != message or _NO_JOB.search(message) is not None
+    bare = replace(ref, id=ref.id.rpartition("/")[2])
+    return without_name != message or has_no(message, bare, _JOB)
 
 
 class FireworksType:

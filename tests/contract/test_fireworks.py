@@ -228,6 +228,8 @@ def test_a_not_found_error_about_the_job_shows_that_it_is_absent(message: str) -
         not_found("no route for /v1/accounts/acme/dpoJobs/twin: job not found"),
         not_found("no route for /accounts/acme/dpoJobs/twin"),
         not_found("no route for /dpoJobs/twin: job not found"),
+        not_found("the base model of this dpo job was not found"),
+        not_found("the dpo job API is not enabled, and does not exist in this region"),
         not_found(None),
         answer({"code": 5, "message": "dpo job twin not found"}, 400),
         answer({"code": 12, "message": "dpo job twin not found"}, 404),
