@@ -38,6 +38,7 @@ README_LINES_MAX = 300
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
+_PLACE = re.compile(r"`([\w.]+)` (?:in|of) `([\w/]+\.py)`")
 _MOVING = [
     (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "<time>"),
     (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC"), "<time>"),
@@ -203,6 +204,23 @@ def test_every_link_to_a_file_resolves(path: Path) -> None:
     targets = _LINK.findall(path.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_name_that_a_document_places_in_a_file_is_in_that_file(path: Path) -> None:
+    """A document writes `NAME in FILE`, with the last part of the path of the file, or all of it."""
+    files = [*(ROOT / "reconciler").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    wrong = [
+        f"{name} in {file}"
+        for name, file in _PLACE.findall(path.read_text(encoding="utf-8"))
+        if not any(
+            re.search(rf"\b{name.rpartition('.')[2]}\b", each.read_text(encoding="utf-8"))
+            for each in files
+            if each.as_posix().endswith(f"/{file}")
+        )
+    ]
+
+    assert wrong == []
 
 
 @pytest.mark.parametrize("path", readme_workflows())
