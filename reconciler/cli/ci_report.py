@@ -31,7 +31,7 @@ UNLIMITED = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class CiReport:
-    """A report, its operation (`plan`, `apply` or `validate`), and for a plan also its changes."""
+    """A report, its operation (`plan`, `apply` or `validate`), and the changes of a plan; None for other operations."""
 
     report: Report
     operation: str
@@ -47,7 +47,10 @@ class CiReport:
 
 
 def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiReport) -> None:
-    """Write the JUnit file if it was requested, and report to the CI host if there is one."""
+    """Write the JUnit file if it was requested, and report to the CI host if there is one.
+
+    Raises `OSError` if the JUnit file cannot be written. A failure of the host is only a warning.
+    """
     host, context = console.host, console.context()
     if values["junit"] is not None:
         replace_file(values["junit"], ci_report.text("junit", context).encode())
@@ -89,7 +92,7 @@ def _write_summary_and_outputs(host: CiHost, ci_report: CiReport, context: Rende
 def _write_comment(
     values: OptionValues, host: CiHost, ci_report: CiReport, context: RenderContext
 ) -> Iterator[Problem]:
-    """Write the comment on the pull request, and yield a warning if that fails."""
+    """Write the comment at `host.comment_target`, and yield a warning if that fails."""
     import asyncio  # noqa: PLC0415  slow to import, and needed only for a comment
 
     # The marker identifies the comment of an earlier run. Runs with different selections write separate comments.

@@ -96,7 +96,7 @@ class ConsoleOutput:
             self.log(problem.summary, level=problem.severity, code=problem.code)
 
     def log(self, message: str, *, level: str = "info", **more: str) -> None:
-        """Write one line to stderr, as text or as JSON. Only the JSON line contains the fields in `more`."""
+        """Write one line to stderr, as text or as JSON. Only the JSON contains `level` and the fields in `more`."""
         if not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(message)]))
             return

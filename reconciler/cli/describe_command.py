@@ -82,7 +82,7 @@ def _without_other_files(report: Report) -> Report:
 async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | JobCheckpoint, ...], Unobserved | None]:
     """Return the provider's log of a job and None, or an empty log and the reason why it could not be read.
 
-    Raises `UsageError` if the provider type offers no log.
+    Raises `UsageError` if the provider type offers no log of jobs of this kind, and the errors of `open_read_only`.
     """
     async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         targets = accounts_by_name(wiring.read_specs(paths(values)), runtime.policy)

@@ -119,7 +119,10 @@ class VerbGroup(click.Group):
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. If it raises an exception, print an error message on stderr and return an exit code."""
+        """Run the command. If it raises an exception, print an error message on stderr and return an exit code.
+
+        Exceptions of click are raised again, because click prints them.
+        """
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

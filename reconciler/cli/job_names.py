@@ -60,7 +60,10 @@ def check_names(
 
 
 def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
-    """Return a report with the statuses of these jobs. Raises `UsageError` if a name is not that of a spec."""
+    """Return a report with the statuses of these jobs.
+
+    Raises `UsageError` if a name is not that of a spec, and the errors of `wiring.read_statuses`.
+    """
     report = wiring.read_statuses(paths(values), Selection(kind=values["kind"]))
     check_names(values, names, {row.name for row in report.rows}, report.diagnostics)
     return replace(report, rows=tuple(row for row in report.rows if row.name in names))

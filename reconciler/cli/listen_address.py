@@ -21,7 +21,10 @@ def split_address(text: str) -> tuple[str, int]:
 
 
 def health_url(listen: str) -> str:
-    """Return the URL of `/healthz` for a watch on this machine that listens on this address."""
+    """Return the URL of `/healthz` for a watch on this machine that listens on this address.
+
+    Raises `click.BadParameter` if the text is not an address.
+    """
     host, port = split_address(listen)
     host = LOOPBACK_FOR.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"

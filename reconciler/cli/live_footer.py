@@ -35,7 +35,10 @@ def live_footer(health: HealthTracker, console: ConsoleOutput) -> Iterator[None]
 
 
 def footer(overview: WatchStatus, now: float) -> RenderableType:
-    """Return the summary of all jobs, the jobs that are due next and why, and the problems of the watch itself."""
+    """Return the summary of all jobs, the jobs that are due next and why, and the problems of the watch itself.
+
+    `now` is in monotonic seconds.
+    """
     table = Table.grid(padding=(0, 2))
     for each in overview.upcoming[:LINES_MAX]:
         table.add_row(f"in {max(0.0, each.at - now):.0f} s", clean(each.name), each.why)

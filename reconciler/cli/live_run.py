@@ -23,7 +23,8 @@ def run_with_progress(console: ConsoleOutput, current_step: str, run: Run) -> tu
 
     These are the jobs whose changes were printed as progress, if stderr and stdout go to the same reader. On an
     interrupt, print which requests were sent and which are still open, and raise `click.Abort` with an argument, so
-    that `program.run` does not report the interrupt again.
+    that `program.run` does not report the interrupt again. Raises the errors of `run` too. `current_step` is what the
+    run does at first.
     """
     with show_progress(console, current_step, has_events=True) as progress:
         try:

@@ -22,7 +22,8 @@ LoadReport = Callable[[], Awaitable[Report]]
 async def watch_table(console: ConsoleOutput, load_report: LoadReport, every_s: float, output: str) -> None:
     """Show the state of jobs, and reload it every `every_s` seconds.
 
-    Returns once stdout has no reader. `output` is a format of `get` that can be updated in place.
+    Returns once stdout has no reader. `output` is a format of `get` that can be updated in place. Raises the errors of
+    `load_report`.
     """
     if console.is_terminal(sys.stdout):
         await _update_in_place(console, load_report, every_s, output)

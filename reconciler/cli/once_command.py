@@ -28,7 +28,10 @@ from reconciler.model.report import Report
 
 
 def once(values: OptionValues) -> int:
-    """Run to completion, print the result and return the exit code."""
+    """Run to completion, print the result and return the exit code.
+
+    Raises `UsageError` if the file of `--plan` cannot be used, and the errors of `wiring.run_once`.
+    """
     detach_from_terminal()
     console = ConsoleOutput.of(values)
     safety = safety_options(values)

@@ -90,7 +90,10 @@ def _remote(values: OptionValues) -> GitRemote:
 
 
 def selection(values: OptionValues, names: tuple[str, ...] = ()) -> Selection:
-    """Return the selection of jobs. Raises `click.BadParameter` if the selector is invalid."""
+    """Return the selection of jobs. Without `names`, it is not restricted to named jobs.
+
+    Raises `click.BadParameter` if the selector is invalid.
+    """
     return Selection(
         names=names, labels=_labels(values["selector"] or ""), provider=values["provider"], kind=values["kind"]
     )

@@ -42,7 +42,7 @@ def providers(*, is_checked: bool, output: str, **values: Any) -> int:
     With -o wide, all capabilities of each type are shown, and the maximum request rate that a document sets. The source
     of each credential is shown, but never the credential itself. Announced ends of services that the specs use are
     reported. With --check, one small request is sent to each account. The exit code is 69 if an account cannot be
-    reached, and 78 if a credential or a trusted host is missing or not valid.
+    reached, 78 if a credential or a trusted host is missing or not valid, and 65 if a Provider document is not valid.
     """
     console = ConsoleOutput.of(values)
     found, ends = asyncio.run(_check(values, is_checked=is_checked))

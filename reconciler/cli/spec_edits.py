@@ -22,7 +22,7 @@ from reconciler.wiring import UsageError
 def edit_specs(values: OptionValues, names: Sequence[str], edits: Callable[[JobDocument], Iterable[Edit]]) -> int:
     """Apply these edits to each named spec, print the diff, and return the exit code. Write nothing in a dry run.
 
-    Raises `UsageError` if a spec cannot be found or edited.
+    Raises `UsageError` if a spec cannot be found or edited, and `OSError` if a file cannot be read or written.
     """
     console, root = ConsoleOutput.of(values), paths(values).specs
     specs = find_specs(values, names)

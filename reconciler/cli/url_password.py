@@ -18,7 +18,10 @@ OPTION, VARIABLE = "--git-url", "RECONCILE_GIT_URL"
 
 
 def hide_password() -> None:
-    """Execute the process again without the credentials in `--git-url`. Return if `--git-url` contains none."""
+    """Execute the process again without the credentials in `--git-url`.
+
+    Return if `--git-url` contains none, or if the path of the interpreter is unknown.
+    """
     command, url = without_password(sys.orig_argv)
     if url is None or not sys.executable:
         return

@@ -46,7 +46,7 @@ def watch(values: OptionValues) -> int:
     """Watch, log what changes, and return the exit code.
 
     If the specs directory is missing at the start, that is an error. If it disappears later, the watch waits for it.
-    Raises `ConfigurationError` if the watch cannot start.
+    Raises `ConfigurationError` if the log file or a monitoring option cannot be used, and the errors of `wiring.watch`.
     """
     where = paths(values)
     if where.remote is None and not where.specs.exists():

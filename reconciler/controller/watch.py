@@ -75,7 +75,10 @@ class Watch:
     _pass_since: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Make passes until `stop` is set. Running work is cancelled if it does not finish within `GRACE_S`."""
+        """Make passes until `stop` is set, or raise the error of a pass that failed.
+
+        After the stop, running work is cancelled if it does not finish within `GRACE_S`.
+        """
         beside = [asyncio.ensure_future(each) for each in (self._beat(), self._listen())]
         stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
         running = asyncio.ensure_future(self._go_on(stop))

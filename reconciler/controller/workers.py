@@ -98,7 +98,7 @@ class WorkerPool:
 
 
 async def first(*works: Coroutine[Any, Any, object]) -> None:
-    """Run coroutines until the first one completes, then cancel the others."""
+    """Run coroutines until the first one completes, then cancel the others. Their exceptions are dropped."""
     tasks = [asyncio.ensure_future(each) for each in works]
     try:
         await asyncio.wait(tasks, return_when=FIRST_COMPLETED)
@@ -107,7 +107,7 @@ async def first(*works: Coroutine[Any, Any, object]) -> None:
 
 
 async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancel tasks, and wait until they have ended."""
+    """Cancel tasks, and wait until they have ended. Their results and exceptions are dropped."""
     tasks = list(tasks)
     for each in tasks:
         each.cancel()

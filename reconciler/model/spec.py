@@ -198,7 +198,9 @@ class ProviderSpec(Document):
     """How to reach one account of a provider type."""
 
     type: Word = Field(description="The provider type.")
-    base_url: Address | None = Field(None, description="The base URL of the API. Default: that of the provider type.")
+    base_url: Address | None = Field(
+        None, description="The base URL of the API. Default: that of the vendor's variable, or of the provider type."
+    )
     credentials: CredentialSource | None = Field(
         None, description="Where the credential is stored, never the credential itself."
     )

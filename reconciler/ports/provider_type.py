@@ -119,7 +119,10 @@ class ProviderType(Protocol):
 
     @property
     def rate(self) -> Rate:
-        """The rate that an account begins with. A Provider document may override it."""
+        """The rate that an account begins with. A Provider document may override it.
+
+        The maximums of this rate are not used: without a limit in the document, the rate rises while requests succeed.
+        """
         ...
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:

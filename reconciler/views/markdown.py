@@ -79,7 +79,7 @@ def bytes_of(text: str) -> int:
 
 
 def fitted(lines: Sequence[str], limit: SizeLimit, verb: str) -> str:
-    """Return the lines as one text, cut to a size limit.
+    """Return the lines as one text, cut to a size limit. If not even the notice fits, return only the notice.
 
     Args:
         lines: the lines, the most important first.

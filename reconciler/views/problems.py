@@ -29,7 +29,10 @@ STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One error or warning. `code` identifies its type in one word. `hint` says what to do, if `summary` does not."""
+    """One error or warning. `code` identifies its type in one word. `hint` says what to do, if `summary` does not.
+
+    `file` is None if the problem is not in a document, and `line` is None if the line is unknown.
+    """
 
     severity: Severity
     code: str

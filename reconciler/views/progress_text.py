@@ -21,7 +21,8 @@ def summary_line(report: Report) -> str:
 def changed_lines(before: Report | None, after: Report) -> tuple[str, ...]:
     """Return a line for each job whose line differs from that in `before`.
 
-    A job that is not in `before` has a line only if a change of it had an outcome.
+    A job that is not in `before` has a line only if a change of it had an outcome. The first report is compared with
+    None, which stands for a report without jobs.
     """
     old = {row.name: _line(row) for row in before.rows} if before is not None else {}
     new = ((row, _line(row)) for row in after.rows)

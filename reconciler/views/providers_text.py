@@ -24,8 +24,8 @@ from reconciler.views.text import NO_VALUE
 class TypeLine:
     """One kind of job of a provider type.
 
-    `problem` says why the type cannot be used, or is None. `variable` is the environment variable with the default
-    credential of the type, or None if it does not need one.
+    `problem` says why the type cannot be used, or is None. If it is given, `capabilities` and `kind` are None.
+    `variable` is the environment variable with the default credential of the type, or None if it does not need one.
     """
 
     name: str
@@ -38,7 +38,10 @@ class TypeLine:
 
 @dataclass(frozen=True, slots=True)
 class AccountLine:
-    """One account under one of its names. `code` is the reason of a failure, `Works` or `NotChecked`."""
+    """One account under one of its names. `code` is the reason of a failure, `Works` or `NotChecked`.
+
+    `account` is the account line, or None if the name cannot be used. `message` explains a failure, or is None.
+    """
 
     name: str
     account: str | None
@@ -46,7 +49,7 @@ class AccountLine:
     code: str
     message: str | None
     is_working: bool | None
-    """None if the account was not checked."""
+    """Whether the account passed the check, or None if it was not checked."""
     ceiling: float | None = None
     """The maximum request rate that its document sets, per second; None if it does not set one."""
 

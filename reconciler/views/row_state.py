@@ -86,7 +86,10 @@ def _job_state(row: Row) -> JobState:
 
 
 def cause_text(because: Because, reason: str | None) -> str:
-    """Return why a change is wanted: the spec or a limit, with the reason that the spec gives."""
+    """Return why a change is wanted: the spec or a limit.
+
+    `reason` is the limit that was exceeded, or the reason that the spec gives, or None if the spec gives none.
+    """
     cause = "over its limit" if because is Because.LIMIT_REACHED else "the spec wants it"
     return cause if reason is None else f"{cause}: {reason}"
 

@@ -42,7 +42,10 @@ def live_wide_table(report: Report, context: RenderContext) -> Text:
 
 
 def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool = False) -> Text:
-    """Return the rows as a table, in the order given."""
+    """Return the rows as a table, in the order given.
+
+    With `is_wide`, it also shows the tokens, job ids, accounts, files and messages, and the kinds if they differ.
+    """
     states = [row_state(row) for row in rows]
     kinds = {row.status.kind.name for row in rows}
 

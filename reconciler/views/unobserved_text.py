@@ -35,7 +35,7 @@ def unobserved_part(report: Report) -> list[RenderableType]:
 
 
 def account_message(unobserved: Unobserved, jobs: int) -> str:
-    """Return why an account is unobserved, how many jobs it has, and when it is retried, or that it is not."""
+    """Return why an account is unobserved, how many jobs it has and, if known, when or whether it is retried."""
     parts = [unobserved.message, count(jobs, "job")]
     if unobserved.retry_after_s is not None:
         parts.append(f"retry in {span_of_seconds(unobserved.retry_after_s)}")

@@ -18,7 +18,7 @@ class WaitResult:
     goal: str
     """The state to wait for."""
     jobs: tuple[tuple[Row, bool | None], ...]
-    """Each job, and whether it reached the goal: False if it no longer can, None if it still can."""
+    """Each job, and whether it reached the goal: False if it no longer can, None if it still can or is unobserved."""
     is_timed_out: bool
 
 

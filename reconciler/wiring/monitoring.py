@@ -85,7 +85,10 @@ async def open_observers(
     log_pass: Callable[[Report, Collection[str]], None],
     warn: Callable[[str], None],
 ) -> AsyncIterator[Observers]:
-    """Open the monitoring, and close it when the body ends. Raises `MonitoringError` if an option cannot be applied.
+    """Open the monitoring, and close it when the body ends.
+
+    Raises `MonitoringError` if an option cannot be applied, and `PermanentError` if the proxy or certificate settings
+    of this machine cannot be used for heartbeats.
 
     Args:
         options: the monitoring options.
