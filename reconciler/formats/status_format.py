@@ -42,7 +42,9 @@ class Form(Enum):
     FOREIGN = auto()
     """A text that a provider sent, or that repeats such a text: cleaned, and in quotes if needed."""
     MOMENT = auto()
+    """A time in UTC, in quotes."""
     FLAG = auto()
+    """`true` or `false`."""
     MAPPING = auto()
     """A record with one field per line."""
     FLOW = auto()

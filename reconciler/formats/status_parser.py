@@ -113,7 +113,10 @@ def parse_provider_status(text: str) -> ProviderStatus:
 
 
 def _body(text: str, kinds: Collection[str]) -> tuple[str, str, Mapping[str, Any]]:
-    """Return the kind, the name and the mapping `status` of a file, after checking its header and its digest."""
+    """Return the kind, the name and the mapping `status` of a file, after checking its header and its digest.
+
+    `kinds` are the allowed kinds. Raises `StatusUnreadableError` or `StatusTooNewError`.
+    """
     try:
         documents = parse(text)
     except YamlUnreadableError as error:

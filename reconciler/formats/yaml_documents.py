@@ -28,7 +28,7 @@ class YamlUnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class YamlProblem:
-    """One error in a document whose other parts can be parsed."""
+    """One error in a document whose other parts can be parsed. `line` is counted from 1."""
 
     path: Path
     line: int

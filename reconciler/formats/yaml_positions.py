@@ -68,6 +68,7 @@ class Node:
     key: int
     """The position of the first character of the key or item."""
     column: int
+    """The number of characters before the value on its first line."""
     is_scalar: bool
     is_flow: bool
     is_alias: bool

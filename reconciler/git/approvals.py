@@ -50,8 +50,11 @@ class Approving:
     """A commit with an `Approve-Cancels` line."""
 
     commit: str
+    """The first twelve digits of the commit id."""
     made_at: datetime
+    """The committer time."""
     count: int
+    """The number in the line: how many changes the commit approves."""
     wants: Mapping[str, Wanted]
     """The desired states that the commit set and that no later commit changed, by spec name."""
 
@@ -164,9 +167,10 @@ class ReadApprovals:
 def in_force(
     found: Iterable[Approving], jobs: Iterable[Located[JobDocument]], now: datetime
 ) -> tuple[CommitApproval, ...]:
-    """Return the approvals that are still valid.
+    """Return the approvals that are valid at `now`.
 
-    The commit must be less than a day old, and a spec must still declare the desired state that the commit set.
+    The commit must be less than a day old and at most `AHEAD_MAX` in the future, and a spec in `jobs` must still
+    declare the desired state that the commit set.
     """
     today = {each.document.metadata.name: _wanted(each.document) for each in jobs}
     return tuple(
@@ -180,8 +184,9 @@ def in_force(
 def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
     """Return the number in the last `Approve-Cancels` line of a commit's message.
 
-    Return None if the message has no such line, or if the history of a shallow clone ends at the commit. Such a commit
-    seems to have created every spec. It is recognised because `rev-list` reports other parents than the commit.
+    Return None if the message cannot be read or has no such line, or if the history of a shallow clone ends at the
+    commit. Such a commit seems to have created every spec. It is recognised because `rev-list` reports other parents
+    than the commit.
     """
     lines = _LINE.findall(commit.message or b"")
     return int(lines[-1]) if lines and commit.parents == parents else None

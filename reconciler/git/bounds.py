@@ -24,7 +24,8 @@ def limit_resources(process: int, limits: Mapping[int, int]) -> None:
 
     Args:
         process: the process id.
-        limits: the maximum for each resource (`resource.RLIMIT_…`). A lower limit that is already set is kept.
+        limits: the maximum for each resource (`resource.RLIMIT_…`), in the unit of that resource. A lower limit that is
+            already set is kept.
     """
     waiting = [process] if sys.platform == "linux" else []
     while waiting:

@@ -58,7 +58,10 @@ PARTIAL = (
 def find_checkout(
     specs: Path, *, scratch: Path | None = None, is_stopping: Callable[[], bool] = lambda: False
 ) -> Checkout | None:
-    """Return the checkout that contains a directory, or None if no checkout contains it.
+    """Return the checkout that contains a directory.
+
+    Return None if the directory does not exist, or if no checkout contains it. The directory must be below the top of
+    the checkout: a `.git` in the directory itself is not used.
 
     Args:
         specs: the specs directory.
@@ -109,7 +112,10 @@ class Checkout:
             return True
 
     def unfinished_operation(self) -> str | None:
-        """Return which Git operation is unfinished in this working tree, or None. If Git fails, return its error."""
+        """Return which Git operation is unfinished in this working tree, or None if none is.
+
+        The result is a message. If Git fails, it is Git's error.
+        """
         try:
             found = next((what for name, what in _UNFINISHED.items() if exists(self.git.git_dir / name)), None)
             if found is not None or not exists(self.git.git_dir / "AUTO_MERGE"):
@@ -125,10 +131,11 @@ class Checkout:
         return with_relative_paths(message, self.git.directory, self.git.git_dir, self.common_dir)
 
     def missing_part(self, within: str) -> Diagnostic | None:
-        """Return a diagnostic for the first part of a directory that Git has not checked out, or None.
+        """Return a diagnostic for the first part of a directory that Git has not checked out, or None if there is none.
 
-        Such a part is a spec file that a sparse checkout leaves out, or a submodule that is not initialised. Its files
-        must not be mistaken for deleted files. Raises `GitError` if Git fails.
+        `within` is the path of the directory in the tree. Such a part is a spec file that a sparse checkout leaves out,
+        or a submodule that is not initialised. Its files must not be mistaken for deleted files. Raises `GitError` if
+        Git fails.
         """
         top = self.git.directory
         if not exists(self.git.git_dir / "info" / "sparse-checkout") and not exists(top / ".gitmodules"):
@@ -147,7 +154,8 @@ class Checkout:
     def origin(self, path: Path) -> Origin | None:
         """Return the commit that last changed a file, with its author.
 
-        Return None if the file differs from the checked-out commit, or if the history is incomplete or cannot be read.
+        Return None if the file cannot be read or differs from the checked-out commit, or if the history is incomplete
+        or cannot be read.
         """
         if self.is_shallow():
             return None
@@ -240,8 +248,8 @@ class CheckedOutSpecs:
     def current(self, file: str, name: str) -> JobDocument | None:
         """Read a file again, and return the job document with this name.
 
-        Return None if the file cannot be read, if it does not contain exactly one valid job document with this name, or
-        if a Git operation is unfinished.
+        Return None if the file cannot be read, if it does not contain exactly one valid job document with this name, if
+        a Git operation is unfinished, or if Git fails.
         """
         return None if self.checkout.unfinished_operation() else self.specs.current(file, name)
 
@@ -250,7 +258,7 @@ class CheckedOutSpecs:
         return self._state()[1] is None and self.specs.is_as_read()
 
     def origin(self, file: str) -> Origin | None:
-        """Return the commit that last changed a file, with its author, or None if it is unknown."""
+        """Return the commit that last changed a file, with its author, or None if it is unknown (`Checkout.origin`)."""
         key = (self._revision, file)
         if key not in self._origins:
             self._origins[key] = self.checkout.origin(self.root / file)

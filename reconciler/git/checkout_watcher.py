@@ -19,7 +19,10 @@ STEP_S = 0.5
 
 @asynccontextmanager
 async def watching_checkout(specs: CheckedOutSpecs, root: Path, ignored: Path) -> AsyncIterator[FileWatcher]:
-    """Watch a directory of a checkout, except `ignored`, while the body runs. Both paths must be resolved."""
+    """Watch a directory of a checkout, except `ignored`, while the body runs, and yield the watcher.
+
+    The watcher is also notified when `specs` were not acted on and may be acted on again. Both paths must be resolved.
+    """
     async with watching(root, ignored) as watcher, running(_follow(specs, watcher)):
         yield watcher
 

@@ -44,9 +44,11 @@ class Clone(Git):
         file_max: int | None = None,
         output_max: int = OUTPUT_MAX,
     ) -> bytes:
-        """Run a command, and return its output. Raises `GitError` if the command fails.
+        """Run a command, and return its output. The arguments are those of `Git.run`.
 
-        If a fetch or push fails and the clone is exclusive, the leftovers of the command are removed.
+        For a fetch or push, `output_max` is ignored. If a fetch or push fails and the clone is exclusive, the leftovers
+        of the command are removed. Raises `GitError` if the command fails, and `OSError` if leftovers cannot be
+        removed.
         """
         if verb not in _TRANSFERS:
             return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max, output_max=output_max)
@@ -61,7 +63,10 @@ class Clone(Git):
                 raise
 
     def remove_leftovers(self) -> int:
-        """Remove the leftovers of interrupted commands, and return the size of the largest partial pack.
+        """Remove the leftovers of interrupted commands.
+
+        Return the size of the largest partial pack, in bytes, or 0 if there is none. Raises `OSError` if a file cannot
+        be examined or removed.
 
         Leftovers are partial packs (`tmp_*`), `.keep` markers that exempt a pack from housekeeping, lock files in the
         top directory or of a ref, and ref files that do not contain a commit id.
@@ -114,7 +119,7 @@ def open_clone(
         is_stopping: returns whether reconcile is about to exit.
         is_exclusive: whether no other process uses the clone.
 
-    Raises `GitError` or `OSError` if the clone cannot be created.
+    Raises `GitError` or `OSError` if the clone cannot be created, or if leftovers in it cannot be removed.
     """
     directory = directory.resolve()
     settings = _SETTINGS + as_text("remote.origin.url", access.url)

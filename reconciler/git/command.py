@@ -28,6 +28,7 @@ from reconciler.git.remote_credentials import RemoteCredentials
 from reconciler.git.settings import NO_HOUSEKEEPING, NO_PROGRAM, OUR_SETTINGS, environment, is_elsewhere, stand_in
 
 TIMEOUT_S = 60.0
+"""How long a command may run, in seconds."""
 FETCH_MAX = 512 * 1024 * 1024
 """The largest pack that a fetch may write, in bytes. A branch of specs or statuses is never that large."""
 OUTPUT_MAX = 64 * 1024 * 1024
@@ -43,7 +44,7 @@ apply, because the command also starts the processes that serve the remote. Thei
 the repository.
 """
 STOPS_WITHIN_S = 8.0
-"""How long a command may continue to run once reconcile is about to exit."""
+"""How long a command may continue to run once reconcile is about to exit, in seconds."""
 _STEP_S = 0.1
 _WITH_A_REMOTE = frozenset({"ls-remote", "fetch", "push"})
 _NOT_FOUND = 1
@@ -54,7 +55,9 @@ _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 class GitError(Exception):
     """A Git command failed, or a repository cannot be used. The message says why.
 
-    `code` is Git's exit code. None means that Git was not started or was terminated, or that reconcile found the error.
+    `code` is Git's exit code, or a negative number if a signal ended Git. For a damaged object that reconcile finds, it
+    is 128, as in Git. None means that Git was not started, that reconcile terminated it, or that reconcile found
+    another error.
     """
 
     def __init__(self, message: str, code: int | None = None) -> None:
@@ -104,15 +107,18 @@ class Git:
         file_max: int | None = None,
         output_max: int = OUTPUT_MAX,
     ) -> bytes:
-        """Run a command, and return its output. Raises `GitError` if the command fails.
+        """Run a command, and return its output.
 
         Args:
-            verb: the command.
+            verb: the command, such as `fetch`.
             arguments: the arguments of the command.
             data: the bytes for its standard input.
             more: additional environment variables.
-            file_max: the largest file that the command may write, in bytes. Applies on Linux only.
+            file_max: the largest file that the command may write, in bytes; None for no limit. Applies on Linux only.
             output_max: the maximum size of the output, in bytes. It is checked about ten times a second.
+
+        Raises `GitError` if the command cannot be started, fails, takes more than `TIMEOUT_S` seconds, or exceeds
+        `output_max`. While reconcile is about to exit, the time limit is `STOPS_WITHIN_S`.
         """
         where = [f"--git-dir={self.git_dir}", *([f"--work-tree={self.work_tree}"] if self.work_tree else [])]
         settings = OUR_SETTINGS if self.work_tree is None else (*OUR_SETTINGS, *NO_HOUSEKEEPING)
@@ -154,11 +160,15 @@ class Git:
             raise
 
     def read_blobs(self, names: Sequence[str]) -> Iterator[bytes]:
-        """Yield the contents of blobs, which are all read by one command. Raises `GitError` if one is missing."""
+        """Yield the contents of blobs, which are all read by one command. Raises the errors of `read_objects`."""
         return self.read_objects("blob", names)
 
     def read_objects(self, kind: str, names: Sequence[str]) -> Iterator[bytes]:
-        """Yield the contents of objects of one kind, read by one command. Raises `GitError` if one is missing."""
+        """Yield the contents of objects of one kind, such as `commit`, which are all read by one command.
+
+        Raises `GitError` if a name is not a full object id, if an object is missing or of another kind, or if Git
+        fails.
+        """
         answer = self.run("cat-file", "--batch", data=_lines(names), output_max=FETCH_MAX)
         at = 0
         for name in names:
@@ -172,7 +182,10 @@ class Git:
             at = end + size + 2
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the size of each object, in bytes. Missing objects are omitted. Raises `GitError` if Git fails."""
+        """Return the size of each object, in bytes. Missing objects are omitted.
+
+        Raises `GitError` if a name is not a full object id, or if Git fails.
+        """
         output = self.text("cat-file", "--batch-check=%(objectname) %(objectsize)", data=_lines(names))
         found = (line.split() for line in output.splitlines())
         return {name: int(size) for name, size in found if size.isdecimal()}

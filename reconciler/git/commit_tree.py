@@ -89,6 +89,7 @@ class TreeDisk:
     inside: str
     root: Path
     commit: str | None = None
+    """The commit that is shown, or None before the first `switch_to`."""
     _blobs: dict[str, _Blob] = field(default_factory=dict)
     _directories: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)

@@ -52,7 +52,10 @@ class GitPublisher:
             await _in_thread(self.branch.pull)
 
     async def publish(self, message: str) -> str | None:
-        """Publish the statuses: see `StatusBranch.publish`. Raises `PublishError` if that fails."""
+        """Publish the statuses: see `StatusBranch.publish`.
+
+        Raises `ConflictError` if a pull is needed first, and `PublishError` if the publication fails.
+        """
         return await _in_thread(self.branch.publish, message)
 
     async def publish_on_top(self, message: str) -> str | None:
@@ -85,13 +88,13 @@ def open_publisher(
 ) -> GitPublisher:
     """Return the publisher for the checkout that contains the specs.
 
-    Raises `PublishError` if there is no such checkout, or if statuses cannot be committed to it.
+    Raises `PublishError` if there is no such checkout, if statuses cannot be committed to it, or if Git fails.
 
     Args:
         specs: the specs directory.
         directory: the directory of statuses.
         branch: a branch for statuses only. None means the checked-out branch.
-        remote: the remote to push to. None means that commits are not pushed.
+        remote: the name of the remote to push to. None means that commits are not pushed.
         author: the author of commits.
         trailers: lines at the end of each commit message.
         scratch: the directory for Git's temporary files. None means the system's default.

@@ -39,12 +39,13 @@ class RemoteSpecs:
     Args:
         git: the clone of the remote.
         ref: the name of the branch.
-        inside: the path of the specs directory in the tree.
+        inside: the path of the specs directory in the tree. Empty for the root of the tree.
         statuses: the path of the status directory in the tree, or None if it is not in the tree.
         memory: the file that records the commit that was last acted on.
         now: the wall clock.
         index: the parsed contents of spec files from earlier runs. Without an index, every file is parsed.
-        accepted: a commit id, or the beginning of one. A rewind of the branch to that commit is accepted once.
+        accepted: a commit id, or the beginning of one. A rewind of the branch to that commit is accepted once. None
+            accepts no rewind.
         may_act: whether the specs may be acted on. If not, neither a commit nor the use of `accepted` is recorded.
     """
 
@@ -82,7 +83,7 @@ class RemoteSpecs:
     def poll(self) -> bool:
         """Fetch the branch if it has moved, and return whether it has moved.
 
-        If Git or the disk fails, the reason is recorded in `unreachable`, and the next poll tries again.
+        If Git or the disk fails, record the reason in `unreachable`, and return False. The next poll tries again.
         """
         with self._polling:
             try:
@@ -97,14 +98,20 @@ class RemoteSpecs:
             return has_moved
 
     def recreate_clone(self) -> None:
-        """Recreate a damaged clone, and fetch the branch. Raises `GitError` or `OSError` if it cannot be recreated."""
+        """Recreate a damaged clone, and fetch the branch.
+
+        Raises `GitError` or `OSError` if the clone cannot be recreated. If the fetch fails, see `unreachable`.
+        """
         with self._polling:
             self.git.create()
             self.head = None
         self.poll()
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document in the last fetched commit. If it may not be acted on, `why_not_trusted` says why."""
+        """Return every document in the last fetched commit. If it may not be acted on, `why_not_trusted` says why.
+
+        If no commit was fetched, or if the commit cannot be read, the snapshot contains no document.
+        """
         if self.head is None:
             why = "the branch of the specs has not been fetched yet"
             return Snapshot(broken_files=frozenset({""}), notices=self._notices(), why_not_trusted=why)
@@ -140,7 +147,8 @@ class RemoteSpecs:
     def current(self, file: str, name: str) -> JobDocument | None:
         """Return the job document with this name in a file of the last fetched commit.
 
-        Return None if the file cannot be read, or if it does not contain exactly one valid job document with this name.
+        Return None if no commit was fetched, if the file cannot be read, or if it does not contain exactly one valid
+        job document with this name.
         """
         if self.head == self._disk.commit:
             return self._specs.current(file, name)
@@ -153,7 +161,10 @@ class RemoteSpecs:
         return found[0] if len(found) == 1 else None
 
     def is_as_read(self) -> bool:
-        """Return whether the last fetched commit has the same files of Settings and providers as the last snapshot."""
+        """Return whether the last fetched commit has the same files of Settings and providers as the last snapshot.
+
+        Without one of these commits, return True. If Git fails, return False.
+        """
         paths, read = [self._path(each) for each in self._specs.shared_files], self._disk.commit
         if self.head == read or read is None or self.head is None or not paths:
             return True
@@ -166,7 +177,11 @@ class RemoteSpecs:
             return False
 
     def origin(self, file: str) -> Origin | None:
-        """Return the commit that last changed a file, with its author, or None if it is unknown."""
+        """Return the commit that last changed a file, with its author.
+
+        Return None if Git fails, or if the author or the history before the commit cannot be read. Raises `OSError` if
+        the disk fails.
+        """
         path = self._path(file)
         commit = self._disk.commit or REF
         try:

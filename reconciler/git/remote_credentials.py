@@ -24,7 +24,8 @@ _USER = "x-access-token"
 def split_url(url: str) -> tuple[str, str | None, str | None]:
     """Return an HTTP or HTTPS URL without its user and password, the user, and the password.
 
-    Any other URL is returned unchanged, with None for both.
+    A missing or empty user or password is None. Any other URL is returned unchanged, with None for both. Raises
+    `ValueError` if the host of the URL is invalid.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or "@" not in parts.netloc:
@@ -41,8 +42,8 @@ class RemoteCredentials:
     Args:
         url: the URL for Git, without the secret.
         user: the user name to send with the token. None means `x-access-token`.
-        file: the file that contains the token.
-        token: the token, which is used only if `file` is None.
+        file: the file that contains the token, or None.
+        token: the token, which is used only if `file` is None. If both are None, Git finds the credentials.
     """
 
     url: str
@@ -88,7 +89,7 @@ class RemoteCredentials:
         return {"GIT_CONFIG_COUNT": str(count + len(settings)), **named}
 
     def redact(self, text: str) -> str:
-        """Return a text with the current secret redacted."""
+        """Return a text with the current secret redacted. If the secret cannot be read, the text is unchanged."""
         with suppress(OSError, ValueError):
             secret = self.secret()
             for each in (secret, self._basic(secret)) if secret else ():

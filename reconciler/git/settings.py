@@ -169,9 +169,9 @@ def _escaped(text: str) -> str:
 
 @contextmanager
 def stand_in(common_dir: Path, settings: str, attributes: str, scratch: Path | None) -> Iterator[Path]:
-    """Create a stand-in for a repository's common directory, which exists while the body runs.
+    """Create a stand-in for a repository's common directory, which exists while the body runs, and yield its path.
 
-    Raises `OSError` if it cannot be created.
+    Raises `OSError` if it cannot be created, or if the list of shallow commits cannot be kept after the body.
 
     Args:
         common_dir: the common directory of the repository.

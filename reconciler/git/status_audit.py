@@ -23,7 +23,7 @@ _SUGGESTION = "remove it from the commit: only reconcile writes statuses"
 
 
 def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str]) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for each status file that is unreadable or was edited.
+    """Return a diagnostic for each discarded status file, which is damaged or was edited.
 
     Args:
         found: the statuses that were read.
@@ -49,8 +49,8 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
         since: a revision. Only commits that are not in its history are checked.
         author: the author of reconcile's commits.
 
-    Raises `GitError` if Git fails or does not know the revision, and `ValueError` if the specs are not in a checkout or
-    the author is invalid.
+    If the statuses are not in the checkout of the specs, no commit is checked. Raises `GitError` if Git fails or does
+    not know the revision, and `ValueError` if the specs are not in a checkout or the author is invalid.
     """
     checkout = find_checkout(specs)
     if checkout is None:

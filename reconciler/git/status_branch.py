@@ -45,7 +45,7 @@ class StatusBranch:
         author: the author of commits.
         trailers: lines at the end of each commit message.
         working_tree: the working tree in which this branch is checked out, or None. It is updated with the branch.
-        refetch: a function that fetches the specs again. It is called in each pull.
+        refetch: a function that fetches the specs again. It is called in each pull. None if the specs are not fetched.
         recreate_clone: a function that recreates a damaged repository. None if the repository is a user's checkout.
         specs: a revision of the specs, which must not share history with a dedicated branch. None if the statuses are
             on the branch of the specs.
@@ -78,7 +78,8 @@ class StatusBranch:
 
         The first pull keeps receipts that exist only on the disk, for example after a crash or a run that did not
         publish. Without a remote, the statuses on the disk stay unchanged, unless another process has moved a dedicated
-        branch. Raises `GitError` or `OSError` if the branch or a file cannot be read or updated.
+        branch. Raises `GitError` or `OSError` if the branch or a file cannot be read or updated, and `GitError` if a
+        dedicated branch shares commits with the specs.
         """
         found = {} if self.pulls else self._files.read_all()
         self._base = self._tip()
@@ -129,7 +130,7 @@ class StatusBranch:
         """Commit and push the statuses that differ from the published ones. Return the commit, or None if none differs.
 
         Raises `ConflictError` if a pull is needed first, for example because another writer has moved the branch.
-        Raises `GitError` or `OSError` if Git or the disk fails.
+        Raises `GitError` or `OSError` if Git or the disk fails, and `GitError` if another branch has been checked out.
         """
         if self._is_behind:
             raise self._conflict()
@@ -161,8 +162,9 @@ class StatusBranch:
     def publish_on_top(self, message: str) -> str | None:
         """Publish the changes on top of the newest commit, for outcomes that must not be lost in a conflict.
 
-        If another writer has also changed a status, `merge_statuses` merges both versions. Raises `GitError` or
-        `OSError` if Git or the disk fails, or if other writers keep pushing.
+        Return the commit, or None if no status differs from the published one. If another writer has also changed a
+        status, `merge_statuses` merges both versions. Raises the errors of `pull` and `publish` except `ConflictError`,
+        and `GitError` if other writers keep pushing.
         """
         for _ in range(TRIES):
             if self.pulls == 0:

@@ -26,7 +26,8 @@ class StatusFiles:
     def read(self) -> tuple[dict[str, bytes], dict[str, OSError]]:
         """Return the statuses by path, and the error for each path that could not be read.
 
-        The path of a directory ends with `/`.
+        The path of a directory ends with `/`. A file that no longer exists, or that reconcile cannot have created, is
+        in neither result.
         """
         walked = walk(self._disk, self.directory)
         found: dict[str, bytes] = {}

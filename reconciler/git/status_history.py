@@ -38,7 +38,10 @@ class _TooMuchError(Exception):
 
 
 def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> EarlierStatuses:
-    """Return the statuses that commits of the last day wrote or removed. Outside a checkout, return none.
+    """Return the statuses that commits of the last day wrote or removed.
+
+    Return none if the specs are not in a checkout, if the statuses are not in that checkout, if it has no commit yet,
+    or if Git cannot use it.
 
     Args:
         specs: the specs directory.

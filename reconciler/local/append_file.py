@@ -31,12 +31,12 @@ class AppendFile:
     def append(self, line: bytes, *, is_durable: bool) -> None:
         """Append a line in one write, with known secrets redacted.
 
-        If the file at the path was moved or deleted, it is created first. Raises `OSError` if the line cannot be
-        written completely.
+        If the file at the path was moved or deleted, it is created first. Raises `OSError` if the file cannot be
+        created, or if the line cannot be written completely or synced.
 
         Args:
             line: the line, with its newline.
-            is_durable: whether to return only after the line is on the disk.
+            is_durable: whether to return only after the line is on the disk. A pipe or a terminal is not synced.
         """
         if self._was_moved():
             self.reopen()

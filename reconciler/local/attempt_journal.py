@@ -35,7 +35,7 @@ class StateJournal:
         directory: the state directory.
         disk: the disk that contains it.
         tree: the path of the status directory. A record of the statuses in another directory is ignored.
-        now: the clock.
+        now: returns the current time.
     """
 
     def __init__(self, directory: Path, disk: Disk, tree: str, now: Callable[[], datetime]) -> None:
@@ -71,7 +71,7 @@ class StateJournal:
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
         """Record the new attempts `requested` durably, and keep only those earlier attempts that are in `still`.
 
-        Raises `OSError` if they cannot be written.
+        Raises `OSError` if the file cannot be read or written.
         """
         kept = (*still, *requested)
         self._write_requests(kept)

@@ -62,13 +62,18 @@ class Binding:
     """The permission to send one credential to one endpoint."""
 
     credential: str
+    """The name of a variable, the path of a file, or the name of a provider type that does not need a secret."""
     endpoint: Endpoint
     is_scheme_given: bool
+    """Whether the operator wrote the scheme. If not, the binding allows https, and on this machine also plain http."""
     path: str = ""
     """The path that the base URL's path must be equal to or below, by whole segments. If empty, any path is allowed."""
 
     def allows(self, credential: str, endpoint: Endpoint, path: str) -> bool:
-        """Return whether the binding allows sending a credential to a path of an endpoint."""
+        """Return whether the binding allows sending a credential to a path of an endpoint.
+
+        `credential` is the result of `credential_name` or `canonical_name`.
+        """
         if canonical_name(self.credential) != credential or not f"{path}/".startswith(f"{self.path}/"):
             return False
         if self.is_scheme_given or endpoint.scheme == "https":
@@ -105,7 +110,8 @@ class Trust:
         """Return None if a credential may be sent to a base URL. Otherwise return why not, and what would allow it.
 
         If `source` is None, the Provider document does not name a credential. Then the default variable of the provider
-        type is checked, or the name of the type if it does not need a secret.
+        type is checked, or the name of the type if it does not need a secret. `options` are those of the document; the
+        vendor's own URL may depend on them.
         """
         credential = credential_name(type_, source)
         try:
@@ -123,7 +129,7 @@ class Trust:
     def check_plain(self, credential: str, url: str) -> NotBound | None:
         """Return why a credential must not be sent to a plain http URL.
 
-        Return None if it may be sent there, or if the URL is not plain http.
+        `credential` is its canonical name. Return None if it may be sent there, or if the URL is not plain http.
         """
         try:
             parts = urlsplit(url)
@@ -215,7 +221,7 @@ def credential_name(type_: ProviderType, source: CredentialSource | None) -> str
 
 
 def canonical_name(credential: str) -> str:
-    """Return the name of a credential with a file path in its canonical form. A variable's name is unchanged."""
+    """Return the name of a credential with a file path in its canonical form. A name without `/` is unchanged."""
     return canonical_file(credential) if "/" in credential else credential
 
 

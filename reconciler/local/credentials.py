@@ -90,14 +90,15 @@ class FileCredentials:
     async def token(self) -> str:
         """Return the secret.
 
-        Raises `PermanentError(missing)` if the file cannot be read, or if its text cannot be sent in a header.
+        Raises the errors of `read`, and `PermanentError(missing)` if the text cannot be sent in a header.
         """
         return _sendable(self.read(), str(self.path))
 
     def read(self) -> str:
         """Return the file's text without its final line break.
 
-        Raises `PermanentError(missing)` if the file is empty, must not be read, or cannot be read.
+        Raises `PermanentError(missing)` if the file is empty, cannot be read, must not be read (`allowed_dirs`,
+        `name`), or is not a regular file of at most 64 KiB.
         """
         try:
             name, real = _resolve(str(self.path))

@@ -26,7 +26,7 @@ class LocalDisk:
     Args:
         root: the directory.
         follows_links: whether links within the root are followed. If not, a link is neither a file nor a directory.
-        read_max_bytes: the maximum size of a file that is read.
+        read_max_bytes: the maximum size of a file that is read, in bytes.
         makes_root: whether a write creates the root if it is missing. If not, such a write raises `FileNotFoundError`.
     """
 
@@ -129,9 +129,10 @@ class LocalDisk:
         return real
 
     def _plain(self, path: Path) -> Path | None:
-        """Return a path below the real root, or None if a part of it is missing or a link, so it must be resolved.
+        """Return a path below the real root, or None if the path must be resolved.
 
-        Each write asks for this, and `Path.resolve` takes several times as long.
+        It must be resolved if a part of it is missing or a link, if it contains `..`, or if it does not begin with the
+        root. Each write asks for this, and `Path.resolve` takes several times as long.
         """
         root, whole = str(self._root), str(path)
         below = whole.removeprefix(root)

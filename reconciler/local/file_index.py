@@ -24,6 +24,7 @@ from reconciler.ports import Disk, Now
 from reconciler.redaction import KNOWN_SECRETS
 
 Stamp = tuple[int, ...] | None
+"""The stamp of a file, or None if it is unknown."""
 
 _FORMAT = "reconcile index 1"
 _SEAL_LENGTH = 64
@@ -63,7 +64,10 @@ class FileIndex:
         self._is_secret_found = False
 
     def row(self, path: str, stamp: Stamp) -> str | None:
-        """Return the row of a file, or None if the file must be read. `stamp` is the current stamp of the file."""
+        """Return the row of a file, or None if the file must be read. `stamp` is the current stamp of the file.
+
+        A row is returned only once, so the caller keeps what it needs.
+        """
         found = self._known.get(path)
         if found is None or stamp is None or found[0] != _stamp_text(stamp):
             return None
@@ -73,7 +77,7 @@ class FileIndex:
         return found[1]
 
     def keep(self, path: str, stamp: Stamp, row: str | None, read_at: datetime) -> None:
-        """Keep the row of a file that was just read. It replaces an earlier row.
+        """Keep the row of a file that was just read. It replaces an earlier row. If the index is not kept, do nothing.
 
         Args:
             path: the path of the file.
@@ -138,7 +142,8 @@ def is_racy(stamp: tuple[int, ...], read_at: datetime) -> bool:
 def reader_id(modules: Iterable[ModuleType], *libraries: str) -> str:
     """Return the identity of a reader, computed from the source of its modules and from `libraries`.
 
-    `libraries` names the libraries that the reader uses, with their versions.
+    `libraries` names the libraries that the reader uses, with their versions. Raises `OSError` if the source of a
+    module cannot be read.
     """
     source = b"".join(Path(str(each.__file__)).read_bytes() for each in modules)
     return " ".join([hashlib.sha256(source).hexdigest()[:16], *libraries])

@@ -48,6 +48,7 @@ class FileWatcher:
     poll_s: float | None = None
     """The pause between two polls, in seconds; None if the system reports changes."""
     is_alive: bool = False
+    """Whether the directory is being watched. False before watching begins, and while it fails."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait(self) -> None:
@@ -119,7 +120,7 @@ def _poll_s(environ: Mapping[str, str], release: str) -> float | None:
 
 @asynccontextmanager
 async def running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Run a coroutine beside the body, and cancel it when the body ends."""
+    """Run a coroutine beside the body, and cancel it when the body ends. An exception that it raises is ignored."""
     task = asyncio.create_task(work)
     try:
         yield

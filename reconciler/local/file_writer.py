@@ -60,8 +60,8 @@ def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Pat
 def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
     """Create a file, or replace it in one step and keep its permissions. To a device or a pipe, write directly.
 
-    With `is_durable`, return only after the bytes are on the disk. Raises an `OSError` that names `path` if this fails,
-    or if `path` is a link.
+    With `is_durable`, return only after the bytes are on the disk; for a device or a pipe it has no effect. Raises an
+    `OSError` that names `path` if the file cannot be written, or if it is a link that is not followed.
     """
     if _is_stream(path):
         with errors_naming(path), os.fdopen(open_to_append(path), "wb") as stream:
@@ -92,9 +92,14 @@ def create_file(path: Path, data: bytes) -> None:
 
 
 def open_to_append(path: Path, mode: int = 0o666, flags: int = 0) -> int:
-    """Open a file for appending, and return its descriptor. A missing file is created.
+    """Open a file for appending, and return its descriptor. A missing file is created, except below `/dev` and `/proc`.
 
-    Raises an `OSError` that names `path` if it cannot be opened, or if it is a link.
+    Raises an `OSError` that names `path` if it cannot be opened, or if it is a link that is not followed.
+
+    Args:
+        path: the file.
+        mode: the permissions of a new file before the umask is applied.
+        flags: further flags for `os.open`.
     """
     appending = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
     with errors_naming(path):

@@ -44,7 +44,7 @@ def hold(path: Path, *, command: str, since: datetime, wait_s: float = LOCK_WAIT
     """Hold the lock while the body runs. `command` and `since` are written to the file, so that others can report them.
 
     Raises `LockHeldError` if another process still holds the lock after `wait_s` seconds, and `OSError` if the file
-    cannot be opened or written.
+    cannot be opened, locked or written.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:

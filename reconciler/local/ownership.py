@@ -29,7 +29,8 @@ def check_place(file: Path, *closed: Path) -> None:
         file: the file.
         closed: the directories that spec authors can write to: the specs and the statuses.
 
-    Raises `OSError` if the file does not exist, or if it or a parent directory cannot be examined.
+    Raises `OSError` if the file does not exist, or if it or a parent directory cannot be examined, and before Python
+    3.13 `RuntimeError` if its links form a loop.
     """
     real, named = file.resolve(strict=True), file.absolute()
     for each in closed:

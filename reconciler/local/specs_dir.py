@@ -69,7 +69,10 @@ class SpecsDir:
         """The contents of the files that contained Provider documents at the last snapshot."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document. Without `by_content`, a file whose stamp has not changed is not read again."""
+        """Return every document. Without `by_content`, a file whose stamp has not changed is not read again.
+
+        `why_not_trusted` is set if a searched directory contains a Git repository.
+        """
         begun_at = self._index.now() if self._index is not None else None
         found = list(walk(self._disk, self._root, self._ignored_folders))
         skipped = [each for each in found if isinstance(each, Skipped)]

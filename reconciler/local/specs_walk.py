@@ -29,6 +29,7 @@ _LAYOUT = frozenset({"HEAD", "objects", "refs"})
 """The names by which Git recognises a bare repository."""
 
 Stamp = tuple[int, ...] | None
+"""The stamp of a file, or None if it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class Lookalike:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A path that is not read, and why. `path` is relative to the root. An empty path is the root itself."""
+    """A path that is not read, and why, or a directory that contains a repository, which is read but reported.
+
+    `path` is relative to the root. An empty path is the root itself.
+    """
 
     path: str
     message: str
@@ -81,9 +85,9 @@ def ignored_folders(root: Path, status_root: Path) -> frozenset[str]:
 
 
 def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lookalike | Skipped]:
-    """Yield each spec file, each lookalike, and each path that is not read.
+    """Yield each spec file, each lookalike, and a `Skipped` for each path that is not read or contains a repository.
 
-    `without` contains the result of `ignored_folders`.
+    `without` is the result of `ignored_folders`.
     """
     count = 0
     directories = [""]

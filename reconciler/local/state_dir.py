@@ -37,7 +37,7 @@ class StateDirUnsafeError(Exception):
 def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
     """Return the default state directory for a specs directory: below `XDG_CACHE_HOME`, or else the user's cache.
 
-    Raises `StateDirUnsafeError` if this user has no home directory.
+    Raises `StateDirUnsafeError` if `XDG_CACHE_HOME` is not an absolute path and this user has no home directory.
     """
     home = Path(environ.get("XDG_CACHE_HOME", ""))
     # The XDG specification says that a relative path must be ignored.

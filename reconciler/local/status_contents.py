@@ -35,7 +35,7 @@ class StatusFile:
 
 
 def file_of_row(row: str, stamp: StatusStamp, *, is_certain: bool) -> StatusFile:
-    """Return the contents of the file that a row represents."""
+    """Return the contents of the file that a row represents. `row` must be a result of `row_of`."""
     status = unpack_status(row)
     return StatusFile(stamp, status, status, is_certain)
 

@@ -6,6 +6,7 @@ Rules:
 - Files that are not statuses are left unchanged.
 - A discarded file is overwritten only by the status of its path. A file from a later version of reconcile never is.
 - A file that the last `load` could not read is unknown, not missing. It is overwritten only if this process wrote it.
+- A method that writes or removes a file raises `OSError` if that fails.
 - With an index, an unchanged file is not opened, and an unchanged status is not even rendered.
 """
 
@@ -38,7 +39,7 @@ from reconciler.redaction import KNOWN_SECRETS
 
 
 class StatusDirectory:
-    """The `StatusStore` of a directory. It reflects the last `load`, plus its own writes."""
+    """The `StatusStore` of a directory: the last `load`, plus its own writes. Without `index`, every file is read."""
 
     def __init__(self, root: Path, disk: Disk, index: FileIndex | None = None) -> None:
         self._root = root
@@ -152,7 +153,7 @@ class StatusDirectory:
     def write(self, status: JobStatus, *, durable: bool) -> bool:
         """Write a status if its bytes differ from those on the disk. Return whether it was written.
 
-        If the spec was moved, its old file is removed afterwards. Raises `OSError` if the file cannot be written.
+        If the spec was moved, its old file is removed. Raises `OSError` if a file cannot be written, synced or removed.
         """
         path = path_of(status)
         if path in self._too_new or self._is_unmoved(path, status):
@@ -258,9 +259,8 @@ class StatusDirectory:
             return False
         target = self._root / path
         if self._is_unknown(path):
-            raise OSError(
-                errno.EAGAIN, "the file could not be read, so it is not overwritten: make it readable", str(target)
-            )
+            why = "the file could not be read, so it is not overwritten: make it readable"
+            raise OSError(errno.EAGAIN, why, str(target))
         self._remove_temporary()
         fresh = self._disk.write_beside(target, data)
         try:

@@ -24,6 +24,7 @@ _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM})
 
 StatusStamp = tuple[int, ...] | None
+"""The stamp of a status file, or None if it is unknown."""
 
 
 @dataclass(slots=True)
