@@ -82,6 +82,7 @@ def secrets_in_header(name: str, value: str) -> list[str]:
 def redirect_host(location: str, own_host: str) -> str:
     """Return the host that a redirect leads to, for a message.
 
+    `location` is the address of the redirect. If it names no host, the result is `own_host`, the host of the request.
     If the address is invalid, or the host's name contains part of a secret, return a description instead.
     """
     try:

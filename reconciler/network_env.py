@@ -61,8 +61,9 @@ class Proxy:
 def proxy_to(base_url: str, environ: Mapping[str, str]) -> Proxy | None:
     """Return the proxy for a base URL, or None for a direct connection.
 
-    No proxy is used for plain http, because the proxy could read the key. Raises `ValueError` if the proxy's address is
-    invalid.
+    No proxy is used for plain http, because the proxy could read the key. The proxy comes from the variables of this
+    process, or on macOS from the system settings. Only `NO_PROXY` is read from `environ`. Raises `ValueError` if the
+    proxy's address is invalid.
     """
     target = urlsplit(base_url)
     host = (target.hostname or "").lower()

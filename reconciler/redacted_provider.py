@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 
 def redacted(controller: JobController) -> JobController:
-    """Return the adapter, wrapped so that its results and errors contain no known secret."""
+    """Return the adapter, wrapped so that its results and each `ProviderError` contain no known secret.
+
+    Any other exception is passed on unchanged.
+    """
     # `isinstance` with a runtime protocol checks for methods, so the wrapper must define none that the adapter lacks.
     mixins: list[type[_Redacted]] = []
     mixins += [_Pausing] * isinstance(controller, SupportsPause)

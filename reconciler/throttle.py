@@ -157,12 +157,12 @@ class Throttle:
             self._release()
 
     async def acquire_repeat(self) -> None:
-        """Wait until a request that already occupies a slot may be sent again. The pace also applies to the repeat."""
+        """Wait for the turn to repeat a request that already has a slot. Raises `TransientError` as `acquire` does."""
         await self._wait_for_turn(_REPEAT)
         self.requests += 1
 
     def may_repeat(self, response: Response, *, is_read: bool) -> bool:
-        """Return whether a throttled request may be sent again now.
+        """Return whether a throttled request may be sent again now. `is_read` is whether its method only reads.
 
         That is allowed if the request certainly had no effect, is not a change request, and need not wait long.
         """

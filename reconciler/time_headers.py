@@ -25,7 +25,7 @@ def http_date(text: str | None) -> datetime | None:
 
 
 def retry_after_s(headers: Mapping[str, str], at: datetime | None) -> float | None:
-    """Return the pause that the provider requests, in seconds, or None.
+    """Return the pause that the provider requests, in seconds, or None if no header requests one.
 
     `retry-after-ms` takes precedence over `retry-after`, as in the official OpenAI client. A date in `retry-after` is
     compared with the response's own `Date`, so that the local clock does not matter. If the response has no `Date`, a

@@ -57,7 +57,7 @@ _CONNECTION_WORKED = frozenset({"connection.connect_tcp.started", "http11.receiv
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """How long a request may take once the throttle has permitted it."""
+    """How long connecting, and a whole request with its response, may take once the throttle has permitted it."""
 
     connect_s: float = 5.0
     request_s: float = 45.0
@@ -71,7 +71,8 @@ class HttpTransport:
     """The `ports.Transport` for one base URL.
 
     `base_url` must be normalised (`local.credential_policy.normalise_base_url`). Use the transport as an async context
-    manager. Each hook is called after each request, whether or not there was a response.
+    manager. Each hook is called after each request, with or without a response. With `app`, requests go to that ASGI
+    application. The constructor raises `PermanentError(unreachable)` if the proxy or certificate settings are unusable.
     """
 
     def __init__(
@@ -111,8 +112,7 @@ class HttpTransport:
             # The server may close a kept connection. It would then be unknown whether a change request arrived.
             self._changes = client(0)
         except (ImportError, OSError, ValueError) as error:
-            unreachable = settings_error(self._host, error)
-            raise unreachable from None
+            raise settings_error(self._host, error) from None
 
     async def __aenter__(self) -> Self:
         """Open the connection pools."""

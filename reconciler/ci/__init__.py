@@ -56,7 +56,10 @@ HOSTS: tuple[HostRow, ...] = (
 
 
 def host_of(values: Mapping[str, Any], environ: Mapping[str, str]) -> CiHost:
-    """Return the host that an option selects, otherwise the host that the command runs on, otherwise `NO_HOST`."""
+    """Return the host that an option selects, otherwise the host that the command runs on, otherwise `NO_HOST`.
+
+    `values` contains the values of the command's options, by name.
+    """
     selected = next((row for row in HOSTS if values.get(row.flag)), None)
     found = selected or next((row for row in HOSTS if row.is_here(environ)), None)
     return NO_HOST if found is None else found.opened(environ)

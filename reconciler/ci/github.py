@@ -39,7 +39,11 @@ _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """The variables of a runner, see https://docs.github.com/actions/reference/workflows-and-actions/variables."""
+    """The variables of a runner, see https://docs.github.com/actions/reference/workflows-and-actions/variables.
+
+    A value is None if its variable is missing or empty. `repository` is also None if its variable is invalid, and
+    `pull_request` if the event is not about a pull request or cannot be read.
+    """
 
     workspace: Path | None
     output: Path | None
@@ -138,7 +142,8 @@ class GitHub:
     async def put_comment(self, marker: str, text: str) -> str:
         """Create or edit the comment that begins with this marker, and return its ID.
 
-        Raises `ValueError` if the API's base URL cannot be used, and the same errors as the function `put_comment`.
+        Raises `ValueError` if the API's base URL cannot be used, `PermanentError(unreachable)` if the proxy or
+        certificate settings cannot be used, and the same errors as the function `put_comment`.
         """
         from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  importing httpx takes 0.2 s
 
@@ -150,8 +155,9 @@ class GitHub:
 async def put_comment(transport: Transport, runner: Runner, marker: str, text: str) -> int:
     """Edit the comment that begins with this marker, or create it if there is none, and return its ID.
 
-    Raises `CommentRefusedError` if GitHub refuses the comment or the response is not from its API. Errors of the
-    transport are not caught.
+    Only the first `PAGES_MAX` pages of comments are searched. Raises `CommentRefusedError` if GitHub refuses the
+    comment or the response is not from its API, `PermanentError(invalid)` if the response is not JSON, and the errors
+    of the transport.
     """
     comment_target = f"/repos/{runner.repository}/issues/{runner.pull_request}/comments"
     headers = {

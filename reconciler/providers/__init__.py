@@ -58,7 +58,8 @@ def load(name: str) -> ProviderType:
     """Return the provider type with this name. A built-in type takes precedence over a plug-in.
 
     Raises `LookupError` with a message for the user if the name is unknown, if the type cannot be imported, or if a
-    plug-in claims a variable of a built-in type.
+    plug-in claims a variable of a built-in type. Any other exception that the module of a plug-in raises during its
+    import is passed on.
     """
     installed = None if name in NAMES else _installed_type(name)
     value = NAMES[name] if installed is None else installed.value

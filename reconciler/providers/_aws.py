@@ -38,7 +38,14 @@ class AwsOptions(Document):
 
 
 class AwsApi:
-    """A client for one AWS service in one region."""
+    """A client for one AWS service in one region.
+
+    Args:
+        service: the name of the service in signatures.
+        options: the options of the account.
+        transport: the transport of the account.
+        credentials: the credentials of the account. If their token is empty, botocore's chain is used.
+    """
 
     def __init__(self, service: str, options: AwsOptions, transport: Transport, credentials: Credentials) -> None:
         self._service = service
@@ -58,7 +65,8 @@ class AwsApi:
     ) -> Response:
         """Send one signed request, and return the response, whatever its status.
 
-        Raises `TransientError` or `PermanentError` if there are no valid credentials or no response.
+        Raises the errors of `Transport.send`, `PermanentError(missing)` if botocore is not installed or there are no
+        valid credentials, and `TransientError` if the credentials cannot be obtained now.
         """
         given = await self._credentials.token()
         signing = _signing() if _SIGNING_MODULE in sys.modules else await asyncio.to_thread(_signing)

@@ -89,7 +89,10 @@ class AwsJobs(ABC):
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a stop. Return `AlreadyOver` if AWS refused it and the job has ended or is stopping."""
+        """Request a stop. Return `AlreadyOver` if AWS refused it and the job has ended or is stopping.
+
+        Raises `PermanentError` for any other refusal, also if there is no such job.
+        """
         response = await self._stop(ref)
         if self._is_job_not_found(response):
             raise unknown_job(error_text(response))
@@ -129,7 +132,7 @@ def job_error(value: Any) -> JobError | None:
 
 
 class AwsType:
-    """The attributes that all AWS provider types share."""
+    """The attributes that all AWS provider types share. A type may override them."""
 
     options = AwsOptions
     key_variable = "AWS_ACCESS_KEY_ID"

@@ -81,7 +81,7 @@ class BedrockBatches(BedrockCollection):
 
 
 def bare_id(job_id: str) -> str:
-    """Return the last part of an ARN, which is the id of a job."""
+    """Return the last part of an ARN, which is the id of a job. A bare id is returned unchanged."""
     return job_id.rpartition("/")[2]
 
 

@@ -62,14 +62,16 @@ class OpenAIJobs(OpenAICollection):
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a pause.
 
-        Return `AlreadyOver` if the job has ended, or if it is pausing or paused and the request was refused.
+        Return `AlreadyOver` if the job has ended, or if it is pausing or paused and the request was refused. Raises
+        `PermanentError` for any other refusal.
         """
         return await self._request_change(ref, "pause", TERMINAL | {Phase.PAUSING, Phase.PAUSED})
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a resume.
 
-        Return `AlreadyOver` if the job has ended, or if it is queued or running and the request was refused.
+        Return `AlreadyOver` if the job has ended, or if it is validating files, queued or running and the request was
+        refused. Raises `PermanentError` for any other refusal.
         """
         return await self._request_change(
             ref, "resume", TERMINAL | {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING}

@@ -57,13 +57,20 @@ MODELS = "/models"
 class Dialect:
     """The differences between compatible services.
 
-    `query` is sent with every request, and `change_body` with requests that change a job.
+    Args:
+        jobs_path: the path of the list, relative to the base URL.
+        statuses: the phase of each status word. Any other word has the phase unknown.
+        job_words: the code of a not-found error contains one of these substrings.
+        headers: headers that are sent with every request.
+        query: a query that is sent with every request.
+        change_body: the JSON body of a request that changes a job, or None if it has no body.
+        authorise: returns the headers that authorise a request with a secret.
+        error_patterns: the errors whose HTTP status is misleading.
     """
 
     jobs_path: str
     statuses: Mapping[str, Phase]
     job_words: tuple[str, ...] = JOB_WORDS
-    """The code of a not-found error contains one of these substrings."""
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     change_body: Mapping[str, str] | None = None
@@ -80,7 +87,11 @@ class OpenAICollection(ABC):
         self._dialect = dialect
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page. Raises `TransientError` for an empty page with `has_more`: such a list is incomplete."""
+        """Return one page.
+
+        Raises `TransientError` or `PermanentError` if the page cannot be read, and `TransientError` for an empty page
+        with `has_more`, because such a list is incomplete.
+        """
         window = {"limit": str(query.page_size)} | ({} if cursor is None else {"after": cursor})
         response = await self._send("GET", "", window)
         raise_unless_ok(response, self._dialect.error_patterns)
@@ -105,7 +116,8 @@ class OpenAICollection(ABC):
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a cancel.
 
-        Return `AlreadyOver` if the job has ended, or if it is being cancelled and the request was refused.
+        Return `AlreadyOver` if the response shows that the job has succeeded or failed, or if the request was refused
+        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal.
         """
         return await self._request_change(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
 
@@ -127,6 +139,8 @@ class OpenAICollection(ABC):
             verb: the operation, which is the last part of the path.
             moot: the phases in which the request would have no effect, so that its refusal is not an error.
             without_effect: the phases in a 2xx response that show that the request had no effect.
+
+        Raises `PermanentError` for any other refusal, also if there is no such job.
         """
         response = await self._send("POST", f"{job_path(ref)}/{verb}", body=self._dialect.change_body)
         if is_job_not_found(response, ref, self._dialect.job_words):

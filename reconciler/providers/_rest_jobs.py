@@ -52,13 +52,13 @@ class RestApi:
         path: the path of the list.
         rows: the key of the rows in a list.
         headers: returns the headers of a request, for a key.
-        window: returns the query of a page, for its size and its cursor.
-        next_cursor: returns the cursor of the next page, from a page, its jobs, and the size and cursor of that page.
-            None means that the service has no pages. Each of its responses contains the whole list, and `RestJobs`
-            divides that list into pages.
+        window: returns the query of a page, for its size and its cursor. The cursor of the first page is None.
+        next_cursor: returns the cursor of the next page, from a page, its jobs, and the size and cursor of that page,
+            or None after the last page. If this field itself is None, `RestJobs.list_page` takes each response for the
+            whole list, and divides that list into pages.
         job: returns the job in a row of a list, or in the body of the response to a retrieve or a cancel. If only some
             of them contain the job in an inner object, the function accepts both forms. Its second argument is the time
-            of the provider's clock.
+            of the provider's clock, or None.
         is_missing: returns whether the body of a response with HTTP status 404 means that this job does not exist. For
             most services it checks the format of the error, and passes the message to `says_missing`.
         cancel: the suffix that makes the path of a job the path of its cancel.
@@ -93,7 +93,7 @@ class RestJobs:
         self._api = api
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page. Raises `TransientError` or `PermanentError` for an error response."""
+        """Return one page. Raises `TransientError` or `PermanentError` if it cannot be read."""
         api = self._api
         response = await self._send("GET", "", api.window(query.page_size, cursor))
         self._raise_unless_ok(response)
@@ -117,7 +117,8 @@ class RestJobs:
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a cancel.
 
-        Return `AlreadyOver` if the job has ended, or if it is being cancelled and the request was refused.
+        Return `AlreadyOver` if the response shows that the job has succeeded or failed, or if the request was refused
+        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal.
         """
         path = f"{self._api.path_of(ref)}{self._api.cancel}"
         response = await self._send("POST", path, body=self._api.cancel_body)

@@ -79,13 +79,13 @@ class SageMakerCollection(AwsJobs):
 
 
 def phase_of(status: Any, detail: str | None | Unset, before: frozenset[str]) -> tuple[Phase, str, JobError | None]:
-    """Return the phase, the status word, and the error of a job that ran out of time.
+    """Return the phase and the status word of a job, and an error if the job ran out of time, otherwise None.
 
     A job that ran out of time also ends as `Stopped`. It has failed, because it was not cancelled.
 
     Args:
         status: the value of its status.
-        detail: its secondary status.
+        detail: its secondary status, or None or `UNSET` if the response does not contain one.
         before: the secondary statuses of a job that has not begun.
     """
     said = word(status)

@@ -85,7 +85,7 @@ class VertexOptions(Document):
 
 
 Read = Callable[[Mapping[str, Any], str, "datetime | None"], ObservedJob]
-"""A function that returns the job in a row, given its bare id and the provider's clock."""
+"""A function that returns a job, given its row, its bare id, and the time of the provider's clock or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,10 @@ class VertexJobs:
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a cancel. Return `AlreadyOver` if it was refused and the job has ended or is being cancelled."""
+        """Request a cancel. Return `AlreadyOver` if it was refused and the job has ended or is being cancelled.
+
+        Raises `PermanentError` for any other refusal, also if there is no such job.
+        """
         response = await self._send("POST", f"{job_path(ref)}:cancel")
         if self._is_missing(response, ref):
             raise unknown_job(error_text(response))

@@ -111,7 +111,7 @@ class AzureOpenAIType:
     ) -> AsyncIterator[OpenAICollection]:
         """Open the jobs of one kind.
 
-        Raises `PermanentError(missing)` if the credential that the Provider document names does not exist.
+        Raises `PermanentError(missing)` if the credential that the Provider document names is missing or unusable.
         """
         version = AzureOptions.model_validate(config.options).api_version
         has_key = bool(await credentials.token())

@@ -108,7 +108,7 @@ class FireworksJobs:
         return await self._collection(ref).get_job(ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a cancel. Return `AlreadyOver` if it was refused and the job has ended or is being cancelled."""
+        """Request a cancel, as `RestJobs.cancel_job` does."""
         return await self._collection(ref).cancel_job(ref)
 
     def _collection(self, ref: JobRef) -> RestJobs:
@@ -177,7 +177,7 @@ def _bare_id(name: str, account: str, collection: str) -> str:
 
 
 def _configured(row: Mapping[str, Any], key: str) -> str | None | Unset:
-    """Return a field of a job. Supervised jobs contain it themselves, and other jobs in their configuration."""
+    """Return a field of a job, or None if it is empty. Unlike supervised jobs, others have it in `trainingConfig`."""
     own = field(row, key, text)
     found = field(row, f"trainingConfig.{key}", text) if own is UNSET else own
     return found or None

@@ -49,7 +49,8 @@ def create_app(
         world: the fine-tuning jobs with their faults, or a `BatchWorld` that is served alone.
         now: returns the current time.
         api_key: the accepted key. The response to any other key is HTTP 401. With None, every key is accepted.
-        save: called with the state of the world after each change or applied fault, before the response is sent.
+        save: called with the state of the world of a request after each change or applied fault, before the response is
+            sent. None saves nothing.
         sleep: the function that waits; tests pass the one of a virtual clock.
         batches: the batches with their faults, to be served besides `world`; None serves only `world`.
 

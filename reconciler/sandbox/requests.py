@@ -22,7 +22,11 @@ _LIMIT_DEFAULT = {Operation.LIST: 20, Operation.EVENTS: 20, Operation.CHECKPOINT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiRequest:
-    """A parsed request. Each operation reads only the fields that it needs."""
+    """A parsed request. Each operation reads only the fields that it needs.
+
+    `after` is the id of the last row of the previous page, or None for the first page. `metadata` selects jobs, as in
+    `World.list_jobs`. `fields` contains the properties of a new job.
+    """
 
     call: Call
     at: datetime
@@ -44,7 +48,17 @@ def parse_request(
     query: Mapping[str, str],
     body: bytes,
 ) -> ApiRequest:
-    """Return the parsed request. Raises `InvalidRequestError` if a parameter or the body is invalid."""
+    """Return the parsed request. Raises `InvalidRequestError` if a parameter or the body is invalid.
+
+    Args:
+        world: the world of the request, which knows the cursors.
+        collection: the collection of the request.
+        operation: the operation.
+        job_id: the id in the path, or None if the path has none.
+        at: the time of the request.
+        query: the query.
+        body: the body, which only a create request needs.
+    """
     after = query.get("after")
     limit = _limit(query.get("limit"), _LIMIT_DEFAULT.get(operation, LIMIT_MAX))
     is_list = operation is Operation.LIST
@@ -61,7 +75,7 @@ def parse_request(
 
 
 def handle(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
-    """Return the JSON response of the world.
+    """Return the JSON response of the world. `fault` is the fault that applies, or None.
 
     Raises `UnknownJobError` if the job does not exist, and `InvalidRequestError` if the world refuses the request.
     """

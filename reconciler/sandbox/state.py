@@ -15,7 +15,10 @@ from reconciler.sandbox.timeline import Timeline
 
 
 class AcceptedRequest(Document):
-    """A cancel, pause or resume that the sandbox accepted."""
+    """A cancel, pause or resume that the sandbox accepted.
+
+    It takes effect after `takes`. `shows_word` is whether the job is `cancelling` until then.
+    """
 
     verb: Verb
     job_id: str

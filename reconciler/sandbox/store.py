@@ -35,6 +35,6 @@ def save_world(path: Path, text: str) -> None:
 
 
 def remove_worlds(directory: Path) -> None:
-    """Remove every stored world in a directory."""
+    """Remove every stored world in a directory. Raises `OSError` if one cannot be removed."""
     for path in directory.glob("sandbox-*.json"):
         path.unlink(missing_ok=True)

@@ -59,7 +59,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A job at one time. `steps` are its steps up to that time, oldest first."""
+    """A job at `seen_at`, and its steps so far, oldest first. `estimated_finish_at` is set if it runs and will end."""
 
     job: Declared
     steps: tuple[Step, ...]
@@ -142,7 +142,7 @@ class World:
     def list_jobs(
         self, now: datetime, *, after: str | None, limit: int, metadata: Mapping[str, str] | None = None
     ) -> JobList:
-        """Return at most `limit` jobs after the cursor `after`, newest first.
+        """Return at most `limit` jobs after the job with the id `after`, newest first. None begins with the newest job.
 
         `metadata` selects the jobs with these entries. None selects every job, and an empty mapping the jobs without
         metadata. Raises `InvalidRequestError` if the cursor is unknown.
@@ -186,7 +186,8 @@ class World:
     def cancel(self, job_id: str, now: datetime, *, takes: timedelta | None = None) -> JobView:
         """Cancel a job. A further request while it is being cancelled has no effect.
 
-        Raises `UnknownJobError` if the job does not exist, or `InvalidRequestError` if it has ended.
+        `takes` is the duration of the cancel; None means the declared one. Raises `UnknownJobError` if the job does not
+        exist, or `InvalidRequestError` if it has ended.
         """
         job = self._unfinished(job_id, now, Verb.CANCEL).job
         if not self._timeline(job_id, now).is_cancel_requested:

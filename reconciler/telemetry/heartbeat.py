@@ -22,7 +22,10 @@ WORD_MAX = 20
 
 
 class Heartbeat:
-    """A sender of heartbeats, through a transport whose base URL is the URL of the watchdog."""
+    """A sender of heartbeats, through a transport whose base URL is the URL of the watchdog.
+
+    `warn` logs a message: when heartbeats begin to fail, and when they work again.
+    """
 
     def __init__(self, transport: Transport, warn: Callable[[str], None]) -> None:
         self._transport = transport

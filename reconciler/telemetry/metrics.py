@@ -91,7 +91,10 @@ class Metrics:
         self._waited.labels(provider).observe(sent.waited_s)
 
     def count_pass(self, report: Report, took_s: float, results: Iterable[tuple[str, Result]]) -> None:
-        """Count a pass. `results` contains the account and the result of each job that the pass handled."""
+        """Count a pass that took `took_s` seconds.
+
+        `results` contains the account and the result of each job that the pass handled.
+        """
         for account in report.accounts:
             self._create_series(str(account.account))
             if account.has_failed and account.unobserved and not account.unobserved.is_transient:

@@ -66,7 +66,7 @@ def retrieved(stage: Stage, ref: JobRef) -> ObservedJob:
 
 
 async def walk(controller: JobController) -> list[ObservedJob]:
-    """Return the rows of all pages of the list."""
+    """Return the rows of all pages of the list. The test fails if the list has more than `PAGES_MAX` pages."""
     rows: list[ObservedJob] = []
     cursor = None
     for _ in range(PAGES_MAX):

@@ -32,7 +32,10 @@ NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
-    """Serve an application on a free loopback port while the body runs. Yields `http://127.0.0.1:PORT`."""
+    """Serve an application on a free loopback port while the body runs. Yields `http://127.0.0.1:PORT`.
+
+    Raises `queue.Empty` if the server does not start within `STARTS_WITHIN_S` seconds.
+    """
     ready: Queue[str] = Queue()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -55,7 +58,7 @@ def account_at(
 ) -> Account:
     """Return the account that a Provider document with this address and these options names.
 
-    `kind` is the kind of its jobs. None means the first kind of the type.
+    `kind` is the kind of its jobs. None means the first kind of the type. Raises `ValueError` if an option is invalid.
     """
     scope = type_.scope(type_.options.model_validate(dict(options)))
     return Account(type_.name, base_url, scope, kind=kind or next(iter(jobs_by_kind(type_))))
@@ -82,6 +85,8 @@ async def opened(
         secret: the secret that the credentials return.
         is_impatient: whether the deadlines are a quarter of a second, for a provider that does not respond.
         now: the wall clock.
+
+    Raises `ValueError` if the options are invalid, and the errors of `ProviderType.open`.
     """
     config = AccountConfig(
         account=account_at(type_, base_url, options, kind=kind),
