@@ -142,8 +142,12 @@ class Revision:
             path: the path of the refused file or directory, relative to the directory that contains `specs`.
         """
         refused = {each.file for each in self.job_specs if f"specs/{each.file}/".startswith(f"{path}/")}
-        accounts = {each for each in self.accounts if f"specs/providers/{each}.yaml/".startswith(f"{path}/")}
-        return replace(self, broken_files=self.broken_files | refused, broken_accounts=self.broken_accounts | accounts)
+        return replace(self, broken_files=self.broken_files | refused)
+
+    def without_provider(self, path: str) -> Revision:
+        """Return the revision as a pass begins with it if the disk refuses a Provider document, or its directory."""
+        refused = {each for each in self.accounts if f"specs/providers/{each}.yaml/".startswith(f"{path}/")}
+        return replace(self, broken_accounts=self.broken_accounts | refused)
 
     def readable(self) -> tuple[JobSpec, ...]:
         """Return the documents whose names can be read."""

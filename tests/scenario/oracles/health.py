@@ -134,7 +134,7 @@ class _Known:
                 self.wanted_at = {job: self.wanted_at.get(job, at) for job in _jobs(self.revision)}
             case ExternalEvent(kind="disk refuses", what=path) if self.revision and not path.startswith("specs/status"):
                 # The jobs of an unreadable file must be observed only after the file can be read again.
-                left = _jobs(self.revision.without(path))
+                left = _jobs(self.revision.without(path).without_provider(path))
                 self.wanted_at = {job: at for job, at in self.wanted_at.items() if job in left}
             case ProviderRequest(account=account, words=words):
                 self.seen_at.update({(account, job_id): event.ended_at for job_id in words})
