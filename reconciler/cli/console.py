@@ -41,7 +41,9 @@ class ConsoleOutput:
     """The output of one run: its log format, its colours and its CI host."""
 
     is_json_log: bool = False
+    """Whether messages on stderr are lines of JSON."""
     is_colorless: bool = False
+    """Whether a terminal gets no colours either."""
     host: CiHost = NO_HOST
     """The CI host of the run, which may interpret some lines of the output as commands."""
 

@@ -88,7 +88,7 @@ def _ceiling(target: ResolvedAccount | None) -> float | None:
 
 
 def _source(target: ResolvedAccount | None) -> str:
-    """Return where the credential of an account comes from."""
+    """Return where the credential of an account comes from, or a dash if the account is not known."""
     if target is None:
         return "-"
     source = target.credentials

@@ -62,7 +62,7 @@ async def apply_plan(
 async def _publish_intents(
     intents: list[tuple[JobPlan, JobStatus]], publisher: Publisher | None
 ) -> ConflictError | PublishError | None:
-    """Publish the intents if other machines act on the same statuses, and return the error if that fails."""
+    """Publish the intents if other machines act on the same statuses. Return the error if that fails, or None."""
     if not intents or publisher is None or not publisher.is_shared:
         return None
     try:

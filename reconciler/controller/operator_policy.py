@@ -47,7 +47,10 @@ class OperatorPolicy(Protocol):
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return why a credential must not be sent to a base URL, and how an operator can allow it; None if it may."""
+        """Return why a credential must not be sent to a base URL, and how an operator can allow it; None if it may.
+
+        `credentials` is the source that the document names, or None for the default credential of the type.
+        """
         ...
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:

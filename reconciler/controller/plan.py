@@ -34,6 +34,7 @@ class JobPlan:
 
     subject: Subject
     last: JobStatus | None
+    """The last status of the job, or None if there is none."""
     decision: Decision
     unobserved: Unobserved | None = None
     """Why the job could not be observed, or None."""
@@ -163,7 +164,10 @@ def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_prov
 def _decided(
     subject: Subject, last: JobStatus | None, observations: Observations, twin: str | None, now: datetime
 ) -> JobPlan:
-    """Return the plan for one job. If a settled job was not observed, the decision is based on its last status."""
+    """Return the plan for one job. If a settled job was not observed, the decision is based on its last status.
+
+    `twin` is another id by which a spec names the same job, or None.
+    """
     seen = observations.by_job.get(subject.ref) or Observed(observation_from_status(last) if last else None)
     decision = decide(subject, seen, last, now) if twin is None else _twice_named(subject, twin, last, now)
     if isinstance(seen, Unobserved):

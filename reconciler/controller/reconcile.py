@@ -69,7 +69,10 @@ async def reconcile_once(
 def _with_overdue(
     due: frozenset[JobRef] | None, earlier: Iterable[AccountOutcome], before: CurrentSpecs, current: CurrentSpecs
 ) -> frozenset[JobRef] | None:
-    """Return `due`, plus the jobs whose observation was discarded or whose spec or account changed."""
+    """Return `due`, plus the jobs whose observation was discarded or whose spec or account changed.
+
+    None, which means all jobs, is returned unchanged.
+    """
     if due is None:
         return None
     overtaken = (ref for each in earlier if each.plan for ref in each.plan.overtaken)

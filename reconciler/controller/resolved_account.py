@@ -33,6 +33,7 @@ class ResolvedAccount:
     options: BaseModel
     rate: Rate
     credentials: CredentialSource | None
+    """The source of the credential that the document names, or None for the default one of the type."""
     scope: CredentialScope
     """The host and credential that identify the account for the guard and the path rules."""
     jobs: JobsOfKind = field(init=False, repr=False, compare=False)
@@ -84,7 +85,7 @@ class SpecProblem:
     path: tuple[str, ...] = ()
     """The field of the document to fix; empty if the problem must be fixed elsewhere."""
     not_bound: NotBound | None = None
-    """The missing binding of the credential, if that is the only problem."""
+    """The missing binding of the credential if that is the problem, or None."""
 
     @property
     def sentence(self) -> str:

@@ -71,7 +71,10 @@ class Paths:
     operator: Path | None = None
     """The path of the operator's file; None if the run does not use one."""
     remote: GitRemote | None = None
-    """The remote branch of the specs. If it is given, `specs` is the path of the directory in its tree."""
+    """The remote branch of the specs. If it is given, `specs` is the path of the directory in its tree.
+
+    None means that `specs` is a local directory.
+    """
 
     @property
     def shown(self) -> str:
@@ -137,6 +140,7 @@ class SafetyOptions:
     max_cancel_percent: int | None = None
     max_cancels_absolute: int | None = None
     suspend: bool = False
+    """Whether no change is requested for any job."""
 
     def limits(self, ruled: OperatorSafety) -> ScopedLimits:
         """Return the limits. If a flag and the operator's file set the same limit, the stricter value applies."""
@@ -182,6 +186,7 @@ class Publishing:
 
     is_committed: bool = False
     is_pushed: bool = False
+    """Whether commits of a checkout are pushed. If the specs are in a Git remote, commits are always pushed to it."""
     status_branch: str | None = None
     """The separate branch for the statuses; None means the branch of the specs."""
     remote: str = "origin"
@@ -205,7 +210,7 @@ def _least(default: int, flag: int | None, *ruled: int | None) -> int:
 
 
 def run_options(selection: Selection, brakes: SafetyOptions, operator: OperatorSpec | None = None) -> RunOptions:
-    """Return the options of a pass, from the command line and the operator's file."""
+    """Return the options of a pass, from the command line and the operator's file. None means that there is no file."""
     ruled = operator or OperatorSpec()
     return RunOptions(
         is_selected=selection.predicate(),

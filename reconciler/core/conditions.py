@@ -106,7 +106,10 @@ def verdict_of(status: JobStatus) -> Verdict:
 
 
 def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
-    """Return when the job entered this phase, or None if the newest history entry is missing or has another phase."""
+    """Return when the job entered this phase.
+
+    Return None if there is no status, or if its newest history entry is missing or has another phase.
+    """
     since = None
     for entry in status.history if status else ():
         if entry.phase is not phase:

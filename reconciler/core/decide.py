@@ -61,6 +61,7 @@ class Decision:
 
     status: JobStatus
     action: Action | None
+    """The action, or None if no request is due now."""
     requeue: timedelta | None
     """The time until the next poll, or None if the job needs no poll until its spec changes."""
     last: JobStatus | None = field(default=None, compare=False)
@@ -247,7 +248,7 @@ def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> 
 def _pending(
     subject: Subject, row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None, now: datetime
 ) -> Verdict:
-    """Return the verdict of a pending request.
+    """Return the verdict of a pending request. `receipt` is its open receipt, or None if it was not sent yet.
 
     The verdict stays the same until the receipt changes or the last regular attempt has timed out.
     """

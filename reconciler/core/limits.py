@@ -126,7 +126,7 @@ def _why_unjudged(
 def was_over_at_end(limits: Limits | None, facts: JobFacts) -> bool:
     """Return whether a cancelled job exceeded a limit when it ended, by the provider's own times.
 
-    A limit whose times are unknown was not exceeded.
+    A limit whose times are unknown was not exceeded. Without limits, the result is False.
     """
     if limits is None or facts.finished_at is None:
         return False

@@ -66,7 +66,7 @@ def _reopened(receipt: Receipt) -> Receipt:
 
 
 def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receipt, ...]:
-    """Return the receipts, with the open one closed as withdrawn unless its verb is `wanted`."""
+    """Return the receipts, with the open one closed as withdrawn unless its verb is `wanted`. None wants no verb."""
     return tuple(
         replace(receipt, outcome=Outcome.WITHDRAWN) if receipt.is_open and receipt.verb is not wanted else receipt
         for receipt in receipts
@@ -98,7 +98,7 @@ def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
 def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> str | None:
     """Return the limit that caused the newest cancel, or None.
 
-    It is returned only if the outcome of the cancel is `gone`, or if the cancel is open and still wanted.
+    It is returned only if the outcome of the cancel is `gone`, or if the cancel is open and `is_still_wanted`.
     """
     cancel = open_for(receipts, Verb.CANCEL) or newest_cancel(receipts)
     if cancel is None or cancel.because is not Because.LIMIT_REACHED:

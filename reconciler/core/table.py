@@ -41,7 +41,7 @@ class Situation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """The condition to write and the verb to request."""
+    """The condition to write and the verb to request, or None for no request."""
 
     readiness: Readiness
     reason: Reason

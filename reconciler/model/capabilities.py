@@ -10,7 +10,10 @@ from reconciler.model.retirement import Retirement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """The capabilities of a provider for jobs of one kind. An adapter declares them, and they are never probed."""
+    """The capabilities of a provider for jobs of one kind. An adapter declares them, and they are never probed.
+
+    A text is None if the provider documents nothing about it.
+    """
 
     cancel_is_immediate: bool = False
     """Whether an accepted cancel has already taken effect. If False, it takes a while and may fail."""
@@ -25,8 +28,11 @@ class Capabilities:
     cancel_takes: timedelta | None = None
     """How long an accepted cancel may have no visible effect before it is repeated. None means the default time."""
     can_pause: bool = False
+    """Whether jobs can be paused and resumed. The adapter then implements `SupportsPause`."""
     can_list_events: bool = False
+    """Whether the log of a job can be read. The adapter then implements `SupportsEvents`."""
     can_list_checkpoints: bool = False
+    """Whether the checkpoints of a job can be listed. The adapter then implements `SupportsCheckpoints`."""
     has_whole_rows: bool = False
     """Whether a list row contains every field of a retrieved job."""
     page_size_max: int = 20
@@ -39,3 +45,4 @@ class Capabilities:
     retirements: tuple[Retirement, ...] = ()
     """What the provider no longer offers, or will stop offering, for jobs of this kind."""
     can_list_model_ends: bool = False
+    """Whether the provider reports when models are shut down. The adapter then implements `SupportsModelEnds`."""

@@ -18,7 +18,7 @@ class Diagnostic:
     """One finding.
 
     Lines are numbered from 1, and `field` is a dotted path such as `spec.desiredState`. `line` is None if it is not
-    known, and `field` if the finding is not about one field.
+    known, `field` if the finding is not about one field, and `suggestion` if there is none.
     """
 
     file: str

@@ -25,7 +25,7 @@ class Row:
     """One spec in a pass, with its desired state, the status of its job, and the action.
 
     `provider` and `wanted` are None if the spec is not valid, and `ref` is None if the job is not known. `before` is
-    the status before the pass, or None if there was none. `progress` is None if no action was due.
+    the status before the pass, or None if there was none. `action` and `progress` are None if no action was due.
     """
 
     name: str
@@ -162,6 +162,7 @@ class Report:
     notices: tuple[str, ...] = ()
     """Messages to report once, such as a discarded status."""
     revision: str | None = None
+    """The commit of the specs, or None if it is unknown or the specs are not in Git."""
     published: str | None = None
     """The last commit in which this run published statuses, or None."""
     removed: tuple[str, ...] = ()
@@ -171,8 +172,9 @@ class Report:
     ends: tuple[AnnouncedEnd, ...] = ()
     """The announced ends that concern the accounts and models of the jobs, the next one first. Only a plan has them."""
     is_dry: bool = False
+    """Whether this is the report of a plan or a dry run, in which nothing was requested or written."""
     last_pass: LastPass | None = None
-    """The last pass, if it is known and the report was made only from statuses."""
+    """The last pass if it is known and the report was made only from statuses, or None."""
     expired: tuple[Expired, ...] = ()
     """The time limits that this run reached, with the jobs that were still pending or failing."""
     exit_codes: frozenset[ExitCode] = field(default_factory=frozenset)

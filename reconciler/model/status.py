@@ -189,6 +189,7 @@ class JobStatus:
     """The file of the spec, relative to the specs directory."""
     phase: Phase
     final: bool
+    """Whether the job has ended for good in this phase (`core.finality`)."""
     conditions: tuple[Condition, ...]
     job: JobFacts | None
     """The facts about the job, or None if it has not been observed yet."""

@@ -15,6 +15,7 @@ class Transition:
 
     name: str
     ref: JobRef | None
+    """The job, or None if it is not known."""
     before: JobStatus | None
     """The status before the change, or None if there was none."""
     after: JobStatus
@@ -39,6 +40,6 @@ class Transition:
 
 
 def closed_since(before: JobStatus | None, after: JobStatus) -> tuple[Receipt, ...]:
-    """Return the closed receipts of a status that were open or missing in the previous status."""
+    """Return the closed receipts of a status that were open or missing in the previous status, if there was one."""
     was_closed = {each.requested_at for each in before.receipts if not each.is_open} if before is not None else set()
     return tuple(each for each in after.receipts if not each.is_open and each.requested_at not in was_closed)

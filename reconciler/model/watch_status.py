@@ -56,7 +56,7 @@ class WatchStatus:
     watched_at: float
     """When the file watcher or poller was last known to work, so that a change of the specs would be noticed."""
     finished_at: datetime | None = None
-    """When the last pass ended."""
+    """When the last pass ended; None until the first pass has ended."""
     is_stopping: bool = False
     is_halted: bool = False
     """Whether no change may be requested, because Settings are invalid or the revision is not trusted."""

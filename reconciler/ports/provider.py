@@ -90,8 +90,8 @@ class Transport(Protocol):
     ) -> Response:
         """Send one request to `base_url + path`, and return the response. A throttled request may be sent again.
 
-        `json` is the value to send as the JSON body; None sends no body. `sign` is called right before the request is
-        sent, so that the signature is recent and covers the final request.
+        `query` and `headers` are added to the request, and `json` is sent as its body. None adds nothing. `sign` is
+        called right before the request is sent, so that the signature is recent and covers the final request.
         """
         ...
 

@@ -59,8 +59,10 @@ class Snapshot:
     may_name_providers: frozenset[str] = frozenset()
     """The document names that seem to occur in the files of `may_hold_providers`."""
     is_settings_broken: bool = False
+    """Whether the Settings are invalid, occur more than once, or may be in a file that cannot be read."""
     diagnostics: tuple[Diagnostic, ...] = ()
     revision: str | None = None
+    """The commit of the documents, or None if it is unknown or they are not in Git."""
     why_not_trusted: str | None = None
     """Why this revision is read but not acted on (`RevisionNotTrusted`), or None."""
     is_torn: bool = False

@@ -72,7 +72,10 @@ class StoredStatuses:
         return frozenset(PurePosixPath(each).stem for each in self.discarded if not each.startswith(PROVIDERS))
 
     def is_of_later_version(self, name: str, ref: JobRef | None) -> bool:
-        """Return whether the status file of a spec or of its job has a later apiVersion."""
+        """Return whether the status file of a spec or of its job has a later apiVersion.
+
+        `ref` is the job, or None if it is not known.
+        """
         job = (str(ref.account), ref.id) if ref else None
         return job in self.too_new_jobs or any(PurePosixPath(each).stem == name for each in self.too_new)
 

@@ -25,7 +25,7 @@ from reconciler.views.text import clean, count, names, span_of_seconds
 
 @dataclass(frozen=True, slots=True)
 class ActivityLine:
-    """One line of progress: its message, and the fields that a JSON log shows in addition."""
+    """One line of progress: its message, its level, and the fields that a JSON log shows in addition."""
 
     message: str
     fields: dict[str, str]

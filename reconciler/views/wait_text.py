@@ -20,6 +20,7 @@ class WaitResult:
     jobs: tuple[tuple[Row, bool | None], ...]
     """Each job, and whether it reached the goal: False if it no longer can, None if it still can or is unobserved."""
     is_timed_out: bool
+    """Whether `--timeout` passed before every job had reached the goal."""
 
 
 def wait_text(result: WaitResult, _context: RenderContext) -> str:

@@ -77,7 +77,10 @@ class ConfiguredPolicy:
         return self._trust.check(type_, options, credentials, base_url) if self._trust else None
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
-        """Return the name that the operator uses for a credential, with a mark of its current secret."""
+        """Return the name that the operator uses for a credential, with a mark of its current secret.
+
+        If `source` is None, it is the default credential of the type.
+        """
         return self._marked(credential_name(type_, source))
 
     def named(self) -> Mapping[str, Credential]:

@@ -36,7 +36,8 @@ class PassRecorder:
         Args:
             report: the report of the pass.
             seen_at: when the least recently observed job of each account was observed, by account line. For an account
-                that is missing here but was observed by this pass, the current time is recorded.
+                that is missing here but was observed by this pass, the current time is recorded. None means that all
+                accounts are missing.
             is_complete: whether the run covers all specs. If not, the recorded times of the accounts do not change.
         """
         now = self.now()

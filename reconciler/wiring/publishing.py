@@ -26,7 +26,7 @@ async def with_publisher(
 ) -> Runtime:
     """Return the runtime with a publisher, or unchanged if no publishing is wanted.
 
-    Raises the errors of `open_git_publisher`.
+    `is_watch` has the same meaning as in `open_git_publisher`. Raises the errors of that function.
     """
     if not publishing.is_wanted:
         return runtime

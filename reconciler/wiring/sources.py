@@ -22,12 +22,12 @@ from reconciler.ports import (
 
 
 def specs_dir(paths: Paths, index: FileIndex | None = None) -> SpecsDir:
-    """Return the source of the specs in a directory, without Git."""
+    """Return the source of the specs in a directory, without Git. If `index` is None, every file is parsed."""
     return SpecsDir(paths.specs, paths.statuses, LocalDisk(paths.specs), str(paths.specs), index)
 
 
 def status_store(paths: Paths, index: FileIndex | None = None) -> StatusDirectory:
-    """Return the store of the statuses, which does not follow links.
+    """Return the store of the statuses, which does not follow links. If `index` is None, every file is parsed.
 
     A status directory that the operator sets is created if needed. The default one, below the specs directory, is
     created only if the specs directory exists, because a specs directory that was removed must not appear again.
