@@ -35,7 +35,7 @@ class RequestOutcome:
     retry_after_s: float | None = None
     """The shortest delay before a retry, in seconds, or None if none is known."""
     job: ObservedJob | None = None
-    """The job as the provider showed it after it refused a request that would have no effect (`AlreadyOver`), or None."""
+    """The job as the provider showed it after it refused a request without effect (`AlreadyOver`), or None."""
 
 
 def settle(
