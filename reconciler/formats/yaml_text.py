@@ -55,6 +55,7 @@ _CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
 def parse(text: str, loader: type[yaml.BaseLoader | yaml.CBaseLoader] = _LOADER) -> tuple[RawDocument, ...]:
     """Return the documents in a text. The value of an empty document is None.
 
+    `loader` is the class with which PyYAML parses, by default the one of libyaml if that is installed.
     An error that leaves the rest of a document readable is in its `problems`. Raises `YamlUnreadableError`, with a
     message for the user, if the text is not YAML or exceeds a limit.
     """

@@ -117,7 +117,10 @@ class ReadApprovals:
             decided |= changed
 
     def _listed(self, revision: str) -> dict[str, tuple[int, tuple[str, ...]]]:
-        """Return the ids of the commits of the last day, newest first, with their Unix times and parents."""
+        """Return the ids of the commits of the last day, newest first, with their Unix times and parents.
+
+        Raises `GitError` if Git fails.
+        """
         options = ("--first-parent", "--timestamp", "--parents", f"--max-count={LISTED_MAX}", "--end-of-options")
         output = self.git.text("rev-list", *options, revision)
         found = filter(None, (_LISTED.fullmatch(line) for line in output.splitlines()))

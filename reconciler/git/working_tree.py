@@ -52,7 +52,10 @@ class WorkingTree:
         return f"refs/heads/{self.branch}"
 
     def is_on_other_branch(self) -> bool:
-        """Return whether another branch is checked out. Raises `GitError` if Git fails."""
+        """Return whether another branch is checked out. With a detached HEAD, return False.
+
+        Raises `GitError` if Git fails.
+        """
         return self.git.find("symbolic-ref", "--quiet", "HEAD") not in {None, self._ref}
 
     def follow(self, base: str | None, paths: Iterable[str]) -> None:
@@ -64,7 +67,8 @@ class WorkingTree:
             base: the fetched commit, or None if the branch has no commit.
             paths: the status files on the disk, relative to `directory`.
 
-        Raises `GitError` if Git fails, or if the checkout cannot be fast-forwarded.
+        Raises `GitError` if Git fails, or if the checkout cannot be fast-forwarded, and `OSError` if a status file
+        cannot be removed.
         """
         head = self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
         if head is not None and base not in {None, head}:
@@ -99,21 +103,25 @@ class WorkingTree:
             raise GitError(msg)
 
     def move(self, commit: str, base: str | None) -> None:
-        """Move the branch from `base` to a commit. Raises `GitError` if the branch has moved or cannot be moved."""
+        """Move the branch from `base` to a commit. None means that the branch has no commit yet.
+
+        Raises `GitError` if the branch has moved, if it cannot be moved, or if a user's Git command keeps running.
+        """
         self._wait()
         self.git.run("update-ref", "-m", "reconcile", self._ref, commit, base or "")
         self._moved_to, self._is_index_behind = commit, True
 
     def advance(self, commit: str) -> None:
-        """Move the branch to a pushed commit, unless a user has committed to it. Raises `GitError` if Git fails."""
+        """Move the branch to a pushed commit, unless a user has committed to it. Raises the errors of `move`."""
         found = self.git.find("rev-parse", "--verify", "--quiet", self._ref)
         if found is not None and found == self._moved_to:
             self.move(commit, found)
 
     def update_index(self) -> None:
-        """Update the statuses in the index to those of the branch. Raises `GitError` if Git commands keep running.
+        """Update the statuses in the index to those of the branch, if it is checked out.
 
-        With an outdated index, the user's next commit would revert the statuses.
+        With an outdated index, the user's next commit would revert the statuses. Raises `GitError` if Git fails or a
+        user's Git commands keep running, and `OSError` if the index cannot be read or replaced.
         """
         if not self._is_index_behind or self.git.find("symbolic-ref", "--quiet", "HEAD") != self._ref:
             return

@@ -33,7 +33,10 @@ _CODE = re.compile(r"AADSTS\d{4,9}")
 
 
 class EntraCredentials:
-    """The token of this machine's identity: a service principal, a workload or managed identity, or `az login`."""
+    """The token of this machine's identity: a service principal, a workload or managed identity, or `az login`.
+
+    `base_url` is the address of the resource, which determines the cloud (`cloud_of`).
+    """
 
     def __init__(self, now: Callable[[], datetime], base_url: str) -> None:
         self._ambient = AmbientSecret(_TokenCache(now, cloud_of(base_url, os.environ)).token)

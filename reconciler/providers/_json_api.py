@@ -31,7 +31,7 @@ def bearer(token: str) -> Mapping[str, str]:
 
 
 def job_path(ref: JobRef) -> str:
-    """Return the path of a job, relative to the path of the list."""
+    """Return the last part of the path of a job: a slash, and its id with every special character percent-encoded."""
     return f"/{quote(ref.id, safe='')}"
 
 

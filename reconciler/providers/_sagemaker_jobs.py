@@ -1,7 +1,7 @@
 """SageMaker's model customization jobs and training sessions in one region.
 
-- A customization job has a category. Only jobs of the category `AgentRFT` fine-tune a model. The other categories
-  evaluate models, or generate, evaluate or transform data.
+- A customization job has a category. Only those of the category `AgentRFT` fine-tune a model. The others evaluate
+  models, or generate, evaluate or transform data.
 - A training session provisions compute for fine-tuning until it is stopped or expires. It has no status for success.
 - A list row of a training session contains its ARN, but not its name.
 

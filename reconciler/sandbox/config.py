@@ -150,7 +150,9 @@ class DeclaredBatch(Declared):
         0, ge=0, description="Number of failed requests, reported once the batch has succeeded."
     )
     tokens: int = Field(100_000, ge=0, description="Number of tokens that all requests of the batch use together.")
-    cancel_word: Literal["cancelling"] | None = Field("cancelling", description="Status during a cancel.")
+    cancel_word: Literal["cancelling"] | None = Field(
+        "cancelling", description="Status during a cancel; null means that of the sandbox."
+    )
 
 
 class SandboxOptions(Document):

@@ -86,7 +86,7 @@ class PartialPage(Rule):
     applies_to: ClassVar[frozenset[Operation]] = LIST_ONLY
 
     fault: Literal["partial-page"]
-    page: int = Field(2, ge=1)
+    page: int = Field(2, ge=1, description="Number of the page that fails, from 1.")
 
     def matches(self, call: Call) -> bool:
         """Return whether the call is for the page that fails."""
@@ -107,7 +107,7 @@ class StaleRead(Rule):
     applies_to: ClassVar[frozenset[Operation]] = READS
 
     fault: Literal["stale-read"]
-    for_: Duration = Field(alias="for")
+    for_: Duration = Field(alias="for", description="Age of the state that the response shows.")
 
 
 class LostCancel(Rule):
@@ -124,7 +124,7 @@ class LateCancel(Rule):
     applies_to: ClassVar[frozenset[Operation]] = CANCEL_ONLY
 
     fault: Literal["late-cancel"]
-    for_: Duration = Field(alias="for")
+    for_: Duration = Field(alias="for", description="Time until the cancel takes effect.")
 
 
 class UnknownWord(Rule):
@@ -133,7 +133,7 @@ class UnknownWord(Rule):
     applies_to: ClassVar[frozenset[Operation]] = ALL - {Operation.EVENTS, Operation.CHECKPOINTS}
 
     fault: Literal["unknown-word"]
-    word: Word = "reticulating"
+    word: Word = Field("reticulating", description="The word that replaces the status.")
 
     def matches(self, call: Call) -> bool:
         """Return whether the response can contain a job whose status is replaced."""
@@ -144,7 +144,7 @@ class Slow(Rule):
     """A call that takes effect at once. Its response is sent only after `for`."""
 
     fault: Literal["slow"]
-    for_: Duration = Field(alias="for")
+    for_: Duration = Field(alias="for", description="Delay of the response.")
 
 
 class SimpleFault(Rule):

@@ -35,7 +35,10 @@ LATENCY_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 21600)
 
 
 class Metrics:
-    """The metrics of a watch, in their own registry."""
+    """The metrics of a watch, in their own registry.
+
+    `watch_status` returns the current status of the watch, and `now` the current time.
+    """
 
     def __init__(self, watch_status: Callable[[], WatchStatus], now: Callable[[], datetime]) -> None:
         self.registry = registry = CollectorRegistry()
@@ -51,7 +54,7 @@ class Metrics:
         self._errors = counter("reconcile_errors", "Jobs that a pass could not observe.", "provider")
         self._terminal = counter(
             "terminal_reconcile_errors",
-            "Failed observations of an account with a cause that is not transient.",
+            "Observations of an account that failed because of a cause that is not transient.",
             "provider",
         )
         self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure or a conflict.")
