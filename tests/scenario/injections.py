@@ -152,7 +152,8 @@ def name_another_job(simulation: Simulation) -> None:
         others += [each.job_id for each in simulation.revision.job_specs if each.job_id[:1] == typo[:1]]
     else:
         typo = made_up_id(simulation.revision.service(job_spec.account), "typo")
-        others += [each.job_id for each in simulation.revision.job_specs if each.provider == job_spec.account]
+        if can_share_ids(simulation.revision.service(job_spec.account)):
+            others += [each.job_id for each in simulation.revision.job_specs if each.provider == job_spec.account]
     job_id = simulation.rng.choice([*others, typo])
     simulation.edit(f"{job_spec.name}: means {job_id}", simulation.revision.changed(job_spec.name, job_id=job_id))
 
