@@ -128,7 +128,11 @@ class ConsoleOutput:
         self.print_result(render(result, format_, shown, self.context()))
 
     def show_report(self, report: Report, operation: str, format_: str, reported: Collection[str] = ()) -> int:
-        """Print a report, then the problems that the format leaves out, and return the exit code."""
+        """Print a report, then the problems that the format leaves out, and return the exit code.
+
+        `operation` and `format_` are a key of `RENDERERS`; for any other, `LookupError` is raised. `reported` are the
+        names of the jobs whose changes were already printed.
+        """
         self.print_result(render(operation, format_, report, self.context(reported)))
         self.show_problems(renderer(operation, format_).stderr_problems(report))
         return report.exit_code

@@ -43,7 +43,8 @@ LOG_LINES_MAX = 20
 @click.option(
     "--events",
     is_flag=True,
-    help=f"Also show the newest {LOG_LINES_MAX} lines of the provider's log of the job, and its newest checkpoints.",
+    help=f"Also show the newest {LOG_LINES_MAX} lines of the provider's log of the job, and its newest checkpoints. "
+    "Not every provider type offers them.",
 )
 @output("describe")
 @options(KIND, PATHS, TRUST, CONSOLE)

@@ -129,7 +129,7 @@ def load_desired_specs(
         runtime: the sources of specs and statuses.
         options: the options of the run.
         cache: the resolved documents of earlier passes; it is updated.
-        by_content: whether to read every file; if False, files with an unchanged stamp are not read again.
+        by_content: whether to read a file again although its stamp has not changed, because a stamp may miss a change.
     """
     snapshot = runtime.specs.snapshot(by_content=by_content)
     # The edition is read before the statuses. If the publisher pulls commits by others in between, the edition is

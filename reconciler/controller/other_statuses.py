@@ -26,7 +26,7 @@ class OtherStatuses:
     """The statuses that were written or removed, with notices and errors."""
 
     blocked: Mapping[int, JobStatus] = field(default_factory=dict)
-    """The statuses of the specs that cannot be acted on, by position."""
+    """The statuses of the specs that cannot be acted on, by position in `DesiredSpecs.specs`."""
     removed: tuple[str, ...] = ()
     """The names of the deleted specs whose statuses were removed."""
     notices: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ async def reconcile_once(
         options: the options of this run.
         memory: the state that this process keeps between passes.
         due: the jobs to observe; None observes all. A job whose spec changed is always observed.
-        by_content: whether to read every file; if False, files with an unchanged stamp are not read again.
+        by_content: whether to read a file again although its stamp has not changed, because a stamp may miss a change.
         yield_signal: completes when the pass should stop waiting for slow accounts; None waits for all.
     """
     # Collected before the statuses are loaded, so that the load sees what these workers wrote.

@@ -138,7 +138,10 @@ class Watch:
         return frozenset(ref for ref in due if ref not in self._queue) | asked
 
     async def _until_needed(self, *, within_s: float = math.inf) -> None:
-        """Return once a spec has changed, a job or a scan is due, a worker has ended, or `within_s` has passed."""
+        """Return once a spec has changed, a job or a scan is due, a worker has ended, or `within_s` has passed.
+
+        A scan is a pass that reads every file again.
+        """
         clock, workers = self.runtime.clock, self._memory.workers
         # Jobs of an account with a running worker cannot be observed yet. The end of the worker wakes the watch.
         free = (at for at, ref in self._queue.waiting() if ref.account not in workers)

@@ -134,7 +134,7 @@ class Suspension(Document):
 
 
 def _suspension(value: object) -> object:
-    """Expand the short forms `suspend: true` and `suspend: false`."""
+    """Expand the short forms `suspend: true` and `suspend: false`. Raises `ValueError` for any other text."""
     if isinstance(value, dict):
         return value
     flag = read_flag(value)

@@ -82,7 +82,10 @@ class ProviderType(Protocol):
 
     @property
     def key_variable(self) -> str | None:
-        """The environment variable from which the vendor's SDK reads the secret, or None if no secret is needed."""
+        """The environment variable from which the vendor's SDK reads the secret, or None if no secret is needed.
+
+        It may contain only a part of the secret or the path of a file: see `has_whole_key`.
+        """
         ...
 
     @property

@@ -44,12 +44,12 @@ class IndexUse:
 
 
 def open_specs_index(state_dir: Path, use: IndexUse) -> FileIndex:
-    """Return the index of the specs."""
+    """Return the index of the specs. Raises `OSError` if the source of a module that parses specs cannot be read."""
     return _opened(state_dir / "specs.index", reader_id(_SPEC_READERS, yaml_text.PARSER), use)
 
 
 def open_status_index(state_dir: Path, use: IndexUse) -> FileIndex:
-    """Return the index of the statuses."""
+    """Return the index of the statuses, in the same way as `open_specs_index`, with the same error."""
     return _opened(state_dir / "statuses.index", reader_id(_STATUS_READERS, yaml_text.PARSER), use)
 
 
