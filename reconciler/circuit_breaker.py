@@ -45,7 +45,7 @@ class CircuitBreaker:
         return max(0.0, self._opens_until - now) if self.openings else 0.0
 
     def end(self, now: float, *, succeeded: bool, error: str) -> None:
-        """Record the outcome of a request. `error` is the message of a failure, or an empty string."""
+        """Record whether a request succeeded. `error` is the message of a failure, or an empty string."""
         self.last_error = error or self.last_error
         if succeeded:
             self._failures = self.openings = 0

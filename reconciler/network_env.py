@@ -143,7 +143,8 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext | None:
 def _context(named: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
     """Return a TLS context that trusts the certificates in these variables.
 
-    The certificates are read once for all accounts, because reading them takes longer than a pass over few jobs.
+    The certificates are read once for all accounts, because reading them takes longer than a pass over few jobs. Raises
+    an `OSError` that names the variable if they cannot be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for variable, text in named:

@@ -75,7 +75,8 @@ class DocumentCheck:
     ) -> Diagnostic:
         """Return a diagnostic for the value at a path.
 
-        If `line` is None, the line is that of the value, or of the nearest value around it that is in the text.
+        `suggestion` is what the author could do, or None. If `line` is None, the line is that of the value, or of the
+        nearest value around it that is in the text.
         """
         path = path[:2] if path[:2] == CREDENTIALS else path  # a key below `credentials` may be a misplaced secret
         around = (path[:length] for length in range(len(path), 0, -1))

@@ -85,8 +85,8 @@ def set_value(data: bytes, edit: Edit) -> bytes:
 def scalar(text: str, style: str | None = None) -> str:
     """Return a text as a YAML scalar that every parser reads as this text.
 
-    If `style` is a quote in which the text can be written, that quote is used. Otherwise, the text is written without
-    quotes if that is safe, and else in double quotes.
+    If `style` is a quote in which the text can be written, that quote is used. Otherwise, or if it is None, the text is
+    written without quotes if that is safe, and else in double quotes.
     """
     is_one_line = text.isprintable()
     if style == "'" and is_one_line:
@@ -135,7 +135,10 @@ def _name(value: Mapping[str, Any]) -> object:
 
 
 def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
-    """Return a copy of the document with the edit applied, and the value that is at the path of the edit now."""
+    """Return a copy of the document with the edit applied, and the value that is at the path of the edit now, or None.
+
+    Raises `YamlEditError` if a part of the path is not a mapping.
+    """
     document = json.loads(json.dumps(document))  # in the copy, a value that aliases repeat is not shared
     inner = document
     for key in edit.path[:-1]:

@@ -190,7 +190,7 @@ class _Builder:
         return RawDocument(value, _line(first), Lines(members or {}), tuple(self._problems))
 
     def _value(self, event: Any) -> tuple[Any, Members | None]:
-        """Return the value that begins with this event, and the lines of its members."""
+        """Return the value that begins with this event, and the lines of its members, or None for a scalar or alias."""
         self._nodes += 1
         if isinstance(event, AliasEvent):
             return self._alias_value(event), None

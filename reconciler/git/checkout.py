@@ -217,7 +217,10 @@ class CheckedOutSpecs:
         self._approvals = ReadApprovals(git, self._within, self._statuses_within, self.now)
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document. If the documents may not be acted on, `why_not_trusted` gives the reason."""
+        """Return every document. If the documents may not be acted on, `why_not_trusted` gives the reason.
+
+        Without `by_content`, a file whose stamp has not changed is not read again.
+        """
         before, why_not_trusted = self._state()
         found = self.specs.snapshot(by_content=by_content)
         if self._mismatch is not None:

@@ -52,14 +52,17 @@ class GitPublisher:
             await _in_thread(self.branch.pull)
 
     async def publish(self, message: str) -> str | None:
-        """Publish the statuses: see `StatusBranch.publish`.
+        """Publish the statuses, and return the commit, or None if none has changed: see `StatusBranch.publish`.
 
         Raises `ConflictError` if a pull is needed first, and `PublishError` if the publication fails.
         """
         return await _in_thread(self.branch.publish, message)
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Publish on top of newer commits: see `StatusBranch.publish_on_top`. Raises `PublishError` if that fails."""
+        """Publish on top of newer commits, and return the commit, or None if no status has changed.
+
+        See `StatusBranch.publish_on_top`. Raises `PublishError` if that fails.
+        """
         async with self._lock:
             return await _in_thread(self.branch.publish_on_top, message)
 

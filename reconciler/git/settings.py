@@ -136,7 +136,7 @@ def is_elsewhere(text: str) -> bool:
 
 
 def _settings(listed: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each setting, with its section and name in lower case."""
+    """Yield the name and value of each setting, with its section and key in lower case. A setting may have no value."""
     for each in listed.split("\0")[:-1]:
         key, has_value, value = each.partition("\n")
         yield key, value if has_value else None

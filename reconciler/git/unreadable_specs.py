@@ -23,7 +23,10 @@ class UnreadableSpecs:
     why: str
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document. `notices` contains Git's error, which may name a path and must not reach a status."""
+        """Return every document. `notices` contains Git's error, which may name a path and must not reach a status.
+
+        Without `by_content`, a file whose stamp has not changed is not read again.
+        """
         why = "the checkout is not acted on, because Git cannot read it (see the log)"
         found = self.specs.snapshot(by_content=by_content)
         return replace(

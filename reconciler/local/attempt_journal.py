@@ -77,7 +77,10 @@ class StateJournal:
         self._write_requests(kept)
 
     def forget(self, requested: Iterable[Requested]) -> None:
-        """Remove attempts whose requests were not sent. The next `record` or `keep` removes them from the file."""
+        """Remove attempts whose requests were not sent. The next `record` or `keep` removes them from the file.
+
+        Raises `OSError` if the journal has not been read yet and cannot be read.
+        """
         gone = set(requested)
         if gone:
             self._requested = tuple(each for each in self.requested() if each not in gone)

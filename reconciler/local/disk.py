@@ -113,7 +113,8 @@ class LocalDisk:
     def resolved(self, path: Path) -> Path:
         """Return a path with its links resolved.
 
-        Raises `OSError` if the result is outside the root, or if the path contains a link and links are not followed.
+        Raises `PermissionError` if the result is outside the root, or `OSError` if the path contains a link and links
+        are not followed, or if its links form a loop.
         """
         plain = self._plain(path)
         if plain is not None:

@@ -35,7 +35,10 @@ class StatusFile:
 
 
 def file_of_row(row: str, stamp: StatusStamp, *, is_certain: bool) -> StatusFile:
-    """Return the contents of the file that a row represents. `row` must be a result of `row_of`."""
+    """Return the contents of the file that a row represents. `row` must be a result of `row_of`.
+
+    `is_certain` is whether this process need not read the file again while its stamp stays the same.
+    """
     status = unpack_status(row)
     return StatusFile(stamp, status, status, is_certain)
 

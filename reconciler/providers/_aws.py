@@ -65,8 +65,9 @@ class AwsApi:
     ) -> Response:
         """Send one signed request, and return the response, whatever its status.
 
-        Raises the errors of `Transport.send`, `PermanentError(missing)` if botocore is not installed or there are no
-        valid credentials, and `TransientError` if the credentials cannot be obtained now.
+        The arguments are those of `Transport.send`. Raises the errors of `Transport.send`, `PermanentError(missing)` if
+        botocore is not installed or there are no valid credentials, and `TransientError` if the credentials cannot be
+        obtained now.
         """
         given = await self._credentials.token()
         signing = _signing() if _SIGNING_MODULE in sys.modules else await asyncio.to_thread(_signing)

@@ -81,7 +81,10 @@ class AwsJobs(ABC):
             raise PermanentError(msg, kind=Kind.MISSING)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job; None only if AWS reports that there is no such job."""
+        """Return the job; None only if AWS reports that there is no such job.
+
+        Raises `TransientError` or `PermanentError` if the job cannot be retrieved or belongs to another AWS account.
+        """
         response = await self._retrieve(ref)
         if self._is_job_not_found(response):
             return None

@@ -22,7 +22,10 @@ class BedrockCollection(AwsJobs):
     """The key of the rows in a list."""
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page. The list ends at a page without a `nextToken`."""
+        """Return one page. The list ends at a page without a `nextToken`.
+
+        Raises `TransientError` or `PermanentError` if the page cannot be read.
+        """
         window = {"maxResults": str(query.page_size), "sortBy": "CreationTime", "sortOrder": "Descending"}
         if cursor_ is not None:
             window["nextToken"] = cursor_

@@ -138,7 +138,7 @@ def _codes(error: Exception) -> Iterator[str]:
 
 
 def _quota_project() -> str | None:
-    """Return the quota project in the key file. google-auth reads it only from user credentials."""
+    """Return the quota project in the key file, or None. google-auth reads it only from user credentials."""
     with suppress(OSError, ValueError):
         written = json.loads(Path(os.environ.get(VARIABLE, "")).read_bytes())
         project = written.get("quota_project_id") if isinstance(written, dict) else None

@@ -41,7 +41,7 @@ def count_in_text(value: Any) -> int | None:
 
 
 def error_line(response: Response, message: str | None) -> str:
-    """Return the status of an error response, and its message if there is one, as one line."""
+    """Return the status of an error response, and its message unless it is None or empty, as one line."""
     return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
 
 

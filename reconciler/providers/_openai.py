@@ -78,13 +78,19 @@ class OpenAIJobs(OpenAICollection):
         )
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        """Return the newest events of the job, at most `limit`, newest first."""
+        """Return the newest events of the job, at most `limit`, newest first.
+
+        Raises `TransientError` or `PermanentError` if they cannot be read.
+        """
         response = await self._send("GET", f"{job_path(ref)}/events", {"limit": str(limit)})
         raise_unless_ok(response, self._dialect.error_patterns)
         return tuple(map(_event, _rows(response)))
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return the newest checkpoints of the job, at most `limit`, newest first."""
+        """Return the newest checkpoints of the job, at most `limit`, newest first.
+
+        Raises `TransientError` or `PermanentError` if they cannot be read.
+        """
         response = await self._send("GET", f"{job_path(ref)}/checkpoints", {"limit": str(limit)})
         raise_unless_ok(response, self._dialect.error_patterns)
         return tuple(map(_checkpoint, _rows(response)))

@@ -98,7 +98,7 @@ def _expiry(counts: JobCounts | None | Unset) -> JobError:
 
 
 def _error(value: Any) -> JobError | None:
-    """Return the first error of a batch. In Azure's API specification, `data` is one error instead of a list."""
+    """Return the first error of a batch, or None. In Azure's API specification, `data` is one error and not a list."""
     rows = value.get("data") if isinstance(value, dict) else None
     first = rows[0] if isinstance(rows, list) and rows else rows
     if not isinstance(first, dict):

@@ -106,7 +106,10 @@ class OpenAICollection(ABC):
         return JobPage(jobs, None, garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job, or None if the provider itself reports that it does not exist."""
+        """Return the job, or None if the provider itself reports that it does not exist.
+
+        Raises `TransientError` or `PermanentError` if the job cannot be retrieved.
+        """
         response = await self._send("GET", job_path(ref))
         if is_job_not_found(response, ref, self._dialect.job_words):
             return None
@@ -122,7 +125,10 @@ class OpenAICollection(ABC):
         return await self._request_change(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
 
     async def list_model_ends(self) -> tuple[ModelEnd, ...]:
-        """Return the models with a `shutdown_date`. A row that cannot be read is skipped."""
+        """Return the models with a `shutdown_date`. A row that cannot be read is skipped.
+
+        Raises `TransientError` or `PermanentError` if the list cannot be read.
+        """
         response = await self._request("GET", MODELS)
         raise_unless_ok(response, self._dialect.error_patterns)
         rows = json_object(response).get("data")

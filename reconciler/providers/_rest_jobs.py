@@ -107,7 +107,10 @@ class RestJobs:
         return JobPage(jobs, following, garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job, or None if the provider itself reports that it does not exist."""
+        """Return the job, or None if the provider itself reports that it does not exist.
+
+        Raises `TransientError` or `PermanentError` if the job cannot be retrieved.
+        """
         response = await self._send("GET", self._api.path_of(ref))
         if self._is_missing(response, ref):
             return None

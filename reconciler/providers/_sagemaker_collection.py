@@ -35,7 +35,10 @@ class SageMakerCollection(AwsJobs):
     """The fields that every request contains."""
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page, which may be empty. The list ends at a page without a `NextToken`."""
+        """Return one page, which may be empty. The list ends at a page without a `NextToken`.
+
+        Raises `TransientError` or `PermanentError` if the page cannot be read.
+        """
         window = {"MaxResults": query.page_size, **self.order}
         if cursor_ is not None:
             window["NextToken"] = cursor_

@@ -116,7 +116,11 @@ class VertexJobs:
         self._collection = collection
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page. Google omits the list if there are no jobs."""
+        """Return one page. Google omits the list if there are no jobs.
+
+        Raises `TransientError` or `PermanentError` if the page cannot be read, or if a job in it is of another project
+        or location.
+        """
         window = {"pageSize": str(query.page_size)} | ({} if cursor_ is None else {"pageToken": cursor_})
         response = await self._send("GET", "", window)
         raise_unless_ok(response)
@@ -126,7 +130,10 @@ class VertexJobs:
         return JobPage(jobs, cursor(body.get("nextPageToken")), garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job, or None if Google reports that it does not exist."""
+        """Return the job, or None if Google reports that it does not exist.
+
+        Raises `TransientError` or `PermanentError` if it cannot be retrieved, or is of another project or location.
+        """
         response = await self._send("GET", job_path(ref))
         if self._is_missing(response, ref):
             return None
@@ -194,7 +201,10 @@ def _own_id(name: str, collection: str, options: VertexOptions) -> str:
 
 
 def error_of(value: Any) -> JobError | None:
-    """Return the error of a job from a `google.rpc.Status`. Google also sets one for a cancelled job: code 1."""
+    """Return the error of a job from a `google.rpc.Status`, or None if it has no code or the code is 0.
+
+    Google also sets an error for a cancelled job: code 1.
+    """
     if not isinstance(value, dict) or not value.get("code"):
         return None
     return JobError(code=word(value["code"]), message=text(value.get("message")))

@@ -73,7 +73,7 @@ def _counted(value: Any) -> Mapping[str, int] | None:
 
 
 def _end(counts: Mapping[str, int], *, was_cancelled: bool) -> tuple[Phase, JobError | None]:
-    """Return the phase of a batch that has ended, and its error. Partial success has an error too.
+    """Return the phase of a batch that has ended, and its error, or None. Partial success has an error too.
 
     `was_cancelled` is whether a cancel was requested.
     """

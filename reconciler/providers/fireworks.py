@@ -95,7 +95,10 @@ class FireworksJobs:
         self._jobs = {name: RestJobs(transport, credentials, _api(account, name)) for name in COLLECTIONS}
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page, which contains jobs of one collection. A cursor names the collection of the next page."""
+        """Return one page, which contains jobs of one collection. A cursor names the collection of the next page.
+
+        Raises the errors of `RestJobs.list_page`.
+        """
         name, _, token = (cursor or COLLECTIONS[0]).partition(" ")
         page = await self._jobs[name].list_page(query, token or None)
         if page.next_cursor is not None:
@@ -104,7 +107,10 @@ class FireworksJobs:
         return replace(page, next_cursor=COLLECTIONS[following] if following < len(COLLECTIONS) else None)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job, or None if Fireworks reports that it does not exist."""
+        """Return the job, or None if Fireworks reports that it does not exist.
+
+        Raises the errors of `RestJobs.get_job`, and `PermanentError(invalid)` for an id without a collection.
+        """
         return await self._collection(ref).get_job(ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:

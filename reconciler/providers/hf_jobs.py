@@ -95,7 +95,8 @@ class HubJobs(RestJobs):
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
         """Return one page: a page of the service, or a part of it.
 
-        A cursor contains the number of rows before the part, and the query of the page.
+        A cursor contains the number of rows before the part, and the query of the page. Raises `TransientError` or
+        `PermanentError` if the page cannot be read.
         """
         before, _, address = (cursor or "0?").partition("?")
         start, stop = int(before), int(before) + query.page_size

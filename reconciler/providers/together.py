@@ -76,12 +76,12 @@ class FineTunes(RestJobs):
     """The fine-tuning jobs of one account, with their events and checkpoints."""
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        """Return the newest events of the job, at most `limit`, newest first."""
+        """Return the newest events of the job, at most `limit`, newest first. Raises the errors of `rows_of`."""
         events = [_event(row) for row in await self.rows_of(ref, "/events")]
         return tuple(sorted(events, key=_time, reverse=True)[:limit])
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return the newest checkpoints of the job, at most `limit`, newest first."""
+        """Return the newest checkpoints of the job, at most `limit`, newest first. Raises the errors of `rows_of`."""
         found = [_checkpoint(row) for row in await self.rows_of(ref, "/checkpoints")]
         return tuple(sorted(found, key=lambda each: (_time(each), each.step or 0), reverse=True)[:limit])
 

@@ -46,7 +46,7 @@ class Reset(NoResponse):
     """The head of a response, and then a broken connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        """Send the head of a response, and raise.
+        """Send the head of a response, and raise `ConnectionResetByFaultError`.
 
         Without a head, the framework would respond to the exception with HTTP 500. After a head, the server can only
         close the connection.
@@ -58,7 +58,7 @@ class Reset(NoResponse):
 
 
 def error_response(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Response:
-    """Return an error in OpenAI's format."""
+    """Return an error in OpenAI's format. `param` names the invalid parameter; None becomes `null`, as for `code`."""
     return JSONResponse(serialization.error(message, param=param, code=code), status)
 
 
@@ -82,7 +82,7 @@ def replacement_for(fault: Fault | None) -> Response | None:
 
 
 def faulty_response(fault: Fault | None, body: serialization.Json) -> Response:
-    """Return the response of the world, changed by the fault if there is one."""
+    """Return the response with the world's `body`, changed by the fault unless that is None."""
     match fault:
         case UnknownWord():
             return JSONResponse(_with_unknown_status(body, fault))

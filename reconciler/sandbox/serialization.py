@@ -101,7 +101,10 @@ def checkpoints(view: JobView) -> list[Json]:
 
 
 def page(rows: Sequence[Json], *, has_more: bool) -> Json:
-    """Return a `list` object. OpenAI documents the two ids only for checkpoints; clients ignore them elsewhere."""
+    """Return a `list` object. `has_more` is whether another page follows it.
+
+    OpenAI documents `first_id` and `last_id` only for checkpoints; clients ignore them elsewhere.
+    """
     return {
         "object": "list",
         "data": list(rows),
@@ -112,7 +115,7 @@ def page(rows: Sequence[Json], *, has_more: bool) -> Json:
 
 
 def error(message: str, *, type_: str = "invalid_request_error", param: str | None = None, code: str | None) -> Json:
-    """Return the body of an error response."""
+    """Return the body of an error response. None becomes `null`."""
     return {"error": {"message": message, "type": type_, "param": param, "code": code}}
 
 

@@ -95,7 +95,7 @@ class Timeline:
 
 
 def planned_timeline(stages: Iterable[tuple[Phase, timedelta | None]], created_at: datetime) -> Timeline:
-    """Return the timeline that the declared stages determine. The last stage needs no duration."""
+    """Return the timeline that the declared stages determine: their phases and durations. That of the last is None."""
     steps = []
     at = created_at
     for phase, span in stages:

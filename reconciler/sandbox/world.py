@@ -157,7 +157,7 @@ class World:
         return JobList(tuple(found[:limit]), has_more=len(found) > limit)
 
     def page_number(self, after: str | None, limit: int) -> int:
-        """Return the number of the page after a cursor, from 1. Raises `InvalidRequestError` for an unknown cursor."""
+        """Return the number of the page after a cursor or None, from 1. Raises `InvalidRequestError` as `list_jobs`."""
         return self._index_after(after) // limit + 1
 
     def retrieve(self, job_id: str, now: datetime) -> JobView:

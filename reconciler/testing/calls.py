@@ -43,7 +43,7 @@ class ContractPart:
 
     @pytest.fixture
     def stage(self) -> Stage:
-        """Return a new stage for one test. A subclass must override this fixture."""
+        """Raise `NotImplementedError`. A subclass must override this fixture, and return a new stage for one test."""
         msg = "a subclass of ProviderContract must have a fixture `stage` that returns a fresh reconciler.testing.Stage"
         raise NotImplementedError(msg)
 
@@ -80,7 +80,7 @@ async def walk(controller: JobController) -> list[ObservedJob]:
 
 
 def skip_unless(*, can: bool) -> None:
-    """Skip the test unless the adapter has the capability that it needs."""
+    """Skip the test unless the adapter has the capability that it needs. `can` is whether it has it."""
     if not can:
         pytest.skip("the adapter does not have this capability")
 
