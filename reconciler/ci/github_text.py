@@ -42,7 +42,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """One annotation, with the file and line that it refers to, if any."""
+    """One annotation, with the file and line that it refers to. None means no file, or no line."""
 
     level: Level
     title: str

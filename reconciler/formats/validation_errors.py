@@ -124,6 +124,7 @@ class FieldError:
     """The keys and list indexes that lead to the value in the document."""
     message: str
     suggestion: str | None = None
+    """What the author may have meant, or None."""
     is_absence: bool = False
     """Whether a required field is missing."""
 

@@ -71,6 +71,7 @@ class Node:
     """The number of characters before the value on its first line."""
     is_scalar: bool
     is_flow: bool
+    """Whether the value is a mapping or list in braces or brackets."""
     is_alias: bool
     is_marked: bool
     """Whether the value starts with an anchor or a tag."""

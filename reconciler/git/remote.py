@@ -70,7 +70,7 @@ class RemoteSpecs:
     _unreadable: str | None = None
     """A commit that was fetched but could not be read, or None. The clone may be damaged."""
     _recreated_for: str | None = None
-    """The unreadable commit for which the clone was recreated. Recreating it again would not help."""
+    """The unreadable commit for which the clone was recreated, or None. Recreating it again would not help."""
     _polling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:

@@ -36,7 +36,7 @@ TRANSIENT_CODES = frozenset({"internal_failure", "server_error", "temporarily_un
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An access token, and the project to bill, if that is not the project of the request."""
+    """An access token, and the project to bill. None means the project of the request."""
 
     token: str
     quota_project: str | None = None

@@ -44,7 +44,11 @@ class BatchService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIService:
-    """A `ProviderType`. Its options select the jobs of an account, so all of them identify the account."""
+    """A `ProviderType`. Its options select the jobs of an account, so all of them identify the account.
+
+    `address` is the base URL of the service, or None if each deployment has its own. `capabilities` and `id_pattern`
+    are those of its fine-tuning jobs.
+    """
 
     name: str
     key_variable: str

@@ -38,7 +38,10 @@ READS = frozenset({Operation.LIST, Operation.RETRIEVE})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The properties of a request that rules are matched with. `page` starts at 1; only a list has further pages."""
+    """The properties of a request that rules are matched with.
+
+    `job_id` is None if the request is not for one job. `page` starts at 1; only a list has further pages.
+    """
 
     operation: Operation
     job_id: str | None = None

@@ -45,7 +45,7 @@ class InvalidRequestError(Exception):
 class Request:
     """One request that the sandbox received.
 
-    `acted` is whether it changed the world. `status` is None if there was no complete response.
+    `acted` is whether it changed the world. None is a path without an id, or no complete response (`status`).
     """
 
     at: datetime
