@@ -53,7 +53,7 @@ class JobPlan:
 
     @property
     def finish_at(self) -> datetime | None:
-        """The provider's estimate of when the job will finish; None if it does not give one."""
+        """The provider's estimate of when the job will finish; None if it gives none or the job was not seen."""
         return estimated_finish(Observed(self.seen))
 
     @property

@@ -44,7 +44,7 @@ class ResolvedSpec:
 
     @property
     def ref(self) -> JobRef | None:
-        """The job that the spec names; None if the account is unknown or the spec may not use it."""
+        """The job that the spec names; None if the document is not valid or `target` is None."""
         if self.subject is not None:
             return self.subject.ref
         if self.target is None or self.document is None:
@@ -57,7 +57,10 @@ class ResolvedSpec:
 
     @property
     def job(self) -> JobKey | None:
-        """The identity of the job, which does not depend on the provider's name or type; None if unknown."""
+        """The identity of the job, which does not depend on the provider's name or type.
+
+        None if `ref` is None, or if the job id is not valid.
+        """
         if self.target is None or self.document is None:
             return None
         if self.subject is not None:

@@ -42,7 +42,7 @@ class ApprovalUse:
     def granted(self, change: PlannedChange) -> str | None:
         """Return the label under which a change was approved earlier, or None.
 
-        The result is also None if a request was recorded for the job since the approval.
+        The result is also None if no change is due, or if a request was recorded for the job since the approval.
         """
         at, by = self._granted.get((change.ref, change.verb), (None, None)) if change.verb else (None, None)
         return by if at is not None and all(each.requested_at < at for each in change.receipts) else None

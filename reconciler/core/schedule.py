@@ -58,7 +58,7 @@ def next_poll(
 
 
 def estimated_finish(observation: Observation) -> datetime | None:
-    """Return the provider's estimate of when the job finishes, or None."""
+    """Return the provider's estimate of when the job finishes, or None if it gives none or the job was not shown."""
     job = observation.job if isinstance(observation, Observed) else None
     return job.estimated_finish_at if job and isinstance(job.estimated_finish_at, datetime) else None
 

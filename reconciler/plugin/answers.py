@@ -139,7 +139,7 @@ def word(value: Any) -> str:
 
 
 def cursor(value: Any) -> str | None:
-    """Return the token of the next page, or None if it is empty or missing, which ends the list."""
+    """Return the token of the next page, or None if it is empty, missing or not text, which ends the list."""
     return value if isinstance(value, str) and value else None
 
 

@@ -83,7 +83,10 @@ def capabilities_text(can: Capabilities) -> Mapping[str, str]:
 
 
 def ends_text(can: Capabilities) -> str | None:
-    """Return the announced ends of the service that are not over, the next one first. None if there is none."""
+    """Return the announced ends of the service that are not over: first one without a day, then the others by day.
+
+    Return None if there is none.
+    """
     ahead = sorted((each for each in can.retirements if not each.has_ended), key=lambda each: each.on)
     return "; ".join([*([can.ends_on] if can.ends_on else []), *map(str, ahead)]) or None
 

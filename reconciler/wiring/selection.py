@@ -26,7 +26,8 @@ def check_selection(report: Report, selection: Selection, snapshot: Snapshot) ->
 def why_no_match(selection: Selection, snapshot: Snapshot) -> str | None:
     """Return a message if no spec matches the labels, provider and kind of a selection; None otherwise.
 
-    Raises `UsageError` if the provider is not the name of a Provider document or a provider type, and no spec uses it.
+    Raises `UsageError` if the provider is not the name of a Provider document or a provider type, no spec uses it, and
+    every file could be read.
     """
     provider, kind, wanted = selection.provider, selection.kind, set(selection.labels)
     if provider is not None and not snapshot.broken_files and provider not in _providers(snapshot):
