@@ -57,7 +57,7 @@ _CONNECTION_WORKED = frozenset({"connection.connect_tcp.started", "http11.receiv
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """How long connecting, and a whole request with its response, may take once the throttle has permitted it."""
+    """The seconds to connect, and for the whole request with its response, once the throttle has permitted it."""
 
     connect_s: float = 5.0
     request_s: float = 45.0

@@ -58,7 +58,7 @@ class Reset(NoResponse):
 
 
 def error_response(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Response:
-    """Return an error in OpenAI's format. `param` names the invalid parameter; None becomes `null`, as for `code`."""
+    """Return an error in OpenAI's format. `param` names the invalid parameter. A None is written as `null`."""
     return JSONResponse(serialization.error(message, param=param, code=code), status)
 
 

@@ -115,7 +115,7 @@ def page(rows: Sequence[Json], *, has_more: bool) -> Json:
 
 
 def error(message: str, *, type_: str = "invalid_request_error", param: str | None = None, code: str | None) -> Json:
-    """Return the body of an error response. None becomes `null`."""
+    """Return the body of an error response. If `param` or `code` is None, it is written as `null`."""
     return {"error": {"message": message, "type": type_, "param": param, "code": code}}
 
 

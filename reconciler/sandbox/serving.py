@@ -56,9 +56,9 @@ async def serve(
     on_ready: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve an application until `stop` is set, unless it is None, or SIGINT or SIGTERM. Port 0 selects a free port.
+    """Serve an application until `stop` is set or, in the main thread, until SIGINT or SIGTERM.
 
-    The signals are handled only in the main thread.
+    If `stop` is None, only a signal ends the server. Port 0 selects a free port.
     `on_ready` is called with the address, such as `http://127.0.0.1:8080`, once the server accepts connections. Raises
     `OSError` if the address is not available.
     """

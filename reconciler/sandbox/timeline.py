@@ -95,7 +95,7 @@ class Timeline:
 
 
 def planned_timeline(stages: Iterable[tuple[Phase, timedelta | None]], created_at: datetime) -> Timeline:
-    """Return the timeline that the declared stages determine: their phases and durations. That of the last is None."""
+    """Return the timeline of declared stages, each a phase and its duration. That of the last stage is not used."""
     steps = []
     at = created_at
     for phase, span in stages:

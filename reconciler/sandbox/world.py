@@ -45,7 +45,7 @@ class InvalidRequestError(Exception):
 class Request:
     """One request that the sandbox received.
 
-    `acted` is whether it changed the world. None is a path without an id, or no complete response (`status`).
+    `acted` is whether it changed the world. `job_id` is None if the path has none, `status` if no response was whole.
     """
 
     at: datetime
