@@ -26,7 +26,7 @@ class CurrentSpecs:
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     """The resolved, valid specs that the run selects and whose status is known, by name."""
     named: frozenset[JobKey] = frozenset()
-    """The jobs that any spec names, even if the spec is not selected or cannot be acted on."""
+    """The jobs that specs name (`Resolved.named`), even if a spec is not selected."""
     budget: ChangeBudget = field(default_factory=ChangeBudget)
     pinned: PinnedPlan | None = None
     """The only changes that may be requested; None allows all."""

@@ -36,7 +36,7 @@ class HealthTracker:
 
     @classmethod
     def beginning(cls, now: float, interval_s: float) -> HealthTracker:
-        """Return a tracker for a watch that starts now."""
+        """Return a tracker for a watch that starts now. `now` is in monotonic seconds."""
         return cls(WatchStatus(interval_s=interval_s, heartbeat_at=now, progress_at=now, watched_at=now))
 
     def beat(

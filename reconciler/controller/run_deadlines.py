@@ -66,7 +66,10 @@ class RunDeadlines:
                 self._ends_at[due.ref] = ends_at, which
 
     def rest_s(self, now: float, busy: Container[Account]) -> float:
-        """Return the seconds until the next job of an idle account is due, or infinity if there is none."""
+        """Return the seconds until the next job of an idle account is due, or infinity if there is none.
+
+        An account is idle if it is not in `busy`, the accounts with a running worker.
+        """
         free = (at for ref, at in self.due_at.items() if ref.account not in busy)
         return max(0.0, min(free, default=math.inf) - now)
 

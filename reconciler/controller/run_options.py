@@ -175,9 +175,9 @@ class Timeouts:
     """The time limits of `--once`."""
 
     timeout_s: float
-    """How long a transient failure is retried."""
+    """How long a transient failure is retried, in seconds; with 0, it is not retried."""
     wait_s: float | None = None
-    """How long to wait for a change in progress; None if the run does not wait."""
+    """How long to wait for a change in progress, in seconds; None if the run does not wait."""
 
 
 @dataclass(frozen=True, slots=True)

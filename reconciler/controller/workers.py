@@ -54,7 +54,10 @@ class WorkerPool:
     def begin(
         self, account: Account, names: Collection[str], work: Coroutine[Any, Any, AccountOutcome], now: float
     ) -> None:
-        """Start a worker for an account that does not have one yet."""
+        """Start a worker for an account that does not have one yet.
+
+        `names` are the names of the specs and orphans that it handles, and `now` is in monotonic seconds.
+        """
         task = asyncio.ensure_future(work)
         self._at_work[account] = _AtWork(task, frozenset(names), now)
         self._fresh.add(task)

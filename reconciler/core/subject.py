@@ -20,7 +20,7 @@ INTERVAL = timedelta(seconds=60)
 class Subject:
     """One valid spec of a revision.
 
-    `suspension` is set by the operator, the Settings or the spec, or None if none of them suspends the job.
+    `suspension` comes from the operator, the Settings or the spec. It is None if none of them suspends the job.
     """
 
     name: str

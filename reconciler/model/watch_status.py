@@ -78,7 +78,10 @@ class WatchStatus:
 
 
 def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:
-    """Return a message for each problem of the watch itself. Empty means that the watch works."""
+    """Return a message for each problem of the watch itself. Empty means that the watch works.
+
+    `now` is the current time, in monotonic seconds.
+    """
     limit, heartbeat_at = STALE_AFTER_INTERVALS * watch.interval_s, watch.heartbeat_at
     if now - heartbeat_at > limit:
         # The other times are updated with each heartbeat, so they are out of date.

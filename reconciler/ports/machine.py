@@ -57,8 +57,8 @@ class Disk(Protocol):
     def write_beside(self, target: Path, data: bytes) -> Path:
         """Write bytes to a new file in the directory of `target`, and return the path of the new file.
 
-        The directory is created if needed. `rename` then moves the new file to `target`. Nothing is durable yet.
-        Raises an `OSError` that names `target` if the file cannot be written.
+        The directory is created if it is missing, but a disk may refuse to create its root. `rename` then moves the new
+        file to `target`. Nothing is durable yet. Raises an `OSError` that names `target` if the file cannot be written.
         """
         ...
 

@@ -63,7 +63,7 @@ def written_by_authors(paths: Paths) -> tuple[Path, ...]:
 
 
 def read_operator_rules(paths: Paths) -> OperatorRules:
-    """Return the rules of the operator's file, with a diagnostic for each mistake in it.
+    """Return the rules of the operator's file, with a diagnostic for each mistake. Without a file, there are none.
 
     Raises `ConfigurationError` if the file cannot be read, or if spec authors or other users can write to it.
     """
