@@ -90,6 +90,21 @@ def test_a_batch_and_a_fine_tuning_job_with_one_id_are_two_jobs(
     assert (batch.job.counts, batch.job.tokens, batch.job.output_file) == (JobCounts(100, 23, 1), 48211, "file-9a")
 
 
+def test_many_cancels_of_both_kinds_are_each_requested_once(tmp_path: Path) -> None:
+    ids = [f"same-{number}" for number in range(10)]
+    app = BothKinds({each: a_row(each) for each in ids}, {each: a_batch(each) for each in ids})
+    with app.served() as url:
+        checkout = Checkout(tmp_path, {"OPENAI_API_KEY": "k-of-the-test", "OPENAI_BASE_URL": url})
+        for each in ids:
+            checkout.want(f"trained-{each}", each, "cancelled", "openai")
+            wants(checkout, f"batch-{each}", each, "cancelled", "openai")
+        ran = checkout.run("--once", "--wait=20s", "--allow-cancels", "20")
+
+    assert ran.code == 0, ran.out + ran.err
+    paths = [f"/v1/{jobs}/{each}/cancel" for jobs in ("batches", "fine_tuning/jobs") for each in ids]
+    assert sorted(app.changes) == sorted(paths)
+
+
 def test_a_spec_that_becomes_a_batch_cancels_no_fine_tuning_job(
     tmp_path: Path, api: tuple[BothKinds, dict[str, str]]
 ) -> None:
