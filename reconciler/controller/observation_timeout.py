@@ -35,7 +35,10 @@ class Bounds:
     cut_by: ExpiredClock = ExpiredClock.TIMEOUT
     """The option that set the deadline `until`."""
     answered_at: dict[Account, float] = field(default_factory=dict)
-    """When each account last responded, in monotonic seconds."""
+    """When each account last responded, in monotonic seconds.
+
+    The kinds of job in an account share its request rate, so a request for one kind may wait for those of another kind.
+    """
 
     async def within(self, account: Account, work: Coroutine[Any, Any, R]) -> R:
         """Return the result of `work`, or raise its error.
@@ -46,7 +49,7 @@ class Bounds:
         task = asyncio.ensure_future(work)
         try:
             while not task.done():
-                heard = max(begun, self.answered_at.get(account, begun))
+                heard = max(begun, self.answered_at.get(account.shared, begun))
                 left = min(heard + self.silence_s, self.until) - self.clock.monotonic()
                 if left <= 0:
                     raise TransientError(self._silent(heard), delivered=Delivered.NO)
@@ -56,7 +59,7 @@ class Bounds:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         found = task.result()
-        self.answered_at[account] = self.clock.monotonic()
+        self.answered_at[account.shared] = self.clock.monotonic()
         return found
 
     def _silent(self, heard: float) -> str:

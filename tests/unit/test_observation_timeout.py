@@ -11,6 +11,7 @@ from reconciler.controller.observation_timeout import BoundedAccounts, Bounds
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.model.job import Account, JobRef, ListQuery
 from reconciler.model.report import ExpiredClock
+from reconciler.plugin import BATCH_JOB
 from reconciler.ports import JobReader
 from tests.support.build import ACCOUNT, a_job
 from tests.support.clock import VirtualClock, in_virtual_time
@@ -87,6 +88,17 @@ def test_a_response_of_another_account_does_not_extend_the_timeout() -> None:
         await bounds.within(other, answer_at(8.0))
         with pytest.raises(TransientError):
             await slow
+
+    in_virtual_time(main)
+
+
+def test_a_response_about_another_kind_of_job_extends_the_timeout() -> None:
+    async def main() -> None:
+        bounds = Bounds(VirtualClock(), 10.0)
+        slow = asyncio.ensure_future(bounds.within(ACCOUNT, asyncio.sleep(15.0, "found")))
+        await bounds.within(ACCOUNT.of_kind(BATCH_JOB), asyncio.sleep(8.0))
+
+        assert await slow == "found"
 
     in_virtual_time(main)
 

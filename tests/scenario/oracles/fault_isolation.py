@@ -35,6 +35,7 @@ def cancel_not_sent(history: History) -> Iterator[str]:
             if (
                 _is_first_cancel_due(history, one_pass, end, job_spec, known.get(key, []))
                 and one_pass.is_clear(job_spec.account)
+                and not one_pass.is_kept_waiting(job_spec.account)
                 and not _is_doubtful(one_pass, job_spec)
                 and (*key, "cancel") not in calls
             ):

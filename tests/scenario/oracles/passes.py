@@ -57,6 +57,8 @@ class PassRecord:
     """The statuses at the start of the pass."""
     resting: frozenset[str]
     """The providers that got no requests at the start or the end of the pass, because all earlier requests failed."""
+    throttled: frozenset[str]
+    """The providers whose newest response before the pass was throttled. Only one request is then sent at first."""
     is_key_right: bool
     events: list[Event] = field(default_factory=list)
 
@@ -77,6 +79,10 @@ class PassRecord:
         here = [each for each in self.events if isinstance(each, ProviderRequest) and _is_beside(each, account)]
         is_resting = provider_of(account) in self.resting
         return self.is_key_right and not is_resting and not any(map(casts_doubt, here))
+
+    def is_kept_waiting(self, account: str) -> bool:
+        """Return whether the account got no request, because one for jobs of another kind had to succeed first."""
+        return provider_of(account) in self.throttled and not self.served(account)
 
     def calls(self) -> set[tuple[str, str, str]]:
         """Return the requested changes, as account, job and verb."""
@@ -149,6 +155,10 @@ class _Quiet:
         failing = {account for account, row in self.in_a_row.items() if self._is_of_account(account, row)}
         return frozenset(closed | failing)
 
+    def throttled(self) -> frozenset[str]:
+        """Return the providers whose newest response was throttled."""
+        return frozenset(account for account, row in self.in_a_row.items() if row[-1].status == _BAD[0])
+
     def _is_of_account(self, account: str, row: list[ProviderRequest]) -> bool:
         is_of_jobs = self.is_well.get(account, False) and all((each.fault or "").startswith(ONE_JOB) for each in row)
         return len(row) >= _FAILURES_MAX and not is_of_jobs
@@ -168,7 +178,7 @@ class _Known:
             return None
         resting = self.quiet.accounts(at)
         self.quiet.is_well.clear()
-        return PassRecord(at, self.revision, dict(self.statuses), resting, self.is_key_right)
+        return PassRecord(at, self.revision, dict(self.statuses), resting, self.quiet.throttled(), self.is_key_right)
 
     def take_in(self, event: Event) -> None:
         match event:
