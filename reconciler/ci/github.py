@@ -180,7 +180,7 @@ async def _find(transport: Transport, path: str, headers: Mapping[str, str], mar
     for page in range(1, PAGES_MAX + 1):
         query = {"per_page": str(PAGE_SIZE), "page": str(page)}
         listed = _check(await transport.send("GET", path, query=query, headers=headers)).json()
-        if not isinstance(listed, list):
+        if not (isinstance(listed, list) and all(isinstance(each, dict) for each in listed)):
             raise CommentRefusedError(_NOT_GITHUB)
         for each in listed:
             if _is_own_comment(each, marker):
@@ -190,8 +190,9 @@ async def _find(transport: Transport, path: str, headers: Mapping[str, str], mar
     return None
 
 
-def _is_own_comment(comment: Any, marker: str) -> bool:
-    is_by_app = (comment.get("user") or {}).get("type") == "Bot"
+def _is_own_comment(comment: Mapping[str, Any], marker: str) -> bool:
+    author = comment.get("user")
+    is_by_app = isinstance(author, dict) and author.get("type") == "Bot"
     return is_by_app and str(comment.get("body") or "").startswith(marker)
 
 

@@ -8,6 +8,7 @@ machine's user database (user private groups; a volume's `fsGroup`). A file on a
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -29,12 +30,12 @@ def check_place(file: Path, *closed: Path) -> None:
         file: the file.
         closed: the directories that spec authors can write to: the specs and the statuses.
 
-    Raises `OSError` if the file does not exist, or if it or a parent directory cannot be examined, and before Python
-    3.13 `RuntimeError` if its links form a loop.
+    Raises `OSError` if the file does not exist, if links form a loop, or if the file or a parent directory cannot be
+    examined.
     """
-    real, named = file.resolve(strict=True), file.absolute()
+    real, named = _resolved(file, strict=True), file.absolute()
     for each in closed:
-        if any(path.is_relative_to(each.resolve()) for path in (real, named, file.parent.resolve())):
+        if any(path.is_relative_to(_resolved(each)) for path in (real, named, _resolved(file.parent))):
             msg = f"{file} is below {each}, which spec authors can change: move it outside the specs and the statuses"
             raise MisplacedFileError(msg)
     facts = real.stat()
@@ -52,6 +53,13 @@ def check_place(file: Path, *closed: Path) -> None:
     if _is_open(real, facts):
         msg = f"{file} is writable by other users: run chmod go-w {file}"
         raise MisplacedFileError(msg)
+
+
+def _resolved(path: Path, *, strict: bool = False) -> Path:
+    try:
+        return path.resolve(strict=strict)
+    except RuntimeError:  # how pathlib reports a loop before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
 
 def _is_open(path: Path, facts: os.stat_result) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from xml.dom.minidom import parse
 
 import pytest
@@ -116,6 +117,18 @@ def test_a_rejected_comment_is_a_warning(step: Checkout, sandbox: Sandbox, api: 
     assert ran.code == 0
     assert f"warning: the comment on pull request 7 could not be written: HTTP {refusal}" in ran.err
     assert outputs(step)["changes"] == "1"
+
+
+@pytest.mark.parametrize("odd", ["a text", {"id": 1, "user": "a text", "body": None}])
+def test_an_odd_list_of_comments_is_no_bug(step: Checkout, sandbox: Sandbox, api: GitHubApi, odd: Any) -> None:
+    api.comments.append(odd)
+    (job_id,) = sandbox.create(1)
+    step.want("runaway", job_id)
+    ran = step.run("plan")
+
+    assert ran.code == 0
+    assert "bug" not in ran.err
+    assert api.writes == ([] if isinstance(odd, str) else ["POST"])
 
 
 def test_a_token_is_not_sent_over_plain_http(step: Checkout, sandbox: Sandbox) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -110,6 +111,21 @@ def test_an_operator_file_linked_to_or_from_the_specs_is_refused(tmp_path: Path)
     for file in (tmp_path / "specs" / "link.yaml", tmp_path / "link.yaml"):
         with pytest.raises(MisplacedFileError, match="which spec authors can change"):
             check_place(file, tmp_path / "specs")
+
+
+@pytest.mark.parametrize("loop", ["operator.yaml", "specs"])
+def test_a_loop_of_links_is_reported_like_an_unreadable_file(tmp_path: Path, loop: str) -> None:
+    for name in ("operator.yaml", "specs"):
+        if name == loop:
+            (tmp_path / name).symlink_to(name)
+        else:
+            (tmp_path / name).touch()
+
+    if sys.version_info >= (3, 13) and loop == "specs":
+        check_place(tmp_path / "operator.yaml", tmp_path / "specs")
+    else:
+        with pytest.raises(OSError, match="Too many levels"):
+            check_place(tmp_path / "operator.yaml", tmp_path / "specs")
 
 
 def a_place(root: Path) -> Path:
