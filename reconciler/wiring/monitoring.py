@@ -15,7 +15,7 @@ from reconciler.controller.build_report import PassResult
 from reconciler.controller.health import HealthTracker
 from reconciler.controller.requeue import RequeueReason
 from reconciler.core.subject import INTERVAL
-from reconciler.errors import error_location
+from reconciler.errors import PermanentError, error_location
 from reconciler.local.clock import SystemClock
 from reconciler.model.action_record import Notify, PassEvent, Sent
 from reconciler.model.job import Account
@@ -87,8 +87,8 @@ async def open_observers(
 ) -> AsyncIterator[Observers]:
     """Open the monitoring, and close it when the body ends.
 
-    Raises `MonitoringError` if an option cannot be applied, and `PermanentError` if the proxy or certificate settings
-    of this machine cannot be used for heartbeats.
+    Raises `MonitoringError` if an option cannot be applied, for example because the proxy or certificate settings of
+    this machine cannot be used for heartbeats.
 
     Args:
         options: the monitoring options.
@@ -159,7 +159,12 @@ async def _send_heartbeats(url: str, observers: Observers, warn: Callable[[str],
         raise MonitoringError(msg) from None
     for number, secret in enumerate(secrets_of(url)):
         KNOWN_SECRETS.add(("heartbeat", number), secret)
-    transport = await stack.enter_async_context(HttpTransport(url, Throttle(Rate(requests_per_second=1, burst=5))))
+    try:
+        transport = HttpTransport(url, Throttle(Rate(requests_per_second=1, burst=5)))
+    except PermanentError as error:
+        msg = f"the heartbeat of --heartbeat-url cannot be sent: {error}"
+        raise MonitoringError(msg) from None
+    await stack.enter_async_context(transport)
     heartbeat = Heartbeat(transport, warn)
     stack.push_async_callback(heartbeat.stop)
     observers.on_pass.append(lambda *_: heartbeat.send())

@@ -56,3 +56,13 @@ def test_a_bad_proxy_or_certificate_of_one_account_does_not_affect_another(
     assert api.changes() == ["ftjob-one"]
     assert checkout.status("one").receipts[0].accepted_at is not None
     assert "a bug" not in ran.out + ran.err
+
+
+def test_a_bad_certificate_setting_for_heartbeats_ends_the_watch_with_a_configuration_error(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, {"SSL_CERT_FILE": "/none/authority.pem"})
+    checkout.specs.mkdir()
+    ran = checkout.run("--heartbeat-url", "https://hooks.example.org/secret-path-0123")
+
+    assert ran.code == ExitCode.CONFIGURATION
+    assert "the certificates that SSL_CERT_FILE names cannot be read" in ran.err
+    assert "secret-path-0123" not in ran.err
