@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import reduce
 
 from tests.scenario.batch_services import provider_of
 from tests.scenario.disruptions import RetryRequested
@@ -16,6 +18,7 @@ from tests.scenario.history import (
     ChangeSent,
     Crashed,
     Edited,
+    Event,
     ExternalEvent,
     FileRemoved,
     FileWritten,
@@ -53,23 +56,49 @@ def unwanted_change(history: History) -> Iterator[str]:
     still be unchanged, and the Settings must allow the change. Other changes since the start of the pass (a Provider
     document, a second spec for the job) apply from the next pass.
     """
-    revision: Revision | None = None
-    at_begin: Revision | None = None
+    known = _KnownSpecs()
     decided: dict[tuple[str, str, str], tuple[Revision, Revision]] = {}
     for event in history.events:
+        known.take_in(event)
         match event:
-            case Edited(revision=new):
-                revision = new
-            case PassStarted():
-                at_begin = revision
-            case ExternalEvent(kind="disk refuses", what=path):
-                at_begin = at_begin and at_begin.without(path)
-            case ChangeSent() if revision is not None and at_begin is not None:
-                decided[event.account, event.job_id, event.verb] = (at_begin, revision)
+            case ChangeSent() if known.now is not None and (then := known.readable()) is not None:
+                decided[event.account, event.job_id, event.verb] = (then, known.now)
             case ProviderRequest(is_change=True, job_id=str(job_id)):
                 why = _objection(history, event, decided.get((event.account, job_id, event.verb)))
                 if why is not None:
                     yield f"{event.at:%T} {event.verb} of {job_id}, {why}"
+
+
+@dataclass(slots=True)
+class _KnownSpecs:
+    """The specs of the newest revision, and those that the current pass can use."""
+
+    now: Revision | None = None
+    at_begin: Revision | None = None
+    is_read: bool = False
+    """Whether the pass has read the specs. Its first request comes later."""
+    refused: set[str] = field(default_factory=set)
+    """The paths that the disk has refused since then."""
+
+    def readable(self) -> Revision | None:
+        """Return the specs at the start of the pass, without those that the disk refused or refuses now."""
+        return self.at_begin and reduce(Revision.without, self.refused, self.at_begin)
+
+    def take_in(self, event: Event) -> None:
+        """Take in the next event of a history."""
+        match event:
+            case Edited(revision=new):
+                self.now = new
+            case PassStarted():
+                self.at_begin, self.is_read, self.refused = self.now, False, set()
+            case ExternalEvent(kind="disk refuses", what=path) if self.is_read:
+                self.refused.add(path)
+            case ExternalEvent(kind="disk refuses", what=path):
+                self.at_begin = self.at_begin and self.at_begin.without(path)
+            case ExternalEvent(kind="disk yields", what=path):
+                self.refused.discard(path)
+            case ProviderRequest():
+                self.is_read = True
 
 
 def _objection(history: History, request: ProviderRequest, decided: tuple[Revision, Revision] | None) -> str | None:
