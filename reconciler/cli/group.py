@@ -149,7 +149,12 @@ class VerbGroup(click.Group):
     metavar="[DURATION]",
     help="With --once: wait until no change is in progress, at most this long; 30m if no duration is given.",
 )
-@click.option("--dry-run", cls=Shared, is_flag=True, help="With --once: observe and decide, but request no change.")
+@click.option(
+    "--dry-run",
+    cls=Shared,
+    is_flag=True,
+    help="With --once: show which changes would be requested. No change is requested, and no status is written.",
+)
 @click.option(
     "--timeout",
     cls=Shared,

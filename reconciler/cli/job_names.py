@@ -74,8 +74,8 @@ def require_one_kind(values: OptionValues, name: str, kinds: Mapping[str, str]) 
     if len(kinds) > 1:
         uses = " and ".join(f"a {kind} in {paths(values).specs / place}" for kind, place in kinds.items())
         msg = (
-            f"the name {name!r} is not unique: it is used for {uses}. Select one with --kind. Rename one of them, "
-            "because no change is requested for either."
+            f"the name {name!r} is not unique: it is used for {uses}. To choose one for this command, pass "
+            "--kind. No change is requested for either until one of the specs is renamed."
         )
         raise wiring.UsageError(msg)
 

@@ -243,7 +243,7 @@ TRUST: tuple[Decorator[Any], ...] = (
         cls=Shared,
         multiple=True,
         type=_path(exists=True, file_okay=False),
-        help="Directory to read credential files from, besides /run/secrets. May be repeated.",
+        help="Allow credential files below this directory, besides /run/secrets. May be repeated.",
     ),
 )
 AUTHOR: tuple[Decorator[Any], ...] = (

@@ -104,8 +104,9 @@ MESSAGES = {
 }
 """Messages by pydantic's error type. Most of them are followed by the rejected value.
 
-The options of a third-party provider type may have any type that pydantic supports, so the table contains every error
-that a document can cause, except those that `_field_error` handles. `{s}` is the plural ending after a number.
+The options of a third-party provider type may have any type that pydantic supports. `_field_error` handles some errors
+itself, and gives a general message for an error type that is not in the table. `{s}` is the plural ending after a
+number.
 """
 
 

@@ -39,7 +39,9 @@ _UNFINISHED = {
     "BISECT_LOG": "a bisect is in progress",
     "index.lock": "a Git command is running in it (if none is, remove {git_dir}/index.lock)",
 }
-"""The files in a working tree's Git directory that show an unfinished operation. `git status` checks the same files."""
+"""Messages for unfinished operations, by the file in Git's directory that shows them. The first match applies.
+
+`{git_dir}` stands for Git's directory. `git status` checks the same files, except `BISECT_START` and `index.lock`."""
 _BRANCHES = "refs/heads/"
 _LEFT_OUT = "S "
 """The tag with which `git ls-files -t` marks a file that a sparse checkout leaves out."""
@@ -50,8 +52,9 @@ SHALLOW = (
     "fetch the complete history (in GitHub Actions, use actions/checkout with fetch-depth: 0)"
 )
 PARTIAL = (
-    "this clone omits files (--filter), and reconcile does not fetch them: no commit can approve a change to an "
-    "omitted file, and receipts may lack its commit. Clone the repository without --filter"
+    "this clone omits versions of files (--filter), and reconcile does not fetch them: a commit that changed such a "
+    "file cannot approve changes, and receipts may not name the commit of their spec. Clone the repository without "
+    "--filter"
 )
 
 

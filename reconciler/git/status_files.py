@@ -47,7 +47,11 @@ class StatusFiles:
         """Return all statuses by path. If one cannot be read, raise `OSError`, so that it is not overwritten."""
         found, unread = self.read()
         for path, error in unread.items():
-            raise OSError(error.errno, f"{error.strerror}; it is not overwritten", str(self.directory / path))
+            raise OSError(
+                error.errno,
+                f"cannot be read ({error.strerror}), so it is not overwritten: make it readable",
+                str(self.directory / path),
+            )
         return found
 
     def write(self, path: str, data: bytes) -> None:

@@ -28,7 +28,10 @@ HINT = (
     "account is attached"
 )
 PATH_MAX = 1024
-"""The maximum length of a path in the variable. A longer value is treated as a key."""
+"""The maximum length of a value that an error message calls a path.
+
+A longer value that names no file is reported as a possible key.
+"""
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{0,62}")
 TRANSIENT_CODES = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
 """Error codes that mean a temporary failure of a token endpoint."""

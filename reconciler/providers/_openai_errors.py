@@ -91,7 +91,7 @@ def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...]
             msg = f"{pattern.meaning} ({details})"
             raise PermanentError(msg, kind=pattern.kind)
     if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"this response is not from the expected API ({details}): check the base URL"
+        msg = f"something other than the job was not found ({details}): check the base URL and the provider's options"
         raise PermanentError(msg, kind=Kind.INVALID)
     body = _error_object(response) or {}
     is_billing = any(OUT_OF_CREDIT.fullmatch(str(body.get(key))) for key in ("code", "type"))

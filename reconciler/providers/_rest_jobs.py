@@ -173,7 +173,9 @@ class RestJobs:
             msg = f"the provider refused the key ({details})"
             raise PermanentError(msg, kind=Kind.DENIED)
         if response.status == HTTPStatus.NOT_FOUND:
-            msg = f"this response is not from the expected API ({details}): check the base URL"
+            msg = (
+                f"something other than the job was not found ({details}): check the base URL and the provider's options"
+            )
             raise PermanentError(msg, kind=Kind.INVALID)
         raise refusal(response, details)
 

@@ -240,7 +240,7 @@ def test_a_not_found_error_about_the_job_shows_that_it_is_absent(message: str) -
         answer(b"dpo job twin not found", 404),
     ],
 )
-def test_any_other_error_is_no_absence(response: Response) -> None:
+def test_an_error_that_is_not_about_the_job_does_not_show_that_it_is_absent(response: Response) -> None:
     with pytest.raises(PermanentError) as caught:
         retrieved(response)
 

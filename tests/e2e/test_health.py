@@ -93,6 +93,7 @@ def test_a_running_watch_is_healthy_ready_and_has_metrics(checkout: Checkout, sa
     with watching(checkout, "--listen", f"127.0.0.1:{port}"):
         wait_for(lambda: (checkout.status_dir / "one.yaml").exists() and checkout.status("one").final, "it is proved")
         server = Asked(address)
+        wait_for(lambda: 'ready="True"' in server.get("/metrics")[1], "the pass that proved it ends")
         health, ready, metrics = server.get("/healthz"), server.get("/readyz"), server.get("/metrics")
         verb = checkout.run("healthcheck", "--url", f"{address}/healthz")
     gone = checkout.run("healthcheck", "--url", f"{address}/healthz")
@@ -102,7 +103,6 @@ def test_a_running_watch_is_healthy_ready_and_has_metrics(checkout: Checkout, sa
         f'reconcile_provider_requests_total{{code="200",method="POST",provider="openai {sandbox.url}"}} 1.0'
         in (metrics[1])
     )
-    assert 'ready="True"' in metrics[1]
     assert (verb.code, verb.err) == (0, "")
     assert gone.code == 1
     assert gone.err.startswith(f"reconcile: no response from {address}/healthz: ")

@@ -15,7 +15,10 @@ from tests.second_opinion.clock import Clock
 from tests.second_opinion.snapshot import duration
 
 GIVE_UP = 90.0
-"""Real seconds beyond its own time limits after which a command counts as hung, on an idle machine."""
+"""How many real seconds a command may run beyond its own time limits before it counts as hung.
+
+On a busy machine, this is multiplied by `crowded()`.
+"""
 
 READS_ONLY = frozenset(
     {
