@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from reconciler.controller.account_options import options_of
 from reconciler.controller.operator_policy import Credential, OperatorPolicy
 from reconciler.controller.path_rules import AllowedPaths, PathRules, Ruling
 from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose, needs_document, rate_of
-from reconciler.formats.validation_errors import field_errors
 from reconciler.model.account_line import FINE_TUNING_JOB, kind_suffix
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, CredentialScope
@@ -232,20 +232,25 @@ class AccountResolver:
         except LookupError as error:
             return self._unknown_type(name, str(error.args[0]), is_declared=located is not None)
         spec = located.document.spec if located else ProviderSpec(type=type_.name)
-        options = self._options(type_, spec)
+        options = options_of(type_, spec, self._policy)
         if isinstance(options, SpecProblem):
             return options if located else needs_document(type_.name, options)
+        return self._account_of(type_, options, spec, is_declared=located is not None)
+
+    def _account_of(
+        self, type_: ProviderType, options: BaseModel, spec: ProviderSpec, *, is_declared: bool
+    ) -> ResolvedAccount | SpecProblem:
         try:
             base_url = self._policy.base_url(type_, options, spec.base_url)
         except ValueError as error:
-            return SpecProblem(Reason.INVALID_PROVIDER, str(error), ("spec", "baseUrl" if located else "provider"))
+            return SpecProblem(Reason.INVALID_PROVIDER, str(error), ("spec", "baseUrl" if is_declared else "provider"))
         not_bound = self._policy.why_not_trusted(type_, options, spec.credentials, base_url)
         if not_bound is not None:
             return SpecProblem(Reason.HOST_NOT_TRUSTED, not_bound.message(()), not_bound=not_bound)
         try:
             account = Account(type_.name, base_url, type_.scope(options), kind=next(iter(jobs_by_kind(type_))))
         except ValueError as error:
-            return SpecProblem(Reason.INVALID_PROVIDER, str(error), ("spec", "options" if located else "provider"))
+            return SpecProblem(Reason.INVALID_PROVIDER, str(error), ("spec", "options" if is_declared else "provider"))
         scope = self._scope(account, type_, spec.credentials)
         return ResolvedAccount(account, type_, options, rate_of(spec, type_), spec.credentials, scope)
 
@@ -275,22 +280,6 @@ class AccountResolver:
         else:
             return None
         return SpecProblem(Reason.INVALID_PROVIDER, message)
-
-    def _options(self, type_: ProviderType, spec: ProviderSpec) -> BaseModel | SpecProblem:
-        """Return the options of the document, or the problem with them.
-
-        The vendor's environment variables provide the options that the document leaves out.
-        """
-        defaults = self._policy.default_options(type_, spec.credentials)
-        try:
-            return type_.options.model_validate({**{key: each.text for key, each in defaults.items()}, **spec.options})
-        except ValidationError as error:
-            first = next(field_errors(error, type_.options))
-        message = first.message if first.suggestion is None else f"{first.message}; {first.suggestion}"
-        option = str(first.path[0]) if first.path else ""
-        if option in defaults and option not in spec.options:
-            return SpecProblem(Reason.INVALID_PROVIDER, f"the variable {defaults[option].variable}: {message}")
-        return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "options", *map(str, first.path)))
 
 
 def _doubled(snapshot: Snapshot) -> frozenset[str]:

@@ -6,23 +6,17 @@ request is doubted, the job itself is retrieved. Its row in a list is not enough
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.controller.current_specs import CurrentSpecs
-from reconciler.controller.observe import (
-    LISTED_ONLY,
-    ObservationGoal,
-    Observations,
-    observe_jobs,
-    retrieve,
-    retrieve_some,
-)
+from reconciler.controller.observe import LISTED_ONLY, ObservationGoal, Observations, observe_jobs
 from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob, decide_all, judge_all
 from reconciler.controller.request_costs import RequestCosts
 from reconciler.controller.resolved_account import ResolvedAccount
+from reconciler.controller.retrieves import retrieve, retrieve_some
 from reconciler.core import limits
 from reconciler.core.absence import known_before
 from reconciler.core.decide import decide, is_suspended
@@ -30,7 +24,7 @@ from reconciler.core.facts import observation_from_status
 from reconciler.core.finality import is_settled
 from reconciler.core.subject import Subject
 from reconciler.core.unchanged import is_unchanged
-from reconciler.model.job import UNFINISHED, JobRef, Observed, Phase, Unobserved
+from reconciler.model.job import UNFINISHED, Account, JobRef, Observed, Phase, Unobserved
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobReader
@@ -85,14 +79,25 @@ async def observe_wanted(
         return WantedJobs()
     observed = await retrieve_some(reader, sorted(subject.ref for subject, _ in urgent))
     by_job = {ref: seen for ref, seen in observed.items() if seen.job is not None}
+    plan = _provisional_plan(request.target.account, urgent, by_job, rules, now) if by_job else None
     absent = frozenset(observed.keys() - by_job.keys())
+    return WantedJobs(None if plan is None or plan.refusals else replace(plan, begun_at=begun_at), absent)
+
+
+def _provisional_plan(
+    account: Account,
+    urgent: Iterable[TrackedJob],
+    by_job: Mapping[JobRef, Observed],
+    rules: Callable[[], CurrentSpecs],
+    now: Callable[[], datetime],
+) -> AccountPlan:
+    """Return the plan for the jobs that were observed.
+
+    It is provisional, because the guard judges percentages of the account, and the other jobs are not observed yet.
+    """
     pairs = [(subject, last) for subject, last in urgent if subject.ref in by_job]
-    if not pairs:
-        return WantedJobs(absent=absent)
-    # Provisional, because the guard judges percentages of the account, and the other jobs are not observed yet.
-    decided = decide_all(request.target.account, pairs, Observations(by_job), rules(), now())
-    plan = judge_all(decided, rules(), now(), is_provisional=True)
-    return WantedJobs(None if plan.refusals else replace(plan, begun_at=begun_at), absent)
+    decided = decide_all(account, pairs, Observations(by_job), rules(), now())
+    return judge_all(decided, rules(), now(), is_provisional=True)
 
 
 def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from functools import partial
 
 from reconciler.controller.listing import Listing, walk
 from reconciler.controller.request_costs import RequestCosts
-from reconciler.controller.request_failure import is_of_account, unobserved_by
+from reconciler.controller.retrieves import Answer, retrieve_all, retrieve_one
 from reconciler.core.absence import Doubt, KnownBefore, is_crowd, weigh
 from reconciler.core.finality import is_contradicted
 from reconciler.errors import ProviderError
@@ -113,30 +113,6 @@ async def observe_jobs(
     return replace(found, by_job={**await _contradictions(reader, listing.rows, goal.ended), **found.by_job})
 
 
-async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observed]:
-    """Retrieve a few urgent jobs, and return those that were observed. `observe_jobs` handles the others."""
-    observed: dict[JobRef, Observed] = {}
-    # The first is retrieved alone, because it shows whether the account works.
-    for batch in (refs[:1], refs[1:]):
-        for ref, answer in zip(batch, await _retrieve_all(reader, batch), strict=True):
-            if answer.is_of_account:
-                return observed
-            if isinstance(answer.observation, Observed):
-                observed[ref] = answer.observation
-    return observed
-
-
-async def retrieve(reader: JobReader, refs: Sequence[JobRef]) -> list[Observation]:
-    """Retrieve each job and return its observation, in the same order."""
-    return [each.observation for each in await _retrieve_all(reader, refs)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    observation: Observation
-    is_of_account: bool = False
-
-
 @dataclass(slots=True)
 class _ObservationRun:
     """The state of one observation while its requests are sent."""
@@ -171,25 +147,9 @@ class _ObservationRun:
         """Retrieve jobs by id until more requests would be useless. Return the jobs left to a later observation."""
         if self.listing.is_overtaken:
             return tuple(refs)
-        rest, under_way = deque(refs), dict[asyncio.Task[_Answer], JobRef]()
-        is_overtaken, is_stopped = False, self._is_useless(refs)
-        # The first is retrieved alone, because it shows whether the account works.
-        at_once = self.costs.at_once if self.listing.has_answered else 1
+        rest, under_way = deque(refs), dict[asyncio.Task[Answer], JobRef]()
         try:
-            while rest or under_way:
-                while rest and len(under_way) < at_once and not (is_overtaken or is_stopped):
-                    ref = rest.popleft()
-                    under_way[asyncio.ensure_future(_retrieve(self.reader, ref))] = ref
-                if not under_way:
-                    break
-                done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                is_suspicious = [
-                    self._take(under_way.pop(each), each.result()) for each in [*under_way] if each in done
-                ]
-                at_once = self.costs.at_once
-                is_stopped = is_stopped or (any(is_suspicious) and self._is_useless(rest))
-                # Checked after the first response, so that a stream of changes cannot keep the account unobserved.
-                is_overtaken = is_overtaken or (bool(rest) and not is_stopped and self.is_overtaken())
+            is_overtaken = await self._retrieve_while_useful(rest, under_way)
         finally:
             for task in under_way:
                 task.cancel()
@@ -198,7 +158,34 @@ class _ObservationRun:
         self.not_retrieved = tuple(rest)
         return ()
 
-    def _take(self, ref: JobRef, answer: _Answer) -> bool:
+    async def _retrieve_while_useful(self, rest: deque[JobRef], under_way: dict[asyncio.Task[Answer], JobRef]) -> bool:
+        """Retrieve the jobs in `rest`. Return whether the newest pass changed something, so that some are left."""
+        is_overtaken, is_stopped = False, self._is_useless(rest)
+        # The first is retrieved alone, because it shows whether the account works.
+        at_once = self.costs.at_once if self.listing.has_answered else 1
+        while True:
+            if not (is_overtaken or is_stopped):
+                self._start(rest, under_way, at_once)
+            if not under_way:
+                return is_overtaken
+            is_suspicious = await self._take_next(under_way)
+            at_once = self.costs.at_once
+            is_stopped = is_stopped or (is_suspicious and self._is_useless(rest))
+            # Checked after the first response, so that a stream of changes cannot keep the account unobserved.
+            is_overtaken = is_overtaken or (bool(rest) and not is_stopped and self.is_overtaken())
+
+    def _start(self, rest: deque[JobRef], under_way: dict[asyncio.Task[Answer], JobRef], at_once: int) -> None:
+        while rest and len(under_way) < at_once:
+            ref = rest.popleft()
+            under_way[asyncio.ensure_future(retrieve_one(self.reader, ref))] = ref
+
+    async def _take_next(self, under_way: dict[asyncio.Task[Answer], JobRef]) -> bool:
+        """Record the next responses. Return whether one of them is a failure or an absence."""
+        done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+        is_suspicious = [self._take(under_way.pop(each), each.result()) for each in [*under_way] if each in done]
+        return any(is_suspicious)
+
+    def _take(self, ref: JobRef, answer: Answer) -> bool:
         """Record the response for one job. Return whether it is a failure or an absence."""
         self.by_job[ref] = answer.observation
         if isinstance(answer.observation, Unobserved):
@@ -281,20 +268,9 @@ async def _contradictions(
     """Retrieve the settled jobs that the list shows in another phase. Jobs that cannot be retrieved are left out."""
     denied = [ref for ref, phase in ended.items() if ref.id in rows and is_contradicted(phase, rows[ref.id].phase)]
     requested = sorted(denied)[:CONTRADICTED_MAX]
-    answers = await _retrieve_all(reader, requested)
+    answers = await retrieve_all(reader, requested)
     return {
         ref: each.observation
         for ref, each in zip(requested, answers, strict=True)
         if isinstance(each.observation, Observed)
     }
-
-
-async def _retrieve_all(reader: JobReader, refs: Collection[JobRef]) -> list[_Answer]:
-    return await asyncio.gather(*(_retrieve(reader, ref) for ref in refs))
-
-
-async def _retrieve(reader: JobReader, ref: JobRef) -> _Answer:
-    try:
-        return _Answer(Observed(await reader.get_job(ref)))
-    except ProviderError as error:
-        return _Answer(unobserved_by(error), is_of_account(error))

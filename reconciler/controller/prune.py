@@ -165,9 +165,13 @@ def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: Chang
             "by hand if they are not needed"
         )
         return Pruned(notices=(why,))
-    shown = {path: runtime.policy.show_status(path) for path in left}
-    errors = [attempt(shown[path], partial(runtime.statuses.discard, path), "removed") for path in left]
-    removals = (f"{shown[path]}: removed, because no spec has this status" for path in left)
+    return _discard(left, runtime)
+
+
+def _discard(paths: Iterable[str], runtime: Runtime) -> Pruned:
+    shown = {path: runtime.policy.show_status(path) for path in paths}
+    errors = [attempt(name, partial(runtime.statuses.discard, path), "removed") for path, name in shown.items()]
+    removals = (f"{name}: removed, because no spec has this status" for name in shown.values())
     return Pruned(notices=tuple(removals), errors=tuple(chain.from_iterable(errors)))
 
 

@@ -22,14 +22,14 @@ from itertools import pairwise
 
 from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.listing import PAGES_MAX
-from reconciler.controller.observe import retrieve
 from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem
+from reconciler.controller.retrieves import retrieve
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.spec_resolver import resolve
 from reconciler.errors import ProviderError
 from reconciler.model.account_line import FINE_TUNING_JOB
-from reconciler.model.job import UNFINISHED, Account, JobRef, ListQuery, ObservedJob, Unobserved, Unset
+from reconciler.model.job import UNFINISHED, Account, JobRef, ListQuery, ObservedJob, Phase, Unobserved, Unset
 from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot
@@ -129,9 +129,7 @@ async def _list(
     if isinstance(found, Unobserved):
         return AccountListing(alias, target.account, unobserved=found)
     jobs, is_whole = found
-    unmanaged = [job for job in jobs.values() if managed.isdisjoint(map(target.key, job.ids))]
-    if is_unfinished or longest is not None:
-        unmanaged = [job for job in unmanaged if job.phase in UNFINISHED]
+    unmanaged = _unmanaged(jobs.values(), target, managed, is_unfinished=is_unfinished or longest is not None)
     known = await _with_kinds(reader, target.account, unmanaged)
     if isinstance(known, Unobserved):
         return AccountListing(alias, target.account, unobserved=known)
@@ -144,6 +142,14 @@ async def _list(
         len(known) - len(of_kind),
         read_back_to=None if is_whole else oldest,
     )
+
+
+def _unmanaged(
+    jobs: Iterable[ObservedJob], target: ResolvedAccount, managed: set[JobKey], *, is_unfinished: bool
+) -> list[ObservedJob]:
+    """Return the jobs that no spec names. With `is_unfinished`, leave out those that have ended."""
+    phases = UNFINISHED if is_unfinished else frozenset(Phase)
+    return [job for job in jobs if job.phase in phases and managed.isdisjoint(map(target.key, job.ids))]
 
 
 async def _with_kinds(
@@ -206,8 +212,13 @@ class _Order:
         """Return when the newest job of the next page was created, or None if the order of the list is not known."""
         times = [each.created_at for each in jobs]
         moments = [at for at in times if isinstance(at, datetime)]
-        so_far = moments if self.last is None else [self.last, *moments]
-        self.holds = self.holds and len(moments) == len(times) and all(one >= next_ for one, next_ in pairwise(so_far))
-        self.has_fallen = self.has_fallen or any(one > next_ for one, next_ in pairwise(so_far))
-        self.last = so_far[-1] if so_far else None
+        self._take_in(moments)
+        self.holds = self.holds and len(moments) == len(times)
         return moments[0] if self.holds and self.has_fallen and moments else None
+
+    def _take_in(self, moments: Sequence[datetime]) -> None:
+        so_far = moments if self.last is None else [self.last, *moments]
+        pairs = list(pairwise(so_far))
+        self.holds = self.holds and all(one >= next_ for one, next_ in pairs)
+        self.has_fallen = self.has_fallen or any(one > next_ for one, next_ in pairs)
+        self.last = so_far[-1] if so_far else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.core.situation import Situated
 from reconciler.core.table import TableRow
-from reconciler.model.job import TERMINAL, Phase
+from reconciler.model.job import TERMINAL, JobCounts, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 
@@ -39,11 +39,16 @@ def _progress(seen: Situated) -> str:
 
     The counts are those with which the batch was first seen finished, so that the message does not change with them.
     """
-    job = seen.last.job if seen.last is not None and seen.last.phase is seen.phase else None
-    counts = (job.counts if job is not None else None) or seen.facts.counts
+    counts = _first_counts(seen)
     if seen.phase not in TERMINAL or counts is None:
         return ""
     note = seen.facts.error.message if seen.facts.error is not None else None
     if seen.phase is Phase.FAILED and note:
         return f": {note}"
     return "".join(f"; {each}" for each in (str(counts), note if seen.phase is Phase.SUCCEEDED else None) if each)
+
+
+def _first_counts(seen: Situated) -> JobCounts | None:
+    """Return the counts in the status if it already has this phase, else those of the observation."""
+    job = seen.last.job if seen.last is not None and seen.last.phase is seen.phase else None
+    return (job.counts if job is not None else None) or seen.facts.counts

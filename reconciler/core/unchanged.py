@@ -55,18 +55,31 @@ def is_unchanged(subject: Subject, job: ObservedJob | None, last: JobStatus | No
     reason = LASTING.get((job.phase, subject.spec.desired_state))
     return (
         reason is not None
-        and last.final is (job.phase in TERMINAL)
-        and last.doubted_at is None
-        and not last.spent
-        and (last.observed_spec, last.name, last.source) == (subject.digest, subject.name, subject.source)
-        and last.kind is subject.kind
-        and subject.suspension is None
-        and subject.spec.limits is None
-        and (subject.capabilities.confirms or job.phase is not Phase.CANCELLED)
-        and (not last.receipts or (reason is Reason.CANCELLED and all(map(_is_over, last.receipts))))
+        and _is_unconditional(subject, job.phase)
+        and _is_of_spec(last, subject)
+        and _is_at_rest(last, reason)
         and _has_only_reason(last, reason)
         and _is_shown(last.job, job, subject)
     )
+
+
+def _is_unconditional(subject: Subject, phase: Phase) -> bool:
+    """Return whether no suspension, limit or doubtful phase affects the decision."""
+    is_phase_certain = subject.capabilities.confirms or phase is not Phase.CANCELLED
+    return subject.suspension is None and subject.spec.limits is None and is_phase_certain
+
+
+def _is_of_spec(last: JobStatus, subject: Subject) -> bool:
+    """Return whether a status was written for this version of a spec."""
+    is_same = (last.observed_spec, last.name, last.source) == (subject.digest, subject.name, subject.source)
+    return is_same and last.kind is subject.kind
+
+
+def _is_at_rest(last: JobStatus, reason: Reason) -> bool:
+    """Return whether a status waits for nothing: no doubt, no used approval and no receipt that may change."""
+    is_final = last.final is (last.phase in TERMINAL)
+    is_over = not last.receipts or (reason is Reason.CANCELLED and all(map(_is_over, last.receipts)))
+    return is_final and is_over and last.doubted_at is None and not last.spent
 
 
 def _is_over(receipt: Receipt) -> bool:
@@ -99,7 +112,13 @@ def _is_shown(facts: JobFacts, job: ObservedJob, subject: Subject) -> bool:
         and _is_same(job.fine_tuned_model, facts.fine_tuned_model)
         and _is_same(job.error, facts.error)
         and _is_same(job.output_file, facts.output_file)
-        and _is_same_time(job.expires_at, facts.expires_at)
+        and _has_same_times(job, facts)
+    )
+
+
+def _has_same_times(job: ObservedJob, facts: JobFacts) -> bool:
+    return (
+        _is_same_time(job.expires_at, facts.expires_at)
         and _is_same_time(job.created_at, facts.created_at)
         and _is_same_time(job.finished_at, facts.finished_at)
         # If the provider does not report a start time, the status keeps the one that reconcile recorded.

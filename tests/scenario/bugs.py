@@ -75,9 +75,9 @@ BUGS = (
     ),
     Bug(
         "count a failed observation as absence",
-        "controller/observe.py",
-        "        return _Answer(unobserved_by(error), is_of_account(error))\n",
-        "        return _Answer(Observed(None))\n",
+        "controller/retrieves.py",
+        "        return Answer(unobserved_by(error), is_of_account(error))\n",
+        "        return Answer(Observed(None))\n",
     ),
     Bug(
         "count any 404 as absence",
@@ -234,8 +234,8 @@ BUGS = (
     Bug(
         "reopen a final job by a list row alone",
         "controller/observe.py",
-        "    answers = await _retrieve_all(reader, requested)\n",
-        "    answers = [_Answer(Observed(rows[ref.id])) for ref in requested]\n",
+        "    answers = await retrieve_all(reader, requested)\n",
+        "    answers = [Answer(Observed(rows[ref.id])) for ref in requested]\n",
     ),
     Bug(
         "ignore list rows that show a final job as running",
