@@ -37,11 +37,26 @@ from reconciler.plugin.answers import (
     require_same_job,
     unknown_job,
 )
+from reconciler.plugin.answers import cursor as cursor_of
 from reconciler.providers._json_api import change_outcome, error_line, job_path, refusal
 
 BATCH = "batch( job)?"
 """Matches the word for a batch in a not-found error."""
 NextCursor = Callable[[Mapping[str, Any], tuple[ObservedJob, ...], int, str | None], str | None]
+Window = Callable[[int, str | None], Mapping[str, str]]
+
+
+def window_of(size: str, cursor: str, **more: str) -> Window:
+    """Return the `RestApi.window` of a service, from the names of its parameters for the size and the cursor of a page.
+
+    `more` contains further parameters of each page.
+    """
+    return lambda size_, cursor_: {size: str(size_), **more} | ({} if cursor_ is None else {cursor: cursor_})
+
+
+def cursor_in(key: str) -> NextCursor:
+    """Return the `RestApi.next_cursor` of a service whose pages contain the next cursor under a key."""
+    return lambda page, _jobs, _size, _cursor: cursor_of(page.get(key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +67,8 @@ class RestApi:
         path: the path of the list.
         rows: the key of the rows in a list.
         headers: returns the headers of a request, for a key.
-        window: returns the query of a page, for its size and its cursor. The cursor of the first page is None.
+        window: returns the query of a page, for its size and its cursor. The cursor of the first page is None. By
+            default the query is empty, for a service without pages.
         next_cursor: returns the cursor of the next page, from a page, its jobs, and the size and cursor of that page,
             or None after the last page. If this field itself is None, `RestJobs.list_page` takes each response for the
             whole list, and divides that list into pages.
@@ -72,10 +88,10 @@ class RestApi:
     path: str
     rows: str
     headers: Callable[[str], Mapping[str, str]]
-    window: Callable[[int, str | None], Mapping[str, str]]
-    next_cursor: NextCursor | None
     job: Callable[[Mapping[str, Any], datetime | None], ObservedJob]
     is_missing: Callable[[Mapping[str, Any], JobRef], bool]
+    window: Window = lambda _size, _cursor: {}
+    next_cursor: NextCursor | None = None
     cancel: str = "/cancel"
     cancel_body: Mapping[str, object] | None = None
     path_of: Callable[[JobRef], str] = job_path

@@ -20,7 +20,7 @@ from typing import Any
 
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, field, instant, name_of, text, word
-from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
+from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 VERSION = "2023-06-01"
@@ -31,10 +31,6 @@ _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
 
 def _headers(token: str) -> Mapping[str, str]:
     return {"anthropic-version": VERSION, **({"x-api-key": token} if token else {})}
-
-
-def _window(size: int, cursor: str | None) -> Mapping[str, str]:
-    return {"limit": str(size)} | ({} if cursor is None else {"after_id": cursor})
 
 
 def _next_cursor(body: Mapping[str, Any], jobs: tuple[ObservedJob, ...], _size: int, cursor: str | None) -> str | None:
@@ -113,7 +109,7 @@ ANTHROPIC: ProviderType = RestService(
                 path="/v1/messages/batches",
                 rows="data",
                 headers=_headers,
-                window=_window,
+                window=window_of("limit", "after_id"),
                 next_cursor=_next_cursor,
                 job=_job,
                 is_missing=_is_missing,

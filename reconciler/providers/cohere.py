@@ -38,9 +38,8 @@ from reconciler.plugin import (
     Unset,
 )
 from reconciler.plugin.answers import count, field, instant, name_of, text, word
-from reconciler.plugin.answers import cursor as token_of
 from reconciler.providers._json_api import bearer, count_in_text
-from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
+from reconciler.providers._rest_jobs import BATCH, RestApi, cursor_in, says_missing, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 STATUSES: Mapping[str, Phase] = {
@@ -53,10 +52,6 @@ STATUSES: Mapping[str, Phase] = {
 }
 _NUMBERS = ("num_records", "num_successful_records", "num_failed_records")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-
-
-def _window(size: int, cursor: str | None) -> Mapping[str, str]:
-    return {"page_size": str(size), "order_by": "created_at"} | ({} if cursor is None else {"page_token": cursor})
 
 
 def _bare_id(job_id: str) -> str:
@@ -112,8 +107,8 @@ COHERE: ProviderType = RestService(
                 path="/v2/batches",
                 rows="batches",
                 headers=bearer,
-                window=_window,
-                next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("next_page_token")),
+                window=window_of("page_size", "page_token", order_by="created_at"),
+                next_cursor=cursor_in("next_page_token"),
                 job=_job,
                 is_missing=_is_missing,
                 cancel=":cancel",

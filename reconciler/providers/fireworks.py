@@ -51,10 +51,9 @@ from reconciler.plugin import (
     Unset,
     clean,
 )
-from reconciler.plugin.answers import cursor as token_of
 from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, RestJobs, has_no
+from reconciler.providers._rest_jobs import RestApi, RestJobs, cursor_in, has_no, window_of
 
 COLLECTIONS = ("supervisedFineTuningJobs", "dpoJobs", "reinforcementFineTuningJobs", "rlorTrainerJobs")
 NOT_FOUND = 5
@@ -131,8 +130,8 @@ def _api(account: str, collection: str) -> RestApi:
         path=f"/v1/accounts/{account}/{collection}",
         rows=collection,
         headers=bearer,
-        window=_window,
-        next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("nextPageToken")),
+        window=window_of("pageSize", "pageToken"),
+        next_cursor=cursor_in("nextPageToken"),
         job=partial(_job, account, collection),
         is_missing=partial(_is_missing, account),
         cancel=":cancel",
@@ -140,10 +139,6 @@ def _api(account: str, collection: str) -> RestApi:
         path_of=_path_of,
         may_omit_rows=True,
     )
-
-
-def _window(size: int, cursor: str | None) -> Mapping[str, str]:
-    return {"pageSize": str(size)} | ({} if cursor is None else {"pageToken": cursor})
 
 
 def _path_of(ref: JobRef) -> str:

@@ -16,11 +16,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
-from reconciler.plugin.answers import cursor as token_of
 from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._google_errors import is_about_address
 from reconciler.providers._json_api import count_in_text
-from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
+from reconciler.providers._rest_jobs import BATCH, RestApi, cursor_in, says_missing, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 EXPIRED = "BATCH_STATE_EXPIRED"
@@ -38,10 +37,6 @@ _WRONG_KEY = "API key not valid"
 
 def _headers(token: str) -> Mapping[str, str]:
     return {"x-goog-api-key": token} if token else {}
-
-
-def _window(size: int, cursor: str | None) -> Mapping[str, str]:
-    return {"pageSize": str(size)} | ({} if cursor is None else {"pageToken": cursor})
 
 
 def _bare_id(job_id: str) -> str:
@@ -107,8 +102,8 @@ GEMINI: ProviderType = RestService(
                 path="/v1/batches",
                 rows="operations",
                 headers=_headers,
-                window=_window,
-                next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("nextPageToken")),
+                window=window_of("pageSize", "pageToken"),
+                next_cursor=cursor_in("nextPageToken"),
                 job=_job,
                 is_missing=_is_missing,
                 cancel=":cancel",

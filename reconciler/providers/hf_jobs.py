@@ -84,8 +84,6 @@ class HubJobs(RestJobs):
             path=f"/api/jobs/{options.namespace}",
             rows=_ROWS,
             headers=bearer,
-            window=lambda _size, _cursor: {},
-            next_cursor=None,
             job=partial(_job, options.label),
             is_missing=_is_missing,
         )

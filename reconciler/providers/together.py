@@ -169,8 +169,6 @@ FINE_TUNES = RestApi(
     path="/v1/fine-tunes",
     rows="data",
     headers=bearer,
-    window=lambda _size, _cursor: {},
-    next_cursor=None,
     job=_job,
     is_missing=_is_missing_job,
 )
@@ -178,8 +176,6 @@ BATCHES = RestApi(
     path="/v1/batches",
     rows="data",
     headers=bearer,
-    window=lambda _size, _cursor: {},
-    next_cursor=None,
     job=_batch,
     is_missing=_is_missing_batch,
     may_be_array=True,

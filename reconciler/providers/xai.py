@@ -22,17 +22,12 @@ from typing import Any
 
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, name_of, text
-from reconciler.plugin.answers import cursor as token_of
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing
+from reconciler.providers._rest_jobs import BATCH, RestApi, cursor_in, says_missing, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 _DONE = ("num_success", "num_error", "num_cancelled")
 _NUMBERS = ("num_requests", "num_pending", *_DONE)
-
-
-def _window(size: int, cursor: str | None) -> Mapping[str, str]:
-    return {"limit": str(size)} | ({} if cursor is None else {"pagination_token": cursor})
 
 
 def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
@@ -92,8 +87,8 @@ XAI: ProviderType = RestService(
                 path="/v1/batches",
                 rows="batches",
                 headers=bearer,
-                window=_window,
-                next_cursor=lambda body, _jobs, _size, _cursor: token_of(body.get("pagination_token")),
+                window=window_of("limit", "pagination_token"),
+                next_cursor=cursor_in("pagination_token"),
                 job=_job,
                 is_missing=_is_missing,
                 cancel=":cancel",

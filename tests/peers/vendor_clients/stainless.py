@@ -58,7 +58,7 @@ class AnthropicBatches(StainlessClient):
 
     def create(self) -> str:
         """Create a batch of one message."""
-        params = {"model": "claude-m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+        params = {"model": "model-1", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
         return str(self._jobs.create(requests=[{"custom_id": "one", "params": params}]).id)
 
     def shown(self, row: Any) -> Shown:
