@@ -64,7 +64,7 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
             adopted_spec(each.name, each.provider, each.kind, each.job, console.now()),
         )
     files = [(str(paths(values).specs / each.file), str(each.job.phase)) for each in written]
-    lists = read_lists(listed, is_unfinished=unfinished)
+    lists = read_lists(listed)
     is_complete = all(each.unobserved is None for each in listed)
     console.show("adopt", output_format(values, "adopt"), AdoptedSpecs(files, values["dry_run"], is_complete, lists))
     if written and not values["dry_run"]:

@@ -56,7 +56,7 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
         report, listed = asyncio.run(_observe(values, progress, is_unfinished=unfinished))
     rows = [row for row in report.rows if is_drifting(row)]
     unmanaged = [] if values["selector"] else unmanaged_jobs(listed)
-    lists = [] if values["selector"] else read_lists(listed, is_unfinished=unfinished)
+    lists = [] if values["selector"] else read_lists(listed)
     is_complete = not unobserved_accounts(report) and all(each.unobserved is None for each in listed)
     console.show("drift", output, Drift(rows, unmanaged, is_complete, lists))
     console.show_problems(renderer("drift", output).stderr_problems(report))

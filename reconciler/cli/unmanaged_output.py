@@ -23,15 +23,10 @@ def unmanaged_jobs(listed: Iterable[AccountListing]) -> list[UnmanagedJob]:
     return [UnmanagedJob(each.alias, job, each.kind) for each in listed for job in each.unmanaged]
 
 
-def read_lists(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[ReadList]:
-    """Return how far each list was read. A list that could not be read is left out.
-
-    `is_unfinished` is whether the user asked to leave out finished jobs.
-    """
+def read_lists(listed: Iterable[AccountListing]) -> list[ReadList]:
+    """Return how far each list was read. A list that could not be read is left out."""
     return [
-        ReadList(
-            each.alias, each.kind, each.jobs, each.read_back_to, is_unfinished or each.is_unfinished_only, each.others
-        )
+        ReadList(each.alias, each.kind, each.jobs, each.read_back_to, each.is_unfinished_only, each.others)
         for each in listed
         if each.unobserved is None
     ]

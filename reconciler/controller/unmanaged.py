@@ -55,16 +55,13 @@ class AccountListing:
 
     None if the list was read to its end.
     """
+    is_unfinished_only: bool = False
+    """Whether finished jobs are left out, at the user's request or because all jobs of the kind end in a known time."""
 
     @property
     def kind(self) -> str:
         """The kind of the jobs, by name."""
         return self.account.kind if self.account is not None else FINE_TUNING_JOB
-
-    @property
-    def is_unfinished_only(self) -> bool:
-        """Whether finished jobs are left out, because all jobs of the kind end within a known time."""
-        return KINDS[self.kind].ends_within is not None
 
 
 async def list_unmanaged(
@@ -129,7 +126,8 @@ async def _list(
     if isinstance(found, Unobserved):
         return AccountListing(alias, target.account, unobserved=found)
     jobs, is_whole = found
-    unmanaged = _unmanaged(jobs.values(), target, managed, is_unfinished=is_unfinished or longest is not None)
+    is_unfinished = is_unfinished or longest is not None
+    unmanaged = _unmanaged(jobs.values(), target, managed, is_unfinished=is_unfinished)
     known = await _with_kinds(reader, target.account, unmanaged)
     if isinstance(known, Unobserved):
         return AccountListing(alias, target.account, unobserved=known)
@@ -141,6 +139,7 @@ async def _list(
         len(jobs),
         len(known) - len(of_kind),
         read_back_to=None if is_whole else oldest,
+        is_unfinished_only=is_unfinished,
     )
 
 
