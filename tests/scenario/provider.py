@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
@@ -33,6 +33,8 @@ from tests.support.limited_provider import LimitedProvider
 KEY = "sk-canary-0123456789abcdef"
 """The secret that no output may contain."""
 _ABSURD_TIMES: tuple[object, ...] = (None, 0, -5, 10**13, "soon", True, 1e300, [])
+_ERROR = 400
+"""The lowest HTTP status of an error."""
 _NO_SUCH_JOB = ("fine_tune_not_found", 404)
 _NO_SUCH_BATCH = "No batch found with id"
 _GARBLED: tuple[object, ...] = ("nonsense", None, [], {"status": "running"}, {"id": 7})
@@ -51,6 +53,8 @@ ONE_JOB = "one job: "
 
 _met: ContextVar[str | None] = ContextVar("met", default=None)
 """The fault that affected the request of this task."""
+_recorded: ContextVar[ProviderRequest | None] = ContextVar("recorded", default=None)
+"""The request of this task, as it was recorded."""
 
 
 class CountedFaults(Faults):
@@ -193,7 +197,26 @@ class Provider:
                 self._overtake(*tail)
             await self._answer(life, tail, scope, receive, send)
 
-        return self.service.front(application, KEY)
+        front = self.service.front(application, KEY)
+
+        async def service(scope: Scope, receive: Receive, send: Send) -> None:
+            async def tell(message: Message) -> None:
+                if message["type"] == "http.response.start" and message["status"] >= _ERROR:
+                    self._record_refusal(message["status"])
+                await send(message)
+
+            _recorded.set(None)
+            await front(scope, receive, tell)
+
+        return service
+
+    def _record_refusal(self, status: int) -> None:
+        """Correct the record of a change that the sandbox accepted, and that the service refused in its own dialect."""
+        accepted = _recorded.get()
+        if accepted is not None and accepted.is_change and accepted.is_well:
+            events = self._history.events
+            place = next(place for place in reversed(range(len(events))) if events[place] is accepted)
+            events[place] = replace(accepted, status=status, words={})
 
     def _overtake(self, job_id: str, verb: str) -> None:
         if verb == "cancel" and self.overtakers and not self.host.is_wrong_project:
@@ -284,21 +307,21 @@ class Provider:
         if fault is not None:
             self.met[fault] += 1
         retry_after = answer.header(b"retry-after")
-        self._history.events.append(
-            ProviderRequest(
-                at=at,
-                ended_at=self._clock.now(),
-                life=life,
-                account=self.name,
-                verb=verb,
-                job_id=job_id,
-                status=answer.status,
-                fault=fault,
-                retry_after_s=float(retry_after) if retry_after else None,
-                words=self._shown(answer, job_id) if scope["method"] == "GET" or answer.status == INTACT else {},
-                dated=_date(answer),
-            )
+        request = ProviderRequest(
+            at=at,
+            ended_at=self._clock.now(),
+            life=life,
+            account=self.name,
+            verb=verb,
+            job_id=job_id,
+            status=answer.status,
+            fault=fault,
+            retry_after_s=float(retry_after) if retry_after else None,
+            words=self._shown(answer, job_id) if scope["method"] == "GET" or answer.status == INTACT else {},
+            dated=_date(answer),
         )
+        self._history.events.append(request)
+        _recorded.set(request)
 
     def _shown(self, answer: _Answer, job_id: str | None) -> dict[str, str]:
         """Return the phase of each job that a reader of the response learns. A dialect may merge some phases."""

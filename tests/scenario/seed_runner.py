@@ -124,10 +124,10 @@ def failure_report(seed: int, wrong: Iterable[str], lines: Iterable[str], word: 
 
 
 def failure_reports(results: SeedResults, run: SeedRunner = run_seed, word: str = "seed") -> str:
-    """Return the violations of the first failed seeds, each with the end of its history."""
-    return "\n\n".join(
-        failure_report(seed, wrong, run(seed)[0].lines()[-80:], word) for seed, wrong in results.wrong[:3]
-    )
+    """Return one line for each failed seed, and the end of the history of the first three."""
+    lines = [f"{word} {seed}: {len(wrong)} violations, first: {wrong[0]}" for seed, wrong in results.wrong]
+    reports = [failure_report(seed, wrong, run(seed)[0].lines()[-80:], word) for seed, wrong in results.wrong[:3]]
+    return "\n\n".join(["\n".join(lines), *reports])
 
 
 def _result_of(seed: int, run: SeedRunner) -> SeedResults:

@@ -19,6 +19,8 @@ from tests.scenario.repository import JobSpec
 _ENOUGH = 12
 """The number of absences after which it is clear that many jobs have vanished, with those that changes need."""
 _CROWD_PERCENT = 20
+_OPEN = frozenset({None, "gone"})
+"""The outcomes of a request that is not repeated yet: a job that was gone may come back."""
 _OWN_WORDS = frozenset({"unknown-word", "stale-read", "switched account"})
 
 
@@ -49,14 +51,17 @@ def _is_halted(one_pass: PassRecord) -> bool:
 def _is_first_cancel_due(
     history: History, one_pass: PassRecord, end: PassEnded, job_spec: JobSpec, statuses: list[Tree]
 ) -> bool:
-    """Return whether a job can be cancelled, and has no open request."""
+    """Return whether a job can be cancelled, and has no open request.
+
+    The cancel of a job that was `gone` and is present again is open again.
+    """
     key = (job_spec.account, job_spec.job_id)
     truths = {history.truth(*key, one_pass.at), history.truth(*key, end.at)}
     is_suspended = job_spec.is_suspended(one_pass.at) or job_spec.is_suspended(end.at)
     if job_spec.desired != "cancelled" or is_suspended or not truths <= MAY["cancel"]:
         return False
     return not any(
-        each["status"]["phase"] in OVER or any(not receipt["outcome"] for receipt in each["status"]["receipts"])
+        each["status"]["phase"] in OVER or any(receipt["outcome"] in _OPEN for receipt in each["status"]["receipts"])
         for each in statuses
     )
 

@@ -201,12 +201,20 @@ def _receipts(tree: Tree) -> list[Tree]:
 
 
 def lost_receipt(history: History) -> Iterator[str]:
-    """Yield the receipts that a status lost from one pass to the next, without damage or a crash."""
+    """Yield the receipts that a status lost from one pass to the next, without damage or a crash.
+
+    A status that was written for another job begins anew, also if a later edit gives it back its first job.
+    """
     before: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    shown: dict[str, tuple[str, str]] = {}
     for event in history.events:
         match event:
             case Crashed() | Tampered():
                 before = {}
+            case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+                if (earlier := shown.get(path, job)) != job:
+                    before.pop(earlier, None)
+                shown[path] = job
             case PassEnded(statuses=statuses):
                 trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]
                 now: dict[tuple[str, str], set[tuple[str, str]]] = {}
