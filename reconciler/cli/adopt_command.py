@@ -41,7 +41,7 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
     """Write a spec for each unmanaged job.
 
     The desired state in each spec is `observed`, so no change is requested for the job until you edit the spec. The
-    file of a spec is adopted/PROVIDER/NAME.yaml in the specs directory, with a name that is derived from the job ID.
+    file of a spec is adopted/PROVIDER/NAME.yaml in the specs directory, with a name that is derived from the job's id.
     Directories are created if needed, and an existing file is never overwritten. Batches are adopted only while they
     are unfinished, and only with --kind BatchJob, if a spec names a batch of the same account, or if the provider type
     has no fine-tuning jobs.
@@ -77,7 +77,7 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
 
 def _why_nothing_is_listed(provider: str | None, kind: str | None) -> str:
     if provider is not None:
-        return f"{provider} has no jobs of kind {kind}"
+        return f"{provider} has no jobs of kind {kind}: `reconcile providers` lists the kinds of each type"
     what = "an account" if kind is None else f"an account with jobs of kind {kind}"
     return f"no document names {what}: select one with an option such as --provider openai"
 

@@ -1,4 +1,4 @@
-"""The option types that accept one of several words. This module must not import anything slow: see `group`."""
+"""Parameter types that accept one of several words. This module must not import anything slow: see `group`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.views.text import did_you_mean
 
 
 class OneOf(click.Choice[str]):
-    """An option type that accepts only the listed values. The error for another value suggests similar ones."""
+    """A parameter type that accepts only the listed values. The error for another value suggests similar ones."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the value. Raises `click.BadParameter` if it is not one of the choices."""
@@ -23,12 +23,12 @@ class OneOf(click.Choice[str]):
 
 
 def kind_called(word: str) -> str | None:
-    """Return the kind of job that a word names in any case, singular or plural; None if there is none."""
+    """Return the kind of job that a word names, in any case, singular or plural; None if it names none."""
     return next((each for each in KIND_NAMES if word.lower() in (each.lower(), f"{each.lower()}s")), None)
 
 
 class KindOfJob(OneOf):
-    """An option type that accepts the name of a kind of job: see `kind_called`."""
+    """A parameter type that accepts the name of a kind of job: see `kind_called`."""
 
     def __init__(self) -> None:
         super().__init__(KIND_NAMES)

@@ -1,7 +1,7 @@
-"""Output for CI systems besides the text: a JUnit file, and the host's annotations, summary, outputs and comment.
+"""The output of a run for CI systems: a JUnit file, and the annotations, summary, outputs and comment of a CI host.
 
-If the host rejects one of these, a warning is printed and the exit code does not change. If the JUnit file cannot be
-written, the command fails.
+If the JUnit file cannot be written, the command fails. If the summary, the outputs or the comment cannot be written, a
+warning is printed and the exit code does not change.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ UNLIMITED = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class CiReport:
-    """A report, its operation (`plan`, `apply` or `validate`), and the changes of a plan; None for other operations."""
+    """A report, with the operation that made it.
+
+    Args:
+        report: the report.
+        operation: `plan`, `apply` or `validate`.
+        plan: the changes that `reconcile plan` shows; None for any other command.
+    """
 
     report: Report
     operation: str
@@ -40,7 +46,8 @@ class CiReport:
     def text(self, format_: str, context: RenderContext, limit: SizeLimit | None = None) -> str:
         """Return the report in a format, with known secrets redacted.
 
-        If `limit` is not None, it replaces the size limit of the context.
+        `limit` replaces the size limit of the context, unless it is None. Raises `LookupError` if nothing renders the
+        operation in this format.
         """
         limited = context if limit is None else replace(context, size_limit=limit)
         return KNOWN_SECRETS.redact(render(self.operation, format_, self.report, limited))

@@ -43,7 +43,7 @@ class ConsoleOutput:
     is_json_log: bool = False
     """Whether messages on stderr are lines of JSON."""
     is_colorless: bool = False
-    """Whether a terminal gets no colours either."""
+    """Whether the output has no colours even on a terminal."""
     host: CiHost = NO_HOST
     """The CI host of the run, which may interpret some lines of the output as commands."""
 
@@ -59,7 +59,7 @@ class ConsoleOutput:
         return SystemClock().now()
 
     def canvas(self, stream: TextIO) -> Canvas:
-        """Return the canvas for a stream. Unless the stream is a terminal, lines are not folded."""
+        """Return the canvas for a stream: as wide as a terminal, or `UNLIMITED_WIDTH` wide for any other stream."""
         return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_terminal(stream) and not self.is_colorless)
 
     def context(self, reported: Collection[str] = ()) -> RenderContext:
@@ -79,7 +79,7 @@ class ConsoleOutput:
         self._write(sys.stdout, text)
 
     def page_result(self, text: str) -> None:
-        """Print the result to stdout. If it is longer than the terminal, show it in a pager, by default `PAGER`."""
+        """Print the result to stdout. If a terminal has too few lines for it, show it in `PAGER`, or else in `less`."""
         if self.is_terminal(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
             os.environ.setdefault("LESS", LESS_OPTIONS)
             click.echo_via_pager(KNOWN_SECRETS.redact(text).removesuffix("\n"))
@@ -98,7 +98,7 @@ class ConsoleOutput:
             self.log(problem.summary, level=problem.severity, code=problem.code)
 
     def log(self, message: str, *, level: str = "info", **more: str) -> None:
-        """Write one line to stderr, as text or as JSON. Only the JSON contains `level` and the fields in `more`."""
+        """Write a message to stderr, as text or as a line of JSON. Only JSON has `level` and the fields in `more`."""
         if not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(message)]))
             return
@@ -124,7 +124,7 @@ class ConsoleOutput:
         _write(sys.stderr, text)
 
     def show(self, result: str, format_: str, shown: Any) -> None:
-        """Print a result in a format of `RENDERERS`."""
+        """Print a result in a format. Raises `LookupError` if `RENDERERS` has no such row."""
         self.print_result(render(result, format_, shown, self.context()))
 
     def show_report(self, report: Report, operation: str, format_: str, reported: Collection[str] = ()) -> int:

@@ -46,7 +46,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
     """List jobs with their last recorded status.
 
     A job whose spec is new, or has changed since its status was written, is shown as OutOfDate. With --live, the
-    providers are queried, and with --live and --watch, they are queried every ten seconds.
+    command queries the providers instead. With --live and --watch, it queries them every ten seconds.
     """
     console = ConsoleOutput.of(values)
     everything = wiring.read_statuses(paths(values), selection(values))

@@ -58,9 +58,9 @@ For example:
   reconcile --once --dry-run --selector team=support
   reconcile --listen 127.0.0.1:8080
 
-Each option except --version and --help can also be set by an environment variable: --such-as-this by
-RECONCILE_SUCH_AS_THIS. Only --trust is set by RECONCILE_TRUST_FILES, because RECONCILE_TRUST contains the bindings
-themselves.
+Each of these options except --version and --help can also be set by an environment variable: --such-as-this by
+RECONCILE_SUCH_AS_THIS. The exception is --trust, which RECONCILE_TRUST_FILES sets, because RECONCILE_TRUST contains
+the bindings themselves.
 
 \b
 Exit codes (the first that applies):
@@ -80,7 +80,7 @@ class VerbGroup(click.Group):
     """A group that imports the module of a verb, `<verb>_command`, when the verb is used."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the verbs, the most frequently used first."""
+        """Return the verbs, in the order of the help."""
         return list(VERBS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -121,7 +121,7 @@ class VerbGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. If it raises an exception, print an error message on stderr and return an exit code.
 
-        Exceptions of click are raised again, because click prints them.
+        The exceptions of click are raised again, because click and `program.run` handle them.
         """
         try:
             return super().invoke(ctx)
@@ -168,7 +168,7 @@ class VerbGroup(click.Group):
     cls=Shared,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --once: request only the changes in this plan, a file of plan --out. If another change is due at the "
+    help="With --once: request only the changes in this file, which plan --out wrote. If another change is due at the "
     "start, none is requested.",
 )
 @output("apply", "plan")

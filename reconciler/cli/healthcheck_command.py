@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import sys
 import urllib.error
@@ -61,6 +62,6 @@ def _health_problem(url: str) -> str | None:
     except urllib.error.HTTPError as error:
         with error:
             return error.read(1024).decode(errors="replace") or f"{url} returned HTTP {error.code}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        return f"no response from {url}: {reason}"
+        return f"no valid response from {url}: {reason}"

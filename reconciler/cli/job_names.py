@@ -39,7 +39,8 @@ def check_names(
 ) -> None:
     """Raise `UsageError` if a name is unknown.
 
-    The message suggests similar names. If a spec of another kind than that of `--kind` has the name, it says so.
+    The message says whether a spec of another kind than that of `--kind` has the name. Otherwise it suggests similar
+    names.
 
     Args:
         values: the option values.

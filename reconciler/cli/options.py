@@ -50,7 +50,7 @@ class Shared(click.Option):
 
     @staticmethod
     def value_of(ctx: click.Context, name: str) -> object:
-        """Return the value of a shared option, from before or after the verb, or from its variable."""
+        """Return the value of a shared option wherever it was set, else its default; None if the command lacks it."""
         return ctx.meta.get(_key(name), ctx.params.get(name))
 
 
@@ -71,7 +71,7 @@ def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
 
 
 def examples(*lines: str) -> str:
-    """Return the last part of a verb's help: example commands that can be run unchanged."""
+    """Return the last part of a verb's help: these lines as examples."""
     return "\n".join(["\b", "For example:", *(f"  {line}" for line in lines)])
 
 
@@ -137,7 +137,7 @@ MONITORING: tuple[Decorator[Any], ...] = (
         metavar="URL",
         help="Without --once: send a GET request to this URL after each pass.",
     ),
-    _file("--log-file", "Without --once: write the log to this file as JSON, instead of to stderr; it may be rotated."),
+    _file("--log-file", "Without --once: write the log to this file as JSON, instead of to stderr. It may be rotated."),
 )
 AUDIT: tuple[Decorator[Any], ...] = (
     _file("--audit", "Append one line of JSON to this file for each change request that is sent."),

@@ -25,7 +25,7 @@ from reconciler.views.progress_text import changed_lines
 OnReport = Callable[[Report], None]
 
 QUIET_MAX_S = 10.0
-"""The maximum time without a new line if stderr is not a terminal, in seconds."""
+"""If stderr is not a terminal: the time without a line after which a line about waiting is due, in seconds."""
 UPDATE_EVERY_S = 1.0
 SPINNER_WIDTH = len("| ") + 1
 """The width of the spinner and of the last column, which stays empty because some terminals wrap a full line."""

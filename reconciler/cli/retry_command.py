@@ -50,9 +50,7 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
         if not busy.is_watch:
             raise
         wiring.request_retry_by_watch(paths(values), names)
-        console.print_result(
-            f"A watch is running. It will make the next attempt for {list_of(names)} within a few seconds.\n"
-        )
+        console.print_result(f"A watch is running, and was asked to make the next attempt for {list_of(names)} now.\n")
         return ExitCode.OK
     return console.show_report(report, "apply", values["output"], reported)
 

@@ -29,8 +29,8 @@ from reconciler.model.spec import DesiredState
 def set(*, name: str, state: str, reason: str | None, **values: Any) -> int:  # noqa: A001  the verb's name
     """Set the desired state of a job in its spec.
 
-    STATE is running, paused, cancelled or observed. No provider can pause a batch. Only this value in the file changes,
-    and the reason with --reason. Comments and layout are kept. No request is sent to a provider.
+    STATE is running, paused, cancelled or observed. No provider can pause a batch. In the file, only this value
+    changes, and with --reason also the reason. Comments and layout are kept. No request is sent to a provider.
     """
 
     def edits(spec: JobDocument) -> Iterator[Edit]:

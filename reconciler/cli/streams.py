@@ -2,7 +2,7 @@
 
 Rules:
 
-- A write never raises, and waits for a slow reader only as long as the command allows.
+- A failed write is not an error of the command. A write waits for a slow reader only as long as the command allows.
 - Text that cannot be written is dropped and its lines are counted. The count is written once the stream accepts text
   again.
 - A reader that has gone away (a closed pipe, a lost terminal) is not an error.

@@ -46,7 +46,7 @@ def show_unlisted_accounts(console: ConsoleOutput, listed: Iterable[AccountListi
 
 
 def _jobs(listed: AccountListing) -> str:
-    return "the jobs" if listed.kind == FINE_TUNING.name else f"every {listed.kind}"
+    return "the jobs" if listed.kind == FINE_TUNING.name else f"the jobs of kind {listed.kind}"
 
 
 def exit_codes(listed: Iterable[AccountListing]) -> frozenset[ExitCode]:

@@ -24,7 +24,7 @@ from reconciler.cli.options import output as output_option
 @click.option(
     "--since",
     metavar="REV",
-    help="Also check that since REV, only --commit-author changed statuses. This finds accidents, not attacks.",
+    help="Also check that since REV, only --commit-author changed statuses. This detects accidents, not attacks.",
 )
 @options(PATHS, AUTHOR, CI, CONSOLE)
 def validate(*, output: str, since: str | None, **values: Any) -> int:

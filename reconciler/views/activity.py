@@ -71,7 +71,8 @@ class Activity:
                 self._unconfirmed[name] = receipt.verb
             case ReceiptClosed(name, receipt):
                 self._unconfirmed.pop(name, None)
-                self._confirmed.add(name)
+                if receipt.confirmed_at is not None:
+                    self._confirmed.add(name)
                 self.reported.add(name)
                 return _closed_line(name, receipt)
         return None
@@ -81,7 +82,10 @@ class Activity:
         return f"{span_of_seconds(int(elapsed_s))}: {'; '.join(self._pending()) or self.current_step}"
 
     def interrupted_text(self, elapsed_s: float) -> str:
-        """Return which requests an interrupted run has sent, and which of them are confirmed or still open."""
+        """Return which requests an interrupted run has sent, which are confirmed or open, and the unobserved accounts.
+
+        Confirmed and open requests may be from earlier runs.
+        """
         confirmed = sorted(self._confirmed)
         open_ = [*self._unanswered, *(name for name in self._unconfirmed if name not in self._unanswered)]
         parts = [

@@ -56,7 +56,7 @@ def adopted_text(adopted: AdoptedSpecs, context: RenderContext) -> str:
     """Return a line for each of the first `LISTED_MAX` files with the phase of its job, and the number of specs."""
     files, canvas = adopted.files, context.canvas
     if not files:
-        nothing = "Every job has a spec: there is nothing to adopt." if adopted.is_complete else "Nothing was adopted."
+        nothing = "There is no unmanaged job to adopt." if adopted.is_complete else "Nothing was adopted."
         return canvas.render([*bounds(adopted.lists), styled(nothing, "bold")])
     lines = [(styled(file), styled(phase, "dim")) for file, phase in files[:LISTED_MAX]]
     more = [styled(f"and {len(files) - LISTED_MAX:,} more", "dim")] if len(files) > LISTED_MAX else []

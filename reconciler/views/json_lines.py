@@ -1,4 +1,4 @@
-"""Plans and results as NDJSON: one JSON object per line. Field names follow OpenTofu's JSON output where it has them.
+"""Plans and results as NDJSON: one JSON object per line. Fields that OpenTofu's JSON output also has have its names.
 
 The first line is the version. Then come the changes with their outcomes and the drifting jobs, the jobs that are no
 longer managed, the problems, and a summary with every exit code that applies. The output is ASCII only, so that no text

@@ -1,7 +1,8 @@
 """The format of the documents as one JSON Schema, and as a flat list of fields for `explain` and the reference.
 
 Everything is derived from the pydantic models that read the documents, so that nothing is defined twice. The schema
-requires YAML numbers and booleans, because editors check those. `reconcile` itself also accepts them as quoted text.
+requires numbers and booleans without quotes, because an editor resolves the types of YAML. `reconcile` accepts them
+in quotes too.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ from reconciler.views.text import clean
 
 GAP = 2
 FOLDED_MIN = 12
-"""Columns with `fold_at` are first narrowed to this width, at which most words fit. Then other columns are too."""
+"""Columns with `fold_at` are narrowed to this width first, because most words fit. Then any others are."""
 UNLIMITED_WIDTH = 4096
-"""The canvas width at which no line is folded. It is used if the output is a pipe or a file."""
+"""The width of a canvas for a pipe or a file. Only a longer line is folded."""
 
 STYLES: dict[str, str] = {
     JobState.AS_DESIRED: "green",

@@ -63,7 +63,7 @@ def _harmless(found: re.Match[str]) -> str:
 
 
 def advice(text: str) -> str:
-    """Return a message that `reconcile` wrote as Markdown: text in backticks is code, and the rest is escaped."""
+    """Return the Markdown of a message of `reconcile`: text in backticks is code, and the rest is escaped."""
     parts = _CODE.split(clean(text))
     return "".join(f"`{part}`" if at % 2 else escaped(part) for at, part in enumerate(parts))
 
@@ -79,7 +79,7 @@ def bytes_of(text: str) -> int:
 
 
 def fitted(lines: Sequence[str], limit: SizeLimit, verb: str) -> str:
-    """Return the lines as one text, cut to a size limit. If not even the notice fits, return only the notice.
+    """Return the lines as one text, cut to a size limit, and a notice. If not even the notice fits, return it alone.
 
     Args:
         lines: the lines, the most important first.

@@ -1,6 +1,6 @@
 """Errors and warnings of a report as data: for people on stderr, and for programs as `diagnostic` lines.
 
-Problems are ordered from notices to the error that stopped everything, because a terminal shows the end of the output.
+Problems are ordered by importance, from notices to internal errors, because a terminal shows the end of the output.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def problems(report: Report) -> tuple[Problem, ...]:
 
 
 def every_problem(report: Report) -> tuple[Problem, ...]:
-    """Return all problems, for formats that do not show them to a person."""
+    """Return all problems, for formats in which a person would not see them."""
     return (*unjudged_limits(report), *problems_outside_status(report))
 
 

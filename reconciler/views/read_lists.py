@@ -42,7 +42,7 @@ class ReadList:
 
 
 def bounds(lists: Sequence[ReadList]) -> list[Text]:
-    """Return a line for each reason why jobs were left out."""
+    """Return the lines that say which jobs are left out, and why."""
     return [*_of_time(lists), *_of_kind(lists)]
 
 

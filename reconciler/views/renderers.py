@@ -29,7 +29,8 @@ class Renderer:
     Args:
         function: `module:function` below `reconciler.views`. The function takes the result and a `RenderContext`, and
             returns the text.
-        problems: the function that returns the problems that the text leaves out, which are printed to stderr.
+        problems: the function that returns the problems to print to stderr, because a person does not see them in the
+            text.
         live: the function that renders the result for a terminal that is updated in place; None if there is none.
         is_choice: whether `-o` offers the format. If not, only a CI host or another option uses it.
     """
@@ -45,7 +46,7 @@ class Renderer:
         return function(shown, context)
 
     def stderr_problems(self, report: Report) -> tuple[Problem, ...]:
-        """Return the problems of a report that the text leaves out, for stderr."""
+        """Return the problems of a report to print to stderr, because a person does not see them in the text."""
         function: Callable[[Report], tuple[Problem, ...]] = load_function(self.problems)
         return function(report)
 

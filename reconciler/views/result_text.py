@@ -38,7 +38,7 @@ PROGRESS_TEXT = {
     Progress.REJECTED: "was rejected by the provider",
     Progress.ALREADY_OVER: "refused: already",
     Progress.NOT_RECORDED: "was not sent: its receipt could not be recorded first",
-    Progress.OVERTAKEN: "was not sent: it was no longer wanted or allowed, or others changed the published status",
+    Progress.OVERTAKEN: "was not sent: it was no longer wanted or allowed, or another writer changed its status",
 }
 ALL_REFUSED_TEXT = "all were refused: none was sent"
 SENT = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED, Progress.ALREADY_OVER})

@@ -53,7 +53,7 @@ def _labels(row: Row) -> dict[str, Any]:
 
 
 def _spec(row: Row) -> dict[str, Any]:
-    """Return the fields that the author of the spec wrote, with the author's spelling of the job ID."""
+    """Return the fields that the author of the spec wrote, with the author's spelling of the job's id."""
     if row.document is None:
         return {}
     return row.document.spec.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)

@@ -18,8 +18,8 @@ NO_VALUE = "-"
 def clean(text: str) -> str:
     r"""Return untrusted text as one line that cannot control a terminal.
 
-    White space becomes a space. Every other character that is not printable, such as an escape, a direction mark or a
-    lone surrogate, is shown as an escape sequence such as `\x1b`.
+    Each white-space character becomes a space. Every other character that is not printable, such as an escape, a
+    direction mark or a lone surrogate, is shown as an escape sequence such as `\x1b`.
     """
     if text.isprintable():
         return text
@@ -33,7 +33,7 @@ def _shown(char: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number with its noun, such as `1 job` or `2,000 jobs`."""
+    """Return a number with its noun, such as `1 job` or `2,000 jobs`. The plural of the noun must end in `s`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
@@ -45,7 +45,7 @@ def names(all_names: Sequence[str]) -> str:
 
 
 def span(length: timedelta) -> str:
-    """Return a span in its two largest units: `3d4h`, `5h3m`, `42s`. A negative span is shown as `0s`."""
+    """Return a span in its largest unit and the next, without zeros: `3d4h`, `5h`, `42s`. A negative one is `0s`."""
     seconds = max(0, int(length.total_seconds()))
     days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
     units = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -105,7 +107,19 @@ def test_a_running_watch_is_healthy_ready_and_has_metrics(checkout: Checkout, sa
     )
     assert (verb.code, verb.err) == (0, "")
     assert gone.code == 1
-    assert gone.err.startswith(f"reconcile: no response from {address}/healthz: ")
+    assert gone.err.startswith(f"reconcile: no valid response from {address}/healthz: ")
+
+
+def test_healthcheck_reports_a_port_that_does_not_speak_http(checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor(1) as pool:
+        address = f"http://127.0.0.1:{other.getsockname()[1]}/healthz"
+        ran = pool.submit(checkout.run, "healthcheck", "--url", address)
+        connection, _ = other.accept()
+        with connection:
+            connection.sendall(b"SSH-2.0-x\r\n")
+        result = ran.result()
+
+    assert (result.code, result.err) == (1, f"reconcile: no valid response from {address}: SSH-2.0-x\n")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  it is only asked

@@ -63,7 +63,7 @@ def test_adopting_a_second_time_writes_nothing(workspace: Workspace) -> None:
 
     ran = workspace.run("adopt")
 
-    assert (ran.code, ran.out) == (0, "Every job has a spec: there is nothing to adopt.\n")
+    assert (ran.code, ran.out) == (0, "There is no unmanaged job to adopt.\n")
     assert files(workspace) == before
 
 

@@ -90,3 +90,11 @@ def test_an_interrupt_reports_sent_requests_open_receipts_and_unobserved_account
     assert (
         activity.interrupted_text(3) == "Interrupted after 3s: 1 request sent (one); 1 open (one); not observed: main"
     )
+
+
+def test_an_interrupt_does_not_report_a_withdrawn_request_as_confirmed() -> None:
+    withdrawn = replace(CLOSED, receipt=replace(CLOSED.receipt, confirmed_at=None, outcome=Outcome.WITHDRAWN))
+
+    _, activity = told(RequestStarted(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, ""), withdrawn)
+
+    assert activity.interrupted_text(3) == "Interrupted after 3s: 1 request sent (one)"
