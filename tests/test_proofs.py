@@ -15,7 +15,7 @@ from tests.scenario.bugs import BUGS, Bug
 from tests.scenario.fault_free_run import differs_from_fault_free_run
 from tests.scenario.oracles import ALWAYS, IN_TIME, SETTLED
 from tests.support.guard_walk import GUARD_LAWS
-from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
+from tests.support.laws import LAWS, LAWS_OF_LATER_DECISIONS
 from tests.support.security_mutants import WEAKENED_CHECKS, WeakenedCheck
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +24,7 @@ PROVERS = {
     each.__name__
     for each in (
         *LAWS,
-        *LAWS_OF_WHAT_FOLLOWS,
+        *LAWS_OF_LATER_DECISIONS,
         *GUARD_LAWS,
         *ALWAYS,
         *SETTLED,

@@ -33,7 +33,7 @@ _OUTPUT = re.compile(r"^([\w-]+)(?:=(.*)|<<(\S+)\n(?s:(.*?))\n\3)$", re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A finished run of the action, with the exit code of the failed step, or 0."""
+    """A finished run of the action: the failed step's exit code or 0, and the outputs of the last step that ran."""
 
     code: int
     log: str
@@ -105,10 +105,10 @@ def _outputs(path: Path) -> dict[str, str]:
 
 
 def skip_without_index() -> None:
-    """Skip a test if no package index can be reached. In CI the test is not skipped, and fails."""
+    """Skip the test if the package index cannot be reached, unless the variable `CI` is set."""
     index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
     try:
-        urllib.request.urlopen(f"{index}/uv/", timeout=10).close()  # noqa: S310  the runner's own index
+        urllib.request.urlopen(f"{index}/uv/", timeout=10).close()  # noqa: S310 - the index that the environment names
     except (OSError, ValueError) as error:
         if not os.environ.get("CI"):
-            pytest.skip(f"no package index: {error}")
+            pytest.skip(f"the package index {index} cannot be reached: {error}")

@@ -17,7 +17,7 @@ _SAID = {Readiness.READY: "Ready", Readiness.RECONCILING: "Reconciling", Readine
 
 
 def layers() -> str:
-    """Return the layers of the import contract, each with the layers that must not import it."""
+    """Return the layers of the import contract as a table, from top to bottom."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
@@ -54,7 +54,7 @@ def drawing() -> str:
 
 
 def _calls(module: str, function: str) -> Iterator[tuple[str, str]]:
-    """Yield the functions of other modules that a function calls, with their modules: each once, in source order."""
+    """Yield the functions of the controller that a function calls, with their modules: each once, in source order."""
     tree = ast.parse((CONTROLLER / f"{module}.py").read_text(encoding="utf-8"))
     homes = dict(_homes(tree, module))
     body = next(each for each in ast.walk(tree) if isinstance(each, ast.AsyncFunctionDef) and each.name == function)
@@ -65,7 +65,7 @@ def _calls(module: str, function: str) -> Iterator[tuple[str, str]]:
 
 
 def _homes(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
-    """Yield each function that a module of the controller defines or imports, with the module that defines it."""
+    """Yield the public functions of a controller module, and its imports from others, with their modules."""
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reconciler.controller."):
             for alias in node.names:

@@ -43,9 +43,9 @@ class BatchScene:
     checkout: Checkout
     world: BatchWorld
     ahead: timedelta = timedelta(0)
-    """How far the service's clock is ahead."""
+    """How far the service's clock is ahead of real time."""
     ahead_at_cancel: timedelta = timedelta(0)
-    """How far the clock is advanced when a cancel arrives, before the cancel is handled."""
+    """How far the service's clock is advanced when a cancel arrives, before the cancel is handled."""
     edit: Edit = lambda _, body: body
     app: ASGIApp | None = None
     requests: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class BatchScene:
         return datetime.now(UTC) + self.ahead
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to one request, with changed JSON."""
+        """Record a request, and respond with the JSON that `edit` returns."""
         assert self.app is not None
         self.requests.append(f"{scope['method']} {scope['path']}")
         if scope["method"] == "POST":
@@ -70,11 +70,11 @@ class BatchScene:
 
     @property
     def cancels(self) -> int:
-        """The number of change requests."""
+        """The number of cancel requests, including refused ones."""
         return sum(each.startswith("POST") for each in self.requests)
 
     def want(self, state: str) -> None:
-        """Write the spec of the batch."""
+        """Write the spec of the batch with this desired state."""
         job_id = json.dumps(self.service.id_of(Phase.RUNNING))
         text = BATCH.format(name="nightly", provider="main", job_id=job_id, state=state)
         self.checkout.write("nightly.yaml", f"{text}  reason: wrong prompt\n")
@@ -104,7 +104,7 @@ class BatchScene:
 
 @contextmanager
 def batch_scene(root: Path, service: BatchService, *, edit: Edit | None = None, **batch: Any) -> Iterator[BatchScene]:
-    """Yield a batch at a service, 30 minutes old, that runs for five hours in total unless `batch` says otherwise."""
+    """Serve a batch that is 30 minutes old and runs for five hours. `batch` replaces fields of its declaration."""
     row = {
         "id": BATCH_ID,
         "age": "30m",

@@ -1,4 +1,4 @@
-"""A small API with fine-tuning jobs and batches that have the same IDs, on a loopback socket."""
+"""A small API with fine-tuning jobs and batches that may have the same IDs, on a loopback socket."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ENDS = {"completed": "completed_at", "failed": "failed_at", "expired": "expired
 
 
 def a_batch(batch_id: str, status: str = "in_progress", **more: Any) -> Row:
-    """Return a batch as OpenAI's API shows it. It is an hour old, and 23 of its 100 requests are finished."""
+    """Return a batch as OpenAI's API shows it: an hour old, and with 23 completed and one failed of 100 requests."""
     now = int(time.time())
     ends = {key: now if word == status else None for word, key in _ENDS.items()}
     return {
@@ -57,9 +57,9 @@ class BothKinds:
     jobs: dict[str, Row]
     batches: dict[str, Row]
     changes: list[str] = field(default_factory=list)
-    """The paths of the requests that change something, in order."""
+    """The path of each cancel request in order, including refused ones."""
     on_retrieve: Callable[[], object] = lambda: None
-    """What happens whenever a job is retrieved, before the response."""
+    """Called when a job is retrieved, before the response."""
 
     def served(self) -> AbstractContextManager[str]:
         """Serve the application until the body ends. Yields its address, which ends in `/v1`."""

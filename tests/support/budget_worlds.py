@@ -19,12 +19,12 @@ UNREAD_FILE = Unread("b.yaml", "Permission denied", "allow it to be read")
 
 def nobody(_: object) -> JobController:
     """Fail, because the budget of a pass is computed before any change is requested."""
-    message = "nothing may be asked"
+    message = "a change was requested while the budget was computed"
     raise AssertionError(message)
 
 
 def budgeted(world: World, rules: ChangeRules = RULES, use: ApprovalUse | None = None, **rest: Any) -> PassBudget:
-    """Return the budget of a pass in this world that may change something."""
+    """Return the budget of a pass over this world. Unless `control` is None in `rest`, the pass may request changes."""
     runtime = world.runtime(**{"control": nobody} | rest)
     return budget_of(loaded(world, **rest), rules, use or ApprovalUse(), runtime)
 

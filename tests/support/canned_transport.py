@@ -24,7 +24,7 @@ def complaint(status: int, **error: object) -> Response:
 
 @dataclass
 class CannedTransport:
-    """Returns the responses in order, and records each request."""
+    """Returns the responses in order, and records each request. `headers` has those of the last request only."""
 
     answers: list[Response]
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class CannedTransport:
         headers: Mapping[str, str] | None = None,
         sign: Sign | None = None,
     ) -> Response:
-        """Record the request, and return the next response."""
+        """Record the request, and return the next response. Raises `IndexError` if none is left."""
         self.bodies.append(json)
         self.asked.append((method, path, dict(query or {})))
         signature = {} if sign is None else sign(method, f"https://canned.example{path}", b"")
@@ -54,5 +54,5 @@ class CannedTransport:
         self.concealed.update(secrets)
 
     def to_app(self, app: object) -> Transport:
-        """Raise, because a canned transport has no application."""
+        """Raise `NotImplementedError`, because a canned transport has no application."""
         raise NotImplementedError(app)

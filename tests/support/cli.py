@@ -89,7 +89,7 @@ class Checkout:
         path.write_text(text, encoding="utf-8")
 
     def name_provider(self, name: str = "main", more: str = "", *, concurrency: int = 8) -> None:
-        """Write a Provider document of type `openai` with a high rate limit."""
+        """Write a Provider document of type `openai` with a high rate limit. `more` is a further line of its spec."""
         self.write(f"{name}.yaml", PROVIDER.format(name=name, more=more, concurrency=concurrency))
 
     def want(self, name: str, job_id: str, state: str = "cancelled", provider: str = "main") -> None:
@@ -102,7 +102,7 @@ class Checkout:
         return Checkout(root, self.environ)
 
     def run(self, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str) -> Ran:
-        """Run one command to its end. The process is forked unless its startup is special."""
+        """Run one command to its end, forked if `Order.packet` allows it. Raises `TimeoutExpired` after 30 s."""
         if program is RECONCILE and program[0] == sys.executable and COLD not in os.environ:
             order = Order("reconciler", arguments, self.root, {**_environment(self.root), **self.environ, **environ})
             if packet := order.packet():
@@ -150,7 +150,7 @@ class Checkout:
 
 
 def run_crashing(checkout: Checkout, crash_before: int, *arguments: str) -> tuple[int, list[str]]:
-    """Run a command that is killed before an effect; 0 means never. Return the exit code and the earlier effects."""
+    """Run a command that is killed before its n-th effect, or never if n is 0. Return its exit code and its effects."""
     log = checkout.root / "effects.log"
     environ = {**_environment(checkout.root), **checkout.environ}
     words = (str(crash_before), str(log), *arguments)

@@ -1,6 +1,6 @@
 """A clock that a test advances: wall time is a base plus the running loop's time, so one virtual loop advances both.
 
-Use it under `looptime`, where a sleep takes no real time. Outside a running loop it always returns its base.
+Use it under `looptime`, where a sleep takes no real time. Outside a running loop, `now` returns the base.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _TAKEN = ("network", "cgroup")
 
 
 def told(*command: str) -> str:
-    """Run a command, and return its standard output."""
+    """Run a command, and return its standard output, stripped. Raises `CalledProcessError` if the command fails."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -37,14 +37,14 @@ class Image:
         return dict(line.split("=", 1) for line in self.config["Env"])
 
     def user(self) -> tuple[int, int]:
-        """Return its user and group. They must be numbers, because Kubernetes cannot apply `runAsNonRoot` to a name."""
+        """Return the user and group as numbers. Raises `ValueError` for names: `runAsNonRoot` needs numbers."""
         user, group = self.config["User"].split(":")
         return int(user), int(group)
 
 
 @contextmanager
 def unpacked(name: str) -> Iterator[Image]:
-    """Unpack an image that buildah has built."""
+    """Unpack an image that buildah has built, until the body ends."""
     container = told("buildah", "from", "--pull-never", name)
     try:
         described = json.loads(told("buildah", "inspect", "--type", "image", name))
@@ -54,7 +54,7 @@ def unpacked(name: str) -> Iterator[Image]:
 
 
 def size_of(name: str) -> int:
-    """Return the size of an unpacked image, in bytes."""
+    """Return the size of an image in bytes, as precisely as buildah prints it."""
     (described,) = json.loads(told("buildah", "images", "--json", name))
     number, unit = described["size"].split()
     return int(float(number) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[unit])

@@ -18,25 +18,25 @@ PROVIDERS = Path(__file__).parent.parent.parent / "reconciler" / "providers"
 _CONTRACT = re.compile(r"tests/contract/test_(\w+)\.py::Test(\w+)::test_(\w+)")
 _COLUMN = 5
 STAGE = "stage of the contract"
-"""The property of a test's report that contains the type and the kind that the test is about."""
+"""The property of a report that contains the provider type and the kind of job that the test is about."""
 
 
 class Report(Protocol):
-    """The parts of a test's report that are needed here."""
+    """The attributes of pytest's report of a test that the tables are made from."""
 
     nodeid: str
     user_properties: list[tuple[str, Any]]
 
 
 def contract_table(reports: Mapping[str, Iterable[Report]]) -> Iterator[str]:
-    """Yield the lines of the table, or none if no contract test ran. `reports` contains the reports of each outcome."""
+    """Yield the lines of both tables, or none if no contract test ran. `reports` has the reports by outcome."""
     counts = {outcome: Counter(_places(found)) for outcome, found in reports.items()}
     passed, skipped, failed = (counts.get(each, Counter()) for each in ("passed", "skipped", "failed"))
     everything = passed + skipped + failed
     if not everything:
         return
     stages = sorted({stage for stage, _ in everything})
-    yield "The contract: how many cases of each test each provider passed; F: failed, -: it cannot, and says so"
+    yield "The contract: passed cases by provider and test. F: a case failed. -: skipped, because it is not supported"
     for number, stage in enumerate(stages, start=1):
         yield f"{number:{_COLUMN}}  {stage}"
     yield "".join(f"{number:{_COLUMN}}" for number in range(1, len(stages) + 1))
@@ -46,13 +46,13 @@ def contract_table(reports: Mapping[str, Iterable[Report]]) -> Iterator[str]:
     totals = (sum(count for (each, _), count in passed.items() if each == stage) for stage in stages)
     yield f"{''.join(f'{total:{_COLUMN}}' for total in totals)}  = {passed.total()} passed, {failed.total()} failed"
     yield from _kinds_table(reports)
-    yield f"Lines of what they share: {', '.join(_shared_lengths())}"
+    yield f"Lines of the shared modules: {', '.join(_shared_lengths())}"
 
 
 def _kinds_table(reports: Mapping[str, Iterable[Report]]) -> Iterator[str]:
     """Yield a table with the number of passed and failed cases of each type and kind, and the lines of its module."""
     passed, failed = (Counter(_stages(reports.get(outcome, ()))) for outcome in ("passed", "failed"))
-    yield "The contract by type and kind: how many cases passed; -: the type has no such jobs, or they did not run"
+    yield "The contract: passed cases by type and kind. -: none passed; the type has no such jobs, or no case ran"
     yield "".join(f"{each:>16}" for each in (*KINDS, "lines")) + "  type"
     for type_ in sorted({type_ for type_, _ in passed + failed}):
         cells = [_total(passed[type_, kind], failed[type_, kind]) for kind in KINDS]

@@ -1,7 +1,8 @@
 """`reconcile` that kills itself before its n-th effect: `python -m tests.support.crashing_process N LOG ARGUMENTS…`.
 
-An effect is a change on the disk, a request, or a Git command that changes a repository or a remote. Each is a line of
-the log. The process is killed by SIGKILL, so that no code runs afterwards. With 0 it is not killed.
+An effect is a write, sync or removal on the disk, a request, or a Git command that may change a repository or a
+remote. The log has a line for each effect. The process is killed by SIGKILL, so that no code runs afterwards. With 0 it
+is not killed.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class CrashPoint:
         return counted
 
     def of_git(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a Git command that counts as an effect, if it changes a repository."""
+        """Return a Git command that counts as an effect if it may change a repository or a remote."""
 
         def counted(git: Git, verb: str, *arguments: str, **rest: Any) -> Any:
             if verb in GIT:
@@ -70,7 +71,7 @@ class CrashPoint:
 
 
 def crash_before_effect(crash_before: int, log: Path) -> None:
-    """Count every disk operation, request and Git command of this process."""
+    """Log every effect of this process, and kill the process before the effect with this number."""
     point = CrashPoint(crash_before, log)
     for name in DISK:
         setattr(LocalDisk, name, point.of_disk(name, getattr(LocalDisk, name)))

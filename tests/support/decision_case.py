@@ -1,7 +1,7 @@
 """One case of a decision, and the design's rules for it.
 
-Only the tested function is imported from `core`. The allowed changes, the proofs and the limits are defined here again,
-after the design, so that a wrong cell in the decision table is detected.
+From `core`, only the tested function and its types are imported. The allowed changes, the proofs and the limits are
+defined here again, after the design, so that a wrong cell in the decision table is detected.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Case:
 
     @property
     def job(self) -> ObservedJob | None:
-        """The observed job."""
+        """The observed job, or None if it is absent or unobserved."""
         return self.look.job if isinstance(self.look, Observed) else None
 
     @property
@@ -43,14 +43,14 @@ class Case:
 
     @property
     def is_denied(self) -> bool:
-        """Whether the observation shows that a final job has not ended. An unknown status value shows nothing."""
+        """Whether the observation contradicts the final phase in the status. An unknown phase contradicts nothing."""
         if self.last is None or not self.last.final or self.job is None:
             return False
         return self.job.phase not in {Phase.UNKNOWN, self.last.phase}
 
     @property
     def is_end_believed(self) -> bool:
-        """Whether the job counts as final: it has ended, and no two observations a minute apart show otherwise."""
+        """Whether the job counts as final: no two observations a minute apart contradict its final status."""
         if self.last is None or not self.last.final:
             return False
         doubted_at = self.last.doubted_at
@@ -58,18 +58,18 @@ class Case:
 
     @property
     def has_changed(self) -> bool:
-        """Whether the status is of another version of the spec."""
+        """Whether the job has no status, or one of another version of the spec."""
         return self.last is None or self.last.observed_spec != self.subject.digest
 
     @property
     def as_of(self) -> datetime | None:
-        """The provider's time, if it is known and agrees with the local clock."""
+        """The provider's time, or None if it is missing or more than five minutes from the local clock."""
         as_of = self.job.as_of if self.job else None
         return as_of if as_of is not None and abs(self.now - as_of) <= timedelta(minutes=5) else None
 
     @property
     def is_over_limit(self) -> bool:
-        """Whether the observed job is older than its spec allows."""
+        """Whether the observed job is unfinished and certainly older than `maxAge`."""
         limits, as_of = self.subject.spec.limits, self.as_of
         if limits is None or limits.max_age is None or self.job is None or as_of is None:
             return False
@@ -81,7 +81,7 @@ class Case:
 
     @property
     def is_limit_unjudged(self) -> bool:
-        """Whether a missing time hides if the observed job is older than its spec allows."""
+        """Whether a missing or implausible time prevents a judgement of `maxAge` for the unfinished observed job."""
         limits = self.subject.spec.limits
         if limits is None or limits.max_age is None or self.job is None:
             return False
@@ -93,13 +93,13 @@ class Case:
 
     @property
     def is_cancel_wanted(self) -> bool:
-        """Whether the job should be cancelled."""
+        """Whether the spec requests a cancel, or a limit of a spec that is not `observed` is exceeded."""
         wanted = self.subject.spec.desired_state
         return wanted is DesiredState.CANCELLED or (wanted is not DesiredState.OBSERVED and self.is_over_limit)
 
     @property
     def is_limit_remembered(self) -> bool:
-        """Whether a limit was exceeded before, and the observation cannot show whether it still is."""
+        """Whether a cancel for a limit is open, and the observation cannot show whether the limit is still exceeded."""
         receipt = self.last.open_receipt if self.last else None
         is_blind = self.job is None or self.job.phase is Phase.UNKNOWN or self.as_of is None
         is_for_limit = receipt is not None and receipt.because is Because.LIMIT_REACHED
@@ -112,7 +112,7 @@ class Case:
         return self.subject.kind is not BATCH and self.subject.capabilities.can_pause
 
     def with_other_counters(self) -> Case:
-        """Return the case in which the provider counts more than before."""
+        """Return the case with other counters in the observed job, or the same case if there is none."""
         if self.job is None:
             return self
         if self.subject.kind is BATCH:

@@ -1,7 +1,7 @@
 """Every built-in provider type with every kind of its jobs: a simulated service on a socket for each.
 
 Rule: the types and kinds come from the registry, and the services from the lists of the contract tests. A type that is
-added to both is included automatically, and one without a simulated service fails a test.
+added to both is included automatically. A type without a simulated service fails a test.
 """
 
 from __future__ import annotations

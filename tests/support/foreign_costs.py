@@ -37,7 +37,7 @@ REDACTED = tuple(each // 4 for each in ANSWERS)
 """The sizes of texts with many secrets to redact."""
 GLOBS = tuple(2**19 // part for part in (8, 4, 2, 1))
 NAMES = tuple(each // 16 for each in GLOBS)
-"""The sizes of globs in a document. They are small, because a compiled pattern may use 100 bytes for each character."""
+"""The sizes of globs with many stars in a name. A compiled pattern may use 100 bytes for each of their characters."""
 MESSAGES = tuple((SIZE_MAX - 1024) // part for part in (8, 4, 2, 1))
 HISTORIES = tuple(2**17 // part for part in (8, 4, 2, 1))
 ADA = b"Ada <ada@example.org>"

@@ -76,7 +76,7 @@ class ForkServer:
         self._process.wait()
 
     def run(self, packet: bytes, within_s: float) -> tuple[int, str, str]:
-        """Run an order, and return its exit code, stdout and stderr."""
+        """Run an order, and return its exit code, stdout and stderr. Raises `TimeoutExpired` if it takes longer."""
         with ExitStack() as stack:
             pipes = [os.pipe() for _ in range(3)]
             for reader, _ in pipes:
@@ -99,7 +99,7 @@ def fork_server() -> ForkServer:
 
 
 def _read_all(readers: Sequence[int], within_s: float) -> list[bytes]:
-    """Return what was written to each pipe until its other end was closed. Kills a run that takes too long."""
+    """Return the bytes that each pipe gets until its end. Kills a run that takes longer; raises `TimeoutExpired`."""
     told = {reader: bytearray() for reader in readers}
     deadline = time.monotonic() + within_s
     with selectors.DefaultSelector() as waiting:
@@ -120,7 +120,8 @@ def _read_all(readers: Sequence[int], within_s: float) -> list[bytes]:
 
 def serve(orders: socket.socket) -> None:
     """Fork a process for each order until there are no more. Returns in a forked process that must run a module."""
-    own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}  # as Python sets it for its children
+    # Python may set this variable at startup (PEP 538), so the children of a new interpreter would inherit it.
+    own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}
     package = importlib.import_module("reconciler")
     for each in pkgutil.walk_packages(package.__path__, "reconciler."):
         if not each.name.endswith("__main__"):
@@ -164,7 +165,7 @@ def _become(order: Sequence[object], own: Mapping[str, str], streams: Sequence[i
         os.dup2(stream, number)
     os.closerange(len(streams), 1024)
     for number, (name, mode, errors) in enumerate(_STREAMS):
-        file = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115  for its life
+        file = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - it stays open until the process ends
         setattr(sys, name, file)
         setattr(sys, f"__{name}__", file)
     sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # just made

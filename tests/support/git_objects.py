@@ -47,11 +47,13 @@ def write_tree(git_dir: Path, files: Mapping[bytes, tuple[bytes, str]]) -> str:
 def take(git_dir: Path, root: str, inside: str, known: Known) -> Tree:
     """Write the files and links below a directory as blobs, and return their modes and names by path from the root.
 
+    Leaves out `.git`, pipes and devices.
+
     Args:
         git_dir: the repository.
         root: its working tree.
         inside: the directory.
-        known: the names of the blobs of earlier calls. Changed files are added to it.
+        known: the names of the blobs of earlier calls, to which new and changed files are added.
     """
     found: Tree = {}
     with os.scandir(inside) as entries:
@@ -75,7 +77,7 @@ def take(git_dir: Path, root: str, inside: str, known: Known) -> Tree:
 def write_commit(
     git_dir: Path, tree: str, parent: str | None, message: bytes, author: bytes, date: bytes, more: bytes = b""
 ) -> str:
-    """Write a commit, and let `main` point to it."""
+    """Write a commit, move the branch `main` to it, and return its name."""
     lines = [b"tree %b" % tree.encode(), *([b"parent %b" % parent.encode()] if parent else [])]
     lines += [b"author %b %b" % (author, date), b"committer %b %b" % (author, date)]
     made = write(git_dir, "commit", b"\n".join(lines) + b"\n" + more + b"\n" + message)

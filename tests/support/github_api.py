@@ -22,7 +22,7 @@ COMMENT = "/v1/repos/ada/jobs/issues/comments/{id:int}"
 
 @dataclass(slots=True)
 class GitHubApi:
-    """Pull request 7 of `ada/jobs`. If `refuses` is set, it is the response to every request."""
+    """Pull request 7 of `ada/jobs`. If `refuses` is set, every request with the right token gets this status."""
 
     token: str
     comments: list[dict[str, Any]] = field(default_factory=list)
@@ -32,7 +32,7 @@ class GitHubApi:
     url: str = ""
 
     def add(self, body: str, kind: str) -> None:
-        """Add a comment of a `Bot` or a `User`."""
+        """Add a comment by a `Bot` or a `User`."""
         self.comments.append({"id": len(self.comments) + 1, "user": {"type": kind}, "body": body})
 
     async def list(self, request: Request) -> JSONResponse:
@@ -41,7 +41,7 @@ class GitHubApi:
         return self._answer(request, self.comments[(page - 1) * size : page * size])
 
     async def create(self, request: Request) -> JSONResponse:
-        """Add a comment, whose author is an app."""
+        """Add a comment by a `Bot`. A text over GitHub's limit gets HTTP 422."""
         body = (await request.json())["body"]
         if len(body) > BODY_MAX:
             return JSONResponse({"message": "body is too long"}, HTTPStatus.UNPROCESSABLE_ENTITY)

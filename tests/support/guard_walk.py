@@ -42,7 +42,7 @@ class OfKind:
     """The jobs of one kind."""
 
     running: int = 0
-    """The number of unfinished jobs without a change."""
+    """The number of unfinished jobs without a due change."""
     due: int = 0
     """The number of unfinished jobs whose first cancel is due."""
     past: int = 0
@@ -61,7 +61,7 @@ class OfKind:
 
 @dataclass(frozen=True, slots=True)
 class GuardCase:
-    """One account with jobs of both kinds, whose accounts are judged in the order of `kinds`."""
+    """One account with jobs of both kinds. The guard judges the kinds in the order of `kinds`."""
 
     kinds: tuple[tuple[str, OfKind], tuple[str, OfKind]]
     limits: ScopedLimits
@@ -76,7 +76,7 @@ class GuardCase:
         return replace(self, kinds=((first, jobs if first == kind else one), (second, jobs if second == kind else two)))
 
     def allowed(self) -> dict[str, bool]:
-        """Return whether the guard allows the cancels that are due, by kind. The jobs of both kinds are seen before."""
+        """Return by kind whether the guard allows the due cancels, after it has counted the jobs of both kinds."""
         accounts = {kind: ACCOUNT.of_kind(kind) for kind, _ in self.kinds}
         budget = ChangeBudget(
             limits=self.limits,
@@ -108,7 +108,7 @@ class GuardCase:
 
 @cache
 def _planned(account: Account, count: int, due: int) -> tuple[PlannedChange, ...]:
-    """Return the plan for so many unfinished jobs, whose IDs are the same in each kind."""
+    """Return the plan for this many unfinished jobs, with the same IDs for each kind."""
     return tuple(
         PlannedChange(
             f"{account.kind}-{number}".lower(),
@@ -130,7 +130,7 @@ def guard_cases(limits: ScopedLimits) -> Iterator[GuardCase]:
 
 
 Allowed = Mapping[str, bool]
-"""Whether the guard allows the cancels that are due, by kind."""
+"""Whether the guard allows the due cancels, by kind."""
 GuardLaw = Callable[[GuardCase, Allowed], bool]
 
 
@@ -146,7 +146,7 @@ def _is_own_allowed(case: GuardCase, kind: str, jobs: OfKind) -> bool:
 
 
 def no_kind_exceeds_its_limits_whatever_runs_beside_it(case: GuardCase, allowed: Allowed) -> bool:
-    """A share is that of the kind's own unfinished jobs: 500 batches allow no cancel of all ten fine-tuning jobs."""
+    """The percentage is of the kind's own jobs: 500 running batches do not allow the cancel of all ten other jobs."""
     return all(not (jobs.due and allowed[kind]) or _is_own_allowed(case, kind, jobs) for kind, jobs in case.kinds)
 
 
@@ -157,7 +157,7 @@ def all_kinds_together_stay_within_the_general_limits(case: GuardCase, allowed: 
     return not was_sent or _is_within(case.limits.everywhere, sent, sum(each.unfinished for each in jobs))
 
 
-def what_each_scope_allows_is_not_refused(case: GuardCase, allowed: Allowed) -> bool:
+def a_kind_is_refused_only_because_of_a_scope_that_is_exceeded(case: GuardCase, allowed: Allowed) -> bool:
     """A kind is refused only because of its own jobs, or because all kinds together exceed the general limits."""
     sent = sum(jobs.past for _, jobs in case.kinds)
     unfinished = sum(jobs.unfinished for _, jobs in case.kinds)
@@ -171,7 +171,7 @@ def what_each_scope_allows_is_not_refused(case: GuardCase, allowed: Allowed) -> 
 
 
 def jobs_that_run_never_allow_cancels_of_the_other_kind(case: GuardCase, allowed: Allowed) -> bool:
-    """What is allowed beside jobs of the other kind is allowed without them too."""
+    """A cancel that is allowed beside jobs of the other kind is also allowed without them."""
     for kind, other in ((FINE_TUNING_JOB, BATCH_JOB), (BATCH_JOB, FINE_TUNING_JOB)):
         jobs = case.of(kind)
         if jobs.due and allowed[kind] and not case.with_kind(other, OfKind()).allowed()[kind]:
@@ -182,7 +182,7 @@ def jobs_that_run_never_allow_cancels_of_the_other_kind(case: GuardCase, allowed
 GUARD_LAWS: tuple[GuardLaw, ...] = (
     no_kind_exceeds_its_limits_whatever_runs_beside_it,
     all_kinds_together_stay_within_the_general_limits,
-    what_each_scope_allows_is_not_refused,
+    a_kind_is_refused_only_because_of_a_scope_that_is_exceeded,
     jobs_that_run_never_allow_cancels_of_the_other_kind,
 )
 """The laws that are checked in every case of the guard."""

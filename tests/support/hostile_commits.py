@@ -186,7 +186,7 @@ NAMES = (
 
 
 def entries(random: Random, repository: HostileRepository) -> Tree:
-    """Return entries for the tree of a commit that no directory could contain."""
+    """Return tree entries that no checked-out directory could contain."""
     blob = write(repository.git_dir, "blob", repository.command.encode())
     made: Tree = {}
     for name in random.sample(NAMES, 2):

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 LIMIT_S = 30
-"""The limit of processor time in seconds, and of real time for a process that only waits."""
+"""The limit of real time and of processor time for a run, in seconds."""
 MEMORY_MAX = 4 * 1024**3
 KILLED = 137
 
@@ -40,7 +40,7 @@ class Ended:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the run was killed because it exceeded its time limit."""
+        """Whether a signal ended the run, as at its time limit."""
         return self.code == KILLED
 
 
@@ -89,7 +89,7 @@ def serve() -> None:
         if not each.name.endswith("__main__"):
             _import(each.name)
     for line in sys.stdin:
-        print(json.dumps(_obey(json.loads(line))), flush=True)  # noqa: T201 - that is the answer
+        print(json.dumps(_obey(json.loads(line))), flush=True)  # noqa: T201 - the client reads it
 
 
 def _obey(order: Mapping[str, Any]) -> dict[str, int]:

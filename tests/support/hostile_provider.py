@@ -1,6 +1,6 @@
 """A server with the accounts that authors of specs may and may not use, and a record of the requests.
 
-A job belongs to the key of a request. Beside the server is a socket that must receive no connection.
+Each key gives access to its own jobs only. Beside the server is a socket that must receive no connection.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Provider:
     nowhere: socket.socket
     port: int = 0
     cancels: list[str] = field(default_factory=list)
-    """The jobs for which a change was requested."""
+    """The jobs for which a change was requested with their own key, one for each request."""
     strange: list[str] = field(default_factory=list)
-    """Requested changes of jobs that do not belong to the key of the request."""
+    """The paths of the other requested changes: of jobs that do not belong to the key of the request."""
     _over: set[str] = field(default_factory=set)
 
     @property
@@ -43,13 +43,13 @@ class Provider:
         return f"127.0.0.1:{self.nowhere.getsockname()[1]}"
 
     def forget(self) -> None:
-        """Reset the server: every job is running."""
+        """Forget all requests, and let every job run again."""
         self.cancels.clear()
         self.strange.clear()
         self._over.clear()
 
     def was_elsewhere(self) -> bool:
-        """Return whether a client connected to the socket that must receive no connection."""
+        """Return whether a client has connected to the socket that must receive no connection, since the last call."""
         try:
             self.nowhere.accept()[0].close()
         except BlockingIOError:

@@ -1,8 +1,8 @@
-"""A repository with the jobs of three teams, and the marks that a successful attack would leave.
+"""A repository that hostile authors write to, and the traces that a successful attack would leave.
 
 The victims have their own account: one of its jobs must continue, and another one must be cancelled. The commons is an
-account that every folder may use, and all of its jobs run. The other files are written by hostile authors. Each
-protected object is a canary: a command that leaves a file, a directory outside, the keys, and the jobs.
+account that every folder may use, and all of its jobs run. Hostile authors write the other files. An attack was
+successful if a command of an author left a file, a directory outside changed, a key was written, or a job was changed.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class HostileRepository:
 
     @property
     def command(self) -> str:
-        """A command that records that it ran, and the keys in its environment, and succeeds."""
+        """A shell command that writes its environment to the canary, and succeeds."""
         return f"env > {self.canary} #"
 
     @property
@@ -114,7 +114,7 @@ class HostileRepository:
         return self.root / "secrets"
 
     def lay_out(self) -> None:
-        """Create the state before an attack: every job is observed, and no change is requested."""
+        """Create the state before an attack: a pass has observed every job, and no change was due."""
         for each in (self.specs / "victims", self.specs / "commons", self.outside, self.secrets, self.root / "home"):
             each.mkdir(parents=True)
         (self.outside / "precious").write_text("precious\n", encoding="utf-8")
@@ -138,7 +138,7 @@ class HostileRepository:
         subprocess.run([*git, "commit", "--quiet", "--message", "Watch them"], check=True, env=who)
         ended = self.run("--once", "--commit")
         assert ended.code == 0, ended.told
-        # One file of objects is copied sooner than a hundred.
+        # `renew` copies one pack faster than a hundred loose objects.
         subprocess.run([*git, "repack", "-a", "-d", "--quiet"], check=True)
         self.root.rename(self.home / "before")
 
@@ -169,7 +169,7 @@ class HostileRepository:
         more: bytes = b"",
         besides: git_objects.Tree | None = None,
     ) -> str:
-        """Commit the files of the specs directory, and the tree entries that no directory can contain."""
+        """Commit the files of the specs directory and the entries in `besides`, and return the commit."""
         when = date or f"{int(time.time())} +0000".encode()
         files = git_objects.take(self.git_dir, str(self.work), str(self.specs), self._known) | (besides or {})
         tree = git_objects.write_tree(self.git_dir, files)
@@ -195,7 +195,7 @@ class HostileRepository:
         return self.host.run(asked, self.work, environ, self.root / "log")
 
     def stamps(self) -> dict[str, FileStamp]:
-        """Return a mark of every file that no attack may touch."""
+        """Return the stamp of every file that no attack may change, by path."""
         ours = {self.statuses, self.root / "state", self.git_dir, self.root / "audit.jsonl", self.root / "plan.json"}
         found = {}
         waiting = [self.root]
@@ -216,7 +216,7 @@ class HostileRepository:
         return found | {str(each): FileStamp(0, 0, each.stat().st_mtime_ns, each.read_text()) for each in refs}
 
     def written(self) -> str:
-        """Return all that the command wrote."""
+        """Return the contents of the files that the command may write."""
         places: Sequence[Path] = (self.statuses, self.root / "state")
         files = [path for place in places if not place.is_symlink() for path in place.rglob("*")]
         files += [self.root / "audit.jsonl", self.root / "plan.json"]

@@ -92,7 +92,7 @@ def attack(repository: HostileRepository, seed: int) -> HostileRun:
     run.told = ended.told
     run.wrong = [*_wrong(repository, run, ended, before)]
     if not (repository.root / "audit.jsonl").read_bytes().startswith(audit):
-        run.wrong.append("a file outside was changed: the audit log")
+        run.wrong.append("an earlier line of the audit log was changed")
     return run
 
 
@@ -104,29 +104,30 @@ def _want_the_batch(repository: HostileRepository, random: Random) -> str:
 
 
 def _wrong(repository: HostileRepository, run: HostileRun, ended: Ended, before: dict[str, FileStamp]) -> Iterator[str]:
-    """Yield the problems: first those of files and requests, then those of the command."""
+    """Yield the problems of files and requests, and then those of the command."""
     provider = repository.provider
     if repository.canary.exists():
-        yield f"a command ran, with {sorted(set(re.findall('[A-Z_]+_KEY', repository.canary.read_text())))}"
+        keys = sorted(set(re.findall("[A-Z_]+_KEY", repository.canary.read_text())))
+        yield f"a planted command ran, with the keys {keys}"
     after = repository.stamps()
     refs = "/.git/refs/heads/main" if run.way == "a pass that commits" else "\n"
     changed = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
     for path in sorted(path for path in changed if not path.endswith(refs)):
-        yield f"a file outside was changed: {path!r}"
+        yield f"a protected file was changed: {path!r}"
     everything = (ended.told + repository.written()).lower()
     for secret in SECRETS:
         if secret.lower() in everything:
-            yield f"a key was written down: {secret}"
+            yield f"a secret is in the output or in a written file: {secret}"
     if provider.was_elsewhere():
-        yield "somebody was asked who should not be"
+        yield f"the command connected to {provider.elsewhere}, to which no key is bound"
     asked = Counter(provider.cancels)
     if asked[RUNS]:
-        yield "another team's job was touched"
+        yield f"a change of the victims' job {RUNS} was requested"
     if provider.strange:
-        yield f"a job was asked for that is none: {provider.strange}"
+        yield f"changes were requested with a key that has no such job: {provider.strange}"
     if sum(each in asked for each in COMMONS) > ALLOWED:
-        yield "the guard was passed"
-    # Cancels of the commons' jobs use up the change budget, so the cancel of the team's own job may be refused.
+        yield f"more of the commons' jobs were cancelled than the guard allows, which is {ALLOWED}"
+    # Cancels of the commons' jobs use up the change budget, so the cancel of the victims' job may be refused.
     run.is_loud |= any(each in asked for each in COMMONS)
     yield from _of_the_pass(run, ended, asked[STOPS])
 
@@ -134,11 +135,13 @@ def _wrong(repository: HostileRepository, run: HostileRun, ended: Ended, before:
 def _of_the_pass(run: HostileRun, ended: Ended, stopped: int) -> Iterator[str]:
     is_pass = "pass" in run.way
     if stopped != is_pass and not (run.is_loud and stopped == 0 and ended.code != 0):
-        yield f"another team's job that is to be stopped was asked {stopped} times"
+        yield f"the due cancel of {STOPS} was requested {stopped} times instead of {int(is_pass)}"
     if ended.code not in CODES or "Traceback" in ended.told or "a bug in" in ended.told:
-        yield f"the command ended with {ended.code}" + (" as it took too long" if ended.is_cut_off else "")
+        yield f"the command ended with {ended.code}" + (
+            ", by a signal or at its time limit" if ended.is_cut_off else ""
+        )
     if ended.memory > MEMORY_MAX:
-        yield f"the command took {ended.memory // 1024**2} MiB"
+        yield f"the command used {ended.memory // 1024**2} MiB of at most {MEMORY_MAX // 1024**2}"
     odd = sorted({each for each in ended.told if not each.isprintable() and each != "\n"})
     if odd and not ended.is_cut_off:
-        yield f"the terminal was given {odd}"
+        yield f"the output has unprintable characters: {odd}"

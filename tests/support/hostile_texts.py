@@ -49,7 +49,7 @@ PIECES = (
 
 
 def _nested(author: Author) -> None:
-    # Sometimes as large as a file may be.
+    # A few texts are almost as large as a spec file may be.
     size = 900_000 if author.random.random() < 0.02 else author.random.randrange(TEXT_MAX)
     depth = author.random.choice([5, 95, 99, 5000])
     opening, closing, item = author.random.choice([("[", "]", "1,"), ("{a: ", "}", "k: ,"), ("- ", "", "x ")])
@@ -109,11 +109,11 @@ def _spoiled(author: Author) -> None:
 TEXTS: Mapping[str, Callable[[Author], None]] = {
     "nested text": _nested,
     "aliases of aliases": _aliases,
-    "much of one thing": _many,
+    "many lines of one form": _many,
     "globs": _globs,
     "absurd numbers": _numbers,
     "text for a terminal, a log or a page": _smuggled,
-    "text that would be code": _code,
+    "YAML tags that would run code": _code,
     "any bytes": _bytes,
     "a spoiled document": _spoiled,
 }

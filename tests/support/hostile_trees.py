@@ -1,7 +1,7 @@
 """Random hostile trees below one folder of the specs, by kind.
 
-A kind in `KINDS` must not affect anyone else. A kind in `LOUD` may prevent changes of others, as the security notes
-describe, if the exit code of the command reports it. It must have no other effect.
+A kind in `KINDS` must not affect the specs and jobs of other authors. A kind in `LOUD` may prevent changes of their
+jobs, as the security notes describe, if the exit code of the command reports it. It must have no other effect.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Author:
 
     @property
     def folder(self) -> Path:
-        """The author's folder, or one below it."""
+        """The author's folder or one below it, at random."""
         return self.repository.specs / self.name / self.random.choice(["", "", "a", "a/b"])
 
     def new_name(self) -> str:
@@ -62,7 +62,7 @@ class Author:
         return f"{self.name}-{next(self._numbers)}"
 
     def put(self, path: Path, data: str | bytes) -> None:
-        """Write a file anywhere the author may, and replace an earlier one."""
+        """Write a file. Replace an earlier entry at its path, and files and links in the place of its parents."""
         for parent in path.parents:
             if parent == self.repository.specs or not parent.is_relative_to(self.repository.specs):
                 break
@@ -74,7 +74,7 @@ class Author:
         path.write_bytes(data if isinstance(data, bytes) else data.encode(errors="surrogateescape"))
 
     def write(self, text: str | bytes, file: str = "") -> None:
-        """Write a file to the author's folder."""
+        """Write a file to the author's folder, by default with a new name."""
         self.put(self.folder / (file or f"{self.new_name()}.yaml"), text)
 
     def declare(self, spec: str, name: str = "") -> str:
@@ -89,7 +89,7 @@ class Author:
         self.write(text + "".join(f"  {line}\n" for line in more.splitlines()))
 
     def link(self, path: Path, target: str | Path) -> None:
-        """Create a link, or a file, at a free path."""
+        """Create a link, or replace a file or link by it. Do nothing if a directory is at the path."""
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or path.is_file():
             path.unlink()
@@ -435,10 +435,10 @@ KINDS: Mapping[str, Callable[[Author], None]] = {
     "a second document of the commons' Provider": lambda author: _doubled(author, "commons"),
     "a job that its author may not name": _outsider,
     "a key for another host": _host,
-    "an id that is none": _job_id,
+    "a malformed job ID": _job_id,
     "a lost status": _few_lost,
-    "a status of another place": _sources,
-    "accounts and jobs that make room": _padding,
+    "a status with a forged source": _sources,
+    "aliases and invented jobs that would raise the limit": _padding,
 }
 LOUD: Mapping[str, Callable[[Author], None]] = {
     "a bare repository": lambda author: _repository(author, author.folder / author.new_name()),
@@ -449,8 +449,8 @@ LOUD: Mapping[str, Callable[[Author], None]] = {
     "folders of statuses that are links": _status_folders_that_are_links,
     "statuses that are a link": _statuses_that_are_a_link,
     "a second document of the victims' Provider": lambda author: _doubled(author, "research"),
-    "the name of another's spec": _namesake,
-    "paths that keep others out": _kept_out,
+    "the name of another author's spec": _namesake,
+    "allowedPaths that exclude other authors": _kept_out,
     "lost statuses": _many_lost,
     "receipts that are forged": _receipts,
     "Settings that loosen the guard": _loosened,

@@ -1,4 +1,4 @@
-"""The world of a pass in memory. Each class implements one Protocol of `reconciler.ports` or of the controller.
+"""The world of a pass in memory. Each class but `World` implements a Protocol of `reconciler.ports` or the controller.
 
 Rules: the inputs and the results of a test are fields. Nothing here depends on how the controller uses a class.
 """
@@ -101,7 +101,7 @@ class Statuses:
         return True
 
     def remove(self, status: JobStatus) -> None:
-        """Remove every status with the same name, at any path."""
+        """Remove every status with the same name, whatever its path is."""
         self._check()
         for path in [path for path, each in self.jobs.items() if each.name == status.name]:
             del self.jobs[path]
@@ -161,7 +161,7 @@ class Notebook:
     attempts: tuple[Requested, ...] = ()
     statuses: KnownStatuses = field(default_factory=KnownStatuses)
     broken: OSError | None = None
-    """The error that every read and write raises, or None."""
+    """The error that every method except `forget` raises, or None."""
 
     def requested(self) -> tuple[Requested, ...]:
         """Return the recorded first attempts."""
@@ -216,7 +216,7 @@ class HandClock:
 
 @dataclass
 class OpenAccounts:
-    """The `Accounts`: the opened account for each one, or the error that opening it raises."""
+    """The `Accounts`: a reader for each account, or the error that opening it raises."""
 
     readers: Mapping[Account, JobReader | Exception] = field(default_factory=dict)
     opened: list[Account] = field(default_factory=list)

@@ -49,10 +49,10 @@ A = TypeVar("A", bound="InMemoryAccount")
 
 @dataclass
 class InMemoryAccount(ReadOnlyAccount):
-    """An account in which a cancel takes effect at once. A key such as `cancel ftjob-1` in `broken` makes it fail."""
+    """An account in which a cancel takes effect at once. A key of `broken` may also be `cancel ftjob-1`."""
 
     takes_s: dict[str, float] = field(default_factory=dict)
-    """How long a response takes, by the same keys as `broken`."""
+    """The seconds that a response takes, by the same keys as `broken`."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
         """Return a page of jobs, after the configured delay or error."""
@@ -60,7 +60,7 @@ class InMemoryAccount(ReadOnlyAccount):
         return await super().list_page(query, cursor)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return a job, or None if there is none of this id."""
+        """Return a job, after the configured delay or error; None if the account has no job with this ID."""
         await self._wait(ref.id)
         return await super().get_job(ref)
 
@@ -70,7 +70,7 @@ class InMemoryAccount(ReadOnlyAccount):
 
     @property
     def changes(self) -> list[str]:
-        """The requested changes, in order."""
+        """The requested changes in order, such as `cancel ftjob-1`."""
         return [each for each in self.asked if " " in each and not each.startswith("page")]
 
     async def _become(self, verb: str, ref: JobRef, phase: Phase) -> Accepted | AlreadyOver:
@@ -115,7 +115,7 @@ def a_target(account: Account = ACCOUNT, rate: Rate | None = None) -> ResolvedAc
 
 @dataclass
 class SharedBranch:
-    """The `Publisher`: the published messages. If `trouble` is set, the next publications raise it."""
+    """The `Publisher`, which records the published messages. While `trouble` is set, each publication raises it."""
 
     is_shared: bool = True
     is_dedicated: bool = False
@@ -132,20 +132,20 @@ class SharedBranch:
         """Do nothing, because nothing else publishes."""
 
     async def publish(self, message: str) -> str | None:
-        """Publish, and return the number of the commit."""
+        """Record the message, and return a name for its commit, such as `commit-1`."""
         if self.trouble is not None:
             raise self.trouble
         self.messages.append(message)
         return f"commit-{len(self.messages)}"
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Publish, and return the number of the commit."""
+        """Record the message, and return a name for its commit, such as `commit-1`."""
         return await self.publish(message)
 
 
 @dataclass
 class PickyStatuses(Statuses):
-    """Statuses of which some cannot be written: `refuse` returns the error for a name, or None."""
+    """Statuses of which some cannot be written or removed: `refuse` returns the error for a name, or None."""
 
     refuse: Callable[[str], Exception | None] = lambda _: None
 
@@ -199,12 +199,12 @@ def subject_of(spec: FineTuningJob, source: str = "bots.yaml", account: Account 
 
 
 def a_case(spec: FineTuningJob, phase: Phase = Phase.RUNNING, last: JobStatus | None = None, **rest: Any) -> JobPlan:
-    """Return the decision for a spec whose job is observed in this phase. `rest` has more fields of the plan."""
+    """Return the plan for a spec whose job is observed in this phase. `rest` has more fields of the plan."""
     job = a_job(phase, id=spec.spec.job_id, as_of=NOW)
     subject = subject_of(spec)
     return JobPlan(subject, last, decide(subject, Observed(job), last, NOW), **{"seen": job} | rest)
 
 
 def a_context(world: World, **rest: Any) -> ApplyContext:
-    """Return the context that applies a plan in this world."""
+    """Return the context in which a plan is applied in this world. `rest` has more of its fields."""
     return ApplyContext(world.specs, world.statuses, world.clock.now, **rest)

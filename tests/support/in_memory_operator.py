@@ -30,7 +30,7 @@ class Operator:
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the written URL, the vendor's variable, or the type's own URL. Raises ValueError without one."""
+        """Return the written URL, that of a variable, or that of the type. Raises `ValueError` without a valid one."""
         text = written or self._first(type_.url_variables) or type_.own_url(options)
         if text is None:
             msg = f"{type_.name} has no default base URL: set spec.baseUrl"
@@ -40,11 +40,11 @@ class Operator:
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return the result of the product's own check of RECONCILE_TRUST."""
+        """Return the result of the product's own check of RECONCILE_TRUST; None if the host is trusted."""
         return Trust.read(self.environ, {}).check(type_, options, credentials, base_url)
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
-        """Return a credential by its name; equal secrets have equal marks."""
+        """Return a credential with its name, and with a mark that is equal for equal secrets."""
         return self._known(credential_name(type_, source))
 
     def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
@@ -59,15 +59,15 @@ class Operator:
         return {name: self._known(name) for name in (*(name for name, _, _ in self.paths), *self.speaks_of)}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
-        """Return the files that may use each credential."""
+        """Return the operator's rules, as in `paths`."""
         return tuple((self._known(name), host, globs) for name, host, globs in self.paths)
 
     def show(self, file: str) -> str:
-        """Return a spec's path."""
+        """Return the path of a spec, as messages show it."""
         return f"specs/{file}"
 
     def show_status(self, file: str) -> str:
-        """Return a status's path."""
+        """Return the path of a status, as messages show it."""
         return f"specs/status/{file}"
 
     def _known(self, name: str) -> Credential:

@@ -1,7 +1,6 @@
-"""A small fine-tuning API on a loopback socket, whose response to each request the test determines.
+"""A small fine-tuning API on a loopback socket. The test determines the response to each request.
 
-Unlike the sandbox, it has no rules. A job is a row, and a response is whatever the test returns, so that it can be
-wrong in any way.
+Unlike the sandbox, it has no rules: a job is a row of JSON, and the test may return any response.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def an_error(status: int, message: str, code: str | None = None) -> Response:
 
 @dataclass
 class JobsApi:
-    """The application. `answer` may return the response to a request. None means that the rows determine it."""
+    """The application. If `answer` returns None for a request, the rows determine the response."""
 
     rows: dict[str, Row]
     answer: Callable[[Asked], Response | None] = lambda _: None

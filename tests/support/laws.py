@@ -1,7 +1,7 @@
 """The laws of a decision, each a predicate over one case and the decision.
 
-Only the tested functions are imported from `core`. `decision_case` and this file define the allowed changes again,
-after the design, so that a wrong cell in the decision table is detected.
+From `core`, only the tested functions, their types and `INTERVALS_MAX` are imported. This file and `decision_case`
+define the allowed changes again, after the design, so that a wrong cell in the decision table is detected.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ MOOT = {
 Law = Callable[[Case, Decision], bool]
 
 
-def asked_by_the_design(case: Case) -> Verb | None:
-    """Return the change that the design's table requests in this case, even if it was requested before."""
+def change_in_the_design(case: Case) -> Verb | None:
+    """Return the change that the design requires in this case, even if it was requested before, or None."""
     if case.job is None or case.is_suspended or case.is_end_believed:
         return None
     phase, wanted = case.job.phase, case.subject.spec.desired_state
@@ -55,12 +55,12 @@ def asked_by_the_design(case: Case) -> Verb | None:
     return Verb.RESUME if wanted is DesiredState.RUNNING and phase is Phase.PAUSED else None
 
 
-def it_asks_only_for_what_the_table_asks_for(case: Case, decision: Decision) -> bool:
-    return decision.action is None or decision.action.verb is asked_by_the_design(case)
+def a_decision_requests_only_the_change_in_the_table(case: Case, decision: Decision) -> bool:
+    return decision.action is None or decision.action.verb is change_in_the_design(case)
 
 
-def it_asks_at_once_for_what_was_never_asked(case: Case, decision: Decision) -> bool:
-    verb = asked_by_the_design(case)
+def a_change_that_was_never_requested_is_requested_at_once(case: Case, decision: Decision) -> bool:
+    verb = change_in_the_design(case)
     newest = case.last.receipts[0] if case.last and case.last.receipts else None
     is_asked = newest is not None and newest.verb is verb and newest.outcome in {None, Outcome.GONE}
     if verb is None or is_asked or _is_contested(case, verb):
@@ -77,7 +77,7 @@ def _is_contested(case: Case, verb: Verb) -> bool:
     return verb is not Verb.CANCEL and undone >= 3
 
 
-def a_failed_look_changes_nothing_that_is_known(case: Case, decision: Decision) -> bool:
+def a_failed_observation_keeps_every_fact_and_requests_no_change(case: Case, decision: Decision) -> bool:
     if not isinstance(case.look, Unobserved):
         return True
     before = _known(case.last) if case.last else (None, (), Phase.UNKNOWN, False, None)
@@ -88,21 +88,21 @@ def _known(status: JobStatus) -> tuple[object, ...]:
     return status.job, status.receipts, status.phase, status.final, status.doubted_at
 
 
-def what_is_decided_stays_within_bounds_and_rules(_case: Case, decision: Decision) -> bool:
+def a_decision_writes_a_well_formed_status(_case: Case, decision: Decision) -> bool:
     return _is_well_formed(decision.status)
 
 
-def what_is_answered_stays_within_bounds_and_rules(case: Case, decision: Decision) -> bool:
+def a_response_writes_a_well_formed_status(case: Case, decision: Decision) -> bool:
     return all(map(_is_well_formed, answers(case, decision, ASKED)))
 
 
 def _is_well_formed(status: JobStatus) -> bool:
-    """There are at most five receipts, only the newest one open, at most ten history entries, and valid conditions."""
+    """Return whether a status has valid conditions, few enough receipts and entries, and no open older receipt."""
     is_in_order = not any(each.is_open for each in status.receipts[1:])
     return is_in_order and len(status.receipts) <= 5 and len(status.history) <= 10 and violations(status) == []
 
 
-def a_receipt_stays_open_as_long_as_the_spec_wants_it_and_nothing_ended(case: Case, decision: Decision) -> bool:
+def a_receipt_is_withdrawn_only_if_its_change_is_no_longer_wanted(case: Case, decision: Decision) -> bool:
     before = case.last.open_receipt if case.last else None
     if before is None or not isinstance(case.look, Observed) or case.is_suspended:
         return True
@@ -118,13 +118,13 @@ def a_receipt_stays_open_as_long_as_the_spec_wants_it_and_nothing_ended(case: Ca
     return not after.is_open
 
 
-def deciding_again_says_the_same_and_tokens_are_no_news(case: Case, decision: Decision) -> bool:
+def a_repeated_decision_is_equal_even_if_counters_changed(case: Case, decision: Decision) -> bool:
     if decision.status is case.last:
         return True
     return case.with_other_counters().again(decision.status) == decision
 
 
-def what_was_asked_is_not_asked_twice(case: Case, decision: Decision) -> bool:
+def a_sent_request_is_not_repeated_at_once(case: Case, decision: Decision) -> bool:
     for status in answers(case, decision, ASKED):
         again = case.again(status)
         if again.action is not None or again.status != status:
@@ -132,12 +132,12 @@ def what_was_asked_is_not_asked_twice(case: Case, decision: Decision) -> bool:
     return True
 
 
-def what_was_not_delivered_is_asked_again(case: Case, decision: Decision) -> bool:
+def an_undelivered_request_is_sent_again(case: Case, decision: Decision) -> bool:
     return all(case.again(status) == decision for status in answers(case, decision, NOT_ASKED))
 
 
-def a_refused_change_is_refused_in_the_same_words(case: Case, decision: Decision) -> bool:
-    """The same applies if all changes are halted. If only counters have changed since, nothing is written."""
+def a_repeated_refusal_writes_the_same_status(case: Case, decision: Decision) -> bool:
+    """A refusal or a halt a minute later writes the same status, even if counters have changed."""
     if decision.action is None or not decision.action.is_first_attempt:
         return True
     for refuse in (refused, halted):
@@ -149,8 +149,8 @@ def a_refused_change_is_refused_in_the_same_words(case: Case, decision: Decision
     return True
 
 
-def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
-    """Proofs of a cancel: a terminal phase, observed now or before the job vanished; or acceptance and two absences."""
+def a_cancel_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
+    """Proofs: a terminal phase, observed now or before the job vanished; or an accepted cancel and two absences."""
     if not decision.status.is_ready or not isinstance(case.look, Observed) or not case.is_cancel_wanted:
         return True
     last = case.last
@@ -166,8 +166,8 @@ def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
     return is_second_absence and cancel is not None and cancel.accepted_at is not None
 
 
-def a_limit_that_cannot_be_judged_is_said(case: Case, decision: Decision) -> bool:
-    """It is reported only if the job is otherwise as its spec desires."""
+def a_limit_that_cannot_be_judged_is_reported(case: Case, decision: Decision) -> bool:
+    """The message of `AsDesired` reports a limit exactly if it cannot be judged. Other reasons are not checked."""
     ready = decision.status.ready
     if ready.reason is not Reason.AS_DESIRED or not isinstance(case.look, Observed) or case.is_end_believed:
         return True
@@ -175,8 +175,8 @@ def a_limit_that_cannot_be_judged_is_said(case: Case, decision: Decision) -> boo
     return ("cannot be judged" in ready.message) == (case.is_limit_unjudged and not is_moot)
 
 
-def what_is_final_stays_final(case: Case, decision: Decision) -> bool:
-    """Only an ended job can be final. If the same observation is repeated at another time, nothing changes."""
+def a_final_status_stays_final(case: Case, decision: Decision) -> bool:
+    """Only an ended job is final. It stays final if the observation is repeated now, a day later or a day earlier."""
     status = decision.status
     if not status.final or status is case.last or status.doubted_at is not None:
         return True
@@ -184,8 +184,8 @@ def what_is_final_stays_final(case: Case, decision: Decision) -> bool:
     return status.phase in OVER and all(case.again(status, jump).status.final for jump in jumps)
 
 
-def what_is_final_has_an_end_or_two_looks_that_agree(case: Case, decision: Decision) -> bool:
-    """A job may also be final after an accepted cancel.
+def a_final_status_has_an_end_time_or_two_equal_observations(case: Case, decision: Decision) -> bool:
+    """A cancelled job may also be final because a cancel was accepted.
 
     A fine-tuning job that succeeded without a model name is not final for an hour. A batch has no promised result.
     """
@@ -205,8 +205,8 @@ def what_is_final_has_an_end_or_two_looks_that_agree(case: Case, decision: Decis
     return has_end or is_ours or lasted >= timedelta(minutes=1)
 
 
-def an_end_is_denied_only_by_two_looks_a_minute_apart(case: Case, decision: Decision) -> bool:
-    """The first observation is recorded and changes nothing else. One that agrees with the end removes the doubt."""
+def a_final_job_is_reopened_only_by_two_observations_a_minute_apart(case: Case, decision: Decision) -> bool:
+    """The first one only records a doubt. An observation that agrees with the end removes the doubt."""
     last, status = case.last, decision.status
     if last is None or not last.final or not isinstance(case.look, Observed):
         return True
@@ -218,8 +218,8 @@ def an_end_is_denied_only_by_two_looks_a_minute_apart(case: Case, decision: Deci
     return is_as_it_was and decision.action is None and (status.doubted_at is not None) == case.is_denied
 
 
-def a_job_that_runs_again_is_found_out(case: Case, decision: Decision) -> bool:
-    """Whatever the spec desires: a second observation a minute after the doubt reopens the job."""
+def a_doubted_job_is_reopened_by_a_second_observation(case: Case, decision: Decision) -> bool:
+    """Whatever the spec desires, the job is polled within a minute, and an equal observation then reopens it."""
     if decision.status.doubted_at is None or not isinstance(case.look, Observed):
         return True
     second = case.again(decision.status, timedelta(minutes=1))
@@ -227,20 +227,20 @@ def a_job_that_runs_again_is_found_out(case: Case, decision: Decision) -> bool:
     return is_found and decision.requeue is not None and decision.requeue <= timedelta(minutes=1)
 
 
-def a_generation_is_a_digest(case: Case, decision: Decision) -> bool:
+def a_generation_increases_only_with_a_new_digest(case: Case, decision: Decision) -> bool:
     before = case.last.observed_generation if case.last else 0
     return decision.status.observed_generation == before + case.has_changed
 
 
-def what_is_not_final_is_looked_at_again(case: Case, decision: Decision) -> bool:
+def a_job_that_is_not_final_is_polled_again(case: Case, decision: Decision) -> bool:
     requeue = decision.requeue
     if requeue is None:
         return decision.status.final and decision.status.doubted_at is None
     return timedelta(0) < requeue <= INTERVALS_MAX * case.subject.interval
 
 
-def a_job_that_should_be_gone_is_asked_to_stop_within_six_hours(case: Case, decision: Decision) -> bool:
-    is_due = case.is_cancel_wanted and asked_by_the_design(case) is Verb.CANCEL
+def a_due_cancel_is_requested_again_within_six_hours(case: Case, decision: Decision) -> bool:
+    is_due = case.is_cancel_wanted and change_in_the_design(case) is Verb.CANCEL
     if not is_due:
         return True
     statuses = answers(case, decision, ASKED) if decision.action else [decision.status]
@@ -248,7 +248,7 @@ def a_job_that_should_be_gone_is_asked_to_stop_within_six_hours(case: Case, deci
 
 
 def answers(case: Case, decision: Decision, progresses: tuple[Progress, ...]) -> list[JobStatus]:
-    """Return the status after each possible response, or nothing if no change was requested."""
+    """Return the status after each of these responses, or none if no change was requested."""
     return [_answer(case, decision, decision.action, each) for each in progresses] if decision.action else []
 
 
@@ -258,7 +258,7 @@ def _answer(case: Case, decision: Decision, action: Action, progress: Progress) 
 
 
 def refusals(case: Case, decision: Decision) -> list[tuple[ObservedJob, JobStatus]]:
-    """Return the status after the request is refused because the job has ended, with the observation that shows it."""
+    """Return each observation that a refusal of the request may show, with the status after it."""
     if decision.action is None or case.job is None:
         return []
     intent = intend(decision.status, decision.action, None, None, case.now)
@@ -270,14 +270,14 @@ def refusals(case: Case, decision: Decision) -> list[tuple[ObservedJob, JobStatu
     return [(job, decide(case.subject, Observed(job), intent, case.now, is_refused=True).status) for job in shown]
 
 
-def a_refusal_of_what_is_over_accepts_nothing(case: Case, decision: Decision) -> bool:
-    """The receipt keeps an earlier acceptance."""
+def a_refused_request_records_no_acceptance(case: Case, decision: Decision) -> bool:
+    """An acceptance of an earlier attempt stays in the receipt."""
     before = decision.status.open_receipt
     told = before.accepted_at if before else None
     return all(status.receipts[0].accepted_at == told for _, status in refusals(case, decision))
 
 
-def a_refusal_of_what_is_over_settles_it_at_once(case: Case, decision: Decision) -> bool:
+def a_refusal_that_shows_an_end_settles_the_job_at_once(case: Case, decision: Decision) -> bool:
     """A later observation of the same job changes nothing."""
     for job, status in refusals(case, decision):
         is_over = job.phase in OVER and not _is_hidden(case, job)
@@ -288,8 +288,8 @@ def a_refusal_of_what_is_over_settles_it_at_once(case: Case, decision: Decision)
     return True
 
 
-def what_others_ended_before_our_first_request_is_not_our_doing(case: Case, decision: Decision) -> bool:
-    """This also applies if the spec changes afterwards."""
+def an_end_before_the_first_request_is_not_attributed_to_reconcile(case: Case, decision: Decision) -> bool:
+    """The spec desires `running` afterwards, because only then could the status attribute the end to reconcile."""
     if decision.action is None or not decision.action.is_first_attempt or decision.action.verb is not Verb.CANCEL:
         return True
     if any(each.verb is Verb.CANCEL for each in decision.status.receipts):
@@ -310,7 +310,7 @@ def _has_end(status: JobStatus) -> bool:
     return status.job is not None and status.job.finished_at is not None
 
 
-def an_unchanged_job_is_decided_as_in_full(case: Case, decision: Decision) -> bool:
+def an_unchanged_job_gets_the_same_decision_as_in_full(case: Case, decision: Decision) -> bool:
     if not is_unchanged(case.subject, case.job, case.last):
         return True
     whole = decide_in_full(case.subject, case.look, case.last, case.now)
@@ -318,31 +318,31 @@ def an_unchanged_job_is_decided_as_in_full(case: Case, decision: Decision) -> bo
 
 
 LAWS: tuple[Law, ...] = (
-    it_asks_only_for_what_the_table_asks_for,
-    it_asks_at_once_for_what_was_never_asked,
-    a_failed_look_changes_nothing_that_is_known,
-    a_receipt_stays_open_as_long_as_the_spec_wants_it_and_nothing_ended,
-    what_is_decided_stays_within_bounds_and_rules,
-    it_is_ready_only_with_proof,
-    a_generation_is_a_digest,
-    what_is_not_final_is_looked_at_again,
-    what_is_final_has_an_end_or_two_looks_that_agree,
-    an_end_is_denied_only_by_two_looks_a_minute_apart,
-    a_limit_that_cannot_be_judged_is_said,
-    an_unchanged_job_is_decided_as_in_full,
+    a_decision_requests_only_the_change_in_the_table,
+    a_change_that_was_never_requested_is_requested_at_once,
+    a_failed_observation_keeps_every_fact_and_requests_no_change,
+    a_receipt_is_withdrawn_only_if_its_change_is_no_longer_wanted,
+    a_decision_writes_a_well_formed_status,
+    a_cancel_is_ready_only_with_proof,
+    a_generation_increases_only_with_a_new_digest,
+    a_job_that_is_not_final_is_polled_again,
+    a_final_status_has_an_end_time_or_two_equal_observations,
+    a_final_job_is_reopened_only_by_two_observations_a_minute_apart,
+    a_limit_that_cannot_be_judged_is_reported,
+    an_unchanged_job_gets_the_same_decision_as_in_full,
 )
 """The laws that are checked in every case."""
-LAWS_OF_WHAT_FOLLOWS: tuple[Law, ...] = (
-    deciding_again_says_the_same_and_tokens_are_no_news,
-    what_is_answered_stays_within_bounds_and_rules,
-    a_refusal_of_what_is_over_accepts_nothing,
-    a_refusal_of_what_is_over_settles_it_at_once,
-    what_others_ended_before_our_first_request_is_not_our_doing,
-    what_was_asked_is_not_asked_twice,
-    what_was_not_delivered_is_asked_again,
-    a_refused_change_is_refused_in_the_same_words,
-    a_job_that_should_be_gone_is_asked_to_stop_within_six_hours,
-    what_is_final_stays_final,
-    a_job_that_runs_again_is_found_out,
+LAWS_OF_LATER_DECISIONS: tuple[Law, ...] = (
+    a_repeated_decision_is_equal_even_if_counters_changed,
+    a_response_writes_a_well_formed_status,
+    a_refused_request_records_no_acceptance,
+    a_refusal_that_shows_an_end_settles_the_job_at_once,
+    an_end_before_the_first_request_is_not_attributed_to_reconcile,
+    a_sent_request_is_not_repeated_at_once,
+    an_undelivered_request_is_sent_again,
+    a_repeated_refusal_writes_the_same_status,
+    a_due_cancel_is_requested_again_within_six_hours,
+    a_final_status_stays_final,
+    a_doubted_job_is_reopened_by_a_second_observation,
 )
-"""The laws about later decisions, checked once for each spec, observation and status that decisions distinguish."""
+"""The laws about later decisions, checked once for each combination that decisions distinguish (see `walk`)."""

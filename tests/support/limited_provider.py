@@ -1,6 +1,7 @@
 """A provider that allows a number of requests a second and throttles the others, with or without a hint.
 
-Rules: time is an argument. A throttled request uses no tokens, as in most token buckets. A hint tells when to retry.
+Rules: time is an argument. A throttled request uses no token, as in most token buckets. A hint is a header that tells
+when to retry.
 """
 
 from __future__ import annotations

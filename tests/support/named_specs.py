@@ -22,7 +22,7 @@ def a_named_spec(name: str, **spec: Any) -> Located[FineTuningJob]:
 
 
 def a_named_status(name: str, **facts: Any) -> JobStatus:
-    """Return the status of the job of the spec with this name. The job was last observed running."""
+    """Return the status that belongs to the spec with this name. Its job was last observed running."""
     job = JobFacts(account=str(ACCOUNT), id=f"ftjob-{name}", provider_status="running")
     usual = {"source": f"{name}.yaml", "phase": Phase.RUNNING, "final": False, "job": job}
     return a_status(name, **usual | facts)

@@ -50,7 +50,7 @@ class _Change:
 class NonDurableDisk:
     """The `Disk` of a test, in memory."""
 
-    # Names are kept as text: a run makes so many of them that `Path` would take most of its time.
+    # Paths are kept as text, because creating `Path` objects would take most of the time of a run.
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
@@ -111,7 +111,7 @@ class NonDurableDisk:
             self._change(_Change(drops=str(path)), at=str(path))
 
     def put(self, path: Path, data: bytes) -> None:
-        """Write and sync a file, as a person's editor does."""
+        """Write a file durably, as a person does."""
         self._write(path, data)
         self.sync(path)
         self._sync_way_to(path)

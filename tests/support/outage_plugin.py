@@ -26,17 +26,17 @@ class _OutageJobs:
         self.cancel_job = inner.cancel_job
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return a job, once the file names no outage."""
+        """Return a job once the file contains `none`."""
         while (outage := self._file.read_text(encoding="utf-8")) != "none":
             if outage == "block":
-                time.sleep(_STEP_S)  # noqa: ASYNC251  the error that this plugin simulates
+                time.sleep(_STEP_S)  # noqa: ASYNC251 - the error that this plugin simulates
             else:
                 await asyncio.sleep(_STEP_S)
         return await self._inner.get_job(ref)
 
 
 class OutageType(SandboxType):
-    """The sandbox type under another name, whose retrieves can hang."""
+    """The sandbox type under another name, whose retrieves can hang or block."""
 
     name = "outage"
 

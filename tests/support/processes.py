@@ -19,7 +19,7 @@ _LOOKS_EVERY_S = 0.05
 
 
 def a_free_port() -> int:
-    """Return an unused port."""
+    """Return a loopback port that no process listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -27,7 +27,7 @@ def a_free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], port: int, ready_path: str, log: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """Run a server until the block ends. Yields its address once it is ready. Its output is in the log."""
+    """Run a server until the block ends. Yields its address once `ready_path` responds. Its output is in the log."""
     with log.open("wb") as out, subprocess.Popen(command, env=environ, stdout=out, stderr=out) as process:
         try:
             _wait(process, port, ready_path, log)
@@ -41,7 +41,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, path: str, log: Path) -> 
     while not _answers(port, path):
         if process.poll() is not None or time.monotonic() > until:
             tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-            msg = f"{process.args!r} did not start:\n{tail}"
+            msg = f"{process.args!r} was not ready within {STARTS_WITHIN_S} s; the end of its log:\n{tail}"
             raise AssertionError(msg)
         time.sleep(_EVERY_S)
 
@@ -54,7 +54,7 @@ def _answers(port: int, path: str) -> bool:
             answer.read()
         except (OSError, HTTPException):
             return False
-    return answer.status != HTTPStatus.SERVICE_UNAVAILABLE  # it listens, but is not ready yet
+    return answer.status != HTTPStatus.SERVICE_UNAVAILABLE  # HTTP 503 means that it is not ready yet
 
 
 @dataclass(slots=True)

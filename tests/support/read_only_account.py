@@ -19,7 +19,7 @@ ROWS = Capabilities(has_whole_rows=True, page_size_max=100)
 
 @dataclass
 class ReadOnlyAccount:
-    """An account in memory that can be listed and retrieved from. `broken` has errors by job ID or `page 2`."""
+    """An account in memory. `broken` has the error of a request by job ID, or by a page such as `page 2`."""
 
     jobs: dict[str, ObservedJob]
     broken: dict[str, Exception] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class ReadOnlyAccount:
     asked: list[str] = field(default_factory=list)
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return a page; its cursor is its number."""
+        """Return a page. The cursor is the number of the page, from 0."""
         number = int(cursor or 0)
         self.ask(f"page {number + 1}")
         jobs = list(self.jobs.values())
@@ -56,7 +56,7 @@ class LoopingList(ReadOnlyAccount):
     """A list whose cursor leads back to the same page."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return a page with a cursor that leads back to it."""
+        """Return the first page, with a cursor that leads back to it."""
         page = await super().list_page(query, cursor and "0")
         return replace(page, next_cursor="again")
 

@@ -43,7 +43,7 @@ OPEN = Receipt(
 CONFIRMED = replace(OPEN, confirmed_at=NOW, outcome=Outcome.CANCELLED)
 
 
-def a_row(  # noqa: PLR0913 - a row is made of this much, and each test says only what it is about
+def a_row(  # noqa: PLR0913 - each test passes only the parts that it is about
     name: str = "support-triage",
     *,
     phase: Phase = Phase.RUNNING,
@@ -55,7 +55,7 @@ def a_row(  # noqa: PLR0913 - a row is made of this much, and each test says onl
     account: Account = OPENAI,
     unobserved: str | None = None,
 ) -> Row:
-    """Return the row of a job that is ready. With `also`, or if it is suspended, the job is not ready."""
+    """Return the row of a job, which is ready unless `also` adds a condition or the reason is `Suspended`."""
     is_ready = also is None and reason is not Reason.SUSPENDED
     conditions = [_condition(ConditionType.READY, reason, message, is_true=is_ready)]
     if also is not None:
@@ -86,7 +86,7 @@ def a_row(  # noqa: PLR0913 - a row is made of this much, and each test says onl
 
 
 def a_stalled_row(name: str, reason: Reason = Reason.JOB_NOT_FOUND, message: str = "look for a typo") -> Row:
-    """Return the row of a job that waits for a person."""
+    """Return the row of a job that needs manual action."""
     return a_row(name, phase=Phase.ABSENT, reason=reason, message=message, also=ConditionType.STALLED)
 
 
@@ -117,7 +117,7 @@ def with_cancel(
     because: Because = Because.DESIRED_STATE,
     is_first_attempt: bool = True,
 ) -> Row:
-    """Return the row with a due cancel, or with the result of the cancel."""
+    """Return the row with a cancel, which is due or has the result `progress`."""
     action = Action(
         verb=Verb.CANCEL,
         ref=row.ref or JobRef(OPENAI, "ftjob-unnamed"),

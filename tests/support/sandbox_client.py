@@ -63,8 +63,8 @@ class Sandbox:
 
 
 def wait_for(what: Callable[[], object], sentence: str, within_s: float = ANSWERS_WITHIN_S) -> None:
-    """Wait until the condition holds. Fails with the message if it never does."""
+    """Wait until the condition holds. Fails with the sentence if it does not hold within this time."""
     deadline = time.monotonic() + within_s
     while not what():
-        assert time.monotonic() < deadline, f"never happened: {sentence}"
+        assert time.monotonic() < deadline, f"not within {within_s} s: {sentence}"
         time.sleep(STEP_S)

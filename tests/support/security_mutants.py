@@ -27,7 +27,7 @@ NOTHING = "-"
 
 @dataclass(frozen=True, slots=True)
 class WeakenedCheck:
-    """A bug, and the attack that it makes possible: a test of the file `test_attacks_…`."""
+    """A bug, and the attack that it makes possible: a test in the file `test_attacks_TOPIC.py`."""
 
     bug: Bug
     topic: str
@@ -42,7 +42,7 @@ class WeakenedCheck:
 WEAKENED_CHECKS = (
     WeakenedCheck(
         Bug(
-            "know an account by its spelling",
+            "identify an account by its spelling",
             "controller/account_resolver.py",
             "return CredentialScope(str(account) if account.is_embedded else account.host, name)",
             "return CredentialScope(str(account), name)",
@@ -52,7 +52,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "let a second document of a name take the place of the first",
+            "let a second Provider document replace the first",
             "controller/account_resolver.py",
             "for name, count in places.items() if count > 1 or name in hidden)",
             "for name, count in places.items() if count > 9)",
@@ -62,7 +62,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "let a spec claim what it may not name",
+            "let a spec claim a job whose account it may not use",
             "controller/spec_resolver.py",
             "problem=refusal, may_claim=False)",
             "problem=refusal)",
@@ -72,7 +72,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "bind a path by its letters",
+            "compare bound paths by prefix instead of by component",
             "local/credential_policy.py",
             'f"{path}/".startswith(f"{self.path}/")',
             "path.startswith(self.path)",
@@ -92,7 +92,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "believe an approval that no reviewer is shown",
+            "accept an approval that reviewers cannot see",
             "git/commits.py",
             "message=message if _shows_ascii(charset) and not _HIDING.search(message) else None,",
             "message=message if _shows_ascii(charset) else None,",
@@ -102,7 +102,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "take any text for a date",
+            "accept any number as a date",
             "git/approvals.py",
             're.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})',
             're.compile(r"([0-9]+) ([0-9a-f]{40,64})',
@@ -112,7 +112,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "believe an open receipt that nobody vouches for",
+            "trust an open receipt that the journal does not confirm",
             "core/past_attempts.py",
             "if change.verb is None or receipt is None or self.is_ours:",
             "if change.verb is None or receipt is None or receipt.attempts:",
@@ -122,7 +122,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "take any number of lost statuses for an accident",
+            "ignore any number of lost statuses",
             "core/losses.py",
             'if judge("statuses", tuple(lost), 0, total, limits) is None:',
             'if judge("statuses", (), 0, total, limits) is None:',
@@ -132,7 +132,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "let any setting of a checkout through to Git",
+            "pass every setting of a checkout to Git",
             "git/settings.py",
             "    return is_known\n",
             "    return True\n",
@@ -142,7 +142,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "see no bare repository among the specs",
+            "ignore a bare repository among the specs",
             "local/specs_walk.py",
             'if ".git" in names or names >= _LAYOUT:',
             'if ".git" in names:',
@@ -162,7 +162,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "write beside a file under a name that can be guessed",
+            "use a predictable name for a temporary file",
             "local/file_writer.py",
             'f".reconcile-{secrets.token_hex(8)}.tmp"',
             'f".{target.name}.tmp"',
@@ -172,7 +172,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "believe a state directory that others can write to",
+            "trust a state directory that other users can write to",
             "local/state_dir.py",
             "    if not others:\n",
             "    if others >= 0:\n",
@@ -182,7 +182,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "look for a key forwards only",
+            "do not redact a reversed key",
             "redaction.py",
             "for text in (secret, secret[::-1]):",
             "for text in (secret,):",
@@ -192,7 +192,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "answer to any host name",
+            "accept any host name",
             "web/hosts.py",
             'return "." not in name or name in self._names or _is_address(name)',
             "return bool(name) or name in self._names or _is_address(name)",
@@ -202,7 +202,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "leave a number sign in Markdown as it is",
+            "do not escape a number sign in Markdown",
             "views/markdown.py",
             r"    | [@\#] (?=\w)",
             r"    | [@] (?=\w)",
@@ -212,7 +212,7 @@ WEAKENED_CHECKS = (
     ),
     WeakenedCheck(
         Bug(
-            "give a terminal what an author wrote",
+            "write control characters to the terminal",
             "views/text.py",
             'return " " if char.isspace() else char.encode("unicode_escape").decode()',
             "return char",
@@ -233,11 +233,11 @@ def main() -> None:
             attack, authors = _noticed(each)
             missed += NOTHING in {attack} & {authors}
             _tell(f"| {each.bug.name} | `{each.bug.file}` | {attack} | {authors} |")
-    sys.exit(f"{missed} weaknesses went unnoticed" if missed else 0)
+    sys.exit(f"{missed} weaknesses were not detected" if missed else 0)
 
 
 def _noticed(weakened: WeakenedCheck) -> tuple[str, str]:
-    """Return the attack that detects the weakness, and the number of repositories until random authors do."""
+    """Return the attack that detects the weakness, and after how many repositories random authors do; `-` if not."""
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         shutil.copytree(ROOT / "reconciler", place / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))

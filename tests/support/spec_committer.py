@@ -1,4 +1,4 @@
-"""A person who commits specs to the repository that runs publish to, and which of the commits the remote must keep."""
+"""A person who commits specs to a branch while runs push statuses to it, and the check that no commit is lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.sandbox_client import Sandbox
 
 @dataclass(slots=True)
 class SpecCommitter:
-    """Commits and pushes specs, and records which of the commits arrived."""
+    """Commits and pushes specs. `pushed` has the commits that arrived, and `pushes` counts the attempts."""
 
     checkout: Checkout
     clone: Clone
@@ -54,7 +54,7 @@ class SpecCommitter:
 
 
 def forced(remote: Path, branch: str) -> list[tuple[str, str]]:
-    """Return each move of a remote's branch to a commit that does not come after the one before.
+    """Return each move of a remote's branch to a commit that is not a descendant of the previous one.
 
     The remote must have logged how its branches moved: `core.logAllRefUpdates` is `always`.
     """
@@ -64,7 +64,7 @@ def forced(remote: Path, branch: str) -> list[tuple[str, str]]:
 
 
 def until(moment: float, work: Callable[[], None], rest_s: float) -> None:
-    """Repeat an action until a given time."""
+    """Repeat an action until a time of the monotonic clock, with a rest of `rest_s` seconds after each."""
     while time.monotonic() < moment:
         work()
         time.sleep(rest_s)

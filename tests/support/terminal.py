@@ -17,7 +17,7 @@ READ_AT_ONCE = 65_536
 def shown_on_a_terminal(
     command: str, directory: Path, environ: Mapping[str, str], columns: int, *, is_stderr_shown: bool = False
 ) -> str:
-    """Return what a command writes to a terminal, with colours. Its stderr is dropped unless requested."""
+    """Return what a command writes to a terminal, with colours. Its stderr is discarded unless `is_stderr_shown`."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (ROWS, columns))
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

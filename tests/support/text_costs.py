@@ -58,7 +58,9 @@ def _spec(piece: Callable[[int], str], kind: str = "FineTuningJob") -> Callable[
 TEXTS: Mapping[str, Callable[[int], str]] = {
     "items, 95 lists deep": lambda size: _filled("[" * DEEP, lambda _: "1,", size, "1" + "]" * DEEP),
     "keys, 95 mappings deep": lambda size: _filled("{a: " * DEEP + "{", lambda n: f"k{n}: ,", size, "}" * (DEEP + 1)),
-    "a key again and again, deep": lambda size: _filled("{a: " * DEEP + "{", lambda _: "k: ,", size, "}" * (DEEP + 1)),
+    "one key repeated, 95 mappings deep": lambda size: _filled(
+        "{a: " * DEEP + "{", lambda _: "k: ,", size, "}" * (DEEP + 1)
+    ),
     "unknown keys of a spec": _spec(lambda n: f"  k{n}: 1\n"),
     "unknown keys of a document": lambda size: _filled("", lambda n: f"k{n}: 1\n", size),
     "foreign tags": lambda size: _filled("", lambda _: "- !!x 1\n", size),
@@ -67,7 +69,7 @@ TEXTS: Mapping[str, Callable[[int], str]] = {
         lambda n: f"    - {{id: ftjob-{n}, age: 1h}}\n",
         size,
     ),
-    "kinds in a file that is broken": lambda size: _filled("", lambda n: f"kind: x{n:x}\n", size, "["),
+    "kinds in a broken file": lambda size: _filled("", lambda n: f"kind: x{n:x}\n", size, "["),
     "aliases of a list, to the limit": lambda size: _filled(
         "a: &a [" + "1," * 300 + "]\nb: [", lambda n: "*a, " if n < 330 else "1, ", size, "]\n"
     ),
@@ -90,7 +92,7 @@ TEXTS: Mapping[str, Callable[[int], str]] = {
 
 
 def _many(size: int, document: Callable[[int], str]) -> str:
-    """Return the maximum number of documents of a file, for the largest size."""
+    """Return a file whose number of documents grows with the size, to about the maximum at the largest size."""
     return "---\n".join(document(number) for number in range(9_990 * size // SIZES[-1]))
 
 
@@ -107,8 +109,8 @@ def _provider(number: int, name: str = "p{}", host: str = "{}") -> str:
 TREES: Mapping[str, Callable[[int], str]] = {
     "specs of one name": lambda size: _many(size, lambda n: _job(n, name="same")),
     "specs of one job": lambda size: _many(size, lambda n: _job(n, job="ftjob-same")),
-    "specs of providers that there are not": lambda size: _many(size, lambda n: _job(n, provider="none{}")),
-    "the same, beside as many that there are": lambda size: _many(
+    "specs with missing providers": lambda size: _many(size, lambda n: _job(n, provider="none{}")),
+    "specs with missing providers, beside as many Provider documents": lambda size: _many(
         size, lambda n: _job(n, provider="none{}") if n % 2 else _provider(n)
     ),
     "Provider documents": lambda size: _many(size, _provider),
@@ -234,7 +236,7 @@ def main() -> None:
         work, make, sizes = SHAPES[sys.argv[1]]
         if len(sys.argv) > 2:
             sizes = sizes[: int(sys.argv[2])]
-        print(json.dumps([_measured(work, make, size) for size in sizes]))  # noqa: T201 - for the process that asks
+        print(json.dumps([_measured(work, make, size) for size in sizes]))  # noqa: T201 - the caller of `costs` reads it
         return
     for shape in SHAPES:
         print(table_row(shape, costs(shape)))  # noqa: T201 - a table for people

@@ -14,8 +14,8 @@ from tests.support.cli import RECONCILE
 
 _WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
 
-# A user id that no user database knows. The override lets it read the program under test wherever that is installed: a
-# checkout, or a virtual environment, may be closed to everybody but its owner.
+# The user ID is in no user database. The capability lets this user read the tested program, because only the owner of a
+# checkout or a virtual environment may have access to it.
 _UNKNOWN_USER = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups")
 _MAY_READ_ALL = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 
@@ -25,20 +25,20 @@ def unprivileged() -> tuple[str, ...]:
     if os.geteuid() != 0:
         return RECONCILE
     if shutil.which("setpriv") is None:
-        pytest.skip("setpriv is not installed: run this as another user than root")
+        pytest.skip("setpriv is not installed: install util-linux, or run the test as a user other than root")
     return (*_WITHOUT_OVERRIDE, *RECONCILE)
 
 
 def homeless() -> tuple[str, ...]:
-    """Return the command, run as an unknown user without a home directory. Only root can do this."""
+    """Return the command, run as an unknown user without a home directory. Skips the test without root or setpriv."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("becoming a user without a home takes root, and setpriv")
+        pytest.skip("only root can run a command as another user, with setpriv")
     return ("env", "-u", "HOME", "-u", "XDG_CACHE_HOME", *_UNKNOWN_USER, *_MAY_READ_ALL, *RECONCILE)
 
 
 @contextmanager
 def out_of_reach(path: Path) -> Iterator[None]:
-    """Take all permissions from a file or a directory while the body runs."""
+    """Remove all permissions of a file or directory while the body runs."""
     mode = path.stat().st_mode
     path.chmod(0)
     try:

@@ -10,7 +10,7 @@ compares an age only with thresholds, so only the side of each threshold is kept
 these are dropped. `maxQueued` and `notAfter` are tested by `test_limits`. One status represents its class. Two things
 are set artificially:
 
-- The numbers of attempts 2 and 3 are raised to 4. `test_backoff` tests the delays between them, and the walk only
+- An open receipt with 2 or 3 attempts gets 4. `test_backoff` tests the delays between them, and the walk only
   distinguishes none, one, some, all, and reminders.
 - Every status counts as one of the current spec, so that any spec may have led to any status. Where a decision reads
   whether the status is of another spec (unobserved, and with a limit that cannot be evaluated), both are tried.
@@ -37,7 +37,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import Because, JobStatus, Outcome, Receipt, Verb
 from tests.support.build import NOW
 from tests.support.decision_case import Case
-from tests.support.laws import ASKED, LAWS, LAWS_OF_WHAT_FOLLOWS, Law, answers, refusals
+from tests.support.laws import ASKED, LAWS, LAWS_OF_LATER_DECISIONS, Law, answers, refusals
 from tests.support.subjects import ABSENT, UNSEEN, a_batch_look, a_batch_subject, a_look, a_subject
 
 WANTED = ("running", "paused", "cancelled", "observed")
@@ -77,7 +77,7 @@ _SOME_ATTEMPTS = 4
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a walk covers. `depth` limits the number of successive decisions. Without it, the walk ends by itself."""
+    """The specs that a walk covers. `depth` limits the successive decisions; a walk usually ends before the default."""
 
     name: str
     subjects: tuple[Subject, ...]
@@ -203,7 +203,7 @@ def _decide(world: World, case: Case, number: int, walked: Walked) -> list[JobSt
     if follow in walked.followed:
         return []
     walked.followed.add(follow)
-    _check(LAWS_OF_WHAT_FOLLOWS, case, decision, walked)
+    _check(LAWS_OF_LATER_DECISIONS, case, decision, walked)
     refused = (status for _, status in refusals(case, decision))
     return [_with_some_attempts(each) for each in (decision.status, *answers(case, decision, ASKED), *refused)]
 
@@ -222,7 +222,7 @@ def _with_some_attempts(status: JobStatus) -> JobStatus:
 
 
 def _outlook(world: World, status: JobStatus | None, now: datetime) -> object:
-    """Return everything in a status that a later decision can read."""
+    """Return a value that is equal for two statuses if no later decision can distinguish them."""
     if status is None:
         return None
     facts = status.job

@@ -57,7 +57,7 @@ class RunningWatch:
     wishes: set[str]
 
     def want(self, *specs: FineTuningJob, is_notified: bool = True) -> None:
-        """Replace the specs, and notify the watch."""
+        """Replace the specs, and notify the watch unless `is_notified` is False."""
         self.world.specs.revision = a_revision(*specs, providers=self.world.specs.revision.providers)
         if is_notified:
             self.notifier.notify()
@@ -74,7 +74,7 @@ async def running_watch(
     tell: Callable[[PassResult], None] | None = None,
     world: World | None = None,
 ) -> AsyncIterator[RunningWatch]:
-    """Run a watch over these specs, whose jobs are all running, until the body ends."""
+    """Run a watch over these specs until the body ends. Their jobs run. `tell` gets each result instead of `passes`."""
     account = TimedAccount(an_account(*(each.spec.job_id for each in specs)).jobs)
     if world is None:
         world = a_world(account, *specs)

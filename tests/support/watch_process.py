@@ -36,7 +36,7 @@ class WatchProcess:
 def watching(
     checkout: Checkout, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str
 ) -> Iterator[WatchProcess]:
-    """Run a watch until the body ends or stops it."""
+    """Run a watch until the body ends or stops it. The body begins once the watch has logged that it is watching."""
     log = checkout.root / "watch.log"
     with (
         log.open("w", encoding="utf-8") as stream,
@@ -45,7 +45,10 @@ def watching(
         ) as process,
     ):
         try:
-            wait_for(lambda: '"watching"' in log.read_text(encoding="utf-8") or process.poll() is not None, "it begins")
+            wait_for(
+                lambda: '"watching"' in log.read_text(encoding="utf-8") or process.poll() is not None,
+                "it logs `watching`",
+            )
             yield WatchProcess(process, log)
         finally:
             process.kill()

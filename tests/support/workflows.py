@@ -113,7 +113,7 @@ class Runner:
 
 
 def a_pull_request(head: str) -> object:
-    """Return the event of pull request 7 of `ada/jobs`, from a branch of the same repository."""
+    """Return the event of pull request 7 of `ada/jobs`, from a branch of the repository `head`."""
     repository = {"full_name": "ada/jobs"}
     head_of = {"ref": "change", "repo": {"full_name": head}}
     return {"repository": repository, "pull_request": {"number": 7, "head": head_of, "base": {"ref": "main"}}}

@@ -27,7 +27,7 @@ def test_the_table_counts_the_cases_of_each_type_and_kind_and_the_lines_of_its_m
     lines = list(contract_table({"passed": [bedrock, bedrock, azure], "failed": [batches, azure], "skipped": []}))
     rows = {line.split()[-1]: line.split() for line in lines}
 
-    assert lines[0].startswith("The contract: how many cases of each test")
+    assert lines[0].startswith("The contract: passed cases by provider and test.")
     assert rows["type"] == ["FineTuningJob", "BatchJob", "lines", "type"]
     assert rows["bedrock"][:4] == ["2", "0", "+", "1"]
     assert rows["(azure_openai)"][:4] == ["-", "1", "+", "1"]

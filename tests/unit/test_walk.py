@@ -9,7 +9,7 @@ from reconciler.model.account_line import BATCH_JOB, FINE_TUNING_JOB
 from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
 from tests.support.guard_walk import GUARD_LAWS, LIMITS, GuardCase, OfKind, guard_cases
-from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
+from tests.support.laws import LAWS, LAWS_OF_LATER_DECISIONS
 from tests.support.subjects import CAN_PAUSE, CANCELS_SLOWLY, CANNOT_PAUSE, HIDES_CANCELLING
 from tests.support.walk import Walked, World, every_spec, specs, walk
 
@@ -107,7 +107,7 @@ def test_every_reachable_case_satisfies_every_law(world: World, record_property:
     began = perf_counter()
     walked = walk(world)
     took_s = perf_counter() - began
-    laws = len(LAWS) + len(LAWS_OF_WHAT_FOLLOWS)
+    laws = len(LAWS) + len(LAWS_OF_LATER_DECISIONS)
     record_property(
         "walk",
         f"{world.name}: {walked.cases:,} cases over {walked.statuses:,} statuses, {walked.depth} decisions deep, "
