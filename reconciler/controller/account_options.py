@@ -18,8 +18,10 @@ def options_of(type_: ProviderType, spec: ProviderSpec, policy: OperatorPolicy) 
     The vendor's environment variables provide the options that the document leaves out.
     """
     defaults = policy.default_options(type_, spec.credentials)
+    written = {**{key: each.text for key, each in defaults.items()}, **spec.options}
     try:
-        return type_.options.model_validate({**{key: each.text for key, each in defaults.items()}, **spec.options})
+        # Only the names that documents use are valid here, as in the rest of a document.
+        return type_.options.model_validate(written, by_alias=True, by_name=False)
     except ValidationError as error:
         first = next(field_errors(error, type_.options))
     message = first.message if first.suggestion is None else f"{first.message}; {first.suggestion}"
