@@ -89,7 +89,9 @@ def prune_provider_statuses(desired: DesiredSpecs, runtime: Runtime) -> tuple[st
         for each in desired.stored.providers
         if each.account not in is_open
         for problem in attempt(
-            f"the status of the account {each.account}", partial(runtime.statuses.remove_provider, each.name)
+            f"the status of the account {each.account}",
+            partial(runtime.statuses.remove_provider, each.name),
+            "removed",
         )
     )
 

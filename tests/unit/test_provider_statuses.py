@@ -244,5 +244,5 @@ def test_an_account_status_that_cannot_be_removed_is_an_error() -> None:
     world.statuses.broken = OSError(30, "Read-only file system")
 
     assert prune_provider_statuses(desired, runtime) == (
-        f"the status of the account {ACCOUNT} could not be written: Read-only file system",
+        f"the status of the account {ACCOUNT} could not be removed: Read-only file system",
     )
