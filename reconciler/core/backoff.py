@@ -18,8 +18,7 @@ ATTEMPTS_MAX = 5
 """The number of regular attempts. If the last one has no effect either, the job is reported as stalled."""
 RETRY_FIRST = timedelta(seconds=5)
 """The delay after the first attempt, if the provider did not accept it. It doubles with each attempt."""
-RETRY_MAX = timedelta(minutes=5)
-"""The maximum delay after a regular attempt that the provider did not accept."""
+
 HONOUR_WITHIN = timedelta(minutes=10)
 """How long an accepted request may have no effect before it is repeated, unless its provider declares another time."""
 REMIND_EVERY = timedelta(hours=6)
@@ -45,12 +44,12 @@ def is_last_attempt_accepted(receipt: Receipt) -> bool:
 
 
 def _times_out_at(receipt: Receipt, honour_within: timedelta) -> datetime:
+    """Return when the newest attempt has timed out. It must be one of the regular attempts."""
     # The recorded time of an attempt is that of its intent, and the request may be sent much later. Therefore the
     # timeout of an accepted request is counted from its acceptance.
     if receipt.accepted_at is not None and is_last_attempt_accepted(receipt):
         return receipt.accepted_at + honour_within
-    doublings = min(max(0, receipt.attempts - 1), ATTEMPTS_MAX)
-    return receipt.last_attempt_at + min(RETRY_FIRST * (1 << doublings), RETRY_MAX)
+    return receipt.last_attempt_at + RETRY_FIRST * (1 << max(0, receipt.attempts - 1))
 
 
 def is_exhausted(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
