@@ -114,7 +114,9 @@ def decide_all(
     *,
     has_observed: bool = True,
 ) -> AccountPlan:
-    """Return the decisions about all observed jobs. The change budget has not judged them yet.
+    """Return the decisions about the jobs of these specs. The change budget has not judged them yet.
+
+    A job is left out, in `overtaken`, if its observation was cut short or its spec changed in the meantime.
 
     Args:
         account: the account.

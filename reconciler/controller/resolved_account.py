@@ -19,7 +19,7 @@ from reconciler.model.spec import CredentialSource, Provider, ProviderSpec
 from reconciler.ports import JobsOfKind, Located, NotBound, ProviderType, Rate, jobs_by_kind
 
 CONCURRENCY_MAX = 64
-"""The maximum number of concurrent requests to an account, unless its document or its type sets another maximum."""
+"""The maximum number of concurrent requests to an account, unless its document sets one or its type begins higher."""
 JobKey = tuple[CredentialScope, str, str]
 """The identity of a job, whatever name a spec uses for the provider: its host and credential, its kind, and its id."""
 

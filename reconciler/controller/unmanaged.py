@@ -72,7 +72,7 @@ async def list_unmanaged(
     *,
     is_unfinished: bool = False,
 ) -> tuple[AccountListing, ...]:
-    """Return the unmanaged jobs of every account that the documents name.
+    """Return the unmanaged jobs of each account that the documents name, or why they could not be listed.
 
     Args:
         snapshot: the documents.
@@ -198,9 +198,9 @@ async def _walk(
 
 @dataclass(slots=True)
 class _Order:
-    """Whether the rows of a list came newest first so far. No provider's promise is relied on.
+    """Whether the rows of a list came newest first so far, by their times.
 
-    Rows with one time show no order, so an older row must have followed a newer one.
+    Rows with equal times show no order. Therefore the order is known only once an older row has followed a newer one.
     """
 
     last: datetime | None = None
@@ -208,7 +208,7 @@ class _Order:
     has_fallen: bool = False
 
     def newest_of(self, jobs: Iterable[ObservedJob]) -> datetime | None:
-        """Return when the newest job of the next page was created, or None if the order of the list is not known."""
+        """Take in the next page. Return when its newest job was created, or None if the list's order is not known."""
         times = [each.created_at for each in jobs]
         moments = [at for at in times if isinstance(at, datetime)]
         self._take_in(moments)

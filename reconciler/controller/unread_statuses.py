@@ -5,8 +5,8 @@ Rules:
 - An unread status is unknown, not missing. No change is requested for its job, nor for any job without a status,
   because the unread file may belong to that job.
 - The change budget is counted from statuses. In the account of an unread file, no first attempt is allowed. In other
-  accounts, the file counts as the maximum number of attempts that it can contain. While a directory is unread, or a
-  file whose name no spec has, no first attempt is allowed in any account.
+  accounts, the file counts as `RECEIPTS_MAX` attempts. While a directory is unread, or a file whose name no spec has,
+  no first attempt is allowed in any account.
 - A file that can be read but is damaged is not handled here: the status store discards it.
 """
 
@@ -48,7 +48,10 @@ def doubts(stored: StoredStatuses, candidates: Iterable[ResolvedSpec], policy: O
 
 
 def most_attempts(stored: StoredStatuses) -> int:
-    """Return the maximum number of attempts that the unread files can contain. Unread directories are ignored."""
+    """Return how many attempts the unread files are assumed to contain: `RECEIPTS_MAX` in each.
+
+    Unread directories are ignored.
+    """
     return RECEIPTS_MAX * sum(each.is_of_jobs and not each.is_directory for each in stored.unread)
 
 

@@ -23,7 +23,11 @@ class Goal(StrEnum):
 
 
 def judge(row: Row, goal: Goal) -> bool | None:
-    """Return True if a job reached the goal, False if it no longer can, and None if it still can or is unobserved."""
+    """Return whether a job reached the goal.
+
+    False means that it cannot reach the goal any more, or not before a person acts. None means that it still can, or
+    that it is unobserved.
+    """
     status = row.status
     if row.unobserved is not None:
         return None
@@ -47,7 +51,7 @@ async def wait_for(
 ) -> tuple[Report, ExitCode]:
     """Wait until every job reaches the goal. Return the last report, and the exit code.
 
-    The exit code is 0 (every job reached the goal), 1 (a job can no longer reach it) or 75 (timeout).
+    The exit code is 0 if every job reached the goal, 1 if `judge` returned False for a job, and 75 after the timeout.
 
     Args:
         look: returns a report that contains only the awaited jobs.

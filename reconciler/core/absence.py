@@ -8,8 +8,8 @@ Rules:
 - If the provider shows a job, that is always believed. Only absences are doubted.
 - A *witness* is a job that this observation shows, and that a spec names or an earlier observation showed. It proves
   that the key, project and URL are correct. Without a witness, no absence is believed if a missing job was last seen
-  unfinished or may be gone because of a cancel. There is one exception: if the provider accepted a cancel from
-  reconcile for every job that was ever seen in this account, all of them may be gone.
+  unfinished or may be gone because of a cancel. There is one exception: if every job of the account that was observed
+  before has an open cancel that the provider accepted, all of them may be gone.
 - With a witness, an absence is believed unless a *crowd* vanished. A crowd is at least two jobs and more than 20 % of
   the unfinished jobs that were observed. Jobs may also vanish one by one. Therefore the jobs that vanished within the
   last hour are also compared with the unfinished jobs that the account had an hour ago.

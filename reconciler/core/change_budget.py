@@ -96,7 +96,7 @@ class ChangeBudget:
     doubts: Mapping[str, str] = field(default_factory=dict)
     """Why past attempts cannot be counted, by account or `EVERYWHERE`. No unapproved first attempt is allowed there."""
     hidden: int = 0
-    """The maximum number of attempts in the last hour that unread status files may contain."""
+    """How many attempts of the last hour the unread status files are assumed to contain."""
     _allowed: Counter[str] = field(default_factory=Counter)
     """How many unapproved first attempts this pass has allowed, by account."""
     _used: set[UsedApproval] = field(default_factory=set)
@@ -137,21 +137,16 @@ class ChangeBudget:
         return Judged(counted, approved)
 
     def _pending_elsewhere(self, changes: Iterable[PlannedChange]) -> dict[str, str]:
-        """Return the pending refusals of jobs that are not among the observed jobs in `changes`.
-
-        The refusals of those jobs are dropped, because their changes are judged again.
-        """
+        """Return the pending refusals, except those of the observed jobs in `changes`, which are judged again."""
         seen = {each.name for each in changes if each.is_unfinished is not None}
         return {name: account for name, account in self.standing.items() if name not in seen}
 
     def _record_seen(self, account: str, changes: Collection[PlannedChange]) -> None:
-        """Record which jobs this pass observed, and whether each was unfinished."""
         self._seen.update(
             (each.name, (account, each.is_unfinished)) for each in changes if each.is_unfinished is not None
         )
 
     def _first_attempts(self, changes: Collection[PlannedChange]) -> list[PlannedChange]:
-        """Return the changes that are first attempts."""
         return [each for each in changes if self.past.is_first_attempt(each)]
 
     def _approved(self, batch: list[PlannedChange], others: Mapping[str, str], now: datetime) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Turn a verdict into conditions and history.
 
 Rules: `Ready` is always present. `Reconciling` and `Stalled` are present only while true, and never both. A transition
-time changes only if the condition's status, reason or message changes. All functions compare with the last *written*
+time changes only if the condition's status, reason or message changes. A draft is compared with the last *written*
 status, so several drafts in one pass result in one transition. The functions are pure.
 """
 
@@ -35,7 +35,7 @@ class Readiness(Enum):
     STALLED = "stalled"
     """A person must act."""
     SUSPENDED = "suspended"
-    """A person suspended the job, or deleted its spec while no request was open."""
+    """A person suspended the job, or deleted its spec while the guard still counts its requests."""
     UNOBSERVED = "unobserved"
     """Unknown, because the current spec has not been observed yet, or because the status cannot be read."""
 
@@ -106,7 +106,7 @@ def verdict_of(status: JobStatus) -> Verdict:
 
 
 def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
-    """Return when the job entered this phase.
+    """Return when the job entered this phase, as far as its history goes back.
 
     Return None if there is no status, or if its newest history entry is missing or has another phase.
     """

@@ -8,7 +8,8 @@ The input is a spec, an observation of its job, its last status and the time. Th
 3. If the job is suspended, there is no action.
 4. If the job exceeds a limit, or reconcile requested a cancel because of one, the column `cancelled` of the table
    applies. Limits of a job whose desired state is `observed` are only reported.
-5. `table.TABLE` determines the verdict and the verb.
+5. `table.TABLE` determines the verb and the verdict. The job is stalled instead if the phase lasts too long, or if the
+   verb is not supported, contested or without effect.
 6. The action is returned only if an attempt is due now, by `backoff` or because a user requested a retry.
 
 `decide` is pure and total: it accepts every observation, last status and time. It is idempotent: given the status that

@@ -58,7 +58,7 @@ def reached(
 def _over(limits: Limits, facts: JobFacts, at: datetime, *, has_waited: bool) -> Iterator[str]:
     """Yield each limit that a job exceeds at a time, with the limit's value.
 
-    `has_waited` is whether the job has not started yet. Otherwise, `maxQueued` does not apply.
+    `has_waited` is whether the job has never started, so that `maxQueued` applies.
     """
     if limits.not_after is not None and at > limits.not_after:
         yield f"notAfter {render_instant(limits.not_after)}"
@@ -79,7 +79,7 @@ def unjudged(
 ) -> str | None:
     """Return which limits cannot be judged for an unfinished job and why, as text, or None if there are none.
 
-    The arguments are those of `reached`. The text does not change as time passes, so that it causes no writes.
+    The arguments are those of `reached`. The text contains no age, so that the passing of time causes no writes.
     """
     if limits is None:
         return None
@@ -124,9 +124,9 @@ def _why_unjudged(
 
 
 def was_over_at_end(limits: Limits | None, facts: JobFacts) -> bool:
-    """Return whether a cancelled job exceeded a limit when it ended, by the provider's own times.
+    """Return whether a cancelled job exceeded a limit when it ended, by the times in its facts.
 
-    A limit whose times are unknown was not exceeded. Without limits, the result is False.
+    A limit does not count as exceeded if a time that it needs is unknown. Without limits, the result is False.
     """
     if limits is None or facts.finished_at is None:
         return False

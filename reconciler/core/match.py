@@ -6,7 +6,8 @@ Rules:
   receipts.
 - If a status matches by name only and describes another job, it is reset, and its history records that. If the status
   of a spec was discarded, the spec gets a placeholder whose history records that.
-- A status is matched with at most one spec. The attempts that the guard counts are always kept.
+- A status is matched with at most one spec. If a status is reset or overwritten, the attempts that the guard counts are
+  kept.
 - A spec that may not use its account cannot take a status from another spec.
 - A status that could not be read in this pass is unknown, not missing. The specs that it may belong to get no
   placeholder and are returned as `unknown`.
@@ -75,7 +76,7 @@ class Matched:
     orphans: tuple[JobStatus, ...]
     """The statuses whose job no spec names and whose name no spec has."""
     superseded: tuple[JobStatus, ...]
-    """The old statuses of renamed specs. The content of each is kept under the new name."""
+    """The statuses under the old names of renamed specs. A spec with another name has the job of each."""
 
 
 def match(
@@ -85,7 +86,7 @@ def match(
     discarded: Iterable[str] = (),
     hidden: Hidden = NOTHING_HIDDEN,
 ) -> Matched:
-    """Match every claim with its last status.
+    """Match each claim with its last status. A claim without one gets a placeholder if its status was discarded.
 
     Args:
         claims: the specs.
@@ -229,7 +230,10 @@ def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
 
 
 def _others(texts: list[str], own: str) -> str:
-    """Return at most `OTHERS_MAX` of the texts, without `own`. `texts` is sorted and contains `own`."""
+    """Return a list of the texts other than `own`: at most `OTHERS_MAX`, then how many more there are.
+
+    `texts` is sorted and contains `own`.
+    """
     begun = texts[: OTHERS_MAX + 2]
     if own in begun:
         begun.remove(own)
@@ -239,7 +243,6 @@ def _others(texts: list[str], own: str) -> str:
 
 
 def _describes_job_of(status: JobStatus, claim: Claim) -> bool:
-    """Return whether a status describes the job that a spec names."""
     job, ref = status.job, claim.ref
     return job is not None and ref is not None and (job.account, job.id) == (str(ref.account), ref.id)
 

@@ -10,7 +10,10 @@ from reconciler.model.spec import DesiredState
 
 
 def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
-    """Return the message of the condition for a table row, given the observed job and its desired state."""
+    """Return the message of the condition for a table row.
+
+    `wanted` is the column of the row: the desired state, or `cancelled` if a limit is in force.
+    """
     match row.reason:
         case Reason.JOB_NOT_FOUND:
             return "the provider has no job with this id: check spec.jobId for a typo, and check the account"
@@ -33,11 +36,10 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
 
 
 def _progress(seen: Situated) -> str:
-    """Return how much of a finished batch is done, and the provider's note about it. Empty for other jobs.
+    """Return the end of the message about a finished batch: its counts and the provider's note. Empty for other jobs.
 
-    If the batch failed, the provider's error says what is missing.
-
-    The counts are those with which the batch was first seen finished, so that the message does not change with them.
+    For a failed batch, the provider's error replaces the counts. The counts are those with which the batch was first
+    seen finished, so that later counts do not change the message.
     """
     counts = _first_counts(seen)
     if seen.phase not in TERMINAL or counts is None:

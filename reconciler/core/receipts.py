@@ -7,9 +7,9 @@ Theory: a crash may happen between any two steps. Therefore a receipt is opened 
 (`intend`), so that the next pass knows that a request may have been sent. While the receipt is open, the request is not
 repeated before `backoff.next_attempt_at`, unless a user requests a retry.
 
-Rules: the outcome of a receipt comes only from an observation: a later one, or the one that came with a refusal. If the
-provider refused every attempt, the receipt is closed without being confirmed, because something else changed the job. A
-receipt whose change is no longer wanted is withdrawn. At most one receipt is open, the newest.
+Rules: a receipt whose change is no longer wanted is withdrawn. Any other outcome comes from an observation: a later
+one, or the one that came with a refusal. If the provider refused every attempt, the receipt is closed without being
+confirmed, because something else changed the job. At most one receipt is open.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def confirm(
         is_refused: whether the provider has just refused the open request and shown the job in this phase.
 
     A closed receipt is confirmed unless the provider refused every attempt, because an attempt that it did not refuse
-    may have caused the outcome.
+    may have caused the outcome. A cancel with the outcome `gone` is opened again if the job is present.
     """
     if status is None:
         return ()
@@ -61,7 +61,6 @@ def confirm(
 
 
 def _reopened(receipt: Receipt) -> Receipt:
-    """Reopen a cancel whose outcome was `gone`, because the job is present after all."""
     return replace(receipt, outcome=None, confirmed_at=None) if receipt.outcome is Outcome.GONE else receipt
 
 
@@ -85,7 +84,7 @@ def newest_cancel(receipts: tuple[Receipt, ...]) -> Receipt | None:
 
 
 def has_accepted_cancel(receipts: tuple[Receipt, ...]) -> bool:
-    """Return whether the provider ever accepted a cancel from reconcile for this job."""
+    """Return whether one of these receipts records a cancel that the provider accepted."""
     return any(receipt.verb is Verb.CANCEL and receipt.accepted_at is not None for receipt in receipts)
 
 
@@ -107,7 +106,11 @@ def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> 
 
 
 def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bool:
-    """Return whether this change was undone `REVERSALS_MAX` times within `REVERSALS_WITHIN`, but not by reconcile."""
+    """Return whether others undid this change `REVERSALS_MAX` times within `REVERSALS_WITHIN`.
+
+    The newest receipts must all record this change as confirmed. A receipt for another change in between means that
+    reconcile undid it.
+    """
     in_a_row = takewhile(lambda receipt: receipt.verb is verb and receipt.confirmed_at is not None, receipts)
     recent = [each for each in in_a_row if each.confirmed_at and now - each.confirmed_at < REVERSALS_WITHIN]
     return len(recent) >= REVERSALS_MAX
@@ -118,8 +121,8 @@ def intend(
 ) -> JobStatus:
     """Return the intent, which is the status with a new receipt, or with one more attempt in the open receipt.
 
-    Only a new receipt records `origin`, the commit that last changed the spec, and `approved_by`, the label of the
-    approval. Each is None if there is none or, for `origin`, if it is unknown.
+    Only a new receipt records `origin` and `approved_by`. `origin` is the commit that last changed the spec, or None if
+    it is unknown. `approved_by` is the label of the approval, or None.
     """
     receipt = open_for(status.receipts, action.verb)
     if receipt is None:

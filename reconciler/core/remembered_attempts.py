@@ -6,7 +6,7 @@ its first attempt.
 Rules: an unapproved attempt is remembered for an hour, because it is counted for an hour. An attempt that a commit
 approved is remembered for as long as the approval of that commit is valid. An attempt that an operator approved is not
 remembered, because the approval is valid in one run only. An attempt that is no longer counted is removed with the next
-change of the status, because a status file never changes only because time passes.
+transition of the status, so that its expiry alone does not change the file.
 """
 
 from __future__ import annotations

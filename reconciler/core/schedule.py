@@ -18,13 +18,13 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 
 CANCELLING_FIRST = timedelta(seconds=5)
-"""The minimum delay before a job that is being cancelled is polled again."""
+"""The minimum delay before a job that is being cancelled is polled again, unless a known time comes earlier."""
 CANCELLING_MAX = timedelta(seconds=60)
 """The maximum delay before a job that is being cancelled is polled again."""
 INTERVALS_MAX = 5
 """An unfinished job is polled at least once in this many intervals, however long its phase lasts."""
 _SHORTEST = timedelta(seconds=1)
-"""The minimum delay before a poll at a known time.
+"""The minimum delay before a poll for the end of a suspension or of a doubt.
 
 A poll for a limit is made this long after the limit's time, because the limit is exceeded only then.
 """

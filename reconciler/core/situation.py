@@ -74,7 +74,7 @@ def situate(
 
 
 def situation(subject: Subject, seen: Situated, wanted: DesiredState) -> Situation:
-    """Return the situation of a job. Every phase is handled."""
+    """Return the situation of a job. `wanted` is its desired state, or `cancelled` if a limit is in force."""
     cancel = newest_cancel(seen.receipts)
     match seen.phase:
         case Phase.ABSENT:

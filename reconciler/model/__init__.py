@@ -1,1 +1,1 @@
-"""Frozen data that every other package uses. This package imports no other package of reconciler."""
+"""The records that the other packages share. This package imports no other package of reconciler."""

@@ -29,7 +29,7 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        """Return `specs/a.yaml:7: spec.desiredState: message; suggestion`."""
+        """Return a text such as `specs/a.yaml:7: spec.desiredState: message; suggestion`, without the missing parts."""
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         text = self.message if self.suggestion is None else f"{self.message}; {self.suggestion}"
         return ": ".join(part for part in (place, self.field, text) if part)

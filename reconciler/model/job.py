@@ -16,7 +16,7 @@ from reconciler.model.reason import Reason
 
 
 class Phase(StrEnum):
-    """The phase of a job. All but `unknown` and `absent` are common among providers."""
+    """The state of a job at its provider, in one vocabulary for all providers."""
 
     VALIDATING_FILES = "validating_files"
     QUEUED = "queued"
@@ -28,12 +28,13 @@ class Phase(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """The provider reports a status that the adapter does not know. It is not terminal and never causes an action."""
+    """The provider reports a status that the adapter does not know. In a status file also: not observed yet."""
     ABSENT = "absent"
     """The provider responded "not found" for this id."""
 
 
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+"""The phases in which a job has ended."""
 UNFINISHED = frozenset(
     {
         Phase.VALIDATING_FILES,
@@ -44,10 +45,11 @@ UNFINISHED = frozenset(
         Phase.CANCELLING,
     }
 )
+"""The phases in which a job has not ended. `unknown` and `absent` are neither terminal nor unfinished."""
 
 
 class Unset(Enum):
-    """The value of a field that a response left out. Unlike null, it leaves the last known value unchanged."""
+    """The value of a field that a response left out, so that the last known value is kept."""
 
     UNSET = "unset"
 
@@ -62,11 +64,12 @@ class Account:
     A provider type, a normalised base URL and scoping options identify the account. The name of a Provider document is
     only an alias for it. Two documents may describe the same account.
 
-    The kind is a part of this record, so that everything recorded or counted by account is kept apart for each kind:
-    observations, absences, receipts, limits on changes, and journals. All kinds of one account have the same `shared`,
-    which is the key of what they share, such as the request rate.
+    The kind is part of this record, so that everything that is recorded or counted by account is separate for each
+    kind, such as receipts and limits on changes. All kinds of one account have the same `shared`. It is the key of what
+    they share, such as the request rate.
 
-    Raises `ValueError` if the base URL or an option contains ` kind=`, because the account line would then be misread.
+    Raises `ValueError` if the type, the base URL or an option contains ` kind=`, because the account line would then be
+    misread.
     """
 
     type: str
@@ -92,26 +95,26 @@ class Account:
         return self._line
 
     def __hash__(self) -> int:
-        """Return the hash."""
+        """Return the hash of the compared fields."""
         return self._hash
 
     def of_kind(self, kind: str) -> Account:
-        """Return the same account with the jobs of this kind."""
+        """Return the record for the jobs of this kind in the same account."""
         return self if kind == self.kind else replace(self, kind=kind)
 
     @property
     def shared(self) -> Account:
-        """The same account with the default kind. It is equal for all kinds of jobs in the account."""
+        """The record for the default kind in the same account. It is equal for all kinds of jobs in the account."""
         return self.of_kind(FINE_TUNING_JOB)
 
     @property
     def host(self) -> str:
-        """The host and port of the base URL."""
+        """The host and port of the base URL, such as `api.openai.com:443`."""
         return host_of(self.base_url)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the jobs are simulated in this process, so that the account cannot be an alias for a real account."""
+        """Whether the jobs are simulated in this process, so that no request is sent to a host."""
         return self.type == EMBEDDED
 
 
@@ -119,8 +122,8 @@ class Account:
 class CredentialScope:
     """The host to which requests are sent, and the credential that they contain.
 
-    A spec author can describe one account in many ways, and all of them have the same credential scope. Therefore every
-    protection uses it: allowed paths, the guard, `DuplicateJob` and the circuit breaker.
+    Spec authors can describe one account in several Provider documents. Documents with the same host and credential
+    have the same credential scope. Therefore allowed paths, the guard, `DuplicateJob` and the circuit breaker use it.
     """
 
     host: str
@@ -175,20 +178,15 @@ class JobCounts:
 class ObservedJob:
     """A job as one response from the provider showed it.
 
-    `id` is the requested id, or the id in a list row. `aliases` are the other ids that the provider accepts for this
-    job. `phase` is the adapter's translation of `provider_status`. `as_of` is the provider's clock (the response's
-    `Date` header), or None. `is_of_kind` is False for a job of a kind other than the account's, and `UNSET` if a list
-    row does not show the kind. It only decides whether a job without a spec is listed. Which of the other fields a job
-    has depends on its kind (`model.kind`). Only batches have `output_file`, `expires_at`, `counts` and `tokens`.
-    `output_file` names what contains the results: a file, a data set or an address. `tokens` is the number of tokens of
-    the input and the output so far. A service's time of the last update is neither `started_at` nor `finished_at`.
-
     A field is `UNSET` if the response left it out, and None if its value was null or could not be read. All times are
-    aware.
+    aware. Which of the fields a job has depends on its kind (`model.kind`). Only batches have `output_file`,
+    `expires_at`, `counts` and `tokens`. The time of a job's last update is neither `started_at` nor `finished_at`.
     """
 
     id: str
+    """The requested id, or the id in a list row."""
     phase: Phase
+    """The adapter's translation of `provider_status`."""
     provider_status: str
     model: str | None | Unset = UNSET
     fine_tuned_model: str | None | Unset = UNSET
@@ -199,12 +197,20 @@ class ObservedJob:
     trained_tokens: int | None | Unset = UNSET
     error: JobError | None | Unset = UNSET
     output_file: str | None | Unset = UNSET
+    """The name of what contains the results: a file, a data set or an address."""
     expires_at: datetime | None | Unset = UNSET
     counts: JobCounts | None | Unset = UNSET
     tokens: int | None | Unset = UNSET
+    """The number of tokens of the input and the output so far."""
     as_of: datetime | None = None
+    """The provider's clock (the response's `Date` header), or None if the response has no such header."""
     aliases: tuple[str, ...] = ()
+    """The other ids that the provider accepts for this job."""
     is_of_kind: bool | Unset = True
+    """False for a job of a kind other than the account's, and `UNSET` if a list row does not show the kind.
+
+    It only decides whether a job without a spec is listed.
+    """
 
     @property
     def ids(self) -> frozenset[str]:
@@ -252,7 +258,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
-    """An observation that failed, was incomplete or is doubted. It never causes an action."""
+    """An observation that failed, was incomplete or is doubted."""
 
     reason: Reason
     message: str

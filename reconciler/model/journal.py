@@ -22,7 +22,7 @@ class Requested:
     at: datetime
     """When the attempt was made."""
     receipt_at: datetime
-    """When the receipt was opened. It is earlier than `at` if the journal did not contain an earlier attempt."""
+    """When the receipt was opened. It is earlier than `at` if the journal lacks an earlier attempt of this receipt."""
     approved_by: str | None = None
     """The label of the approval, or None. The guard does not count an approved attempt."""
 

@@ -1,6 +1,6 @@
 """The kinds of job. One record for each kind contains the model of its spec and its properties.
 
-Rule: parsers, writers, the schema and decisions read everything that differs between kinds from these records.
+Rule: parsers, writers, the schema and decisions read the differences between kinds from these records.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 J = TypeVar("J", bound="DataclassInstance")
 
 JobDocument: TypeAlias = FineTuningJob | BatchJob
-"""A spec of any kind of job."""
+"""The types of the specs, one for each kind of job."""
 LONGEST_BATCH = timedelta(days=8)
 """The longest time that a batch can take: 168 hours, which Bedrock allows, and a day for its cancel to take effect."""
 
@@ -41,8 +41,8 @@ class JobKind:
         counts: the unit of that usage.
         used: a phrase for that usage, such as `tokens trained`.
         counters: the attributes whose changes alone do not cause the status to be written.
-        ends_within: how long every job takes at most, or None if that is unknown. If it is known, finished jobs are not
-            adopted, because there are many, and no list is read further back than this time.
+        ends_within: how long every job takes at most, or None if that is unknown. If it is known, `adopt` and `drift`
+            leave out finished jobs, because there are many, and need not read older pages of a list.
     """
 
     name: str

@@ -23,7 +23,7 @@ class Reason(StrEnum):
 
     # Ready is true
     AS_DESIRED = "AsDesired", "The job is in its desired state. No change is requested."
-    SUCCEEDED = "Succeeded", "The job succeeded. Nothing is left to do, whatever its desired state."
+    SUCCEEDED = "Succeeded", "The job succeeded. No change is needed."
     CANCELLED = "Cancelled", "The desired state is cancelled, and the provider shows the job as cancelled."
     LIMIT_REACHED = "LimitReached", "The job exceeded a limit of its spec and was cancelled because of it."
     FINISHED_BEFORE_CANCEL = (
@@ -32,7 +32,7 @@ class Reason(StrEnum):
     )
     FINISHED_DESPITE_CANCEL = (
         "FinishedDespiteCancel",
-        "The provider accepted the cancel, but the job ran to its own end. It no longer costs anything.",
+        "The provider accepted the cancel, but the job succeeded or failed before the cancel took effect.",
     )
     JOB_GONE = (
         "JobGone",
@@ -42,9 +42,12 @@ class Reason(StrEnum):
         ),
     )
     # Reconciling
-    CANCEL_PENDING = "CancelPending", "A cancel is due, requested or accepted, and not confirmed yet."
-    PAUSE_PENDING = "PausePending", "A pause is due, requested or accepted, and not confirmed yet."
-    RESUME_PENDING = "ResumePending", "A resume is due, requested or accepted, and not confirmed yet."
+    CANCEL_PENDING = "CancelPending", "A cancel is due or in progress, and not confirmed yet."
+    PAUSE_PENDING = "PausePending", "A pause is due or in progress, and not confirmed yet."
+    RESUME_PENDING = (
+        "ResumePending",
+        "A resume is due or in progress, and not confirmed yet. A job that is pausing is resumed once it is paused.",
+    )
     CANCELLING_ELSEWHERE = (
         "CancellingElsewhere",
         "The job is being cancelled against its desired state, but not by `reconcile`.",
@@ -59,8 +62,9 @@ class Reason(StrEnum):
     SPEC_DELETED = (
         "SpecDeleted",
         (
-            "The spec was deleted while a request was open or still counted by the guard. The job of an open "
-            "request is observed until the request is confirmed or a day old. No further change is requested."
+            "The spec was deleted while a request was open or still counted by the guard. The job of an open request "
+            "is observed until the request is confirmed or its last attempt is a day old. No further change is "
+            "requested."
         ),
     )
     # Stalled: a person must act
@@ -82,7 +86,10 @@ class Reason(StrEnum):
         "`reconcile` cancelled the job before its desired state changed. A cancel cannot be undone.",
     )
     INVALID_SPEC = "InvalidSpec", "The spec is not valid. No change is requested for its job until the spec is valid."
-    INVALID_PROVIDER = "InvalidProvider", "The Provider document that the spec names is missing or not valid."
+    INVALID_PROVIDER = (
+        "InvalidProvider",
+        "The Provider document that the spec names is missing or not valid, or contradicts another one.",
+    )
     DUPLICATE_JOB = (
         "DuplicateJob",
         "Several specs have the same name or refer to the same job. No change is requested for any of them.",
@@ -90,7 +97,7 @@ class Reason(StrEnum):
     NOT_SUPPORTED = "NotSupported", "This provider cannot bring the job into its desired state."
     HOST_NOT_TRUSTED = (
         "HostNotTrusted",
-        "The operator has not allowed the credential to be sent to the host that the spec names. Nothing was sent.",
+        "The operator has not allowed the credential to be sent to the host of the account. Nothing was sent.",
     )
     REFUSED_BY_GUARD = (
         "RefusedByGuard",
@@ -104,7 +111,10 @@ class Reason(StrEnum):
         "CancelNotHonoured",
         "Five requests for one change had no effect. The request is repeated every six hours, or by `reconcile retry`.",
     )
-    CANCEL_STUCK = "CancelStuck", "The job has been in the phase `cancelling` for two hours. It is still polled."
+    CANCEL_STUCK = (
+        "CancelStuck",
+        "The job has been in the phase `cancelling` for at least two hours. It is still polled.",
+    )
     CONTESTED = (
         "Contested",
         (
@@ -131,7 +141,10 @@ class Reason(StrEnum):
     )
     OBSERVATION_INCOMPLETE = (
         "ObservationIncomplete",
-        "The provider returned an incomplete list. A job that is missing from the list is not assumed to be gone.",
+        (
+            "The provider returned an incomplete list, or lists a job that it does not find by its id. Such a job, or "
+            "one that is missing from the list, is not assumed to be gone."
+        ),
     )
     OBSERVATION_SUSPECT = (
         "ObservationSuspect",

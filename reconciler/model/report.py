@@ -62,7 +62,7 @@ class AccountReport:
     jobs: int
     requests: int = 0
     has_observed: bool = True
-    """Whether there was a job to observe."""
+    """Whether there was a job to observe, and reconcile did not stop the observation."""
     has_failed: bool = False
     """Whether this pass failed to observe the account.
 
@@ -123,7 +123,7 @@ class ExpiredClock(StrEnum):
     WAIT = "--wait"
     """How long the run waits for pending changes."""
     TIMEOUT = "--timeout"
-    """How long the observation of a job may keep failing."""
+    """How long the requests about a job may keep failing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class LastPass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of one pass."""
+    """The result of one pass, of all passes of `--once`, or of reading the statuses."""
 
     rows: tuple[Row, ...] = ()
     accounts: tuple[AccountReport, ...] = ()
@@ -195,7 +195,7 @@ class Report:
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
-        """The transition of each job whose status changed in this pass."""
+        """The transition of each job whose status changed."""
         return tuple(
             Transition(
                 name=row.name,

@@ -32,7 +32,7 @@ DURATION_MAX = timedelta(days=36_500)
 
 
 def quoted(text: str) -> str:
-    """Return a text cut at `QUOTED_MAX` characters and quoted for a message, with control characters escaped."""
+    """Return a text in quotes for a message, cut at `QUOTED_MAX` characters and with control characters escaped."""
     return repr(text if len(text) <= QUOTED_MAX else f"{text[: QUOTED_MAX - 1]}…")
 
 
@@ -67,7 +67,7 @@ def parse_instant(text: str) -> datetime:
 
 
 def render_instant(moment: datetime) -> str:
-    """Return an aware time as text in UTC, with whole seconds and `Z`: the only form that is written to files."""
+    """Return an aware time as text in UTC with a `Z`. The fraction of a second is dropped."""
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 

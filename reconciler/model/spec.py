@@ -1,4 +1,4 @@
-"""The documents that users write: `FineTuningJob`, `Provider` and `Settings`.
+"""The documents that users write: `FineTuningJob`, `Provider` and `Settings`. `BatchJob` is in `model.batch_job`.
 
 Rules: every scalar is read as the text in the file, and `model.scalar` parses it. Therefore the implicit types of
 YAML 1.1 (`no`, `0123`, `1:30`) have no effect. Unknown keys are errors. The position of a document in its file is
@@ -70,7 +70,7 @@ __all__ = [
 API_VERSION = "jobs.reconciler/v1"
 INTERVAL_MIN = timedelta(seconds=15)
 INTERVAL_MAX = timedelta(days=1)
-"""The maximum interval. Liveness and every poll depend on the interval, so a longer one would delay them too much."""
+"""The maximum interval. The health checks and most polls depend on the interval, so a longer one would delay them."""
 RATE_MIN = 0.1
 """The minimum rate, in requests per second. A lower one would in effect stop the account without an error."""
 GLOBS_MAX = 100
@@ -94,7 +94,10 @@ def _valid_interval(span: timedelta) -> timedelta:
 
 
 class Document(BaseModel):
-    """Base class of all documents. Documents are frozen, have camelCase keys, and refuse unknown keys."""
+    """Base class of documents and of the options of provider types.
+
+    It is frozen, has camelCase keys, and refuses unknown keys. Code may also use the Python names of its fields.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -183,8 +186,8 @@ class RateLimit(Document):
 
     requests_per_second: Annotated[Number, Field(ge=RATE_MIN, le=1000, allow_inf_nan=False)] | None = Field(
         None,
-        description="The maximum number of requests per second. By default, the rate rises until "
-        "the provider throttles a request.",
+        description="The maximum number of requests per second. Without it, the rate rises until the provider "
+        "throttles a request.",
     )
     burst: Annotated[Count, Field(ge=1, le=10_000)] | None = Field(
         None, description="The maximum number of requests that are sent at once after a pause."
@@ -279,9 +282,8 @@ def spec_digest(spec: JobSpec, account: Account) -> str:
     """Return the digest that identifies a version of a spec in its status.
 
     The digest is computed over the account and the canonical JSON of the spec. In that JSON, values are normalised,
-    unset fields are left out, and every `reason` is left out because it does not change behaviour. The computation must
-    never change, because a new digest would look like a changed spec in every status. Golden digests in the tests
-    ensure that.
+    unset fields are left out, and each `reason` is left out because it does not change behaviour. The computation must
+    stay the same, because with new digests every spec would appear to have changed. The tests compare golden digests.
     """
     written = spec.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     written.pop("reason", None)

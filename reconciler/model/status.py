@@ -35,8 +35,9 @@ class Because(StrEnum):
 class Outcome(StrEnum):
     """The outcome of a request.
 
-    `running` is the outcome of a resume, whatever unfinished phase the job is resumed in. A job that is absent after a
-    cancel is `gone`, and a change that is no longer wanted is `withdrawn`. The other values are observed phases.
+    `running` is the outcome of a resume, even if the job is first queued again or validates its files. The outcome is
+    `gone` if the job is absent after an accepted cancel, and `withdrawn` if the change is no longer wanted. The other
+    values are observed phases.
     """
 
     CANCELLED = "cancelled"
@@ -152,7 +153,8 @@ class JobFacts:
     """The identity of the job, and the facts that the provider last reported about it.
 
     Which of these facts a job has depends on its kind (`JobKind.facts`). The others keep their defaults. A fact is None
-    if the provider has not reported it. `account` is the account line (`model.account_line`).
+    if the provider has not reported it. If the provider reports no start time, `started_at` is when reconcile first
+    observed the job running. `account` is the account line (`model.account_line`).
     """
 
     account: str
@@ -178,7 +180,7 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """The status of one job. It does not contain the digest in the file, which is computed over the file's contents."""
+    """The status of one job. The digest in its file is not a field, because it is computed from the file's content."""
 
     name: str
     observed_generation: int
@@ -219,7 +221,7 @@ class JobStatus:
 
     @property
     def is_ready(self) -> bool:
-        """Whether no change is needed: the job is in its desired state, or has ended in a way that agrees with it."""
+        """Whether no change is needed: the job is in its desired state, or has ended in a way that satisfies it."""
         return self.ready.status is ConditionStatus.TRUE
 
     @property

@@ -68,7 +68,7 @@ class WatchStatus:
     For a job that has never been observed, the time of the first pass that included the job is used.
     """
     unobserved: tuple[str, ...] = ()
-    """The accounts that no pass has tried to observe yet. Once this is empty, it stays empty."""
+    """The accounts that no pass has tried to observe yet. Once it is empty after a pass, it stays empty."""
     upcoming: tuple[Upcoming, ...] = ()
     """The next polls, earliest first. Only the first few are listed."""
     rates: Mapping[str, RequestRate] = field(default_factory=dict)
