@@ -129,17 +129,25 @@ READY, WAITING, STALLED, UNSURE = told(HOLD), told(WAIT), told(GIVE_UP), told(BL
     ("broken", "rule"),
     [
         pytest.param(replace(READY, conditions=()), "0002", id="no Ready"),
-        pytest.param(replace(READY, conditions=(READY.ready, WAITING.conditions[1])), "0001", id="ready and not"),
+        pytest.param(
+            replace(READY, conditions=(READY.ready, WAITING.conditions[1])), "0001", id="Reconciling while ready"
+        ),
         pytest.param(
             replace(WAITING, conditions=(*WAITING.conditions, STALLED.conditions[1])), "0005", id="both negatives"
         ),
-        pytest.param(replace(READY, observed_generation=0), "0006", id="a generation to come"),
-        pytest.param(replace(READY, observed_generation=2), "0007", id="an older generation"),
-        pytest.param(replace(UNSURE, conditions=(UNSURE.ready,)), "0011", id="unknown at rest"),
-        pytest.param(replace(STALLED, conditions=(UNSURE.ready, STALLED.conditions[1])), "0004", id="unknown, stalled"),
-        pytest.param(replace(WAITING, conditions=(STALLED.ready, WAITING.conditions[1])), "WARN 0002", id="two tales"),
+        pytest.param(replace(READY, observed_generation=0), "0006", id="a later generation"),
+        pytest.param(replace(READY, observed_generation=2), "0007", id="an earlier generation"),
+        pytest.param(replace(UNSURE, conditions=(UNSURE.ready,)), "0011", id="Unknown without Reconciling"),
         pytest.param(
-            replace(WAITING, conditions=(*WAITING.conditions, WAITING.conditions[1])), "twice", id="one of them twice"
+            replace(STALLED, conditions=(UNSURE.ready, STALLED.conditions[1])), "0004", id="Unknown while stalled"
+        ),
+        pytest.param(
+            replace(WAITING, conditions=(STALLED.ready, WAITING.conditions[1])), "WARN 0002", id="two reasons"
+        ),
+        pytest.param(
+            replace(WAITING, conditions=(*WAITING.conditions, WAITING.conditions[1])),
+            "same type",
+            id="one of them twice",
         ),
     ],
 )
