@@ -1,10 +1,10 @@
 """The HTTP API of the sandbox: OpenAI's API for fine-tuning jobs and batches over two worlds, with declared faults.
 
-A request with the right key that OpenAI would accept fails only if a declared fault applies to it. The time comes from
-`now`, so the `Date` header follows a virtual clock.
+A valid request with the right key fails only if a declared fault applies to it. The time comes from `now`, so the
+`Date` header follows a virtual clock.
 
-Besides OpenAI's API there are routes for tests: `GET /sandbox/requests` lists the requests that the API received, and
-`POST` and `DELETE /sandbox/faults` change the faults.
+Besides OpenAI's API there are routes for tests: `GET /sandbox/requests` lists the most recent requests to the API
+(`world.REQUESTS_MAX` for each kind), and `POST` and `DELETE /sandbox/faults` change the faults.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def create_app(
         world: the fine-tuning jobs with their faults, or a `BatchWorld` that is served alone.
         now: returns the current time.
         api_key: the accepted key. The response to any other key is HTTP 401. With None, every key is accepted.
-        save: called with the state of the world of a request after each change or applied fault, before the response is
-            sent. None saves nothing.
+        save: called with the state of the world of a request, before the response is sent, if the request has changed
+            that world or matched a fault rule. None saves nothing.
         sleep: the function that waits; tests pass the one of a virtual clock.
         batches: the batches with their faults, to be served besides `world`; None serves only `world`.
 
@@ -94,10 +94,10 @@ class _Api:
         """Handle one request to the API, and record it."""
         body = await request.body()
         at = self.now()
-        before = self.world.changes
+        before, matched = self.world.changes, self.world.faults.matched
         response, fault = self._respond(operation, request, body, at)
         has_acted = self.world.changes != before
-        if self.save is not None and (has_acted or fault is not None):
+        if self.save is not None and (has_acted or self.world.faults.matched != matched):
             self.save(self.world.to_json())
         self.world.requests.append(
             Request(

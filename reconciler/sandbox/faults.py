@@ -1,8 +1,8 @@
 """Declared faults: an ordered list of rules. The first rule that applies to a call determines its fault.
 
-Nothing here is random. A rule only selects the calls that it applies to; `requests` and `responses` implement the
-fault. A rule that can never match, such as a lost cancel with `on: list`, is invalid, because a test with such a
-mistake would pass without the fault.
+Nothing here is random. A rule only selects the calls that it applies to. `requests`, `responses` and `app` implement
+the faults. A rule for an operation that does not support its fault, such as a lost cancel with `on: list`, is invalid,
+because a test with such a mistake would pass without the fault.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ READS = frozenset({Operation.LIST, Operation.RETRIEVE})
 class Call:
     """The properties of a request that rules are matched with.
 
-    `job_id` is None if the request is not for one job. `page` starts at 1; only a list has further pages.
+    `job_id` is None if the request is not for one job. `page` is the page of a list, from 1; it is 1 for any other
+    request.
     """
 
     operation: Operation
@@ -153,9 +154,9 @@ class Slow(Rule):
 class SimpleFault(Rule):
     """The faults without parameters.
 
-    The call has no effect: `hang` (no response), `reset-before-acting`, `html` (HTTP 200 with the page of a proxy) and
-    `wrong-body-404` (HTTP 404 in a format other than the API's). The call takes effect: `reset-after-acting`, `garbage`
-    (half of the JSON) and `empty` (HTTP 200 without a body).
+    With these faults the call has no effect: `hang` (no response), `reset-before-acting`, `html` (HTTP 200 with the
+    page of a proxy) and `wrong-body-404` (HTTP 404 in a format other than the API's). With these it takes effect:
+    `reset-after-acting`, `garbage` (half of the JSON) and `empty` (HTTP 200 without a body).
     """
 
     fault: Literal[
@@ -171,7 +172,7 @@ FAULTS: TypeAdapter[tuple[Fault, ...]] = TypeAdapter(tuple[Fault, ...])
 
 
 class RuleCount(Document):
-    """The number of calls that a rule has matched, so that `times` survives a restart."""
+    """The number of calls that a rule has matched, stored so that `after` and `times` continue after a restart."""
 
     rule: Fault
     matched: int
@@ -183,6 +184,11 @@ class Faults:
     def __init__(self, rules: Iterable[Fault] = ()) -> None:
         self._rules = list(rules)
         self._matched = [0] * len(self._rules)
+
+    @property
+    def matched(self) -> int:
+        """The sum of the numbers of calls that the current rules have matched."""
+        return sum(self._matched)
 
     def add(self, rules: Iterable[Fault]) -> None:
         """Append rules. They apply after the existing ones."""

@@ -157,12 +157,14 @@ class SandboxHarness(WorldHarness):
     declared: Mapping[str, Sequence[Mapping[str, Any]]] = {"jobs": JOBS}
     """The options of the Provider document that declare the jobs."""
 
-    def __init__(self, state_dir: Path, phases: tuple[Phase, ...] = PHASES) -> None:
+    def __init__(
+        self, state_dir: Path, phases: tuple[Phase, ...] = PHASES, rules: Sequence[dict[str, str]] = ()
+    ) -> None:
         type_ = load("sandbox")
         super().__init__(Account(type_.name, type_.own_url(type_.options()) or "", kind=self.kind), phases)
         self.capabilities = jobs_by_kind(type_)[self.kind].capabilities
         self._state_dir = state_dir
-        self._rules: list[dict[str, str]] = []
+        self._rules = list(rules)
 
     def break_with(self, fault: Fault) -> None:
         """Apply a fault from the next opening on."""
