@@ -49,7 +49,7 @@ AZURE_STATUSES: Mapping[str, Phase] = {
     "canceling": Phase.CANCELLING,
     "canceled": Phase.CANCELLED,
 }
-"""The words that Azure OpenAI documents, and those that its clients handle (litellm 1.109.1, Azure/azure-dev)."""
+"""OpenAI's words, and further ones that Azure documents or its clients handle (litellm 1.109.1, Azure/azure-dev)."""
 
 
 OPENAI_JOBS = Dialect(jobs_path="/fine_tuning/jobs", statuses=STATUSES)
@@ -63,7 +63,7 @@ class OpenAIJobs(OpenAICollection):
         """Request a pause.
 
         Return `AlreadyOver` if the job has ended, or if it is pausing or paused and the request was refused. Raises
-        `PermanentError` for any other refusal.
+        `PermanentError` for any other refusal, and `TransientError` for a temporary failure.
         """
         return await self._request_change(ref, "pause", TERMINAL | {Phase.PAUSING, Phase.PAUSED})
 
@@ -71,29 +71,29 @@ class OpenAIJobs(OpenAICollection):
         """Request a resume.
 
         Return `AlreadyOver` if the job has ended, or if it is validating files, queued or running and the request was
-        refused. Raises `PermanentError` for any other refusal.
+        refused. Raises `PermanentError` for any other refusal, and `TransientError` for a temporary failure.
         """
         return await self._request_change(
             ref, "resume", TERMINAL | {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING}
         )
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        """Return the newest events of the job, at most `limit`, newest first.
+        """Return at most `limit` events of the job, in the service's order: at OpenAI, the newest first.
 
         Raises `TransientError` or `PermanentError` if they cannot be read.
         """
         response = await self._send("GET", f"{job_path(ref)}/events", {"limit": str(limit)})
         raise_unless_ok(response, self._dialect.error_patterns)
-        return tuple(map(_event, _rows(response)))
+        return tuple(map(_event, _rows(response)[:limit]))
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return the newest checkpoints of the job, at most `limit`, newest first.
+        """Return at most `limit` checkpoints of the job, in the service's order: at OpenAI, the newest first.
 
         Raises `TransientError` or `PermanentError` if they cannot be read.
         """
         response = await self._send("GET", f"{job_path(ref)}/checkpoints", {"limit": str(limit)})
         raise_unless_ok(response, self._dialect.error_patterns)
-        return tuple(map(_checkpoint, _rows(response)))
+        return tuple(map(_checkpoint, _rows(response)[:limit]))
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         status = row.get("status")

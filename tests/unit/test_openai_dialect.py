@@ -233,3 +233,11 @@ def test_invalid_event_fields_are_read_as_defaults() -> None:
 
     assert [(each.level, each.message) for each in events] == [("warn", "slow"), ("info", "")]
     assert events[1].at is None
+
+
+def test_a_service_that_ignores_the_limit_gets_its_events_and_checkpoints_cut() -> None:
+    rows = [{"id": str(number)} for number in range(3)]
+    adapter = jobs(CannedTransport([answer({"data": rows}), answer({"data": rows})]))
+
+    assert len(asyncio.run(adapter.list_events(REF, 2))) == 2
+    assert len(asyncio.run(adapter.list_checkpoints(REF, 2))) == 2
