@@ -23,7 +23,7 @@ class HostRow:
 
     Args:
         host: `module:class` below `reconciler.ci`. The class is called with the environment.
-        flag: the name of the option that selects the host even where it is not recognised.
+        flag: the name of the option that selects the host even if `is_here` returns False.
         help: the help text of that option.
         variable: an environment variable, and the value that it has on this host.
     """
@@ -48,7 +48,7 @@ HOSTS: tuple[HostRow, ...] = (
     HostRow(
         host="github:GitHub",
         flag="github",
-        help="Write annotations, a job summary and outputs for GitHub Actions, and with GITHUB_TOKEN a comment. "
+        help="Write annotations, a job summary and outputs for GitHub Actions, and a comment if GITHUB_TOKEN is set. "
         "Enabled by default in GitHub Actions.",
         variable=("GITHUB_ACTIONS", "true"),
     ),

@@ -41,8 +41,8 @@ _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)")
 class Runner:
     """The variables of a runner, see https://docs.github.com/actions/reference/workflows-and-actions/variables.
 
-    A value is None if its variable is missing or empty. `repository` is also None if its variable is invalid, and
-    `pull_request` if the event is not about a pull request or cannot be read.
+    A value is None if its variable is missing or empty, but `api_url` is then `API_URL`. `repository` is also None if
+    its variable is invalid, and `pull_request` if the event is not about a pull request or cannot be read.
     """
 
     workspace: Path | None

@@ -101,7 +101,8 @@ def output_text(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
 
     Args:
         values: the value of each output, by name.
-        delimiter: returns a new unpredictable word, which marks the end of a value. No value can contain it.
+        delimiter: returns a word that marks the end of a value. The word is new and unpredictable for each value, so
+            that the value does not contain it.
     """
     return "".join(
         _output(name, value if len(value) <= OUTPUT_MAX else "", delimiter()) for name, value in values.items()

@@ -38,7 +38,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "xai": "reconciler.providers.xai:XAI",
     }
 )
-"""The built-in types, by the value of `spec.type`. Plug-ins add further types as entry points of `ENTRY_POINTS`."""
+"""The built-in types, by the value of `spec.type`. Plug-ins add further types in the group `ENTRY_POINTS`."""
 
 
 def provider_names() -> tuple[str, ...]:

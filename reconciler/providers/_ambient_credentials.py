@@ -1,4 +1,4 @@
-"""Secrets that a vendor's library finds: one search at a time, outside the event loop, with a timeout.
+"""Secrets that a vendor's library finds. A search runs outside the event loop, and a request waits for a limited time.
 
 Rules:
 
@@ -31,8 +31,8 @@ LOGGERS = ("azure", "botocore", "google", "msal", "requests", "urllib3")
 class AmbientSecret(Generic[T]):
     """A secret that `find` returns. `find` is called when a request needs the secret, and caches and refreshes it.
 
-    `find` may block, and raises only `TransientError` and `PermanentError`. Two searches never run at the same time: a
-    request during a search waits for the result of that search.
+    `find` may block, and raises only `TransientError` and `PermanentError`. While it runs, further requests wait for
+    its result and do not call it again.
     """
 
     def __init__(self, find: Callable[[], T]) -> None:

@@ -1,7 +1,7 @@
 """AWS credentials from botocore's chain: variables, profiles, roles, SSO, web identity, a program, or the machine.
 
-botocore is prevented from prompting for an MFA code; it raises an exception instead. The chain also raises exceptions
-that are not botocore's, such as `FileNotFoundError` for a credential program that is not installed.
+A profile that requires an MFA code causes `NeedsPersonError` instead of a prompt. The chain also raises exceptions that
+are not botocore's, such as `FileNotFoundError` for a credential program that is not installed.
 
 Sources: botocore 1.44.8 `credentials.py`, `tokens.py`, `utils.py`; docs.aws.amazon.com/STS, common errors.
 """
@@ -48,7 +48,7 @@ class Keys:
 
     @property
     def is_well_formed(self) -> bool:
-        """Whether the keys contain only printable ASCII characters without spaces, and so no trailing line break."""
+        """Whether the keys contain only printable ASCII characters and no spaces. A line break is not printable."""
         together = f"{self.access_key}{self.secret_key}{self.token or ''}"
         return together.isascii() and together.isprintable() and " " not in together
 
@@ -64,7 +64,7 @@ class CredentialChain:
         self._found: Any = None
 
     def keys(self) -> Keys:
-        """Return keys that are valid for several minutes: botocore refreshes them ten minutes before they expire.
+        """Return the keys. Keys with a known expiry are refreshed by botocore at least ten minutes before it.
 
         Raises `TransientError` or `PermanentError` if the chain does not provide well-formed keys.
         """

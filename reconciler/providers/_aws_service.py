@@ -94,7 +94,8 @@ class AwsJobs(ABC):
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a stop. Return `AlreadyOver` if AWS refused it and the job has ended or is stopping.
 
-        Raises `PermanentError` for any other refusal, also if there is no such job.
+        Raises `PermanentError` for any other refusal, also if there is no such job, and `TransientError` for a
+        temporary failure.
         """
         response = await self._stop(ref)
         if self._is_job_not_found(response):

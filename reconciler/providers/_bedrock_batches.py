@@ -1,6 +1,6 @@
 """Bedrock's model invocation jobs (batch inference) in one region.
 
-- A job is identified by its ARN or by the last part of it, never by its name.
+- A job is identified by its ARN or by the last part of its ARN, and not by its name.
 - A stop of a job that has ended is refused with a `ValidationException`.
 - The records that were processed before a stop are kept and charged.
 - A job that exceeds its time limit is `PartiallyCompleted`, which counts as succeeded. A job that has not begun by then

@@ -42,7 +42,7 @@ class EntraCredentials:
         self._ambient = AmbientSecret(_TokenCache(now, cloud_of(base_url, os.environ)).token)
 
     async def token(self) -> str:
-        """Return a token that is valid for several minutes.
+        """Return a token. It is renewed `MARGIN_S` seconds before it expires.
 
         Raises `TransientError` or `PermanentError(missing)` if none can be obtained.
         """
@@ -63,7 +63,7 @@ def cloud_of(base_url: str, environ: Mapping[str, str]) -> str:
 
 
 class _TokenCache:
-    """A cache of one token. The library does not cache every kind of token, and each call of `az` takes a second."""
+    """A cache of one token. The library does not cache the tokens of `az`, and a call of `az` takes about a second."""
 
     def __init__(self, now: Callable[[], datetime], cloud: str) -> None:
         self._now = now

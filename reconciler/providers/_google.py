@@ -28,7 +28,7 @@ HINT = (
     "account is attached"
 )
 PATH_MAX = 1024
-"""The maximum length of a value that an error message calls a path.
+"""The maximum length of a value that an error message calls a path, in characters.
 
 A longer value that names no file is reported as a possible key.
 """
@@ -55,7 +55,7 @@ class _ApplicationDefault:
         self._found: Any = None
 
     def access(self) -> Access:
-        """Return a token that is valid for several minutes: google-auth renews it 3 min 45 s before it expires.
+        """Return a token. It is renewed 3 min 45 s before it expires, which is google-auth's margin.
 
         Raises `TransientError` or `PermanentError(missing)` if none can be obtained.
         """
@@ -100,7 +100,7 @@ def error_of(error: Exception, status: int | None) -> TransientError | Permanent
 
     Args:
         error: the exception.
-        status: the HTTP status of the last response before the exception; None if there was no response.
+        status: the HTTP status of the response to the last request; None if there was no request or no response.
     """
     cause, code = cause_of(error, GOOGLE), next(_codes(error), None)
     if cause is Cause.MISSING and os.environ.get(VARIABLE):

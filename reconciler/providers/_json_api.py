@@ -1,4 +1,4 @@
-"""What the adapters for JSON APIs share: parts of requests, counts in texts, and the outcome of a change."""
+"""Functions for adapters of JSON APIs: parts of requests, counts in strings, errors, and the outcome of a change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def job_path(ref: JobRef) -> str:
 
 
 def count_in_text(value: Any) -> int | None:
-    """Return the count that a JSON string contains, or None for any other value. 64-bit numbers are often strings."""
+    """Return the count in a JSON string of 1 to 18 digits, or None for any other value.
+
+    Google's JSON format writes 64-bit numbers as strings.
+    """
     return int(value) if isinstance(value, str) and _COUNT.fullmatch(value) else None
 
 
@@ -54,8 +57,8 @@ def refusal(response: Response, details: str) -> TransientError | PermanentError
     """
     error = failure(response, f"the provider refused the request ({details})")
     if isinstance(error, TransientError):
-        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
-        # a new one.
+        # The provider's text is left out. It may contain a request id, and then every failure during one outage would
+        # be logged as a new one.
         error = failure(response, f"the provider responded with HTTP {response.status}")
     return error
 
@@ -74,7 +77,7 @@ def change_outcome(
         read: returns the job in a JSON object. Its second argument is the time of the provider's clock, or None.
         without_effect: the phases of the job in the response that show that the request had no effect.
 
-    Raises `PermanentError` if the response contains an error instead of the job, or is not JSON.
+    Raises `PermanentError` if the response contains an error instead of the job, or content that is not JSON.
     """
     job = None
     with suppress(PermanentError):

@@ -39,7 +39,7 @@ BATCH_WORDS = ("batch",)
 BATCHES = Dialect(jobs_path="/batches", statuses=STATUSES, job_words=BATCH_WORDS)
 """OpenAI's own dialect for batches."""
 BATCH_ID_PATTERN = r"(?!ftjob-)(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
-"""Matches the ids of batches at every compatible service, and no id of a fine-tuning job at OpenAI."""
+"""Matches the ids of batches at OpenAI and compatible services, but not the ids of OpenAI's fine-tuning jobs."""
 CAPABILITIES = Capabilities(
     cancel_keeps="the results of the finished requests, in the output file",
     cancel_costs="the finished requests",
@@ -74,9 +74,9 @@ class OpenAIBatches(OpenAICollection):
 
 
 def _end(row: Mapping[str, Any]) -> datetime | None | Unset:
-    """Return the end time of a batch: the one of its four end times that is set.
+    """Return the end time of a batch: the first of its four end times that is set.
 
-    Return None if none is set, and `UNSET` if the row contains none of these fields.
+    Return None if none is set or readable, and `UNSET` if the row contains none of these fields.
     """
     given = [row[key] for key in _ENDS if key in row]
     return next((at for at in map(seconds, given) if at is not None), None) if given else UNSET

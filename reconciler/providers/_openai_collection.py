@@ -3,7 +3,7 @@
 Rules:
 
 - The adapter reports what the provider returns, and makes no decisions. Unknown status words, nulls and missing fields
-  pass through. A field of a wrong type is read as null.
+  pass through. An optional field of a wrong type is read as null.
 - A response that is not a job is an error. It does not show that the job is absent.
 - All text from the provider is cleaned. The transport has already redacted the key in every response.
 - `Dialect` describes the differences between the services, and between the collections of one service.
@@ -60,7 +60,7 @@ class Dialect:
     Args:
         jobs_path: the path of the list, relative to the base URL.
         statuses: the phase of each status word. Any other word has the phase unknown.
-        job_words: the code of a not-found error contains one of these substrings.
+        job_words: a code such as `fine_tune_not_found` names a job if it contains one of these substrings.
         headers: headers that are sent with every request.
         query: a query that is sent with every request.
         change_body: the JSON body of a request that changes a job, or None if it has no body.
@@ -87,10 +87,10 @@ class OpenAICollection(ABC):
         self._dialect = dialect
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page.
+        """Return one page. If a page does not contain `has_more`, the list ends at the next empty page.
 
         Raises `TransientError` or `PermanentError` if the page cannot be read, and `TransientError` for an empty page
-        with `has_more`, because such a list is incomplete.
+        whose `has_more` is true, because such a list is incomplete.
         """
         window = {"limit": str(query.page_size)} | ({} if cursor is None else {"after": cursor})
         response = await self._send("GET", "", window)
@@ -98,7 +98,7 @@ class OpenAICollection(ABC):
         body = json_object(response)
         jobs, garbled = jobs_of(body, "data", lambda row: self._job(row, response.at))
         has_more = body.get("has_more")
-        if jobs and has_more is not False:  # without `has_more` the official client also requests the next page
+        if jobs and has_more is not False:  # without `has_more` the official client requests the next page too
             return JobPage(jobs, jobs[-1].id, garbled)
         if has_more is True:
             msg = "the list is incomplete: a page is empty, but has_more is true"
@@ -120,7 +120,8 @@ class OpenAICollection(ABC):
         """Request a cancel.
 
         Return `AlreadyOver` if the response shows that the job has succeeded or failed, or if the request was refused
-        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal.
+        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal, and `TransientError`
+        for a temporary failure.
         """
         return await self._request_change(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
 

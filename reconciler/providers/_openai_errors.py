@@ -21,7 +21,7 @@ from reconciler.plugin.answers import OUT_OF_CREDIT, gateway_message, json_objec
 from reconciler.providers._json_api import error_line, refusal
 
 JOB_WORDS = ("fine", "tun", "job")
-"""The code of a not-found error for a fine-tuning job contains one of these substrings."""
+"""A code such as `fine_tune_not_found` names a fine-tuning job if it contains one of these substrings."""
 _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)
 _QUOTED_CODE = re.compile(r"'code': '(\w+)'")
 """Finds the upstream's code in the message of a gateway that quotes the upstream's error as a Python dict."""

@@ -91,7 +91,7 @@ class OpenAIService:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAICollection]:
-        """Open the jobs of one kind in an account."""
+        """Yield the adapter for the jobs of the kind `config.account.kind`."""
         if self.batches is not None and config.account.kind == BATCH_JOB:
             yield OpenAIBatches(transport, credentials, self.batches.dialect(config.options))
         else:

@@ -41,7 +41,7 @@ from reconciler.plugin.answers import cursor as cursor_of
 from reconciler.providers._json_api import change_outcome, error_line, job_path, refusal
 
 BATCH = "batch( job)?"
-"""Matches the word for a batch in a not-found error."""
+"""A regular expression for the word for a batch in a not-found error."""
 NextCursor = Callable[[Mapping[str, Any], tuple[ObservedJob, ...], int, str | None], str | None]
 Window = Callable[[int, str | None], Mapping[str, str]]
 
@@ -82,7 +82,7 @@ class RestApi:
         path_of: returns the path of a job, relative to the path of the list.
         may_omit_rows: whether the service omits the key `rows` if the list is empty.
         may_be_array: whether a list may be the array of its rows, without an object around it.
-        is_denied: returns whether an error response means that the key is not valid, whatever its status.
+        is_denied: returns whether the body of an error response, whatever its status, means that the key is not valid.
     """
 
     path: str
@@ -137,7 +137,8 @@ class RestJobs:
         """Request a cancel.
 
         Return `AlreadyOver` if the response shows that the job has succeeded or failed, or if the request was refused
-        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal.
+        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal, and `TransientError`
+        for a temporary failure.
         """
         path = f"{self._api.path_of(ref)}{self._api.cancel}"
         response = await self._send("POST", path, body=self._api.cancel_body)
@@ -166,9 +167,9 @@ class RestJobs:
         return response.status == HTTPStatus.NOT_FOUND and self._says(response, is_about_the_job)
 
     def _names_address(self, body: Mapping[str, Any], ref: JobRef) -> bool:
-        """Return whether an error contains the path of the request, so that it is about the path and not the job.
+        """Return whether an error contains the path of the list or of the job, and is therefore not about the job.
 
-        The beginning of the path may be missing, because a gateway may remove it.
+        A gateway may remove the beginning of a path, so the end of the job's path is sufficient.
         """
         said, path = json.dumps(body, ensure_ascii=False), self._api.path
         return path in said or f"/{path.rpartition('/')[2]}/{ref.id}" in said
@@ -233,10 +234,10 @@ def names_job(message: str, ref: JobRef) -> bool:
 
 
 def says_missing(message: str, ref: JobRef, noun: str) -> bool:
-    """Return whether a message says that the job does not exist, such as `Batch not found` or `no such job: 1`.
+    """Return whether a not-found error is about the job: its message contains the id, or says that no such job exists.
 
-    A message that contains the noun without the id and says something else does not count, such as `the batch endpoint
-    does not exist`.
+    Examples are `Batch not found` and `no such job: 1`. The message `the batch endpoint does not exist` does not count,
+    because its subject is something else.
 
     Args:
         message: the message of a not-found error.

@@ -96,7 +96,7 @@ class RestService:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[RestJobs]:
-        """Open the jobs of one kind in an account."""
+        """Yield the adapter for the jobs of the kind `config.account.kind`."""
         collection = self.collections[config.account.kind]
         yield collection.jobs(transport, credentials, collection.api)
 

@@ -32,7 +32,7 @@ class Cause(Enum):
 
 def _table(causes: Mapping[Cause, str]) -> Mapping[str, Cause]:
     python = {
-        "Exception": Cause.BROKEN,
+        "BaseException": Cause.BROKEN,
         "ConnectionError": Cause.UNAVAILABLE,
         "TimeoutError": Cause.UNAVAILABLE,
         "gaierror": Cause.UNAVAILABLE,
@@ -56,7 +56,7 @@ AWS: Mapping[str, Cause] = _table(
         """,
         Cause.PERSON: "RefreshWithMFAUnsupportedError",
         Cause.MISSING: "NoCredentialsError",
-        # Some of these are not raised by any credential. They concern parameters and endpoints, and so the settings.
+        # Some of these concern only parameters or endpoints. They are listed so that the table is complete.
         Cause.BROKEN: """
         AliasConflictParameterError ApiVersionNotFoundError AwsChunkedWrapperError BaseEndpointResolverError
         BotoCoreError ChecksumError ConfigNotFound ConfigParseError CredentialRetrievalError DataNotFoundError

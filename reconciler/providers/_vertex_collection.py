@@ -143,7 +143,8 @@ class VertexJobs:
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a cancel. Return `AlreadyOver` if it was refused and the job has ended or is being cancelled.
 
-        Raises `PermanentError` for any other refusal, also if there is no such job.
+        Raises `PermanentError` for any other refusal, also if there is no such job, and `TransientError` for a
+        temporary failure.
         """
         response = await self._send("POST", f"{job_path(ref)}:cancel")
         if self._is_missing(response, ref):

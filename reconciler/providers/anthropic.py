@@ -36,7 +36,7 @@ def _headers(token: str) -> Mapping[str, str]:
 def _next_cursor(body: Mapping[str, Any], jobs: tuple[ObservedJob, ...], _size: int, cursor: str | None) -> str | None:
     if body.get("has_more") is not True:
         return None
-    # Without a last id, the same cursor is returned again, so that the list does not seem complete.
+    # If an empty page has no last id, its own cursor is returned again, so that the list does not seem complete.
     last = body.get("last_id")
     return last if isinstance(last, str) and last else (jobs[-1].id if jobs else cursor or "")
 

@@ -109,9 +109,9 @@ class AzureOpenAIType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAICollection]:
-        """Open the jobs of one kind.
+        """Yield the adapter for the jobs of the kind `config.account.kind`.
 
-        Raises `PermanentError(missing)` if the credential that the Provider document names is missing or unusable.
+        Raises the errors of `Credentials.token`.
         """
         version = AzureOptions.model_validate(config.options).api_version
         has_key = bool(await credentials.token())

@@ -109,7 +109,10 @@ class BedrockType(AwsType):
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[AwsJobs]:
-        """Open the jobs of one kind. Without a credential in the document, botocore's chain is used."""
+        """Yield the adapter for the jobs of the kind `config.account.kind`.
+
+        Without a credential in the Provider document, botocore's chain is used.
+        """
         options = AwsOptions.model_validate(config.options)
         jobs_type = BedrockBatches if config.account.kind == BATCH_JOB else BedrockJobs
         yield jobs_type(AwsApi("bedrock", options, transport, credentials), options)

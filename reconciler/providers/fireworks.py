@@ -2,7 +2,7 @@
 
 - Each of the four collections has ids of its own, so jobs of two collections can have the same id. Therefore an id
   names its collection: `dpoJobs/ID`. A spec can also contain the full resource name. A bare id is not accepted.
-- A list reads one collection after another. It fails if one of them cannot be read, so that it is never incomplete.
+- A list reads one collection after another. It fails if one of them cannot be read.
 - A cancel has the body `{}` and the response `{}`. Only a later observation shows its effect.
 - `outputModel` is set before the training, so it is reported only for a job that has succeeded.
 - Only Fireworks itself can pause a job.
@@ -108,16 +108,19 @@ class FireworksJobs:
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the job, or None if Fireworks reports that it does not exist.
 
-        Raises the errors of `RestJobs.get_job`, and `PermanentError(invalid)` for an id without a collection.
+        Raises the errors of `RestJobs.get_job`, and `PermanentError(invalid)` for an id that is not `COLLECTION/ID`.
         """
         return await self._collection(ref).get_job(ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a cancel, as `RestJobs.cancel_job` does."""
+        """Request a cancel, as `RestJobs.cancel_job` does.
+
+        Raises its errors, and `PermanentError(invalid)` for an id that is not `COLLECTION/ID`.
+        """
         return await self._collection(ref).cancel_job(ref)
 
     def _collection(self, ref: JobRef) -> RestJobs:
-        """Return the collection of a job. Raises `PermanentError(invalid)` for an id that is not a canonical one."""
+        """Return the collection of a job. Raises `PermanentError(invalid)` for an id that is not canonical."""
         found = _NAME.fullmatch(ref.id)
         if found is None or found["account"] is not None or found["collection"] is None:
             msg = f"{clean(ref.id)!r} is not an id with one of the collections {', '.join(COLLECTIONS)}"
@@ -232,7 +235,9 @@ class FireworksType:
             msg = f"{job_id!r} does not name the collection of the job: write one of {names}"
             raise ValueError(msg)
         if found["account"] not in (None, own):
-            msg = f"{job_id!r} is not a job of accounts/{own}, the account in this account's options"
+            msg = (
+                f"{job_id!r} is not a job of accounts/{own}, the account in the provider's options: correct one of them"
+            )
             raise ValueError(msg)
         return f"{found['collection']}/{found['bare']}"
 
@@ -248,7 +253,7 @@ class FireworksType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[FireworksJobs]:
-        """Open the jobs of one account."""
+        """Yield the adapter for the fine-tuning jobs of the account."""
         yield FireworksJobs(transport, credentials, FireworksOptions.model_validate(config.options).account)
 
 

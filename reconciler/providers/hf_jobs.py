@@ -1,11 +1,11 @@
 """Hugging Face Jobs of one namespace: a user or an organisation.
 
-- A job is a container with any content. A list contains only jobs with the label in the options. Without that option,
-  a list is empty. A job that a spec names is managed, whatever its labels.
-- An id belongs to one namespace. A scheduled job is not a job but creates jobs, and no job has its id. A cancel of a
-  job that it created does not end the schedule.
-- The pages of a list have the size that the service chooses. A header contains the address of the next page, of which
-  only the query is used.
+- A job is a container with any content. `adopt` and `drift` list only the jobs with the label in the options, and no
+  job without that option. A job that a spec names is managed, whatever its labels.
+- An id belongs to one namespace. A scheduled job is a schedule that creates jobs. Its id is not the id of a job. A
+  cancel of a job that it created does not end the schedule.
+- The service chooses the size of a page. A header contains the address of the next page; the adapter uses only its
+  query.
 - There is no status for a job that is being cancelled.
 - `DELETED` is a status of a job that has ended. It does not show how the job ended, so it is reported as failed.
 
@@ -182,7 +182,7 @@ class HubType:
         own = HubOptions.model_validate(options).namespace
         namespace, _, bare = job_id.rpartition("/")
         if namespace.lower() not in {"", own.lower()}:
-            msg = f"{job_id!r} is not a job of {own}, the namespace in this account's options: correct one of them"
+            msg = f"{job_id!r} is not a job of {own}, the namespace in the provider's options: correct one of them"
             raise ValueError(msg)
         return bare
 
@@ -194,7 +194,7 @@ class HubType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[HubJobs]:
-        """Open the jobs of the namespace."""
+        """Yield the adapter for the jobs of the namespace."""
         yield HubJobs(transport, credentials, HubOptions.model_validate(config.options))
 
 

@@ -6,8 +6,8 @@ Its own routes:
 - read the upstream from the query, and for a cancel from the JSON body; by default they use OpenAI;
 - report a job as cancelled while it is still being cancelled, so only an end time confirms a cancel;
 - report a configuration error as HTTP 500, and a wrong key as HTTP 400;
-- return no events, because the route for retrieving a job also matches the path of its events; a pause returns HTTP
-  405.
+- return no events, because the route that retrieves a job also matches the path of its events;
+- respond to a pause with HTTP 405.
 
 The pass-through needs no licence, and forwards requests and responses unchanged. If OPENAI_API_BASE is set for the
 proxy, its value must not end in `/v1`. Batches are reached only by the pass-through, as `/openai_passthrough`, because

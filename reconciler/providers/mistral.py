@@ -2,7 +2,7 @@
 
 - Pages are numbered. A new job shifts the rows, so one row may be on two pages.
 - A job that exceeds its time limit is `TIMEOUT_EXCEEDED`, which counts as failed. Mistral keeps the results so far.
-- An id is a UUID. A spec may contain it with capital letters, but Mistral returns lower-case ones.
+- An id is a UUID. A spec may contain capital letters in it, but Mistral returns lower-case letters.
 
 Sources: mistralai 3.7.0 `client/batch_jobs.py`, `client/models/{batchjob,batchjobstatus}.py`. Not confirmed against the
 service: the error for a missing job, and for a cancel of one that has ended.
@@ -41,7 +41,7 @@ def _next_cursor(body: Mapping[str, Any], jobs: tuple[ObservedJob, ...], size: i
     is_last = len(jobs) < size if total is None else following * size >= total
     if is_last:
         return None
-    # After an empty page, the same cursor is returned again, so that the list ends there and is incomplete.
+    # After an empty page, the cursor of that page is returned again, so that the list does not seem complete.
     return str(following) if jobs else cursor or "0"
 
 

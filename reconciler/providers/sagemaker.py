@@ -114,7 +114,7 @@ class SageMakerType(AwsType):
     )
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the name of a training job, or the last part of the ARN of another job.
+        """Return the name of a training job. For another job, return the resource in its ARN: `training-session/NAME`.
 
         Raises `ValueError` for a job in another collection, region or AWS account.
         """
@@ -146,7 +146,10 @@ class SageMakerType(AwsType):
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[SageMakerCollection]:
-        """Open one collection. Without a credential in the document, botocore's chain is used."""
+        """Yield the adapter for the collection in the options.
+
+        Without a credential in the Provider document, botocore's chain is used.
+        """
         options = SageMakerOptions.model_validate(config.options)
         api = AwsApi("sagemaker", options, transport, credentials)
         if options.collection == TRAINING_JOBS:

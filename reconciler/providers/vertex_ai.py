@@ -120,7 +120,10 @@ class VertexType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[VertexJobs]:
-        """Open the jobs of one kind. Without a credential in the document, the default one of this machine is used."""
+        """Yield the adapter for the jobs of the kind `config.account.kind`.
+
+        Without a credential in the Provider document, Google's Application Default Credentials are used.
+        """
         collection = BATCHES if config.account.kind == BATCH_JOB else TUNING_JOBS
         yield VertexJobs(transport, credentials, VertexOptions.model_validate(config.options), collection)
 
@@ -137,7 +140,10 @@ def _bare_id(collection: str, job_id: str, options: BaseModel) -> str:
     is_incomparable = project.isdigit() is not own.project.isdigit()
     expected = own.model_copy(update={"project": project}) if is_incomparable else own
     if parent not in ("", parent_of(expected)):
-        msg = f"{job_id!r} is not a job of {parent_of(own)}, the project and location in this account's options"
+        msg = (
+            f"{job_id!r} is not a job of {parent_of(own)}, the project and location in the provider's options: correct "
+            "one of them"
+        )
         raise ValueError(msg)
     return bare
 

@@ -1,7 +1,7 @@
 """HTTP responses, including faulty ones.
 
-A fault either replaces the response, and the request does not reach the world (`replacement_for`), or changes the
-response of a request that has reached it (`faulty_response`).
+Some faults replace the response, and the request does not reach the world (`replacement_for`). Others change the
+response to a request that has reached the world (`faulty_response`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Reset(NoResponse):
 
 
 def error_response(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Response:
-    """Return an error in OpenAI's format. `param` names the invalid parameter. A None is written as `null`."""
+    """Return an error in OpenAI's format. `param` names the invalid parameter. None is written as `null`."""
     return JSONResponse(serialization.error(message, param=param, code=code), status)
 
 

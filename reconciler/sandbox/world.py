@@ -45,7 +45,8 @@ class InvalidRequestError(Exception):
 class Request:
     """One request that the sandbox received.
 
-    `acted` is whether it changed the world. `job_id` is None if the path has none, `status` if no response was whole.
+    `acted` is whether it changed the world. `job_id` is None if the path contains no id. `status` is None if a fault
+    kept the response from arriving.
     """
 
     at: datetime
@@ -157,7 +158,10 @@ class World:
         return JobList(tuple(found[:limit]), has_more=len(found) > limit)
 
     def page_number(self, after: str | None, limit: int) -> int:
-        """Return the number of the page after a cursor or None, from 1. Raises `InvalidRequestError` as `list_jobs`."""
+        """Return the number, from 1, of the page that begins after the job with the id `after`; None is the first page.
+
+        Jobs that a list leaves out are counted too. Raises `InvalidRequestError` if the cursor is unknown.
+        """
         return self._index_after(after) // limit + 1
 
     def retrieve(self, job_id: str, now: datetime) -> JobView:

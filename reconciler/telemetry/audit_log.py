@@ -1,8 +1,8 @@
 """The audit log: one JSON line for each change request, with its author and its outcome.
 
-Lines are only appended, and each line is synced to the disk before the worker continues. A file that was rotated or
-deleted is recreated. A line is written after its request was sent. If the machine fails in between, the request is
-recorded only in the receipt of its job, which is written before the request is sent.
+Lines are only appended. Each line is synced to the disk before the worker continues, unless the file is a pipe or a
+terminal. A file that was rotated or deleted is recreated. A line is written after its request was sent. If the machine
+fails in between, only the receipt of the job records the request, because it is written before the request is sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from reconciler.model.spec import render_instant
 
 
 class AuditFile:
-    """An `Audit` that appends to a file; a context manager. Raises `OSError` if the file cannot be opened."""
+    """An `Audit` that appends to a file, as a context manager.
+
+    The constructor raises `OSError` if the file cannot be opened.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = AppendFile(path)

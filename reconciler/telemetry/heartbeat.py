@@ -1,4 +1,4 @@
-"""Heartbeat: a GET request to an external watchdog service after each pass.
+"""Heartbeat: a GET request to an external watchdog service after a pass.
 
 Rules:
 
@@ -18,7 +18,7 @@ from reconciler.errors import ProviderError
 from reconciler.ports import Transport
 
 WORD_MAX = 20
-"""The maximum length of a part of a URL that consists of letters only and is not redacted, such as `heartbeats`."""
+"""The maximum number of letters in a part of a URL that is not redacted, such as `heartbeats`."""
 
 
 class Heartbeat:

@@ -1,4 +1,4 @@
-"""The log of a watch: one line for each transition, as text on a terminal and as JSON elsewhere.
+"""The log of a watch: one line for each transition, as text or as JSON.
 
 Rules:
 
@@ -99,7 +99,7 @@ class LogFile:
         """Do nothing, because each line is written at once."""
 
     def reopen(self) -> None:
-        """Reopen the file by its name. If that fails, the next write tries again when the file was moved or deleted."""
+        """Reopen the file by its name. If that fails, the next write tries again if the file was moved or deleted."""
         with suppress(OSError):
             self._file.reopen()
 
@@ -148,7 +148,7 @@ class PassLog:
         return (*report.refusals, *(each for each in self._refusals if refused.intersection(each.names)))
 
     def log_event(self, event: PassEvent) -> None:
-        """Log a change request when it is sent. `log_pass` logs the outcome."""
+        """Log a change request when it is sent. Other events are not logged here; `log_pass` logs the outcome."""
         if isinstance(event, RequestStarted):
             action = event.action
             self._logger.info("%s sent", action.verb, name=action.name, account=str(action.ref.account))

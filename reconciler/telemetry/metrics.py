@@ -5,9 +5,9 @@ Rules:
 - Counters and histograms are updated by each request and each pass.
 - Gauges are computed from the watch status at each scrape, so the series of a deleted spec disappear.
 - Only gauges use the name of a spec as a label, because there may be many specs.
-- After the first pass over an account, all its series exist, with the value 0 if nothing was counted. Series for a
-  status code other than 200 are an exception: they appear when the code first occurs. All series of an account are
-  removed once no spec uses it.
+- After the first pass over an account, its counters and histograms exist, with the value 0 if nothing was counted. The
+  exception is the counter of requests with a status code other than 200, which appears when the code first occurs. All
+  of them are removed once no spec uses the account.
 """
 
 from __future__ import annotations

@@ -66,7 +66,10 @@ def retrieved(stage: Stage, ref: JobRef) -> ObservedJob:
 
 
 async def walk(controller: JobController) -> list[ObservedJob]:
-    """Return the rows of all pages of the list. The test fails if the list has more than `PAGES_MAX` pages."""
+    """Return the rows of all pages of the list.
+
+    The test fails if the list has more than `PAGES_MAX` pages, or a page more rows than requested.
+    """
     rows: list[ObservedJob] = []
     cursor = None
     for _ in range(PAGES_MAX):
@@ -80,7 +83,7 @@ async def walk(controller: JobController) -> list[ObservedJob]:
 
 
 def skip_unless(*, can: bool) -> None:
-    """Skip the test unless the adapter has the capability that it needs. `can` is whether it has it."""
+    """Skip the test if `can` is False, which means that the adapter lacks a capability that the test needs."""
     if not can:
         pytest.skip("the adapter does not have this capability")
 

@@ -27,7 +27,7 @@ from reconciler.testing.harness import ACCEPTED, HARMLESS, REFUSALS, RETRY_AFTER
 class FailureContract(ContractPart):
     """A failure raises `TransientError` or `PermanentError`, and neither contains the key.
 
-    A `TransientError` states whether the provider may have received the request.
+    A `TransientError` states whether the provider may have acted on the request.
     """
 
     @for_each_request

@@ -59,7 +59,7 @@ PROVIDER_FAULTS = frozenset(
         Fault.ENDLESS_LIST,
     }
 )
-"""The faults that need the provider's own formats, so that a stage has to implement them."""
+"""The faults that need the provider's own formats. A stage implements them, because `FaultInjector` cannot."""
 REFUSALS = frozenset(fault for fault in Fault if fault.name.startswith("REFUSAL_"))
 ACCEPTED = frozenset({Fault.EMPTY, Fault.ACCEPTED_SILENTLY, Fault.ACCEPTED_IN_OWN_WORDS})
 """2xx responses without a job. A change request that gets such a response counts as accepted."""
@@ -76,15 +76,15 @@ HARMLESS = frozenset(
         Fault.GZIPPED,
     }
 )
-"""The faults despite which a request can succeed."""
+"""The faults with which a request can still succeed."""
 
 
 class Stage(Protocol):
     """A new simulated provider for one test.
 
-    The provider has at least one job in each of the phases running, failed and cancelled, a queued and a succeeded one
-    if it has these phases, and a paused one if it can pause jobs. After `break_with(Fault.SILENCE)`, the adapter is
-    opened with deadlines of at most half a second.
+    The provider has at least one job in each of the phases running, failed and cancelled. If it has the phases queued
+    and succeeded, it has a job in each of them too. If it can pause jobs, it has a paused job. After
+    `break_with(Fault.SILENCE)`, the adapter is opened with deadlines of at most half a second.
     """
 
     @property
@@ -115,6 +115,7 @@ class Stage(Protocol):
 
         The stage implements `PROVIDER_FAULTS`; `reconciler.testing.FaultInjector` implements all others, for any
         application. Raises `NotImplementedError` for a fault that the stage does not support; the test is then skipped.
+        Every stage supports `FOREIGN_NOT_FOUND`, and the faults from `UNAUTHORISED` to `SILENCE`.
         """
         ...
 

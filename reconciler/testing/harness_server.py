@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 STARTS_WITHIN_S = 10
 UNTHROTTLED = Rate(requests_per_second=1000, burst=1000, concurrency=8)
 LONG_DEADLINES = Deadlines(connect_s=5, request_s=5)
-"""The deadlines if the provider responds to every request. They are long, so that no test fails on a busy machine."""
+"""The deadlines if the provider responds to every request. They are long enough for a busy machine."""
 SHORT_DEADLINES = Deadlines(connect_s=0.25, request_s=0.25)
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 

@@ -1,7 +1,7 @@
 """The connections of the health port: few at a time, each short-lived and for one request.
 
-A new connection is always accepted, so that a probe gets a response. If `CONNECTIONS_MAX` are open, the oldest is
-closed. Therefore, a client that opens hundreds of connections cannot exhaust the file descriptors of the watch.
+If `CONNECTIONS_MAX` connections are open, a new one is accepted and the oldest one is closed. Therefore a probe gets a
+response, and a client that opens hundreds of connections cannot exhaust the file descriptors of the watch.
 """
 
 from __future__ import annotations

@@ -35,6 +35,8 @@ def create_app(
 ) -> Starlette:
     """Return the application, with the paths `/healthz`, `/readyz` and `/metrics`.
 
+    `/healthz` and `/readyz` respond with HTTP 503 and one problem a line, or with HTTP 200 if there is no problem.
+
     Args:
         watch_status: returns the current status of the watch.
         monotonic: returns the current time, in monotonic seconds.
