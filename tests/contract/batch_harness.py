@@ -76,7 +76,7 @@ class BatchHarness(ServedHarness):
 
 
 class SandboxBatchHarness(SandboxHarness):
-    """The batches of `sandbox`. OpenAI's words do not tell a queued batch from one that is validated."""
+    """The batches of `sandbox`. OpenAI's words do not distinguish a queued batch from one that is being validated."""
 
     kind = BATCH_JOB
     phases = tuple(phase for phase in PHASES if phase is not Phase.QUEUED)

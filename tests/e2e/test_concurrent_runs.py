@@ -95,7 +95,7 @@ def test_two_runs_and_a_person_lose_no_commit_and_cancel_each_job_once(
     touched = clone.git("log", "--author=reconcile", "--format=", "--name-only", f"origin/{branch}").split()
     record_property(
         f"two runs and a person, statuses on {mode}",
-        f"{len(runners.ran)} runs, {len(committer.pushed)} commits of hers in {committer.pushes} pushes, "
+        f"{len(runners.ran)} runs, {len(committer.pushed)} commits by the person in {committer.pushes} pushes, "
         f"{len(clone.subjects(f'origin/{branch}'))} commits on the branch, {runners.rejected()} rejected pushes, "
         f"{sum(asked.values())} requests for {len(asked)} jobs",
     )

@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A served remote, the clone of an author of specs, and a machine with neither."""
+    """A served remote, an author's clone of it, and a machine that knows only its URL."""
 
     url: str
     remote: Path
@@ -69,7 +69,7 @@ class Team:
         return Clone(self.remote).subjects("main")
 
     def is_proven(self, name: str) -> bool:
-        """Return whether the remote has the confirmed status."""
+        """Return whether the remote has a commit about the confirmed cancel of a job."""
         return any(name in subject and "(Cancelled)" in subject for subject in self.subjects())
 
 
@@ -105,7 +105,7 @@ def test_a_push_cancels_a_job_and_the_proof_is_pushed_back(
         for number in range(PUSHES):
             job_id = team.want(f"job-{number}")
             pushed_at = time.monotonic()
-            wait_for(partial(team.sandbox.cancels, job_id), "it is asked for", SEEN_WITHIN_S)
+            wait_for(partial(team.sandbox.cancels, job_id), "the cancel is requested", SEEN_WITHIN_S)
             delays.append(time.monotonic() - pushed_at)
             wait_for(partial(team.is_proven, f"job-{number}"), "the proof is pushed", SEEN_WITHIN_S)
         code = watch.stop()
@@ -177,7 +177,9 @@ def test_an_authentication_failure_of_the_remote_says_what_to_do(team: Team, tok
 def test_a_watch_keeps_running_if_the_remote_is_unreachable_at_its_start(team: Team) -> None:
     team.remote.rename(team.remote.with_name("away"))
     with watching(team.runner, *options(team), RECONCILE_GIT_TOKEN=TOKEN) as watch:
-        wait_for(lambda: "the spec repository cannot be fetched" in watch.said(), "it is told", SEEN_WITHIN_S)
+        wait_for(
+            lambda: "the spec repository cannot be fetched" in watch.said(), "the failure is logged", SEEN_WITHIN_S
+        )
         team.remote.with_name("away").rename(team.remote)
         job_id = team.want("runaway")
         wait_for(lambda: team.is_proven("runaway"), "the proof is pushed", SEEN_WITHIN_S)
@@ -251,14 +253,16 @@ def test_two_watches_and_a_person_lose_no_commit_and_cancel_each_job_once(
         until(time.monotonic() + (SECONDS_LONG if pytestconfig.getoption("--long") else SECONDS), committer.work, 0.8)
         statuses = partial(published, remote, branch, folder, len(committer.jobs))
         wait_for(
-            lambda: all(each is not None and each.is_ready for each in statuses()), "all are proven", PROVEN_WITHIN_S
+            lambda: all(each is not None and each.is_ready for each in statuses()),
+            "all cancels are confirmed",
+            PROVEN_WITHIN_S,
         )
         codes = one.stop(), two.stop()
     asked = Counter(team.sandbox.cancels(*committer.jobs))
     attempts = [sum(receipt.attempts for receipt in each.receipts) for each in statuses() if each is not None]
     record_property(
         f"two watches and a person over HTTP, statuses on {branch}",
-        f"{len(committer.pushed)} commits of hers in {committer.pushes} pushes, "
+        f"{len(committer.pushed)} commits by the person in {committer.pushes} pushes, "
         f"{len(remote.subjects(branch))} commits on the branch, {sum(asked.values())} requests for {len(asked)} jobs",
     )
 

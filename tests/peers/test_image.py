@@ -159,9 +159,9 @@ def test_a_second_signal_ends_a_container_at_once(image: Image, sandbox: Sandbox
         "RECONCILE_LISTEN": f"127.0.0.1:{a_free_port()}",
     }
     with contained(image, tmp_path / "bundle", [], environ, {"/specs": checkout.specs}) as container:
-        wait_for(lambda: sandbox.cancels(job_id), "a request is out", within_s=STARTS_WITHIN_S)
+        wait_for(lambda: sandbox.cancels(job_id), "a request is sent", within_s=STARTS_WITHIN_S)
         container.signal("TERM")
-        wait_for(lambda: "stopping" in container.said(), "it heard", within_s=STARTS_WITHIN_S)
+        wait_for(lambda: "stopping" in container.said(), "the stop is logged", within_s=STARTS_WITHIN_S)
         code = container.stop()
     sandbox.heal()
 

@@ -46,7 +46,7 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture
 def a_client(moto: str) -> Iterator[Callable[[str], Any]]:
-    """Return what makes a client of a service. Each is closed, with the connections that it keeps."""
+    """Return a function that creates a client of a service. The clients are closed after the test."""
     with ExitStack() as stack:
 
         def make(service: str) -> Any:

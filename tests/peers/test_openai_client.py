@@ -1,4 +1,4 @@
-"""What only Azure's v1 path does, checked by OpenAI's own client."""
+"""The behaviour that only Azure's v1 path has, checked by OpenAI's own client."""
 
 from __future__ import annotations
 

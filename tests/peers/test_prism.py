@@ -1,4 +1,4 @@
-"""Prism between the adapter and the sandbox checks each request and response against OpenAI's specification."""
+"""Prism, between the adapter and the sandbox, checks each request and response against OpenAI's specification."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_prometheus_scrapes_a_watch(tmp_path: Path) -> None:
         ):
             wait_for(lambda: asked(address, "up") == ["1"], "it is up", within_s=SCRAPED_WITHIN_S)
             proved = 'reconcile_resource_info{name="one",ready="True"}'.replace('"', "%22")
-            wait_for(lambda: asked(address, proved) == ["1"], "its job is told", within_s=SCRAPED_WITHIN_S)
+            wait_for(lambda: asked(address, proved) == ["1"], "its job is reported", within_s=SCRAPED_WITHIN_S)
             passes = asked(address, "reconcile_reconcile_duration_seconds_count")
 
     assert float(passes[0]) >= 1
@@ -81,7 +81,7 @@ def test_promtool_accepts_the_shipped_alerts() -> None:
 
 
 def firing(root: Path, alert: str, value: str, interval_s: int = 60) -> str:
-    """Return promtool's result for the assertion that only this alert fires, after 20 minutes at a value."""
+    """Return promtool's output for the assertion that this alert fires once its series had a value for 20 minutes."""
     query = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
     expected = {"expr": query, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 1}]}
     told = {FIRES[alert][0]: value, "reconcile_interval_seconds": interval_s}

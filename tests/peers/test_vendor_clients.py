@@ -1,6 +1,6 @@
 """The simulated services and the adapters, checked by the vendors' own clients.
 
-xAI's own client is not among them, because it speaks gRPC. LiteLLM reads xAI's batches over HTTP, as the adapter does.
+xAI's own client is not among them, because it uses gRPC. LiteLLM reads xAI's batches over HTTP, as the adapter does.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def met(request: pytest.FixtureRequest, served: Served) -> Iterator[Met]:
 
 
 def observed(job: ObservedJob, shown: Shown) -> Shown:
-    """Return what an adapter shows of a job under the names that a client has."""
+    """Return the adapter's values of the fields that a client shows. An unset field is None."""
     values: Mapping[str, Any] = {name: getattr(job, name) for name in shown}
     return {name: None if value is UNSET else value for name, value in values.items()}
 
 
 def seen_by_both(met: Met, job_id: str) -> ObservedJob:
-    """Return a job that the client and the adapter show alike."""
+    """Return a job. The test fails if the client and the adapter show it differently."""
     stage, client = met
     shown = client.shown(client.retrieve(job_id))
     job = retrieved(stage, JobRef(stage.account, job_id))

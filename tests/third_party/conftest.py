@@ -1,4 +1,4 @@
 from __future__ import annotations
 
 collect_ignore = ["replicate"]
-"""This is a separate project: its tests run where it is installed."""
+"""`replicate` is a separate project. `test_replicate` installs it and then runs its tests."""

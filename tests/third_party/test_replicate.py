@@ -37,7 +37,7 @@ spec: {type: replicate, rateLimit: {requestsPerSecond: 1000, burst: 1000}}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory that the package is installed into, from a copy, for a build leaves traces."""
+    """Return a directory in which the package is installed. It is built from a copy, because a build leaves files."""
     root = tmp_path_factory.mktemp("replicate")
     source = shutil.copytree(EXAMPLE, root / "source")
     target = root / "site"
@@ -46,19 +46,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     [wheel] = root.glob("*.whl")
     with ZipFile(wheel) as files:
-        files.extractall(target)  # how a wheel without scripts is installed
+        files.extractall(target)  # this installs a wheel without scripts
     return target
 
 
 class Service:
-    """The least of a service: one training that runs until it is cancelled."""
+    """A minimal service with one training, which runs until it is cancelled."""
 
     def __init__(self) -> None:
         self.status = "processing"
         self.asked: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         request = Request(scope, receive)
         self.asked.append(f"{request.method} {request.url.path}")
         assert request.headers["authorization"] == f"Bearer {KEY}"

@@ -29,7 +29,7 @@ _NULLS = {"organization_id": None, "result_files": None, "integrations": None, "
 
 
 class AzureV1(TranslatingApp):
-    """The path `/openai/v1`, which supports a pause."""
+    """The path `/openai/v1`, which supports a pause and a resume."""
 
     root = f"/openai/v1{JOBS}"
     verbs: tuple[str, ...] = ("", "/cancel", "/events", "/pause", "/resume")
@@ -96,7 +96,7 @@ class AzureClassicBatches(AzureBatches):
 
 
 class AzureClassic(AzureV1):
-    """The path with an `api-version`, which does not support a pause."""
+    """The path with an `api-version`, which supports neither a pause nor a resume."""
 
     root = f"/openai{JOBS}"
     verbs = ("", "/cancel", "/events")

@@ -1,4 +1,4 @@
-"""What the dialects of services with batches of their own format share.
+"""The common part of the dialects whose batches have a format of their own.
 
 A dialect receives each batch in OpenAI's format from the sandbox (`reconciler.sandbox.batch_serialization`), and
 returns it in the format of its service.
@@ -52,14 +52,17 @@ def number_of(inner: str) -> int:
 
 
 def is_route(method: str, job: str | None, verb: str | None) -> bool:
-    """Return whether a service has a route: a list, a create, a retrieve or a cancel."""
+    """Return whether a request is one that every service supports: a list, a create, a retrieve or a cancel."""
     return method == ("POST" if verb else "GET") or (method == "POST" and not job)
 
 
 def creation(job: str | None, body: bytes, *path: str | int) -> Json | None:
-    """Return the sandbox's request for a new batch, with the input that a body names at a path.
+    """Return the body of the sandbox's request for a new batch, or None if the request does not create one.
 
-    Returns None for the body of any other request.
+    Args:
+        job: the id in the path of the request, or None if the path has none.
+        body: the body of the request.
+        path: the keys and indexes that lead to the name of the input in that body.
     """
     if job or not body:
         return None

@@ -1,4 +1,4 @@
-"""Bedrock's model customization jobs, served from the sandbox in the format of its service model of 2023-04-20."""
+"""Bedrock's customization and invocation jobs, served from the sandbox in the format of service model 2023-04-20."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _URL = re.compile(r"/model-customization-jobs(?:/(?P<job>[^/]+)(?P<verb>/stop)?)
 
 
 class Bedrock(ForeignApi):
-    """AWS's API with REST and JSON. The ARN of a job is known once a response has shown it."""
+    """Bedrock's API for customization jobs. It finds a job by its ARN only after a response has contained the ARN."""
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
         super().__init__(api, secret)

@@ -1,7 +1,8 @@
 """Fireworks AI, served from the sandbox in the format of fireworks-ai 1.2.30 `types/supervised_fine_tuning_job.py`.
 
-Each job belongs to one of four collections. What the service says about a missing job, and to a cancel of one that has
-ended, is not confirmed.
+Each job belongs to one of four collections.
+
+Not confirmed: the responses to a request for a missing job, and to a cancel of one that has ended.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def inner_id(collection: str, bare: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Question(SandboxRequest):
-    """A request for a job of a collection, or for a page of it."""
+    """A request to one collection: for a job, or for a page of the list."""
 
     collection: str = SUPERVISED
     start: int = 0
@@ -113,7 +114,7 @@ class Fireworks(ForeignApi):
         )
 
     def job(self, row: Json) -> Json:
-        """Return a job, which contains the name of its model even before the model exists."""
+        """Return a job. It contains the name of the fine-tuned model even before that model exists."""
         collection, _, bare = job_id(row["id"]).partition("/")
         config = {"baseModel": "accounts/fireworks/models/llama-v3p1-8b", "outputModel": f"{_PARENT}/models/{bare}"}
         body: Json = {

@@ -42,7 +42,7 @@ _STAGES = {
 }
 _ID_BYTES = 12
 _CREATED = ("created-000", "created-")
-"""The beginning of the name of a job that a client created, at the sandbox and in an id, which is shorter."""
+"""The beginning of the name of a created job: in the sandbox, and shortened so that the name fits into an id."""
 
 
 class HuggingFace(ForeignApi):

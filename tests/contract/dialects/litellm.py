@@ -83,7 +83,7 @@ class Unlicensed(LiteLLM):
     """The proxy's own routes, without a licence."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
-        """Refuse each request: with HTTP 500 if it has the right key."""
+        """Refuse every request: with HTTP 400 if its key is wrong, and with HTTP 500 otherwise."""
         return no_entry(request, self._secret) or JSONResponse(internal(500, LICENCE), 500)
 
 

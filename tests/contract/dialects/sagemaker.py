@@ -63,7 +63,7 @@ class SageMaker(ForeignApi):
     """The fields that every request must contain."""
 
     def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
-        """Read the operation in the header, and the rest in the body."""
+        """Translate a request, whose operation is in a header, and whose parameters are in the body."""
         operations = {name.format(self.noun): each for name, each in OPERATIONS.items()}
         operation = operations.get(request.headers.get("x-amz-target", ""))
         is_json = request.headers.get("content-type") == "application/x-amz-json-1.1"

@@ -1,4 +1,4 @@
-"""AWS's check of Signature Version 4, written after docs.aws.amazon.com/IAM ("Create a signed AWS API request").
+"""A check of AWS Signature Version 4, written from docs.aws.amazon.com/IAM ("Create a signed AWS API request").
 
 It does not use botocore, so that a signature is checked against the received bytes and not against botocore itself.
 """

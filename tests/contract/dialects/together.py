@@ -148,7 +148,7 @@ class Together(_Together):
         return {**self.row(row), "adapter_output_name": None}
 
     def job(self, row: Json) -> Json:
-        """Return a job, which contains the name of its model even before the model exists."""
+        """Return a retrieved job. It contains the name of the fine-tuned model even before that model exists."""
         failures = [{"type": "job_error", "message": row["error"]["message"]}] if row["status"] == "failed" else []
         started = {"type": "job_start", "message": "Job started", "level": "info"}
         return {
@@ -212,7 +212,7 @@ class TogetherBatches(_Together):
     what = "Batch"
 
     def new(self, path: str, body: bytes) -> Json | None:
-        """Return the sandbox's request for a new batch, which needs no window; None for any other request."""
+        """Return the sandbox's request for a new batch; None for any other request."""
         return creation(path, body, "input_file_id")
 
     def job(self, row: Json) -> Json:

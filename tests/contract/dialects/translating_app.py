@@ -1,7 +1,8 @@
 """Translates the sandbox's OpenAI API into that of another service: it reads a request, and rewrites the response.
 
-Rules: every request is sent to the sandbox, even one with a wrong key, so that the sandbox records it and its faults
-affect all dialects equally. A response that is not the sandbox's own (half a body, a page of a proxy) is not changed.
+Rules: every request that the service supports is sent to the sandbox, even one with a wrong key, so that the sandbox
+records it and its faults affect all dialects equally. A response that is not the sandbox's own (half a body, a page of
+a proxy) is not changed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ _TELLS_ALL = frozenset({401, 403, 429, 500})
 
 @dataclass(frozen=True, slots=True)
 class SandboxRequest:
-    """The request to the sandbox: a path below its jobs, and other differences from the original request."""
+    """The request to the sandbox: a path below its jobs, and other differences from the original request.
+
+    The method, the query or the body is unchanged if it is None.
+    """
 
     path: str
     method: str | None = None
@@ -44,7 +48,7 @@ class SandboxRequest:
 
 @dataclass(frozen=True, slots=True)
 class ServiceResponse:
-    """A response in the service's own format. Without a body it is empty."""
+    """A response in the service's own format. If `body` is None, the response has no body."""
 
     status: int
     body: Json | None
@@ -120,7 +124,7 @@ class TranslatingApp(ABC):
 
 
 class Why(Enum):
-    """The reason of a refusal, for a service with its own errors."""
+    """The reason for a refusal, for a service with an error format of its own."""
 
     WRONG_KEY = auto()
     FORBIDDEN = auto()
@@ -131,7 +135,7 @@ class Why(Enum):
 
 
 def why(said: ServiceResponse) -> Why:
-    """Return the reason of the sandbox's error."""
+    """Return the reason for the sandbox's error."""
     error = said.body["error"] if said.body is not None else {}
     # A fault with HTTP status 404 says nothing about a job.
     if error.get("code") == "fine_tune_not_found" or str(error.get("message")).startswith("No batch found"):

@@ -1,4 +1,4 @@
-"""Vertex AI's tuning jobs, served from the sandbox in the format of aiplatform v1 and v1beta1."""
+"""Vertex AI's tuning jobs and batches, served from the sandbox in the format of aiplatform v1 and v1beta1."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.peers.vendor_clients.client import PAGE_SIZE, JobClient, Shown
 
 
 class BedrockBatches(JobClient):
-    """AWS's client, and what boto3 is made of."""
+    """AWS's client botocore, on which boto3 is built."""
 
     package, module = "botocore", "botocore.session"
 
@@ -43,7 +43,7 @@ class BedrockBatches(JobClient):
         return str(made["jobArn"].rpartition("/")[2])
 
     def rows(self) -> Iterator[Any]:
-        """Iterate over the pages, as the client does by itself."""
+        """Yield the rows of all pages. The client requests the pages itself."""
         pages = self._client.get_paginator("list_model_invocation_jobs")
         for page in pages.paginate(PaginationConfig={"PageSize": PAGE_SIZE}):
             yield from page["invocationJobSummaries"]

@@ -1,6 +1,6 @@
-"""What a test needs of a vendor's own client: it creates, lists, retrieves and cancels jobs of one kind.
+"""The methods of a vendor's own client that the tests use: create, list, retrieve and cancel jobs of one kind.
 
-A client whose package is not installed skips the test that needs it.
+If the package of a client is not installed, its tests are skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.contract.harnesses import ServedHarness
 
 PAGE_SIZE = 2
 Shown = dict[str, Any]
-"""What a client shows of a job, under the names of the attributes of `ObservedJob`."""
+"""The fields of a job that a client shows, by the names of the attributes of `ObservedJob`."""
 
 
 class JobClient(ABC):
@@ -62,7 +62,7 @@ class JobClient(ABC):
 
     @abstractmethod
     def shown(self, row: Any) -> Shown:
-        """Return what the client shows of a job, in a list or by itself."""
+        """Return the fields of a job that the client shows, from a list row or a retrieved job."""
 
     def status_of(self, error: Any) -> int:
         """Return the HTTP status of a refusal."""
@@ -71,5 +71,5 @@ class JobClient(ABC):
 
 
 def moment(seconds: int | None) -> datetime | None:
-    """Return a time from Unix seconds."""
+    """Return the time of a number of Unix seconds, or None for None."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -17,7 +17,7 @@ class GeminiBatches(JobClient):
 
     package, module = "google-genai", "google.genai"
     resource: ClassVar[str] = "batches"
-    """The name of the methods of the jobs."""
+    """The name of the client's attribute with the methods for jobs."""
     source: ClassVar[str] = "files/in"
 
     def connect(self, sdk: Any) -> None:
@@ -41,7 +41,7 @@ class GeminiBatches(JobClient):
         return str(row.name.rpartition("/")[2])
 
     def rows(self) -> Iterator[Any]:
-        """Iterate over the pages, as the client does by itself."""
+        """Yield the rows of all pages. The client requests the pages itself."""
         yield from self._jobs.list(config={"page_size": PAGE_SIZE})
 
     def retrieve(self, job_id: str) -> Any:
@@ -53,7 +53,7 @@ class GeminiBatches(JobClient):
         self._jobs.cancel(name=self.name_of(job_id))
 
     def name_of(self, job_id: str) -> str:
-        """Return the name that the client wants."""
+        """Return the name by which the client identifies a job."""
         return f"batches/{job_id}"
 
     def shown(self, row: Any) -> Shown:
@@ -90,7 +90,7 @@ class VertexBatches(GeminiBatches):
         )
 
     def name_of(self, job_id: str) -> str:
-        """Return the resource's name."""
+        """Return the resource name of a job."""
         return f"{vertex.PARENT}/{self.collection}/{job_id}"
 
     def shown(self, row: Any) -> Shown:

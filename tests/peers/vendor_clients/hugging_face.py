@@ -28,7 +28,7 @@ class HuggingFaceJobs(JobClient):
         return str(made.id)
 
     def rows(self) -> Iterator[Any]:
-        """Iterate over the pages, whose size the service chooses."""
+        """Yield the rows of all pages. The service chooses the size of a page."""
         label, _, value = hf_jobs.LABEL.partition("=")
         yield from self._api.list_jobs(namespace=hf_jobs.NAMESPACE, labels={label: value})
 

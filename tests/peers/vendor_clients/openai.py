@@ -1,4 +1,4 @@
-"""OpenAI's clients, also for the services and gateways with its API."""
+"""OpenAI's clients, for OpenAI and for the services and gateways with the same API."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class OpenAIBatches(StainlessClient):
 
 
 class OpenAIJobs(OpenAIBatches):
-    """OpenAI's client, with fine-tuning jobs. Its types lack the status of a paused job, and Azure's nulls."""
+    """OpenAI's client, with fine-tuning jobs. Its types allow neither the status `paused` nor Azure's null fields."""
 
     resource = "fine_tuning.jobs"
     is_strict = False
@@ -73,7 +73,7 @@ class OpenAIJobs(OpenAIBatches):
 
 
 class AzureClassic(OpenAIBatches):
-    """OpenAI's client for Azure, which asks for a version of the API."""
+    """OpenAI's client for Azure, which names a version of the API in each request."""
 
     def client(self, sdk: Any, **options: Any) -> Any:
         """Return a client with the resource's key."""
@@ -110,25 +110,25 @@ class PassThrough(OpenAIBatches):
 
 
 class AzureClassicJobs(AzureClassic, OpenAIJobs):
-    """The same with fine-tuning jobs."""
+    """`AzureClassic` with fine-tuning jobs."""
 
 
 class AzureClassicTokenJobs(AzureClassicToken, OpenAIJobs):
-    """The same with fine-tuning jobs."""
+    """`AzureClassicToken` with fine-tuning jobs."""
 
 
 class AzureV1Jobs(AzureV1, OpenAIJobs):
-    """The same with fine-tuning jobs."""
+    """`AzureV1` with fine-tuning jobs."""
 
 
 class PassThroughJobs(PassThrough, OpenAIJobs):
-    """The same with fine-tuning jobs."""
+    """`PassThrough` with fine-tuning jobs."""
 
     root = "openai"
 
 
 class LiteLLMJobs(OpenAIJobs):
-    """OpenAI's client at LiteLLM's own routes, which are told the upstream by the query or by the body."""
+    """OpenAI's client at LiteLLM's own routes, which read the upstream from the query or the body."""
 
     asks: ClassVar[Mapping[str, Any]] = {"extra_body": {"custom_llm_provider": UPSTREAM}}
 

@@ -31,7 +31,7 @@ class CohereBatches(JobClient):
         return str(self._jobs.create(request=asked).batch.id)
 
     def rows(self) -> Iterator[Any]:
-        """Ask for one page after the other."""
+        """Yield the rows of all pages, and request one page after another."""
         page = self._jobs.list(page_size=PAGE_SIZE)
         yield from page.batches
         while page.next_page_token:
@@ -77,7 +77,7 @@ class MistralBatches(JobClient):
         return str(made.id)
 
     def rows(self) -> Iterator[Any]:
-        """Ask for one page after the other."""
+        """Yield the rows of all pages, and request one page after another."""
         total, found = 1, 0
         while found < total:
             page = self._jobs.list(page=found // PAGE_SIZE, page_size=PAGE_SIZE)
@@ -108,7 +108,7 @@ class MistralBatches(JobClient):
 
 
 class XAIBatches(JobClient):
-    """LiteLLM, which reads xAI's batches over HTTP; xAI's own client speaks gRPC only."""
+    """LiteLLM, which reads xAI's batches over HTTP; xAI's own client uses gRPC only."""
 
     package, module = "litellm", "litellm"
     marks = (
@@ -122,14 +122,14 @@ class XAIBatches(JobClient):
         "completed": Phase.SUCCEEDED,
         "failed": Phase.FAILED,
     }
-    """LiteLLM calls a batch cancelled as soon as a cancel was requested, so that word tells no phase."""
+    """The phases of LiteLLM's words, without `cancelled`, which it reports as soon as a cancel is requested."""
 
     def __init__(self, stage: ServedHarness) -> None:
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # its import must not need a network
         super().__init__(stage)
 
     def connect(self, sdk: Any) -> None:
-        """Connect by the arguments of each call."""
+        """Store the arguments with which each call connects."""
         llms = sdk.llms
         self.error = (
             llms.base_llm.chat.transformation.BaseLLMException,
@@ -143,7 +143,7 @@ class XAIBatches(JobClient):
         }
 
     def close(self) -> None:
-        """Remove the connections, which LiteLLM does not close, before another test notices them."""
+        """Free the connections that LiteLLM does not close, so that no later test reports them."""
         super().close()
         gc.collect()
 
@@ -155,7 +155,7 @@ class XAIBatches(JobClient):
         return str(made.id)
 
     def rows(self) -> Iterator[Any]:
-        """Ask for one page after the other."""
+        """Yield the rows of all pages, and request one page after another."""
         page = self._sdk.list_batches(limit=PAGE_SIZE, **self._where)
         yield from page.data
         while page.has_more:
@@ -171,7 +171,7 @@ class XAIBatches(JobClient):
         self._sdk.cancel_batch(batch_id=job_id, **self._where)
 
     def shown(self, row: Any) -> Shown:
-        """Read a `LiteLLMBatch`. Its counts of failures contain those that were cancelled."""
+        """Read a `LiteLLMBatch`, without its counts: it counts a cancelled request as failed."""
         phase = {"phase": self.PHASES[row.status]} if row.status in self.PHASES else {}
         return phase | {
             "id": row.id,

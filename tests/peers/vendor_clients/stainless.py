@@ -16,10 +16,10 @@ class StainlessClient(JobClient):
     """A client with a context manager and an exception for each HTTP status. It does not retry."""
 
     resource: ClassVar[str] = "batches"
-    """The path to the methods of the jobs."""
+    """The dotted path of the client's attribute with the methods for jobs."""
     page: ClassVar[Mapping[str, int]] = {"limit": PAGE_SIZE}
     asks: ClassVar[Mapping[str, Any]] = {}
-    """Further arguments of each change."""
+    """Further arguments of a create and of a cancel."""
     is_strict: ClassVar[bool] = True
     """Whether a response that differs from the client's types is an error."""
 
@@ -34,7 +34,7 @@ class StainlessClient(JobClient):
         """Return a client with the key."""
 
     def rows(self) -> Iterator[Any]:
-        """Iterate over the pages, as the client does by itself."""
+        """Yield the rows of all pages. The client requests the pages itself."""
         yield from self._jobs.list(**self.page)
 
     def retrieve(self, job_id: str) -> Any:
@@ -115,7 +115,7 @@ class TogetherJobs(TogetherBatches):
         yield from self._jobs.list().data
 
     def create(self) -> str:
-        """Create a job from a file. The client also asks for the limits of the model and for the price."""
+        """Create a job from a file. The client first requests the limits of the model and the price."""
         return str(self._jobs.create(model="m", training_file="file-in").id)
 
     def shown(self, row: Any) -> Shown:
@@ -154,7 +154,7 @@ class FireworksJobs(StainlessClient):
         return self.id_of(self._jobs.create(dataset=f"accounts/{fireworks.ACCOUNT}/datasets/d", base_model="m"))
 
     def id_of(self, row: Any) -> str:
-        """Return the part of a job's name that tells it apart within the account."""
+        """Return the part of a job's name that identifies it within the account."""
         return str(row.name.removeprefix(f"accounts/{fireworks.ACCOUNT}/"))
 
     def rows(self) -> Iterator[Any]:
@@ -173,7 +173,7 @@ class FireworksJobs(StainlessClient):
         jobs.cancel(bare_id, body={})
 
     def shown(self, row: Any) -> Shown:
-        """Read a job of any collection. A supervised job has no configuration of its own."""
+        """Read a job of any collection. Unlike other jobs, a supervised one has no inner object with its models."""
         config = getattr(row, "training_config", None) or row
         return {
             "id": self.id_of(row),

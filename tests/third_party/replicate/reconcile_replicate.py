@@ -1,7 +1,7 @@
 """Replicate's trainings: an example of a provider type in a package of its own.
 
-Rules: a page of a list always has up to 100 rows, so it is divided into pages of the requested size. Of the address of
-the next page only the cursor is used, because the key must not be sent to another host.
+Rules: Replicate's pages have up to 100 rows, whatever size is requested, so the adapter divides them into pages of that
+size. The adapter uses only the cursor in the address of the next page, so that the key is not sent to another host.
 
 Sources: replicate 1.0.7 `training.py`, `pagination.py`, `client.py`, `exceptions.py`; the HTTP reference for the order
 and the length of a list; replicate/replicate-python, issues 47 and 352, for the errors. Not confirmed: whether an
@@ -77,7 +77,10 @@ class ReplicateJobs:
         self._credentials = credentials
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page. A cursor contains the first row to return, and Replicate's own cursor of its page."""
+        """Return one page. A cursor contains the index of the page's first row, and Replicate's own cursor.
+
+        Raises `TransientError` or `PermanentError` if the page cannot be read.
+        """
         start, _, token = (cursor or "0 ").partition(" ")
         body = json_object(_ok(await self._send("GET", "", {"cursor": token} if token else None)))
         rows, stop = body.get("results"), int(start) + query.page_size
@@ -89,14 +92,21 @@ class ReplicateJobs:
         return JobPage(jobs, None if following is None else f"0 {_token_in(following)}", garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the training; None only for Replicate's own not-found error."""
+        """Return the training, or None for Replicate's own not-found error.
+
+        Raises `TransientError` or `PermanentError` if the training cannot be retrieved.
+        """
         response = await self._send("GET", f"/{quote(ref.id, safe='')}")
         if _is_not_found(response):
             return None
         return require_same_job(_job(json_object(_ok(response)), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a cancel. Return `AlreadyOver` if it was refused and the training has ended."""
+        """Request a cancel. Return `AlreadyOver` if it was refused and the training has ended.
+
+        Raises `PermanentError` for any other refusal, also if there is no such training, and `TransientError` for a
+        temporary failure.
+        """
         response = await self._send("POST", f"/{quote(ref.id, safe='')}/cancel")
         if _is_not_found(response):
             raise unknown_job(_error_text(response))
@@ -156,7 +166,7 @@ def _error_text(response: Response) -> str:
 
 
 def _ok(response: Response) -> Response:
-    """Return the response. Raises the error of a response with a status of 400 or more."""
+    """Return the response. Raises `TransientError` or `PermanentError` if its status is 400 or more."""
     if response.status < 400:
         return response
     if response.status == 404:
@@ -198,7 +208,7 @@ class ReplicateType:
         transport: Transport,
         credentials: Credentials,
     ) -> AsyncIterator[ReplicateJobs]:
-        """Open one account."""
+        """Yield the adapter for the trainings of the account."""
         yield ReplicateJobs(transport, credentials)
 
 

@@ -1,4 +1,4 @@
-"""The adapter fulfils the contract: a small server implements the API, and reconcile's contract suite tests both."""
+"""The contract tests of the adapter, with a small server that implements Replicate's API."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ REFUSALS = {
 
 
 class Replicate:
-    """The server: the trainings of one account, and the faults that only this API has."""
+    """The server: the trainings of one account, and the faults that need Replicate's own formats."""
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
-        """Reset the server."""
+        """Restore the initial trainings, and remove the fault."""
         self.statuses = {f"training{phase}": status for phase, status in STATUSES.items()}
         self.page_size = 2
         self.fault: Fault | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         await self._respond(Request(scope, receive))(scope, receive, send)
 
     def _respond(self, request: Request) -> Response:
@@ -100,7 +100,7 @@ def problem(status: int, title: str, detail: str, **headers: str) -> Response:
 
 
 class ReplicateStage:
-    """The harness that `ProviderContract` needs."""
+    """The `Stage` that the contract tests use."""
 
     secret = SECRET
     capabilities = REPLICATE.capabilities
@@ -118,15 +118,15 @@ class ReplicateStage:
         return JobRef(account_at(REPLICATE, self._base_url), f"training{phase}")
 
     def break_with(self, fault: Fault) -> None:
-        """Let it happen at the server, or on the way to it."""
+        """Apply a fault: the server implements some, and the fault injector in front of it the others."""
         self._server.fault = self._way.fault = fault
 
     def heal(self) -> None:
-        """Let nothing happen."""
+        """Remove the fault."""
         self._server.fault = self._way.fault = None
 
     def open(self) -> AbstractAsyncContextManager[JobController]:
-        """Open the account."""
+        """Open the adapter, with short deadlines if the server does not respond."""
         is_silent = self._server.fault is Fault.SILENCE
         return opened(REPLICATE, self._base_url, secret=SECRET, is_impatient=is_silent)
 
@@ -174,7 +174,7 @@ def test_a_long_page_is_divided(site: tuple[str, Replicate, FaultInjector]) -> N
 
 
 def test_a_next_page_without_a_cursor_is_not_the_end_of_a_list() -> None:
-    """A job that such a list does not show must not look as if it did not exist."""
+    """A job that is missing from such a list must not count as absent."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await JSONResponse({"results": [], "next": "https://api.replicate.com/v1/trainings"})(scope, receive, send)
