@@ -45,8 +45,7 @@ class InvalidRequestError(Exception):
 class Request:
     """One request that the sandbox received.
 
-    `acted` is whether it changed the world. `job_id` is None if the path contains no id. `status` is None if a fault
-    kept the response from arriving.
+    `acted` is whether it changed the world. `job_id` is None without an id in the path, `status` without a response.
     """
 
     at: datetime
@@ -158,10 +157,7 @@ class World:
         return JobList(tuple(found[:limit]), has_more=len(found) > limit)
 
     def page_number(self, after: str | None, limit: int) -> int:
-        """Return the number, from 1, of the page that begins after the job with the id `after`; None is the first page.
-
-        Jobs that a list leaves out are counted too. Raises `InvalidRequestError` if the cursor is unknown.
-        """
+        """Return the number of the page after a cursor, from 1. Raises `InvalidRequestError` for an unknown cursor."""
         return self._index_after(after) // limit + 1
 
     def retrieve(self, job_id: str, now: datetime) -> JobView:
