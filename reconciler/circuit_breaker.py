@@ -1,7 +1,8 @@
 """The pauses and the circuit breaker of one credential at one host.
 
 Rules: a pause that the provider requested is never shortened. After `FAILURES_MAX` failed requests in a row the circuit
-opens. Each failed probe doubles the time for which the circuit stays open. The first success closes it.
+opens. Each failed probe doubles the time for which the circuit stays open, up to `PAUSE_MAX_S`. The first success
+closes it.
 
 Times are those of the event loop.
 """
@@ -12,6 +13,7 @@ import asyncio
 import math
 
 FAILURES_MAX = 5
+"""The number of failed requests in a row that opens the circuit."""
 PAUSE_FIRST_S = 1.0
 """How long the circuit first stays open, in seconds. Each failed probe doubles this time."""
 PAUSE_MAX_S = 900.0
@@ -45,7 +47,10 @@ class CircuitBreaker:
         return max(0.0, self._opens_until - now) if self.openings else 0.0
 
     def end(self, now: float, *, succeeded: bool, error: str) -> None:
-        """Record whether a request succeeded. `error` is the message of a failure, or an empty string."""
+        """Record whether a request succeeded, and open or close the circuit.
+
+        `error` is the message of a failure, or an empty string.
+        """
         self.last_error = error or self.last_error
         if succeeded:
             self._failures = self.openings = 0
@@ -53,7 +58,7 @@ class CircuitBreaker:
         self._failures += 1
         if self.openings or self._failures >= FAILURES_MAX:
             if now < self._opens_until:
-                return  # the request was sent before the circuit opened
+                return  # the request was not a probe: the circuit did not block it, or opened only afterwards
             self._opens_until = now + min(PAUSE_FIRST_S * (1 << min(self.openings, 30)), PAUSE_MAX_S)
             self.openings += 1
             self.opening += 1

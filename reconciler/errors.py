@@ -1,8 +1,8 @@
 """The errors that adapters, publishers and the throttle raise.
 
-Rules: the class of an error determines what happens next, and the code that raises it chooses the class. After a
-`TransientError` the request is retried. A `PermanentError` lasts until a person changes something. Any other exception
-that an adapter raises is treated as a `DefectError`. A message never contains a secret.
+Rules: the class of an error determines what happens next, and the code that raises it chooses the class. A
+`TransientError` may be resolved by a retry. A `PermanentError` lasts until a person changes something. Any other
+exception that an adapter raises is treated as a `DefectError`. A message must not contain a secret.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Rules:
   before the last halving belong to the same burst, and do not halve the pace again.
 - The pace at which the provider throttled a request is remembered as the *known limit*. Well below it the pace recovers
   quickly. Near it the pace rises slowly, so that few requests are throttled. Once the pace is far above the limit, the
-  limit is forgotten. While no limit is known, the pace rises with each response.
+  limit is forgotten. While no limit is known, the pace rises quickly.
 - Only the response to a request that had to wait for the pace raises it, because an account that sends few requests
   reveals nothing about the limit. Such an account would keep an old limit forever. Therefore the limit is also
   forgotten a while after the last halving, and the pace is then raised to at least its initial value.
@@ -23,11 +23,11 @@ from reconciler.model.request_rate import LimitedBy
 from reconciler.ports import Rate
 
 SLOWEST = 1 / 60
-"""The lowest pace, in requests per second: a provider that throttles every request still receives one per minute."""
+"""The lowest pace that halving leads to, in requests per second: one per minute."""
 GAIN = 1.5
-"""By how many requests per second each response raises the pace while no limit is known.
+"""The requests per second that a response adds to the pace while no limit is known, if its request had to wait.
 
-The pace then doubles in about half a second.
+If every request waits, the pace doubles in about half a second.
 """
 STEP_S = 0.25
 """The minimum time between two steps while a limit is known, so that a fast account does not reach it at once."""
@@ -132,10 +132,12 @@ class Pace:
         self._per_second = min(self._per_second, self._ceiling)
 
     def throttled(self, now: float, sent_at: float, allowed_per_second: float | None = None) -> None:
-        """Record that the provider throttled a request.
+        """Record that the provider throttled a request, and halve the pace.
+
+        A request that was sent before the last halving changes nothing.
 
         Args:
-            now: the time.
+            now: the current time.
             sent_at: when the request was sent.
             allowed_per_second: the rate that the response allows, or None if it does not mention one.
         """

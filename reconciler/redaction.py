@@ -39,7 +39,7 @@ KEPT_PER_SOURCE = 8
 ENCODED_TIMES = 3
 """How many layers of one encoding are decoded."""
 PIECE_MAX = 4096
-"""If a longer piece of text contains a secret, the whole piece is redacted, not only the secret. In characters."""
+"""The longest piece of text, in characters, in which only the secret is redacted. A longer one is redacted whole."""
 PIECES_MAX = 200
 """How many pieces of a text have only the secret redacted. Further pieces that contain a secret are redacted whole."""
 

@@ -275,7 +275,7 @@ class Throttle:
             return TransientError(msg, delivered=Delivered.NO)
         pause_s = self._breaker.paused_until - now
         if pause_s > WAIT_MAX_S:
-            msg = "the provider requested a pause (Retry-After), so this request was not sent"
+            msg = "the provider requested a pause, so this request was not sent"
             return TransientError(msg, delivered=Delivered.NO, retry_after_s=pause_s)
         if (remaining_s := self._blocked_for_s(now)) > 0:
             last = f" (last: {self._breaker.last_error})" if self._breaker.last_error else ""

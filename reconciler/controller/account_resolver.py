@@ -50,7 +50,7 @@ def accounts_by_name(
 
 
 class AccountResolver:
-    """The accounts of one revision, by provider name. Each name is resolved once."""
+    """The accounts of one revision, by provider name."""
 
     def __init__(self, snapshot: Snapshot, policy: OperatorPolicy) -> None:
         self._policy = policy

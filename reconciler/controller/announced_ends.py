@@ -23,9 +23,9 @@ from reconciler.model.retirement import AnnouncedEnd, ModelEnd
 from reconciler.ports import Snapshot, SupportsModelEnds
 
 WARN_BEFORE = timedelta(days=180)
-"""How long before its day an end is reported."""
+"""An end is reported from this long before its day."""
 WARN_AFTER = timedelta(days=30)
-"""How long after its day an end is reported. The end of a model that an unfinished job uses has no such limit."""
+"""An end is reported until this long after its day. The end of a model that an unfinished job uses has no limit."""
 MODELS_WITHIN_S = 5.0
 """How long reading the ends of models may take, in seconds."""
 MODELS_SOURCE = "as the provider reports"

@@ -31,7 +31,7 @@ class Applied:
     look_after: timedelta | None
     """The time until the next poll; None if only a change of the spec can make a poll useful."""
     answer: RequestOutcome | None = None
-    """The outcome of the request, or None if no request was to be sent."""
+    """The outcome of the request; None if no request was due, or if a bug ended its handling."""
     errors: tuple[str, ...] = ()
 
 

@@ -36,9 +36,9 @@ async def apply_plan(
 ) -> list[Applied]:
     """Write the statuses and intents, send the requests that are due, and return the results.
 
-    `control` returns the open account, whose jobs can be changed. An error of one job is reported in its result.
-    Every intent is on disk before the first request. If commits by others have replaced statuses since they were read,
-    nothing is written or sent.
+    `control` returns the open account, whose jobs can be changed. An error of one job is reported in its result. No
+    request is sent before all intents that could be written are on disk. If commits by others have replaced statuses
+    since they were read, nothing is written or sent.
     """
     async with context.publisher.exclusive() if context.publisher is not None else nullcontext():
         # If commits by others replaced statuses after they were read, the decisions may be based on old receipts.

@@ -91,7 +91,7 @@ def build_report(
 
 
 def _errors(outcomes: Iterable[AccountOutcome], applied: Iterable[Applied]) -> Iterator[str]:
-    """Yield the errors of account workers: bugs in reconcile or a plug-in, and disk errors."""
+    """Yield the errors of account workers: bugs in reconcile or an adapter, and disk errors."""
     outcomes = list(outcomes)
     yield from (each.error for each in outcomes if each.error)
     yield from (error for each in outcomes if each.plan for error in each.plan.errors)

@@ -1,4 +1,4 @@
-"""Check whether accounts can be used, by requesting one row of each account's list."""
+"""Check whether accounts can be used, by their documents or by requesting one row of each account's list."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Checked:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code that this result causes."""
+        """The exit code that this result alone causes."""
         return ExitCode.OK if self.unobserved is None else self.unobserved.exit_code
 
 
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
     """Return the result for each provider name in the documents.
 
-    With `is_asked`, one request is sent to the account of each name. Without it, only the documents and the bindings of
-    their credentials are checked.
+    With `is_asked`, a list of one job is requested from each account that can be resolved. Without it, only the
+    documents and the bindings of their credentials are checked.
     """
     used = {(each.document.spec.provider, each.document.kind) for each in snapshot.jobs}
     targets = {

@@ -43,7 +43,7 @@ class DesiredSpecs:
     unknown: Mapping[int, JobStatus]
     """Placeholders for the statuses of selected specs that could not be read, by position. They are never written."""
     unfinished: frozenset[JobRef]
-    """The jobs that are not settled. The controller polls them."""
+    """The jobs of valid specs that are not settled. The controller polls them."""
     is_whole: bool = True
     """Whether the run selects every spec. If not, no status is removed."""
     edition: int = 0
@@ -128,7 +128,7 @@ def load_desired_specs(
     Args:
         runtime: the sources of specs and statuses.
         options: the options of the run.
-        cache: the resolved documents of earlier passes; it is updated.
+        cache: the resolved specs of the last pass; it is updated.
         by_content: whether to read a file again although its stamp has not changed, because a stamp may miss a change.
     """
     snapshot = runtime.specs.snapshot(by_content=by_content)

@@ -1,7 +1,8 @@
 """Read the list of an account page by page, until every wanted job was shown or retrieving by id is cheaper.
 
-Rules: a job that a page showed is observed, even if a later page fails. A list is `broken` if a later page fails, if a
-cursor is repeated, or if it does not end. A job is not considered absent only because a list does not show it.
+Rules: a job that a page showed is observed, even if a later page fails. A list is `broken` if a later page fails for a
+reason that does not concern the whole account, if a cursor is repeated, or if it does not end. A job is not considered
+absent only because a list does not show it.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ class Listing:
     has_answered: bool = False
     """Whether at least one page was received."""
     account_failure: Unobserved | None = None
-    """The failure that would also end every further request to the account; None if there is none."""
+    """The failure after which no further request is sent in this observation; None if there is none."""
     broken: Unobserved | None = None
     """The failure that ended only the list, so that jobs can still be retrieved by id; None if there is none."""
     is_overtaken: bool = False
     """Whether reading stopped early, because the newest pass changed something for this account."""
     pages: int = 0
-    """The number of pages that were read; 0 if a page could not be read or the list does not end."""
+    """The number of pages that were read; 0 if reading failed (`account_failure` or `broken`)."""
 
 
 async def walk(

@@ -1,8 +1,8 @@
 """Time limits for the observation of accounts: an observation fails if the account does not respond in time.
 
 Rules: only observations are limited. A request that changes a job has its own deadline, because a request whose
-response is not awaited would have to be repeated. Each response restarts the limit, so an account that is only slow is
-observed completely, unless the run's deadline passes.
+response is not awaited would have to be repeated. Each successful response restarts the limit, so an account that is
+only slow is observed completely, unless the run's deadline passes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Bounds:
-    """How long to wait for an account: at most `silence_s` without a response, and not beyond the run's deadline."""
+    """How long to wait for an account: `silence_s` without a successful response, but not beyond the run's deadline."""
 
     clock: Clock
     silence_s: float
@@ -35,7 +35,7 @@ class Bounds:
     cut_by: ExpiredClock = ExpiredClock.TIMEOUT
     """The option that set the deadline `until`."""
     answered_at: dict[Account, float] = field(default_factory=dict)
-    """When each account last responded, in monotonic seconds.
+    """When each account last responded with success, in monotonic seconds.
 
     The kinds of job in an account share its request rate, so a request for one kind may wait for those of another kind.
     """

@@ -1,10 +1,10 @@
-"""Observe the jobs of one account with as few requests as possible.
+"""Observe the jobs of one account: read the list or retrieve the jobs, whichever is estimated to cost less.
 
 Rules:
 
 - A job that the provider shows is observed, even if other jobs could not be observed.
 - If retrieving a job is forbidden, or its response is lost or invalid, only that job is unobserved. The account is
-  unobserved if every request fails, if every other request would fail in the same way (because of throttling, the
+  unobserved if every request fails, if other requests would probably fail in the same way (because of throttling, the
   credential or the connection), if absences are doubted, or if a broken list lacks many jobs.
 - A job is absent only if the provider responds "not found" for its id. `core.absence` decides whether an absence is
   believed. Once a crowd of jobs has certainly vanished, the remaining jobs are not retrieved.
@@ -35,7 +35,7 @@ from reconciler.ports import JobReader
 CROWD_CERTAIN_AFTER = 5
 """The minimum number of unexpected absences that can stop an observation, if they are a crowd (`core.absence`)."""
 FAILED_RETRIEVES_MAX = 20
-"""The number of failed retrieve requests after which an observation stops. The remaining jobs stay unobserved."""
+"""The number of failed retrieve requests after which an observation stops. The remaining jobs are then unobserved."""
 CONTRADICTED_MAX = 20
 """The maximum number of settled jobs that one observation retrieves because a list shows them in another phase."""
 

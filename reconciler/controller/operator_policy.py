@@ -58,7 +58,7 @@ class OperatorPolicy(Protocol):
         ...
 
     def default_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, DefaultOption]:
-        """Return the defaults of the options that a document leaves out, by option name.
+        """Return the defaults of options, by option name. An option that a document sets overrides its default.
 
         `source` is the credential that the document names, or None for the default credential.
         """

@@ -49,7 +49,7 @@ class RequestCosts:
         return self._retrieve_s(missing) <= min(self._list_s(pages), ahead)
 
     def are_few(self, jobs: int) -> bool:
-        """Return whether retrieving this many jobs is not delayed by the rate limit and not costlier than a list."""
+        """Return whether retrieving this many jobs costs no more than a list, and is not delayed by the rate limit."""
         return jobs <= self.rate().burst and not self.prefers_list(jobs)
 
     def _retrieve_s(self, jobs: int) -> float:

@@ -24,7 +24,7 @@ def unobserved_by(error: ProviderError) -> Unobserved:
 
 
 def is_of_account(error: ProviderError) -> bool:
-    """Return whether every other request to the account would fail in the same way.
+    """Return whether other requests to the account would probably fail in the same way.
 
     This applies to throttling, a rejected or missing credential, a failed connection, and proxy or certificate settings
     that cannot be used. It does not apply to HTTP 403, an invalid response or a lost response, because these may affect

@@ -42,11 +42,11 @@ class ResolvedAccount:
     """The other kinds of this account that were requested so far. Thousands of specs share each of them."""
 
     def __post_init__(self) -> None:
-        """Look up the jobs once, because every spec needs them."""
+        """Set `jobs`, which every spec needs, once."""
         object.__setattr__(self, "jobs", jobs_by_kind(self.type)[self.account.kind])
 
     def of_kind(self, kind: str) -> ResolvedAccount | None:
-        """Return the jobs of a kind in the same account, or None if the type has no jobs of that kind."""
+        """Return the record for the jobs of a kind in the same account, or None if the type has no such jobs."""
         if kind == self.account.kind:
             return self
         if kind not in self._others and kind in jobs_by_kind(self.type):
@@ -54,7 +54,7 @@ class ResolvedAccount:
         return self._others.get(kind)
 
     def of_each_kind(self) -> Iterator[ResolvedAccount]:
-        """Yield the jobs of each kind that the type has, in the same account."""
+        """Yield the record for each kind of job that the type has, in the same account."""
         return (each for kind in jobs_by_kind(self.type) if (each := self.of_kind(kind)) is not None)
 
     def key(self, job_id: str) -> JobKey:
@@ -89,7 +89,7 @@ class SpecProblem:
 
     @property
     def sentence(self) -> str:
-        """The message for a place that does not show the field. The message about an option does not name it."""
+        """The message for output that does not show `path`. It names the option if the problem is about one."""
         is_of_option = self.path[:2] == ("spec", "options")
         return f"{'.'.join(self.path)}: {self.message}" if is_of_option else self.message
 
@@ -101,9 +101,12 @@ class SpecProblem:
 
 
 def needs_document(type_name: str, problem: SpecProblem) -> SpecProblem:
-    """Return the problem of a type whose name is used as a provider, from the problem with its options."""
+    """Return the problem to report if a spec uses a type's name as its provider, and the type's options are invalid.
+
+    `problem` is the problem with the options. One with the value of a variable is returned unchanged.
+    """
     if not problem.path:
-        return problem  # the value of a variable
+        return problem
     option = ".".join(problem.path)
     message = f"the type {type_name} needs a Provider document: {option} {problem.message}"
     return replace(problem, message=message, path=("spec", "provider"))

@@ -37,12 +37,12 @@ async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRe
 
 
 async def retrieve(reader: JobReader, refs: Sequence[JobRef]) -> list[Observation]:
-    """Retrieve each job and return its observation, in the same order."""
+    """Retrieve the jobs concurrently, and return their observations in the same order."""
     return [each.observation for each in await retrieve_all(reader, refs)]
 
 
 async def retrieve_all(reader: JobReader, refs: Collection[JobRef]) -> list[Answer]:
-    """Retrieve each job at the same time, and return the answers in the same order."""
+    """Retrieve the jobs concurrently, and return the answers in the same order."""
     return await asyncio.gather(*(retrieve_one(reader, ref) for ref in refs))
 
 

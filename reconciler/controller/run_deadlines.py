@@ -26,7 +26,7 @@ _FAILED = frozenset({RequeueReason.AGAIN, RequeueReason.RETRY})
 
 @dataclass(slots=True)
 class RunDeadlines:
-    """The jobs that must still be polled, each with its deadline. Times are monotonic seconds."""
+    """The jobs that must still be polled, each with its deadline. Times are in monotonic seconds."""
 
     begun_at: float
     wait_s: float | None

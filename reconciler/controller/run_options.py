@@ -106,7 +106,7 @@ class Selection:
     kind: str | None = None
     """The only kind of job that is selected, by name; None selects all kinds."""
     is_retry: bool = False
-    """Whether the next attempt of the selected specs is due now."""
+    """Whether the next attempt of the specs in `names` is due now."""
 
     def predicate(self) -> Callable[[ResolvedSpec], bool] | None:
         """Return a function that returns whether a spec is selected; None if every spec is selected."""

@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 
 class Accounts(Protocol):
-    """The accounts of a run. Each account is opened once and kept open."""
+    """The accounts of a run. An account stays open until the run ends, or until its credential or options change."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
         """Return an open account for reading.

@@ -99,7 +99,7 @@ class Resolved:
     candidates: tuple[ResolvedSpec, ...]
     diagnostics: tuple[Diagnostic, ...]
     targets: Mapping[str, ResolvedAccount]
-    """Every account that a spec or a Provider document names, by account line (`model.account_line`)."""
+    """The accounts that specs and Provider documents name and that could be resolved, by their account lines."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The name that the guard uses for each credential, by the credential's name in the operator's file."""
 

@@ -127,7 +127,10 @@ class Watch:
         self.runtime.statuses.known()  # parse the written statuses now, while no pass is waiting for them
 
     def _due(self) -> frozenset[JobRef]:
-        """Remove the due jobs from the queue and return them. Jobs of accounts with a running worker stay due."""
+        """Remove the due jobs from the queue, and return them with the jobs of requested retries.
+
+        Jobs of accounts with a running worker are left out and stay due.
+        """
         now, workers = self.runtime.clock.monotonic(), self._memory.workers
         due = self._queue.pop_due(now, lambda ref: ref.account)
         for ref in due:
@@ -178,7 +181,7 @@ class Watch:
             if self._memory.unobserved.failures.get(due.ref.account):
                 delays.setdefault(due.ref.account, []).append((backoff_s, planned_s))
         for row in result.report.rows:
-            # A job that could not be observed because of a bug has no requeue, so it is polled after the interval.
+            # Some jobs have no requeue, such as those that a bug left undecided. They are polled after the interval.
             if row.ref is not None and not row.status.final and row.ref not in self._queue:
                 self._queue.add(row.ref, now + result.interval.total_seconds())
         moments = {account: now + _together_s(each) for account, each in delays.items()}

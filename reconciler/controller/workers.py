@@ -92,7 +92,10 @@ class WorkerPool:
         await asyncio.wait({asyncio.get_running_loop().create_future(), *others}, return_when=FIRST_COMPLETED)
 
     async def abandon(self) -> None:
-        """Cancel every worker. No request is forgotten, because each one is recorded in a receipt before it is sent."""
+        """Cancel every worker, and wait until they have ended.
+
+        A request of a cancelled worker is not forgotten, because its receipt was written before it was sent.
+        """
         await end(each.task for each in self._at_work.values())
 
     def _awaited(self, yield_signal: YieldSignal | None) -> set[asyncio.Task[AccountOutcome]]:

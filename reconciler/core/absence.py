@@ -1,6 +1,6 @@
 """Decide whether an absent job is believed to be gone. `core.table` sees only the absences that are believed here.
 
-Theory: with a wrong key, project or URL, a provider responds "not found" for every job. A single response does not
+Theory: with a wrong key, project or URL, a provider may respond "not found" for every job. A single response does not
 distinguish that from a deleted job. Therefore all absences in one observation of an account are weighed together.
 
 Rules:

@@ -1,7 +1,7 @@
 """Compute the status of a job after the outcome of a request.
 
-Rules: a receipt is closed by an observation of the job, never by a response alone. An attempt that was certainly not
-delivered is removed from the receipt. An attempt with an unknown outcome is treated as delivered.
+Rules: a response alone does not close a receipt, because only an observation of the job shows the outcome. An attempt
+that was certainly not delivered is removed from the receipt. An attempt with an unknown outcome counts as delivered.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The operator's file, which contains rules for every spec. Spec authors must not be able to write to it.
 
-The file is parsed as strictly as a spec. Its kind is not accepted below the specs directory. A repository can tighten
-these rules but never loosen them.
+The file is parsed as strictly as a spec. Its kind is not accepted below the specs directory. A repository cannot loosen
+these rules.
 """
 
 from __future__ import annotations

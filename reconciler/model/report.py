@@ -80,7 +80,7 @@ class AccountReport:
 
     @property
     def is_seen(self) -> bool:
-        """Whether all jobs of the account were observed."""
+        """Whether the account was observed. Single jobs of it may still be unobserved."""
         return self.has_observed and self.unobserved is None
 
 
@@ -91,7 +91,7 @@ class Refusal:
     scope: str
     """The text of the scope, such as an account or `overall`."""
     requested: int
-    """The number of unapproved first attempts in the batch."""
+    """The number of unapproved first attempts in the batch, including those that were refused earlier."""
     earlier: int
     """The number of unapproved first attempts in the last hour, without the batch."""
     unfinished: int
@@ -100,7 +100,7 @@ class Refusal:
     max_cancels_absolute: int
     names: tuple[str, ...]
     doubt: str | None = None
-    """Why the attempts of the last hour could not be counted, or None. If they could not, no change is allowed."""
+    """Why the attempts of the last hour could not be counted, or None. Such a doubt refuses every batch."""
 
     def __str__(self) -> str:
         """Return the message that reports the refusal."""

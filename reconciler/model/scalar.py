@@ -1,8 +1,8 @@
 """Parse and render the scalars of documents: durations, times, numbers, names.
 
 Rules: every scalar is parsed from its text in the file, so no YAML parser guesses its type. For an invalid scalar,
-`ValueError` is raised with a message for the author of the document. The message never contains a value that may be a
-secret.
+`ValueError` is raised with a message for the author of the document. Messages about an address or the name of a
+variable do not quote the value, because it may contain a secret.
 """
 
 from __future__ import annotations

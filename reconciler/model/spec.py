@@ -74,7 +74,7 @@ INTERVAL_MAX = timedelta(days=1)
 RATE_MIN = 0.1
 """The minimum rate, in requests per second. A lower one would in effect stop the account without an error."""
 GLOBS_MAX = 100
-"""The maximum number of globs in one list. Each glob is matched against every spec."""
+"""The maximum number of globs in one list, because each glob may be matched against every spec."""
 
 
 class DesiredState(StrEnum):
@@ -164,7 +164,7 @@ class JobSpec(Document):
 
 
 class CredentialSource(Document):
-    """Where a credential is stored. The credential itself is never in a document."""
+    """Where a credential is stored. A document must not contain the credential itself."""
 
     env: Variable | None = Field(None, description="The environment variable that contains the credential.")
     file: Word | None = Field(
@@ -210,7 +210,7 @@ class ProviderSpec(Document):
     allowed_paths: Annotated[tuple[Word, ...], Field(max_length=GLOBS_MAX)] | None = Field(
         None,
         description="At most 100 globs, relative to the specs directory. Only spec files that match may use this "
-        "credential at this host, whichever provider name they use.",
+        "credential at this host, whichever provider name they use. The operator's file may set another rule.",
     )
     rate_limit: RateLimit = Field(
         default_factory=RateLimit, description="The upper limit on the request rate of the account."

@@ -141,7 +141,7 @@ class RememberedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One transition in the history."""
+    """One transition in the history of a status: its time, and the phase and reason that it led to."""
 
     at: datetime
     phase: Phase

@@ -61,7 +61,7 @@ class WatchStatus:
     is_halted: bool = False
     """Whether no change may be requested, because Settings are invalid or the revision is not trusted."""
     report: Report = field(default_factory=Report)
-    """The report of the last pass, with rows for all specs."""
+    """The report of the last pass, with a row for each selected spec that has a status."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
     """When the least recently observed unsettled job of each account was last observed, by account line.
 

@@ -250,7 +250,8 @@ async def already_over_or_raise(
         refusal: the error of the refused request.
         moot: the phases in which the request would have no effect.
 
-    Raises `refusal` if its kind is not `refused`, if the job is in another phase, or if it cannot be retrieved.
+    Raises `refusal` if its kind is not `refused`, if the job is in another phase, or if the job does not exist or
+    cannot be retrieved.
     """
     if refusal.kind is not Kind.REFUSED:
         raise refusal

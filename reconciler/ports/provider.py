@@ -73,9 +73,9 @@ class Transport(Protocol):
 
     `send` returns every response except a redirect, whatever its status. It raises `TransientError` if the request
     cannot be sent now or there is no complete response. It raises `PermanentError` for a redirect, for a response over
-    the size limit, and for a request that must not or cannot be sent. It raises `SupersededError`, which an adapter
-    does not catch, if a change is no longer wanted when its request could be sent. Known secrets are redacted in every
-    response: those from credentials, those in a header for authorisation, and those passed to `conceal`.
+    the size limit, and for a request that must not or cannot be sent. It raises `SupersededError` if a change is no
+    longer wanted when its request could be sent. An adapter must not catch that error. Known secrets are redacted in
+    every response: those from credentials, those in a header for authorisation, and those passed to `conceal`.
     """
 
     async def send(

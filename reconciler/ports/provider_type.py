@@ -34,7 +34,10 @@ def _same_id(job_id: str, _options: BaseModel) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsOfKind:
-    """What a provider type declares about its jobs of one kind. The fields are those of `ProviderType`."""
+    """What a provider type declares about its jobs of one kind.
+
+    The fields have the meaning of the members of `ProviderType` with the same names.
+    """
 
     id_pattern: str
     capabilities: Capabilities
@@ -64,7 +67,7 @@ class ProviderType(Protocol):
 
     @property
     def options(self) -> type[BaseModel]:
-        """The model of `spec.options`."""
+        """The pydantic model of `spec.options` in a Provider document of this type."""
         ...
 
     @property
@@ -117,7 +120,7 @@ class ProviderType(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The capabilities of providers of this type."""
+        """The capabilities for fine-tuning jobs. They are not used if the type implements `SupportsKinds`."""
         ...
 
     @property

@@ -25,6 +25,7 @@ class Located(Generic[D_co]):
     file: str
     """The path of the file, relative to the specs directory, with `/`."""
     line: int
+    """The line at which the document begins, from 1."""
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
     """The line of each field, from 1, by a path such as `("spec", "jobId")`.
 
