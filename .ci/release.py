@@ -39,7 +39,7 @@ def with_absolute_links(text: str, repository: str, tag: str) -> str:
 
 
 def main(command: str, *arguments: str) -> None:
-    """Run one command of the script."""
+    """Run the command `check`, `notes` or `readme`."""
     if command == "check":
         check(*arguments)
     elif command == "notes":

@@ -124,7 +124,7 @@ def _index(values: list[Any], name: str) -> int:
         if isinstance(value, dict) and str(value.get("kind")) in KINDS and _name(value) == name
     ]
     if len(found) != 1:
-        msg = f"the file contains {len(found)} job documents with the name {name!r}, not one"
+        msg = f"the file must contain exactly one job document with the name {name!r}, but contains {len(found)}"
         raise YamlEditError(msg)
     return found[0]
 

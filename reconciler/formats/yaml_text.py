@@ -1,4 +1,4 @@
-"""Parse YAML into dicts, lists and texts. A scalar is returned as the text in the file, and each value has a line.
+"""Parse YAML into dicts, lists and texts. Every scalar but null is returned as text, and each value has a line.
 
 This is the only module that imports `yaml`. Rules:
 
@@ -55,9 +55,12 @@ _CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
 def parse(text: str, loader: type[yaml.BaseLoader | yaml.CBaseLoader] = _LOADER) -> tuple[RawDocument, ...]:
     """Return the documents in a text. The value of an empty document is None.
 
-    `loader` is the class with which PyYAML parses, by default the one of libyaml if that is installed.
-    An error that leaves the rest of a document readable is in its `problems`. Raises `YamlUnreadableError`, with a
-    message for the user, if the text is not YAML or exceeds a limit.
+    An error that leaves the rest of a document readable is in the document's `problems`. Raises `YamlUnreadableError`,
+    with a message for the user, if the text is not YAML or exceeds a limit.
+
+    Args:
+        text: the text.
+        loader: the class with which PyYAML parses; by default that of libyaml, if PyYAML was built with it.
     """
     conflict = _CONFLICT.search(text)
     if conflict:

@@ -8,7 +8,7 @@ A commit approves changes only if it meets all of these rules:
 - Its committer time is less than a day ago, and at most `AHEAD_MAX` in the future.
 
 It approves changes only to the jobs whose desired state it was the last to change, while the specs still declare that
-state. Therefore a spec never has two approvals.
+state. Therefore at most one commit approves a change to a job.
 
 A commit at which the history of a shallow clone ends is ignored, because its parents are missing. A commit that cannot
 be read is ignored too.
@@ -42,7 +42,7 @@ _LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILIN
 _LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
 Wanted = tuple[object, ...]
-"""The fields of a spec that identify its job and declare its desired state."""
+"""The fields of a spec that identify its job, or decide which changes are requested for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Limit the memory and the file sizes of a Git command (on Linux only), and terminate a command.
+"""Limit the resources of a Git command (on Linux only), and terminate a command.
 
 Rules: a limit applies to the command and to every process that it starts. The limit is set after the command has
 started, because Python cannot safely run code between fork and exec in a process with threads. Therefore child

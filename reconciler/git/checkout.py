@@ -157,8 +157,8 @@ class Checkout:
     def origin(self, path: Path) -> Origin | None:
         """Return the commit that last changed a file, with its author.
 
-        Return None if the file cannot be read or differs from the checked-out commit, or if the history is incomplete
-        or cannot be read.
+        Return None if the file cannot be read or differs from the checked-out commit, if the history is incomplete, or
+        if Git fails or the author cannot be read.
         """
         if self.is_shallow():
             return None

@@ -2,9 +2,9 @@
 
 Rules: every command names its repository, so that Git never discovers one. A repository is data: Git runs no hook,
 filter, pager or prompt that a repository configures (see `settings`). A revision from a user or a remote is passed
-after `--end-of-options`, and a path after `--`. No command rewrites the history of a branch. Every process that Git
-starts ends with its command. A failure raises `GitError` with Git's last message, without the user and password of any
-URL.
+after `--end-of-options`, and a path after `--`. No command rewrites the history of a branch. If a command is
+terminated, so is its process group. A failure raises `GitError` with Git's last message, without the user and password
+of any URL.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from reconciler.git.settings import NO_HOUSEKEEPING, NO_PROGRAM, OUR_SETTINGS, e
 TIMEOUT_S = 60.0
 """How long a command may run, in seconds."""
 FETCH_MAX = 512 * 1024 * 1024
-"""The largest pack that a fetch may write, in bytes. A branch of specs or statuses is never that large."""
+"""The largest pack that a fetch may write, in bytes. A branch of specs or statuses is far smaller."""
 OUTPUT_MAX = 64 * 1024 * 1024
 """The maximum size of a command's output, in bytes. A few nested trees can list more files than fit into memory."""
 MEMORY_MAX = 512 * 1024 * 1024
@@ -287,7 +287,7 @@ class Git:
 
 def _check_length(verb: str, outputs: tuple[bytes | None, bytes | None], maximum: int) -> None:
     if any(len(each or b"") > maximum for each in outputs):
-        msg = f"git {verb} prints more than {maximum // 1024**2} MiB, more than any repository of specs needs"
+        msg = f"git {verb} prints more than {maximum // 1024**2} MiB: keep the specs in a smaller repository"
         raise GitError(msg) from None
 
 
@@ -295,6 +295,6 @@ def _lines(names: Sequence[str]) -> bytes:
     """Return object names as the input of a command. Raises `GitError` if one is not an object name."""
     for name in names:
         if _OBJECT.fullmatch(name) is None:
-            msg = "an object name is invalid"
+            msg = f"{name[:80]!r} is not an object id"
             raise GitError(msg)
     return "".join(f"{name}\n" for name in names).encode("ascii")

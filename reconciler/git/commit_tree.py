@@ -17,6 +17,8 @@ from reconciler.local.specs_walk import may_hold_specs
 from reconciler.ports import Entry
 
 FILES_MAX = 200_000
+"""The maximum number of files, links and submodules in a tree."""
+
 PATHS_MAX = 16 * 1024 * 1024
 """The maximum total length of all directory paths, in characters. A commit may use one tree object at many paths."""
 BYTES_MAX = 128 * 1024 * 1024
@@ -49,7 +51,7 @@ def list_tree(git: Git, commit: str, inside: str) -> list[TreeListing]:
     within = ["--", f"{inside}/"] if inside else []
     listed = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, *within)
     if listed.count(b"\0") > FILES_MAX:
-        msg = f"more than {FILES_MAX:,} files"
+        msg = f"its tree has more than {FILES_MAX:,} files"
         raise GitError(msg)
     text = listed.decode("utf-8", "surrogateescape")
     entries = [entry.partition("\t") for entry in text.split("\0") if entry]

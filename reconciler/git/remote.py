@@ -163,7 +163,7 @@ class RemoteSpecs:
     def is_as_read(self) -> bool:
         """Return whether the last fetched commit has the same files of Settings and providers as the last snapshot.
 
-        Without one of these commits, return True. If Git fails, return False.
+        Return True if nothing was fetched or read yet, or if the snapshot has no such file. If Git fails, return False.
         """
         paths, read = [self._path(each) for each in self._specs.shared_files], self._disk.commit
         if self.head == read or read is None or self.head is None or not paths:

@@ -59,7 +59,7 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
     ours, top = Author.parse(author).email, checkout.git.directory
     base = checkout.git.find("rev-parse", "--verify", "--quiet", "--end-of-options", f"{since}^{{commit}}") or ""
     if not is_commit(base):
-        msg = "the repository has no such revision"
+        msg = "the repository has no such revision: fetch it, or name another one"
         raise GitError(msg)
     if not statuses.resolve().is_relative_to(top):
         return ()

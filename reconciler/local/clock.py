@@ -1,4 +1,4 @@
-"""The system clock. This is the only module that reads it."""
+"""The system clock. Only this module imports `time`; other modules get a `Clock`, or use that of the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sources of secrets. A secret is read again for each request, so that a rotated secret takes effect at once.
+"""The sources of secrets. A secret is read again for each request, so a rotated secret takes effect.
 
 Rules: secrets are not cached here, and messages never contain a secret or a part of it. To find out whether two
 credentials have the same secret, their marks are compared. A mark is useless outside this process.
@@ -170,7 +170,7 @@ def current_secret(name: str, environ: Mapping[str, str], allowed_dirs: tuple[Pa
 
 @dataclass(frozen=True, slots=True)
 class SecretMarks:
-    """Keyed hashes by which secrets are compared. The hash key never leaves this object, so a mark reveals nothing."""
+    """Keyed hashes by which secrets are compared. The hash key stays in this object, so marks show only equality."""
 
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 

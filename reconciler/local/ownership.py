@@ -1,4 +1,4 @@
-"""Check whether other users can write to a file of the operator, which can then not be trusted.
+"""Check whether other users can write to a file of the operator. Such a file is not trusted.
 
 The files of the operator are the operator's file (`--config`) and the trust files (`--trust`).
 

@@ -216,11 +216,11 @@ def test_a_suspension_is_added_changed_or_removed_and_nothing_else_changes(style
             "line 5: spec is an alias of another value, so no key can be added to it",
         ),
         (HEAD + "spec: {}\n", STATE, "line 4: spec is empty, so no key can be added to it"),
-        (OTHER, STATE, "contains 0 job documents with the name 'chat', not one"),
+        (OTHER, STATE, "must contain exactly one job document with the name 'chat', but contains 0"),
         (
             OTHER + "---\n" + OTHER,
             Edit("other", ("reason",), "x"),
-            "contains 2 job documents with the name 'other', not one",
+            "must contain exactly one job document with the name 'other', but contains 2",
         ),
         (
             HEAD + "spec: {\n  provider: demo, # keep\n  suspend: true,\n  jobId: a-1, desiredState: running}\n",

@@ -2,7 +2,8 @@
 
 Rules:
 
-- A program that is started here gets only the variables in `HONOURED` from the environment, so it never gets a key.
+- A program that is started here gets only the variables in `HONOURED` from the environment, so it gets no provider's
+  key.
 - Only the wheels that the lock files name by hash are installed, and this checkout, built by the locked build backend.
 - The working directory is a new one: nothing is imported from the user's checkout, and no configuration file there is
   read.
