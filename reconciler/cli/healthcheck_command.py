@@ -56,7 +56,8 @@ def healthcheck(*, url: str | None, listen: str | None) -> int:
 def _health_problem(url: str) -> str | None:
     """Return why the watch is not healthy, or None if it is."""
     try:
-        # urllib is used and not the transport, whose rules are for providers. The watch is local, so no proxy is used.
+        # urllib is used instead of the transport, whose rules are for providers. The watch is local, so no proxy is
+        # used.
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=TIMEOUT_S):
             return None
     except urllib.error.HTTPError as error:

@@ -65,14 +65,14 @@ def parse(text: str, loader: type[yaml.BaseLoader | yaml.CBaseLoader] = _LOADER)
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
-        msg = "a Git merge conflict is not resolved here"
+        msg = "a Git merge conflict is not resolved here: resolve it"
         raise YamlUnreadableError(msg, line)
     try:
         return tuple(_documents(yaml.parse(text, Loader=loader)))
     except yaml.MarkedYAMLError as error:
         raise _in_words(error, text) from None
     except (yaml.YAMLError, *_NO_CHARACTER):
-        msg = "is not YAML: it contains a character that YAML does not allow"
+        msg = "is not YAML: it contains a character that YAML does not allow: remove it"
         raise YamlUnreadableError(msg) from None
 
 

@@ -53,7 +53,7 @@ class RemoteCredentials:
 
     @property
     def is_given(self) -> bool:
-        """Whether a token was given. It is not checked whether the token is valid."""
+        """Whether a token was given, valid or not."""
         return self.file is not None or self.token is not None
 
     def secret(self) -> str | None:

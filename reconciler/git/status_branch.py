@@ -71,7 +71,7 @@ class StatusBranch:
     _published: dict[str, bytes] = field(default_factory=dict)
     """The statuses in the commit `_base`."""
     _is_behind: bool = True
-    """Whether a pull is needed before a publication, because none was made yet or the branch has moved."""
+    """Whether a pull is needed before a publication: before the first pull, and once the branch has moved."""
 
     def pull(self) -> None:
         """Replace the statuses on the disk with the published ones.

@@ -43,7 +43,7 @@ class WorkingTree:
     prefix: str
     directory: Path
     _moved_to: str | None = None
-    """The commit that reconcile last fetched or committed, or None. If the branch is at another, a user committed."""
+    """The commit that reconcile last fetched or committed, or None. If the branch is elsewhere, a user moved it."""
     _is_index_behind: bool = field(default=True)
     """Whether the index may lack statuses that the branch contains, for example after a run was killed."""
 

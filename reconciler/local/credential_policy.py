@@ -10,7 +10,7 @@ Rules:
   their canonical form (`canonical_file`).
 - If several tenants share a host, a binding can include the tenant's path.
 - A provider type that does not need a secret is bound like a credential, under the name of the type. Without a binding
-  of the operator, it may contact only its own hosts.
+  of the operator, it may contact only its own hosts, and the host in the vendor's variable.
 - Messages do not repeat the user, password or query of a URL.
 """
 

@@ -216,7 +216,7 @@ CASES: dict[str, Case] = {
     "conflict markers": Case(
         "<<<<<<< HEAD\n" + GOOD + "=======\n>>>>>>> other\n",
         65,
-        ("specs/bad.yaml:1: a Git merge conflict is not resolved here",),
+        ("specs/bad.yaml:1: a Git merge conflict is not resolved here: resolve it",),
     ),
     "a list": Case(
         "- a\n- b\n", 65, ("specs/bad.yaml:1: a document must be a mapping with apiVersion, kind, metadata and spec",)

@@ -146,7 +146,7 @@ def test_optional_fields_may_be_empty() -> None:
             b"a: {{ name }}\n",
             "specs/a.yaml:1: a key must be text, not a list or a mapping: put a '{{' template in quotes",
         ),
-        (b"a: 1\n<<<<<<< HEAD\n", "specs/a.yaml:2: a Git merge conflict is not resolved here"),
+        (b"a: 1\n<<<<<<< HEAD\n", "specs/a.yaml:2: a Git merge conflict is not resolved here: resolve it"),
         (b"[" * 200_000, "specs/a.yaml:1: is nested deeper than 100 levels: reduce the nesting"),
         (
             b"{" * 500,
