@@ -195,7 +195,7 @@ class Secrets:
 
     def __init__(self) -> None:
         self.changes = 0
-        """How often a secret was added."""
+        """How many calls of `add` have added a secret."""
         self._lock = Lock()
         self._known: dict[Hashable, deque[str]] = {}
         self._needles: tuple[_Needle, ...] = ()

@@ -29,7 +29,7 @@ class CurrentSpecs:
     """The jobs that specs name (`Resolved.named`), even if a spec is not selected."""
     budget: ChangeBudget = field(default_factory=ChangeBudget)
     pinned: PinnedPlan | None = None
-    """The only changes that may be requested; None allows all."""
+    """The only changes that may be requested for the first time; None allows all."""
     may_ask: bool = False
     """Whether changes may be requested: the Settings are valid and the revision is trusted."""
     halt: str | None = None
@@ -70,7 +70,7 @@ def current_specs(desired: DesiredSpecs, budget: ChangeBudget, pinned: PinnedPla
     Args:
         desired: the revision.
         budget: how many changes may be requested.
-        pinned: the only changes that may be requested; None allows all.
+        pinned: the only changes that may be requested for the first time; None allows all.
     """
     chosen = (desired.specs[key] for key in desired.chosen)
     return CurrentSpecs(

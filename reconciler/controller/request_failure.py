@@ -11,7 +11,7 @@ _OF_THE_ACCOUNT = frozenset({Kind.DENIED, Kind.MISSING, Kind.UNREACHABLE})
 
 
 def unobserved_by(error: ProviderError) -> Unobserved:
-    """Return the observation of a job whose request failed, with the reason and the message."""
+    """Return the failed observation of a job, with the reason and the message of the error that its request raised."""
     if isinstance(error, TransientError):
         is_wait = error.delivered is Delivered.NO and error.retry_after_s is not None
         reason = Reason.RATE_LIMITED if is_wait else Reason.CANNOT_OBSERVE_PROVIDER

@@ -103,7 +103,7 @@ def _cancelled(subject: Subject, seen: Situated, wanted: DesiredState, cancel: R
 
 
 def _ended_over_limit(subject: Subject, seen: Situated, cancel: Receipt | None) -> bool:
-    """Return whether the provider's times show that a cancelled job exceeded a limit, if no receipt of a cancel exists.
+    """Return whether the times of a cancelled job show that it exceeded a limit, if no receipt of a cancel exists.
 
     The cause is then recognised even if the receipt was lost.
     """

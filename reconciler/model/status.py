@@ -212,11 +212,11 @@ class JobStatus:
 
     @property
     def ready(self) -> Condition:
-        """The `Ready` condition. Every status has one, but a draft may not: then `LookupError` is raised."""
+        """The `Ready` condition. Raises `LookupError` for a draft, which may not have one yet."""
         for each in self.conditions:
             if each.type is ConditionType.READY:
                 return each
-        msg = "a status has a Ready condition"
+        msg = f"the status of {self.name} has no Ready condition"
         raise LookupError(msg)
 
     @property
