@@ -208,7 +208,10 @@ def _check(response: Response) -> Response:
         msg = "HTTP 401: GITHUB_TOKEN is not valid or has expired"
         raise CommentRefusedError(msg)
     if response.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
-        msg = f"HTTP {response.status}: the job needs `pull-requests: write`, which a fork's pull request never has"
+        msg = (
+            f"HTTP {response.status}: the job needs the permission `pull-requests: write`, which the pull request of a "
+            "fork does not get"
+        )
         raise CommentRefusedError(msg)
     if response.status >= HTTPStatus.BAD_REQUEST:
         msg = f"HTTP {response.status}"

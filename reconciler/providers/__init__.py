@@ -66,7 +66,7 @@ def load(name: str) -> ProviderType:
     try:
         loaded: ProviderType = _import(value) if installed is None else installed.load()
     except (ImportError, AttributeError) as error:
-        msg = f"the provider type {name!r} cannot be loaded from {value}: {error}"
+        msg = f"the provider type {name!r} cannot be loaded from {value} ({error}): reinstall or update its package"
         raise LookupError(msg) from error
     if installed is not None:
         _check_variables(name, value, loaded)

@@ -47,7 +47,7 @@ class AmbientSecret(Generic[T]):
             async with asyncio.timeout(DEADLINE_S):
                 return await asyncio.shield(self._search)
         except TimeoutError:
-            msg = f"the credentials of this machine could not be obtained within {DEADLINE_S:g} s"
+            msg = f"the credentials of this machine were not obtained within {DEADLINE_S:g} s; the search continues"
             raise TransientError(msg, delivered=Delivered.NO) from None
 
 

@@ -118,5 +118,7 @@ def _parse_keys(given: str) -> Keys:
             return Keys(access_key, secret_key, token)
         case _:
             form = "ACCESS_KEY_ID:SECRET_ACCESS_KEY"
-            msg = f"AWS credentials must have the form {form} or {form}:SESSION_TOKEN"
+            msg = (
+                f"the AWS credential that the Provider document names must have the form {form} or {form}:SESSION_TOKEN"
+            )
             raise PermanentError(msg, kind=Kind.MISSING)

@@ -60,7 +60,7 @@ def raise_unless_ok(response: Response) -> None:
         msg = f"the provider throttles requests ({code})"
         raise TransientError(msg, delivered=Delivered.NO, retry_after_s=response.retry_after_s)
     if code in _DENIED | _FORBIDDEN:
-        msg = f"the provider refused the credentials ({details})"
+        msg = f"the provider refused the credentials ({details}): check them and their permissions"
         raise PermanentError(msg, kind=Kind.DENIED if code in _DENIED else Kind.FORBIDDEN)
     raise refusal(response, details)
 

@@ -39,7 +39,7 @@ def raise_unless_ok(response: Response) -> None:
         return
     details = error_text(response)
     if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"this response is not about a job of this account ({details}): check the account's options and base URL"
+        msg = f"something other than the job was not found ({details}): check the base URL and the provider's options"
         raise PermanentError(msg, kind=Kind.INVALID)
     raise refusal(response, details)
 

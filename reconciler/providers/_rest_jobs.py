@@ -187,7 +187,7 @@ class RestJobs:
             return
         details = error_text(response)
         if self._says(response, self._api.is_denied):
-            msg = f"the provider refused the key ({details})"
+            msg = f"the provider refused the key ({details}): check the key"
             raise PermanentError(msg, kind=Kind.DENIED)
         if response.status == HTTPStatus.NOT_FOUND:
             msg = (

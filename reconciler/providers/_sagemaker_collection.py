@@ -24,7 +24,7 @@ _NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNOREC
 
 
 class SageMakerCollection(AwsJobs):
-    """The jobs of one collection. An id is the name of a job, after `prefix`."""
+    """The jobs of one collection. The id of a job is `prefix`, followed by its name."""
 
     noun: ClassVar[str]
     """The word for a job in the names of operations and fields."""

@@ -196,7 +196,10 @@ def _own_id(name: str, collection: str, options: VertexOptions) -> str:
         is_comparable = found["project"].isdecimal() == options.project.isdecimal()
         is_other = is_comparable and found["project"] != options.project
         if is_other or found["location"] != options.location:
-            msg = f"the response is for {clean(parent)}, but the options name {parent_of(options)}: correct the options"
+            msg = (
+                f"the response is for {clean(parent)}, but the options name {parent_of(options)}: correct the "
+                "provider's options"
+            )
             raise PermanentError(msg, kind=Kind.MISSING)
     return bare
 

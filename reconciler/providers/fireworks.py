@@ -175,13 +175,16 @@ def _bare_id(name: str, account: str, collection: str) -> str:
         msg = f"the provider returned something that is not a job of the collection {collection}"
         raise PermanentError(msg, kind=Kind.INVALID)
     if found["account"] != account:
-        msg = f"the response is for the account {found['account']}, but the options name {account}: correct the options"
+        msg = (
+            f"the response is for the account {found['account']}, but the options name {account}: correct the "
+            "provider's options"
+        )
         raise PermanentError(msg, kind=Kind.MISSING)
     return found["bare"]
 
 
 def _configured(row: Mapping[str, Any], key: str) -> str | None | Unset:
-    """Return a field of a job, or None if it is empty. Unlike supervised jobs, others have it in `trainingConfig`."""
+    """Return a field of a job or of its `trainingConfig`. None if it is empty, and `UNSET` if neither contains it."""
     own = field(row, key, text)
     found = field(row, f"trainingConfig.{key}", text) if own is UNSET else own
     return found or None

@@ -123,7 +123,9 @@ class SageMakerType(AwsType):
         collection, _, name = resource.rpartition("/")
         expected = _resource_type(own.collection)
         if collection not in {"", expected}:
-            msg = f"{job_id!r} is not in the collection {own.collection} of the options: correct one of them"
+            msg = (
+                f"{job_id!r} is not in {own.collection}, the collection in the provider's options: correct one of them"
+            )
             raise ValueError(msg)
         return name if own.collection == TRAINING_JOBS else f"{expected}/{name}"
 

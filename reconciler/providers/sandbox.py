@@ -69,7 +69,7 @@ class SandboxType:
     rate = Rate(requests_per_second=200, burst=200, concurrency=8)
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the name of the world, unless it is the default."""
+        """Return the name of the world, or an empty scope for the default world."""
         world = _own(options).world
         return () if world == DEFAULT_WORLD else (("world", world),)
 

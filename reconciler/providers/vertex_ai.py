@@ -105,7 +105,11 @@ class VertexType:
         return tuple(sorted(options.model_dump().items()))
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the bare id. Raises `ValueError` if a resource name contains another project or location."""
+        """Return the bare id.
+
+        Raises `ValueError` if a resource name contains another location, or another project in the same form: as an ID
+        or as a number.
+        """
         return _bare_id(TUNING_JOBS.name, job_id, options)
 
     def own_url(self, options: BaseModel) -> str:
@@ -129,7 +133,7 @@ class VertexType:
 
 
 def _bare_id(collection: str, job_id: str, options: BaseModel) -> str:
-    """Return the bare id. Raises `ValueError` if a resource name contains another project or location.
+    """Return the bare id in a job id or resource name, as `VertexType.canonical_id` does.
 
     A resource name can contain the number of a project, while the options contain its ID. Only Google can compare the
     two, so such a name is accepted. If it is another project, Google reports that the job does not exist.

@@ -29,7 +29,7 @@ _ENDS = ("completed", "failed", EXPIRED, "cancelled")
 
 
 def batch(view: JobView) -> dict[str, Any]:
-    """Return the `batch` object of a batch."""
+    """Return the `batch` object that the API shows for a batch at the time of the view."""
     declared = DeclaredBatch.model_validate(view.job)
     word, ended_at = _word(view, declared), view.finished_at
     done = _done(view, declared)

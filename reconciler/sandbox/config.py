@@ -90,7 +90,7 @@ def _valid_life(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
             msg = "no stage can follow absent: make it the last one"
             raise ValueError(msg)
         if stage.phase in TERMINAL and following.phase is not Phase.ABSENT:
-            msg = f"only absent can follow {stage.phase!s}"
+            msg = f"only absent can follow {stage.phase!s}: remove the other stages after it"
             raise ValueError(msg)
     return life
 
@@ -174,6 +174,6 @@ class SandboxOptions(Document):
         counts = Counter(job.id for job in (*self.jobs, *self.batches))
         twice = sorted(id_ for id_, count in counts.items() if count > 1)
         if twice:
-            msg = f"these ids are declared more than once: {', '.join(twice)}"
+            msg = f"these ids are declared more than once: {', '.join(twice)}; give each job its own id"
             raise ValueError(msg)
         return self

@@ -1,4 +1,4 @@
-"""The jobs and batches of the sandbox as JSON objects of OpenAI's published API.
+"""Fine-tuning jobs, events, checkpoints, pages and errors of the sandbox as JSON objects of OpenAI's published API.
 
 Source: openai/openai-openapi, `openapi.yaml` 2.3.0. Times are Unix seconds. The status `paused` is in the example of a
 pause there, although it is not in the list of statuses.
@@ -31,7 +31,7 @@ _MESSAGES = {
 
 
 def job(view: JobView) -> Json:
-    """Return the `fine_tuning.job` object of a job."""
+    """Return the `fine_tuning.job` object that the API shows for a job at the time of the view."""
     declared = _job(view)
     is_failed = view.phase is Phase.FAILED
     is_succeeded = view.phase is Phase.SUCCEEDED

@@ -59,7 +59,7 @@ class Timeline:
     def cancelled(self, at: datetime, *, takes: timedelta, shows_word: bool) -> Timeline:
         """Return the timeline after a cancel that is requested at `at` and takes effect after `takes`.
 
-        If the job ends before the cancel takes effect, its end is unchanged. After the request and before its end, the
+        If the job ends no later than the cancel takes effect, its end is unchanged. From the request until its end, the
         job is `cancelling` if `shows_word` is True. Otherwise it continues as planned.
         """
         effective_at = at + takes
@@ -95,7 +95,7 @@ class Timeline:
 
 
 def planned_timeline(stages: Iterable[tuple[Phase, timedelta | None]], created_at: datetime) -> Timeline:
-    """Return the timeline of declared stages, each a phase and its duration. That of the last stage is not used."""
+    """Return the timeline of declared stages, each a phase and its duration. The last duration is not used."""
     steps = []
     at = created_at
     for phase, span in stages:

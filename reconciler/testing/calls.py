@@ -68,7 +68,7 @@ def retrieved(stage: Stage, ref: JobRef) -> ObservedJob:
 async def walk(controller: JobController) -> list[ObservedJob]:
     """Return the rows of all pages of the list.
 
-    The test fails if the list has more than `PAGES_MAX` pages, or a page more rows than requested.
+    The test fails if the list has more than `PAGES_MAX` pages, or if a page has more rows than requested.
     """
     rows: list[ObservedJob] = []
     cursor = None

@@ -186,9 +186,13 @@ def test_every_spelling_of_an_id_is_one_job_which_no_other_collection_has(
 @pytest.mark.parametrize(
     ("job_id", "options", "message"),
     [
-        ("training-session/a", {}, "is not in the collection trainingJobs"),
-        ("job/AgentRFTEvaluation/a", {"collection": RFT}, "is not in the collection jobs/AgentRFT of the options"),
-        (f"{ARN}training-job/a", {"collection": SESSIONS}, "is not in the collection trainingSessions"),
+        ("training-session/a", {}, "is not in trainingJobs, the collection"),
+        (
+            "job/AgentRFTEvaluation/a",
+            {"collection": RFT},
+            "is not in jobs/AgentRFT, the collection in the provider's options",
+        ),
+        (f"{ARN}training-job/a", {"collection": SESSIONS}, "is not in trainingSessions, the collection"),
         (f"{ARN.replace(REGION, 'us-east-1')}training-job/a", {}, "but the options name eu-west-1"),
         (f"{ARN}training-job/a", {"accountId": "999999999999"}, "and AWS account 999999999999"),
     ],

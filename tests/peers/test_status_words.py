@@ -63,7 +63,7 @@ UNCLEAR = {
     "JOB_STATE_DELETING",
     "JOB_STATE_DELETING_CLEANING_UP",
 }
-"""The words whose phase is unknown on purpose."""
+"""The status words that an adapter deliberately reports with the phase unknown."""
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -177,7 +177,7 @@ class ForeignApi(TranslatingApp):
         return self.job(row)
 
     taken: ClassVar[Json | None] = None
-    """The response to an accepted cancel."""
+    """The body of the response to an accepted cancel, or None for an empty body."""
 
     def accepted(self, row: Json) -> Json | None:  # noqa: ARG002  some services return the job
         """Return the body of the response to an accepted cancel of a job."""

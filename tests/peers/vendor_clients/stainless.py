@@ -158,7 +158,7 @@ class FireworksJobs(StainlessClient):
         return str(row.name.removeprefix(f"accounts/{fireworks.ACCOUNT}/"))
 
     def rows(self) -> Iterator[Any]:
-        """Iterate over the pages of each collection."""
+        """Yield the rows of all pages of each collection."""
         for resource in self.resources.values():
             yield from getattr(self._client, resource).list(**self.page)
 

@@ -176,7 +176,7 @@ def _ok(response: Response) -> Response:
 
 
 class ReplicateType:
-    """The properties of Replicate that do not depend on an account."""
+    """The provider type `replicate`: the trainings of one account."""
 
     name = "replicate"
     options = ReplicateOptions
