@@ -16,7 +16,7 @@ from reconciler.cli.url_password import hide_password
 from reconciler.views.text import did_you_mean
 
 NEW_OBJECTS = 200_000
-"""The number of new objects after which the garbage collector searches for cycles. Python's default is 700."""
+"""The number of new objects after which the garbage collector searches for cycles. Python's default is far lower."""
 
 
 def run_process() -> int:
