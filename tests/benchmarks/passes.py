@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.benchmarks.figures import Used, median_of, number, ratio
-from tests.benchmarks.world import Fleet, forget, note, ours, peer, run_timed
+from tests.benchmarks.world import Fleet, forget, new_directory, note, ours, peer, run_timed
 from tests.support.cli import Checkout
 from tests.support.markdown_table import table
 
@@ -72,10 +72,13 @@ class Sized:
 
 
 def a_peer(module: str, *words: str) -> Run:
-    """Return a function that runs a peer. In `words`, SPECS, STATUSES and URL are replaced by paths and the address."""
+    """Return a function that runs a peer.
+
+    In `words`, SPECS is replaced by the directory of the specs, STATUSES by a new one, and URL by the address.
+    """
 
     def run(checkout: Checkout, url: str) -> Used:
-        places = {"URL": url, "SPECS": str(checkout.specs), "STATUSES": str(checkout.root / "floor")}
+        places = {"URL": url, "SPECS": str(checkout.specs), "STATUSES": str(new_directory(checkout, "floor"))}
         return run_timed(peer(module, *(places.get(word, word) for word in words)), checkout)
 
     return run
