@@ -45,7 +45,7 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\uffff]"
 )
 
-_WORDS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_./+@()-]| (?=[A-Za-z0-9(])|:(?=[A-Za-z0-9/]))*")
+_WORDS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_./+@()-]++| (?=[A-Za-z0-9(])|:(?=[A-Za-z0-9/]))*+")
 _LIKE_A_NUMBER = re.compile(r"[0-9][0-9_.:]*(e[-+]?[0-9]*)?|0[box][0-9a-f_]*|[0-9]{4}-.*", re.IGNORECASE)
 _LIKE_A_CONSTANT = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _NEEDS_ESCAPE = re.compile("[\x00-\x1f\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufffe\uffff]")
@@ -83,7 +83,7 @@ def render_provider_status(status: ProviderStatus) -> str:
 
 
 def _signed(kind: str, name: str, tree: str) -> str:
-    frame = f"apiVersion: {API_VERSION}\nkind: {kind}\nmetadata:\n  name: {_text(name)}\nstatus:\n"
+    frame = f"apiVersion: {API_VERSION}\nkind: {kind}\nmetadata:\n  name: {scalar(name)}\nstatus:\n"
     body = f"{HEADER}{frame}{tree}"
     return body + digest(body)
 
@@ -112,8 +112,8 @@ def _block(field: Field, head: str, indent: str) -> _Write:
     if field.record is not None:
         block = _lines(field.record, f"{indent}  ")
         return lambda value: f"{head} null\n" if value is None else f"{head}\n{block(value)}"
-    scalar = _SCALARS[field.form]
-    return lambda value: f"{head} {scalar(value)}\n"
+    write = _SCALARS[field.form]
+    return lambda value: f"{head} {write(value)}\n"
 
 
 def _unless_default(default: object, write: _Write) -> _Write:
@@ -124,10 +124,10 @@ def _list(field: Field, head: str, indent: str) -> _Write:
     if field.record is not None and field.form is Form.MAPPING:
         item = _lines(field.record, f"{indent}  ", f"{indent}- ")
     else:
-        scalar = _flow(field.record) if field.record else _SCALARS[field.form]
+        write = _flow(field.record) if field.record else _SCALARS[field.form]
 
         def item(value: Any) -> str:
-            return f"{indent}- {scalar(value)}\n"
+            return f"{indent}- {write(value)}\n"
 
     return lambda values: f"{head}\n{''.join(map(item, values))}" if values else f"{head} []\n"
 
@@ -180,19 +180,20 @@ def _moment(moment: datetime | None) -> str:
 
 @lru_cache(CACHED_TEXTS_MAX)
 def _cleaned(text: str | None) -> str:
-    return "null" if text is None else _text(clean_text(text))
+    return "null" if text is None else scalar(clean_text(text))
 
 
 @lru_cache(CACHED_TEXTS_MAX)
-def _text(text: str | None) -> str:
+def scalar(text: str | None) -> str:
+    """Return a text as a value on one line, in quotes if needed. None is returned as `null`."""
     if text is None:
         return "null"
+    if _WORDS.fullmatch(text) and not _LIKE_A_NUMBER.fullmatch(text) and text.lower() not in _LIKE_A_CONSTANT:
+        return text
     text = encodable(text)
     if _NEEDS_ESCAPE.search(text):
         escaped = text.replace("\\", r"\\").replace('"', r"\"")
         return f'"{_NEEDS_ESCAPE.sub(_escape, escaped)}"'
-    if _WORDS.fullmatch(text) and not _LIKE_A_NUMBER.fullmatch(text) and text.lower() not in _LIKE_A_CONSTANT:
-        return text
     doubled = text.replace("'", "''")
     return f"'{doubled}'"
 
@@ -204,7 +205,7 @@ def _escape(match: re.Match[str]) -> str:
 _SCALARS: Mapping[Form, _Write] = {
     Form.WORD: _word,
     Form.QUOTED: _quoted,
-    Form.TEXT: _text,
+    Form.TEXT: scalar,
     Form.FOREIGN: _cleaned,
     Form.MOMENT: _moment,
     Form.FLAG: _flag,

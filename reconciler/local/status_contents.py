@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from reconciler.formats.plain_status import render_plain
 from reconciler.formats.status_parser import is_status_file, parse_provider_status, parse_status
 from reconciler.formats.status_rows import pack_status, unpack_status
 from reconciler.formats.status_writer import render_status
@@ -68,26 +69,39 @@ def path_of(status: JobStatus) -> str:
     return status_path(status.source, status.name)
 
 
-def redacted(status: JobStatus) -> tuple[JobStatus, bytes]:
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A status as it is written: known secrets are redacted."""
+
+    status: JobStatus
+    data: bytes
+    """The bytes of the file."""
+    row: str | None = None
+    """The row of a plain status (`plain_status`); None for any other status."""
+
+
+def rendered(status: JobStatus) -> Rendered:
     """Return a status and the bytes of its file, with known secrets redacted.
 
     The account and the id of the job, and the name and path of the spec, stay as they are.
     """
-    text = render_status(status)
+    text, row = render_plain(status) or (render_status(status), None)
     if not KNOWN_SECRETS.is_in(text):
-        return status, text.encode()
+        return Rendered(status, text.encode(), row)
     # The account and id are identifiers: redacting them would separate the status from its job.
     job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
     texts = without_secrets((status.conditions, status.receipts))
     status = replace(status, job=job, conditions=texts[0], receipts=texts[1])
-    return status, render_status(status).encode()
+    return Rendered(status, render_status(status).encode())
 
 
-def written_file(status: JobStatus, data: bytes) -> StatusFile:
-    """Return the contents of a file that was just written. `data` is the rendered status."""
+def written_file(file: Rendered) -> StatusFile:
+    """Return the contents of a file that was just written."""
+    if file.row is not None:
+        return StatusFile(None, file.data, file.status, row=file.row)
     # Unpacking the row gives the same status as parsing the file, in a tenth of the time.
-    row = pack_status(status)
-    return StatusFile(None, data, unpack_status(row), row=row)
+    row = pack_status(file.status)
+    return StatusFile(None, file.data, unpack_status(row), row=row)
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:

@@ -28,7 +28,7 @@ from reconciler.local.status_contents import (
     freshness,
     parse_file,
     path_of,
-    redacted,
+    rendered,
     row_of,
     written_file,
 )
@@ -161,10 +161,10 @@ class StatusDirectory:
         replaced = {
             each: data for each in {*self._paths[status.name], path} if (data := self._bytes_of(each)) is not None
         }
-        kept, data = redacted(status)
-        is_changed = self._write_file(path, data, durable=durable)
+        file = rendered(status)
+        is_changed = self._write_file(path, file.data, durable=durable)
         if is_changed:
-            self._parsed[path], self._collected = written_file(kept, data), None
+            self._parsed[path], self._collected = written_file(file), None
             self._changed.discard(path)
         self._replaced[status.name] = replaced
         for other in self._paths[status.name] - {path}:

@@ -13,6 +13,7 @@ from pathlib import Path
 from reconciler.controller.run_options import Paths
 from reconciler.formats import (
     checkout_conversion,
+    plain_status,
     spec_parser,
     spec_rows,
     status_format,
@@ -30,7 +31,8 @@ from reconciler.model import account_line, job, kind, reason, scalar, status
 
 _SPEC_READERS = (spec_parser, spec_rows, yaml_documents, yaml_text)
 _STATUS_READERS = (
-    *(checkout_conversion, status_format, status_parser, status_rows, status_writer, yaml_documents, yaml_text),
+    *(checkout_conversion, plain_status, status_format, status_parser, status_rows, status_writer),
+    *(yaml_documents, yaml_text),
     *(account_line, job, kind, reason, scalar, status),
 )
 

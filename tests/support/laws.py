@@ -1,7 +1,8 @@
 """The laws of a decision, each a predicate over one case and the decision.
 
-From `core`, only the tested functions, their types and `INTERVALS_MAX` are imported. This file and `decision_case`
-define the allowed changes again, after the design, so that a wrong cell in the decision table is detected.
+From `core` and `formats`, only the tested functions, their types and `INTERVALS_MAX` are imported. This file and
+`decision_case` define the allowed changes again, after the design, so that a wrong cell in the decision table is
+detected.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from reconciler.core.receipts import intend
 from reconciler.core.schedule import INTERVALS_MAX
 from reconciler.core.settle import RequestOutcome, halted, refused, settle
 from reconciler.core.unchanged import is_unchanged
+from reconciler.formats.plain_status import render_plain
+from reconciler.formats.status_rows import pack_status, unpack_status
+from reconciler.formats.status_writer import render_status
 from reconciler.model.action import Action, Progress
 from reconciler.model.job import Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.kind import BATCH
@@ -317,6 +321,18 @@ def an_unchanged_job_gets_the_same_decision_as_in_full(case: Case, decision: Dec
     return whole == decision and whole.status is whole.last is case.last and whole.action is None
 
 
+def is_rendered_alike(status: JobStatus) -> bool:
+    """Return whether `plain_status` agrees with the general functions, or leaves the status to them."""
+    found = render_plain(status)
+    if found is None:
+        return True
+    return found == (render_status(status), pack_status(status)) and unpack_status(found[1]) == status
+
+
+def a_plain_status_is_rendered_like_any_other(_case: Case, decision: Decision) -> bool:
+    return is_rendered_alike(decision.status)
+
+
 LAWS: tuple[Law, ...] = (
     a_decision_requests_only_the_change_in_the_table,
     a_change_that_was_never_requested_is_requested_at_once,
@@ -344,5 +360,6 @@ LAWS_OF_LATER_DECISIONS: tuple[Law, ...] = (
     a_due_cancel_is_requested_again_within_six_hours,
     a_final_status_stays_final,
     a_doubted_job_is_reopened_by_a_second_observation,
+    a_plain_status_is_rendered_like_any_other,
 )
 """The laws about later decisions, checked once for each combination that decisions distinguish (see `walk`)."""
