@@ -81,6 +81,11 @@ class Pace:
         return self._per_second_until(now)
 
     @property
+    def ceiling(self) -> float | None:
+        """The maximum pace, in requests per second; None if there is none."""
+        return self._ceiling if math.isfinite(self._ceiling) else None
+
+    @property
     def burst(self) -> int:
         """The maximum number of requests that are sent at once."""
         if self._known_limit is None:

@@ -129,10 +129,10 @@ class Throttle:
     def request_rate(self) -> RequestRate:
         """Return the current number of requests per second, and what limits it. It is 0 during a requested pause."""
         now = asyncio.get_running_loop().time()
-        pace = self._pace_of(now)
-        if self._breaker.paused_until > now:
-            return RequestRate(0.0, LimitedBy.HEADERS)
-        return RequestRate(pace.per_second(now), pace.limited_by(now))
+        pace, paused_s = self._pace_of(now), self._breaker.paused_until - now
+        blocked_s = max(0.0, paused_s, self._blocked_for_s(now))
+        per_second, by = (0.0, LimitedBy.HEADERS) if paused_s > 0 else (pace.per_second(now), pace.limited_by(now))
+        return RequestRate(per_second, by, pace.ceiling, blocked_s)
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Permit]:

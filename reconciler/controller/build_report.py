@@ -138,6 +138,7 @@ def _row(spec: ResolvedSpec, status: JobStatus, before: JobStatus | None, **done
         status=status,
         before=before,
         document=document,
+        line=spec.document.line if spec.document else None,
         capabilities=spec.subject.capabilities if spec.subject else None,
         **done,
     )

@@ -7,14 +7,17 @@ request.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
 
 from reconciler.controller.build_report import PassResult
-from reconciler.model.job import Account, JobRef
-from reconciler.model.report import Row
+from reconciler.model.guard_use import GuardUse
+from reconciler.model.job import Account, JobRef, ObservedJob
+from reconciler.model.report import Report, Row
 from reconciler.model.request_rate import RequestRate
+from reconciler.model.status import ProviderStatus
 from reconciler.model.watch_status import Upcoming, WatchStatus
 
 UPCOMING_MAX = 20
@@ -76,10 +79,25 @@ class HealthTracker:
         """Record that the watch is stopping."""
         self.overview = replace(self.overview, is_stopping=True)
 
-    def passed(self, result: PassResult, due: Iterable[tuple[float, JobRef]], at: datetime) -> None:
-        """Record the result of a pass that ended at `at`.
+    def passed(
+        self,
+        result: PassResult,
+        due: Iterable[tuple[float, JobRef]],
+        at: datetime,
+        *,
+        took_s: float = 0.0,
+        outages: tuple[ProviderStatus, ...] = (),
+        guard: Mapping[str, GuardUse] | None = None,
+    ) -> None:
+        """Record the result of a pass.
 
-        `due` contains the jobs that are polled next, each with the time in monotonic seconds.
+        Args:
+            result: the result.
+            due: the jobs that are polled next, each with the time in monotonic seconds.
+            at: when the pass ended.
+            took_s: its duration, in seconds.
+            outages: the failures of accounts that statuses record after the pass.
+            guard: how much of the limit on changes each account has used, by account line.
         """
         due = list(due)
         names = {row.ref: row for row in result.report.rows}
@@ -95,11 +113,16 @@ class HealthTracker:
             self.overview,
             interval_s=result.interval.total_seconds(),
             finished_at=at,
+            passes=self.overview.passes + 1,
+            took_s=took_s,
             is_halted=result.is_halted,
             report=result.report,
             seen_at=self._ages(),
             unobserved=self._unobserved(result),
             upcoming=upcoming,
+            outages=outages,
+            observed=self._last_observed(result.report, result.wanted),
+            guard=guard or {},
             waiting=len(due),
         )
 
@@ -109,6 +132,14 @@ class HealthTracker:
         for ref in result.seen_at.keys() & self._seen_at.keys():
             self._seen_at[ref] = max(result.seen_at[ref], self._seen_at[ref])
         self._looked_at.update(each.account for each in result.report.accounts)
+
+    def _last_observed(self, report: Report, wanted: AbstractSet[JobRef]) -> Mapping[JobRef, ObservedJob]:
+        """Return each unsettled job as it was last observed."""
+        new = {row.ref: row.seen for row in report.rows if row.seen is not None and row.ref is not None}
+        before = self.overview.observed
+        if not new and before.keys() <= wanted:
+            return before
+        return {ref: job for ref, job in {**before, **new}.items() if ref in wanted}
 
     def _ages(self) -> dict[str, datetime]:
         """Return, for each account, when its least recently seen job was last seen."""

@@ -14,6 +14,7 @@ from reconciler.core.match import match
 from reconciler.model.account_line import account_title, kind_of_line
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Unobserved
+from reconciler.model.outages import is_hidden, marked
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report, Row, in_order
 from reconciler.model.status import JobStatus, ProviderStatus
@@ -37,7 +38,7 @@ def read_rows(
     matched = match(claims, stored.jobs, now, hidden=hidden(stored))
     unknown = unknown_statuses(resolved.candidates, matched.unknown, stored, now)
     rows = in_order(
-        _with_outage(_row(each, matched.last.get(key), unknown.get(key), now), each, stored.providers)
+        marked(_row(each, matched.last.get(key), unknown.get(key), now), stored.providers)
         for key, each in enumerate(resolved.candidates)
         if is_selected is None or is_selected(each)
     )
@@ -54,27 +55,10 @@ def _outage(status: ProviderStatus, rows: Iterable[Row]) -> AccountReport:
     return AccountReport(
         name=account_title(status.name, kind_of_line(status.account)),
         account=None,
-        jobs=sum(_is_hidden(row, status) for row in rows),
+        jobs=sum(is_hidden(row, status) for row in rows),
         unobserved=Unobserved(status.reason, status.message, is_transient=False),
         since=status.since,
     )
-
-
-def _with_outage(row: Row, candidate: ResolvedSpec, outages: Iterable[ProviderStatus]) -> Row:
-    """Return the row, marked as unobserved if an outage hides its job, because the last status may be outdated.
-
-    Rows of stalled jobs, final jobs and invalid specs are returned unchanged.
-    """
-    outage = next((each for each in outages if _is_hidden(row, each)), None)
-    is_explained = (
-        row.unobserved is not None or candidate.problem is not None or row.status.is_stalled or row.status.final
-    )
-    return row if outage is None or is_explained else replace(row, unobserved=Unobserved(outage.reason, outage.message))
-
-
-def _is_hidden(row: Row, outage: ProviderStatus) -> bool:
-    """Return whether the outage hides the job of this row. A final job is never hidden."""
-    return row.ref is not None and outage.hides(str(row.ref.account), row.ref.id) and not row.status.final
 
 
 def _row(candidate: ResolvedSpec, last: JobStatus | None, unknown: JobStatus | None, now: datetime) -> Row:

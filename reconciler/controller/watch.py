@@ -121,10 +121,13 @@ class Watch:
         # A retry stays requested until its job has been handled, because the account may be busy with other jobs.
         self.options = replace(self.options, retry=(self.options.retry - result.looked) & self._refs.keys())
         self._schedule(result)
-        self.health.passed(result, self._queue.waiting(), clock.now())
+        took_s, now = clock.monotonic() - begun_at, clock.now()
+        # This parses the written statuses now, while no pass is waiting for them.
+        outages = self.runtime.statuses.known().providers
+        guard = self._memory.current.budget.uses(now)
+        self.health.passed(result, self._queue.waiting(), now, took_s=took_s, outages=outages, guard=guard)
         with suppress(Exception):  # observers report their own failures, which must not end the watch
-            self.on_pass(result, clock.monotonic() - begun_at)
-        self.runtime.statuses.known()  # parse the written statuses now, while no pass is waiting for them
+            self.on_pass(result, took_s)
 
     def _due(self) -> frozenset[JobRef]:
         """Remove the due jobs from the queue, and return them with the jobs of requested retries.

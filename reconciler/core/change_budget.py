@@ -20,6 +20,7 @@ from datetime import datetime
 from reconciler.core.guard import BY_NAME, Approvals, approve, judge
 from reconciler.core.past_attempts import PastAttempts, PlannedChange, UsedApproval
 from reconciler.core.scope import AccountMap, Extent, Scope, ScopedLimits
+from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import UNFINISHED, JobRef
 from reconciler.model.report import Refusal
 from reconciler.model.status import JobStatus, Verb
@@ -135,6 +136,26 @@ class ChangeBudget:
             return Judged(counted, approved, asked, refusals[:1])
         self._allowed[account] += len(asked)
         return Judged(counted, approved)
+
+    def uses(self, now: datetime) -> Mapping[str, GuardUse]:
+        """Return how much of the limits each account has used, by account line."""
+        earlier = self.past.count((), now) + self._allowed
+        overall = self._sum(earlier, Scope(Extent.OVERALL)) + self.hidden
+        return {
+            account: self._use(account, earlier[account] + self.hidden, overall)
+            for account in self.account_map.protections
+        }
+
+    def _use(self, account: str, used: int, overall: int) -> GuardUse:
+        limits = self.limits.of(Scope(Extent.ACCOUNT, account), self.account_map.place(account))
+        return GuardUse(
+            account=used,
+            overall=overall,
+            max_cancels=limits.max_cancels,
+            max_cancel_percent=limits.max_cancel_percent,
+            max_cancels_absolute=limits.max_cancels_absolute,
+            doubt=self.doubts.get(account) or self.doubts.get(EVERYWHERE),
+        )
 
     def _pending_elsewhere(self, changes: Iterable[PlannedChange]) -> dict[str, str]:
         """Return the pending refusals, except those of the observed jobs in `changes`, which are judged again."""

@@ -30,6 +30,7 @@ class Row:
 
     name: str
     source: str
+    """The file of the spec, relative to the specs directory."""
     provider: str | None
     ref: JobRef | None
     wanted: DesiredState | None
@@ -43,6 +44,8 @@ class Row:
     """Why the job could not be observed, or None. If it could not, `status` is the last known status."""
     document: JobDocument | None = None
     """The spec, or None if it is not valid."""
+    line: int | None = None
+    """The line of the spec in its file, or None if it is not valid."""
     capabilities: Capabilities | None = None
     """What its provider declares about jobs of this kind, or None if the account is unknown."""
 

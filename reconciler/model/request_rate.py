@@ -25,3 +25,7 @@ class RequestRate:
 
     per_second: float
     limited_by: LimitedBy
+    ceiling: float | None = None
+    """The maximum that the Provider document or the code sets, per second; None if there is none."""
+    blocked_s: float = 0.0
+    """How much longer no request is sent, in seconds, because the circuit is open or the provider requested a pause."""

@@ -12,11 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.model.guard_use import GuardUse
+from reconciler.model.job import JobRef, ObservedJob
 from reconciler.model.report import Report
 from reconciler.model.request_rate import RequestRate
+from reconciler.model.status import ProviderStatus
 
 STALE_AFTER_INTERVALS = 1.5
 """The number of intervals without progress after which a problem is reported, so that a probe sees it within two."""
+
+HALTED = "no change is requested: the specs cannot be acted on, or the Settings are not valid"
+"""The problem of a watch that is halted."""
 
 
 class Result(StrEnum):
@@ -57,6 +63,10 @@ class WatchStatus:
     """When the file watcher or poller was last known to work, so that a change of the specs would be noticed."""
     finished_at: datetime | None = None
     """When the last pass ended; None until the first pass has ended."""
+    passes: int = 0
+    """The number of passes that have ended."""
+    took_s: float = 0.0
+    """The duration of the last pass, in seconds."""
     is_stopping: bool = False
     is_halted: bool = False
     """Whether no change may be requested, because Settings are invalid or the revision is not trusted."""
@@ -73,6 +83,12 @@ class WatchStatus:
     """The next polls, earliest first. Only the first few are listed."""
     rates: Mapping[str, RequestRate] = field(default_factory=dict)
     """The current request rate of each open account, by account line (`model.account_line`)."""
+    outages: tuple[ProviderStatus, ...] = ()
+    """The failures of accounts that statuses record."""
+    observed: Mapping[JobRef, ObservedJob] = field(default_factory=dict)
+    """Each unsettled job as this watch last observed it. It has facts that a status does not have."""
+    guard: Mapping[str, GuardUse] = field(default_factory=dict)
+    """How much of the limit on changes each account has used, by account line."""
     waiting: int = 0
     """The number of jobs with a scheduled poll."""
 
@@ -101,6 +117,6 @@ def readiness_problems(watch: WatchStatus) -> tuple[str, ...]:
         "the watch is stopping": watch.is_stopping,
         "the first pass has not ended yet": watch.finished_at is None,
         f"not observed yet: {', '.join(watch.unobserved)}": bool(watch.unobserved),
-        "no change is requested: the specs cannot be acted on, or the Settings are not valid": watch.is_halted,
+        HALTED: watch.is_halted,
     }
     return tuple(what for what, is_so in found.items() if is_so)

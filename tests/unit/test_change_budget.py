@@ -488,3 +488,23 @@ def test_the_message_about_lost_statuses_states_their_number_and_when_the_doubt_
         "4 of 4 statuses were deleted or damaged since they were written; restore them, wait until "
         f"{render_instant(NOW + HOUR)}, or run once with --allow-cancels N or --allow-cancel NAME"
     )
+
+
+def test_the_use_of_the_limits_counts_the_last_hour_of_each_account_and_of_all() -> None:
+    statuses = (told(1), told(2, ELSEWHERE), told(3, age=2 * HOUR))
+    past = PastAttempts(statuses, (requested(4, age=2 * MINUTE),), is_ours=True)
+    limits = ScopedLimits(ChangeLimits(max_cancels=9), credentials={"EU_KEY": ChangeLimits(1, 10, 2)})
+    budget = ChangeBudget(limits=limits, past=past, account_map=ACCOUNT_MAP, doubts={str(SANDBOX): "unread"})
+    before = budget.uses(NOW)
+    budget.judge(str(ACCOUNT), changes(1, start=10), NOW)
+    after = budget.uses(NOW)
+
+    assert {line: (use.account, use.overall) for line, use in before.items()} == {
+        str(ACCOUNT): (2, 3),
+        str(ALIAS): (0, 3),
+        str(ELSEWHERE): (1, 3),
+        str(SANDBOX): (0, 3),
+    }
+    assert before[str(ELSEWHERE)].max_cancels_absolute == 2
+    assert [line for line, use in before.items() if use.doubt] == [str(SANDBOX)]
+    assert (after[str(ACCOUNT)].account, after[str(ELSEWHERE)].overall) == (3, 4)

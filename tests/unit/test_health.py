@@ -17,7 +17,7 @@ from reconciler.model.report import AccountReport, Report
 from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.model.status import JobStatus
 from reconciler.model.watch_status import WatchStatus, readiness_problems
-from tests.support.build import ACCOUNT, NOW, a_status
+from tests.support.build import ACCOUNT, NOW, a_job, a_status
 from tests.support.subjects import MINUTE, REF, a_receipt
 from tests.unit.test_log import a_row
 
@@ -190,3 +190,27 @@ def test_an_account_observed_again_is_no_longer_shown_as_unobserved() -> None:
     health.passed(a_pass(RUNNING), [(12.0, REF)], NOW)
 
     assert [each.why for each in health.overview.upcoming] == ["running, Cancelled"]
+
+
+def test_the_last_observation_of_a_job_is_kept_until_no_spec_needs_it() -> None:
+    health, seen = HealthTracker.beginning(0.0, 60.0), a_job(trained_tokens=7)
+    first = a_pass(RUNNING)
+    rows = tuple(replace(row, seen=seen) for row in first.report.rows)
+    told = []
+    for result in (
+        replace(first, report=replace(first.report, rows=rows)),
+        first,
+        replace(first, wanted=frozenset()),
+    ):
+        health.passed(result, [], NOW)
+        told.append(dict(health.overview.observed))
+
+    assert told == [{REF: seen}, {REF: seen}, {}]
+
+
+def test_a_pass_is_counted_with_its_duration() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    for took_s in (0.5, 1.5):
+        health.passed(a_pass(RUNNING), [], NOW, took_s=took_s)
+
+    assert (health.overview.passes, health.overview.took_s) == (2, 1.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from itertools import pairwise
 
 import pytest
@@ -258,5 +259,23 @@ def test_an_open_circuit_of_an_old_credential_does_not_block_the_new_one() -> No
         await ask(gate, is_well=True)
 
         assert gate.requests == FAILURES_MAX + 1
+
+    in_virtual_time(main)
+
+
+def test_the_request_rate_says_how_long_no_request_is_sent() -> None:
+    async def main() -> None:
+        gate, other = Throttle(FREELY), Throttle(Rate(requests_per_second=5, requests_per_second_max=math.inf))
+        before = gate.request_rate()
+        await fail(gate, FAILURES_MAX)
+        is_open = gate.request_rate()
+        other.pause_for(30)
+        await asyncio.sleep(10)
+        paused = other.request_rate()
+
+        assert (before.blocked_s, before.ceiling) == (0, 1000)
+        assert is_open.blocked_s == pytest.approx(1)
+        assert paused.blocked_s == pytest.approx(20)
+        assert (paused.per_second, paused.ceiling) == (0, None)
 
     in_virtual_time(main)

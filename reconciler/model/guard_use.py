@@ -1,0 +1,20 @@
+"""How much of the limit on changes an account has used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardUse:
+    """The changes of the last hour, and the limits per hour that apply to one account."""
+
+    account: int
+    """The number of unapproved first attempts of the last hour in the account."""
+    overall: int
+    """The same number for all accounts."""
+    max_cancels: int
+    max_cancel_percent: int
+    max_cancels_absolute: int
+    doubt: str | None = None
+    """Why the attempts of the last hour cannot be counted, or None. If they cannot, no change is allowed."""
