@@ -22,6 +22,7 @@ from reconciler.controller.run_options import (
 )
 from reconciler.git.discovery import checkout_left_by
 from reconciler.git.remote_credentials import split_url
+from reconciler.model.selector import Labels, parse_selector
 from reconciler.model.spec import parse_duration
 from reconciler.views.renderers import formats
 from reconciler.wiring.monitoring_options import MonitoringOptions
@@ -124,13 +125,11 @@ def seconds(values: OptionValues, name: str) -> float:
         raise click.BadParameter(str(error), param_hint=f"--{name.replace('_', '-')}") from None
 
 
-def _labels(text: str) -> tuple[tuple[str, str], ...]:
-    pairs = [part.strip().partition("=") for part in text.split(",")] if text else []
-    for key, sign, value in pairs:
-        if not (key and sign and value):
-            msg = f"{text!r} is not a selector: write it as team=support, or team=support,env=prod"
-            raise click.BadParameter(msg, param_hint="--selector")
-    return tuple((key, value) for key, _, value in pairs)
+def _labels(text: str) -> Labels:
+    try:
+        return parse_selector(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--selector") from None
 
 
 def timeouts(values: OptionValues) -> Timeouts:

@@ -121,7 +121,7 @@ LISTEN: Decorator[Any] = click.option(
     "--listen",
     cls=Shared,
     metavar="HOST:PORT",
-    help="Without --once: serve /healthz, /readyz and /metrics on this address, such as 127.0.0.1:8080.",
+    help="Without --once: serve a read-only page, /healthz, /readyz and /metrics here, such as 127.0.0.1:8080.",
 )
 MONITORING: tuple[Decorator[Any], ...] = (
     LISTEN,

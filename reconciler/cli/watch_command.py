@@ -79,6 +79,8 @@ async def _watch(values: OptionValues) -> None:
             where = paths(values)
             address = {"listen": observers.address} if observers.address is not None else {}
             logger.info("watching", specs=where.shown, **address)
+            if observers.page_note is not None:
+                logger.info(observers.page_note)
             _stop_at_signals(stop, lambda: logger.info("stopping after the requests in progress"))
             _reopen_at_hangup(
                 observers.reopen, lambda: logger.info("reopened the files of --log-file and --audit, if set")

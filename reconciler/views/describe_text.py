@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from reconciler.model.job import TERMINAL, JobCounts
+from reconciler.model.job import JobCounts
 from reconciler.model.job_log import JobCheckpoint, JobEvent
 from reconciler.model.kind import JobDocument
 from reconciler.model.report import Row
 from reconciler.model.spec import Limits, Suspension, render_duration, render_instant
-from reconciler.model.status import JobFacts, JobStatus, Receipt
+from reconciler.model.status import JobFacts, JobStatus
+from reconciler.views.job_history import TimelineEntry, timeline
 from reconciler.views.layout import STYLES, listing, section, styled
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import cause_text, row_state
-from reconciler.views.text import NO_VALUE, age, moment
+from reconciler.views.row_state import row_state
+from reconciler.views.text import NO_VALUE, age, moment, second
 
-TimelineEntry = tuple[datetime | None, int, str, str]
-"""The time or None, the rank among entries of the same second, the source, and the text."""
-CREATED, STARTED, REQUESTED, ACCEPTED, OBSERVED, LOGGED, FINISHED, CONFIRMED, OBSERVED_ENDED = range(9)
-"""The ranks of timeline entries. Times have a resolution of one second, so a cause ranks before its effect."""
+Fact = tuple[str, str | None]
+"""A label and its value. A fact without a value is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +49,25 @@ def describe_text(job: JobDescription, context: RenderContext) -> str:
         (styled("ready", "dim"), styled(state.ready, style)),
         (styled("reason", "dim"), styled(state.reason, style)),
         (styled("message", "dim"), styled(state.message or NO_VALUE)),
-        *_facts(_job_facts(row.status, context.now)),
+        *_facts(job_facts(row.status, context.now)),
     ]
     parts: list[RenderableType] = [
         styled(row.name, "bold"),
         Text(),
-        section(f"Spec ({row.source})", listing(list(_facts(_spec(job.document))))),
+        section(f"Spec ({row.source})", listing(list(_facts(spec_facts(job.document))))),
         section("Status", listing(status_rows), style),
     ]
-    if timeline := sorted((*_status_entries(row.status), *_log_entries(job.log)), key=_order):
-        parts.append(section("History (UTC)", listing([_line(entry) for entry in timeline])))
+    if entries := timeline(row.status, job.log):
+        parts.append(section("History (UTC)", listing([_line(entry) for entry in entries])))
     return context.canvas.render(parts).rstrip() + "\n"
 
 
-def _facts(facts: Iterable[tuple[str, str | None]]) -> Iterator[tuple[Text, Text]]:
+def _facts(facts: Iterable[Fact]) -> Iterator[tuple[Text, Text]]:
     return ((styled(label, "dim"), styled(value)) for label, value in facts if value is not None)
 
 
-def _spec(document: JobDocument | None) -> list[tuple[str, str | None]]:
+def spec_facts(document: JobDocument | None) -> list[Fact]:
+    """Return what the spec says, or that it is not valid."""
     if document is None:
         return [("", "not valid: `reconcile validate` shows what is wrong")]
     spec = document.spec
@@ -101,7 +101,8 @@ def _suspension(suspension: Suspension | None) -> str | None:
     return f"{until}: {suspension.reason}" if suspension.reason else until
 
 
-def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]:
+def job_facts(status: JobStatus, now: datetime) -> list[Fact]:
+    """Return what the status records about the job."""
     job, kind = status.job, status.kind
     phase = str(status.phase)
     if status.final:
@@ -136,58 +137,6 @@ def _requests(counts: JobCounts | None) -> str | None:
     return f"{done}, {counts.failed:,} failed" if done and counts is not None and counts.failed else done
 
 
-def _status_entries(status: JobStatus) -> Iterator[TimelineEntry]:
-    observed_at = {entry.at for entry in status.history}
-    if job := status.job:
-        times = (
-            (job.created_at, CREATED, "created"),
-            (job.finished_at, FINISHED, "finished"),
-        )
-        yield from ((at, rank, "provider", text) for at, rank, text in times if at is not None)
-        if job.started_at is not None and job.started_at not in observed_at:
-            # The status records the provider's start time, or else the first observation, and does not say which.
-            yield job.started_at, STARTED, "observed", "first observed running, or the provider's start time"
-    for receipt in status.receipts:
-        yield from _receipt_entries(receipt)
-    for entry in reversed(status.history):  # the order of entries of the same second is kept
-        rank = OBSERVED_ENDED if entry.phase in TERMINAL else OBSERVED
-        yield entry.at, rank, "observed", f"{entry.phase}, {entry.reason}"
-
-
-def _receipt_entries(receipt: Receipt) -> Iterator[TimelineEntry]:
-    origin = f" (commit {receipt.origin.commit} by {receipt.origin.author})" if receipt.origin else ""
-    approval = f" (allowed by {receipt.approved_by})" if receipt.approved_by else ""
-    cause = cause_text(receipt.because, receipt.reason)
-    yield receipt.requested_at, REQUESTED, "requested", f"{receipt.verb}, {cause}{origin}{approval}"
-    if receipt.attempts > 1:
-        text = f"{receipt.verb} again, {receipt.attempts} times in all"
-        yield receipt.last_attempt_at, REQUESTED, "requested", text
-    if receipt.accepted_at is not None:
-        yield receipt.accepted_at, ACCEPTED, "provider", f"{receipt.verb} accepted"
-    if receipt.is_refused:
-        yield receipt.last_attempt_at, ACCEPTED, "provider", f"{receipt.verb} refused"
-    elif receipt.is_moot:
-        yield receipt.last_attempt_at, ACCEPTED, "provider", f"{receipt.verb} refused: already {receipt.outcome}"
-    if receipt.confirmed_at is not None:
-        yield receipt.confirmed_at, CONFIRMED, "confirmed", f"{receipt.verb}: the job was observed {receipt.outcome}"
-
-
-def _log_entries(log: Iterable[JobEvent | JobCheckpoint]) -> Iterator[TimelineEntry]:
-    for line in log:
-        if isinstance(line, JobEvent):
-            yield line.at, LOGGED, f"log {line.level}", line.message
-        else:
-            step = "" if line.step is None else f"step {line.step:,}: "
-            yield line.at, LOGGED, "checkpoint", f"{step}{line.model}"
-
-
-def _order(entry: TimelineEntry) -> tuple[bool, float, int]:
-    """Return the sort key of an entry: entries without a time first, then by time and rank."""
-    at, rank, *_ = entry
-    return at is not None, at.timestamp() if at else 0.0, rank
-
-
 def _line(entry: TimelineEntry) -> tuple[Text, ...]:
     at, _, source, text = entry
-    time = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else NO_VALUE
-    return styled(time, "dim"), styled(source), styled(text)
+    return styled(second(at) if at else NO_VALUE, "dim"), styled(source), styled(text)

@@ -163,6 +163,11 @@ def nearest_topic(topic: str, notes: Sequence[FieldNote]) -> str | None:
     return str(words[found[0]]) if found else None
 
 
+def advice_of(reason: str) -> str:
+    """Return what to do about a reason."""
+    return next(advice[each] for advice in ADVICE.values() for each in advice if each == reason)
+
+
 def _reason_page(reason: Reason) -> list[RenderableType]:
     place = next(place for place, advice in ADVICE.items() if reason in advice)
     return [

@@ -58,6 +58,11 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def second(at: datetime) -> str:
+    """Return a time in UTC with seconds and without the zone, such as `2026-11-23 09:12:04`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def age(since: datetime | None, now: datetime) -> str:
     """Return how long ago a time was, such as `3d4h`, or a dash if the time is None."""
     return NO_VALUE if since is None else span(now - since)

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from reconciler.model.watch_status import WatchStatus, liveness_problems, readiness_problems
@@ -28,12 +28,36 @@ from reconciler.web.connections import ACCEPTED_AT_ONCE, HEAD_MAX, BoundedConnec
 from reconciler.web.hosts import HostFilter
 
 _GRACE_S = 1
+_FROM_HERE = ("style-src", "script-src", "connect-src", "form-action")
+SECURITY_HEADERS = (
+    (
+        "content-security-policy",
+        "; ".join(
+            [
+                "default-src 'none'",
+                *(f"{each} 'self'" for each in _FROM_HERE),
+                "img-src 'self' data:",
+                "base-uri 'none'",
+                "frame-ancestors 'none'",
+            ]
+        ),
+    ),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+    ("x-robots-tag", "noindex"),
+)
+"""The headers of every response: a page may load only what this port serves, and no other site may embed it."""
 
 
 def create_app(
-    watch_status: Callable[[], WatchStatus], monotonic: Callable[[], float], metrics: Callable[[], tuple[bytes, str]]
+    watch_status: Callable[[], WatchStatus],
+    monotonic: Callable[[], float],
+    metrics: Callable[[], tuple[bytes, str]],
+    page: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application, with the paths `/healthz`, `/readyz` and `/metrics`.
+    """Return the application, with the paths `/healthz`, `/readyz` and `/metrics`, and those of the page.
 
     `/healthz` and `/readyz` respond with HTTP 503 and one problem a line, or with HTTP 200 if there is no problem.
 
@@ -41,6 +65,7 @@ def create_app(
         watch_status: returns the current status of the watch.
         monotonic: returns the current time, in monotonic seconds.
         metrics: returns the text of a scrape and its content type.
+        page: the routes of the page; none if it is off.
     """
 
     def report(problems: tuple[str, ...]) -> Response:
@@ -57,7 +82,8 @@ def create_app(
         text, content_type = metrics()
         return Response(KNOWN_SECRETS.redact(text.decode()), headers={"content-type": content_type})
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
+    health = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)]
+    return Starlette(routes=[*health, *page])
 
 
 @contextmanager
@@ -87,7 +113,7 @@ def serving(app: ASGIApp, host: str, port: int, names: Collection[str] = ()) -> 
             ws="none",
             backlog=ACCEPTED_AT_ONCE,
             h11_max_incomplete_event_size=HEAD_MAX,
-            headers=[("connection", "close")],
+            headers=[("connection", "close"), *SECURITY_HEADERS],
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)

@@ -21,6 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+(?:%[\w.%-]+)?\]|(?P<name>[^\s:\[\]]+))(?::[0-9]*)?", re.ASCII)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether an address to listen on can be reached only from this machine."""
+    return host.casefold() == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
 class HostFilter:
     """An application that accepts only requests for IP addresses, names without a dot, and the given names.
 

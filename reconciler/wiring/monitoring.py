@@ -47,6 +47,8 @@ class Observers:
     """Functions that reopen log files by name, after a log rotation."""
     address: str | None = None
     """The address of the HTTP port; None without `--listen`."""
+    page_note: str | None = None
+    """Why the port does not serve the page, or None if it does."""
     _failed: set[int] = field(default_factory=set)
 
     def notify_sent(self, account: Account, sent: Sent) -> None:
@@ -113,6 +115,8 @@ def _serve(
 ) -> str:
     from reconciler.telemetry.metrics import Metrics  # noqa: PLC0415  slow to import, and needed only with --listen
     from reconciler.web.health_server import create_app, serving  # noqa: PLC0415
+    from reconciler.web.hosts import is_loopback  # noqa: PLC0415
+    from reconciler.web.page import PageServer  # noqa: PLC0415
 
     def watch_status() -> WatchStatus:
         return observers.health.overview
@@ -121,9 +125,14 @@ def _serve(
 
     observers.on_sent.append(lambda account, sent: metrics.count_request(str(account), sent))
     observers.on_pass.append(lambda result, took_s: metrics.count_pass(result.report, took_s, job_results(result)))
+    page = PageServer(watch_status, clock.monotonic, clock.now, f"{clock.now().timestamp():.0f}")
     host, port = listen
+    if not is_loopback(host):
+        observers.page_note = f"the page is off, because other machines may reach {host}:{port}; it needs a token"
+    routes = [] if observers.page_note else page.routes()
+    app = create_app(watch_status, clock.monotonic, metrics.text, routes)
     try:
-        return stack.enter_context(serving(create_app(watch_status, clock.monotonic, metrics.text), host, port, names))
+        return stack.enter_context(serving(app, host, port, names))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         msg = f"cannot listen on {host}:{port}: {reason}; pass another address to --listen"

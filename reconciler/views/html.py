@@ -1,0 +1,69 @@
+"""HTML as nested function calls, in which every text is escaped.
+
+Rules: only `tag`, `joined` and `document` create `Html`. Every other text is escaped, and its characters that are not
+printable are shown as escape sequences (`text.clean`), because the texts of specs, commits and providers are untrusted.
+Names of elements and attributes come from the code only. A URL in an attribute is made by the code from escaped parts.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+from reconciler.views.text import clean
+
+
+class Html(str):
+    """A text that is HTML already."""
+
+    __slots__ = ()
+
+
+Child = str | Iterable["Html"] | None
+"""The content of an element: HTML, a text to escape, several pieces of HTML, or nothing."""
+Attribute = str | int | bool | None
+"""The value of an attribute. False and None leave the attribute out; True writes it without a value."""
+NOTHING = Html()
+_VOID = frozenset({"input", "link", "meta"})
+
+
+def escaped(text: str) -> Html:
+    """Return a text as HTML. A text that is HTML already is returned unchanged."""
+    return text if isinstance(text, Html) else Html(html.escape(clean(text)))
+
+
+def tag(element: str, /, *children: Child, **attributes: Attribute) -> Html:
+    """Return an element.
+
+    Args:
+        element: the name of the element.
+        children: its content.
+        attributes: its attributes. A `_` at the end of a name is removed, and every other `_` becomes a `-`.
+    """
+    shown = "".join(_attribute(each, value) for each, value in attributes.items())
+    if element in _VOID:
+        return Html(f"<{element}{shown}>")
+    return Html(f"<{element}{shown}>{joined(*children)}</{element}>")
+
+
+def joined(*children: Child) -> Html:
+    """Return the pieces one after another."""
+    return Html("".join(map(_piece, children)))
+
+
+def document(head: Html, body: Html) -> str:
+    """Return a whole document in English."""
+    return f'<!doctype html>\n<html lang="en">{head}{body}</html>\n'
+
+
+def _piece(child: Child) -> str:
+    if isinstance(child, str):
+        return escaped(child)
+    return "" if child is None else "".join(child)
+
+
+def _attribute(name: str, value: Attribute) -> str:
+    if value is None or value is False:
+        return ""
+    written = name.rstrip("_").replace("_", "-")
+    return f" {written}" if value is True else f' {written}="{escaped(str(value))}"'

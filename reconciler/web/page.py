@@ -1,0 +1,132 @@
+"""The read-only page of a running watch: its routes, and the cache of rendered pages.
+
+Rules:
+
+- A page is rendered from one immutable `WatchStatus`, without a lock, a disk or a provider. It never delays a pass.
+- Only GET and HEAD exist. No request changes anything.
+- Readers who ask for the same page at the same time share one rendering.
+- Secrets are redacted in the whole text of a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from importlib.resources import files
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from reconciler.model.watch_status import WatchStatus, liveness_problems
+from reconciler.redaction import KNOWN_SECRETS
+from reconciler.views.accounts_page import accounts_page
+from reconciler.views.job_page import job_page
+from reconciler.views.overview_page import overview_page
+from reconciler.views.page_layout import Frame
+from reconciler.views.watch_view import WatchView, watch_view
+
+STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
+"""The files that pages load, with their types."""
+RENDERED_MAX = 16
+"""The number of rendered pages that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file whose address contains the hash of its content, so that browsers may keep it forever."""
+
+    path: str
+    content: bytes
+    content_type: str
+
+    @classmethod
+    def of(cls, name: str, content_type: str) -> StaticFile:
+        """Read a file of this package."""
+        content = (files("reconciler.web") / "static" / name).read_bytes()
+        stem, _, suffix = name.rpartition(".")
+        return cls(f"/static/{stem}.{sha256(content).hexdigest()[:16]}.{suffix}", content, content_type)
+
+    def route(self) -> BaseRoute:
+        """Return the route that serves the file."""
+        headers = {"cache-control": "public, max-age=31536000, immutable"}
+
+        async def serve(_: Request) -> Response:
+            return Response(self.content, media_type=self.content_type, headers=headers)
+
+        return Route(self.path, serve)
+
+
+@dataclass(slots=True)
+class PageServer:
+    """The routes of the page.
+
+    Args:
+        watch_status: returns the current status of the watch.
+        monotonic: returns the current time, in monotonic seconds.
+        now: returns the current time.
+        started: identifies this process, so that a page of an earlier process is recognised as outdated.
+    """
+
+    watch_status: Callable[[], WatchStatus]
+    monotonic: Callable[[], float]
+    now: Callable[[], datetime]
+    started: str
+    _static: dict[str, StaticFile] = field(init=False)
+    _view: WatchView | None = None
+    _rendered: dict[tuple[str, str, datetime], HTMLResponse] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read the files that pages load."""
+        self._static = {name: StaticFile.of(name, type_) for name, type_ in STATIC.items()}
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes of the pages and of the files that they load."""
+        return [
+            Route("/", self._overview),
+            Route("/jobs/{name}", self._job),
+            Route("/accounts", self._accounts),
+            *(each.route() for each in self._static.values()),
+        ]
+
+    def view(self) -> WatchView:
+        """Return the current view of the watch. The jobs are read once for each pass."""
+        watch = self.watch_status()
+        before = self._view
+        if before is None or before.watch.report is not watch.report or before.watch.outages is not watch.outages:
+            self._view = watch_view(watch)
+            return self._view
+        return WatchView(watch, before.lines)
+
+    def version(self, watch: WatchStatus) -> str:
+        """Return what changes whenever a page would show something else than ages."""
+        problems = len(liveness_problems(watch, self.monotonic()))
+        return f"{self.started}-{watch.passes}-{watch.is_stopping:d}{watch.is_halted:d}{problems}"
+
+    async def _overview(self, request: Request) -> Response:
+        parameters = parse_qsl(request.url.query, keep_blank_values=True)
+        return self._respond(request, lambda view, frame: overview_page(view, parameters, frame))
+
+    async def _accounts(self, request: Request) -> Response:
+        return self._respond(request, accounts_page)
+
+    async def _job(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        status_code = 200 if self.view().named(name) else 404
+        return self._respond(request, lambda view, frame: job_page(name, view, frame), status_code)
+
+    def _respond(self, request: Request, render: Callable[[WatchView, Frame], str], status_code: int = 200) -> Response:
+        view, now = self.view(), self.now()
+        version = self.version(view.watch)
+        key = (f"{request.url.path}?{request.url.query}", version, now.replace(microsecond=0))
+        if key not in self._rendered:
+            if len(self._rendered) >= RENDERED_MAX:
+                self._rendered.clear()
+            style, script = (self._static[name].path for name in STATIC)
+            text = render(view, Frame(now, self.monotonic(), style, script))
+            headers = {"cache-control": "no-store"}
+            self._rendered[key] = HTMLResponse(KNOWN_SECRETS.redact(text), status_code, headers)
+        return self._rendered[key]
