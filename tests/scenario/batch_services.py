@@ -11,15 +11,32 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import ClassVar
 
 from reconciler.model.account_line import BATCH_JOB, FINE_TUNING_JOB
 from reconciler.model.job import Phase
-from tests.contract.dialects import anthropic, azure, bedrock, gemini, mistral, openai, together, vertex
+from tests.contract.dialects import (
+    anthropic,
+    azure,
+    bedrock,
+    cohere,
+    gemini,
+    hf_jobs,
+    litellm,
+    mistral,
+    openai,
+    together,
+    vertex,
+    xai,
+)
 from tests.contract.dialects.services import (
     AZURE_V1,
     BEDROCK,
+    HF_JOBS,
     LITELLM,
+    NEBIUS,
     OPENAI,
+    PASS_THROUGH,
     SAGEMAKER,
     VERTEX_AI,
     FrontType,
@@ -31,6 +48,7 @@ from tests.contract.dialects.translating_app import Json
 _SUFFIX = " batches"
 _NEVER = frozenset({Phase.PAUSING, Phase.PAUSED})
 _NO_QUEUE, _NO_VALIDATION = _NEVER | {Phase.QUEUED}, _NEVER | {Phase.VALIDATING_FILES}
+_ID_STARTS = {"anthropic": "msgbatch_", "cohere": "00000000-0000-4000-8000-"}
 _PATH = re.compile(r"/(batches|batch/jobs|batchPredictionJobs|model-invocation-jobs?)(/|:|$)")
 
 
@@ -61,7 +79,7 @@ def is_about_batches(path: str) -> bool:
 
 def batch_id(service: Service, number: int) -> str:
     """Return the ID of a batch, in a format that its service has."""
-    return f"msgbatch_{number:012}" if service.type == "anthropic" else f"{number:012}"
+    return f"{_ID_STARTS.get(service.type, '')}{number:012}"
 
 
 def job_id(service: Service, name: str) -> str:
@@ -97,11 +115,38 @@ class _Together(together.Together):
         return {**super().row(row), "id": row["id"]}
 
 
+class _HuggingFace(hf_jobs.HuggingFace):
+    """The jobs of Hugging Face, with the IDs of the simulated world. A job has no state while it is being cancelled."""
+
+    hides: ClassVar[Mapping[str, str]] = {"cancelling": "running", "validating_files": "queued"}
+
+    def job(self, row: Json) -> Json:
+        """Return a job in the format of Hugging Face."""
+        return {**super().job(row), "id": row["id"]}
+
+
 TOGETHER = replace(TOGETHER_JOBS, front=_Together)
-FINE_TUNING = (OPENAI, AZURE_V1, LITELLM, VERTEX_AI, BEDROCK, SAGEMAKER, TOGETHER)
-"""The services with fine-tuning jobs. Five of them have batches too."""
+_HF_JOBS = replace(HF_JOBS, front=_HuggingFace)
+FINE_TUNING = (
+    OPENAI,
+    NEBIUS,
+    AZURE_V1,
+    LITELLM,
+    PASS_THROUGH,
+    VERTEX_AI,
+    BEDROCK,
+    SAGEMAKER,
+    TOGETHER,
+    _HF_JOBS,
+)
+"""The services with fine-tuning jobs. Those that are also in `BATCHES` have batches too.
+
+Fireworks is not among them: the IDs of its jobs contain a slash, which IDs of the simulated world cannot.
+"""
 
 _OPENAI = replace(OPENAI, front=openai.OpenAIBatches, lacks=_NO_QUEUE)
+_NEBIUS = replace(NEBIUS, front=openai.OpenAIBatches, lacks=_NO_QUEUE)
+_PASS_THROUGH = replace(PASS_THROUGH, front=litellm.BatchPassThrough, lacks=_NO_QUEUE)
 _AZURE = replace(AZURE_V1, front=azure.AzureBatches, lacks=_NO_QUEUE)
 _VERTEX_AI = replace(VERTEX_AI, front=_with_own_ids(vertex.VertexBatches), lacks=_NO_VALIDATION)
 _BEDROCK = replace(BEDROCK, front=_with_own_ids(bedrock.BedrockBatches), lacks=_NO_VALIDATION)
@@ -111,11 +156,20 @@ ANTHROPIC = Service(
 GEMINI = Service(type="gemini", front=_without_cancelling(gemini.Gemini), lacks=_NO_VALIDATION)
 MISTRAL = Service(type="mistral", front=_with_own_ids(mistral.Mistral), lacks=_NO_VALIDATION)
 _TOGETHER = replace(TOGETHER, front=_without_cancelling(together.TogetherBatches), lacks=_NO_QUEUE)
+COHERE = Service(type="cohere", front=_with_own_ids(cohere.Cohere), lacks=_NO_VALIDATION)
+XAI = Service(type="xai", front=xai.XAI, lacks=_NO_QUEUE)
 
-BATCHES_ONLY = (ANTHROPIC, GEMINI, MISTRAL)
+WITHOUT_TIMES = frozenset({"xai"})
+"""The types whose batches have no time of day, so that no limit on their age can be checked."""
+WITHOUT_EXPIRY = frozenset({"cohere", "xai"})
+"""The types that do not report that a batch has expired."""
+BATCHES_ONLY = (ANTHROPIC, GEMINI, MISTRAL, COHERE, XAI)
 """The services that have batches and no fine-tuning jobs."""
 BATCHES: Mapping[str, Service] = MappingProxyType(
-    {each.type: each for each in (_OPENAI, _AZURE, _VERTEX_AI, _BEDROCK, _TOGETHER, *BATCHES_ONLY)}
+    {
+        each.type: each
+        for each in (_OPENAI, _NEBIUS, _AZURE, _PASS_THROUGH, _VERTEX_AI, _BEDROCK, _TOGETHER, *BATCHES_ONLY)
+    }
 )
 """The batches of each service that has them, by its type. `lacks` contains the phases that it cannot show."""
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.sandbox.world import UnknownJobError
+from tests.scenario.batch_services import WITHOUT_TIMES
 from tests.scenario.disruptions import Disruption, Published, RetryRequested
 from tests.scenario.repository import Revision
 from tests.scenario.reviving_world import RevivingWorld
@@ -277,6 +278,16 @@ class History:
             return self.worlds[account].retrieve(job_id, at).phase.value
         except UnknownJobError:
             return ABSENT
+
+    def created_at(self, account: str, job_id: str, at: datetime) -> datetime | None:
+        """Return the creation time that the provider reports for a job, or None if it reports none."""
+        first = next(each for each in self.events if isinstance(each, Edited))
+        if first.revision.service(account).type in WITHOUT_TIMES:
+            return None
+        try:
+            return self.worlds[account].retrieve(job_id, at).created_at
+        except UnknownJobError:
+            return None
 
     def back_at(self, account: str, job_id: str) -> datetime | None:
         """Return when an ended job began to run again, or None."""

@@ -21,6 +21,7 @@ _STATUSES = {
     "cancelling": "BATCH_STATUS_CANCELING",
     "completed": "BATCH_STATUS_COMPLETED",
     "failed": "BATCH_STATUS_FAILED",
+    "expired": "BATCH_STATUS_FAILED",
     "cancelled": "BATCH_STATUS_CANCELED",
 }
 

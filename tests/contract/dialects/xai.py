@@ -10,6 +10,8 @@ from starlette.responses import JSONResponse, Response
 from tests.contract.dialects.batch_api import CancelledBatches, creation, is_route
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 
+_STATUSES = frozenset({"validating", "in_progress", "cancelling", "completed", "failed", "expired", "cancelled"})
+"""The sandbox's statuses that a batch of xAI can have. A batch with another one has counts that cannot be read."""
 _URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
 
 
@@ -33,22 +35,25 @@ class XAI(CancelledBatches):
     def job(self, row: Json) -> Json:
         """Return a batch. Its times are dates without a time of day."""
         status = row["status"]
-        is_over = status in ("completed", "failed", "cancelled")
+        has_failed = status in ("failed", "expired")
+        is_over = has_failed or status in ("completed", "cancelled")
         done = 100 if status == "completed" else 23 if is_over else 0
         return {
             "batch_id": row["id"],
             "name": "nightly",
             "create_time": "2026-11-23",
             "expire_time": "2026-11-24",
-            "cancel_time": "2026-11-23" if status in ("cancelling", "cancelled", "failed") else None,
-            "cancel_by_xai_message": "bad requests" if status == "failed" else None,
+            "cancel_time": "2026-11-23" if has_failed or status in ("cancelling", "cancelled") else None,
+            "cancel_by_xai_message": "bad requests" if has_failed else None,
             "state": {
                 "num_requests": 0 if status == "validating" else 100,
                 "num_pending": 100 if status in ("in_progress", "cancelling") else 0,
                 "num_success": done,
                 "num_error": 0,
                 "num_cancelled": 100 - done if is_over else 0,
-            },
+            }
+            if status in _STATUSES
+            else {},
         }
 
     def page(self, rows: list[Json], token: str | None) -> Json:

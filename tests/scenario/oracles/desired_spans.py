@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from reconciler.sandbox.world import UnknownJobError
 from tests.scenario.history import Edited, History, ProviderRequest
 from tests.scenario.oracles.undisrupted_spans import Span
 from tests.scenario.repository import JobSpec
@@ -42,14 +41,9 @@ def wanted_cancels(history: History) -> dict[Job, list[Span]]:
 def _limits(history: History, job_spec: JobSpec) -> Iterator[datetime]:
     if job_spec.not_after is not None:
         yield job_spec.not_after
-    if job_spec.max_age is not None:
-        try:
-            yield (
-                history.worlds[job_spec.account].retrieve(job_spec.job_id, history.began_at).created_at
-                + job_spec.max_age
-            )
-        except UnknownJobError:
-            return
+    created_at = history.created_at(job_spec.account, job_spec.job_id, history.began_at)
+    if job_spec.max_age is not None and created_at is not None:
+        yield created_at + job_spec.max_age
 
 
 def _spans(

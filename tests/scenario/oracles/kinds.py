@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.scenario.batch_services import kind_of
+from tests.scenario.batch_services import WITHOUT_EXPIRY, kind_of
 from tests.scenario.history import Crashed, Edited, FileRemoved, FileWritten, History, PassEnded, Tampered
 from tests.scenario.oracles.status_yaml import Tree, is_job, job_of, read, ready
 from tests.scenario.oracles.statuses import status_of
@@ -74,7 +74,9 @@ def untold_end(history: History) -> Iterator[str]:
         if tree is None or job is None or job_of(tree) is None or not tree["status"]["final"]:
             continue
         phase, error = tree["status"]["phase"], job["error"] or {}
-        if phase == "failed" and _has_expired(history, job_spec, last) and error.get("code") != EXPIRED:
+        tells_expiry = revision.service(job_spec.account).type not in WITHOUT_EXPIRY
+        has_expired = tells_expiry and phase == "failed" and _has_expired(history, job_spec, last)
+        if has_expired and error.get("code") != EXPIRED:
             yield f"{job_spec.name} has expired, and its error is {error}"
         if (
             ready(tree)["reason"] == "JobFailed"

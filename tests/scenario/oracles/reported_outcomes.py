@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tests.scenario.batch_services import WITHOUT_TIMES
 from tests.scenario.history import (
     ABSENT,
     Audited,
@@ -211,7 +212,8 @@ def unreported_limit(history: History) -> Iterator[str]:
             ]
             # If one response has a usable time and another has not, either may have been used. A time is judged between
             # its response and the end of the pass.
-            tellings = {_is_timely(each, at) for each in answers for at in (each.ended_at, end.at)}
+            has_times = one_pass.revision.service(job_spec.account).type not in WITHOUT_TIMES
+            tellings = {has_times and _is_timely(each, at) for each in answers for at in (each.ended_at, end.at)}
             phase = tree["status"]["phase"]
             message, is_running = ready(tree)["message"], phase in UNFINISHED and answers
             if is_running and tellings == {False} and _NOT_JUDGED not in message and "only reported" not in message:

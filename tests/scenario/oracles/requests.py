@@ -14,7 +14,6 @@ from functools import reduce
 from tests.scenario.batch_services import provider_of
 from tests.scenario.disruptions import RetryRequested
 from tests.scenario.history import (
-    ABSENT,
     ChangeSent,
     Crashed,
     Edited,
@@ -129,9 +128,10 @@ def is_over_limit(history: History, job_spec: JobSpec, at: datetime) -> bool:
     latest = at + SKEW
     if job_spec.not_after is not None and latest > job_spec.not_after:
         return True
-    if history.truth(job_spec.account, job_spec.job_id, at) == ABSENT:
+    created_at = history.created_at(job_spec.account, job_spec.job_id, at)
+    if created_at is None:
         return False
-    age = latest - history.worlds[job_spec.account].retrieve(job_spec.job_id, at).created_at
+    age = latest - created_at
     return (job_spec.max_age is not None and age > job_spec.max_age) or (
         job_spec.max_queued is not None and age > job_spec.max_queued
     )
