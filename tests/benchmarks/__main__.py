@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from tests.benchmarks.figures import with_section
 from tests.benchmarks.growth import growth
 from tests.benchmarks.machine import machine
 from tests.benchmarks.world import fleet, note
+from tests.support.cli import COLD as NEW_INTERPRETERS
 from tests.support.markdown_table import ROOT, table
 
 DOCUMENT = ROOT / ".github" / "PERFORMANCE.md"
@@ -95,6 +97,7 @@ def main() -> None:
     parser.add_argument("--idle-s", type=float, default=IDLE_S, help="how long each watch is idle (default: 20)")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {DOCUMENT.relative_to(ROOT)}")
     given = parser.parse_args()
+    os.environ[NEW_INTERPRETERS] = "1"
     begun = time.monotonic()
     text = DOCUMENT.read_text(encoding="utf-8")
     has_failed = False

@@ -8,6 +8,7 @@ has the default rate limit. `--build NAME=COMMAND` adds another build to the tab
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
-from tests.support.cli import RECONCILE, Checkout
+from tests.support.cli import COLD, RECONCILE, Checkout
 from tests.support.sandbox_client import STEP_S, Sandbox
 from tests.support.sandbox_server import serve
 
@@ -182,6 +183,7 @@ def main() -> None:
     parser.add_argument("--bound-s", type=float, default=900, help="how long to wait for a cancel")
     parser.add_argument("--build", action="append", default=[], metavar="NAME=COMMAND", help="this one, if left out")
     given = parser.parse_args()
+    os.environ[COLD] = "1"
     pairs = [each.split("=", 1) for each in given.build]
     builds: dict[str, Sequence[str]] = {name: shlex.split(command) for name, command in pairs}
     Console().print(measure(builds or {"this": RECONCILE}, given.jobs, given.gone, given.bound_s))

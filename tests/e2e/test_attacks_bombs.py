@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_attacks_texts import CONTAINER
-from tests.support.cli import RECONCILE, Checkout, Ran
+from tests.support.cli import RECONCILE, Checkout, Ran, finished
 from tests.support.git_daemon import git_daemon
 from tests.support.processes import memory_of
 from tests.support.repositories import a_clone, a_remote
@@ -210,8 +210,7 @@ def test_a_git_server_that_offers_endless_branches_is_abandoned(field: Field) ->
 def watched(checkout: Checkout, *arguments: str) -> tuple[Ran, int]:
     """Run a command, and return its result and the peak memory of it and its child processes."""
     with checkout.start(*arguments) as process, memory_of(process.pid) as memory:
-        out, err = process.communicate(timeout=2 * ENDS_WITHIN_S)
-    return Ran(process.returncode, out, err), memory.peak
+        return finished(process, 2 * ENDS_WITHIN_S), memory.peak
 
 
 @contextmanager

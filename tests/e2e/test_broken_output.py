@@ -26,7 +26,7 @@ from threading import Event, Thread
 import pytest
 
 from reconciler.model.status import Outcome
-from tests.support.cli import RECONCILE, SPEC, Checkout
+from tests.support.cli import RECONCILE, SPEC, Checkout, Process
 from tests.support.sandbox_client import Sandbox, wait_for
 
 JOBS = 10
@@ -46,7 +46,7 @@ class Output:
     """Where a process's output goes, and what happens to that destination during the test."""
 
     descriptor: int
-    go_wrong: Callable[[subprocess.Popen[str]], None] = lambda _: None
+    go_wrong: Callable[[Process], None] = lambda _: None
     arguments: tuple[str, ...] = ()
     program: tuple[str, ...] = RECONCILE
     stdin: int | None = None
@@ -76,7 +76,7 @@ def slow(stack: ExitStack, _root: Path) -> Output:
         while not stop.wait(0.1):
             ours.read(1)
 
-    def go_wrong(_: subprocess.Popen[str]) -> None:
+    def go_wrong(_: Process) -> None:
         fill(theirs)
         Thread(target=sip, daemon=True).start()
 
@@ -106,7 +106,7 @@ def terminal(stack: ExitStack, _root: Path) -> Output:
     reader.start()
     stack.callback(closing.set)
 
-    def go_wrong(_: subprocess.Popen[str]) -> None:
+    def go_wrong(_: Process) -> None:
         closing.set()
         reader.join()
 
@@ -125,7 +125,7 @@ def rotated(stack: ExitStack, root: Path) -> Output:
     _, theirs = a_pipe(stack)
     log, audit = root / "watch.log", root / "audit.jsonl"
 
-    def go_wrong(process: subprocess.Popen[str]) -> None:
+    def go_wrong(process: Process) -> None:
         for each in (log, audit):
             each.rename(each.with_suffix(".1"))
         process.send_signal(signal.SIGHUP)
@@ -185,7 +185,7 @@ def drain(descriptor: int, closing: Event) -> None:
 
 
 @contextmanager
-def started(checkout: Checkout, output: Output, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(checkout: Checkout, output: Output, *arguments: str) -> Iterator[Process]:
     """Run a command whose two streams go to this output, until the body ends."""
     with checkout.start(
         *arguments,

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.formats.status_parser import parse_status
-from tests.support.cli import Checkout, Ran
+from tests.support.cli import Checkout, Ran, finished
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 from tests.support.spec_committer import SpecCommitter, forced, until
 
 SECONDS, SECONDS_LONG = 6, 60
-A_THOUGHT_S = 0.8
+A_THOUGHT_S = 1.5
 A_RUN_ENDS_WITHIN_S = 180
 RUN = ("--once", "--wait", "--push", "--max-cancels", "10000", "--max-cancels-absolute", "10000")
 MODES = {
@@ -47,8 +47,7 @@ class Runners:
         a_clone(self.remote, root)
         told = {"GIT_TRACE2_EVENT": str(self.root / "trace")}
         with Checkout(root, {**self.environ, **told}).start(*RUN, *self.options) as process:
-            out, err = process.communicate(timeout=A_RUN_ENDS_WITHIN_S)
-        self.ran.append(Ran(process.returncode, out, err))
+            self.ran.append(finished(process, A_RUN_ENDS_WITHIN_S))
 
     def rejected(self) -> int:
         """Return how many pushes of the runs the remote rejected, because another push came first."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import SPEC, Checkout, Ran
+from tests.support.cli import SPEC, Checkout, Ran, finished
 from tests.support.repositories import ADA, Clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
@@ -116,8 +116,7 @@ def runner(tmp_path: Path, sandbox: Sandbox) -> Checkout:
 
 def reconcile(runner: Checkout, enemy: Enemy, *more: str) -> Ran:
     with runner.start("--once", "--git-url", enemy.remote.as_uri(), *more) as process:
-        out, err = process.communicate(timeout=ENDS_WITHIN_S)
-    return Ran(process.returncode, out, err)
+        return finished(process, ENDS_WITHIN_S)
 
 
 def disk_of(runner: Checkout) -> int:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from threading import Thread
 
 import pytest
 
-from tests.support.cli import Checkout
+from tests.support.cli import Checkout, Process
 from tests.support.sandbox_client import Sandbox, wait_for
 
 ENDS_WITHIN_S = 60
@@ -25,7 +24,7 @@ ENDS_WITHIN_S = 60
 class Pipe:
     """A process whose two streams go to one pipe, with the time of each line."""
 
-    process: subprocess.Popen[str]
+    process: Process
     lines: list[tuple[float, str]] = field(default_factory=list)
 
     @property

@@ -19,13 +19,15 @@ from typing import TextIO
 
 from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus
-from tests.support.fork_server import Order, fork_server
+from tests.support.fork_server import ForkedProcess, Order, fork_server
 
 RECONCILE = tuple(shlex.split(os.environ.get("RECONCILE_COMMAND", ""))) or (sys.executable, "-m", "reconciler")
 """The command under test. `RECONCILE_COMMAND` names another build, to show that a test fails on an older one."""
 COLD = "RECONCILE_COLD"
 """The variable that makes each run start its own interpreter. A long run of the tests sets it."""
 ENDS_WITHIN_S = 30
+Process = subprocess.Popen[str] | ForkedProcess
+"""A command that was started."""
 PROVIDER = """\
 apiVersion: jobs.reconciler/v1
 kind: Provider
@@ -102,19 +104,10 @@ class Checkout:
         return Checkout(root, self.environ)
 
     def run(self, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str) -> Ran:
-        """Run one command to its end, forked if `Order.packet` allows it. Raises `TimeoutExpired` after 30 s."""
-        if program is RECONCILE and program[0] == sys.executable and COLD not in os.environ:
-            order = Order("reconciler", arguments, self.root, {**_environment(self.root), **self.environ, **environ})
-            if packet := order.packet():
-                return Ran(*fork_server().run(packet, ENDS_WITHIN_S))
+        """Run one command to its end. Raises `TimeoutExpired` after 30 s."""
         pipe = subprocess.PIPE
         with self.start(*arguments, stdin=None, stdout=pipe, stderr=pipe, program=program, **environ) as process:
-            try:
-                out, err = process.communicate(timeout=ENDS_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-        return Ran(process.returncode, out, err)
+            return finished(process)
 
     def start(
         self,
@@ -124,16 +117,16 @@ class Checkout:
         stderr: int | TextIO = subprocess.PIPE,
         program: Sequence[str] = RECONCILE,
         **environ: str,
-    ) -> subprocess.Popen[str]:
-        """Start one command, and return its process."""
+    ) -> Process:
+        """Start one command, and return its process, which is forked unless its startup is special."""
+        variables = {**_environment(self.root), **self.environ, **environ}
+        if program is RECONCILE and program[0] == sys.executable and COLD not in os.environ:
+            order = Order("reconciler", arguments, self.root, variables)
+            if packet := order.packet():
+                return fork_server().start(packet, stdin, stdout, stderr)
+        command = [*program, *arguments]
         return subprocess.Popen(
-            [*program, *arguments],
-            cwd=self.root,
-            env={**_environment(self.root), **self.environ, **environ},
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            text=True,
+            command, cwd=self.root, env=variables, stdin=stdin, stdout=stdout, stderr=stderr, text=True
         )
 
     def status(self, name: str) -> JobStatus:
@@ -159,16 +152,26 @@ def run_crashing(checkout: Checkout, crash_before: int, *arguments: str) -> tupl
     )
     packet = order.packet()
     assert packet
-    code, _, _ = fork_server().run(packet, ENDS_WITHIN_S)
+    with fork_server().start(packet) as process:
+        code = finished(process).code
     return code, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+
+def finished(process: Process, within_s: float = ENDS_WITHIN_S) -> Ran:
+    """Wait for the end of a command, and return its result. Kills one that takes longer; raises `TimeoutExpired`."""
+    try:
+        out, err = process.communicate(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return Ran(process.wait(), out, err)
 
 
 @contextmanager
 def started_sandbox(root: Path, *arguments: str, key: str | None = None) -> Iterator[str]:
     """Run `reconcile sandbox` as a process. Yields its address, which ends in `/v1`. `key` is the key it accepts."""
-    command = [*RECONCILE, "sandbox", *arguments, *(["--api-key-env", "KEY"] if key else [])]
-    environ = _environment(root) | ({"KEY": key} if key else {})
-    with subprocess.Popen(command, cwd=root, env=environ, stdout=subprocess.PIPE, text=True) as process:
+    user = Checkout(root, {"KEY": key} if key else {})
+    with user.start("sandbox", *arguments, *(["--api-key-env", "KEY"] if key else []), stderr=2) as process:
         try:
             url = process.stdout.readline().strip() if process.stdout else ""
             assert url, "the sandbox did not start"

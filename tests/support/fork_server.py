@@ -1,8 +1,9 @@
 """A module run as `python -m` runs it, in a process that is forked from one that has imported the product.
 
-A new interpreter needs 0.6 s for its imports, before a command that takes 0.1 s. Each run here is still a separate
-process, with the arguments, directory, environment, streams and exit code that a new interpreter would have. The
-startup of the interpreter cannot be tested this way: such a test starts a new one.
+A new interpreter needs 0.6 s for its imports, and 0.1 s to destroy the modules at its end, around a command that takes
+0.1 s. Each run here is still a separate process, with the arguments, directory, environment, streams and exit code that
+a new interpreter would have. The start and the end of the interpreter cannot be tested this way: such a test starts a
+new one.
 
 Run as a script, this module is the process that forks. Each packet that it reads is an order, with the streams of the
 run and a pipe for the results: a line with the process ID, then the exit code.
@@ -17,6 +18,7 @@ import json
 import os
 import pkgutil
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -24,10 +26,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self, TextIO
 
 ORDER_MAX = 100_000
 """The maximum length of an order, in bytes. A packet may have twice as many."""
@@ -56,6 +59,78 @@ class Order:
         return packet if len(packet) <= ORDER_MAX else None
 
 
+class ForkedProcess:
+    """A run. It has those methods of `subprocess.Popen` that the tests use. `stdout` and `stderr` are None or pipes."""
+
+    def __init__(self, answer: int, stdout: int | None, stderr: int | None) -> None:
+        self._answer = os.fdopen(answer, encoding="ascii")
+        self.stdout = None if stdout is None else os.fdopen(stdout, encoding="utf-8")
+        self.stderr = None if stderr is None else os.fdopen(stderr, encoding="utf-8")
+        self.pid = int(self._answer.readline())
+        self.returncode: int | None = None
+
+    def __enter__(self) -> Self:
+        """Return this run."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the pipes, and wait for the end."""
+        for pipe in self._pipes():
+            pipe.close()
+        self.wait()
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None if the process has not ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end, and return the exit code."""
+        if self.returncode is None:
+            if not select.select([self._answer], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            with self._answer:
+                self.returncode = int(self._answer.read())
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Read both pipes, wait for the end, and return what was read; nothing for a stream that is no pipe."""
+        until = None if timeout is None else time.monotonic() + timeout
+        told = {pipe.fileno(): bytearray() for pipe in self._pipes()}
+        waiting = [*told]
+        while waiting:
+            ready, _, _ = select.select(waiting, [], [], until and max(0, until - time.monotonic()))
+            if not ready:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0, *map(bytes, told.values()))
+            for each in ready:
+                piece = os.read(each, 65_536)
+                told[each] += piece
+                if not piece:
+                    waiting.remove(each)
+        self.wait(until and max(0, until - time.monotonic()))
+        text = {each: told[each].decode().replace("\r\n", "\n").replace("\r", "\n") for each in told}
+        out, err = (text[pipe.fileno()] if pipe else "" for pipe in (self.stdout, self.stderr))
+        self.__exit__()
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM, unless the process has ended."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless the process has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def _pipes(self) -> list[TextIO]:
+        return [pipe for pipe in (self.stdout, self.stderr) if pipe is not None]
+
+
 class ForkServer:
     """The client: it starts the process that forks, and sends orders to it."""
 
@@ -75,19 +150,32 @@ class ForkServer:
         self._orders.close()
         self._process.wait()
 
-    def run(self, packet: bytes, within_s: float) -> tuple[int, str, str]:
-        """Run an order, and return its exit code, stdout and stderr. Raises `TimeoutExpired` if it takes longer."""
-        with ExitStack() as stack:
-            pipes = [os.pipe() for _ in range(3)]
-            for reader, _ in pipes:
-                stack.callback(os.close, reader)
-            out, err, answer = (writer for _, writer in pipes)
-            socket.send_fds(self._orders, [packet], [0, out, err, answer])
-            for each in (out, err, answer):
-                os.close(each)
-            told = _read_all([reader for reader, _ in pipes], within_s)
-        text = [each.decode().replace("\r\n", "\n").replace("\r", "\n") for each in told]
-        return int(text[2].split()[1]), text[0], text[1]
+    def start(
+        self,
+        packet: bytes,
+        stdin: int | None = None,
+        stdout: int | TextIO = subprocess.PIPE,
+        stderr: int | TextIO = subprocess.PIPE,
+    ) -> ForkedProcess:
+        """Start the process that an order describes. The streams are given as to `subprocess.Popen`."""
+        with ExitStack() as sent:
+            read = 0 if stdin is None else _stream(stdin, sent)[0]
+            (out, our_out), (err, our_err) = _stream(stdout, sent), _stream(stderr, sent)
+            our_answer, answer = os.pipe()
+            sent.callback(os.close, answer)
+            socket.send_fds(self._orders, [packet], [read, out, err, answer])
+        return ForkedProcess(our_answer, our_out, our_err)
+
+
+def _stream(given: int | TextIO, sent: ExitStack) -> tuple[int, int | None]:
+    """Return the stream of a process, and our end if it is a pipe. What is opened here is closed once it is sent."""
+    if not isinstance(given, int):
+        return given.fileno(), None
+    if given not in {subprocess.PIPE, subprocess.DEVNULL}:
+        return given, None
+    ours, theirs = os.pipe() if given == subprocess.PIPE else (None, os.open(os.devnull, os.O_RDWR))
+    sent.callback(os.close, theirs)
+    return theirs, ours
 
 
 @cache
@@ -98,65 +186,48 @@ def fork_server() -> ForkServer:
     return made
 
 
-def _read_all(readers: Sequence[int], within_s: float) -> list[bytes]:
-    """Return the bytes that each pipe gets until its end. Kills a run that takes longer; raises `TimeoutExpired`."""
-    told = {reader: bytearray() for reader in readers}
-    deadline = time.monotonic() + within_s
-    with selectors.DefaultSelector() as waiting:
-        for reader in readers:
-            waiting.register(reader, selectors.EVENT_READ)
-        while waiting.get_map():
-            ready = waiting.select(max(0, deadline - time.monotonic()))
-            if not ready:
-                os.kill(int(told[readers[-1]].split()[0]), signal.SIGKILL)
-                raise subprocess.TimeoutExpired(sys.argv[:1], within_s, *(bytes(told[each]) for each in readers[:2]))
-            for key, _ in ready:
-                if piece := os.read(key.fd, 65_536):
-                    told[key.fd] += piece
-                else:
-                    waiting.unregister(key.fd)
-    return [bytes(told[reader]) for reader in readers]
-
-
-def serve(orders: socket.socket) -> None:
-    """Fork a process for each order until there are no more. Returns in a forked process that must run a module."""
-    # Python may set this variable at startup (PEP 538), so the children of a new interpreter would inherit it.
-    own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}
+def serve(orders: socket.socket) -> tuple[bytes, Sequence[int]]:
+    """Fork a process for each order until there are no more. Returns its order and streams in a forked process."""
     package = importlib.import_module("reconciler")
-    for each in pkgutil.walk_packages(package.__path__, "reconciler."):
-        if not each.name.endswith("__main__"):
-            importlib.import_module(each.name)
+    for module in pkgutil.walk_packages(package.__path__, "reconciler."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     gc.collect()
     gc.freeze()
-    keepers: set[int] = set()
-    while True:
-        packet, descriptors, *_ = socket.recv_fds(orders, 2 * ORDER_MAX, 4)
-        keepers = {each for each in keepers if os.waitpid(each, 0 if not packet else os.WNOHANG)[0] == 0}
-        if not packet:
-            raise SystemExit
-        if (keeper := os.fork()) == 0:
-            *streams, answer = descriptors
-            if (child := os.fork()) == 0:
-                _become(json.loads(packet), own, streams)
-                return
-            _keep(child, streams, answer)
-        keepers.add(keeper)
-        for descriptor in descriptors:
-            os.close(descriptor)
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(orders, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select():
+                if key.fileobj is not orders:
+                    _report(waiting, key)
+                    continue
+                packet, descriptors, *_ = socket.recv_fds(orders, 2 * ORDER_MAX, 4)
+                if not packet:
+                    os._exit(0)  # a process that still runs is not waited for
+                *streams, answer = descriptors
+                if (child := os.fork()) == 0:
+                    return packet, streams
+                os.write(answer, f"{child}\n".encode())
+                waiting.register(os.pidfd_open(child), selectors.EVENT_READ, (child, answer))
+                for each in streams:
+                    os.close(each)
 
 
-def _keep(child: int, streams: Sequence[int], answer: int) -> None:
-    """Wait for a run, and report its exit code."""
-    for stream in streams:
-        os.close(stream)
-    os.write(answer, f"{child}\n".encode())
+def _report(waiting: selectors.BaseSelector, ended: selectors.SelectorKey) -> None:
+    """Report the exit code of a process that has ended."""
+    child, answer = ended.data
     _, status = os.waitpid(child, 0)
-    os.write(answer, str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+    waiting.unregister(ended.fileobj)
+    with suppress(BrokenPipeError):  # nobody waits for it
+        os.write(answer, str(os.waitstatus_to_exitcode(status)).encode())
+    os.close(answer)
+    os.close(ended.fd)
 
 
-def _become(order: Sequence[object], own: Mapping[str, str], streams: Sequence[int]) -> None:
+def _become(order: Sequence[object], streams: Sequence[int]) -> None:
     """Change this process into the one that an order describes."""
+    # Python may set this variable at startup (PEP 538), so the children of a new interpreter would inherit it.
+    own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}
     module, arguments, directory, environ, path = order
     assert isinstance(arguments, list)
     assert isinstance(environ, dict)
@@ -178,6 +249,22 @@ def _become(order: Sequence[object], own: Mapping[str, str], streams: Sequence[i
     sys.path[:1] = [str(directory), *path]
 
 
+def _leave(codes: Sequence[int]) -> None:
+    """End the process after all other functions of `atexit`, and leave its modules as they are."""
+    with suppress(OSError, ValueError):  # which the interpreter then reports
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for code in codes:
+            os._exit(code)
+
+
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    exit_codes: list[int] = []  # empty until the module has ended
+    atexit.register(_leave, exit_codes)
+    own_order, own_streams = serve(socket.socket(fileno=int(sys.argv[1])))
+    _become(json.loads(own_order), own_streams)
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        exit_codes += [ended.code] if isinstance(ended.code, int) else []
+        raise

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.cli import RECONCILE, Checkout
+from tests.support.cli import RECONCILE, Checkout, Process
 from tests.support.sandbox_client import wait_for
 
 ENDS_WITHIN_S = 30
@@ -19,7 +19,7 @@ ENDS_WITHIN_S = 30
 class WatchProcess:
     """A running watch."""
 
-    process: subprocess.Popen[str]
+    process: Process
     log: Path
 
     def said(self) -> str:

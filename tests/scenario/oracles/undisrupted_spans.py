@@ -99,26 +99,24 @@ def _disrupted(history: History, account: str, job_id: str | None) -> Iterator[S
 def _badly_answered(history: History, account: str, job_id: str | None) -> Iterator[Span]:
     """Yield the time from each failed response until the job, or its account, must have been observed again."""
     bad: list[datetime] = []
+    of_one_job = [each for each in history.events if isinstance(each, Disruption) and each.job_id is not None]
     for event in history.events:
         if not isinstance(event, ProviderRequest) or provider_of(event.account) != provider_of(account):
             continue
         if not is_good(event):
             bad = [at for at in bad if event.ended_at - at < _MEMORY] + [event.ended_at]
             is_of_job = event.account == account and job_id in {None, event.job_id}
-            if is_of_job or not _is_of_one_job(history, event):
+            if is_of_job or not _is_of_one_job(of_one_job, event):
                 doubled = min(timedelta(seconds=1 << min(len(bad) + _UNSENT, 20)), BACKOFF_MAX)
                 asked = timedelta(seconds=event.retry_after_s or 0)
                 yield Span(event.at, event.ended_at + max(doubled, INTERVAL, asked) + _QUICK)
 
 
-def _is_of_one_job(history: History, answer: ProviderRequest) -> bool:
-    """Return whether a fault affected only requests for this job."""
+def _is_of_one_job(of_one_job: Iterable[Disruption], answer: ProviderRequest) -> bool:
+    """Return whether one of these faults affected only requests for this job."""
     return any(
-        isinstance(each, Disruption)
-        and (each.account, each.job_id) == (answer.account, answer.job_id)
-        and each.job_id is not None
-        and each.at <= answer.at <= each.until
-        for each in history.events
+        (each.account, each.job_id) == (answer.account, answer.job_id) and each.at <= answer.at <= each.until
+        for each in of_one_job
     )
 
 
