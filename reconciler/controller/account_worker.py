@@ -17,7 +17,7 @@ from reconciler.controller.applied import Applied, ApplyContext
 from reconciler.controller.apply import apply_plan
 from reconciler.controller.current_specs import CurrentSpecs
 from reconciler.controller.desired_specs import DesiredSpecs
-from reconciler.controller.observation_order import ObservationRequest, observe_rest, observe_wanted
+from reconciler.controller.observation_order import ObservationRequest, observe_rest, observe_urgent, observe_wanted
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob
 from reconciler.controller.prune import observe_orphans
@@ -189,6 +189,27 @@ async def run_account(
             run = replace(run, orphans=orphans)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         runtime.notify(ObservationEnded(account=target.account, name=title, has_observed=False))
+        run = replace(run, error=f"{target.account}: {bug(error)}")
+    return run
+
+
+async def run_edited(task: Work, rules: Callable[[], CurrentSpecs], runtime: Runtime, edition: int) -> AccountOutcome:
+    """Request the changes of edited specs of one account before the next pass.
+
+    Only jobs that the provider shows, and only changes that the guard allows, are handled. The others are `overtaken`
+    in the plan of the outcome, so that the next pass observes them. The arguments are those of `run_account`.
+    """
+    target, asked = task.target, tuple(subject.ref for subject, _ in task.pairs)
+    nothing = AccountPlan(target.account, (), None, (), (), asked, has_observed=False)
+    run = AccountOutcome(target, task.pairs[0][0].spec.provider, nothing)
+    try:
+        reader = await open_or_unavailable(runtime.accounts, target)
+        plan = (await observe_urgent(reader, target.account, task.pairs, rules, runtime.clock.now)).plan
+        if plan is not None:
+            decided = {case.subject.ref for case in plan.cases}
+            run = replace(run, plan=replace(plan, overtaken=tuple(ref for ref in asked if ref not in decided)))
+            run = replace(run, done=await apply_decisions(plan, target, rules, runtime, edition))
+    except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the watch
         run = replace(run, error=f"{target.account}: {bug(error)}")
     return run
 

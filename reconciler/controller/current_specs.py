@@ -17,6 +17,7 @@ from reconciler.core.subject import Subject
 from reconciler.model.job import JobRef
 from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.reason import Reason
+from reconciler.model.spec import Suspension
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class CurrentSpecs:
     """How to reach each account, by account line (`model.account_line`)."""
     suspect_since: Mapping[str, datetime] = field(default_factory=dict)
     """When each account was first reported as `ObservationSuspect`, by account line (`model.account_line`)."""
+    suspension: Suspension | None = None
+    """The suspension of all jobs by the operator or the Settings, or None."""
+    edition: int = 0
+    """The publisher's edition when the statuses were read."""
 
     def may_act(self, subject: Subject) -> bool:
         """Return whether a change may still be requested for this spec."""
@@ -84,4 +89,6 @@ def current_specs(desired: DesiredSpecs, budget: ChangeBudget, pinned: PinnedPla
         suspect_since={
             each.account: each.since for each in desired.stored.providers if each.reason is Reason.OBSERVATION_SUSPECT
         },
+        suspension=desired.resolved.suspension,
+        edition=desired.edition,
     )

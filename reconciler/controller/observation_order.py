@@ -74,13 +74,28 @@ async def observe_wanted(
     the account has few jobs, if so many jobs need a change that a list is cheaper, or if none of them was shown. It is
     also the case if the guard refuses the changes: their share of the account is known only once all jobs are observed.
     """
-    costs, begun_at = request.costs, now()
-    urgent = [pair for pair in request.asked if is_change_expected(*pair, begun_at)]
+    costs, moment = request.costs, now()
+    urgent = [pair for pair in request.asked if is_change_expected(*pair, moment)]
     if not urgent or costs.prefers_list(len(urgent)) or costs.are_few(len(request.asked)):
         return WantedJobs()
+    return await observe_urgent(reader, request.target.account, urgent, rules, now)
+
+
+async def observe_urgent(
+    reader: JobReader,
+    account: Account,
+    urgent: Sequence[TrackedJob],
+    rules: Callable[[], CurrentSpecs],
+    now: Callable[[], datetime],
+) -> WantedJobs:
+    """Retrieve jobs that need a change, and return the plan for those that were shown.
+
+    The plan is None if none of them was shown, or if the guard refuses the changes.
+    """
+    begun_at = now()
     observed = await retrieve_some(reader, sorted(subject.ref for subject, _ in urgent))
     by_job = {ref: seen for ref, seen in observed.items() if seen.job is not None}
-    plan = _provisional_plan(request.target.account, urgent, by_job, rules, now) if by_job else None
+    plan = _provisional_plan(account, urgent, by_job, rules, now) if by_job else None
     absent = frozenset(observed.keys() - by_job.keys())
     return WantedJobs(None if plan is None or plan.refusals else replace(plan, begun_at=begun_at), absent)
 

@@ -19,8 +19,8 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
 from reconciler.model.kind import FINE_TUNING, KINDS, JobDocument, JobKind
 from reconciler.model.reason import Reason
-from reconciler.model.spec import Suspension, spec_digest
-from reconciler.ports import Located, Snapshot
+from reconciler.model.spec import JobSpec, Suspension, spec_digest
+from reconciler.ports import JobEdit, Located, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ class Resolved:
     """The accounts that specs and Provider documents name and that could be resolved, by their account lines."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The name that the guard uses for each credential, by the credential's name in the operator's file."""
+    suspension: Suspension | None = None
+    """The suspension of all jobs by the operator or the Settings, or None."""
 
     @property
     def named(self) -> frozenset[JobKey]:
@@ -139,7 +141,25 @@ def resolve(
         candidates.append(ResolvedSpec(each.name, each.file, None, None, None, problem, kind=KINDS[each.kind]))
     candidates = _without_duplicates(_without_outsiders(candidates, targets))
     found = {*targets.complaints(), *_diagnostics(candidates, policy)}
-    return Resolved(tuple(candidates), tuple(sorted(found, key=_place)), targets.by_account(), targets.names())
+    diagnostics = tuple(sorted(found, key=_place))
+    return Resolved(tuple(candidates), diagnostics, targets.by_account(), targets.names(), suspension)
+
+
+def edited(subject: Subject, edit: JobEdit, suspension: Suspension | None) -> Subject:
+    """Return the subject of a spec after an edit. `suspension` is that of all jobs (`Resolved.suspension`)."""
+    spec = edit.after.document.spec
+    return replace(
+        subject,
+        spec=spec,
+        digest=_digest(spec, subject.ref),
+        suspension=suspension or spec.suspend,
+    )
+
+
+def _digest(spec: JobSpec, ref: JobRef) -> str:
+    """Return the digest of a spec. `ref` has the canonical spelling of its job id."""
+    canonical = spec if ref.id == spec.job_id else spec.model_copy(update={"job_id": ref.id})
+    return spec_digest(canonical, ref.account)
 
 
 def _suspension(snapshot: Snapshot, *, is_suspended: bool) -> Suspension | None:
@@ -196,13 +216,13 @@ def _candidate(
     except ValueError as error:
         problem = SpecProblem(Reason.INVALID_SPEC, str(error), ("spec", "jobId"))
         return replace(unresolved, target=jobs, problem=problem)
-    canonical = spec if job_id == spec.job_id else spec.model_copy(update={"job_id": job_id})
+    ref = JobRef(jobs.account, job_id)
     subject = Subject(
         name=name,
         source=located.file,
-        ref=JobRef(jobs.account, job_id),
+        ref=ref,
         spec=spec,
-        digest=spec_digest(canonical, jobs.account),
+        digest=_digest(spec, ref),
         capabilities=jobs.jobs.capabilities,
         kind=kind,
         suspension=suspension or spec.suspend,

@@ -1,7 +1,8 @@
 """The watch: a loop that makes a pass whenever a job is due or the specs changed.
 
-Rules: the watch is level-triggered. A change only wakes it, and the next snapshot shows what changed. Every file is
-read about once per interval, even if no change was noticed. Each pass but the last waits for slow accounts for at most
+Rules: the watch is level-triggered. A change only wakes it, and the next snapshot shows what changed. Before that, the
+edits of known specs are acted on (`edited_specs`), because a snapshot of many specs takes long. Every file is read
+about once per interval, even if no change was noticed. Each pass but the last waits for slow accounts for at most
 `PATIENCE_S`. After failures, an account is observed with a backoff. After a stop, running work may finish within
 `GRACE_S`.
 
@@ -19,6 +20,7 @@ from functools import partial
 from typing import Any
 
 from reconciler.controller.build_report import PassResult
+from reconciler.controller.edited_specs import start_edited
 from reconciler.controller.health import HealthTracker
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
@@ -69,6 +71,8 @@ class Watch:
     _queue: DelayingQueue[JobRef] = field(default_factory=DelayingQueue)
     _memory: PassMemory = field(default_factory=PassMemory)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _touched: frozenset[str] | None = None
+    """The paths that have changed since the last snapshot, relative to the specs directory; None if not known."""
     _refs: Mapping[str, JobRef] = field(default_factory=dict)
     """The job of each spec in the last pass, by name."""
     _scan_at: float = -math.inf
@@ -97,10 +101,16 @@ class Watch:
         while not stop.is_set():
             await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S))
             await first(stop.wait(), self._until_needed())
+            await self._request_edits()
             due = self._due()
         # One last pass collects and publishes the outcomes of the workers that are still running.
         if self._memory.workers.begun_at:
             await self._pass(frozenset(), None)
+
+    async def _request_edits(self) -> None:
+        """Request the changes of edited specs before the next pass, and wait for them for at most `PATIENCE_S`."""
+        start_edited(self._touched or (), self.runtime, self._memory, self.options.retry)
+        await self._memory.workers.wait(partial(self.runtime.clock.sleep, PATIENCE_S))
 
     async def _pass(self, due: frozenset[JobRef] | None, yield_signal: YieldSignal | None) -> None:
         """Make one pass and schedule the next poll of each job. Slow workers keep running after `yield_signal`."""
@@ -110,6 +120,7 @@ class Watch:
             self._scan_at = math.inf
         # Cleared before the snapshot, so that a change during the pass wakes the watch again.
         self._changed.clear()
+        self._touched = frozenset()
         result = await reconcile_once(
             self.runtime, self.options, self._memory, due, by_content=is_scan, yield_signal=yield_signal
         )
@@ -156,7 +167,8 @@ class Watch:
 
     async def _listen(self) -> None:
         while True:
-            await self.waker.wait()
+            paths = await self.waker.wait()
+            self._touched = None if paths is None or self._touched is None else self._touched | paths
             self._changed.set()
 
     async def _beat(self) -> None:

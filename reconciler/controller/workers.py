@@ -35,7 +35,7 @@ class WorkerPool:
 
     _at_work: dict[Account, _AtWork] = field(default_factory=dict)
     _fresh: set[asyncio.Task[AccountOutcome]] = field(default_factory=set)
-    """The workers that the current pass started and still waits for."""
+    """The workers that were started since the last wait, or that it waits for."""
 
     def __contains__(self, account: object) -> bool:
         """Return whether an account has a worker whose outcome has not been collected yet."""
@@ -68,10 +68,15 @@ class WorkerPool:
         return [self._at_work.pop(account).task.result() for account in done]
 
     async def gather(self, yield_signal: YieldSignal | None) -> list[AccountOutcome]:
-        """Wait for workers, and return the outcomes of those that have finished.
+        """Wait for workers (`wait`), and return the outcomes of those that have finished."""
+        await self.wait(yield_signal)
+        return self.finished()
 
-        Without `yield_signal`, wait for all workers. With it, wait until the workers that this pass started have
-        finished or the signal completes. If this call is cancelled, every worker is cancelled.
+    async def wait(self, yield_signal: YieldSignal | None) -> None:
+        """Wait for workers.
+
+        Without `yield_signal`, wait for all workers. With it, wait until the workers that were started since the last
+        wait have finished or the signal completes. If this call is cancelled, every worker is cancelled.
         """
         yielding = set() if yield_signal is None else {asyncio.ensure_future(yield_signal())}
         try:
@@ -83,7 +88,6 @@ class WorkerPool:
         finally:
             self._fresh.clear()
             await end(yielding)
-        return self.finished()
 
     async def one(self) -> None:
         """Return once a worker that no pass waits for has finished. Without such a worker, wait until cancelled."""

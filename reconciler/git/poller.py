@@ -30,7 +30,10 @@ class RemotePoller:
         return self._follower is not None and not self._follower.done()
 
     async def wait(self) -> None:
-        """Return once the branch has moved, or the remote has become unreachable or reachable again."""
+        """Return once the branch has moved, or the remote has become unreachable or reachable again.
+
+        The changed paths are not known.
+        """
         await self._changed.wait()
         self._changed.clear()
 

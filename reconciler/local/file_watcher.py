@@ -2,8 +2,8 @@
 
 Rules:
 
-- A notification does not say what changed, because Kubernetes replaces a whole volume by changing one symbolic link,
-  and editors write a new file and rename it. The next snapshot finds the changes.
+- A notification names the changed paths, if they are known. It may miss some, because Kubernetes replaces a whole
+  volume by changing one symbolic link. The next snapshot finds every change.
 - A notification is also sent when watching starts, because earlier changes are unknown.
 - Changes below the status directory, which reconcile itself writes to, cause no notification.
 - If the directory cannot be watched (it does not exist, or the system's limit on watches is reached), `is_alive` is
@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,14 +50,22 @@ class FileWatcher:
     is_alive: bool = False
     """Whether the directory is being watched. False before watching begins, and while it fails."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _paths: frozenset[str] | None = frozenset()
+    """The paths that have changed since the last wait, relative to the root; None if they are not known."""
 
-    async def wait(self) -> None:
-        """Return after the next change, or at once if there has been a change since the last wait."""
+    async def wait(self) -> frozenset[str] | None:
+        """Return after the next change, or at once if there has been a change since the last wait.
+
+        The result contains the changed paths, relative to the root, or is None if they are not known.
+        """
         await self._changed.wait()
         self._changed.clear()
+        paths, self._paths = self._paths, frozenset()
+        return paths
 
     def notify(self) -> None:
-        """Notify the watch, as if a file had changed."""
+        """Notify the watch, as if any file had changed."""
+        self._paths = None
         self._changed.set()
 
     async def follow(self) -> None:
@@ -74,7 +82,7 @@ class FileWatcher:
             started = clock()
             found = await asyncio.to_thread(stamps, LocalDisk(self.root), self.root, self.ignored)
             if found != before:
-                self._changed.set()
+                self.notify()
             before, self.is_alive = found, True
             await asyncio.sleep(max(pause_s, POLL_SHARE * (clock() - started)))
 
@@ -91,10 +99,17 @@ class FileWatcher:
         )
         async for changes in watched:
             is_first, self.is_alive = not self.is_alive, True
-            if changes or is_first:
-                self._changed.set()
+            if is_first:
+                self.notify()
+            elif changes:
+                self._notify_of(path for _, path in changes)
             elif not await asyncio.to_thread(self.root.is_dir):
                 return
+
+    def _notify_of(self, paths: Iterable[str]) -> None:
+        if self._paths is not None:
+            self._paths |= {path.removeprefix(f"{self.root}{os.sep}") for path in paths}
+        self._changed.set()
 
     def _is_relevant(self, _: Change, path: str) -> bool:
         return not Path(path).is_relative_to(self.ignored)

@@ -8,13 +8,13 @@ bytes are not parsed twice. With an index, an unchanged file is not even opened.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from reconciler.formats.duplicate_documents import with_duplicates_reported
+from reconciler.formats.job_edits import job_edits
 from reconciler.formats.lookalikes import has_our_documents, intended_name, is_yaml_by_name, rename_hint
 from reconciler.formats.spec_parser import (
     MAY_HOLD_SETTINGS,
@@ -26,12 +26,21 @@ from reconciler.formats.spec_rows import pack_documents, unpack_documents
 from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_text import parse
 from reconciler.local.file_index import FileIndex
-from reconciler.local.specs_walk import HOLDS_GIT, Found, Lookalike, Skipped, Stamp, ignored_folders, walk
+from reconciler.local.specs_walk import (
+    HOLDS_GIT,
+    Found,
+    Lookalike,
+    Skipped,
+    Stamp,
+    ignored_folders,
+    is_temporary_by_name,
+    walk,
+)
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.kind import JobDocument
 from reconciler.model.spec import Provider, Settings
 from reconciler.model.status import Origin
-from reconciler.ports import BrokenJob, Disk, Located, Snapshot
+from reconciler.ports import Disk, JobEdit, Snapshot
 
 
 class SpecsDir:
@@ -95,7 +104,24 @@ class SpecsDir:
         repositories = (_readable(each.path) or "the specs directory" for each in skipped if each.is_repository)
         repository = next(repositories, None)
         whole = replace(whole, why_not_trusted=repository and f"{repository} {HOLDS_GIT}")
-        return self._with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped))
+        return with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped), self._shown)
+
+    def reread(self, paths: Collection[str]) -> tuple[JobEdit, ...] | None:
+        """Read changed files again, and return the edits since the last snapshot, which stays as it is.
+
+        Return None if anything other than edits of job documents may have changed.
+        """
+        found: list[JobEdit] = []
+        for path in sorted(path for path in paths if not is_temporary_by_name(path)):
+            before = self._parsed.get(path)
+            try:
+                edits = None if before is None else job_edits(before.contents, self._parse_uncached(path))
+            except OSError:
+                return None
+            if edits is None:
+                return None
+            found += edits
+        return tuple(found)
 
     def current(self, file: str, name: str) -> JobDocument | None:
         """Read a file again, and return the job document with this name.
@@ -228,42 +254,6 @@ class SpecsDir:
             diagnostics=(*whole.diagnostics, *added),
         )
 
-    def _with_duplicates_reported(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with a diagnostic for each duplicate.
-
-        Duplicate jobs stay in the snapshot, because the controller decides about them.
-        """
-        jobs = _by_name([(each.document.metadata.name, each) for each in snapshot.jobs])
-        for broken in snapshot.broken_jobs:
-            jobs[broken.name].append(broken)
-        providers = _by_name([(each.document.metadata.name, each) for each in snapshot.providers])
-        settings = [(each.file, each.line) for each in snapshot.settings]
-        found = [*snapshot.diagnostics]
-        doubled = [(name, each) for name, each in (*jobs.items(), *providers.items()) if len(each) > 1]
-        for name, documents in doubled:
-            found += self._duplicates(
-                [*map(_place, documents)], "metadata.name", f"the name {name!r} is also used at {{}}: rename one"
-            )
-        found += self._duplicates(
-            settings, "kind", "only one Settings document is allowed, and {} is another: remove one"
-        )
-        return replace(
-            snapshot,
-            broken_providers=snapshot.broken_providers | {name for name, each in providers.items() if len(each) > 1},
-            is_settings_broken=snapshot.is_settings_broken or len(settings) > 1,
-            diagnostics=tuple(found),
-        )
-
-    def _duplicates(self, places: Sequence[_Place], field: str, message: str) -> Iterator[Diagnostic]:
-        for index, (file, line) in enumerate(places if len(places) > 1 else ()):
-            other, other_line = places[0 if index else 1]
-            where = self._shown(other) if other_line is None else f"{self._shown(other)}:{other_line}"
-            yield Diagnostic(file=self._shown(file), line=line, field=field, message=message.format(where))
-
-
-_Place = tuple[str, int | None]
-_Named = Located[Any] | BrokenJob
-
 
 @dataclass(frozen=True, slots=True)
 class _ParsedSpecs:
@@ -284,17 +274,3 @@ def _readable(path: str) -> str:
 
 def _shared_in(contents: Snapshot) -> tuple[list[Settings], list[Provider]]:
     return [each.document for each in contents.settings], [each.document for each in contents.providers]
-
-
-def _by_name(documents: Iterable[tuple[str, _Named]]) -> defaultdict[str, list[_Named]]:
-    found: defaultdict[str, list[_Named]] = defaultdict(list)
-    for name, each in documents:
-        found[name].append(each)
-    return found
-
-
-def _place(named: _Named) -> _Place:
-    """Return where a name is used."""
-    if isinstance(named, BrokenJob):
-        return named.file, named.diagnostics[0].line
-    return named.file, named.lines.get(("metadata", "name"), named.line)

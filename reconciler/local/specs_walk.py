@@ -70,6 +70,16 @@ def may_hold_specs(path: str) -> bool:
     return path.endswith(SUFFIXES) and parts[0] != "status" and not any(part.startswith(_HIDDEN) for part in parts)
 
 
+def is_temporary_by_name(path: str) -> bool:
+    """Return whether a path has a hidden name such as editors give to temporary files.
+
+    Names that start with `..` are excluded, because files of a Kubernetes volume are links to such paths, and so is
+    `.git`, because no change is requested while there is a repository.
+    """
+    hidden = [part for part in path.split("/") if part.startswith(".")]
+    return bool(hidden) and not any(part == ".git" or part.startswith("..") for part in hidden)
+
+
 def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
     """Return a value that changes when spec files change, as far as their stamps show that."""
     return frozenset(walk(disk, root, ignored_folders(root, status_root)))

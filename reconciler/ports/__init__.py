@@ -23,7 +23,7 @@ from reconciler.ports.provider import (
     Transport,
 )
 from reconciler.ports.provider_type import JobsOfKind, ProviderType, Rate, SupportsKinds, jobs_by_kind
-from reconciler.ports.specs import BrokenJob, D, Located, Snapshot, SpecSource
+from reconciler.ports.specs import BrokenJob, D, JobEdit, Located, Snapshot, SpecSource, SupportsReread
 from reconciler.ports.statuses import PROVIDERS, Journal, Publisher, StatusStore, StoredStatuses, Unread, status_path
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Disk",
     "Entry",
     "JobController",
+    "JobEdit",
     "JobReader",
     "JobsOfKind",
     "Journal",
@@ -60,6 +61,7 @@ __all__ = [
     "SupportsKinds",
     "SupportsModelEnds",
     "SupportsPause",
+    "SupportsReread",
     "Transport",
     "Unread",
     "jobs_by_kind",

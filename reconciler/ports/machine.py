@@ -80,16 +80,17 @@ class Disk(Protocol):
 
 
 class ChangeNotifier(Protocol):
-    """A notifier of changes below the specs directory. A new snapshot shows what changed."""
+    """A notifier of changes below the specs directory. A new snapshot shows everything that changed."""
 
     @property
     def is_alive(self) -> bool:
         """Whether the notifier would still notice a change."""
         ...
 
-    async def wait(self) -> None:
+    async def wait(self) -> frozenset[str] | None:
         """Return after the next change, or at once if there was a change since the last call returned.
 
-        It may also return although no document has changed.
+        It may also return although no document has changed. The result contains the changed paths, relative to the
+        specs directory, with `/`. It is None if they are not known.
         """
         ...

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from reconciler.model.account_line import FINE_TUNING_JOB
 from reconciler.model.action import CommitApproval
@@ -31,6 +31,14 @@ class Located(Generic[D_co]):
 
     It is needed for diagnostics that are created after parsing.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class JobEdit:
+    """An edit of one job document that kept its kind, its metadata, its provider, its job and its file."""
+
+    before: Located[JobDocument]
+    after: Located[JobDocument]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,5 +130,21 @@ class SpecSource(Protocol):
 
         Return None if the source has no commits, if the file is not committed as it is, or if the history is incomplete
         or cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsReread(Protocol):
+    """A source that can read a few changed files without a new snapshot."""
+
+    def reread(self, paths: Collection[str]) -> tuple[JobEdit, ...] | None:
+        """Read changed files again, and return the edits since the last snapshot. The snapshot stays as it is.
+
+        Return None if anything other than such edits may have changed, so that a new snapshot is needed.
+
+        Args:
+            paths: the paths that changed, relative to the specs directory, with `/`. Files with hidden names, which
+                editors write temporarily, are ignored.
         """
         ...

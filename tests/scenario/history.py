@@ -84,6 +84,15 @@ class PassStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class EditsRead:
+    """Between two passes, the product read edited files, whose changes it may request before the next pass."""
+
+    at: datetime
+    files: frozenset[str]
+    """The paths of the files, relative to the specs directory."""
+
+
+@dataclass(frozen=True, slots=True)
 class PassEnded:
     """The loop finished a pass. `report` contains the whole report as text."""
 
@@ -231,6 +240,7 @@ Event = (
     | StopRequested
     | WatchEnded
     | PassStarted
+    | EditsRead
     | PassEnded
     | Reported
     | Logged
@@ -335,6 +345,7 @@ _TELLERS: Mapping[type, Callable[[Any], str]] = {
     StopRequested: lambda _: "",
     WatchEnded: lambda _: "the watch",
     PassStarted: lambda event: "" if event.is_scan else "what has changed",
+    EditsRead: lambda event: ", ".join(sorted(event.files)),
     PassEnded: lambda event: "; ".join(event.errors),
     Reported: lambda event: "; ".join(event.errors),
     Logged: lambda event: event.message,

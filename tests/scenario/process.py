@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -37,6 +37,7 @@ from reconciler.ports import (
     AccountConfig,
     Clock,
     Entry,
+    JobEdit,
     JobReader,
     NotBound,
     ProviderType,
@@ -48,7 +49,7 @@ from reconciler.providers import load
 from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
 from tests.scenario.batch_services import kind_of
-from tests.scenario.history import Audited, ExternalEvent, FileRemoved, FileWritten, History, PassStarted
+from tests.scenario.history import Audited, EditsRead, ExternalEvent, FileRemoved, FileWritten, History, PassStarted
 from tests.scenario.provider import Provider, app_of
 from tests.scenario.remote import Branch, Remote
 from tests.scenario.repository import KEY_VARIABLE
@@ -197,6 +198,13 @@ class _WatchedSpecs(SpecsDir):
         if self._machine.after_reads:
             asyncio.get_running_loop().call_later(1.0, self._machine.after_reads.pop(0))
         return super().snapshot(by_content=by_content)
+
+    def reread(self, paths: Collection[str]) -> tuple[JobEdit, ...] | None:
+        edits = super().reread(paths)
+        if edits:
+            files = frozenset(each.after.file for each in edits)
+            self._machine.history.events.append(EditsRead(self._machine.clock.now(), files))
+        return edits
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -143,6 +143,11 @@ class Revision:
         """
         refused = {each.file for each in self.job_specs if f"specs/{each.file}/".startswith(f"{path}/")}
         return replace(self, broken_files=self.broken_files | refused)
+
+    def with_files(self, newer: Revision, files: Collection[str]) -> Revision:
+        """Return the revision with the jobs that these files contain in a newer revision."""
+        kept = tuple(each for each in self.job_specs if each.file not in files)
+        return replace(self, job_specs=(*kept, *(each for each in newer.job_specs if each.file in files)))
 
     def without_provider(self, path: str) -> Revision:
         """Return the revision as a pass begins with it if the disk refuses a Provider document, or its directory."""

@@ -169,12 +169,13 @@ class Simulation:
         self.history.events.append(Edited(self.clock.now(), what, revision))
         before, after = self._files, revision.files()
         self.revision, self._files = revision, after
-        for gone in before.keys() - after.keys():
-            self.machine.disk.drop(SPECS / gone)
-        for file, data in after.items():
-            if before.get(file) != data:
-                self.machine.disk.put(SPECS / file, data)
-        self.notifier.notify()
+        gone = before.keys() - after.keys()
+        for file in gone:
+            self.machine.disk.drop(SPECS / file)
+        changed = {file: data for file, data in after.items() if before.get(file) != data}
+        for file, data in changed.items():
+            self.machine.disk.put(SPECS / file, data)
+        self.notifier.notify(gone | changed.keys())
 
     def tamper(self, path: str, what: str, data: bytes | None) -> None:
         """Change a status file, as another process does. None removes it."""

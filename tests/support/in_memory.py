@@ -5,19 +5,20 @@ Rules: the inputs and the results of a test are fields. Nothing here depends on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
+from reconciler.formats.job_edits import job_edits
 from reconciler.model.job import Account
 from reconciler.model.journal import KnownStatuses, Requested
 from reconciler.model.kind import JobDocument
 from reconciler.model.request_rate import RequestRate
 from reconciler.model.status import JobStatus, Origin, ProviderStatus
-from reconciler.ports import JobReader, Rate, Snapshot, StoredStatuses, Unread, status_path
+from reconciler.ports import JobEdit, JobReader, Rate, Snapshot, StoredStatuses, Unread, status_path
 from tests.support.build import NOW
 from tests.support.in_memory_operator import Operator
 
@@ -32,11 +33,27 @@ class Specs:
     is_changed: bool = False
     """Whether the Settings differ from those of the last snapshot."""
     origins: dict[str, Origin] = field(default_factory=dict)
+    _read: Snapshot = field(default_factory=Snapshot)
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Return the snapshot that the test has set."""
         self.reads.append(by_content)
+        self._read = self.revision
         return self.revision
+
+    def reread(self, paths: Collection[str]) -> tuple[JobEdit, ...] | None:
+        """Return the edits of these files since the last snapshot, or None if one of them changed in another way."""
+        found: list[JobEdit] = []
+        for path in paths:
+            before, after = (
+                Snapshot(jobs=tuple(each for each in whole.jobs if each.file == path))
+                for whole in (self._read, self.revision)
+            )
+            edits = job_edits(before, after) if before.jobs else None
+            if edits is None:
+                return None
+            found += edits
+        return tuple(found)
 
     def current(self, file: str, name: str) -> JobDocument | None:
         """Return the document that has this name in this file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -56,11 +56,14 @@ class RunningWatch:
     passes: list[PassResult]
     wishes: set[str]
 
-    def want(self, *specs: FineTuningJob, is_notified: bool = True) -> None:
-        """Replace the specs, and notify the watch unless `is_notified` is False."""
+    def want(self, *specs: FineTuningJob, is_notified: bool = True, paths: Collection[str] | None = None) -> None:
+        """Replace the specs, and notify the watch of these paths, unless `is_notified` is False.
+
+        None means that the paths are not known.
+        """
         self.world.specs.revision = a_revision(*specs, providers=self.world.specs.revision.providers)
         if is_notified:
-            self.notifier.notify()
+            self.notifier.notify(paths)
 
     def reason(self, name: str) -> Reason:
         """Return the reason in the status of a spec."""

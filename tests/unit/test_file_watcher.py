@@ -157,3 +157,39 @@ def test_a_watcher_of_a_missing_directory_is_not_alive(tmp_path: Path) -> None:
             return waker.is_alive
 
     assert not asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("save", "paths"),
+    [
+        (save_in_place, {"bots.yaml"}),
+        (save_atomically, {"bots.yaml", ".bots.yaml.swp"}),
+        (remove_it, {"bots.yaml"}),
+    ],
+)
+def test_a_notification_names_the_changed_paths(
+    tmp_path: Path, save: Callable[[Path], None], paths: frozenset[str]
+) -> None:
+    specs = a_directory(tmp_path)
+
+    async def main() -> frozenset[str] | None:
+        async with watching(specs, specs / "status") as waker:
+            await begun(waker)
+            save(specs)
+            return await waker.wait()
+
+    assert asyncio.run(main()) == paths
+
+
+def test_a_notification_after_a_change_of_unknown_extent_names_no_paths(tmp_path: Path) -> None:
+    specs = a_directory(tmp_path)
+
+    async def main() -> frozenset[str] | None:
+        async with watching(specs, specs / "status") as waker:
+            await begun(waker)
+            waker.notify()
+            save_in_place(specs)
+            await asyncio.sleep(QUIET_S)
+            return await waker.wait()
+
+    assert asyncio.run(main()) is None

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from reconciler.controller.watch import BEAT_S
+from reconciler.controller.watch import BEAT_S, PATIENCE_S
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason
@@ -61,6 +61,41 @@ def test_a_change_with_a_file_event_is_acted_on_at_once() -> None:
             await asyncio.sleep(0.1)
 
             assert watch.account.when("cancel ftjob-chat") == [pytest.approx(1000.0, abs=0.1)]
+
+    in_virtual_time(main)
+
+
+def test_an_edited_spec_is_acted_on_before_all_specs_are_read_again() -> None:
+    async def main() -> None:
+        async with running_watch(*observed("chat", "code")) as watch:
+            watch.account.takes_s["cancel ftjob-chat"] = 0.1
+            await asyncio.sleep(1000.0)
+            reads = len(watch.world.specs.reads)
+            watch.want(*named_specs("chat"), *observed("code"), paths={"bots.yaml"})
+            await asyncio.sleep(0.05)
+            reads_while_requesting = len(watch.world.specs.reads)
+            await asyncio.sleep(0.1)
+
+            assert reads_while_requesting == reads
+            assert watch.account.when("cancel ftjob-chat") == [pytest.approx(1000.1, abs=0.01)]
+            assert watch.passes[-1].report.transitions[0].name == "chat"
+
+    in_virtual_time(main)
+
+
+def test_an_edit_in_an_account_that_hangs_delays_the_next_pass_only_briefly() -> None:
+    async def main() -> None:
+        async with running_watch(*observed("chat", "code")) as watch:
+            watch.account.takes_s["ftjob-chat"] = 30.0
+            await asyncio.sleep(1000.0)
+            reads = len(watch.world.specs.reads)
+            watch.want(*named_specs("chat"), *observed("code"), paths={"bots.yaml"})
+            await asyncio.sleep(2 * PATIENCE_S)
+
+            assert len(watch.world.specs.reads) > reads
+            await asyncio.sleep(90.0)
+            assert watch.account.changes == ["cancel ftjob-chat"]
+            assert watch.reason("chat") is Reason.CANCELLED
 
     in_virtual_time(main)
 

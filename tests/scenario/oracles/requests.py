@@ -17,6 +17,7 @@ from tests.scenario.history import (
     ChangeSent,
     Crashed,
     Edited,
+    EditsRead,
     Event,
     ExternalEvent,
     FileRemoved,
@@ -90,6 +91,8 @@ class _KnownSpecs:
                 self.now = new
             case PassStarted():
                 self.at_begin, self.is_read, self.refused = self.now, False, set()
+            case EditsRead(files=files) if self.at_begin and self.now:
+                self.at_begin = self.at_begin.with_files(self.now, files)
             case ExternalEvent(kind="disk refuses", what=path) if self.is_read:
                 self.refused.add(path)
             case ExternalEvent(kind="disk refuses", what=path):

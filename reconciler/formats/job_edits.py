@@ -1,0 +1,28 @@
+"""Find the edits of job documents between two versions of one file."""
+
+from __future__ import annotations
+
+from reconciler.model.kind import JobDocument
+from reconciler.ports import JobEdit, Located, Snapshot
+
+
+def job_edits(before: Snapshot, after: Snapshot) -> tuple[JobEdit, ...] | None:
+    """Return the edits of one file, or None if it changed in any other way.
+
+    None is also returned if one of the versions contains anything other than valid job documents.
+
+    Args:
+        before: the contents of the file at the last snapshot.
+        after: its contents now.
+    """
+    if not (before.has_only_jobs and after.has_only_jobs) or len(before.jobs) != len(after.jobs):
+        return None
+    edits = [JobEdit(*pair) for pair in zip(before.jobs, after.jobs, strict=True)]
+    if any(_identity(each.before) != _identity(each.after) for each in edits):
+        return None
+    return tuple(each for each in edits if each.before.document != each.after.document)
+
+
+def _identity(located: Located[JobDocument]) -> tuple[object, ...]:
+    document = located.document
+    return document.kind, document.metadata, document.spec.provider, document.spec.job_id
