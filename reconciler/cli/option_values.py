@@ -142,7 +142,12 @@ def monitoring_options(values: OptionValues) -> MonitoringOptions:
     """Return the monitoring options of a watch. Raises `click.BadParameter` if the address is invalid."""
     listen = None if values["listen"] is None else split_address(values["listen"])
     names = tuple(name.strip() for name in (values["listen_names"] or "").split(",") if name.strip())
-    return MonitoringOptions(listen=listen, listen_names=names, heartbeat_url=values["heartbeat_url"])
+    return MonitoringOptions(
+        listen=listen,
+        listen_names=names,
+        listen_token_file=values["listen_token_file"],
+        heartbeat_url=values["heartbeat_url"],
+    )
 
 
 def publishing(values: OptionValues) -> Publishing:

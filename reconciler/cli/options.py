@@ -109,6 +109,10 @@ def _file(name: str, help_: str) -> Decorator[Any]:
     return click.option(name, cls=Shared, type=_path(dir_okay=False), metavar="FILE", help=help_)
 
 
+def _token_file(name: str, help_: str) -> Decorator[Any]:
+    return click.option(name, cls=Shared, type=_HiddenPath(path_type=Path, exists=True, dir_okay=False), help=help_)
+
+
 def _flag(name: str, help_: str) -> Decorator[Any]:
     return click.option(name, cls=Shared, is_flag=True, help=help_)
 
@@ -131,6 +135,7 @@ MONITORING: tuple[Decorator[Any], ...] = (
         metavar="NAME,...",
         help="With --listen: host names that requests may use, besides IP addresses and names without a dot.",
     ),
+    _token_file("--listen-token-file", "With --listen: file with the token that the page and /metrics need."),
     click.option(
         "--heartbeat-url",
         cls=Shared,
@@ -184,11 +189,9 @@ REMOTE: tuple[Decorator[Any], ...] = (
         metavar="DURATION",
         help="How often to poll the Git remote.",
     ),
-    click.option(
+    _token_file(
         "--git-token-file",
-        cls=Shared,
-        type=_HiddenPath(path_type=Path, exists=True, dir_okay=False),
-        help="File with the token for the Git remote; by default RECONCILE_GIT_TOKEN, or the password in --git-url.",
+        "File with the token for the Git remote; by default RECONCILE_GIT_TOKEN, or the password in --git-url.",
     ),
     click.option(
         "--accept-revision",

@@ -7,6 +7,7 @@ cannot be applied is an error.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,15 @@ from reconciler.model.report import Report
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.ports import Rate
 from reconciler.redaction import KNOWN_SECRETS
-from reconciler.wiring.monitoring_options import MonitoringOptions
+from reconciler.wiring.monitoring_options import LISTEN_TOKEN, MonitoringOptions
+
+PAGE_IS_OFF = (
+    "the page is off, because other machines may reach {address} and no token is set: set --listen-token-file, or "
+    "listen on 127.0.0.1"
+)
+TOKEN_MIN = 16
+"""The minimum length of a token, so that it cannot be guessed."""
+_TOKEN = re.compile(rf"[!-~]{{{TOKEN_MIN},}}")
 
 
 class MonitoringError(Exception):
@@ -104,19 +113,20 @@ async def open_observers(
     observers.on_pass.append(lambda result, _: log_pass(result.report, result.looked))
     async with AsyncExitStack() as stack:
         if options.listen is not None:
-            observers.address = _serve(options.listen, options.listen_names, observers, clock, stack)
+            observers.address = _serve(options.listen, options, observers, clock, stack)
         if options.heartbeat_url is not None:
             await _send_heartbeats(options.heartbeat_url, observers, warn, stack)
         yield observers
 
 
 def _serve(
-    listen: tuple[str, int], names: tuple[str, ...], observers: Observers, clock: SystemClock, stack: AsyncExitStack
+    listen: tuple[str, int], options: MonitoringOptions, observers: Observers, clock: SystemClock, stack: AsyncExitStack
 ) -> str:
     from reconciler.telemetry.metrics import Metrics  # noqa: PLC0415  slow to import, and needed only with --listen
     from reconciler.web.health_server import create_app, serving  # noqa: PLC0415
     from reconciler.web.hosts import is_loopback  # noqa: PLC0415
     from reconciler.web.page import PageServer  # noqa: PLC0415
+    from reconciler.web.token import TokenFilter  # noqa: PLC0415
 
     def watch_status() -> WatchStatus:
         return observers.health.overview
@@ -125,18 +135,38 @@ def _serve(
 
     observers.on_sent.append(lambda account, sent: metrics.count_request(str(account), sent))
     observers.on_pass.append(lambda result, took_s: metrics.count_pass(result.report, took_s, job_results(result)))
+    (host, port), token = listen, _listen_token(options)
     page = PageServer(watch_status, clock.monotonic, clock.now, f"{clock.now().timestamp():.0f}")
-    host, port = listen
-    if not is_loopback(host):
-        observers.page_note = f"the page is off, because other machines may reach {host}:{port}; it needs a token"
-    routes = [] if observers.page_note else page.routes()
+    if token is None and not is_loopback(host):
+        observers.page_note = PAGE_IS_OFF.format(address=f"{host}:{port}")
+    routes = page.routes() if observers.page_note is None else []
     app = create_app(watch_status, clock.monotonic, metrics.text, routes)
+    guarded = app if token is None else TokenFilter(app, token)
     try:
-        return stack.enter_context(serving(app, host, port, names))
+        return stack.enter_context(serving(guarded, host, port, options.listen_names))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         msg = f"cannot listen on {host}:{port}: {reason}; pass another address to --listen"
         raise MonitoringError(msg) from None
+
+
+def _listen_token(options: MonitoringOptions) -> str | None:
+    """Return the token of the port, or None if there is none. Raises `MonitoringError` if it cannot be used."""
+    file, token = options.listen_token_file, os.environ.get(LISTEN_TOKEN)
+    source = LISTEN_TOKEN if file is None else "the file of --listen-token-file"
+    if file is not None:
+        try:
+            token = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            msg = f"{source} cannot be read as text"
+            raise MonitoringError(msg) from None
+    if token is None:
+        return None
+    if not _TOKEN.fullmatch(token):
+        msg = f"{source} does not contain a token: use at least {TOKEN_MIN} visible ASCII characters, without spaces"
+        raise MonitoringError(msg)
+    KNOWN_SECRETS.add(("listen", 0), token)
+    return token
 
 
 def job_results(result: PassResult) -> Iterator[tuple[str, Result]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+LISTEN_TOKEN = "RECONCILE_LISTEN_TOKEN"  # noqa: S105  the variable's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,5 +16,7 @@ class MonitoringOptions:
     """The host and the port to serve HTTP on; None serves nothing."""
     listen_names: tuple[str, ...] = ()
     """The host names that requests may use, besides the host of `listen`, IP addresses and names without a dot."""
+    listen_token_file: Path | None = None
+    """The file with the token of the page, or None. Then the variable `LISTEN_TOKEN` may contain the token."""
     heartbeat_url: str | None = None
     """The URL that is requested after each pass; None requests none."""

@@ -11,6 +11,7 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
+from tests.e2e.conftest import a_checkout
 from tests.support.cli import Checkout
 from tests.support.page_scene import OUTAGE, SCENES, a_page, calm
 from tests.support.page_scene import a_watch as a_watch_of
@@ -50,9 +51,11 @@ def _answer(response: HTTPResponse) -> Answer:
 
 
 @contextmanager
-def a_watch(checkout: Checkout, *arguments: str, host: str = "127.0.0.1") -> Iterator[tuple[str, WatchProcess]]:
+def a_watch(
+    checkout: Checkout, *arguments: str, host: str = "127.0.0.1", **environ: str
+) -> Iterator[tuple[str, WatchProcess]]:
     port = a_free_port()
-    with watching(checkout, "--listen", f"{host}:{port}", *arguments) as process:
+    with watching(checkout, "--listen", f"{host}:{port}", *arguments, **environ) as process:
         address = f"http://127.0.0.1:{port}"
         wait_for(lambda: ask(address, "/readyz").status == 200, "the watch is ready")
         yield address, process
@@ -147,3 +150,112 @@ def test_a_page_shows_a_change_of_the_watch_at_once_and_never_an_older_one() -> 
 
     assert "All is well" in first.text
     assert "1 account cannot be seen" in second.text
+
+
+TOKEN = "listen-token-0123456789"  # noqa: S105  a token of the tests
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[tuple[str, WatchProcess]]:
+    """Yield a watch whose page needs a token and can be reached from other machines."""
+    checkout = a_checkout(tmp_path_factory.mktemp("guarded"), shared_sandbox)
+    (job_id,) = shared_sandbox.create(1)
+    checkout.want("secret-project", job_id, "observed")
+    (checkout.root / "token").write_text(f"{TOKEN}\n", encoding="utf-8")
+    with a_watch(checkout, "--listen-token-file", "token", host="0.0.0.0") as watch:  # noqa: S104  as under test
+        yield watch
+
+
+PATHS = ("/", "/?q=a", "/jobs/secret-project", "/jobs/none", "/accounts", "/metrics", "/none")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": f"Bearer {TOKEN}x"},
+        {"authorization": f"Bearer {TOKEN[:-1]}"},
+        {"authorization": f"Basic {TOKEN}"},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer \xe9"},
+        {"cookie": f"reconcile={TOKEN}"},
+        {"cookie": "reconcile-0=\xe9"},
+    ],
+)
+def test_without_the_token_only_health_is_served(guarded: tuple[str, WatchProcess], headers: dict[str, str]) -> None:
+    address, _ = guarded
+    refused = [ask(address, path, **headers) for path in PATHS]
+    health = [ask(address, path, **headers).status for path in ("/healthz", "/readyz")]
+
+    assert {each.status for each in refused} == {401}
+    assert {each.headers["www-authenticate"] for each in refused} == {"Bearer"}
+    assert [each for each in refused if "secret-project" in each.body or "set-cookie" in each.headers] == []
+    assert health == [200, 200]
+
+
+def test_a_bearer_token_reads_the_page_and_the_metrics(guarded: tuple[str, WatchProcess]) -> None:
+    address, process = guarded
+    answers = [ask(address, path, authorization=f"bearer {TOKEN}") for path in ("/", "/accounts", "/metrics")]
+
+    assert [each.status for each in answers] == [200, 200, 200]
+    assert "secret-project" in answers[0].body
+    assert [each for each in answers if TOKEN in each.body] == []
+    assert TOKEN not in process.said()
+
+
+def test_a_token_in_the_address_becomes_a_cookie_once(guarded: tuple[str, WatchProcess]) -> None:
+    address, _ = guarded
+    first = ask(address, f"/?phase=running&token={TOKEN}&q=a+b")
+    cookie = first.headers["set-cookie"]
+    name, _, value = cookie.partition(";")[0].partition("=")
+    second = ask(address, first.headers["location"], cookie=f"{name}={value}")
+    wrong = [ask(address, "/", cookie=f"{name}={other}").status for other in (f"{value}0", value[:-1], TOKEN, "")]
+
+    assert (first.status, first.headers["location"], first.body) == (303, "/?phase=running&q=a+b", "")
+    assert cookie.partition("; ")[2] == "HttpOnly; Path=/; SameSite=lax"
+    assert TOKEN not in cookie
+    assert second.status == 200
+    assert wrong == [401] * 4
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "/%2Fevil.example", "/\\evil.example"])
+def test_a_token_in_the_address_never_leads_to_another_host(guarded: tuple[str, WatchProcess], path: str) -> None:
+    location = ask(guarded[0], f"{path}?token={TOKEN}").headers["location"]
+
+    assert re.match(r"/[^/\\]", location)
+
+
+def test_the_cookie_is_secure_behind_a_proxy_with_tls(guarded: tuple[str, WatchProcess]) -> None:
+    answer = ask(guarded[0], f"/?token={TOKEN}", **{"x-forwarded-proto": "https"})
+
+    assert "; Secure" in answer.headers["set-cookie"]
+
+
+def test_a_wrong_token_in_the_address_sets_no_cookie(guarded: tuple[str, WatchProcess]) -> None:
+    answer = ask(guarded[0], "/?token=wrong")
+
+    assert answer.status == 401
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_token_in_a_variable_guards_the_page_on_loopback_too(checkout: Checkout) -> None:
+    with a_watch(checkout, RECONCILE_LISTEN_TOKEN=TOKEN) as (address, _):
+        answers = [ask(address).status, ask(address, authorization=f"Bearer {TOKEN}").status]
+
+    assert answers == [401, 200]
+
+
+@pytest.mark.parametrize("content", ["short", "with spaces in its middle", "", "\xff" * 20])
+def test_a_token_that_can_be_guessed_or_not_be_sent_is_refused_without_showing_it(
+    checkout: Checkout, content: str
+) -> None:
+    (checkout.root / "token").write_bytes(content.encode("latin-1"))
+    ran = checkout.run("--listen", f"127.0.0.1:{a_free_port()}", "--listen-token-file", "token")
+    variable = {"RECONCILE_LISTEN_TOKEN": "with spaces, too long"}
+    by_variable = checkout.run("--listen", f"127.0.0.1:{a_free_port()}", **variable)
+
+    assert (ran.code, by_variable.code) == (78, 78)
+    assert "--listen-token-file" in ran.err
+    assert not content or content not in ran.err
+    assert "RECONCILE_LISTEN_TOKEN does not contain a token" in by_variable.err
+    assert "spaces, too" not in by_variable.err

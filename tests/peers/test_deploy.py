@@ -19,7 +19,7 @@ DEPLOY = ROOT / ".github" / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
 MANIFESTS = sorted(DEPLOY.glob("kubernetes*.yaml"))
 HADOLINT = shutil.which("hadolint")
-OTHER_VARIABLES = {"RECONCILE_TRUST", "RECONCILE_GIT_TOKEN"}
+OTHER_VARIABLES = {"RECONCILE_TRUST", "RECONCILE_GIT_TOKEN", "RECONCILE_LISTEN_TOKEN"}
 
 
 def documents() -> list[dict[str, Any]]:
