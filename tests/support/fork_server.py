@@ -4,22 +4,14 @@ A new interpreter needs 0.6 s for its imports, and 0.1 s to destroy the modules 
 0.1 s. Each run here is still a separate process, with the arguments, directory, environment, streams and exit code that
 a new interpreter would have. The start and the end of the interpreter cannot be tested this way: such a test starts a
 new one.
-
-Run as a script, this module is the process that forks. Each packet that it reads is an order, with the streams of the
-run and a pipe for the results: a line with the process ID, then the exit code.
 """
 
 from __future__ import annotations
 
 import atexit
-import gc
-import importlib
 import json
 import os
-import pkgutil
-import runpy
 import select
-import selectors
 import signal
 import socket
 import subprocess
@@ -32,11 +24,11 @@ from functools import cache
 from pathlib import Path
 from typing import Self, TextIO
 
-ORDER_MAX = 100_000
-"""The maximum length of an order, in bytes. A packet may have twice as many."""
+from tests.support import forking_process
+from tests.support.forking_process import ORDER_MAX
+
 BEFORE_PYTHON = ("PYTHON", "LC_", "LANG", "LD_")
 """Prefixes of the environment variables that the interpreter or the linker reads at startup."""
-_STREAMS = (("stdin", "r", "surrogateescape"), ("stdout", "w", "surrogateescape"), ("stderr", "w", "backslashreplace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +130,7 @@ class ForkServer:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__)), str(theirs.fileno())],
+                [sys.executable, forking_process.__file__, str(theirs.fileno())],
                 cwd="/",
                 env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
                 stdin=subprocess.DEVNULL,
@@ -184,87 +176,3 @@ def fork_server() -> ForkServer:
     made = ForkServer()
     atexit.register(made.end)
     return made
-
-
-def serve(orders: socket.socket) -> tuple[bytes, Sequence[int]]:
-    """Fork a process for each order until there are no more. Returns its order and streams in a forked process."""
-    package = importlib.import_module("reconciler")
-    for module in pkgutil.walk_packages(package.__path__, "reconciler."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    gc.collect()
-    gc.freeze()
-    with selectors.DefaultSelector() as waiting:
-        waiting.register(orders, selectors.EVENT_READ)
-        while True:
-            for key, _ in waiting.select():
-                if key.fileobj is not orders:
-                    _report(waiting, key)
-                    continue
-                packet, descriptors, *_ = socket.recv_fds(orders, 2 * ORDER_MAX, 4)
-                if not packet:
-                    os._exit(0)  # a process that still runs is not waited for
-                *streams, answer = descriptors
-                if (child := os.fork()) == 0:
-                    return packet, streams
-                os.write(answer, f"{child}\n".encode())
-                waiting.register(os.pidfd_open(child), selectors.EVENT_READ, (child, answer))
-                for each in streams:
-                    os.close(each)
-
-
-def _report(waiting: selectors.BaseSelector, ended: selectors.SelectorKey) -> None:
-    """Report the exit code of a process that has ended."""
-    child, answer = ended.data
-    _, status = os.waitpid(child, 0)
-    waiting.unregister(ended.fileobj)
-    with suppress(BrokenPipeError):  # nobody waits for it
-        os.write(answer, str(os.waitstatus_to_exitcode(status)).encode())
-    os.close(answer)
-    os.close(ended.fd)
-
-
-def _become(order: Sequence[object], streams: Sequence[int]) -> None:
-    """Change this process into the one that an order describes."""
-    # Python may set this variable at startup (PEP 538), so the children of a new interpreter would inherit it.
-    own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}
-    module, arguments, directory, environ, path = order
-    assert isinstance(arguments, list)
-    assert isinstance(environ, dict)
-    assert isinstance(path, list)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-    os.closerange(len(streams), 1024)
-    for number, (name, mode, errors) in enumerate(_STREAMS):
-        file = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - it stays open until the process ends
-        setattr(sys, name, file)
-        setattr(sys, f"__{name}__", file)
-    sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # just made
-    os.chdir(str(directory))
-    os.environ.clear()
-    os.environ.update({**own, **environ})
-    time.tzset()
-    sys.argv = [str(module), *arguments]
-    sys.orig_argv = [sys.executable, "-m", str(module), *arguments]
-    sys.path[:1] = [str(directory), *path]
-
-
-def _leave(codes: Sequence[int]) -> None:
-    """End the process after all other functions of `atexit`, and leave its modules as they are."""
-    with suppress(OSError, ValueError):  # which the interpreter then reports
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        for code in codes:
-            os._exit(code)
-
-
-if __name__ == "__main__":
-    exit_codes: list[int] = []  # empty until the module has ended
-    atexit.register(_leave, exit_codes)
-    own_order, own_streams = serve(socket.socket(fileno=int(sys.argv[1])))
-    _become(json.loads(own_order), own_streams)
-    try:
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-    except SystemExit as ended:
-        exit_codes += [ended.code] if isinstance(ended.code, int) else []
-        raise
