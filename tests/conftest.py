@@ -46,9 +46,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the simulator."""
     group = parser.getgroup("simulator")
     group.addoption("--seed", type=int, metavar="N", help="Run this seed alone, and print its history if it fails.")
-    group.addoption("--seeds", type=int, metavar="N", help="Run so many seeds; 200 if left out.")
+    group.addoption("--seeds", type=int, metavar="N", help="Run so many seeds; 80 if left out.")
     group.addoption("--watch", type=int, metavar="N", help="Run this watch alone, and print its history if it fails.")
-    group.addoption("--watches", type=int, metavar="N", help="Run so many watches; 40 if left out.")
+    group.addoption("--watches", type=int, metavar="N", help="Run so many watches; 16 if left out.")
     group.addoption(
         "--long",
         action="store_true",
