@@ -94,7 +94,9 @@ def main() -> None:
     """Run every benchmark."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--sizes", type=sizes_of, default=SIZES, help="numbers of specs (default: 1000,10000)")
-    parser.add_argument("--idle-s", type=float, default=IDLE_S, help="how long each watch is idle (default: 20)")
+    parser.add_argument(
+        "--idle-s", type=float, default=IDLE_S, help="seconds for which each watch is idle (default: 20)"
+    )
     parser.add_argument("--write", action="store_true", help=f"write the tables into {DOCUMENT.relative_to(ROOT)}")
     given = parser.parse_args()
     os.environ[NEW_INTERPRETERS] = "1"

@@ -1,7 +1,7 @@
 """The jobs of one account as OpenAI's fine-tuning API shows them, as bytes that are made in advance.
 
 A row has the fields and about the size of a real one, because its length determines the cost of reading it. Each page
-is created once and kept until a job changes. The module reads no clock: the time is an argument.
+is created once and kept until a job changes. All times are constants.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ class CannedJobs:
         return self.pages[start, limit]
 
     def job(self, job_id: str) -> bytes | None:
-        """Return one job; None if there is no such job."""
+        """Return one job, or None if there is no such job."""
         place = self.places.get(job_id)
         return None if place is None else self.rows[place]
 
     def cancel(self, job_id: str) -> bytes | None:
-        """Cancel a job at once, and return it; None if there is no such job."""
+        """Cancel a job at once, and return it, or None if there is no such job."""
         place = self.places.get(job_id)
         if place is None:
             return None

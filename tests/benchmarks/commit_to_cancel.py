@@ -34,7 +34,7 @@ MILLISECONDS = 1000
 
 
 def save_in_place(path: Path, text: str) -> None:
-    """Save as `echo >` does."""
+    """Overwrite the file in place, as a shell redirection does."""
     path.write_text(text, encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ class Used:
     peak_mib: float
 
     def beyond(self, small: Used) -> Used:
-        """Return the difference from a run with almost no work. The peak memory is that of the whole process."""
+        """Return the time beyond a run with almost no work, at least 0. The peak memory is that of this run."""
         return Used(max(0.0, self.wall_s - small.wall_s), max(0.0, self.cpu_s - small.cpu_s), self.peak_mib)
 
     def plus(self, more: Used) -> Used:
@@ -30,7 +30,7 @@ class Used:
         return Used(self.wall_s + more.wall_s, self.cpu_s + more.cpu_s, self.peak_mib)
 
     def times(self, factor: float) -> Used:
-        """Return the resources for a multiple of the work."""
+        """Return the time for a multiple of the work. The peak memory stays the same."""
         return Used(self.wall_s * factor, self.cpu_s * factor, self.peak_mib)
 
 
@@ -54,12 +54,12 @@ def growth_exponent(small: float, large: float, factor: float) -> float | None:
 
 
 def ratio(cost: float, peer: float) -> str:
-    """Return the ratio of a cost to that of a peer, such as `1.5x`."""
+    """Return the ratio of a cost to that of a peer, such as `1.50x`; `NONE` if the peer used nothing."""
     return f"{number(cost / peer)}x" if peer > 0 else NONE
 
 
 def number(value: float | None) -> str:
-    """Return a figure with three digits, or fewer if it is small."""
+    """Return a figure with two decimals below 10, one below 100, and none above; `NONE` for None."""
     if value is None:
         return NONE
     if abs(value) >= THREE_DIGITS:

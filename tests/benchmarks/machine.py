@@ -1,4 +1,4 @@
-"""The kind of machine that a run was made on. It has no names of hosts, users or paths."""
+"""The kind of machine that a run was made on, without names of hosts, users or paths."""
 
 from __future__ import annotations
 

@@ -58,13 +58,17 @@ def specs_of(root: Path, served: Served, hosted: Sequence[Hosted]) -> Checkout:
 
 
 def until_the_others_are_done(checkout: Checkout, hosted: Sequence[Hosted]) -> float:
-    """Make a cold pass. Return the time until each job of the responsive accounts has a status."""
+    """Run a cold pass until each job of the responsive accounts has a status, and return the seconds that it took."""
     waiting = {f"{job_id}.yaml" for account in hosted if account.manner is Manner.AT_ONCE for job_id in account.ids}
     begun = time.monotonic()
     nowhere = subprocess.DEVNULL
     with checkout.start("--once", stdout=nowhere, stderr=nowhere) as process:
         try:
-            wait_for(lambda: waiting <= _names(checkout), "the others are done", within_s=ENDS_WITHIN_S)
+            wait_for(
+                lambda: waiting <= _names(checkout),
+                "each job of the responsive accounts has a status",
+                within_s=ENDS_WITHIN_S,
+            )
             return time.monotonic() - begun
         finally:
             process.kill()

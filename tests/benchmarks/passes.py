@@ -30,7 +30,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "`get`": ("get",),
     "`validate`": ("validate",),
 }
-"""The measured commands, in order: each starts with the files that the previous one left."""
+"""The measured commands, in order. All but the cold one start with the files that the previous one left."""
 RETRIEVES = "official client, retrieves"
 HEAD = ("", "CPU s", "beyond imports", "÷ floor", "÷ YAML", "wall s", "÷ floor's wall", "peak MiB")
 

@@ -163,9 +163,7 @@ WAYS: dict[str, Callable[[Account, Checkout, Sequence[str], float], Waited]] = {
 
 def measure(builds: Mapping[str, Sequence[str]], jobs: int, gone: int, bound_s: float) -> Table:
     """Return the table, with a row for each build and each way."""
-    table = Table(
-        "build", "way", "lists", "retrieves", "until the cancel left", "ended", title=f"{gone} of {jobs} gone"
-    )
+    table = Table("build", "way", "lists", "retrieves", "edit to cancel", "ended", title=f"{gone} of {jobs} gone")
     for name, program in builds.items():
         for way, run in WAYS.items():
             with tempfile.TemporaryDirectory() as root, an_account(Path(root), jobs, gone, program) as (account, place):
@@ -178,10 +176,12 @@ def measure(builds: Mapping[str, Sequence[str]], jobs: int, gone: int, bound_s: 
 def main() -> None:
     """Run the benchmark, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.vanished", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2000, help="how many the account has")
-    parser.add_argument("--gone", type=int, default=600, help="how many of them vanish")
-    parser.add_argument("--bound-s", type=float, default=900, help="how long to wait for a cancel")
-    parser.add_argument("--build", action="append", default=[], metavar="NAME=COMMAND", help="this one, if left out")
+    parser.add_argument("--jobs", type=int, default=2000, help="number of jobs in the account")
+    parser.add_argument("--gone", type=int, default=600, help="number of jobs that vanish")
+    parser.add_argument("--bound-s", type=float, default=900, help="maximum wait for a cancel, in seconds")
+    parser.add_argument(
+        "--build", action="append", default=[], metavar="NAME=COMMAND", help="a build to measure (default: this one)"
+    )
     given = parser.parse_args()
     os.environ[COLD] = "1"
     pairs = [each.split("=", 1) for each in given.build]

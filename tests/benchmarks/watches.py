@@ -41,7 +41,7 @@ class Idle:
 
 @contextmanager
 def at_work(served: Served, account: Hosted, checkout: Checkout) -> Iterator[Watched]:
-    """Run a watch on the specs of an account until the body ends; the body begins after the first pass."""
+    """Run a watch on the specs of an account until the body ends. The body begins once the watch is idle."""
     last = checkout.status_dir / f"{account.ids[-1]}.yaml"
     with watching(checkout, *LOOSE) as watch:
         wait_for(last.exists, "the first pass writes its last status", within_s=ENDS_WITHIN_S)
@@ -68,12 +68,12 @@ def idle(watched: Watched, seconds: float) -> Idle:
 
 
 def memory_kib(pid: int) -> int:
-    """Return the resident memory of a process, from /proc."""
+    """Return the resident memory of a process, in KiB, from /proc."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
 
 
 def cpu_s(pid: int) -> float:
-    """Return the processor time that a process has used, from /proc."""
+    """Return the processor time that a process has used, in seconds, from /proc."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -142,7 +142,7 @@ def new_directory(checkout: Checkout, name: str) -> Path:
 
 
 def run_timed(command: Sequence[str], checkout: Checkout, *, expected: int = 0) -> Used:
-    """Run a command in a checkout to its end, and return the resources that it used. Its output is discarded."""
+    """Run a command to its end, and return the resources that it used. Fails if its exit code is not `expected`."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(checkout.root), "XDG_CACHE_HOME": str(checkout.root / "cache")}
     with subprocess.Popen(
         [sys.executable, "-I", "-S", timed.__file__, *command],

@@ -75,7 +75,7 @@ def test_every_documented_output_is_set_by_some_command(clone: Clone, sandbox: S
 
 
 @pytest.mark.long
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to another user")
 def test_plan_works_in_a_workspace_owned_by_another_user(clone: Clone, sandbox: Sandbox) -> None:
     for path in (clone.root, *clone.root.rglob("*")):
         os.chown(path, SOMEBODY_ELSE, SOMEBODY_ELSE, follow_symlinks=False)

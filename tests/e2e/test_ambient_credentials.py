@@ -46,7 +46,7 @@ spec:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A vendor, as a machine of its cloud reaches it."""
+    """A service of a vendor, and the variables with which a machine of the vendor's cloud uses it."""
 
     service: Service
     secret: str

@@ -204,7 +204,7 @@ def test_a_commit_dated_in_the_future_approves_nothing_until_then(
     assert sandbox.cancels(*jobs) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to another user")
 def test_a_checkout_that_git_refuses_to_read_is_not_acted_on(clone: Clone, sandbox: Sandbox, tmp_path: Path) -> None:
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()

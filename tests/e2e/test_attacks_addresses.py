@@ -21,7 +21,7 @@ from tests.support.plugins import install
 from tests.support.sandbox_client import Sandbox
 
 CODES = {65, 78}
-"""The errors for an invalid document, and for one that only an operator can allow."""
+"""The exit codes for an invalid document, and for one that only an operator can allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Lure:
         return self.sandbox.url.removeprefix("http://").removesuffix("/v1")
 
     def declare(self, spec: str) -> None:
-        """Write the Provider document that the spec names."""
+        """Write the Provider document `main`, which the spec of the job names, with this `spec`."""
         self.checkout.write(
             "main.yaml", f"{PROVIDER.format(name='main', more='', concurrency=1).partition('spec:')[0]}{spec}"
         )
 
     def was_asked(self) -> bool:
-        """Return whether a client connected to the author's machine."""
+        """Return whether a client has connected to the author's machine since the last call."""
         try:
             self.listener.accept()[0].close()
         except BlockingIOError:

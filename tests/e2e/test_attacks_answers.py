@@ -39,18 +39,18 @@ def a_list(*rows: object, **more: object) -> bytes:
 
 
 def with_job(**more: object) -> bytes:
-    """Return a response that is valid for a list and for a job, except for these fields."""
+    """Return a response that is valid as a list and as a job, except for these fields."""
     row = {**a_row(JOB), **more}
     return an_answer(json.dumps({**row, "data": [row], "has_more": False}).encode())
 
 
 def a_bomb() -> bytes:
-    """Return a small response that is decompressed to a list of 64 MiB."""
+    """Return a small response that is compressed from a list of 64 MiB."""
     return an_answer(gzip.compress(b"[" + b"0," * (32 * 1024**2) + b"0]", 9), "Content-Encoding: gzip")
 
 
 def a_bomb_in_a_bomb() -> bytes:
-    """Return a small response that is decompressed twice, to 512 MiB."""
+    """Return a small response that is compressed twice, from 512 MiB."""
     return an_answer(gzip.compress(gzip.compress(bytes(512 * 1024**2), 1), 9), "Content-Encoding: gzip, gzip")
 
 
@@ -58,15 +58,15 @@ GOOD = json.dumps(a_row(JOB)).encode()
 ANSWERS: Mapping[str, bytes | Callable[[], bytes]] = {
     "a bomb in gzip": a_bomb,
     "a bomb in a bomb": a_bomb_in_a_bomb,
-    "an encoding that is none": an_answer(GOOD, "Content-Encoding: zip"),
-    "an encoding that is another": an_answer(zlib.compress(GOOD), "Content-Encoding: gzip"),
+    "an unknown encoding": an_answer(GOOD, "Content-Encoding: zip"),
+    "a wrong encoding": an_answer(zlib.compress(GOOD), "Content-Encoding: gzip"),
     "five thousand headers": an_answer(GOOD, *(f"X-{n}: {'y' * 100}" for n in range(5_000))),
     "a header of a megabyte": an_answer(GOOD, f"X-Y: {'y' * 1024**2}"),
     "cookies": an_answer(GOOD, *(f"Set-Cookie: a{n}=b; Domain=.example" for n in range(50))),
     "nested lists": an_answer(b"[" * 200_000 + b"]" * 200_000),
     "nested objects": an_answer(b'{"data":' * 200_000 + b"1" + b"}" * 200_000),
     "a number of 5,000 digits": an_answer(b'{"data": [{"id": "%b", "created_at": %b}]}' % (JOB.encode(), b"9" * 5_000)),
-    "numbers that are none": an_answer(
+    "NaN and infinity": an_answer(
         b'{"data": [{"id": "%b", "created_at": NaN, "trained_tokens": Infinity}]}' % JOB.encode()
     ),
     "a huge float": with_job(created_at=1e308, finished_at=-1e308),
@@ -87,9 +87,9 @@ ANSWERS: Mapping[str, bytes | Callable[[], bytes]] = {
     "a cursor that is an address": an_answer(
         a_list(a_row("ftjob-x"), has_more=True, next="http://169.254.169.254/", last_id="http://169.254.169.254/?x")
     ),
-    "a list that has more for ever": an_answer(a_list(a_row("ftjob-x"), has_more=True)),
-    "a word that nobody knows": with_job(status="cancelled\u200b"),
-    "a success that is none": an_answer(b'{"error": {"message": "cancelled", "code": "cancelled"}}'),
+    "an endless list": an_answer(a_list(a_row("ftjob-x"), has_more=True)),
+    "an unknown status word": with_job(status="cancelled\u200b"),
+    "an error with status 200": an_answer(b'{"error": {"message": "cancelled", "code": "cancelled"}}'),
 }
 
 
@@ -131,7 +131,7 @@ def look(root: Path, url: str) -> tuple[int, str, int]:
 
 
 def holds(root: Path, code: int, told: str, peak: int) -> None:
-    """Check the conditions that every response must meet."""
+    """Check what must be true after a pass, whatever the response was."""
     assert code in CODES, told
     assert "Traceback" not in told
     assert "a bug in" not in told

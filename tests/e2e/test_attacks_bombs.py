@@ -90,7 +90,7 @@ class Field:
         self.begun = self.clone.commit("Stop the runaway")
 
     def plant(self, bomb: str, inside: str) -> None:
-        """Commit a bomb to a directory of the specs without writing it to the working tree, which cannot hold it."""
+        """Commit a bomb below the specs without checking it out, because the disk cannot hold it."""
         root = self.clone.root
         specs = dict(self._entries("HEAD:specs"))
         planted = BOMBS[bomb](root)
@@ -98,11 +98,11 @@ class Field:
         self._commit(a_tree(root, {"specs": a_tree(root, specs)})[1], "Add some files")
 
     def tidy_up(self) -> None:
-        """Commit what stood there before, with a line that makes what the last commits changed be read."""
+        """Commit the tree from before the attack. The approval line makes reconcile read the last commits."""
         self._commit(self.clone.git("rev-parse", f"{self.begun}^{{tree}}"), "Tidy up\n\nApprove-Cancels: 3")
 
     def run(self, *arguments: str) -> Ran:
-        """Run with little memory, and for a short time."""
+        """Run a command with a memory limit, and check that it ends in time."""
         begun = time.monotonic()
         ran = self.checkout.run(*arguments, program=["prlimit", f"--as={MEMORY_MAX}", *RECONCILE])
         assert time.monotonic() - begun < ENDS_WITHIN_S

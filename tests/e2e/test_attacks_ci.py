@@ -63,32 +63,32 @@ class Job:
         return self.root / "checkout"
 
     def mark(self, name: str) -> Path:
-        """Return the file that a plant leaves."""
+        """Return the path of the mark that a planted file leaves when it runs."""
         return self.root / "marks" / name
 
     def marks(self) -> dict[str, str]:
-        """Return what was left, by the name of the plant: mostly the environment that it saw."""
+        """Return the marks by the name of the planted file. A mark usually has the environment of its process."""
         return {path.name: path.read_text(encoding="utf-8") for path in (self.root / "marks").iterdir()}
 
     def write(self, file: str, text: str) -> None:
-        """Put a file into the checkout, which may be run."""
+        """Write an executable file to the checkout."""
         path = self.checkout / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
 
     def shadow(self, module: str) -> None:
-        """Plant a module that hides another one of its name, and behaves like it."""
+        """Plant a module that leaves a mark and then acts as the real module with this name."""
         text = MARK.format(mark=str(self.mark(module))) + SHADOW.format(root=str(self.checkout), module=module)
         self.write(f"{module}.py", text)
 
     def replace(self, program: str) -> None:
-        """Plant a program that hides another one of its name, and behaves like it."""
+        """Plant a program that leaves a mark and then acts as the real program with this name."""
         real = shutil.which(program, path=PATH) or "false"
         self.write(program, f'#!/bin/sh\nenv >> {self.mark(program)}\nexec {real} "$@"\n')
 
     def sdist(self, package: str, folder: str) -> str:
-        """Plant the source of a newer version of a dependency, and return the folder that it is in."""
+        """Plant a source distribution of a newer version of a dependency, and return the path of its folder."""
         name = f"{package}-99.0"
         setup = MARK.format(mark=str(self.mark(package))) + SETUP.format(package=package)
         self.write(f"{folder}/{name}/setup.py", setup)
@@ -98,7 +98,7 @@ class Job:
         return str(self.checkout / folder)
 
     def validate(self, action: Path = ACTION, directory: str = ".") -> Ran:
-        """Use the action to validate, with a key and a token at hand."""
+        """Run `validate` with the action, which has a key in its environment and a token as input."""
         given = {"command": "validate", "github-token": TOKEN, "working-directory": directory}
         return use_action(self.checkout, self.root / "temp", given, {"PATH": PATH, **self.environ}, action=action)
 
@@ -126,7 +126,7 @@ class Ended:
 
 @pytest.fixture(scope="module")
 def with_files(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """Run a job whose checkout holds everything that a tool might take from a directory."""
+    """Run a job whose checkout contains modules and configuration files that a tool might read from a directory."""
     job = a_job(tmp_path_factory.mktemp("files"))
     for module in SHADOWED:
         job.shadow(module)
@@ -143,7 +143,7 @@ def with_files(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 @pytest.fixture(scope="module")
 def with_variables(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """Run a job whose workflow has variables, for other tools, that lead into the checkout."""
+    """Run a job whose workflow sets variables for other tools, which refer to files in the checkout."""
     job = a_job(tmp_path_factory.mktemp("variables"))
     job.write("sitecustomize.py", MARK.format(mark=str(job.mark("PYTHONPATH"))))
     job.write("startup.py", MARK.format(mark=str(job.mark("PYTHONSTARTUP"))))

@@ -72,7 +72,7 @@ class Field:
         return self.outside / "precious"
 
     def is_outside_as_it_was(self) -> bool:
-        """Return whether the directory outside is unchanged."""
+        """Return whether the directory outside contains only the precious file, and that file is unchanged."""
         return [path.name for path in self.outside.iterdir()] == ["precious"] and self.precious.read_text() == PRECIOUS
 
     def run(self, *arguments: str, **environ: str) -> Ran:
@@ -234,7 +234,7 @@ def test_very_deep_status_folders_block_no_change(field: Field) -> None:
     assert field.run("--once", "--wait").code == 0
 
 
-# --- what is read ------------------------------------------------------------------------------------------------
+# --- specs that are read -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "/proc/self/environ", "../outside/precious", "/dev/zero"])
@@ -248,7 +248,7 @@ def test_a_spec_that_links_outside_is_not_read(field: Field, target: str) -> Non
     assert field.sandbox.key not in ran.out + ran.err
 
 
-# --- what operators and CI have written --------------------------------------------------------------------------
+# --- files that operators and CI have written --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_the_error_for_an_unwritable_directory_shows_the_users_own_path(field: F
 
 
 def state_of(field: Field) -> Path:
-    """Return a state directory that has been used."""
+    """Return a state directory that a dry run has used."""
     state = field.checkout.root / "state"
     field.run("--once", "--dry-run", "--state-dir", str(state))
     return state
@@ -383,7 +383,7 @@ def it_is_a_link(state: Path) -> None:
 
 def it_is_another_users(state: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+        pytest.skip("only root can give a file to another user")
     os.chown(state, 65534, -1)
 
 

@@ -62,7 +62,7 @@ class Field:
 
     @property
     def command(self) -> str:
-        """A command that writes down the keys that it finds, and ends well."""
+        """A shell command that writes its environment to the canary, and succeeds."""
         return f"env > {self.canary} #"
 
     def run(self, *arguments: str, **environ: str) -> Ran:
@@ -83,7 +83,7 @@ def field(tmp_path: Path, sandbox: Sandbox) -> Field:
 
 
 def lay_out(where: Path, command: str) -> None:
-    """Make what Git takes for a repository of its own, whose missing objects a command is to bring."""
+    """Create a repository whose configuration names a command that Git would run to get missing objects."""
     (where / "objects").mkdir(parents=True)
     (where / "refs" / "heads").mkdir(parents=True)
     (where / "objects" / "keep").write_text("", encoding="utf-8")
@@ -93,7 +93,7 @@ def lay_out(where: Path, command: str) -> None:
     (where / "config").write_text(BARE_CONFIG.format(command=command, worktree=worktree), encoding="utf-8")
 
 
-# What stands below the specs directory.
+# Repositories below the specs directory
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -129,13 +129,15 @@ def test_a_watch_stops_acting_while_a_repository_exists_among_the_specs(
 ) -> None:
     (other,) = field.sandbox.create(1)
     with watching(field.checkout) as watch:
-        wait_for(lambda: field.sandbox.cancels(field.job_id), "the first cancel")
+        wait_for(lambda: field.sandbox.cancels(field.job_id), "the first job is cancelled")
         lay_out(field.checkout.specs / "x", field.command)
         field.checkout.want("another", other)
-        wait_for(lambda: "contains a Git repository" in watch.said(), "it is noticed")
+        wait_for(
+            lambda: "contains a Git repository" in watch.said(), "the watch reports the repository among the specs"
+        )
         asked = field.sandbox.cancels(other)
         subprocess.run(["rm", "-rf", str(field.checkout.specs / "x")], check=True)
-        wait_for(lambda: field.sandbox.cancels(other), "it goes on")
+        wait_for(lambda: field.sandbox.cancels(other), "the watch cancels the other job once the repository is gone")
         code = watch.stop()
 
     assert code == 0
@@ -143,7 +145,7 @@ def test_a_watch_stops_acting_while_a_repository_exists_among_the_specs(
     assert not field.canary.exists()
 
 
-# What the repository's own configuration, the attributes of its files, and the environment of a hook would run.
+# Programs that the configuration of the repository, attributes of files, or variables of a hook name
 
 NOWHERE = "127.0.0.1:1"
 PROGRAMS = {
@@ -179,7 +181,7 @@ HOOKS = ("pre-push", "post-merge", "post-checkout", "reference-transaction", "po
 
 
 def configure(clone: Clone, field: Field, *keys: str, locked: str = "") -> None:
-    """Name a program in the settings of a repository."""
+    """Set these settings of a repository so that each names a planted program."""
     script, hooks = field.canary.with_name("script"), field.canary.with_name("hooks")
     hooks.mkdir()
     for file in (script, *(hooks / name for name in HOOKS), *(clone.root / ".git" / "hooks" / name for name in HOOKS)):
@@ -287,7 +289,7 @@ SHOWN = (
     "spec: {{provider: main, jobId: {job}, "
     'reason: "the old one said \u201d, desiredState: cancelled}} # and was wrong", desiredState: running}}\n'
 )
-"""A spec with a quote that ends nothing, unless a filter of Git changes it."""
+"""A spec with a typographic quote. If Git replaced it by an ASCII quote, the spec would request a cancel."""
 REENCODING = {
     "at the top": (".gitattributes", "*.yaml text working-tree-encoding=ASCII//TRANSLIT\nspecs/status/** !text\n"),
     "by a macro": (".gitattributes", "[attr]x text working-tree-encoding=ascii//translit\n*.yaml x\n"),

@@ -61,7 +61,7 @@ class Field:
         (self.checkout.status_dir / f"{name}.yaml").write_text(text, encoding="utf-8")
 
     def as_in_ci(self) -> Checkout:
-        """Return the same checkout on another machine, which has no state directory."""
+        """Remove the state directory, as on a new machine in CI, and return the checkout."""
         shutil.rmtree(self.checkout.root / "cache", ignore_errors=True)
         return self.checkout
 
@@ -81,7 +81,7 @@ def with_open_receipt(status: JobStatus) -> JobStatus:
     return replace(status, receipts=(a_receipt(timedelta(hours=3)),))
 
 
-# Receipts that nobody vouches for.
+# Forged receipts, which the journal does not confirm
 
 
 def with_forged_receipts(root: Path, sandbox: Sandbox) -> Field:
@@ -125,7 +125,7 @@ def test_a_genuine_open_receipt_is_retried_beside_a_refused_batch(tmp_path: Path
     assert field.checkout.status("job-00").receipts[0].outcome == "cancelled"
 
 
-# Statuses that are taken away.
+# Deleted statuses
 
 
 def test_deleting_statuses_after_each_commit_does_not_bypass_the_guard(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -137,7 +137,7 @@ def test_deleting_statuses_after_each_commit_does_not_bypass_the_guard(tmp_path:
         field.checkout.run("--once", "--wait")
         shutil.rmtree(field.checkout.status_dir)
 
-    assert len(field.cancelled()) <= 6  # 30 % of twenty
+    assert len(field.cancelled()) <= 6  # 30 % of 20 jobs
 
 
 def test_deleting_specs_with_their_statuses_does_not_bypass_the_guard(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -153,7 +153,7 @@ def test_deleting_specs_with_their_statuses_does_not_bypass_the_guard(tmp_path: 
 
 
 def until_the_next_second() -> None:
-    """Return when the next second begins, because statuses record times to the second."""
+    """Wait for the next second, because statuses record times in whole seconds."""
     time.sleep(1.0 - time.time() % 1.0)
 
 
@@ -164,7 +164,7 @@ def test_many_vanished_statuses_block_every_first_request_and_report_why(tmp_pat
     kept = field.checkout.copy_to(tmp_path / "kept")
     for number in range(8):
         (field.checkout.status_dir / f"job-{number:02}.yaml").unlink()
-    until_the_next_second()  # statuses of one second that say the same cannot be told apart
+    until_the_next_second()  # equal statuses of one second cannot be distinguished
     field.want([0])
     refused = field.checkout.run("--once")
     again = field.checkout.run("--once")
@@ -208,7 +208,7 @@ def test_a_few_lost_statuses_block_no_request(tmp_path: Path, sandbox: Sandbox) 
     assert len(field.cancelled()) == 1
 
 
-# Attempts that are hidden from the hour.
+# Attempts that are hidden from the count of the hour
 
 
 @pytest.mark.parametrize("by", ["--allow-cancels 99", "Approve-Cancels 0123456789ab"])
@@ -272,7 +272,7 @@ def test_a_misdated_commit_does_not_hide_requests_recorded_in_git(tmp_path: Path
 
 
 def bury(clone: Clone, commits: Sequence[Sequence[str]]) -> None:
-    """Commit such files among the statuses, each with the number of its commit, and delete all statuses.
+    """Add these commits, each with files of these names among the statuses, and then delete all statuses.
 
     The files are never checked out, because that would take most of the test's time.
     """
@@ -289,7 +289,7 @@ def bury(clone: Clone, commits: Sequence[Sequence[str]]) -> None:
 
 
 def turn_around(clone: Clone) -> None:
-    """Commit to a branch that forks before the published commits, and merge these as the second parent."""
+    """Commit to a branch that forks before the published commits, and merge them as the second parent."""
     published = clone.git("rev-parse", "HEAD")
     clone.git("reset", "--quiet", "--hard", ":/Stop three")
     clone.git("commit", "--quiet", "--allow-empty", "--message", "Write a note")
@@ -298,10 +298,10 @@ def turn_around(clone: Clone) -> None:
 
 FLOODS: dict[str, Callable[[Clone], None]] = {
     "many commits": lambda clone: bury(clone, [["note"]] * 600),
-    "more files than anybody reads": lambda clone: bury(
+    "more files than reconcile reads": lambda clone: bury(
         clone, [[f"a-{n}/{at}" for at in range(1_000)] for n in range(51)]
     ),
-    "a merge that turns the line around": turn_around,
+    "a merge with the published commits as its second parent": turn_around,
 }
 
 
@@ -322,7 +322,7 @@ def test_a_new_machine_counts_requests_buried_under_many_commits(tmp_path: Path,
     assert len(field.cancelled()) == ALLOWED
 
 
-# More accounts, and more jobs, than there are.
+# Aliases and invented jobs
 
 
 def test_aliases_of_one_account_share_its_hourly_limit(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -344,7 +344,7 @@ def test_aliases_of_one_account_share_its_hourly_limit(tmp_path: Path, sandbox: 
             ran = field.checkout.run("--once", OTHER_KEY="sk-other", RECONCILE_TRUST=f"OTHER_KEY={host}")
 
     assert ran.code == 3
-    assert len(field.cancelled()) <= 6  # 30 % of the twenty-one at this host
+    assert len(field.cancelled()) <= 6  # 30 % of the 21 jobs at this host
 
 
 def test_a_new_alias_does_not_get_a_separate_hourly_limit(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -379,7 +379,7 @@ def test_sandbox_jobs_do_not_raise_the_limit_of_real_accounts(tmp_path: Path, sa
         ran = field.checkout.run("--once")
 
     assert ran.code == 3
-    assert len(field.cancelled()) <= 6  # 30 % of twenty-one
+    assert len(field.cancelled()) <= 6  # 30 % of 21 jobs
 
 
 def test_jobs_known_only_from_a_status_do_not_raise_the_limit(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -400,7 +400,7 @@ def test_jobs_known_only_from_a_status_do_not_raise_the_limit(tmp_path: Path, sa
     assert field.cancelled() == []
 
 
-# Approvals, used again.
+# Approvals that are used twice
 
 
 def an_approved_flip(clone: Clone, sandbox: Sandbox, jobs: int, count: int) -> Field:
@@ -418,7 +418,7 @@ def test_a_used_approval_stays_used_after_the_statuses_are_deleted(tmp_path: Pat
     first = field.checkout.run("--once", "--wait")
     fresh = sandbox.create(6)
     shutil.rmtree(field.checkout.status_dir)
-    # The provider shows the same ids, running again: what the commit approved was approved once.
+    # The specs now name other running jobs, which the earlier commit does not approve.
     again = Field(field.checkout, sandbox, fresh)
     again.want(range(6))
     clone.commit("Stop six others under the same names")
@@ -463,7 +463,7 @@ def test_a_commit_dated_in_the_future_approves_nothing_yet(tmp_path: Path, sandb
     assert field.cancelled() == []
 
 
-# The journal itself.
+# The journal
 
 
 def test_an_unreadable_journal_blocks_every_first_request(tmp_path: Path, sandbox: Sandbox) -> None:

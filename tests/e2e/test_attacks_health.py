@@ -32,7 +32,7 @@ class Port:
     host: str = "127.0.0.1"
 
     def ask(self, path: str = "/metrics", **headers: str) -> tuple[int, str]:
-        """Return the status and the body."""
+        """Send a GET request, and return the status and the body of the response."""
         connection = HTTPConnection(self.host, self.number, timeout=ANSWERS_WITHIN_S)
         try:
             connection.request("GET", path, headers=headers)
@@ -42,7 +42,7 @@ class Port:
             connection.close()
 
     def send(self, data: bytes) -> socket.socket:
-        """Return a connection on which this was sent."""
+        """Open a connection, send these bytes, and return the connection."""
         client = socket.create_connection((self.host, self.number), timeout=ANSWERS_WITHIN_S)
         client.sendall(data)
         return client
@@ -50,7 +50,7 @@ class Port:
 
 @contextmanager
 def a_watch(checkout: Checkout, *arguments: str) -> Iterator[Port]:
-    """Run a watch with a limit on its file descriptors, and return once its first pass has ended."""
+    """Run a watch with a limit on its file descriptors. The body begins once the watch is ready."""
     port = Port(a_free_port())
     limited = ("sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "sh", *RECONCILE)
     with watching(checkout, "--listen", f"127.0.0.1:{port.number}", *arguments, program=limited):
@@ -64,14 +64,16 @@ def port(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> I
     (job_id,) = shared_sandbox.create(1)
     checkout.want("runaway", job_id, "observed")
     named = ("--listen-names", "metrics.x.example")
-    is_older = "--listen-names" not in checkout.run("--help").out  # then RECONCILE_COMMAND names it
+    is_older = (
+        "--listen-names" not in checkout.run("--help").out
+    )  # RECONCILE_COMMAND may name a build without this option
     with a_watch(checkout, *(() if is_older else named)) as port:
         yield port
 
 
 @pytest.fixture(autouse=True)
 def _descriptors() -> Iterator[None]:
-    """Raise the descriptor limit of this process, which plays the attacker."""
+    """Raise the descriptor limit of this process, which acts as the attacker."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     yield
@@ -123,7 +125,7 @@ def test_a_client_that_never_finishes_its_request_is_disconnected(port: Port) ->
                     del left[what]
             return not left
 
-        wait_for(drip, "all are cut off", within_s=ENDS_WITHIN_S)
+        wait_for(drip, "the server closes every slow connection", within_s=ENDS_WITHIN_S)
 
 
 def test_endless_request_headers_are_rejected(port: Port) -> None:
@@ -131,12 +133,12 @@ def test_endless_request_headers_are_rejected(port: Port) -> None:
         with suppress(OSError):
             for _ in range(64):
                 client.sendall(b"x" * 4096)
-        wait_for(lambda: is_ended(client), "it is cut off", within_s=2)
+        wait_for(lambda: is_ended(client), "the server closes the connection", within_s=2)
 
 
 def test_a_connection_serves_one_request(port: Port) -> None:
     with port.send(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") as client:
-        wait_for(lambda: is_ended(client), "it is closed", within_s=2)
+        wait_for(lambda: is_ended(client), "the server closes the connection after one response", within_s=2)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "x@evil.example"])

@@ -35,7 +35,7 @@ spec: {spec}
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A checkout in which one team has its own account. The team's specs are in `research`, and nowhere else."""
+    """A checkout in which one team has its own account, which only specs in `research` may use."""
 
     checkout: Checkout
     sandbox: Sandbox
@@ -46,14 +46,14 @@ class Field:
         self.checkout.write(file, PROVIDER.format(name=name, spec=spec))
 
     def spec(self, file: str, provider: str, state: str = "cancelled", job_id: str = "", name: str = "") -> None:
-        """Write the spec of a job, by default the team's job. The spec has the name of its file."""
+        """Write the spec of a job. By default it is the team's job, and the spec has the name of its file."""
         wanted = job_id or self.job_id
         self.checkout.write(
             file, SPEC.format(name=name or Path(file).stem, provider=provider, job_id=wanted, state=state)
         )
 
     def run(self, *arguments: str, **environ: str) -> Ran:
-        """Run a pass."""
+        """Run a command, by default a pass."""
         return self.checkout.run(*(arguments or ("--once",)), **environ)
 
     def reason(self, file: str) -> str:
@@ -76,7 +76,7 @@ def field(tmp_path: Path, sandbox: Sandbox) -> Field:
     return found
 
 
-# Another spelling of an account that another team has for itself.
+# Other spellings of an account that belongs to another team
 
 SPELLINGS = {
     "the bare type": ("openai", ""),
@@ -167,7 +167,7 @@ def test_a_duplicate_provider_document_still_restricts_who_may_use_its_account(f
     assert ran.code == 65
 
 
-# The job of another team, blocked.
+# Specs that would block the job of another team
 
 OUTSIDERS = {
     "names the job": ("other/evil.yaml", "research", "evil"),
@@ -234,7 +234,7 @@ def test_two_specs_of_one_job_under_two_account_spellings_are_duplicates(field: 
     assert {field.reason("research/wanted"), field.reason("other/evil")} == {"DuplicateJob"}
 
 
-# A key, sent where nobody had bound it.
+# Keys that would be sent to a host to which they are not bound
 
 
 @pytest.fixture
@@ -335,7 +335,7 @@ def test_the_bindings_that_several_accounts_need_are_printed_as_one_line(checkou
     assert "HostNotTrusted" not in mended.out + mended.err
 
 
-# Texts and numbers.
+# Extreme texts and numbers
 
 
 def test_a_glob_of_many_stars_is_matched_as_fast_as_any_other(checkout: Checkout) -> None:
@@ -391,7 +391,7 @@ def test_an_account_has_exactly_one_address(checkout: Checkout, path: str) -> No
     assert "spec.baseUrl: the path of a base URL" in ran.out + ran.err
 
 
-# What the operator rules, whatever stands in the repository.
+# Rules of the operator, which no file in the repository can change
 
 RULED = """\
 apiVersion: jobs.reconciler/v1

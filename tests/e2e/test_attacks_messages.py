@@ -46,17 +46,17 @@ class Crime:
         return self.clone.forge(b"Stop them all\n", date=date)
 
     def other(self, state: str = "cancelled") -> str:
-        """Write a spec for the last job, and return that job."""
+        """Write a spec for the last job, and return the job's ID."""
         self.checkout.want("other", self.jobs[JOBS], state)
         return self.jobs[JOBS]
 
     @property
     def cancels(self) -> list[str]:
-        """Return the jobs whose cancel was requested."""
+        """The IDs of the jobs whose cancel was requested, one for each request."""
         return sorted(self.sandbox.cancels(*self.jobs))
 
     def run_from(self, where: str, *arguments: str) -> Ran:
-        """Run in the checkout, or against the remote."""
+        """Run a command in the checkout, or push and run it with the URL of the remote."""
         if where == "checkout":
             return self.checkout.run(*arguments)
         self.clone.push()
@@ -71,7 +71,7 @@ def crime(tmp_path: Path, sandbox: Sandbox) -> Crime:
 FROM = ("checkout", "remote")
 
 
-# A message that is taken for more than one
+# Messages that look like several records of Git
 
 
 @pytest.mark.parametrize("where", FROM)
@@ -137,7 +137,7 @@ def test_a_malformed_commit_does_not_end_a_watch(crime: Crime, what: str) -> Non
     with watching(crime.checkout) as watch:
         other = crime.other()
         STRANGE[what](crime.clone)
-        wait_for(lambda: crime.cancels == [other], "the watch goes on")
+        wait_for(lambda: crime.cancels == [other], "the watch cancels the job of the next commit")
         code = watch.stop()
 
     assert code == 0
@@ -155,7 +155,7 @@ def test_a_malformed_commit_does_not_affect_other_approvals(crime: Crime) -> Non
     assert crime.cancels == sorted(crime.jobs[:JOBS])
 
 
-# An approval of what somebody else committed
+# Approvals of changes that another author committed
 
 
 @pytest.mark.parametrize("where", FROM)
@@ -301,7 +301,7 @@ def test_a_commit_that_touches_a_status_approves_nothing(crime: Crime) -> None:
     assert crime.cancels == []
 
 
-# Who wrote it
+# Authors of statuses
 
 
 @pytest.mark.parametrize(

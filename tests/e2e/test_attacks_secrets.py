@@ -78,7 +78,7 @@ def a_checkout(root: Path, url: str, key: str = KEY, credentials: str = "{env: G
 def a_gateway(
     more: Mapping[str, Any] = MappingProxyType({}), *, answer: Callable[[Asked], Response | None] = lambda _: None
 ) -> Iterator[str]:
-    """Serve three jobs whose rows also contain this text. `answer` may return another response."""
+    """Serve three jobs whose rows have these further fields. `answer` may return another response."""
     rows = {job_id: a_row(job_id, **more) for job_id in ("ftjob-one", "ftjob-two", "ftjob-not-ours")}
     with JobsApi(rows, answer).served() as url:
         yield url
@@ -102,14 +102,14 @@ def speaking(answer: bytes) -> Iterator[str]:
 
 
 def everything(root: Path, *ran: Ran) -> str:
-    """Return everything that was printed and written, except the specs and the keys themselves."""
+    """Return everything that was printed and written, except the files with the keys."""
     files = [path for path in root.rglob("*") if path.is_file() and path.parent != root / "keys"]
     written = [path.read_text(encoding="utf-8", errors="replace") for path in files]
     return "\n".join([*(f"{each.out}\n{each.err}" for each in ran), *written])
 
 
 def shows(text: str, key: str) -> bool:
-    """Return whether a text contains the middle of the key in any encoding, even across line breaks."""
+    """Return whether a text contains the middle of the key in one of several encodings, even across line breaks."""
     squeezed = re.sub(r"[^!-~]", "", text).lower()
     middle = key[len(key) // 5 : -(len(key) // 5)]
     data = [f"{'x' * before}{key}".encode() for before in range(3)]
@@ -131,7 +131,7 @@ def run_once(checkout: Checkout) -> list[Ran]:
 
 
 def run_all(checkout: Checkout, only: Collection[str] = ()) -> list[Ran]:
-    """Run every command that shows a part of an account, or some of them."""
+    """Run every command that shows a part of an account, or only those that begin with a word in `only`."""
     runner = {
         "GITHUB_ACTIONS": "true",
         "GITHUB_STEP_SUMMARY": str(checkout.root / "summary.md"),
@@ -205,7 +205,11 @@ def test_a_key_used_as_a_redirect_host_is_redacted_from_a_watchs_statuses(tmp_pa
         checkout = a_checkout(tmp_path, url, HEX_KEY)
         with watching(checkout, "--log-format", "json") as watch:
             # An outage is written after two failed observations in a row.
-            wait_for((checkout.status_dir / "_providers/main.yaml").exists, "the outage is written", within_s=60)
+            wait_for(
+                (checkout.status_dir / "_providers/main.yaml").exists,
+                "the status of the account reports the outage",
+                within_s=60,
+            )
             watch.stop()
 
     assert HEX_KEY not in everything(tmp_path)
@@ -223,7 +227,7 @@ def test_a_text_crafted_to_slow_redaction_does_not_delay_a_pass(tmp_path: Path) 
     with a_gateway({"error": {"code": "x", "message": "http://" * 60_000}}) as url:
         ran = a_checkout(tmp_path, url).run("--once", "--timeout", "3s")
 
-    assert ran.code in {ExitCode.OK, ExitCode.STALLED}  # the command has not run out of the 30 s that a test gives it
+    assert ran.code in {ExitCode.OK, ExitCode.STALLED}  # within the 30 s that `Checkout.run` allows
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}//canary/{key}", "http://127.0.0.1:{port}/{key}?t={key}"])
@@ -234,7 +238,7 @@ def test_the_log_does_not_contain_the_heartbeat_url(tmp_path: Path, url: str) ->
     with a_gateway() as gateway:
         checkout = a_checkout(tmp_path, gateway)
         with watching(checkout, f"--heartbeat-url={secret}") as watch:
-            wait_for(lambda: "heartbeat failed" in watch.said(), "the heartbeat is missed")
+            wait_for(lambda: "heartbeat failed" in watch.said(), "the watch logs that the heartbeat failed")
             watch.stop()
 
     assert "0f1e2d3c4b5a6978" not in everything(tmp_path)
@@ -253,7 +257,7 @@ def test_a_heartbeat_url_with_two_slashes_in_its_path_works(tmp_path: Path) -> N
 
         threading.Thread(target=hear, daemon=True).start()
         with watching(a_checkout(tmp_path, gateway), f"--heartbeat-url={url}") as watch:
-            wait_for(lambda: bool(heard), "the heartbeat is heard")
+            wait_for(lambda: bool(heard), "the heartbeat arrives")
             watch.stop()
 
     assert heard[0].startswith(b"GET //ping/canary?x=1&x=2 HTTP/1.1\r\n")
@@ -266,7 +270,7 @@ def test_metrics_and_health_responses_contain_no_key(tmp_path: Path) -> None:
     with a_gateway(answer=lambda _: JSONResponse(echo, 401)) as url:
         checkout = a_checkout(tmp_path, url)
         with watching(checkout, f"--listen=127.0.0.1:{port}") as watch:
-            wait_for((checkout.status_dir / "one.yaml").exists, "the first pass ends")
+            wait_for((checkout.status_dir / "one.yaml").exists, "the first pass writes a status")
             pages = [_page(f"http://127.0.0.1:{port}/{each}") for each in ("healthz", "readyz", "metrics")]
             watch.stop()
 

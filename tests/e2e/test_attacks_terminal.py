@@ -150,7 +150,7 @@ def test_a_file_name_cannot_send_control_sequences_to_the_watchs_terminal(checko
                 shown += os.read(ours, 65_536)
             return bool(sandbox.cancels(job_id)) and b"StatusDiscarded" in shown
 
-        wait_for(is_done, "the watch tells of the status that it discards", within_s=30)
+        wait_for(is_done, "the watch reports the status that it discards", within_s=30)
         watch.terminate()
         watch.wait(timeout=30)
     os.close(ours)

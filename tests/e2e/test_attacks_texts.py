@@ -46,7 +46,7 @@ LARGEST = SIZES[-1]
 def test_time_and_memory_grow_at_most_linearly_with_the_size_of_a_text(
     shape: str, record_property: Callable[[str, object], None], pytestconfig: pytest.Config
 ) -> None:
-    # The largest of four sizes, each twice the one before, takes as long as all others: a long run tries it as well.
+    # Each size is twice the one before, so the largest takes as long as all others. Only a long run measures it.
     sizes = 4 if pytestconfig.getoption("--long") else 3
     found = costs(shape, sizes)
     for _ in range(TRIES - 1):
@@ -65,7 +65,7 @@ def is_bounded(found: list[Cost]) -> bool:
     return all(each.memory <= 16 * 1024**2 + PER_BYTE * 2 * each.size for each in found)
 
 
-# --- as it would be made ---------------------------------------------------------------------------------------
+# --- texts of hostile authors ----------------------------------------------------------------------------------
 
 
 ATTACKS: Mapping[str, str | Callable[[], str]] = {

@@ -56,7 +56,7 @@ def test_a_batch_that_should_not_run_is_cancelled_and_the_cancel_is_proven(tmp_p
     runaway, done, late, waits = (checkout.status(name) for name in ("runaway", "done", "late", "waits"))
 
     assert "keeps    the results of the finished requests, in the output file" in plan.out
-    assert ran.code == 1, ran.err  # the expired batch, which was wanted to run
+    assert ran.code == 1, ran.err  # for the expired batch, which should run
     assert (runaway.kind, runaway.phase, runaway.ready.reason) == (BATCH, Phase.CANCELLED, "Cancelled")
     assert runaway.receipts[0].outcome is Outcome.CANCELLED
     assert runaway.receipts[0].confirmed_at is not None
@@ -222,7 +222,7 @@ def test_a_batch_of_a_type_without_batches_is_reported_at_its_kind(tmp_path: Pat
     assert "batch.yaml:2: kind: sagemaker has no jobs of this kind" in ran.out + ran.err
 
 
-def test_adopt_writes_specs_for_unfinished_batches_only_if_asked_for(
+def test_adopt_writes_specs_for_unfinished_batches_only_if_requested(
     tmp_path: Path, api: tuple[BothKinds, dict[str, str]]
 ) -> None:
     app, environ = api

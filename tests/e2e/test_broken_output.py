@@ -55,19 +55,19 @@ class Output:
 
 
 def closed(stack: ExitStack, _root: Path) -> Output:
-    """A pipe whose reader closes it."""
+    """Return a pipe whose reader closes it."""
     ours, theirs = a_pipe(stack)
     return Output(theirs, lambda _: ours.close())
 
 
 def full(stack: ExitStack, _root: Path) -> Output:
-    """A full pipe whose reader stops reading."""
+    """Return a pipe that becomes full, and that is not read."""
     _, theirs = a_pipe(stack)
     return Output(theirs, lambda _: fill(theirs))
 
 
 def slow(stack: ExitStack, _root: Path) -> Output:
-    """A full pipe whose reader then reads ten characters a second."""
+    """Return a pipe that becomes full, and is then read at ten bytes a second."""
     ours, theirs = a_pipe(stack)
     stop = Event()
     stack.callback(stop.set)
@@ -84,20 +84,20 @@ def slow(stack: ExitStack, _root: Path) -> Output:
 
 
 def without_space(stack: ExitStack, _root: Path) -> Output:
-    """A file on a full disk."""
+    """Return a file on a disk that is full from the start."""
     descriptor = os.open("/dev/full", os.O_WRONLY)
     stack.callback(os.close, descriptor)
     return Output(descriptor)
 
 
 def hung_up(stack: ExitStack, _root: Path) -> Output:
-    """A pipe that is read, and a process that receives SIGHUP."""
+    """Return a pipe with an open reader. The process receives SIGHUP."""
     _, theirs = a_pipe(stack)
     return Output(theirs, lambda process: process.send_signal(signal.SIGHUP))
 
 
 def terminal(stack: ExitStack, _root: Path) -> Output:
-    """The process's own terminal, which is closed: the kernel sends SIGHUP, and writing fails."""
+    """Return the process's own terminal. When it is closed, the kernel sends SIGHUP, and writing fails."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
     stack.callback(os.close, theirs)
@@ -114,14 +114,14 @@ def terminal(stack: ExitStack, _root: Path) -> Output:
 
 
 def nohup_terminal(stack: ExitStack, root: Path) -> Output:
-    """A terminal under `nohup`, which ignores SIGHUP and writes both streams to a file."""
+    """Return a terminal for a process under `nohup`, which ignores SIGHUP and writes both streams to a file."""
     output = terminal(stack, root)
     output.program = ("setsid", "--ctty", "nohup", *RECONCILE)
     return output
 
 
 def rotated(stack: ExitStack, root: Path) -> Output:
-    """Files that are renamed as by `logrotate`, which then sends SIGHUP."""
+    """Return an output with log files that are renamed before a SIGHUP, as by `logrotate`."""
     _, theirs = a_pipe(stack)
     log, audit = root / "watch.log", root / "audit.jsonl"
 
@@ -164,7 +164,7 @@ def a_pipe(stack: ExitStack) -> tuple[Reader, int]:
 
 
 def fill(descriptor: int) -> None:
-    """Fill a pipe completely. Its other writers must still block when they write."""
+    """Fill a pipe. It stays in blocking mode for its other writers."""
     own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
     with suppress(BlockingIOError):
         while True:
@@ -176,7 +176,7 @@ def fill(descriptor: int) -> None:
 
 
 def drain(descriptor: int, closing: Event) -> None:
-    """Read the output until the terminal is to be closed or no process uses it, and close it."""
+    """Read from a terminal until `closing` is set or no process uses the terminal, and then close it."""
     with suppress(OSError):
         while not closing.is_set():
             if select.select([descriptor], [], [], 0.05)[0]:
@@ -206,7 +206,7 @@ def started(checkout: Checkout, output: Output, *arguments: str) -> Iterator[Pro
 def test_a_watch_cancels_and_stops_correctly_with_broken_output_streams(
     checkout: Checkout, sandbox: Sandbox, kind: Callable[[ExitStack, Path], Output], pytestconfig: pytest.Config
 ) -> None:
-    rng = random.Random(28)  # noqa: S311  a seed is a run
+    rng = random.Random(28)  # noqa: S311  a seed determines the run
     sandbox.break_with({"fault": "slow", "on": "cancel", "for": "0.2s"})
     for turn in range(10 if pytestconfig.getoption("long") else 2):
         ids = sandbox.create(JOBS)
@@ -215,13 +215,21 @@ def test_a_watch_cancels_and_stops_correctly_with_broken_output_streams(
             output = kind(stack, checkout.root)
             process = stack.enter_context(started(checkout, output, *LOOSE))
             checkout.want(f"job-{turn}-0", ids[0])
-            wait_for((checkout.status_dir / f"job-{turn}-0.yaml").exists, "it is at work", within_s=60)
+            wait_for(
+                (checkout.status_dir / f"job-{turn}-0.yaml").exists,
+                "the watch writes a status of this turn",
+                within_s=60,
+            )
             writer = Thread(target=save_one_by_one, args=(checkout, turn, ids[1:]))
             writer.start()
             time.sleep(moment)
             output.go_wrong(process)
             writer.join()
-            wait_for(partial(is_proved, checkout, turn), f"all are proved (turn {turn}, {moment:.2f} s)", within_s=30)
+            wait_for(
+                partial(is_proved, checkout, turn),
+                f"every cancel is confirmed (turn {turn}, {moment:.2f} s)",
+                within_s=30,
+            )
             asked = time.monotonic()
             process.send_signal(signal.SIGTERM)
             code = process.wait(timeout=STOPS_WITHIN_S)
@@ -235,7 +243,7 @@ def test_a_watch_cancels_and_stops_correctly_with_broken_output_streams(
 
 
 def assert_rotated(path: Path) -> None:
-    """Check that the old and the new file contain whole lines, and remove them for the next turn."""
+    """Check that the renamed and the new file contain whole lines of JSON, and remove both."""
     for each in (path, path.with_suffix(".1")):
         assert all(json.loads(line) for line in each.read_text(encoding="utf-8").splitlines())
         each.unlink()
@@ -270,12 +278,12 @@ def test_a_watch_keeps_its_log_file_when_the_audit_log_is_deleted(checkout: Chec
 
     with ExitStack() as stack:
         process = stack.enter_context(started(checkout, Output(a_pipe(stack)[1]), "--audit", str(audit)))
-        wait_for(audit.exists, "the first cancel is recorded")
-        wait_for(audit.read_text, "the first cancel is recorded")
+        wait_for(audit.exists, "the audit log is created")
+        wait_for(audit.read_text, "the audit log has the first cancel")
         audit.unlink()
         checkout.want("second", second)
-        wait_for(audit.exists, "the audit is made anew")
-        wait_for(lambda: checkout.status("second").final, "the second is proved")
+        wait_for(audit.exists, "the audit log is created again")
+        wait_for(lambda: checkout.status("second").final, "the second cancel is confirmed")
         process.send_signal(signal.SIGTERM)
         code = process.wait(timeout=STOPS_WITHIN_S)
 
@@ -366,7 +374,7 @@ def test_a_pass_continues_when_its_terminal_is_closed(checkout: Checkout, sandbo
     with ExitStack() as stack:
         output = terminal(stack, checkout.root)
         process = stack.enter_context(started(checkout, output, "--once", "--wait"))
-        wait_for(lambda: sandbox.cancels(job_id), "the cancel has left")
+        wait_for(lambda: sandbox.cancels(job_id), "the cancel arrives")
         output.go_wrong(process)
         code = process.wait(timeout=30)
 
@@ -409,7 +417,7 @@ def test_a_watch_stops_in_time_even_if_a_credential_program_hangs(tmp_path: Path
     environ = {"AWS_CONFIG_FILE": str(config), "AWS_EC2_METADATA_DISABLED": "true"}
 
     with checkout.start(stdin=None, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **environ) as process:
-        wait_for(lambda: begun.exists() and begun.read_text(encoding="utf-8"), "the program runs")
+        wait_for(lambda: begun.exists() and begun.read_text(encoding="utf-8"), "the credential program runs")
         process.send_signal(signal.SIGTERM)
         try:
             code = process.wait(timeout=STOPS_WITHIN_S)

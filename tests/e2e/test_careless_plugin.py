@@ -53,7 +53,7 @@ TYPE = Careless(**{name: getattr(TYPE, name) for name in TYPE.__dataclass_fields
 
 @pytest.fixture
 def others() -> JobsApi:
-    """Return an account that does not use the plug-in."""
+    """Return the API of an account whose provider type is built in."""
     return JobsApi({"ftjob-one": a_row("ftjob-one")})
 
 

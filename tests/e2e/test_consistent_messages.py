@@ -168,11 +168,11 @@ def test_retry_beside_a_watch_makes_the_watch_send_the_next_attempt(checkout: Ch
     sandbox.break_with({"fault": "lost-cancel", "job": job_id, "times": 1})
     checkout.want("one", job_id)
     with watching(checkout) as watch:
-        wait_for(lambda: sandbox.cancels(job_id), "it is asked for, in vain")
-        wait_for(lambda: checkout.status("one").receipts[0].accepted_at, "that is on record")
+        wait_for(lambda: sandbox.cancels(job_id), "the first cancel arrives")
+        wait_for(lambda: checkout.status("one").receipts[0].accepted_at, "the receipt has the acceptance")
         ran = checkout.run("retry", "one")
-        wait_for(lambda: len(sandbox.cancels(job_id)) == 2, "it is asked for again")
-        wait_for(lambda: checkout.status("one").final, "it is proved")
+        wait_for(lambda: len(sandbox.cancels(job_id)) == 2, "the watch sends a second cancel")
+        wait_for(lambda: checkout.status("one").final, "the second cancel is confirmed")
         code = watch.stop()
 
     assert (ran.code, ran.out) == (

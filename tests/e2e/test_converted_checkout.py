@@ -62,7 +62,7 @@ def test_statuses_are_read_correctly_from_a_checkout_that_converts_line_endings(
     assert ran.code == 3
     assert "StatusDiscarded" not in ran.err
     assert len(found) == JOBS
-    assert all(path.read_bytes() == found[path] for path in before[:3]), "what is not news is not written"
+    assert all(path.read_bytes() == found[path] for path in before[:3]), "a status without a change is not rewritten"
     assert Clone(machine.root).git("status", "--porcelain", "--", "specs") == ""
     assert (
         b"\r"
@@ -89,7 +89,7 @@ def at_work(tmp_path: Path, sandbox: Sandbox) -> Checkout:
 def test_committing_statuses_does_not_disturb_a_person_in_the_checkout(
     at_work: Checkout, sandbox: Sandbox, record_property: Callable[[str, object], None]
 ) -> None:
-    """The person's Git command fails if the index is locked, which must be rare. No staged change may be lost."""
+    """A Git command of the person fails while the index is locked. This must be rare and lose no staged change."""
     clone, failures, commands = Clone(at_work.root), [], []
     jobs = sandbox.create(8)
     done = threading.Event()
@@ -111,7 +111,11 @@ def test_committing_statuses_does_not_disturb_a_person_in_the_checkout(
         try:
             for number, job_id in enumerate(jobs):
                 at_work.want(f"job-{number}", job_id)
-                wait_for(partial(is_committed, clone, f"job-{number}"), f"the cancel of {number}", within_s=60)
+                wait_for(
+                    partial(is_committed, clone, f"job-{number}"),
+                    f"the cancel of job-{number} is committed",
+                    within_s=60,
+                )
         finally:
             done.set()
             person.join()
@@ -158,7 +162,7 @@ def test_a_commit_waits_while_a_person_holds_the_index_lock(at_work: Checkout, s
     at_work.want("another", job_id)
     before = clone.git("rev-parse", "HEAD")
     with at_work.start("--once", "--commit") as process:
-        wait_for(lambda: sandbox.cancels(job_id), "the request leaves")
+        wait_for(lambda: sandbox.cancels(job_id), "the cancel arrives")
         hold(lock)
         threading.Timer(4, lock.unlink).start()
         _, err = process.communicate(timeout=60)
@@ -178,7 +182,7 @@ def test_a_commit_blocked_by_another_git_process_is_reported_and_made_by_the_nex
     at_work.want("another", job_id)
     before = clone.git("rev-parse", "HEAD")
     with at_work.start("--once", "--commit") as process:
-        wait_for(lambda: sandbox.cancels(job_id), "the request leaves")
+        wait_for(lambda: sandbox.cancels(job_id), "the cancel arrives")
         hold(lock)
         _, err = process.communicate(timeout=60)
     unmoved = clone.git("rev-parse", "HEAD")

@@ -60,13 +60,13 @@ def test_specs_removed_during_a_watch_get_no_new_statuses(checkout: Checkout, sa
     checkout.want("runaway", job_id)
     sandbox.break_with({"fault": "late-cancel", "on": "cancel", "job": job_id, "for": "600s"})
     with watching(checkout) as watch:
-        wait_for(lambda: sandbox.cancels(job_id), "the cancel is asked for")
-        wait_for((checkout.status_dir / "runaway.yaml").exists, "there is a status")
+        wait_for(lambda: sandbox.cancels(job_id), "the cancel arrives")
+        wait_for((checkout.status_dir / "runaway.yaml").exists, "the watch writes the status")
         checkout.specs.rename(checkout.root / "away")
-        wait_for(lambda: "no such directory" in watch.said(), "the watch says that the specs are gone")
-        wait_for(lambda: not Path(checkout.specs).exists(), "nothing is there")
+        wait_for(lambda: "no such directory" in watch.said(), "the watch reports that the specs directory is missing")
+        wait_for(lambda: not Path(checkout.specs).exists(), "the specs directory is missing")
         checkout.want("runaway", job_id, "observed")
         checkout.name_provider()
-        wait_for((checkout.status_dir / "runaway.yaml").exists, "statuses come back with the specs")
+        wait_for((checkout.status_dir / "runaway.yaml").exists, "the status is written again once the specs are back")
 
     assert sandbox.cancels(job_id) == [job_id]

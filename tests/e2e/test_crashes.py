@@ -46,7 +46,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> 
         checkout.want(name, ids[name], provider=provider)
 
     with checkout.start("--once", "--wait") as process:
-        wait_for(lambda: len(shared_sandbox.cancels(*ids.values())) == 2, "both accounts are asked")
+        wait_for(lambda: len(shared_sandbox.cancels(*ids.values())) == 2, "a cancel arrives in both accounts")
         process.kill()
     at_death = {name: checkout.status(name) for name in NAMES}
     asked_at_death = shared_sandbox.cancels(*ids.values())
@@ -94,7 +94,7 @@ def test_a_second_process_reports_the_lock_holder_and_ctrl_c_is_recoverable(
     checkout.want("runaway", job_id)
 
     with checkout.start("--once", "--wait", "--commit-trailer", "Token: canary") as first:
-        wait_for(lambda: sandbox.cancels(job_id), "the cancel is asked for")
+        wait_for(lambda: sandbox.cancels(job_id), "the cancel arrives")
         second = checkout.run("--once")
         first.send_signal(signal.SIGINT)
         _, told = first.communicate()

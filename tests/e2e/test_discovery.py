@@ -99,7 +99,7 @@ def test_a_git_config_file_included_by_includeif_gitdir_is_read(clone: Clone, tm
     assert git.find("config", "--get", "http.https://example.org/.extraheader") == "AUTHORIZATION: basic eDp5"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to another user")
 @pytest.mark.parametrize("whose", [".", ".git"])
 def test_a_repository_of_another_owner_is_rejected_unless_it_is_a_safe_directory(
     clone: Clone, tmp_path: Path, whose: str, monkeypatch: pytest.MonkeyPatch

@@ -123,7 +123,7 @@ def test_a_partial_batch_has_succeeded_and_says_what_is_missing(tmp_path: Path) 
         assert scene.cancels == 0
 
 
-def test_a_batch_whose_cancel_lasts_is_cancelling_and_is_asked_once(tmp_path: Path) -> None:
+def test_a_batch_with_a_slow_cancel_is_cancelling_and_gets_one_request(tmp_path: Path) -> None:
     with batch_scene(tmp_path, OPENAI, cancelTakes=TEN_MINUTES) as scene:
         scene.want("cancelled")
         first, waited = scene.run("--once"), scene.run("--once", "--wait=2s")
@@ -197,7 +197,7 @@ def test_a_batch_that_ends_with_one_word_has_succeeded_if_its_cancel_came_too_la
         assert "phase succeeded, final (the provider reports 'ended')" in told
 
 
-def test_a_batch_in_a_bare_array_shows_no_cancelling_and_is_asked_once(tmp_path: Path) -> None:
+def test_a_batch_in_a_bare_array_shows_no_cancelling_and_gets_one_request(tmp_path: Path) -> None:
     with batch_scene(tmp_path, TOGETHER, cancelTakes=TEN_MINUTES, cancelWord=None) as scene:
         scene.want("cancelled")
         listed = scene.run("drift", "--kind", "BatchJob")

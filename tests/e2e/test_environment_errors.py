@@ -75,7 +75,7 @@ def _disk(options: str) -> Callable[[Workspace, ExitStack], dict[str, str]]:
         status.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(status)]
         if subprocess.run(mount, capture_output=True, check=False).returncode:
-            pytest.skip("a disk can be mounted by root only")
+            pytest.skip("only root can mount a disk")
         stack.callback(subprocess.run, ["umount", str(status)], check=True)
         if "ro" not in options:
             (status / "filler").write_bytes(b"x" * 4096)
@@ -86,7 +86,7 @@ def _disk(options: str) -> Callable[[Workspace, ExitStack], dict[str, str]]:
 
 def _no_socks(workspace: Workspace, stack: ExitStack) -> dict[str, str]:
     if find_spec("socksio"):
-        pytest.skip("httpx has its extra socks here, so a SOCKS proxy is used")
+        pytest.skip("the extra `socks` of httpx is installed, so a SOCKS proxy works")
     return _far_job(workspace, stack)
 
 
@@ -96,7 +96,7 @@ def _web_server(certificate: Path | None = None) -> Iterator[int]:
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
         def do_GET(self) -> None:
             """Respond with a page, like a proxy that requires a login."""
@@ -106,7 +106,7 @@ def _web_server(certificate: Path | None = None) -> Iterator[int]:
             self.wfile.write(b"<html>Please log in</html>")
 
     server = HTTPServer(("127.0.0.1", 0), Quiet)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up is what is tried
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the test makes a client close its connection
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)

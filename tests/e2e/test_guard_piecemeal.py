@@ -71,7 +71,7 @@ def test_an_edit_of_one_spec_in_a_watch_does_not_split_a_refused_batch(
             before = checkout.status(f"job-{number}").observed_generation
             text = (checkout.specs / f"job-{number}.yaml").read_text()
             checkout.write(f"job-{number}.yaml", f"{text}  limits: {{maxAge: 400d}}\n")
-            wait_for(partial(is_decided_anew, checkout, f"job-{number}", before), "it is decided anew")
+            wait_for(partial(is_decided_anew, checkout, f"job-{number}", before), "the edited spec is decided again")
             assert checkout.status(f"job-{number}").ready.reason == "RefusedByGuard"
         watch.stop()
 

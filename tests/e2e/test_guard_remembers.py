@@ -102,7 +102,7 @@ def test_the_first_batch_of_a_watch_uses_up_an_approved_number(checkout: Checkou
             # One document of all of them: a file that is written piece by piece is many small changes.
             specs = [SPEC.format(name=f"{lot}-{job}", job_id=job, state="cancelled", provider="main") for job in ids]
             checkout.write(f"lot-{lot}.yaml", "---\n".join(specs))
-            wait_for(partial(is_told, checkout, [f"{lot}-{job}" for job in ids]), "all are proved or refused")
+            wait_for(partial(is_told, checkout, [f"{lot}-{job}" for job in ids]), "each cancel is confirmed or refused")
         watch.stop()
 
     assert sorted(sandbox.cancels(*lots[0])) == sorted(lots[0])

@@ -93,9 +93,12 @@ def test_a_running_watch_is_healthy_ready_and_has_metrics(checkout: Checkout, sa
     address = f"http://127.0.0.1:{port}"
 
     with watching(checkout, "--listen", f"127.0.0.1:{port}"):
-        wait_for(lambda: (checkout.status_dir / "one.yaml").exists() and checkout.status("one").final, "it is proved")
+        wait_for(
+            lambda: (checkout.status_dir / "one.yaml").exists() and checkout.status("one").final,
+            "the cancel is confirmed",
+        )
         server = Asked(address)
-        wait_for(lambda: 'ready="True"' in server.get("/metrics")[1], "the pass that proved it ends")
+        wait_for(lambda: 'ready="True"' in server.get("/metrics")[1], "the metrics show the job as ready")
         health, ready, metrics = server.get("/healthz"), server.get("/readyz"), server.get("/metrics")
         verb = checkout.run("healthcheck", "--url", f"{address}/healthz")
     gone = checkout.run("healthcheck", "--url", f"{address}/healthz")
@@ -122,7 +125,7 @@ def test_healthcheck_reports_a_port_that_does_not_speak_http(checkout: Checkout)
     assert (result.code, result.err) == (1, f"reconcile: no valid response from {address}: SSH-2.0-x\n")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  it is only asked
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  the command only connects to it
 def test_healthcheck_uses_the_watchs_listen_address_and_no_proxy(checkout: Checkout, host: str) -> None:
     with asked() as server:
         port = server.address.rpartition(":")[2]
@@ -220,7 +223,7 @@ def a_disrupted_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
     an_outage("none")(checkout)
     server = Asked(f"http://127.0.0.1:{a_free_port()}")
     with watching(checkout, "--listen", server.address.removeprefix("http://"), "--status-dir", "statuses"):
-        wait_for((checkout.root / "statuses" / "one.yaml").exists, "the first pass ends")
+        wait_for((checkout.root / "statuses" / "one.yaml").exists, "the first pass writes a status")
         yield checkout, server
 
 
@@ -236,11 +239,13 @@ def test_a_failing_watch_is_unhealthy_within_two_intervals_and_recovers(tmp_path
         told = []
         for (_, server), _ in watches:
             left_s = began + TWO_INTERVALS_S - time.monotonic()
-            wait_for(partial(server.is_answered, 503), "it is unhealthy", within_s=left_s)
+            wait_for(partial(server.is_answered, 503), "the health port responds with 503", within_s=left_s)
             told.append(server.get("/healthz")[1])
         for (checkout, server), disruption in watches:
             disruption.end(checkout)
-            wait_for(partial(server.is_answered, 200), "it is healthy again", within_s=TWO_INTERVALS_S)
+            wait_for(
+                partial(server.is_answered, 200), "the health port responds with 200 again", within_s=TWO_INTERVALS_S
+            )
 
     assert healthy == {(200, "ok\n")}
     assert [sentence.startswith(each.told) for sentence, each in zip(told, DISRUPTIONS.values(), strict=True)] == [

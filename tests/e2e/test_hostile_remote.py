@@ -241,7 +241,7 @@ def test_a_huge_blob_is_not_read(
 
     assert (as_spec.code, beside.code) == (65, 0)
     assert "specs/huge.yaml: cannot be read: File too large" in as_spec.err
-    assert asked == [], "a file that cannot be read may hold anything"
+    assert asked == [], "a file that is too large may contain any document, so no change is requested"
     assert sandbox.cancels(job_id) == [job_id]
     assert disk_of(runner) < DISK_AT_MOST
 
@@ -250,7 +250,7 @@ def test_a_branch_that_would_fill_the_disk_is_rejected(
     enemy: Enemy, runner: Checkout, pytestconfig: pytest.Config
 ) -> None:
     if not pytestconfig.getoption("--long"):
-        pytest.skip("writes 600 MB: with --long")
+        pytest.skip("writes 600 MB; run it with --long")
     enemy.tree["huge.bin"] = ("100644", enemy.huge(INCOMPRESSIBLE, lambda: os.urandom(PIECE)))
     enemy.commit("main", {"specs": ("40000", enemy.make_tree(enemy.tree))})
     ran = reconcile(runner, enemy)

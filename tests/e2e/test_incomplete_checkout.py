@@ -32,7 +32,7 @@ def clone(tmp_path: Path) -> Clone:
 
 
 def stops(clone: Clone, *command: str) -> None:
-    """Run a Git command that stops before its end, because of a conflict or because a person requested it."""
+    """Run a Git command that must fail, because it stops before its end."""
     with pytest.raises(subprocess.CalledProcessError):
         clone.git(*command)
 
@@ -200,7 +200,7 @@ class BusyDisk(LocalDisk):
     """A disk on which each file changes once it has been read."""
 
     def read(self, path: Path) -> bytes:
-        """Return what is in a file, and change it."""
+        """Return the contents of a file, and change the file."""
         data = super().read(path)
         path.write_bytes(data.replace(b"cancelled", b"observed"))
         return data

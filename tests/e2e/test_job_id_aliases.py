@@ -84,7 +84,7 @@ def test_a_job_of_another_project_is_an_error_in_the_spec(tmp_path: Path, vertex
 def test_a_name_and_an_arn_of_one_job_are_duplicates_once_observed(tmp_path: Path, bedrock: ServiceEndpoint) -> None:
     checkout = a_checkout(tmp_path, bedrock)
     checkout.want("by-arn", arn("ftjob-runaway"), "observed")
-    knows = checkout.run("--once")  # the server knows an ARN once it has shown it
+    knows = checkout.run("--once")  # the simulated server accepts an ARN only after it has returned that ARN
     checkout.want("by-name", "ftjob-runaway")
     ran = checkout.run("--once")
     again = checkout.run("--once")

@@ -51,6 +51,6 @@ def test_a_run_after_a_kill_before_any_effect_reaches_the_same_end_state(
         assert len(before) == number - 1
         end = (again.code, status.final, status.receipts[0].outcome)
         assert end == (0, True, Outcome.CANCELLED), effects[number - 1]
-        assert shared_sandbox.cancels(job_id) == [job_id], "one request, wherever it died"
+        assert shared_sandbox.cancels(job_id) == [job_id], "the cancel is sent once, whichever effect the kill preceded"
         assert list(checkout.status_dir.rglob(".*.tmp")) == []
     record_property("killed by SIGKILL", f"before {len(points)} of the {len(effects)} effects of a real process")

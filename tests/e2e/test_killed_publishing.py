@@ -72,7 +72,7 @@ def test_the_next_publishing_run_recovers_from_a_kill_before_any_effect(
 ) -> None:
     is_long = pytestconfig.getoption("--long")
     if (branch, machine) in MORE and not is_long:
-        pytest.skip("one more of four combinations: with --long")
+        pytest.skip("an ordinary run tries fewer combinations; run it with --long")
     (first,) = shared_sandbox.create(1)
     lives = a_story(tmp_path / "lives", shared_sandbox, first, branch)
     code, effects = run_crashing(lives.machine("a"), 0, *lives.options)

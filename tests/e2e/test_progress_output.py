@@ -61,7 +61,7 @@ def test_a_pass_in_a_pipe_reports_each_change_once_when_it_happens(checkout: Che
         checkout.want(f"job-{number}", job_id)
 
     with in_a_pipe(checkout, "--once", "--wait") as pipe:
-        wait_for(lambda: "job-1: cancel sent" in pipe.said, "the request is told")
+        wait_for(lambda: "job-1: cancel sent" in pipe.said, "the pass reports the request")
         assert not any("confirmed" in line for line in pipe.said)
 
     assert pipe.process.returncode == 0
@@ -146,7 +146,9 @@ def test_an_interrupted_pass_reports_finished_and_open_requests(
     checkout.want("late", late)
 
     with in_a_pipe(checkout, "--once", "--wait") as pipe:
-        wait_for(lambda: "quick: cancel confirmed: cancelled" in pipe.said, "one is proved")
+        wait_for(
+            lambda: "quick: cancel confirmed: cancelled" in pipe.said, "the pass reports the first confirmed cancel"
+        )
         pipe.process.send_signal(number)
 
     assert pipe.process.returncode == 130

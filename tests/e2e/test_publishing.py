@@ -135,7 +135,7 @@ def test_a_new_run_continues_the_receipt_of_a_run_that_died_after_its_request(
 ) -> None:
     sandbox.break_with({"on": "cancel", "job": team.job_id, "fault": "slow", "for": "20s"})
     with team.checkout.start(*ON_A_BRANCH) as dying:
-        wait_for(lambda: sandbox.cancels(team.job_id), "the request arrives")
+        wait_for(lambda: sandbox.cancels(team.job_id), "the cancel arrives")
         dying.kill()
     sandbox.heal()
     ran = team.runner(tmp_path / "runner").run(*ON_A_BRANCH)
@@ -227,13 +227,15 @@ def test_no_change_is_requested_while_the_remote_is_unreachable(team: Team, sand
 def test_a_watch_commits_only_to_the_branch_it_started_on(team: Team, sandbox: Sandbox) -> None:
     (other,) = sandbox.create(1)
     with watching(team.checkout, "--commit") as watch:
-        wait_for(lambda: "(Cancelled)" in team.clone.subjects("main")[0], "the first cancel is proven and committed")
+        wait_for(
+            lambda: "(Cancelled)" in team.clone.subjects("main")[0], "the confirmation of the first cancel is committed"
+        )
         team.clone.git("checkout", "--quiet", "-b", "side")
         team.checkout.want("another", other)
-        wait_for(lambda: "RevisionNotTrusted" in watch.said(), "it is noticed")
+        wait_for(lambda: "RevisionNotTrusted" in watch.said(), "the watch reports that its branch is not checked out")
         team.clone.git("checkout", "--quiet", "main")
         team.checkout.want("another", other)
-        wait_for(lambda: "another: cancelled" in team.clone.subjects("main")[0], "it goes on")
+        wait_for(lambda: "another: cancelled" in team.clone.subjects("main")[0], "the watch commits the next cancel")
         watch.stop()
 
     assert team.clone.subjects("side")[0].startswith("reconcile: runaway: cancelled")
@@ -280,11 +282,11 @@ def test_a_publishing_run_keeps_a_receipt_that_was_never_published(team: Team, s
 
 def test_a_watch_writes_no_status_to_a_branch_checked_out_later(team: Team) -> None:
     with watching(team.checkout, "--commit") as watch:
-        wait_for(lambda: "Cancelled" in team.clone.git("log", "-1", "--format=%s"), "the proof is committed")
+        wait_for(lambda: "Cancelled" in team.clone.git("log", "-1", "--format=%s"), "the confirmation is committed")
         team.clone.git("checkout", "--quiet", "-b", "feature")
         tip = team.clone.git("rev-parse", "HEAD")
         team.checkout.want("another", "ftjob-nobody")
-        wait_for((team.checkout.status_dir / "another.yaml").exists, "the new spec is read")
+        wait_for((team.checkout.status_dir / "another.yaml").exists, "the new spec gets a status")
         watch.stop()
 
     assert team.clone.git("rev-parse", "feature") == tip

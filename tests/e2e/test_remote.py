@@ -286,7 +286,7 @@ def test_a_watch_of_a_remote_acts_on_a_push(ada: Clone, tmp_path: Path, sandbox:
         ada.git("pull", "--quiet", "--rebase", "--autostash")
         ada.commit("Stop the right one")
         ada.push()
-        wait_for(lambda: sandbox.cancels(job_id), "the push is acted on")
+        wait_for(lambda: sandbox.cancels(job_id), "the pushed cancel arrives at the provider")
         watch.terminate()
         watch.communicate(timeout=20)
     ada.git("fetch", "--quiet")
@@ -312,13 +312,13 @@ def test_a_watch_of_a_remote_that_hangs_stops_in_time_and_leaves_no_process(tmp_
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         url = f"http://127.0.0.1:{hanging.getsockname()[1]}/specs.git"
         with watching(runner, "--git-url", url, "--git-poll", "1s", "--push") as watch:
-            wait_for(lambda: those_who_know(url) > 1, "Git asks")
+            wait_for(lambda: those_who_know(url) > 1, "Git runs with the URL")
             begun = time.monotonic()
             code = watch.stop()
             took_s = time.monotonic() - begun
 
     assert code == 0
-    assert took_s < 25, "a platform waits for 30 s"
+    assert took_s < 25, "the watch stops before a platform kills it after 30 s"
     assert those_who_know(url) == 0
 
 
@@ -347,7 +347,7 @@ def test_a_password_in_the_git_url_works_and_is_in_no_process_list(tmp_path: Pat
     with listening() as (address, arrived):
         url = address.replace("http://", f"http://ada:{CANARY}@")
         with watching(runner, "--git-url", f"{url}/specs.git", "--git-poll", "1s") as watch:
-            wait_for(lambda: arrived, "Git asks")
+            wait_for(lambda: arrived, "a request from Git arrives")
             shown = those_who_know(CANARY)
             command = Path(f"/proc/{watch.process.pid}/cmdline").read_bytes()
             code = watch.stop()
@@ -393,7 +393,7 @@ def test_a_rewind_accepted_in_a_dry_run_is_not_accepted_in_the_next_run(
 
 @contextmanager
 def listening() -> Iterator[tuple[str, list[str]]]:
-    """Yield the address of a server, and what arrives there."""
+    """Yield the address of a server, and the list of what it receives."""
     arrived: list[str] = []
 
     class Listening(BaseHTTPRequestHandler):

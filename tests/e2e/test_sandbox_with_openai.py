@@ -46,7 +46,7 @@ class Sandbox:
     now: datetime = BEGAN
 
     def pass_time(self, **span: float) -> None:
-        """Advance the clock."""
+        """Advance the sandbox's clock by this much."""
         self.now += timedelta(**span)
 
     def corner(self, path: str) -> str:
@@ -60,7 +60,7 @@ class Switch:
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on."""
+        """Pass a request to the current application."""
         await self.app(scope, receive, send)
 
 

@@ -27,7 +27,7 @@ def test_sigterm_at_any_moment_tears_no_file_and_repeats_no_request(
     pytestconfig: pytest.Config,
 ) -> None:
     moments = 50 if pytestconfig.getoption("long") else 3
-    rng = random.Random(7)  # noqa: S311  a seed is a run
+    rng = random.Random(7)  # noqa: S311  a seed determines the run
     ids = sandbox.create(moments * JOBS_EACH)
     sandbox.break_with({"fault": "slow", "on": "cancel", "for": "0.3s"})
     loose = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")

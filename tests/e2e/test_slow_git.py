@@ -48,7 +48,7 @@ def test_a_slowly_starting_git_receives_all_of_its_input(
     blobs = list(Git(clone.root / ".git").read_blobs(names))
 
     assert blobs == [b""] * len(names)
-    assert time.monotonic() - begun < 30, "a command that waits for its input is ended after 60 s"
+    assert time.monotonic() - begun < 30, "the command got its input; without it, it is killed after 60 s"
 
 
 def test_a_git_that_never_reads_its_input_is_killed_when_reconcile_stops(
@@ -67,7 +67,7 @@ def test_thousands_of_specs_are_read_cancelled_and_published_with_a_slow_git(
     tmp_path: Path, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     if not pytestconfig.getoption("--long"):
-        pytest.skip("takes a minute or two: with --long")
+        pytest.skip("takes a minute or two; run it with --long")
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     jobs = ", ".join(f"{{id: ftjob-{number}, age: 1h, life: [{{phase: running}}]}}" for number in range(SPECS))
     (tmp_path / "world.yaml").write_text(WORLD.format(jobs=jobs), encoding="utf-8")

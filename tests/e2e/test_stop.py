@@ -30,7 +30,7 @@ sent = []
 MODULE = "{module}"
 sys.addaudithook(send)
 """
-"""A startup script that sends a signal during a callback of an import, which drops exceptions."""
+"""A startup script that sends a signal during a callback of an import. Exceptions in that callback are dropped."""
 
 
 @pytest.mark.parametrize("module", ["click", "reconciler.wiring"])
@@ -57,7 +57,7 @@ def test_an_idle_watch_stops_at_once_with_exit_code_0(checkout: Checkout, sandbo
     checkout.want("one", job_id, "observed")
 
     with watching(checkout) as watch:
-        wait_for((checkout.status_dir / "one.yaml").exists, "the first pass ends")
+        wait_for((checkout.status_dir / "one.yaml").exists, "the first pass writes a status")
         code = watch.stop(number)
         said = watch.said()
 
@@ -73,7 +73,7 @@ def test_a_stop_finishes_a_sent_request_and_sends_no_waiting_one(checkout: Check
         checkout.want(f"job-{number}", job_id)
 
     with watching(checkout) as watch:
-        wait_for(lambda: sandbox.cancels(*ids), "one is asked for")
+        wait_for(lambda: sandbox.cancels(*ids), "the first cancel arrives")
         code = watch.stop()
     asked = sandbox.cancels(*ids)
     sandbox.heal()
@@ -95,7 +95,7 @@ def test_a_stop_does_not_report_waiting_observations_as_an_outage(checkout: Chec
         checkout.want(f"job-{number}", job_id, "observed")
 
     with watching(checkout) as watch:
-        wait_for(lambda: "retrieve" in {each["verb"] for each in sandbox.requests()}, "the first is looked at")
+        wait_for(lambda: "retrieve" in {each["verb"] for each in sandbox.requests()}, "the first job is retrieved")
         code = watch.stop()
         said = watch.said()
 
@@ -118,7 +118,7 @@ def test_a_second_signal_ends_a_watch_at_once(checkout: Checkout, sandbox: Sandb
         )
         time.sleep(0.2)
         watch.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: "stopping" in watch.said(), "it has heard the first")
+        wait_for(lambda: "stopping" in watch.said(), "the watch logs that it is stopping")
         begun = time.monotonic()
         code = watch.stop()
         took_s = time.monotonic() - begun

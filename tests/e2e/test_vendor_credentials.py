@@ -348,7 +348,7 @@ def test_entra_never_opens_a_browser(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "opened").exists()
 
 
-# --- outages, and hanging ---
+# --- outages and libraries that hang ---
 
 
 def test_a_token_endpoint_that_fails_for_seconds_is_retried(tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_a_credential_library_that_hangs_does_not_delay_a_stop(tmp_path: Path) -
         program = a_program(tmp_path, f"import time; open({str(tmp_path / 'begun')!r}, 'w'); time.sleep(120)")
         environ = with_profile(tmp_path, f"[profile p]\ncredential_process={program}\n")
         with watching(a_checkout(tmp_path, "sagemaker", url, **environ)) as watch:
-            wait_for((tmp_path / "begun").exists, "the library waits for its program")
+            wait_for((tmp_path / "begun").exists, "the credential program runs")
             begun = time.monotonic()
             code = watch.stop(signal.SIGTERM)
             took_s = time.monotonic() - begun

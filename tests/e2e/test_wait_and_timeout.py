@@ -10,7 +10,7 @@ from tests.support.cli import Checkout, Ran
 from tests.support.sandbox_client import Sandbox
 
 STARTS_WITHIN_S = 8
-"""How long a process may run beyond its clocks on a busy machine."""
+"""How long a process may run in addition to its --wait or --timeout, because the machine may be busy."""
 
 
 def timed(checkout: Checkout, *arguments: str) -> tuple[Ran, float]:

@@ -28,7 +28,7 @@ STRANGERS = 100
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong with the account, and the message that the user sees."""
+    """A fault of an account, and the message that the user sees."""
 
     sentence: str
     code: int = 69

@@ -1,6 +1,6 @@
 """A copy of the checkout in which mutmut writes and runs its mutants.
 
-Rules: the checkout itself is never changed. Only the unit tests that import the tested package are run. The code is
+Rules: the checkout itself is never changed. Only unit tests that import the tested package are run. The code is
 imported once for all mutants, so mutants of code that runs at import are not tested.
 """
 
@@ -21,8 +21,8 @@ MUTMUT = Path(sys.executable).with_name("mutmut")
 CHILDREN = "2"
 NOT_ASKED = frozenset(
     {
-        "test_growth.py",  # measures time, which mutmut's calls distort
-        "test_guard_adversary.py",  # each test takes seconds, for every mutant of the guard
+        "test_growth.py",  # it measures time, which mutmut distorts
+        "test_guard_adversary.py",  # each of its tests takes seconds
     }
 )
 KEPT_BESIDE = ("specs", ".github", ".ci", "README.md", "LICENSE", "Dockerfile", "requirements.txt")
@@ -47,7 +47,7 @@ class Fate(StrEnum):
     """The result of a mutant."""
 
     KILLED = "killed"
-    ENDLESS = "it went on for minutes"
+    ENDLESS = "timed out"
     SURVIVED = "survived"
     UNTESTED = "no test runs it"
 
@@ -77,7 +77,7 @@ class Copy:
 
     @classmethod
     def of(cls, root: Path, names: Iterable[str]) -> Copy:
-        """Copy the files that Git tracks to `root`, with mutmut's settings for these modules or packages."""
+        """Copy the files that Git does not ignore to `root`, with mutmut's settings for these modules or packages."""
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
             cwd=ROOT,
@@ -112,7 +112,7 @@ class Copy:
         codes = self._codes()
         left_out = [name for name in mutants if codes.get(name) is None]
         if left_out:
-            msg = f"{len(left_out)} mutants were not tried: {', '.join(left_out[:5])}"
+            msg = f"{len(left_out)} mutants were not tested: {', '.join(left_out[:5])}"
             raise RuntimeError(msg)
         fates: dict[int | None, Fate] = {0: Fate.SURVIVED, 33: Fate.UNTESTED}
         fates |= dict.fromkeys(_OUT_OF_TIME, Fate.ENDLESS)

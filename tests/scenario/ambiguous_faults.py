@@ -1,7 +1,7 @@
 """Faults that make a part of an account doubtful, or give a response a meaning that differs from its appearance.
 
-Rules: as in `injections`. Each function affects one job, one list, one clock or one request. Meanwhile, everything
-else that the account shows is true.
+Rules: as in `injections`. Each function affects some jobs, the lists, the clock or some requests of one account.
+Everything else that the account shows is true.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ENDS = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 
 def hide_some(simulation: Simulation) -> None:
-    """Let requests for a few jobs by ID be refused, damaged or left without a response, once or for a long time."""
+    """Let retrieves of one to three jobs be refused, damaged or left unanswered: once, four times, or always."""
     provider = any_provider(simulation)
     jobs = _jobs(simulation, provider)
     some = simulation.rng.sample(jobs, k=min(len(jobs), simulation.rng.choice([1, 1, 2, 3])))
@@ -51,12 +51,12 @@ def hide_some(simulation: Simulation) -> None:
 
 
 def delete_some(simulation: Simulation) -> None:
-    """Delete one or two jobs at the provider, as another user does, but never all of them."""
+    """Delete one or two jobs at the provider, as another user does, and leave at least two."""
     _delete(simulation, any_provider(simulation), simulation.rng.choice([1, 1, 2]))
 
 
 def delete_a_crowd(simulation: Simulation) -> None:
-    """Delete many jobs at the provider, as another user does, and request the cancel of a remaining one."""
+    """Delete up to 24 jobs at the provider, as another user does, and request the cancel of a remaining one."""
     provider = any_provider(simulation)
     left = _delete(simulation, provider, simulation.rng.choice([2, 12, 24]))
     wanted = [
@@ -70,7 +70,7 @@ def delete_a_crowd(simulation: Simulation) -> None:
 
 
 def _delete(simulation: Simulation, provider: Provider, count: int) -> set[str]:
-    """Delete this many jobs if there are enough. Return the IDs of the remaining ones."""
+    """Delete this many jobs, or fewer so that two remain. Return the IDs of the remaining jobs."""
     now = simulation.clock.now()
     there = [
         each for each in _jobs(simulation, provider) if simulation.history.truth(provider.name, each, now) != ABSENT
@@ -90,7 +90,7 @@ def end_before_cancels(simulation: Simulation) -> None:
 
 
 def answer_oddly(simulation: Simulation) -> None:
-    """Respond to the next changes with 2xx and no job. Some of these changes take effect, and others do not."""
+    """Respond to the next changes with 2xx and no job. They take effect unless the response contains an error."""
     provider = any_provider(simulation)
     response_fault = ResponseFault(
         simulation.rng.choice([*ODDLY_TAKEN, *ODDLY_TAKEN, REFUSED_IN_200]), simulation.rng.randrange(1, 5)
@@ -118,7 +118,7 @@ def hide_the_time(simulation: Simulation) -> None:
 
 
 def garble_lists(simulation: Simulation) -> None:
-    """Add unreadable rows to the lists."""
+    """Make every second row of the next lists unreadable."""
     provider = any_provider(simulation)
     provider.response_faults.append(
         ResponseFault("garbled-rows", simulation.rng.choice([3, _LASTING]), simulation.rng.randrange(100))
@@ -127,7 +127,7 @@ def garble_lists(simulation: Simulation) -> None:
 
 
 def hold_lists_back(simulation: Simulation) -> None:
-    """Let all lists show an earlier state, while a retrieve shows the current one."""
+    """Let the lists of an account show an earlier state, while a retrieve shows the current one."""
     provider = any_provider(simulation)
     rule = {"fault": "stale-read", "on": "list", "for": simulation.rng.choice(["5m", "2h"]), "times": _LASTING}
     provider.faults.add(FAULTS.validate_python([rule]))
@@ -147,7 +147,7 @@ def cancel_behind_a_list(simulation: Simulation) -> None:
     for job_spec in simulation.rng.sample(running, k=min(3, len(running))):
         with suppress(UnknownJobError, InvalidRequestError):
             provider.world.cut(job_spec.job_id, Phase.CANCELLED, now)
-            simulation.note_event("somebody cancels", f"{provider.name}/{job_spec.job_id}")
+            simulation.note_event("another user cancels", f"{provider.name}/{job_spec.job_id}")
         simulation.edit(f"{job_spec.name}: cancelled", simulation.revision.changed(job_spec.name, desired="cancelled"))
 
 
@@ -175,7 +175,9 @@ class RefusedThenCancelled:
             with suppress(UnknownJobError, InvalidRequestError):
                 provider = simulation.providers[self._job_spec.account]
                 provider.world.cut(self._job_spec.job_id, Phase.CANCELLED, simulation.clock.now())
-                simulation.note_event("somebody cancels after a refusal", f"{provider.name}/{self._job_spec.job_id}")
+                simulation.note_event(
+                    "another user cancels after a refusal", f"{provider.name}/{self._job_spec.job_id}"
+                )
 
     def keep(self, simulation: Simulation) -> None:
         """Change the desired state of the job back to running."""
@@ -204,4 +206,4 @@ DOUBTS: tuple[Injector, ...] = (
 )
 OF_LISTS: tuple[Injector, ...] = (garble_lists, hold_lists_back, cancel_behind_a_list, delete_a_crowd, hide_some)
 UNDER_BRAKES: tuple[Callable[[Simulation], None], ...] = (hide_some, end_before_cancels, answer_oddly)
-"""Injections that delete no job. Oracles compare the number of requested changes with that of the existing jobs."""
+"""Injections for runs with strict change limits. They delete no job, because the limits depend on the existing jobs."""

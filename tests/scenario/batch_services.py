@@ -107,11 +107,11 @@ class _Together(together.Together):
     """Together's fine-tuning jobs, with the IDs of the simulated world."""
 
     def inner_path(self, path: str) -> str:
-        """Return the same path."""
+        """Return the path unchanged, because the IDs in it are those of the simulated world."""
         return path
 
     def row(self, row: Json) -> Json:
-        """Return a job as a list shows it."""
+        """Return a job in Together's format, with its own ID."""
         return {**super().row(row), "id": row["id"]}
 
 
@@ -175,7 +175,7 @@ BATCHES: Mapping[str, Service] = MappingProxyType(
 
 
 def words_of(service: Service) -> Mapping[str, str]:
-    """Return the phase that a reader of a service's batch learns, by the word of the sandbox for its status."""
+    """Return the phase that a service's batch is shown in, by the sandbox's word for its status."""
     words = {
         "validating": "queued" if Phase.VALIDATING_FILES in service.lacks else "validating_files",
         "in_progress": "running",

@@ -1,4 +1,4 @@
-"""The same run without faults: a run must end in the state of a run that only reads its last specs.
+"""A comparison: a run with faults must end in the same state as a run without faults that has only its last specs.
 
 A new process with an empty disk starts with the world that the faults left. Then the two runs are compared.
 """
@@ -41,7 +41,7 @@ def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterato
     for job_spec in calmed.revision.valid():
         here, there = status_of(job_spec, ours.statuses), status_of(job_spec, theirs.statuses)
         if here is None or there is None:
-            yield f"{job_spec.name} has no status in one of the two runs"
+            yield f"{job_spec.name} has no status in this run or in the run without faults"
         # Only a process that observed a job earlier can know of a job that its provider has lost or revived.
         elif (
             history.back_at(job_spec.account, job_spec.job_id) is None
@@ -52,7 +52,7 @@ def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterato
             are_over = {_phase(here), _phase(there)} <= OVER
             is_same = standing(here) == standing(there) or (are_over and had_limits(history, job_spec))
             if not is_same or not (are_over or _phase(here) == _phase(there)):
-                yield f"{job_spec.name} is {_told(here)}, and without trouble {_told(there)}"
+                yield f"{job_spec.name} is {_told(here)}, and {_told(there)} in a run without faults"
 
 
 def _phase(tree: Tree) -> str:

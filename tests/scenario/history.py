@@ -102,7 +102,7 @@ class PassEnded:
     statuses: Mapping[str, bytes]
     """The whole status tree, by relative path."""
     is_one: bool = True
-    """Whether it was one pass over everything, and not the last of several."""
+    """Whether it was one pass over all specs, and not the last of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ class History:
         return first.revision.lines()
 
     def truth(self, account: str, job_id: str, at: datetime) -> str:
-        """Return the true phase of the job at a given time."""
+        """Return the true phase of the job at a given time; `absent` if it does not exist."""
         try:
             return self.worlds[account].retrieve(job_id, at).phase.value
         except UnknownJobError:
@@ -356,8 +356,8 @@ _TELLERS: Mapping[type, Callable[[Any], str]] = {
     FileWritten: lambda event: f"{event.path}: {_gist(event.data)}",
     FileRemoved: lambda event: event.path,
     Crashed: lambda event: f"before {event.before}",
-    FaultsEnded: lambda _: "from here on nothing goes wrong",
-    NoChangeExpected: lambda _: "from here on nothing may change",
+    FaultsEnded: lambda _: "no faults and no edits from now on",
+    NoChangeExpected: lambda _: "no change is expected from now on",
     Disruption: lambda event: f"{event.kind} of {event.account or 'all'} {event.job_id or ''} until {event.until:%T}",
     Published: lambda event: f"{len(event.statuses)} statuses",
     RetryRequested: lambda event: event.name,

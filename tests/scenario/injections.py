@@ -83,7 +83,7 @@ def toggle_broken_file(simulation: Simulation) -> None:
 
 
 def delete(simulation: Simulation) -> None:
-    """Delete a job document."""
+    """Delete a job document, unless only three are left."""
     if len(simulation.revision.job_specs) > 3:
         gone = any_job_spec(simulation)
         kept = tuple(each for each in simulation.revision.job_specs if each != gone)
@@ -155,20 +155,20 @@ def name_another_job(simulation: Simulation) -> None:
         if can_share_ids(simulation.revision.service(job_spec.account)):
             others += [each.job_id for each in simulation.revision.job_specs if each.provider == job_spec.account]
     job_id = simulation.rng.choice([*others, typo])
-    simulation.edit(f"{job_spec.name}: means {job_id}", simulation.revision.changed(job_spec.name, job_id=job_id))
+    simulation.edit(f"{job_spec.name}: names {job_id}", simulation.revision.changed(job_spec.name, job_id=job_id))
 
 
 def turn_jobs(simulation: Simulation) -> None:
-    """Exchange the jobs of all specs of an account."""
+    """Let each spec name the job of another spec of its account."""
     turned = []
     for account in sorted({each.account for each in simulation.revision.job_specs}):
         ours = [each for each in simulation.revision.job_specs if each.account == account]
         turned += [replace(each, job_id=ours[place - 1].job_id) for place, each in enumerate(ours)]
-    simulation.edit("every spec means another's job", replace(simulation.revision, job_specs=tuple(turned)))
+    simulation.edit("every spec names another spec's job", replace(simulation.revision, job_specs=tuple(turned)))
 
 
 def change_kind(simulation: Simulation) -> None:
-    """Change the kind of a spec. The account has a job of the other kind with this ID, or has none."""
+    """Change the kind of a spec. A job of the other kind with its ID may exist or not."""
     shared = [
         each for each in simulation.revision.job_specs if each.job_id.isdigit() and _of_other_kind(simulation, each)
     ]
@@ -232,7 +232,7 @@ def edit_during_look(simulation: Simulation) -> None:
 
 
 def damage_status(simulation: Simulation) -> None:
-    """Truncate, edit or delete a status file, or leave a merge conflict in it."""
+    """Truncate, empty, edit or delete a status file, or leave a merge conflict in it."""
     paths = sorted(path for path in simulation.statuses() if not path.startswith("_"))
     if not paths:
         return
@@ -318,7 +318,7 @@ def change_outside(simulation: Simulation) -> None:
     act = {"cancel": provider.world.cancel, "pause": provider.world.pause, "resume": provider.world.resume}[verb]
     with suppress(UnknownJobError, InvalidRequestError):
         act(job_id, simulation.clock.now())
-        simulation.note_event(f"somebody {verb}s", f"{provider.name}/{job_id}")
+        simulation.note_event(f"another user {verb}s", f"{provider.name}/{job_id}")
 
 
 def revive(simulation: Simulation) -> None:
@@ -346,7 +346,7 @@ def fault(simulation: Simulation) -> None:
 
 
 def damage_list(simulation: Simulation) -> None:
-    """Let the next lists end early, loop, show an earlier state, or contain unreadable rows."""
+    """Let the next lists fail on one page, loop, be empty, show an unknown status, or show an earlier state."""
     provider, times = any_provider(simulation), simulation.rng.randrange(1, 4)
     rule = simulation.rng.choice(_LIST_RULES)(simulation)
     provider.faults.add(FAULTS.validate_python([{"times": times, **rule}]))
@@ -354,7 +354,7 @@ def damage_list(simulation: Simulation) -> None:
 
 
 def outage(simulation: Simulation) -> None:
-    """Let every request to a provider fail for a while."""
+    """Let the next requests to an account fail, at least six of them."""
     provider, times = any_provider(simulation), simulation.rng.randrange(6, 25)
     rule = simulation.rng.choice(_OUTAGES)
     provider.faults.add(FAULTS.validate_python([{"times": times, **rule}]))
@@ -369,7 +369,7 @@ def limit_requests(simulation: Simulation) -> None:
 
 
 def response_fault(simulation: Simulation) -> None:
-    """Make the next responses of a provider absurd."""
+    """Let the next responses have absurd times, an error that repeats the key, or no `Date` header."""
     provider, times = any_provider(simulation), simulation.rng.randrange(1, 5)
     kind = simulation.rng.choice(["absurd-times", "echoed-key", "no-date"])
     provider.response_faults.append(ResponseFault(kind, times, simulation.rng.randrange(100)))
@@ -377,7 +377,7 @@ def response_fault(simulation: Simulation) -> None:
 
 
 def skew_clock(simulation: Simulation) -> None:
-    """Make the provider's clock wrong, by little or by much."""
+    """Set the error of a provider's clock: none, a small or a large one."""
     provider = any_provider(simulation)
     provider.host.skew = timedelta(seconds=simulation.rng.choice([-7200, -240, 240, 301, 7200, 0]))
     simulation.note_event("clocks disagree", f"{provider.name} by {provider.host.skew}")

@@ -2,8 +2,8 @@
 
 Run it from the checkout: `python -m tests.scenario.plant_bugs [--seeds 60] [--only WORDS] [--write]`. It puts each bug
 of `bugs` into a copy of the package, and runs these against the copy: the exhaustive walk (if the bug is in code that
-it covers), the simulator's tests, and random seeds. It prints a table, which `--write` writes to `.github/PROOFS.md`,
-and fails if a bug is not detected.
+it covers), the simulator's tests, and random seeds. It prints a table, which `--write` writes to `.github/PROOFS.md`
+if no bug was left out, and fails if a bug is not detected.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ class Caught:
 
 
 @click.command()
-@click.option("--seeds", default=60, show_default=True, help="Give up on a bug after so many seeds.")
-@click.option("--only", default="", help="Plant only the bugs whose name holds these words.")
-@click.option("--write", is_flag=True, help="Put the table into .github/PROOFS.md.")
+@click.option("--seeds", default=60, show_default=True, help="Seeds to try for each bug.")
+@click.option("--only", default="", help="Plant only the bugs whose name contains this text.")
+@click.option("--write", is_flag=True, help="Write the table to .github/PROOFS.md, unless --only is given.")
 def main(*, seeds: int, only: str, write: bool) -> None:
     """Plant every bug, and report what detects it."""
     rows = ["| Planted bug | In | The walk | A scenario | A seed |", "|---|---|---|---|---|"]
@@ -90,7 +90,7 @@ def main(*, seeds: int, only: str, write: bool) -> None:
         PROOFS.write_text(
             re.sub("<!-- planted -->.*<!-- /planted -->", lambda _: table, text, flags=re.DOTALL), encoding="utf-8"
         )
-    sys.exit(f"{missed} bugs went unnoticed" if missed else 0)
+    sys.exit(f"{missed} bugs were not detected" if missed else 0)
 
 
 def _plant(bug: Bug, seeds: int) -> Caught:

@@ -1,7 +1,7 @@
 """One process of the product: the real loop and adapters over the simulated disk and world.
 
 Rules: every effect of the process calls `ProcessLife.effect` first, which kills the process at the chosen effect. A
-dead process does nothing more, not even in its `finally` clauses.
+dead process has no further effect, not even in its `finally` clauses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import botocore.auth  # noqa: F401 - here, for to import it in virtual time would take none, and all patience
+import botocore.auth  # noqa: F401 - an import while virtual time runs would block the loop
 from pydantic import BaseModel
 
 from reconciler.controller.operator_policy import Credential, DefaultOption
@@ -131,7 +131,7 @@ class Machine:
     """The remote that statuses are published to, or None."""
 
     def at(self, account: Account) -> list[Provider]:
-        """Return what answers at an account's address: an account for each kind of job."""
+        """Return the accounts at the address of an account, one for each kind of job."""
         return [each for each in self.providers.values() if each.host.base_url == account.base_url]
 
     def policy(self) -> Environment:
@@ -209,13 +209,13 @@ class _WatchedSpecs(SpecsDir):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The `OperatorPolicy` of a process: real trust rules, provider types with small pages, and no operator's file."""
+    """The `OperatorPolicy` of a process, with real trust rules and without an operator's file."""
 
     trust: Trust
     has_small_pages: bool = True
 
     def provider_type(self, name: str) -> ProviderType:
-        """Return the real type with small pages."""
+        """Return the real type, with small pages if the machine has them."""
         return with_small_pages(name) if self.has_small_pages else load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
@@ -229,7 +229,7 @@ class Environment:
         return self.trust.check(type_, options, credentials, base_url)
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
-        """Return the credential by its name."""
+        """Return the credential with its name only."""
         return Credential(credential_name(type_, source))
 
     def default_options(self, *_: object) -> Mapping[str, DefaultOption]:
@@ -313,7 +313,7 @@ class _LivingDisk:
 
 
 class _StateDisk(_LivingDisk):
-    """The same disk, without records in the history, because only the product reads its contents."""
+    """The same disk, without a record of each write, because only the product reads the state directory."""
 
     def rename(self, source: Path, target: Path) -> None:
         self._life.effect(f"rename to {target.name}")

@@ -48,7 +48,7 @@ class Product:
     _memory: PassMemory
 
     async def make_pass(self) -> Report:
-        """Make one pass over everything."""
+        """Make one pass over all specs."""
         return (await reconcile_once(self.runtime, self.options, self._memory)).report
 
     async def make_passes(self, within_s: float) -> Report:
@@ -136,8 +136,10 @@ class _Witness:
         self._question()
 
     def died(self, error: Exception) -> None:
-        """Record that the watch ended by itself."""
-        self._history.events.append(Reported(self._clock.now(), "", (f"the watch died: {error_location(error)}",)))
+        """Record the exception that ended the watch."""
+        self._history.events.append(
+            Reported(self._clock.now(), "", (f"an exception ended the watch: {error_location(error)}",))
+        )
 
     async def question_for_ever(self) -> None:
         """Read the health of the watch at regular intervals, until cancelled."""

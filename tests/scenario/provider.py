@@ -46,7 +46,7 @@ ODDLY_TAKEN: Mapping[str, tuple[int, bytes]] = {
 """Responses of 2xx that contain no job, by name."""
 REFUSED_IN_200 = "refused-in-200"
 THROTTLED = "throttled"
-"""The name of the fault for requests beyond `Provider.limit`."""
+"""The name of the fault for requests beyond `Host.limit`."""
 ONE_JOB = "one job: "
 """The beginning of the names of faults that affect the requests for one job."""
 
@@ -58,7 +58,7 @@ _recorded: ContextVar[ProviderRequest | None] = ContextVar("recorded", default=N
 
 
 class CountedFaults(Faults):
-    """The sandbox's faults, with a record of their names."""
+    """The sandbox's faults, with a record of the fault of each request."""
 
     def pick(self, call: Call) -> Fault | None:
         """Return the fault of a call, and record it for the request."""
@@ -137,7 +137,7 @@ class Host:
     is_wrong_project: bool = False
     """Whether the key opens another project, which has none of the jobs."""
     limit: LimitedProvider | None = None
-    """The maximum number of requests a second. Others are throttled. None means no limit."""
+    """The limit beyond which requests are throttled. None means no limit."""
     open_error: Exception | None = None
     """The error that opening an account raises, or None."""
 
@@ -223,7 +223,7 @@ class Provider:
             phase, now = self.overtakers.pop(0), self._clock.now()
             with suppress(UnknownJobError, InvalidRequestError):
                 self.world.cut(job_id, phase, now)
-                who = "somebody cancels" if phase is Phase.CANCELLED else "ended"
+                who = "another user cancels" if phase is Phase.CANCELLED else "ended"
                 self._history.events.append(ExternalEvent(now, f"{who} before our cancel", f"{self.name}/{job_id}"))
 
     async def _answer(self, life: int, tail: list[str], scope: Scope, receive: Receive, send: Send) -> None:
@@ -265,7 +265,7 @@ class Provider:
         await (self._elsewhere if self.host.is_wrong_project else self._here)(scope, receive, keep)
         answer.headers += _as_bytes(headers)
         if self.has_batches and answer.status == _NO_SUCH_JOB[1] and _code(_parsed(answer.body)) == _NO_SUCH_JOB[0]:
-            # The rules of faults know only the words of fine-tuning jobs.
+            # The sandbox's fault has the not-found error of fine-tuning jobs, so it is replaced by that of batches.
             message = f"{_NO_SUCH_BATCH} '{scope['path'].rpartition('/')[2]}'."
             answer.with_body(json.dumps({"error": {"message": message}}).encode())
 
@@ -273,7 +273,7 @@ class Provider:
         return next((each for each in self.response_faults if each.times > 0 and each.kind == kind), None)
 
     def _play(self, scope: Scope, answer: _Answer) -> str | None:
-        """Apply the faults to a response. Returns their name."""
+        """Apply the host's faults and the next response fault. Return the name of the fault, or None."""
         kind = "switched account" if self.host.is_wrong_project else None
         if self.host.skew:
             at = self._clock.now() + self.host.skew

@@ -150,12 +150,12 @@ class Revision:
         return replace(self, job_specs=(*kept, *(each for each in newer.job_specs if each.file in files)))
 
     def without_provider(self, path: str) -> Revision:
-        """Return the revision as a pass begins with it if the disk refuses a Provider document, or its directory."""
+        """Return the revision as a pass reads it while the disk refuses a Provider document, or its directory."""
         refused = {each for each in self.accounts if f"specs/providers/{each}.yaml/".startswith(f"{path}/")}
         return replace(self, broken_accounts=self.broken_accounts | refused)
 
     def readable(self) -> tuple[JobSpec, ...]:
-        """Return the documents whose names can be read."""
+        """Return the documents in files that can be read, including invalid documents."""
         return tuple(each for each in self.job_specs if each.file not in self.broken_files)
 
     def valid(self) -> tuple[JobSpec, ...]:
@@ -167,7 +167,7 @@ class Revision:
         return tuple(each for each in sound if names[each.name] == 1 and jobs[each.account, each.job_id] == 1)
 
     def wish_for(self, account: str, job_id: str) -> JobSpec | None:
-        """Return the only valid document that names this job."""
+        """Return the valid document that names this job, or None."""
         return next((each for each in self.valid() if (each.account, each.job_id) == (account, job_id)), None)
 
     def files(self) -> dict[str, bytes]:

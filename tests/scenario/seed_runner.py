@@ -158,7 +158,7 @@ def _kind(event: Event) -> str | None:
             return "retry asked for"
         case ExternalEvent(kind="disk refuses", what=path):
             return f"disk refuses {_sort_of(path)}"
-        case ExternalEvent(kind=kind) if kind.startswith("somebody") or kind in _TOLD:
+        case ExternalEvent(kind=kind) if kind.startswith("another user") or kind in _TOLD:
             return kind
         case _:
             return None

@@ -96,7 +96,7 @@ def world_of(
     services: Mapping[str, Service],
     lives: int = 0,
 ) -> SandboxOptions:
-    """Return the jobs of an account, with the IDs in its specs. With `lives`, so many more of the lives never end."""
+    """Return the jobs of an account, with the IDs in its specs. `lives` makes lives that never end more frequent."""
     ours = [each.job_id for each in job_specs if each.account == account]
     service = services[provider_of(account)]
     if is_of_batches(account):
@@ -112,7 +112,7 @@ def declared(account: str, jobs: Mapping[str, Mapping[str, Any]]) -> SandboxOpti
     options = SandboxOptions.model_validate(
         {key: [{**facts, "id": f"{prefix}{place}"} for place, facts in enumerate(jobs.values())]}
     )
-    # The world does not check the IDs again.
+    # `model_copy` does not validate, so a job may get an ID that the sandbox would reject.
     named = zip(getattr(options, key), jobs, strict=True)
     return options.model_copy(update={key: tuple(job.model_copy(update={"id": job_id}) for job, job_id in named)})
 

@@ -96,7 +96,7 @@ def scenario(seed: int) -> Scenario:
     rng = random.Random(seed)  # noqa: S311  repeatable, not secret
     is_tight = rng.random() < 0.12
     is_crowded = rng.random() < 0.1
-    # In these runs no other fault occurs, so every violation is caused by a doubtful part of an account.
+    # In these runs people only change desired states, so that doubts about parts of an account are the main faults.
     is_alone = random.Random(f"{seed} alone").random() < 0.25  # noqa: S311  repeatable, not secret
     # The services have their own random source: the run is the same in each dialect.
     services = drawn_services(

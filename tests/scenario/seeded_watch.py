@@ -1,7 +1,7 @@
 """A watch from a seed: hours of the continuous loop, while people edit specs and faults begin and end.
 
-Rules: as in `seeded_run`, a seed always produces the same run. Every fault ends by itself. After the last one there is
-enough time for everything to settle. Processes are stopped, killed and started again in between.
+Rules: as in `seeded_run`, a seed always produces the same run. All faults end before the last part of a run, which is
+long enough for everything to settle. Processes are stopped, killed and started again in between.
 """
 
 from __future__ import annotations

@@ -61,12 +61,12 @@ def a_scenario(
 
 
 def every(seconds: float, times: int) -> tuple[Step, ...]:
-    """Return this many passes, with this time between them."""
+    """Return this many passes, with this time after each."""
     return (Pass(), Sleep(seconds)) * times
 
 
 def fault(after_s: float = 0.0, **rule: Any) -> TimedInjection:
-    """Return a fault of the sandbox that begins at a given time."""
+    """Return a fault of the account `one` that begins after this many seconds."""
 
     def begin(simulation: Simulation) -> None:
         simulation.providers[ACCOUNT].faults.add(FAULTS.validate_python([rule]))

@@ -55,7 +55,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass over everything."""
+    """One pass over all specs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class RunToCompletion:
 
 @dataclass(frozen=True, slots=True)
 class RunWatch:
-    """A watch, in its own process, for this long. It starts again when its machine has been down."""
+    """A watch, in its own process, for this long. After a crash it starts again for the remaining time."""
 
     seconds: float
 

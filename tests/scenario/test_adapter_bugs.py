@@ -63,7 +63,7 @@ class Buggy(Jobs):
             raise KeyError(job_id)
 
 
-LINES, FIRST_LINE = inspect.getsourcelines(Buggy._stumble)  # noqa: SLF001  of this file
+LINES, FIRST_LINE = inspect.getsourcelines(Buggy._stumble)  # noqa: SLF001  a private method of this file
 LAST_LINE = FIRST_LINE + len(LINES) - 1
 BUG = f"a bug in the provider type: KeyError in test_adapter_bugs.py, line {LAST_LINE}; please report it"
 
@@ -130,7 +130,7 @@ class Scene:
             return runner.run(main())
 
     def status(self, name: str) -> JobStatus:
-        """Return what the report contains about a job."""
+        """Return the parsed status file of a job."""
         return self.checkout.status(name)
 
     def is_accepted(self, name: str) -> bool:

@@ -111,7 +111,7 @@ def test_a_cancel_that_takes_ten_minutes_is_requested_once_and_proven() -> None:
 
 
 @pytest.mark.parametrize(("end", "said"), [(Phase.SUCCEEDED, "FinishedBeforeCancel"), (Phase.CANCELLED, "Cancelled")])
-def test_a_refused_cancel_of_a_batch_that_has_just_ended_is_not_said_to_be_accepted(end: Phase, said: str) -> None:
+def test_a_refused_cancel_of_a_batch_that_has_just_ended_is_not_reported_as_accepted(end: Phase, said: str) -> None:
     def end_first(simulation: Simulation) -> None:
         simulation.providers[BATCHES].overtakers.append(end)
 

@@ -22,7 +22,7 @@ def test_in_thirty_days_a_limit_cancels_once_and_few_statuses_are_written() -> N
     assert not verdict(history)
     assert len(cancels(history)) == 1
     assert reason(history, "job-a") == "LimitReached"
-    assert passes <= PASSES_MAX, "a loop that does not settle"
+    assert passes <= PASSES_MAX, "too many passes: the watch does not settle"
     assert len(writes(history)) <= 4
 
 

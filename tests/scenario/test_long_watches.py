@@ -73,7 +73,7 @@ def cancelled(after_s: float, number: int) -> TimedInjection:
 
 def outages(seconds: float, seed: int) -> Iterator[TimedInjection]:
     """Yield faults of every kind that delays requests, with and without a known end, and hours without faults."""
-    rng = random.Random(seed)  # noqa: S311  a seed is a run
+    rng = random.Random(seed)  # noqa: S311  a seed determines the run
     at = 0.0
     while at < seconds:
         at += rng.uniform(600, 4 * HOUR_S)

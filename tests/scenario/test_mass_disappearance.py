@@ -65,7 +65,7 @@ def test_a_job_that_seemed_gone_under_a_wrong_key_is_observed_and_cancelled_agai
     after = [each for each in cancels(history) if each.total_seconds() > BACK_S]
 
     assert not verdict(history, ALWAYS)
-    assert after, "the cancel was not lost"
+    assert after, "the job is cancelled again under the right key"
     assert reason(history, "job-a") == "CancelPending"
 
 

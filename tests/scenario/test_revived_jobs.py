@@ -73,7 +73,7 @@ def test_a_finished_job_needs_no_request_unless_a_list_contradicts_it() -> None:
     history = simulate(a_run("cancelled", TimedInjection(0.0, lambda _: None)))
     kinds = Counter(each.verb for each in history.events if isinstance(each, ProviderRequest))
 
-    assert looks_at_it(history) == [0], "before it was cancelled"
+    assert looks_at_it(history) == [0], "the job is retrieved only before its cancel"
     assert kinds["cancel"] == 1
 
 
@@ -81,7 +81,7 @@ def test_a_stale_list_alone_does_not_reopen_a_finished_job() -> None:
     stale = fault(90.0, **{"fault": "stale-read", "for": "1h", "on": "list"})
     history = simulate(a_run("cancelled", stale))
 
-    assert len(looks_at_it(history)) > 2, "the list denied the end, so the job was asked for"
+    assert len(looks_at_it(history)) > 2, "the list contradicts the end, so the job was retrieved"
     assert len(cancels(history)) == 1
     assert ("running", "PhaseWentBack") not in reasons(history)
     assert len([each for each in writes(history) if each.path == "job-a.yaml"]) == 3

@@ -209,7 +209,7 @@ def test_an_outage_keeps_its_start_time_while_its_provider_status_is_unreadable(
 
     assert not verdict(history, ALWAYS)
     assert [each for each in history.events if isinstance(each, ExternalEvent) and each.kind == "disk refuses"]
-    assert len(errors_naming) == 1, "what cannot be read is not overwritten"
+    assert len(errors_naming) == 1, "a file that cannot be read is not overwritten"
 
 
 def away_then(asked: Callable[[Path], bool]) -> list[TimedInjection]:

@@ -1,7 +1,7 @@
 """Faults of a watch that last for some time: each function begins a fault, records its end, and ends it.
 
-Rules: random choices come from the simulation's random source. Each fault records the account or job that it affects,
-so that oracles allow a delay of no other one.
+Rules: random choices come from the simulation's random source. A fault that can delay requests records the account or
+job that it affects, so that oracles allow a delay of no other one.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def list_lag(simulation: Simulation) -> None:
 
 
 def forbid_job(simulation: Simulation) -> None:
-    """Let every request for one job fail for a while."""
+    """Let every retrieve of one job fail for a while."""
     job_spec = any_job_spec(simulation)
     rule = {**simulation.rng.choice(_OF_ONE_JOB), "job": job_spec.job_id, "on": "retrieve"}
     _rule(simulation, f"one job: {rule.get('status', rule['fault'])}", rule, job_spec.account, job_spec.job_id)
@@ -159,7 +159,7 @@ def refuse_reads(simulation: Simulation) -> None:
 
 
 def git_away(simulation: Simulation) -> None:
-    """Let every push fail for a while. The process notices either at once or later."""
+    """Let every push fail for a while, either at once or after 20 s."""
     branch = _branch(simulation)
     branch.is_away, branch.takes_s = True, simulation.rng.choice([0.1, 20.0])
     _note(simulation, "remote away", branch.mend)
@@ -202,7 +202,7 @@ def ask_for_retry(simulation: Simulation) -> None:
 
 
 def lose_cancel(simulation: Simulation) -> None:
-    """Accept the next cancel of an account without an effect. A minute later a person requests a retry."""
+    """Accept the next cancel of an account without an effect. A person requests a retry 30 s or 90 s later."""
     provider = any_provider(simulation)
     provider.faults.add(FAULTS.validate_python([{"fault": "lost-cancel", "on": "cancel", "times": 1}]))
     going_on = [each for each in _of(simulation, provider.name) if _truth(simulation, each) == "running"]

@@ -48,8 +48,8 @@ def expect_no_change(session: Session) -> None:
         if news:
             continue
         if asked:
-            session.blame("restless-change", f"without news it asked again: {asked[0]}")
-        session.check("restless-commit", heads == session.repository.heads(), "without news it made a commit")
+            session.blame("restless-change", f"no job changed, but it requested {asked[0]}")
+        session.check("restless-commit", heads == session.repository.heads(), "no job changed, but it committed")
         if changed:
-            session.blame("restless-bytes", f"without news it changed {changed}")
+            session.blame("restless-bytes", f"no job changed, but it wrote {changed}")
         return

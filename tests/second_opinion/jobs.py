@@ -84,7 +84,7 @@ class Job:
         self.timeline += [(moment, "pausing"), (moment + takes, "paused")]
 
     def resume(self, moment: float, takes: float = 0.0) -> None:
-        """Queue a paused job for a number of seconds, and continue its life."""
+        """Queue a paused job for `takes` seconds, and then continue its life."""
         self._cut(moment)
         at = moment + takes
         self.timeline += [(moment, "queued")]

@@ -146,7 +146,7 @@ def quiet_git(more: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_git(where: Path, *words: str, check: bool = True, more: Mapping[str, str] | None = None) -> str:
-    """Run Git in a directory, and return its standard output."""
+    """Run Git in a directory, and return its standard output. Unless `check` is False, a failure of Git is an error."""
     done = subprocess.run(
         ["git", *words], cwd=where, env=quiet_git(more or {}), check=False, capture_output=True, text=True
     )

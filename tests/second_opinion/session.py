@@ -285,7 +285,7 @@ class Session:
         found = [each for each in yaml.safe_load_all((self.repository.specs / path).read_text()) if each is not None]
         meant = [doc.payload() for doc in self.repository.files[path].docs]
         if [_comparable(each) for each in found] != [_comparable(each) for each in meant]:
-            self.blame("verb-edit", f"{self.runs[-1]}: {path} now says {found}, meant was {meant}")
+            self.blame("verb-edit", f"{self.runs[-1]}: {path} contains {found} instead of {meant}")
 
 
 def _comparable(document: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ TRIES = 15
 CHEAP = frozenset({"a cancel is sent twice"})
 
 
-def test_random_stories_with_a_faulty_provider_keep_the_documented_promises(
+def test_random_sessions_with_a_faulty_provider_keep_the_documented_promises(
     request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> None:
     number = MANY if request.config.getoption("--long") else FEW
@@ -36,10 +36,10 @@ def test_random_stories_with_a_faulty_provider_keep_the_documented_promises(
 @pytest.mark.parametrize("defect", PLANTED_DEFECTS, ids=lambda defect: defect.name)
 def test_the_judge_detects_a_planted_defect(defect: PlantedDefect, request: pytest.FixtureRequest) -> None:
     if defect.name not in CHEAP and not request.config.getoption("--long"):
-        pytest.skip("planted with --long")
+        pytest.skip("only a run with --long plants this defect")
     found: set[str] = set()
     for seed in range(1, TRIES + 1):
         found |= {each.rule for each in run_session(Session(seed, defect.tamper, defect.after_run, steps=3)).violations}
         if found & defect.rules:
             return
-    pytest.fail(f"{defect.name}: blamed were only {sorted(found)}")
+    pytest.fail(f"{defect.name} was not detected, the reported rules are {sorted(found)}")

@@ -69,7 +69,7 @@ class UserCommands:
         act()
 
     def pass_words(self) -> tuple[str, ...]:
-        """Return the arguments of a pass, with a random output format."""
+        """Return the arguments of a pass. It may wait, and print JSON, at random."""
         return (*self.chance.choice([PASS, PASS, WAIT]), *self.chance.choice([(), ("-o", "json")]))
 
     def act_anyhow(self) -> None:

@@ -157,7 +157,7 @@ class World:
 
 
 def _swapped(row: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
-    """Return the row, or that of another job if the fault requires it."""
+    """Return the row, or if the fault requires it, a cancelled row with the ID of another job."""
     if fault is not None and fault.kind == "other-job-200":
         return {**row, "id": "ftjob-other", "status": "cancelled"}
     return row

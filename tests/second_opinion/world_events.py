@@ -58,9 +58,9 @@ class WorldEvents:
             if roll < 0.75:
                 self.world.faults = [each for each in self.world.faults if self.chance.random() < 0.4]
                 return f"faults left: {len(self.world.faults)}"
-            return self._somebody(self._job())
+            return self._another_user(self._job())
 
-    def _somebody(self, job: Job) -> str:
+    def _another_user(self, job: Job) -> str:
         now = self.world.clock.now()
         ended = job.word(now) in ENDED
         deed = self.chance.choice(["cancel", "fail", "succeed", "pause", "resume", "delete", "word", "fields", "lag"])
@@ -82,8 +82,8 @@ class WorldEvents:
         elif deed == "lag":
             self.world.lag = self.chance.choice([0, 0, 5, 60])
         else:
-            return f"nobody changes {job.id}"
-        return f"somebody: {deed} {job.id}"
+            return f"no change of {job.id}"
+        return f"another user: {deed} {job.id}"
 
     def end(self) -> None:
         """End all faults and unusual status values."""

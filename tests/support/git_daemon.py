@@ -21,7 +21,7 @@ def git_daemon(directory: Path) -> Iterator[str]:
     ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_for(lambda: _answers(directory, port), "the Git server answers")
+            wait_for(lambda: _answers(directory, port), "the Git daemon responds")
             yield f"git://127.0.0.1:{port}"
         finally:
             process.terminate()

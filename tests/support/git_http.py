@@ -72,7 +72,7 @@ def git_over_http(repositories: Path, here: Path, users: Mapping[str, str]) -> I
         subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True) as backend,
     ):
         try:
-            wait_for((here / "fcgi").exists, "the backend listens")
+            wait_for((here / "fcgi").exists, "the socket of the backend exists")
             front = [str(NGINX), "-p", str(here), "-c", str(config)]
             with running(front, port, "/ready", here / "nginx.log", {}) as address:
                 yield address

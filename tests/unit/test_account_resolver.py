@@ -32,7 +32,7 @@ def test_a_provider_type_name_resolves_to_the_default_account_of_the_vendor() ->
     assert found.account == ACCOUNT
     assert found.credentials is None
     assert found.rate == replace(found.type.rate, requests_per_second_max=math.inf, concurrency_max=CONCURRENCY_MAX), (
-        "the type says where the pace begins, and nothing is a ceiling"
+        "the pace starts at the type's rate, and has no ceiling"
     )
     assert found.scope == CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
 

@@ -109,7 +109,7 @@ def test_the_same_id_in_each_kind_of_two_accounts_gets_four_names() -> None:
     assert len({each.file for each in found}) == len(accounts)
 
 
-# What cannot be written
+# Jobs that cannot be adopted
 
 
 @pytest.mark.parametrize("id_", ["ftjob\n1", "x" * 600], ids=["two lines", "too long"])

@@ -175,7 +175,7 @@ def test_the_first_job_from_a_list_is_cancelled_before_the_last_is_retrieved() -
 
 
 def nobody() -> JobController:
-    message = "nothing may be asked"
+    message = "no account may be opened for changes in this test"
     raise AssertionError(message)
 
 

@@ -106,6 +106,6 @@ def test_recorded_attempts_survive_a_power_failure(seed: int) -> None:
     one = journal(directory, disk)
     one.record([ONE], [])
     one.record([TWO], one.requested())
-    disk.crash(random.Random(seed))  # noqa: S311  to be told again, not to be secret
+    disk.crash(random.Random(seed))  # noqa: S311  reproducible, not secret
 
     assert journal(directory, disk).requested() == (ONE, TWO)

@@ -136,7 +136,7 @@ def test_an_accepted_cancel_is_repeated_only_after_the_time_that_its_provider_ne
     assert subject.honour_within(Verb.PAUSE) == timedelta(minutes=10)
 
 
-def test_a_batch_that_somebody_paused_is_never_resumed() -> None:
+def test_a_batch_that_another_user_paused_is_never_resumed() -> None:
     decision = decided(a_batch_spec("running", Capabilities(can_pause=True)), shown(Phase.PAUSED))
 
     assert decision.action is None

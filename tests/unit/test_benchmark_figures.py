@@ -53,7 +53,7 @@ def test_a_cost_that_is_not_measurable_has_no_growth_exponent(small: float, larg
 @pytest.mark.parametrize(
     ("value", "text"), [(1234.5, "1,234"), (99.96, "100.0"), (12.34, "12.3"), (0.123, "0.12"), (None, "-")]
 )
-def test_a_figure_is_written_with_about_three_digits(value: float | None, text: str) -> None:
+def test_a_larger_figure_is_rendered_with_fewer_decimals(value: float | None, text: str) -> None:
     assert number(value) == text
 
 
@@ -145,7 +145,7 @@ def test_a_cancel_is_seen_in_the_job_and_in_pages_that_were_already_served() -> 
 @pytest.mark.parametrize(
     "target", ["/b/v1/fine_tuning/jobs", f"{JOBS}/ftjob-x", f"{JOBS}?after=ftjob-x", "/a/v1/files"]
 )
-def test_the_canned_provider_does_not_find_what_it_does_not_have(target: str) -> None:
+def test_the_canned_provider_finds_no_missing_job_or_page(target: str) -> None:
     assert asked(provider(), target)[0] == 404
 
 

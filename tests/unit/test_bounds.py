@@ -14,7 +14,7 @@ from reconciler.git.bounds import limit_resources
 MOST = 1024**3
 PARENT = "sleep 60 & echo $!; wait"
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing else bounds a process that runs")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can set the limits of a running process")
 
 
 def files_at_most(process: int) -> int:

@@ -121,7 +121,7 @@ def test_a_git_blob_is_found_by_its_name_alone(shelf: Shelf) -> None:
 
 def test_an_index_of_another_user_is_ignored(shelf: Shelf) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+        pytest.skip("only root can give a file to another user")
     shelf.keep()
     os.chown(shelf.file, 65534, -1)
 

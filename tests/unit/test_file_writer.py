@@ -92,7 +92,7 @@ def test_a_write_error_names_the_target_and_not_the_temporary_file(tmp_path: Pat
 
 def test_the_error_for_a_read_only_directory_names_the_target_file(tmp_path: Path) -> None:
     if os.geteuid() == 0:
-        pytest.skip("root writes to any directory")
+        pytest.skip("root may write to each directory")
     with out_of_reach(tmp_path), pytest.raises(PermissionError) as refused:
         replace_file(tmp_path / "plan.json", b"")
 

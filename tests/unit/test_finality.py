@@ -55,7 +55,7 @@ def test_a_reopened_job_is_reported_and_cancelled_as_a_first_attempt() -> None:
         HistoryEntry(third, Phase.RUNNING, Reason.PHASE_WENT_BACK),
     )
     assert decision.action is not None
-    assert decision.action.is_first_attempt, "so that the guard counts it"
+    assert decision.action.is_first_attempt, "the guard counts only first attempts"
     assert decision.status.job is not None
     assert (decision.status.job.finished_at, decision.status.job.model) == (None, "gpt-4o-mini")
     assert decision.status.doubted_at is None

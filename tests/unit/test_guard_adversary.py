@@ -70,7 +70,7 @@ class World:
             self.statuses[self._name(number)] = self._status(number, account)
         self.done.update(sent, again)
         self.let_through += [self.now] * len(sent)
-        assert again == []  # each job ends with its first cancel, so none has a receipt of ours that is open
+        assert again == []  # each job ends with its first cancel, so no receipt stays open
 
     def _change(self, number: int, account: Account, *, is_wanted: bool) -> PlannedChange:
         status = self.statuses.get(self._name(number))
@@ -124,7 +124,7 @@ def forge_open(world: World) -> None:
     """Forge a cancel that has been open for some time, so that the next attempt does not appear to be the first."""
     for number in world.rng.sample(range(world.jobs), min(8, world.jobs)):
         account = world.rng.choice(ALIASES)
-        status = world._status(number, account, Phase.RUNNING)  # noqa: SLF001  the adversary writes as we do
+        status = world._status(number, account, Phase.RUNNING)  # noqa: SLF001  so that it is a valid status
         at = world.now - world.rng.choice([timedelta(minutes=10), timedelta(hours=3)])
         receipt = replace(status.receipts[0], outcome=None, requested_at=at, last_attempt_at=at)
         world.statuses[status.name] = replace(status, receipts=(receipt,))
@@ -164,7 +164,7 @@ TRICKS = (delete, delete_all, forge_open, date_back, approve, move_to_the_sandbo
 @pytest.mark.parametrize("first", range(0, SEEDS, 30))
 def test_forged_and_deleted_statuses_do_not_raise_the_hourly_limit_of_the_guard(first: int) -> None:
     for seed in range(first, first + 30):
-        rng = random.Random(seed)  # noqa: S311  to be told again, not to be secret
+        rng = random.Random(seed)  # noqa: S311  reproducible, not secret
         world = World(rng, jobs=rng.choice([5, 12, 30, 90]))
         for _ in range(PASSES):
             world.one_pass()
@@ -175,4 +175,4 @@ def test_forged_and_deleted_statuses_do_not_raise_the_hourly_limit_of_the_guard(
         for at in world.let_through:
             within = sum(timedelta(0) <= each - at < HOUR for each in world.let_through)
 
-            assert within <= most, f"seed {seed}: {within} within an hour of {world.jobs} jobs"
+            assert within <= most, f"seed {seed}: {within} cancels in an hour; at most {most} are allowed"

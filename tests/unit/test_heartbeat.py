@@ -32,7 +32,7 @@ def test_each_heartbeat_is_one_request_and_only_a_changed_outcome_is_reported() 
             for count in range(1, len(answers) + 1):
                 heartbeat.send()
                 heartbeat.send()
-                while len(heard) < count or heartbeat.is_sending:  # noqa: ASYNC110  the server is no event
+                while len(heard) < count or heartbeat.is_sending:  # noqa: ASYNC110  a server has no event to wait for
                     await asyncio.sleep(0.01)
             await heartbeat.stop()
 

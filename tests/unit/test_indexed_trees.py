@@ -286,7 +286,7 @@ def test_a_status_in_another_format_is_not_indexed(place: Path) -> None:
     (status,) = store.load().jobs
 
     assert disk.opened == ["support-triage.yaml"]
-    assert store.write(status, durable=False), "the bytes that we write are those of the format"
+    assert store.write(status, durable=False), "a status in another format is written again in the current one"
     assert file.read_text(encoding="utf-8") == render_status(a_status())
 
 

@@ -159,7 +159,7 @@ def test_absent_jobs_that_are_a_crowd_are_noticed_without_further_retrieves() ->
     plan = rest(account, pairs, absent=first.absent)
 
     assert len(first.absent) == LISTED - 1
-    assert account.asked == [*sorted(ref.id for ref in first.absent), "page 1"], "one page, to look for a witness"
+    assert account.asked == [*sorted(ref.id for ref in first.absent), "page 1"], "one page shows whether any job exists"
     assert plan.unobserved is not None
     assert plan.unobserved.reason is Reason.OBSERVATION_SUSPECT
 

@@ -47,7 +47,7 @@ def test_listing_ends_once_retrieving_the_remaining_jobs_is_cheaper() -> None:
     old = named(*range(900, 960))
     found = looked(reader, [*named(*range(40)), *old])
 
-    assert 1 < reader.pages < 9, "the old jobs are on the tenth page"
+    assert 1 < reader.pages < 9, "the list ends before the tenth page, which has the remaining jobs"
     assert reader.asked[reader.pages :] == old
     assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 

@@ -42,7 +42,9 @@ def test_retrieves_are_concurrent_and_a_slow_one_delays_no_other() -> None:
         found = await observe_jobs(reader, goal, ROWS, RequestCosts(lambda: rate), NOW)
 
         assert len(found.by_job) == 41
-        assert asyncio.get_running_loop().time() == pytest.approx(1 + 5.5, abs=0.6), "one alone, then eight at once"
+        assert asyncio.get_running_loop().time() == pytest.approx(1 + 5.5, abs=0.6), (
+            "one retrieve alone, and then eight at once"
+        )
 
     in_virtual_time(main)
 

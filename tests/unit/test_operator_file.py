@@ -172,5 +172,5 @@ def test_an_operator_file_in_a_sticky_directory_is_accepted(tmp_path: Path) -> N
 def a_group_of_others() -> int:
     """Return a group that this user does not belong to. Only root can run the tests that use it."""
     if os.geteuid() != 0:
-        pytest.skip("only root gives a file to another group")
+        pytest.skip("only root can give a file to any group")
     return 65_533

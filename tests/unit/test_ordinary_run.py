@@ -50,7 +50,7 @@ def test_a_sample_is_spread_evenly(count: int, number: int, chosen: list[int]) -
     ],
     ids=["ordinary", "long", "by keyword", "by name", "every case by name"],
 )
-def test_a_run_leaves_out_long_tests_unless_they_are_asked_for(
+def test_a_run_leaves_out_long_tests_unless_they_are_selected(
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],

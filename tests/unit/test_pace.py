@@ -41,7 +41,7 @@ def ask_always(
     paused_until: float = 0,
     latency_s: float = 0.08,
 ) -> float:
-    """Send more requests than the provider allows, and return the end of the pause that it requested."""
+    """Send as many requests as the pace permits, and return the end of the last pause that the provider requested."""
     numbers, now, under_way, has_waited = count(), from_s, 0, False
     events: list[tuple[float, int, float, bool, bool]] = []
     answers: dict[int, Answer] = {}
@@ -195,7 +195,7 @@ def test_permanent_throttling_slows_the_pace_to_its_minimum_and_success_restores
     now = answer_well(pace, 6000.0, 9)
 
     assert worst == SLOWEST
-    assert pace.per_second(now) >= 4, "nine answers bring it back to half of what was good"
+    assert pace.per_second(now) >= 4, "nine responses restore at least half of the earlier pace"
 
 
 def test_an_idle_account_recovers_its_pace_after_throttling() -> None:

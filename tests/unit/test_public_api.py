@@ -70,7 +70,7 @@ def _signature(function: Callable[..., Any]) -> str:
 
 
 def test_no_public_name_or_signature_has_changed() -> None:
-    assert api() == PUBLIC.read_text(encoding="utf-8"), "python -m tests.unit.test_public_api --write"
+    assert api() == PUBLIC.read_text(encoding="utf-8"), "run python -m tests.unit.test_public_api --write"
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -154,7 +154,7 @@ def test_two_absences_an_interval_apart_after_an_accepted_cancel_mean_gone(edge:
 
     assert status.receipts[0].outcome is (Outcome.GONE if is_gone else None)
     assert status.is_ready == is_gone
-    assert not status.final, "it may be there again, under the right key"
+    assert not status.final, "a job may exist under another key, so its absence is not final"
 
 
 def test_one_absence_is_not_enough_for_gone_even_a_day_after_the_cancel() -> None:

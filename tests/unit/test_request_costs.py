@@ -53,8 +53,8 @@ def test_a_list_ends_once_its_pages_cost_as_much_as_the_missing_jobs() -> None:
 def test_a_list_continues_while_its_pages_show_jobs_faster_than_retrieves_would() -> None:
     costs = RequestCosts(lambda: Rate(requests_per_second=1000, burst=1000, concurrency=8))
 
-    assert not costs.ends_list(9, 900, 100), "one more page shows them all"
-    assert costs.ends_list(9, 9, 100), "a page shows one"
+    assert not costs.ends_list(9, 900, 100), "the list continues, because one more page shows all jobs"
+    assert costs.ends_list(9, 9, 100), "the list ends, because a page shows one job"
 
 
 def test_the_costs_depend_on_the_current_request_rate() -> None:

@@ -146,7 +146,7 @@ def test_a_wrong_key_of_gemini_is_denied_although_its_status_is_400() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize("body", [{}, {"detail": "Not Found"}, {"error": "no"}, {"error": {}}, {"error": None}, []])
-def test_a_404_that_does_not_speak_of_a_batch_is_no_absence(name: str, body: object) -> None:
+def test_a_404_that_does_not_mention_a_batch_is_no_absence(name: str, body: object) -> None:
     ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), "zz-9")
     with pytest.raises(PermanentError) as caught:
         asyncio.run(reader(name, answer(body, 404)).get_job(ref))

@@ -52,7 +52,9 @@ def test_every_announced_end_is_confirmed_within_a_month_of_its_day() -> None:
         (date(2027, 1, 5), True, "the creation of jobs ends on 2027-01-06, which has not passed: remove has_ended"),
     ],
 )
-def test_a_row_that_passed_unnoticed_is_named(today: date, complaint: str | None, *, has_ended: bool) -> None:
+def test_a_row_whose_day_passed_without_confirmation_is_reported(
+    today: date, complaint: str | None, *, has_ended: bool
+) -> None:
     row = Retirement(what=END.what, on=END.on, source=END.source, has_ended=has_ended)
     found = list(complaints([row], today))
 
@@ -68,7 +70,7 @@ def test_a_row_names_an_end_and_a_source_that_a_person_can_open(row: Retirement)
 
 
 @pytest.mark.parametrize(("has_ended", "verb"), [(False, "ends"), (True, "ended")])
-def test_an_end_is_in_the_past_tense_only_once_it_was_confirmed(verb: str, *, has_ended: bool) -> None:
+def test_the_text_of_an_end_is_in_the_past_tense_only_once_it_was_confirmed(verb: str, *, has_ended: bool) -> None:
     row = Retirement(what=END.what, on=END.on, source=END.source, has_ended=has_ended)
 
     assert str(row) == f"the creation of jobs {verb} on 2027-01-06 (example.org/ends)"

@@ -104,7 +104,7 @@ def test_the_poll_interval_of_a_job_comes_from_settings() -> None:
     assert found.subject.interval == timedelta(minutes=5)
 
 
-# What keeps a spec from being acted on
+# Problems that prevent changes
 
 
 def test_an_invalid_job_id_is_reported_at_its_line_and_still_names_an_account() -> None:

@@ -88,7 +88,7 @@ def test_the_write_permission_of_the_users_private_group_is_removed(tmp_path: Pa
 @pytest.mark.parametrize("name", ["", "revision", "remote"])
 def test_a_state_directory_or_file_owned_by_another_user_is_refused(tmp_path: Path, name: str) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+        pytest.skip("only root can give a file to another user")
     state = prepare(tmp_path / "state", tmp_path / "specs")
     (state / "revision").write_text("a")
     (state / "remote").mkdir()
@@ -138,5 +138,5 @@ def a_group_of_others() -> int:
     if os.geteuid() == 0:
         return 65533
     if not others:
-        pytest.skip("this user is in no other group")
+        pytest.skip("this user is in only one group")
     return others[0]

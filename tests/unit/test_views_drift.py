@@ -56,7 +56,7 @@ def test_a_wide_listing_shows_the_ceiling_of_each_request_rate() -> None:
     assert "REQUEST RATE" in lines["PROVIDER"]
     assert "adaptive" in lines["main"]
     assert "at most 2/s" in lines["slow"]
-    assert "adaptive" not in lines["other"], "nothing is known of an account that cannot be used"
+    assert "adaptive" not in lines["other"], "an account that cannot be used has no pace"
 
 
 def test_a_long_drift_list_is_shortened_in_text_and_complete_in_json() -> None:

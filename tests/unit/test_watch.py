@@ -133,8 +133,8 @@ def test_a_job_that_stays_running_is_polled_less_and_less_often() -> None:
             looks = watch.account.when("ftjob-chat")
             rests = [later - earlier for earlier, later in pairwise(looks)]
 
-            assert rests[0] == pytest.approx(57.0, abs=1.0)  # an interval, less five of a hundred
-            assert rests[-1] == pytest.approx(285.0, abs=1.0)  # five of them
+            assert rests[0] == pytest.approx(57.0, abs=1.0)  # an interval minus 5 %
+            assert rests[-1] == pytest.approx(285.0, abs=1.0)  # five intervals minus 5 %
 
     in_virtual_time(main)
 

@@ -1,4 +1,4 @@
-"""Properties of every run. The oracles read only a `History`, and never rely on the product's own code."""
+"""Properties of every run. The oracles read only a `History`, and share no rule or parser with the product."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ OF_PASSES: tuple[Oracle, ...] = (
     unreported_limit,
     unread_overwritten,
 )
-"""The oracles that assume passes over everything. They do not apply to a watch: there an account worker may outlive its
+"""The oracles that assume passes over all specs. They do not apply to a watch: there an account worker may outlive its
 pass, so that a status may rest on a response from before the pass, and a pass may concern only some jobs."""
 IN_TIME: tuple[Oracle, ...] = (
     late_request,

@@ -23,16 +23,16 @@ def violations(tree: Tree) -> Iterator[str]:
     status = tree["status"]
     conditions = {each["type"]: each for each in status["conditions"]}
     if len(conditions) != len(status["conditions"]):
-        yield "a condition type stands twice"
+        yield "two conditions have the same type"
     if conditions.keys() - {"Ready", *_NEGATIVE}:
         yield f"unknown conditions: {sorted(conditions)}"
     if "Ready" not in conditions:
-        yield "FAIL0002: there is no Ready"
+        yield "FAIL0002: Ready is missing"
         return
     yield from _together(conditions)
     for each in conditions.values():
         if each["observedGeneration"] != status["observedGeneration"]:
-            yield f"FAIL0006-9: {each['type']} speaks of generation {each['observedGeneration']}"
+            yield f"FAIL0006-9: {each['type']} has generation {each['observedGeneration']}, not that of the status"
         yield from _form(each)
 
 
@@ -40,28 +40,28 @@ def _together(conditions: dict[str, Tree]) -> Iterator[str]:
     ready = conditions["Ready"]
     others = [conditions[each] for each in _NEGATIVE if each in conditions]
     if len(others) > 1:
-        yield "FAIL0005: Reconciling and Stalled are both there"
+        yield "FAIL0005: Reconciling and Stalled are both present"
     if ready["status"] == "Unknown" and "Reconciling" not in conditions:
         yield "FAIL0011: Ready is Unknown without Reconciling"
     for each in others:
         if each["status"] != "True":
-            yield f"WARN0003/4: {each['type']} is there and not True"
+            yield f"WARN0003/4: {each['type']} is present but not True"
         if ready["status"] == "True":
-            yield f"FAIL0001: Ready beside {each['type']}"
+            yield f"FAIL0001: Ready is True beside {each['type']}"
         if each["type"] == "Stalled" and ready["status"] != "False":
-            yield "FAIL0004: Stalled, and Ready is not False"
+            yield "FAIL0004: Stalled is present, and Ready is not False"
         if (each["reason"], each["message"]) != (ready["reason"], ready["message"]):
-            yield "WARN0002: Ready does not say what the other condition says"
+            yield f"WARN0002: Ready and {each['type']} differ in reason or message"
 
 
 def _form(condition: Tree) -> Iterator[str]:
     if condition["status"] not in {"True", "False", "Unknown"}:
         yield f"{condition['type']} is {condition['status']}"
     if condition.keys() != _FIELDS:
-        yield f"fields are {sorted(condition)}"
+        yield f"{condition['type']} has the fields {sorted(condition)}"
     if _REASON.fullmatch(condition["reason"]) is None:
-        yield f"{condition['reason']} is no reason"
+        yield f"{condition['reason']} is not a valid reason"
     if _MOMENT.fullmatch(condition["lastTransitionTime"]) is None:
-        yield f"{condition['lastTransitionTime']} is no moment in whole seconds of UTC"
+        yield f"{condition['lastTransitionTime']} is not a time in whole seconds of UTC"
     if not condition["message"] or len(condition["message"]) > _MESSAGE_MAX or not condition["message"].isprintable():
         yield f"the message is empty, too long or not printable: {condition['message']!r}"

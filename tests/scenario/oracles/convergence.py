@@ -18,7 +18,7 @@ _UNFINISHED_WISH = {
     "running": {"validating_files": "Ready", "queued": "Ready", "running": "Ready"},
     "paused": {"paused": "Ready"},
 }
-_OTHERS_ACT = "somebody"
+_OTHERS_ACT = "another user"
 
 
 def not_converged(history: History) -> Iterator[str]:
@@ -37,14 +37,14 @@ def not_converged(history: History) -> Iterator[str]:
         if job_spec not in valid:
             said = standing(tree)
             if said != "Stalled" or ready(tree)["reason"] not in {"InvalidSpec", "InvalidProvider", "DuplicateJob"}:
-                yield f"{job_spec.name} cannot be acted on, and is {said} {ready(tree)['reason']}"
+                yield f"{job_spec.name} is invalid, and its status is {said} {ready(tree)['reason']}"
             continue
         yield from _wrong_status(history, revision, job_spec, tree)
     is_limited = history.most_an_hour is not None
     is_suspect = any(is_all_gone(history, revision, account, last.at) for account in history.worlds)
     for path in _left_over(revision, last, is_limited=is_limited):
         if is_job(path) or not is_suspect:
-            yield f"{path} is left over"
+            yield f"{path} still exists, although its spec was deleted"
 
 
 def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree: Tree) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree:
     if isinstance(last, WatchEnded):
         truths |= history.was(job_spec.account, job_spec.job_id, last.at - ROUND)
     if phase not in truths and not (truth == ABSENT and phase in OVER):
-        yield f"{job_spec.name} says {phase}, and its job is {truth}"
+        yield f"{job_spec.name} reports {phase}, and its job is {truth}"
     expected = _expected(history, revision, job_spec, phase, last)
     if was_lost(tree, history):
         expected = expected | _expected(history, revision, replace(job_spec, max_queued=None), phase, last)
@@ -67,7 +67,7 @@ def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree:
     is_limited = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
     if said not in expected and not is_limited:
         reason = ready(tree)["reason"]
-        yield f"{job_spec.name} ({job_spec.desired}) is {said} {reason}, not {expected}; its job is {truth}"
+        yield f"{job_spec.name} ({job_spec.desired}) is {said} {reason} instead of {expected}; its job is {truth}"
 
 
 def is_all_gone(history: History, revision: Revision, account: str, at: datetime) -> bool:
@@ -125,7 +125,7 @@ def had_limits(history: History, job_spec: JobSpec) -> bool:
 
 
 def _left_over(revision: Revision, last: PassEnded | WatchEnded, *, is_limited: bool) -> Iterator[str]:
-    """Yield the statuses whose spec was deleted long ago."""
+    """Yield the statuses without a spec and without an open receipt."""
     if revision.unreadable_files():
         return
     expected = {path_of(job_spec) for job_spec in revision.readable()}

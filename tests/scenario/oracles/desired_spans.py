@@ -23,7 +23,7 @@ def named_spans(history: History) -> dict[Job, list[Span]]:
 def wanted_cancels(history: History) -> dict[Job, list[Span]]:
     """Return when a valid spec that was not suspended requested each job's cancel, under Settings that allow it.
 
-    While a provider's times are unreliable, its limits are ignored.
+    The limits of an account whose times were ever unreliable are ignored, and so is `maxQueued`.
     """
     doubtful = {
         each.account for each in history.events if isinstance(each, ProviderRequest) and each.fault in _OF_CLOCKS

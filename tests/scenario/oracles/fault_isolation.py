@@ -17,7 +17,7 @@ from tests.scenario.provider import ONE_JOB
 from tests.scenario.repository import JobSpec
 
 _ENOUGH = 12
-"""The number of absences after which it is clear that many jobs have vanished, with those that changes need."""
+"""The number of absent jobs that a pass may retrieve, including jobs that may need a change."""
 _CROWD_PERCENT = 20
 _OPEN = frozenset({None, "gone"})
 """The outcomes of a request that is not repeated yet: a job that was gone may come back."""
@@ -41,7 +41,7 @@ def cancel_not_sent(history: History) -> Iterator[str]:
                 and not _is_doubtful(one_pass, job_spec)
                 and (*key, "cancel") not in calls
             ):
-                yield f"{end.at:%T} the cancel of {job_spec.job_id} was not asked for in the pass of {one_pass.at:%T}"
+                yield f"{end.at:%T} the cancel of {job_spec.job_id} was not sent in the pass of {one_pass.at:%T}"
 
 
 def _is_halted(one_pass: PassRecord) -> bool:
@@ -77,7 +77,7 @@ def _known(history: History, statuses: Mapping[str, bytes]) -> dict[tuple[str, s
 
 
 def _is_doubtful(one_pass: PassRecord, job_spec: JobSpec) -> bool:
-    """Return whether a response about this job was missing or wrong."""
+    """Return whether a fault affected an observation of this job alone."""
     answers = [
         each for each in one_pass.served(job_spec.account) if each.job_id == job_spec.job_id and not each.is_change
     ]
@@ -111,16 +111,16 @@ def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[s
             return
         if isinstance(event, ChangeSent) and (event.account, event.verb) == (account, "cancel"):
             if asked and event.job_id in expected:
-                yield f"{event.at:%T} the cancel of {event.job_id} waited for {asked} looks at others"
+                yield f"{event.at:%T} the cancel of {event.job_id} waited for {asked} observations of other jobs"
         elif isinstance(event, ProviderRequest) and event.account == account and not event.is_change:
             asked += event.job_id not in urgent
 
 
 def useless_retrieves(history: History) -> Iterator[str]:
-    """Yield the retrieves of many vanished jobs that were sent although the first few had shown the same.
+    """Yield the first passes over vanished jobs that retrieved many of them, although a few show the same.
 
-    Jobs that have been doubted for an hour may be retrieved, to confirm that they are gone. So may the first job of an
-    account, and a single absent job. Without a rate limit, many retrieves may be in progress at once.
+    Later passes are not judged, because they may confirm that doubted jobs are gone. Neither are runs without a rate
+    limit, in which many retrieves may be in progress at once.
     """
     warned: set[str] = set()
     for one_pass, end in pass_records(history):
@@ -140,7 +140,7 @@ def useless_retrieves(history: History) -> Iterator[str]:
                 and len(gone) > _ENOUGH
                 and len(gone) * 100 > _CROWD_PERCENT * len(there)
             ):
-                yield f"{end.at:%T} {len(gone)} jobs of {account} that had vanished were asked for, one by one"
+                yield f"{end.at:%T} {len(gone)} vanished jobs of {account} were retrieved one by one"
 
 
 def _is_expected(known: Mapping[tuple[str, str], list[Tree]], job_spec: JobSpec) -> bool:

@@ -65,7 +65,7 @@ def early_readiness(history: History) -> Iterator[str]:
                 silent = sorted(_open(history, revision, event.at, final) - heard)
                 missing = [each for each in silent if provider_of(each) not in excused]
                 if missing and None not in excused:
-                    yield f"{event.at:%T} ready, though nothing was heard of {missing} since it began"
+                    yield f"{event.at:%T} ready, although {missing} neither responded nor failed since the watch began"
 
 
 def _open(history: History, revision: Revision, at: datetime, final: set[Job]) -> set[str]:
@@ -79,7 +79,7 @@ def _disruptions(history: History) -> list[Disruption]:
 
 
 def wrong_readiness(history: History) -> Iterator[str]:
-    """Yield the times at which a watch was not ready without a reason, or ready although documents prevent changes."""
+    """Yield the times at which a watch was not ready without a reason, or ready although the Settings are invalid."""
     clear = _all_clear(history)
     revision: Revision | None = None
     edited_at = history.began_at
@@ -94,7 +94,7 @@ def wrong_readiness(history: History) -> Iterator[str]:
             ):
                 is_clear = any(each.since + SOON < at < each.until for each in clear)
                 if is_clear and bool(readiness_problems) is not revision.is_settings_broken:
-                    yield f"{at:%T} it says {'; '.join(readiness_problems) or 'ready'}"
+                    yield f"{at:%T} the watch reports: {'; '.join(readiness_problems) or 'ready'}"
 
 
 def _all_clear(history: History) -> list[Span]:
@@ -150,7 +150,7 @@ class _Known:
                 seen_at = self.seen_at.get(job)
                 latest = wanted_at + FIRST if seen_at is None else max(seen_at, wanted_at + FIRST)
                 if claim > latest + LOOK:
-                    yield f"{job[0]} is said to be seen at {claim:%T}, and {job[1]} was at {latest:%T}"
+                    yield f"{job[0]} is reported as observed at {claim:%T}, and {job[1]} was at {latest:%T}"
 
 
 def _jobs(revision: Revision) -> set[Job]:
@@ -167,12 +167,12 @@ def wrong_liveness(history: History) -> Iterator[str]:
         if isinstance(event, HealthShown):
             for ill in {each.split(":")[0] for each in event.liveness_problems}:
                 if not any(each.at < event.at <= each.until + SOON for each in excuses[ill]):
-                    yield f"{event.at:%T} it says: {ill}"
+                    yield f"{event.at:%T} the watch reports without a cause: {ill}"
     yield from _untold(history, missed)
 
 
 def _untold(history: History, known: list[Disruption]) -> Iterator[str]:
-    """Yield the times at which unnoticed changes had not been reported for too long."""
+    """Yield the times by which a watch should have reported that it does not notice changes."""
     missed = [each for each in _disruptions(history) if each.kind.startswith(EVENTS_MISSED)]
     calmed_at = next((each.at for each in history.events if isinstance(each, FaultsEnded)), history.events[-1].at)
     for each in known:
@@ -185,11 +185,11 @@ def _untold(history: History, known: list[Disruption]) -> Iterator[str]:
                     -1
                 ]
                 if not any("not watched" in text for text in shown.liveness_problems):
-                    yield f"{told_by:%T} nobody was told that the specs are not watched"
+                    yield f"{told_by:%T} the watch has not reported that the specs are not watched"
 
 
 def lives(history: History) -> Iterator[Span]:
-    """Yield the lifetime of each watch process, until it ends or is requested to end."""
+    """Yield the lifetime of each watch process, until it crashes or is requested to end."""
     since: datetime | None = None
     for event in history.events:
         match event:

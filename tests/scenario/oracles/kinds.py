@@ -1,4 +1,4 @@
-"""Whether the jobs of each kind have their own statuses, and what a status tells of a batch."""
+"""Whether the jobs of each kind have their own statuses, and whether a status reports how a batch ended."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mixed_kinds(history: History) -> Iterator[str]:
             case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)):
                 kind, name, job = tree["kind"], tree["metadata"]["name"], tree["status"]["job"] or {}
                 if kind not in named.get(name, {kind}):
-                    yield f"{event.at:%T} {path} is a {kind}, and no spec of that name ever was"
+                    yield f"{event.at:%T} {path} is a {kind}, and no spec of this kind ever had its name"
                 if job and kind_of(lines[job["account"]]) != kind:
                     yield f"{event.at:%T} {path} is a {kind}, and its job is in the account {job['account']}"
                 foreign = [each for other, keys in _OF_ONE_KIND.items() if other != kind for each in keys & job.keys()]
@@ -52,7 +52,7 @@ def counters_written(history: History) -> Iterator[str]:
             case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)):
                 before = stood.get(path)
                 if before is not None and before != tree and _without_counters(before) == _without_counters(tree):
-                    yield f"{event.at:%T} {path} was written, and only its counters are new"
+                    yield f"{event.at:%T} {path} was written, although only its counters changed"
                 stood[path] = tree
 
 
@@ -63,7 +63,7 @@ def _without_counters(tree: Tree) -> dict[str, Any]:
 
 
 def untold_end(history: History) -> Iterator[str]:
-    """Yield the batches that expired, or ended in part, and whose last status does not report it."""
+    """Yield the batches whose final status does not report that they expired, or the error that ended them."""
     last = history.left
     if not isinstance(last, PassEnded):
         return
@@ -83,7 +83,7 @@ def untold_end(history: History) -> Iterator[str]:
             and error.get("message")
             and error["message"] not in ready(tree)["message"]
         ):
-            yield f"{job_spec.name} does not say that {error['message']!r}"
+            yield f"{job_spec.name} has a Ready message without its error {error['message']!r}"
 
 
 def _has_expired(history: History, job_spec: JobSpec, last: PassEnded) -> bool:

@@ -32,12 +32,12 @@ def late_stop(history: History) -> Iterator[str]:
                 wished_at = at
             case WatchEnded(at=at) if wished_at is not None:
                 if at - wished_at > STOPPED:
-                    yield f"{at:%T} it ended {at - wished_at} after it was to"
+                    yield f"{at:%T} the watch ended {at - wished_at} after the request to stop"
                 wished_at = None
 
 
 def missed_pass(history: History) -> Iterator[str]:
-    """Yield the times at which a watch made no pass for longer than an interval. Faults of accounts are no excuse."""
+    """Yield the times at which a watch had made no pass for longer than `SCAN`. Faults of accounts are no excuse."""
     begun = [each.at for each in history.events if isinstance(each, PassStarted)]
     clear = clear_spans(history, "")
     for life in lives(history):
@@ -57,7 +57,7 @@ def missed_poll(history: History) -> Iterator[str]:
             for before, after in pairwise(moments):
                 goes_on = {history.truth(account, job_id, at) for at in (before, after)} <= UNFINISHED
                 if after - before > LOOKED and goes_on:
-                    yield f"{after:%T} {job_id} was not looked at since {before:%T}"
+                    yield f"{after:%T} {job_id} was not observed since {before:%T}"
 
 
 def _shows(event: object, account: str, job_id: str) -> bool:
@@ -65,7 +65,7 @@ def _shows(event: object, account: str, job_id: str) -> bool:
 
 
 def ignored_retry(history: History) -> Iterator[str]:
-    """Yield the retries that a person requested and that were not sent. The cancel must have been requested before."""
+    """Yield the retries that a person requested and that were not sent, for cancels that had been sent before."""
     wanted = wanted_cancels(history)
     for asked in (each for each in history.events if isinstance(each, RetryRequested)):
         due = Span(asked.at, asked.at + HEEDED)
@@ -79,7 +79,7 @@ def ignored_retry(history: History) -> Iterator[str]:
                 and any(at < due.since for at in sent)
                 and not any(due.since <= at <= due.until for at in sent)
             ):
-                yield f"{due.until:%T} the retry of {asked.name} has not left"
+                yield f"{due.until:%T} the retry of {asked.name} was not sent"
 
 
 def _is_cancel(event: object, account: str, job_id: str) -> bool:

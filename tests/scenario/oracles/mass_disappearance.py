@@ -48,7 +48,7 @@ def mass_disappearance_believed(history: History) -> Iterator[str]:
             case PassStarted():
                 words.clear()
             case ProviderRequest(is_change=True) if _is_rash(event, words, _suspects(urls, statuses, words)):
-                yield f"{event.at:%T} {event.verb} of {event.job_id}, though all jobs of the account were gone at once"
+                yield f"{event.at:%T} {event.verb} of {event.job_id}, although all jobs of its account were gone"
             case ProviderRequest():
                 words[event.account].update(event.words)
                 since = {**dict.fromkeys(_suspects(urls, statuses, words), event.at), **since}
@@ -57,11 +57,11 @@ def mass_disappearance_believed(history: History) -> Iterator[str]:
                 is_news = tree["status"]["phase"] == ABSENT and job[1] in _known(account, urls, statuses)
                 lasted = event.at - since.get(account, event.at)
                 if is_news and account in _suspects(urls, statuses, words, lasted):
-                    yield f"{event.at:%T} {path} says absent, though all jobs of the account were gone at once"
+                    yield f"{event.at:%T} {path} reports absent, although all jobs of its account were gone"
 
 
 def _is_rash(request: ProviderRequest, words: Mapping[str, Mapping[str, str]], suspects: set[str]) -> bool:
-    """Return whether a change was requested for a job that such an account did not show. A job that it shows exists."""
+    """Return whether the account of a change is suspect and did not show the job in this pass."""
     word = words[request.account].get(request.job_id or "", ABSENT)
     return request.account in suspects and word == ABSENT
 
@@ -72,7 +72,7 @@ def _suspects(
     words: Mapping[str, Mapping[str, str]],
     lasted: timedelta = timedelta(0),
 ) -> set[str]:
-    """Return the accounts that showed none of their known jobs in this pass, while the doubt lasted."""
+    """Return the accounts that showed none of at least two known jobs in this pass, while the doubt lasts."""
     found = set()
     for account, seen in words.items():
         if sum(word == ABSENT for word in seen.values()) < MANY:

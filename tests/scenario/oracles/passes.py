@@ -41,7 +41,7 @@ _NO_DOUBT = frozenset(
         *ODDLY_TAKEN,
     }
 )
-"""Faults that do not show whether the account, or another job of it, can be observed."""
+"""Faults after which the account and its other jobs can still be observed."""
 _FAILURES_MAX = 5
 """After this many failed requests in a row, an account gets no requests for a while."""
 _BAD = (429, 500)
@@ -49,14 +49,14 @@ _BAD = (429, 500)
 
 @dataclass(slots=True)
 class PassRecord:
-    """One pass over everything, from its snapshot to its end."""
+    """One pass over all specs, from its snapshot to its end."""
 
     at: datetime
     revision: Revision
     statuses: Mapping[str, bytes]
     """The statuses at the start of the pass."""
     resting: frozenset[str]
-    """The providers that got no requests at the start or the end of the pass, because all earlier requests failed."""
+    """The providers that get no requests at the start or end of the pass, because of a pause or repeated failures."""
     throttled: frozenset[str]
     """The providers whose newest response before the pass was throttled. Only one request is then sent at first."""
     is_key_right: bool
@@ -94,7 +94,7 @@ def _is_beside(answer: ProviderRequest, account: str) -> bool:
 
 
 def is_disruption(event: Event) -> bool:
-    """Return whether an event is an action of a person or a fault of the local disk."""
+    """Return whether an event is an edit or action of a person here, or a fault of the local disk."""
     return isinstance(event, Edited | Tampered) or (isinstance(event, ExternalEvent) and event.kind in _BETWEEN)
 
 
@@ -109,7 +109,7 @@ def casts_doubt(answer: ProviderRequest) -> bool:
 
 
 def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
-    """Yield the finished passes over everything, each with its end."""
+    """Yield the finished passes over all specs, each with its end."""
     known = _Known()
     one_pass: PassRecord | None = None
     for event in history.events:

@@ -1,4 +1,4 @@
-"""Whether the statuses tell the truth about requests, and about who ended a job, compared with the provider's log.
+"""Whether the statuses are true about requests, and about who ended a job, compared with the provider's log.
 
 Rules: a request was accepted if the provider responded with 2xx and no explicit refusal. It can have stopped its job if
 it arrived before the job ended. A lost response may have been either.
@@ -52,7 +52,7 @@ def false_acceptance(history: History) -> Iterator[str]:
                 if not any(
                     abs(event.at - each.ended_at) <= _SECOND for each in taken[event.account, event.job_id, event.verb]
                 ):
-                    yield f"{event.at:%T} the audit says that the {event.verb} of {event.job_id} was accepted"
+                    yield f"{event.at:%T} the audit log reports the {event.verb} of {event.job_id} as accepted"
             case FileWritten(path=path, data=data):
                 for account, job_id, receipt in _receipts(accounts, path, data):
                     verb, at = receipt["verb"], receipt["acceptedAt"]
@@ -62,7 +62,7 @@ def false_acceptance(history: History) -> Iterator[str]:
                     moment = _instant(at)
                     answers = taken[account, job_id, verb]
                     if not any(-_SECOND < each.ended_at - moment < 2 * _SECOND for each in answers):
-                        yield f"{event.at:%T} {path} says that the {verb} of {job_id} was accepted at {at}"
+                        yield f"{event.at:%T} {path} reports the {verb} of {job_id} as accepted at {at}"
 
 
 def false_outcome(history: History) -> Iterator[str]:
@@ -78,12 +78,12 @@ def false_outcome(history: History) -> Iterator[str]:
                 continue
             told.add(key)
             if outcome in OVER and history.was(account, job_id, event.at).isdisjoint({outcome, ABSENT}):
-                yield f"{event.at:%T} {event.path} has a {receipt['verb']} that ended as {outcome}"
+                yield f"{event.at:%T} {event.path} has a {receipt['verb']} with the false outcome {outcome}"
             is_gone = ABSENT in history.was(account, job_id, event.at) or is_told_gone(
                 history, account, job_id, event.at
             )
             if outcome == "gone" and not is_gone:
-                yield f"{event.at:%T} {event.path} has a {receipt['verb']} whose job is called gone"
+                yield f"{event.at:%T} {event.path} has a {receipt['verb']} with outcome gone, and the job was not gone"
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class _Cancels:
     """The provider's record of the cancels of one job."""
 
     taken: bool = False
-    """Whether at least one request was accepted, even if that was wrong."""
+    """Whether at least one request got an accepting response, even if it had no effect."""
     maybe: bool = False
     """Whether a request may have been accepted: it arrived before the job ended, and was not refused."""
     clearly: bool = False
@@ -144,7 +144,7 @@ def false_attribution(history: History) -> Iterator[str]:
                     cancels[key].maybe = True
             case Tampered() | ExternalEvent(kind="disk full" | "disk refuses"):
                 is_spoilt = True
-            case ExternalEvent(kind="ended before our cancel" | "somebody cancels before our cancel", what=what):
+            case ExternalEvent(kind="ended before our cancel" | "another user cancels before our cancel", what=what):
                 overtaken[what] = event.at
             case ProviderRequest(verb="cancel", job_id=str(job_id)):
                 is_late = overtaken.get(f"{event.account}/{job_id}") == event.at
@@ -157,7 +157,7 @@ def false_attribution(history: History) -> Iterator[str]:
                 ours = cancels[account, job[1]]
                 is_sole = not is_spoilt and _has_one_name(history, account, job[1])
                 if (why := _objection(ready(tree)["reason"], ours, is_sole=is_sole)) is not None:
-                    yield f"{event.at:%T} {path} says {ready(tree)['reason']}, and {why}"
+                    yield f"{event.at:%T} {path} reports {ready(tree)['reason']}, and {why}"
 
 
 def _take_in(history: History, answer: ProviderRequest, ours: _Cancels, *, is_late: bool) -> None:
@@ -176,13 +176,13 @@ def _take_in(history: History, answer: ProviderRequest, ours: _Cancels, *, is_la
 def _objection(reason: str, ours: _Cancels, *, is_sole: bool) -> str | None:
     match reason:
         case "CancelledByUs" if not ours.maybe:
-            return "no cancel of ours reached it before it was over"
+            return "no cancel of reconcile arrived before the job ended"
         case "FinishedDespiteCancel" if not ours.taken:
-            return "none was accepted"
+            return "no cancel was accepted"
         case "CancelledElsewhere" | "FinishedBeforeCancel" if ours.clearly and is_sole:
-            return "one of ours was accepted before"
+            return "a cancel of reconcile was accepted before"
         case "CancelNotHonoured" if ours.is_shown_over:
-            return "it was shown as over"
+            return "a retrieve had shown the job as ended"
         case _:
             return None
 
@@ -217,10 +217,10 @@ def unreported_limit(history: History) -> Iterator[str]:
             phase = tree["status"]["phase"]
             message, is_running = ready(tree)["message"], phase in UNFINISHED and answers
             if is_running and tellings == {False} and _NOT_JUDGED not in message and "only reported" not in message:
-                yield f"{end.at:%T} {job_spec.name}: {message!r}, but its provider sent no time to judge its limit by"
+                yield f"{end.at:%T} {job_spec.name}: {message!r}, although the provider sent no usable time"
             is_sound = all(each.fault is None for each in answers)
             if is_running and tellings == {True} and is_sound and f"maxAge {_NOT_JUDGED}" in message:
-                yield f"{end.at:%T} {job_spec.name}: {message!r}, and its provider told the time"
+                yield f"{end.at:%T} {job_spec.name}: {message!r}, although the provider sent a usable time"
 
 
 def _is_timely(answer: ProviderRequest, at: datetime) -> bool:

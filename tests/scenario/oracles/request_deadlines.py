@@ -18,7 +18,7 @@ SCANNED = timedelta(seconds=66)
 
 
 def late_request(history: History) -> Iterator[str]:
-    """Yield the due cancels that were not sent in time although nothing disturbed them, whatever else went wrong."""
+    """Yield the due cancels that were not sent in time, although nothing disturbed their jobs."""
     for (account, job_id), spans in wanted_cancels(history).items():
         clear = clear_spans(history, account, job_id)
         sent = [each.at for each in history.events if _is_cancel(each, account, job_id)]
@@ -28,7 +28,7 @@ def late_request(history: History) -> Iterator[str]:
             since, until = _known_at(history, wanted.since), min([wanted.until, *sent])
             for gap in (each.within(Span(since, until)) for each in clear):
                 if gap.length > SOON and _is_cancellable(history, account, job_id, gap):
-                    yield f"{gap.since:%T} the cancel of {job_id} is wanted, and has not left by {gap.until:%T}"
+                    yield f"{gap.since:%T} the cancel of {job_id} is due, and was not sent until {gap.until:%T}"
 
 
 def _known_at(history: History, at: datetime) -> datetime:

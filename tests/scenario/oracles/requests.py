@@ -108,12 +108,12 @@ def _objection(history: History, request: ProviderRequest, decided: tuple[Revisi
     then, now = decided or (Revision(job_specs=(), accounts={}), None)
     job_spec = then.wish_for(request.account, str(request.job_id))
     if now is None or job_spec is None:
-        return "which no valid spec names"
+        return "although no valid spec names it"
     if _is_halted(then) or _is_halted(now) or job_spec.is_suspended(request.at):
-        return "though it is suspended"
+        return "although changes are suspended"
     if job_spec not in now.readable():
-        return "whose spec changed meanwhile"
-    return None if _is_wanted(history, job_spec, request) else f"which its spec wants {job_spec.desired}"
+        return "although its spec changed meanwhile"
+    return None if _is_wanted(history, job_spec, request) else f"although its spec desires {job_spec.desired}"
 
 
 def _is_halted(revision: Revision) -> bool:
@@ -161,7 +161,7 @@ def change_before_observation(history: History) -> Iterator[str]:
             case ProviderRequest(is_change=True, job_id=str(job_id)):
                 word = words.get((event.account, job_id))
                 if word not in MAY[event.verb]:
-                    yield f"{event.at:%T} {event.verb} of {job_id}, seen in this pass as {word}"
+                    yield f"{event.at:%T} {event.verb} of {job_id}, which this pass observed as {word}"
                 if (event.account, job_id, event.verb) in used:
                     yield f"{event.at:%T} {event.verb} of {job_id} twice in one pass"
                 used.add((event.account, job_id, event.verb))
@@ -178,8 +178,8 @@ def excess_cancels(history: History) -> Iterator[str]:
     """Yield the jobs that were cancelled more often than law 6 allows.
 
     One cancel is allowed, and one more for each of these: an ambiguous response or a refusal, a cancel without effect,
-    a crash, a renewed request in the spec, damage to the status that recorded the cancel, and a job that ended and ran
-    again.
+    a renewed request in the spec, a requested retry, a crash, a full disk, damage to a status, and a job that ended
+    and ran again.
     """
     posts: Counter[tuple[str, str]] = Counter()
     allowed: defaultdict[tuple[str, str], int] = defaultdict(lambda: 1)
@@ -207,7 +207,7 @@ def excess_cancels(history: History) -> Iterator[str]:
     for key, count in posts.items():
         enough = allowed[key] + everyone + (history.back_at(*key) is not None)
         if count > enough:
-            yield f"{count} cancels for {'/'.join(key)}, where {enough} would do"
+            yield f"{count} cancels for {'/'.join(key)}; at most {enough} are allowed"
 
 
 def rate_limit_exceeded(history: History) -> Iterator[str]:
@@ -227,7 +227,7 @@ def _before_retry_after(requests: list[ProviderRequest]) -> Iterator[str]:
     bounds: list[tuple[datetime, datetime]] = []
     for each in requests:
         if any(told_at < each.at < until - _TICK for told_at, until in bounds):
-            yield f"{each.at:%T} {each.verb} {each.account} before the provider wanted to hear of us again"
+            yield f"{each.at:%T} {each.verb} {each.account} before the pause that the provider requested had ended"
         if each.retry_after_s is not None and each.status in {429, 503}:
             bounds.append((each.ended_at, each.ended_at + timedelta(seconds=each.retry_after_s)))
 
@@ -244,7 +244,8 @@ def _beyond_rate(requests: list[ProviderRequest]) -> Iterator[str]:
 def early_retry(history: History) -> Iterator[str]:
     """Yield the repeats within ten minutes of an accepted request, or within five seconds of any other.
 
-    Two requests with an edit, a crash, a damaged status or a revival of the job between them are not repeats.
+    Two requests are not repeats if an edit, a crash, a requested retry, a damaged status, a full disk or a revival of
+    the job is between them.
     """
     before: dict[tuple[str, str, str], ProviderRequest] = {}
     for event in history.events:
@@ -257,7 +258,7 @@ def early_retry(history: History) -> Iterator[str]:
                 back_at = history.back_at(event.account, job_id)
                 is_anew = last is None or (back_at is not None and last.at <= back_at)
                 if last is not None and not is_anew and event.at - last.at < _patience(last):
-                    yield f"{event.at:%T} {event.verb} of {job_id} again after {event.at - last.at}"
+                    yield f"{event.at:%T} {event.verb} of {job_id} repeated after {event.at - last.at}"
                 before[key] = event
 
 
@@ -293,6 +294,6 @@ def change_after_convergence(history: History) -> Iterator[str]:
             case NoChangeExpected():
                 is_quiet = True
             case FileWritten(path=path) | FileRemoved(path=path) if is_quiet:
-                yield f"{event.at:%T} {path} was written though nothing happened"
+                yield f"{event.at:%T} {path} was written or removed, although nothing had changed"
             case ProviderRequest(is_change=True) if is_quiet:
-                yield f"{event.at:%T} {event.verb} of {event.job_id} though nothing happened"
+                yield f"{event.at:%T} {event.verb} of {event.job_id}, although nothing had changed"

@@ -42,7 +42,7 @@ def outdated_status(history: History) -> Iterator[str]:
                 for span, promised in patience:
                     for gap in (each.within(stretch).within(span) for each in clear):
                         if gap.length > promised:
-                            yield f"{gap.until:%T} {job[1]} is shown as {phase}, and is {truth} for {gap.length}"
+                            yield f"{gap.until:%T} {job[1]} is reported as {phase}, and was {truth} for {gap.length}"
 
 
 def _is_taken_cancel(event: object, job: Job) -> bool:
@@ -112,7 +112,7 @@ def unpublished_status(history: History) -> Iterator[str]:
             if gap.length > PUBLISHED:
                 seen_by = gap.since + PUBLISHED
                 if not any(each.at <= seen_by and each.statuses.get(change.path) == data for each in pushes):
-                    yield f"{seen_by:%T} {change.path} is not published as it stands since {change.at:%T}"
+                    yield f"{seen_by:%T} {change.path} is not published in its version of {change.at:%T}"
 
 
 def wrong_account_status(history: History) -> Iterator[str]:
@@ -128,10 +128,10 @@ def wrong_account_status(history: History) -> Iterator[str]:
                 clear = common(clear, clear_spans(history, account, job_id))
             for part in (span.within(gap) for gap in clear):
                 if part.length > RECOVERED:
-                    yield f"{part.until:%T} {account} is said to be away, and nothing is wrong since {part.since:%T}"
+                    yield f"{part.until:%T} {account} is reported as unobserved, undisturbed since {part.since:%T}"
         for gap in _silences(history, account):
             if not any(span.within(gap).length > timedelta(0) for span, _ in said):
-                yield f"{gap.until:%T} nobody was told that {account} is away, asked in vain since {gap.since:%T}"
+                yield f"{gap.until:%T} {account} is not reported as unobserved; failing since {gap.since:%T}"
 
 
 def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str, ...]]]:

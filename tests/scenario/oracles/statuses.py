@@ -24,7 +24,7 @@ from tests.scenario.history import (
 )
 from tests.scenario.oracles.absences import is_told_gone
 from tests.scenario.oracles.conditions import violations
-from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read, ready, standing
+from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read, ready
 from tests.scenario.provider import KEY
 from tests.scenario.repository import JobSpec, Revision
 
@@ -72,13 +72,13 @@ def unobserved_phase(history: History) -> Iterator[str]:
                 left = {each for at, (of, each) in stood.items() if of == job or at == path}
                 grounds = told | known.get(job, set()) | before.get(job, set()) | left
                 if phase not in grounds and not never_looked:
-                    yield f"{event.at:%T} {path} says {phase}; the provider said {sorted(told)}"
+                    yield f"{event.at:%T} {path} reports {phase}; the provider reported {sorted(told)}"
                 known[job], stood[path] = {phase}, (job, phase)
                 ever[job].add(phase)
 
 
 def false_end(history: History) -> Iterator[str]:
-    """Yield the statuses that report an unfinished job as ended."""
+    """Yield the statuses that report an end that their job did not have."""
     accounts = history.accounts()
     for event in history.events:
         if not (isinstance(event, FileWritten) and is_job(event.path) and (tree := read(event.data))):
@@ -89,7 +89,7 @@ def false_end(history: History) -> Iterator[str]:
             continue
         truths = history.was(accounts[job[0]], job[1], event.at)
         if truths.isdisjoint({phase, ABSENT}):
-            yield f"{event.at:%T} {event.path} says {phase}, and it is {truths}"
+            yield f"{event.at:%T} {event.path} reports {phase}, and its job is {truths}"
 
 
 def false_ready(history: History) -> Iterator[str]:
@@ -169,7 +169,7 @@ def _without_status(end: PassEnded, job_specs: Iterable[JobSpec]) -> Iterator[st
 
 
 def unrecorded_request(history: History) -> Iterator[str]:
-    """Yield the requests that a crash lost. Their receipts must be durable before they are sent."""
+    """Yield the requests without a receipt after a crash. A receipt must be durable before its request is sent."""
     sent: dict[tuple[str, str, str], ChangeSent] = {}
     accounts = history.accounts()
     for event in history.events:
@@ -190,7 +190,8 @@ def unrecorded_request(history: History) -> Iterator[str]:
                     if (job := job_of(each)) is not None
                 }
                 yield from (
-                    f"{event.at:%T} the {verb} of {job_id} is forgotten" for _, job_id, verb in sent.keys() - kept
+                    f"{event.at:%T} the {verb} of {job_id} has no receipt after the crash"
+                    for _, job_id, verb in sent.keys() - kept
                 )
                 sent.clear()
 
@@ -267,9 +268,9 @@ def leaked_secret(history: History) -> Iterator[str]:
     for event in history.events:
         match event:
             case FileWritten(path=path, data=data) if KEY.encode() in data:
-                yield f"{event.at:%T} {path} holds the key"
+                yield f"{event.at:%T} {path} contains the key"
             case PassEnded(report=told) | Reported(report=told) | Logged(message=told) if KEY in told:
-                yield f"{event.at:%T} the key stands in a {type(event).__name__}"
+                yield f"{event.at:%T} the key is in an event {type(event).__name__}"
 
 
 def internal_error(history: History) -> Iterator[str]:
@@ -288,8 +289,3 @@ _DISKS_WORDS = (
     "the remote cannot be reached",
     "ValueError in process.py",
 )
-
-
-def stand(tree: Tree) -> tuple[str, str]:
-    """Return the phase and the state of a status, on which two runs must agree."""
-    return tree["status"]["phase"], standing(tree)

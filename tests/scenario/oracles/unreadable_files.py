@@ -22,4 +22,4 @@ def unread_overwritten(history: History) -> Iterator[str]:
                     refused.discard(path)
                 case FileWritten(path=path):
                     if any(f"{_ROOT}/{path}/".startswith(f"{each}/") for each in refused):
-                        yield f"{event.at:%T} {path} was written, though what stood there could not be read"
+                        yield f"{event.at:%T} {path} was written, although it could not be read before"

@@ -30,12 +30,12 @@ def judge(session: Session, run: Run) -> None:
         _mark_unheard(lines, requests)
     told = Counter((line["verb"], line["jobId"]) for line in lines)
     sent = Counter((each.verb, each.job) for each in requests)
-    session.check("audit", told == sent, f"{run}: the audit tells {dict(told)}, the world got {dict(sent)}")
+    session.check("audit", told == sent, f"{run}: the audit log has {dict(told)}, the world received {dict(sent)}")
     for line in lines:
         answers = [each for each in requests if (each.verb, each.job) == (line["verb"], line["jobId"])]
         accepted = line["outcome"] == "accepted"
         fits = any(_accepted(each) for each in answers) if accepted else any(_doubtful(each) for each in answers)
-        what = f"{run}: {line}, but {[str(each) for each in answers]}"
+        what = f"{run}: {line}, but the requests are {[str(each) for each in answers]}"
         session.check("audit-outcome", fits, what)
 
 

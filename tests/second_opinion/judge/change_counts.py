@@ -1,4 +1,4 @@
-"""How often a change is requested: once, and again after each response that was lost, refused or not kept.
+"""How often a change is requested: once, and again after each response that was lost or refused, or had no effect.
 
 Also the guard: in an hour at most 30 % of the unfinished jobs, at least 3, and at most 20.
 """
@@ -28,7 +28,8 @@ def judge(session: Session) -> None:
     for changes in groups.values():
         for (before, first), (after, second) in pairwise(changes):
             if first.verb == second.verb and not _excused(session, before, first, after):
-                session.blame("asked-again", f"{second}: {first} was clean, and no look showed otherwise", second.at)
+                what = f"{second} repeats {first}, which was accepted, and no observation showed it without effect"
+                session.blame("asked-again", what, second.at)
         _patience(session, [each for _, each in changes if each.verb == "cancel" and each.clean])
     _guard(session)
 
@@ -44,16 +45,15 @@ def _excused(session: Session, before: int, first: Exchange, after: int) -> bool
 
 
 def _patience(session: Session, accepted: list[Exchange]) -> None:
-    """Report more than five accepted cancels within six hours, except those that a user requested by retry or edit."""
+    """Report more than five accepted cancels within six hours, and one more for each retry, edit or damaged status."""
     for first in accepted:
         hours = [each for each in accepted if first.at <= each.at < first.at + 6 * HOUR - 60]
         retries = sum(run.verb == "retry" and first.at <= run.began <= hours[-1].at for run in session.runs)
         edits = len(session.repository.during(first.at, hours[-1].at)) - 1
         damages = sum(first.at <= each.at <= hours[-1].at for each in session.damages)
         if len(hours) > 5 + retries + edits + damages:
-            session.blame(
-                "impatient", f"{first.job} was asked to stop {len(hours)} times within six hours", hours[-1].at
-            )
+            what = f"{first.job} got {len(hours)} accepted cancels within six hours"
+            session.blame("impatient", what, hours[-1].at)
 
 
 def _guard(session: Session) -> None:

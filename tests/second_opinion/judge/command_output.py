@@ -54,14 +54,14 @@ def _result(session: Session, run: Run) -> None:
     if summary is None:
         return
     code = summary["exitCode"]
-    session.check("told-code", code == run.code, f"{run}: the summary says {code}")
+    session.check("told-code", code == run.code, f"{run}: the summary reports {code}")
     requests = [each for each in session.world.record.all()[run.first : run.last] if each.change]
     if any(each.fault is not None for each in requests):
         return
     sent = {verb: len({(each.account, each.job) for each in requests if each.verb == verb}) for verb in CHANGES}
     claimed = {verb: summary["changes"][verb] for verb in CHANGES}
     if summary["changes"]["operation"] == "apply" and "--dry-run" not in run.args:
-        session.check("told-changes", claimed == sent, f"{run}: told are {claimed}, the world got {sent}")
+        session.check("told-changes", claimed == sent, f"{run}: reported {claimed}, the world received {sent}")
     pending = sum(claimed.values())
     if "--detailed-exitcode" in run.args and run.code in (0, 2):
         session.check("detailed-exitcode", (run.code == 2) == (pending > 0), f"{run}: {claimed} are pending")
@@ -87,7 +87,7 @@ def _get(session: Session, run: Run) -> None:
         status = statuses.get(each["metadata"]["name"])
         known = status is not None and (status.ready, status.reason, status.phase) == (ready, reason, phase)
         doubted = ready != "True"
-        session.check("get", known or doubted, f"{run}: {each}, the file says {status}")
+        session.check("get", known or doubted, f"{run}: {each}, the status file has {status}")
 
 
 def _standing(status: dict[str, Any]) -> tuple[str, str, str]:
@@ -103,7 +103,7 @@ def _describe(session: Session, run: Run) -> None:
         return
     status = _statuses(run).get(run.args[1])
     fits = said["ready"] != "True" or (status is not None and status.ready == "True")
-    session.check("describe", fits, f"{run}: {said}, the file says {status}")
+    session.check("describe", fits, f"{run}: {said}, the status file has {status}")
 
 
 def _wait(session: Session, run: Run) -> None:
@@ -116,7 +116,7 @@ def _wait(session: Session, run: Run) -> None:
         session.check("wait-there", there, f"{run}: {named}")
     if run.code == 75:
         patience = float(run.option("--timeout")[0][:-1])
-        session.check("wait-time", run.ended - run.began >= patience, f"{run} ended after less")
+        session.check("wait-time", run.ended - run.began >= patience, f"{run} ended before its --timeout")
 
 
 def _after(run: Run) -> list[Status]:
@@ -155,7 +155,7 @@ def _drift(session: Session, run: Run) -> None:
     strangers = {each["jobId"] if "jobId" in each else each["id"] for each in unmanaged}
     expected = {job for account, job in seen - named}
     if "--unfinished" not in run.args:
-        session.check("drift-unmanaged", expected == strangers, f"{run}: expected {expected}, said {strangers}")
+        session.check("drift-unmanaged", expected == strangers, f"{run}: expected {expected}, reported {strangers}")
 
 
 def _sound(session: Session, run: Run) -> bool:

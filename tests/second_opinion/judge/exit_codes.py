@@ -45,7 +45,7 @@ def _code(session: Session, run: Run) -> None:
     if run.code == 70 and not run.disk:
         session.blame("exit-70", f"{run}: {run.err[-600:]}")
     if run.killed is not None and run.verb == "watch" and run.code not in (0, 78, 65):
-        session.blame("exit-signal", f"{run}: a watch that is ended exits with 0")
+        session.blame("exit-signal", f"{run}: a stopped watch must exit with 0")
     if run.verb == "plan" and run.code == 65 and not _wrong(session, run):
         session.blame("exit-65", f"{run}, but every document is valid: {run.err[-300:]}")
 
@@ -54,7 +54,7 @@ def _in_time(session: Session, run: Run) -> None:
     """Report a pass whose requests continue far beyond the sum of --wait and --timeout."""
     requests = session.world.record.all()[run.first : run.last]
     if requests and requests[-1].at - requests[0].at > 1.5 * run.bounds + 60:
-        session.blame("overtime", f"{run} went on for {requests[-1].at - requests[0].at:.0f} s")
+        session.blame("overtime", f"{run} sent requests for {requests[-1].at - requests[0].at:.0f} s")
 
 
 def _writes(session: Session, run: Run) -> None:
@@ -90,11 +90,11 @@ def _once(session: Session, run: Run) -> None:
     if run.code == 1 and not stalled:
         session.blame("exit-1", f"{run}, but no status is stalled")
     if stalled and run.code != 1:
-        session.blame("exit-not-1", f"{run}, but stalled are {stalled}")
+        session.blame("exit-not-1", f"{run}, but these are stalled: {stalled}")
     looks = [each for each in session.world.record.all()[run.first : run.last] if each.verb == "retrieve"]
     seen = {each.job for each in looks if each.shown} - {each.job for each in looks if not each.shown}
     if any(each.reason == "RefusedByGuard" and each.job in seen for each in statuses) and run.code != 3:
-        session.blame("exit-not-3", f"{run}, but a status says RefusedByGuard")
+        session.blame("exit-not-3", f"{run}, but a status has the reason RefusedByGuard")
 
 
 def _wrong(session: Session, run: Run) -> bool:

@@ -31,7 +31,7 @@ def judge(session: Session, run: Run) -> None:
         said = {verb: int(number) for number, verb in PART.findall(found["asked"])}
         sent = {verb: len({each.job for each in requests if each.verb == verb}) for _, verb in PART.findall(found[0])}
         sent |= {each.verb: len({r.job for r in requests if r.verb == each.verb}) for each in requests}
-        session.check("told-sum", said == sent, f"{run}: told are {said}, the world got {sent}")
+        session.check("told-sum", said == sent, f"{run}: reported {said}, the world received {sent}")
     _table(session, run)
     _steps(session, run)
 
@@ -45,7 +45,7 @@ def _table(session: Session, run: Run) -> None:
     for cells in rows(run.out):
         mine = [each for each in statuses if each.name == cells["NAME"]]
         if len(mine) == 1 and run.code in (0, 1):
-            session.check("told-row", _fits(cells, mine[0]), f"{run}: {cells}, the file says {mine[0]}")
+            session.check("told-row", _fits(cells, mine[0]), f"{run}: {cells}, the status file has {mine[0]}")
 
 
 def _fits(cells: dict[str, str], status: Status) -> bool:
@@ -78,10 +78,10 @@ def _steps(session: Session, run: Run) -> None:
         if step["word"] is None:
             made = any(each.verb == step["verb"] and each.job in jobs for each in exchanges)
             lost = any(each.fault == "silent-close" for each in exchanges)
-            session.check("told-sent", made or lost, f"{run}: {step[0]}, but the world got no such request")
+            session.check("told-sent", made or lost, f"{run}: {step[0]}, but the world received no such request")
         else:
             looks = [each for each in exchanges if not each.change]
             shown = any(each.shown.get(job) == step["word"] for each in looks for job in jobs)
             if step["word"] == "gone":
                 shown = any(each.verb == "retrieve" and each.job in jobs and each.status == NOT_FOUND for each in looks)
-            session.check("told-confirmed", shown, f"{run}: {step[0]}, but no look showed it")
+            session.check("told-confirmed", shown, f"{run}: {step[0]}, but no observation showed it")

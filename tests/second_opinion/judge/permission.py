@@ -31,7 +31,7 @@ def judge(session: Session) -> None:
             session.blame("change-of-unknown", f"{each}: no such job", each.at)
             continue
         kind = next(account.type for account in session.accounts if account.name == each.account)
-        session.check("cannot-pause", each.verb == "cancel" or kind in PAUSES, f"{each}: {kind} cannot", each.at)
+        session.check("cannot-pause", each.verb == "cancel" or kind in PAUSES, f"{each}: not on {kind}", each.at)
         _of_specs(session, index, each, min(run.began for run in makers))
         if len(makers) == 1:
             _of_command(session, each, makers[0])
@@ -51,7 +51,7 @@ def _of_specs(session: Session, index: int, each: Exchange, began: float) -> Non
         snapshot.permits(each.verb, each.account, each.job, each.at + session.off, known) for snapshot in snapshots
     ):
         wanted = [want.doc for want in snapshots[-1].wants() if want.doc.job == each.job]
-        session.blame("unwanted-change", f"{each}: the specs want {wanted or 'nothing'}", each.at)
+        session.blame("unwanted-change", f"{each}: the specs request {wanted or 'nothing'}", each.at)
 
 
 def _of_command(session: Session, each: Exchange, run: Run) -> None:

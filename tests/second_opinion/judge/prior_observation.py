@@ -22,7 +22,7 @@ FIT = {
 
 
 def last_shown(session: Session, account: str, job: str) -> object:
-    """Return the status of a job in the last observation."""
+    """Return the status of a job in the last observation, or None."""
     looks = [
         each for each in session.world.record.all() if each.account == account and job in each.shown and not each.change
     ]
@@ -64,6 +64,7 @@ def judge(session: Session) -> None:
             and (look.verb != "list" or whole.get(at, index) < index)
         ]
         if not seen:
-            session.blame("blind-change", f"{each}: this command had not seen the job", each.at)
+            session.blame("blind-change", f"{each}: this command had not observed the job", each.at)
         elif seen[-1].shown[each.job] not in FIT[each.verb]:
-            session.blame("change-on-word", f"{each}: the last look showed {seen[-1].shown[each.job]!r}", each.at)
+            what = f"{each}: the last observation showed {seen[-1].shown[each.job]!r}"
+            session.blame("change-on-word", what, each.at)

@@ -35,7 +35,7 @@ def intent(session: Session, request: Exchange) -> None:
         receipt.confirmed is None and receipt.attempts >= sum(each.at >= receipt.requested - 2 for each in sent)
         for receipt in receipts
     )
-    session.check("unpublished-intent", known, f"{request}: the remote knows of {receipts}", request.at)
+    session.check("unpublished-intent", known, f"{request}: the remote has the receipts {receipts}", request.at)
 
 
 def _same(each: Exchange, other: Exchange) -> bool:

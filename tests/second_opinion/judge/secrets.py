@@ -18,7 +18,7 @@ def judge(session: Session) -> None:
         for path in session.root.parent.rglob("*"):
             if path.is_file() and ".git/" not in str(path) and secret.encode() in path.read_bytes():
                 session.blame(
-                    "secret-written", f"{path.relative_to(session.root.parent)} holds the key of {account.name}"
+                    "secret-written", f"{path.relative_to(session.root.parent)} contains the key of {account.name}"
                 )
     if session.wire.strangers:
         session.blame("stranger", f"a redirect was followed: {session.wire.strangers[0]}")

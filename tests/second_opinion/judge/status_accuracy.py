@@ -101,15 +101,15 @@ def _phase(session: Session, run: Run, status: Status, looks: list[Exchange]) ->
     if status.word is not None and status.word not in [
         word if isinstance(word, str) else json.dumps(word) for word in said
     ]:
-        session.blame("word-never-shown", f"{where}: providerStatus is {status.word!r}, shown were {said[-3:]}")
+        session.blame("word-never-shown", f"{where}: providerStatus is {status.word!r}, the world showed {said[-3:]}")
     if (
         status.phase in ("cancelled", "succeeded", "failed", "running", "paused", "queued")
         and status.phase not in shown
     ):
-        session.blame("phase-never-shown", f"{where}: phase is {status.phase}, shown were {shown[-3:]}")
+        session.blame("phase-never-shown", f"{where}: phase is {status.phase}, the world showed {shown[-3:]}")
     wanted = ENDS.get(status.reason or "")
     if wanted is not None and not wanted & {word for word in shown if isinstance(word, str)}:
-        session.blame("reason-never-shown", f"{where}: {status.reason}, but shown were {shown[-3:]}")
+        session.blame("reason-never-shown", f"{where}: {status.reason}, but the world showed {shown[-3:]}")
     if status.final and status.phase not in ("cancelled", "succeeded", "failed", "absent"):
         session.blame("false-final", f"{where}: final in phase {status.phase}")
 
@@ -123,9 +123,9 @@ def _fresh(session: Session, run: Run, status: Status, looks: list[Exchange]) ->
     wanted = {doc.desired for doc in docs if doc.name == status.name}
     fitting = set().union(*(AS_DESIRED[desired] for desired in wanted))
     if status.reason == "AsDesired" and wanted and last not in fitting and not _old_news(looks):
-        session.blame("false-ready", f"{where}: AsDesired, but the last look showed {last!r}, wanted is {wanted}")
+        session.blame("false-ready", f"{where}: AsDesired, but the last observation showed {last!r}, not {wanted}")
     if status.reason in ("Cancelled", "LimitReached", "Succeeded") and last in UNFINISHED and not _old_news(looks):
-        session.blame("false-ready", f"{where}: {status.reason}, but the last look showed {last!r}")
+        session.blame("false-ready", f"{where}: {status.reason}, but the last observation showed {last!r}")
 
 
 def _old_news(looks: list[Exchange]) -> bool:
@@ -143,23 +143,24 @@ def _receipt(session: Session, run: Run, status: Status, receipt: Receipt, accou
     ]
     refused = sum(each.status == 429 for each in asked)  # a throttled request may count as an attempt or not
     if len(asked) - refused > receipt.attempts:
-        session.blame("receipt-too-few", f"{where}: {receipt}, but the world got {len(asked)}")
+        session.blame("receipt-too-few", f"{where}: {receipt}, but the world received {len(asked)}")
     lost = sum(each.killed is not None for each in session.runs) + sum(
         each.fault == "silent-close" for each in session.world.record.all()
     )
     if len(asked) + lost < receipt.attempts:
-        session.blame("receipt-too-many", f"{where}: {receipt}, but the world got {len(asked)}")
+        session.blame("receipt-too-many", f"{where}: {receipt}, but the world received {len(asked)}")
+    answers = [each.status for each in asked]
     if receipt.accepted is not None and not any(_accepts(each) for each in asked):
-        session.blame("receipt-accepted", f"{where}: {receipt}, but answered was {[each.status for each in asked]}")
+        session.blame("receipt-accepted", f"{where}: {receipt}, but the world responded {answers}")
     if receipt.accepted is None and any(each.clean for each in asked[-1:]) and lost == 0 and receipt.confirmed is None:
-        session.blame("receipt-not-accepted", f"{where}: {receipt}, but answered was {[each.status for each in asked]}")
+        session.blame("receipt-not-accepted", f"{where}: {receipt}, but the world responded {answers}")
     if receipt.confirmed is not None and receipt.verb == "cancel":
         seen = [
             each for each in looks if each.at <= receipt.confirmed + ROUNDED and each.at >= receipt.requested - ROUNDED
         ]
         words = [each.shown[status.job or ""] for each in seen]
         if receipt.outcome in ("cancelled", "succeeded", "failed") and receipt.outcome not in words:
-            session.blame("receipt-confirmed", f"{where}: {receipt}, but shown were {words[-3:]}")
+            session.blame("receipt-confirmed", f"{where}: {receipt}, but the world showed {words[-3:]}")
     times = [receipt.requested, receipt.last, receipt.accepted or receipt.last, receipt.confirmed or receipt.last]
     if max(times) > run.ended + ROUNDED or receipt.last < receipt.requested - ROUNDED:
         session.blame("receipt-times", f"{where}: {receipt}")
