@@ -33,6 +33,7 @@ from reconciler.views.text import did_you_mean
 
 VERBS = {
     "plan": "Show the changes that a pass would request.",
+    "apply": "Show the plan, ask for approval, and request the changes.",
     "get": "List jobs with their last recorded status.",
     "describe": "Show one job: its spec, its status and its history.",
     "validate": "Check every document, without credentials or network access.",
@@ -65,7 +66,7 @@ the bindings themselves.
 \b
 Exit codes (the first that applies):
   70  an internal error, or a file could not be read or written
-   3  the guard or the approved plan refused changes, which were not requested
+   3  changes were refused by the guard, the approved plan or the user
   78  a credential, a trusted host or a setting is missing or not valid
   65  a document is not valid
    1  a job is stalled: manual action is needed

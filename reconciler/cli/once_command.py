@@ -37,14 +37,15 @@ def once(values: OptionValues) -> int:
     safety = safety_options(values)
     if values["plan"] is not None:
         safety = replace(safety, pinned=_read_plan(values["plan"]))
-    report, reported = run_with_progress(console, "reading the specs", partial(_run, values, safety))
+    report, reported = run_with_progress(console, "reading the specs", partial(run_passes, values, safety))
     operation = "plan" if report.is_dry else "apply"
     code = console.show_report(report, operation, values["output"], reported)
     report_to_ci(values, console, CiReport(report, operation))
     return code
 
 
-async def _run(values: OptionValues, safety: SafetyOptions, notify: Notify) -> Report:
+async def run_passes(values: OptionValues, safety: SafetyOptions, notify: Notify) -> Report:
+    """Make passes with the options of a command line, and return the report. Raises the errors of `wiring.run_once`."""
     return await wiring.run_once(
         paths(values),
         selection(values),

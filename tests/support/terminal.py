@@ -15,9 +15,18 @@ READ_AT_ONCE = 65_536
 
 
 def shown_on_a_terminal(
-    command: str, directory: Path, environ: Mapping[str, str], columns: int, *, is_stderr_shown: bool = False
+    command: str,
+    directory: Path,
+    environ: Mapping[str, str],
+    columns: int,
+    *,
+    is_stderr_shown: bool = False,
+    typed: str = "",
 ) -> str:
-    """Return what a command writes to a terminal, with colours. Its stderr is discarded unless `is_stderr_shown`."""
+    """Return what a command writes to a terminal, with colours. Its stderr is discarded unless `is_stderr_shown`.
+
+    `typed` is what the user types. The terminal keeps it until the command reads it.
+    """
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (ROWS, columns))
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -30,6 +39,7 @@ def shown_on_a_terminal(
         stderr=theirs if is_stderr_shown else subprocess.DEVNULL,
     ):
         os.close(theirs)
+        os.write(ours, typed.encode())
         text = b"".join(iter(lambda: _read(ours), b""))
     os.close(ours)
     return text.decode().replace("\r\n", "\n")
