@@ -12,12 +12,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import partial
 from pathlib import Path
 
-from reconciler.local.file_writer import LINK_REFUSED, errors_naming, sync, write_beside
+from reconciler.local.file_writer import LINK_REFUSED, errors_naming, naming, new_name, sync, write_new
 from reconciler.ports import Entry
 
 READ_MAX_BYTES = 64 * 1024 * 1024
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SPARE = 4096
+"""How many bytes more than a file's size are requested, because the file may have grown."""
 
 
 class LocalDisk:
@@ -43,32 +47,35 @@ class LocalDisk:
         self._read_max_bytes = read_max_bytes
         self._makes_root = makes_root
         self._resolved_root = _RealPath(root)
-        self._listed: set[Path] = set()
+        self._listed: set[str] = set()
         """The directories that `list` has resolved, so they were inside the root."""
 
     def read(self, path: Path) -> bytes:
         """Return the bytes of a regular file. Raises `OSError` if it is unreadable, too large, or of another type."""
-        if path.parent not in self._listed:  # resolving it again for each of 10,000 files would take a second
+        where = str(path)
+        if where.rpartition("/")[0] not in self._listed:  # resolving it for each of 10,000 files would take a second
             self.resolved(path.parent)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(where, _READING)
         except OSError as error:
             if error.errno not in {errno.ELOOP, errno.EMLINK}:
                 raise
-            descriptor = os.open(self.resolved(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            facts = os.fstat(file.fileno())
+            descriptor = os.open(self.resolved(path), _READING)
+        try:
+            facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", str(path))
+                raise OSError(errno.EINVAL, "not a regular file", where)
             if facts.st_size > self._read_max_bytes:
-                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-            return file.read()
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), where)
+            return b"".join(iter(partial(os.read, descriptor, facts.st_size + _SPARE), b""))
+        finally:
+            os.close(descriptor)
 
     def list(self, path: Path) -> list[Entry]:
         """Return the entries of a directory, sorted by name. Raises `OSError` if it cannot be read."""
-        self._listed.discard(path)
+        self._listed.discard(str(path))
         here = self.resolved(path)
-        self._listed.add(path)
+        self._listed.add(str(path))
         is_linked = here != self._real_root / path.relative_to(self._root)
         with os.scandir(here) as entries:
             found = [self._entry(entry, here, is_linked=is_linked) for entry in entries]
@@ -79,12 +86,24 @@ class LocalDisk:
 
         Raises `OSError` if the file cannot be written.
         """
-        parent = self.resolved(target.parent)
-        if not parent.is_dir():
-            if not (self._makes_root or self._root.is_dir()):
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._root))
-            parent.mkdir(parents=True, exist_ok=True)
-        return target.with_name(write_beside(target, data, 0o644, directory=parent).name)
+        name, directory = new_name(), self._real(target.parent)
+        try:
+            write_new(f"{directory}/{name}", data, 0o644)
+        except (FileNotFoundError, NotADirectoryError):
+            made = self._made(target.parent)
+            with errors_naming(target):
+                write_new(f"{made}/{name}", data, 0o644)
+        except OSError as error:
+            raise naming(error, target) from None
+        return target.with_name(name)
+
+    def _made(self, directory: Path) -> Path:
+        """Create a directory, and return its path with links resolved."""
+        real = self.resolved(directory)
+        if not (self._makes_root or self._root.is_dir()):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._root))
+        real.mkdir(parents=True, exist_ok=True)
+        return real
 
     def sync(self, path: Path) -> None:
         """Make a file's bytes durable. Raises `OSError` if that fails."""
@@ -95,8 +114,10 @@ class LocalDisk:
 
         Raises `OSError` if the file cannot be moved.
         """
-        with errors_naming(target):
-            source.rename(self.resolved(target.parent) / target.name)
+        try:
+            os.rename(source, f"{self._real(target.parent)}/{target.name}")  # noqa: PTH104  a path costs as much again
+        except OSError as error:
+            raise naming(error, target) from None
 
     def sync_dir(self, path: Path) -> None:
         """Make a directory's entries durable. Raises `OSError` if that fails."""
@@ -116,6 +137,10 @@ class LocalDisk:
         Raises `PermissionError` if the result is outside the root, or `OSError` if the path contains a link and links
         are not followed, or if its links form a loop.
         """
+        return Path(self._real(path))
+
+    def _real(self, path: Path) -> str:
+        """Return the result of `resolved` as a text, because most callers only extend it."""
         plain = self._plain(path)
         if plain is not None:
             return plain
@@ -127,9 +152,9 @@ class LocalDisk:
             raise PermissionError(errno.EPERM, "a link on this path leads out of its root directory", str(path))
         if not self._follows_links and real != self._real_root / path.relative_to(self._root):
             raise OSError(errno.ELOOP, LINK_REFUSED, str(path))
-        return real
+        return str(real)
 
-    def _plain(self, path: Path) -> Path | None:
+    def _plain(self, path: Path) -> str | None:
         """Return a path below the real root, or None if the path must be resolved.
 
         It must be resolved if a part of it is missing or a link, if it contains `..`, or if it does not begin with the
@@ -140,14 +165,14 @@ class LocalDisk:
         if below == whole or (below and not below.startswith("/")) or ".." in below:
             return None
         try:
-            real = str(self._resolved_root.real())
+            real = self._resolved_root.real()
             for name in filter(None, below.split("/")):
                 real = f"{real}/{name}"
                 if stat.S_ISLNK(os.lstat(real).st_mode):
                     return None
         except OSError:
             return None
-        return Path(real)
+        return real
 
     def _entry(self, entry: os.DirEntry[str], here: Path, *, is_linked: bool) -> Entry:
         if not entry.is_symlink():
@@ -178,18 +203,18 @@ class _RealPath:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._real = path
+        self._real = str(path)
         self._identity: tuple[int, int] | None = None
 
-    def real(self) -> Path:
+    def real(self) -> str:
         """Return the path with links resolved. Raises `OSError` if it does not exist."""
         if self._identity is None or not self._is_same():
-            self._real = Path(os.path.realpath(self._path, strict=True))  # `Path.resolve` raises no OSError for a loop
-            self._identity = _identity(self._real.lstat())
+            self._real = os.path.realpath(self._path, strict=True)  # `Path.resolve` raises no OSError for a loop
+            self._identity = _identity(os.lstat(self._real))
         return self._real
 
     def _is_same(self) -> bool:
-        return _identity(self._path.stat()) == self._identity == _identity(self._real.lstat())
+        return _identity(self._path.stat()) == self._identity == _identity(os.lstat(self._real))
 
 
 def _identity(facts: os.stat_result) -> tuple[int, int]:

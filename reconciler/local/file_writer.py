@@ -34,7 +34,7 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Path | None = None) -> Path:
+def write_beside(target: Path, data: bytes) -> Path:
     """Write bytes to a new file in the directory of the target, and return the path of the new file.
 
     Raises an `OSError` that names `target` if the file cannot be written.
@@ -42,19 +42,34 @@ def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Pat
     Args:
         target: the file that the caller will replace with the new one.
         data: the bytes.
-        mode: the permissions before the umask is applied.
-        directory: the directory of the target, with links resolved. None means the parent of `target`.
     """
-    fresh = (directory or target.parent) / f".reconcile-{secrets.token_hex(8)}.tmp"
+    fresh = target.parent / new_name()
     with errors_naming(target):
-        descriptor = os.open(fresh, _NEW, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-        except BaseException:
-            fresh.unlink(missing_ok=True)
-            raise
+        write_new(str(fresh), data, 0o666)
     return fresh
+
+
+def new_name() -> str:
+    """Return an unpredictable name for a temporary file."""
+    return f".reconcile-{secrets.token_hex(8)}.tmp"
+
+
+def write_new(fresh: str, data: bytes, mode: int) -> None:
+    """Create a file that must not exist, and write bytes to it. If that fails, remove it and raise `OSError`.
+
+    `mode` is its permissions before the umask is applied.
+    """
+    descriptor = os.open(fresh, _NEW, mode)
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+        finally:
+            os.close(descriptor)  # a network file system may report a write error only here
+    except BaseException:
+        Path(fresh).unlink(missing_ok=True)
+        raise
 
 
 def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
@@ -171,5 +186,10 @@ def errors_naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = LINK_REFUSED if error.errno in {errno.ELOOP, errno.EMLINK} else error.strerror
-        raise OSError(error.errno, why, str(path)) from None
+        raise naming(error, path) from None
+
+
+def naming(error: OSError, path: Path) -> OSError:
+    """Return an error like this one that names `path`, with a message for a link that was not followed."""
+    why = LINK_REFUSED if error.errno in {errno.ELOOP, errno.EMLINK} else error.strerror
+    return OSError(error.errno, why, str(path))
