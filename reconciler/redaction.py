@@ -199,6 +199,7 @@ class Secrets:
         self._lock = Lock()
         self._known: dict[Hashable, deque[str]] = {}
         self._needles: tuple[_Needle, ...] = ()
+        self._cores: tuple[bytes, ...] = ()
         self._letters: tuple[str, ...] = ()
 
     def add(self, source: Hashable, *secrets: str) -> None:
@@ -212,13 +213,14 @@ class Secrets:
             everything = set(chain.from_iterable(self._known.values()))
             needles = chain.from_iterable(map(_needles, sorted(everything)))
             self._needles = tuple(dict.fromkeys(each for each in needles if len(each.core) >= SECRET_MIN))
+            self._cores = tuple(each.core for each in self._needles)
             self._letters = tuple(sorted(map(_letters, everything)))
             self.changes += 1
 
     def is_in(self, text: str) -> bool:
         """Return whether a text contains a known secret."""
-        needles = self._needles
-        return bool(needles) and any(_holds(form, needles) for form in _forms(text))
+        cores = self._cores
+        return bool(cores) and any(any(map(_canonical(form).__contains__, cores)) for form in _forms(text))
 
     def redact(self, text: str) -> str:
         """Return the text with each known secret, or a piece of text around it, replaced by `REDACTED`."""
@@ -282,6 +284,8 @@ def _letters(text: str) -> str:
 def _forms(text: str) -> Iterator[str]:
     """Yield a text, and the text with its escapes decoded once, twice and so on, up to `ENCODED_TIMES`."""
     yield text
+    if not ("%" in text or "&" in text or "\\" in text):
+        return
     for signs, escape in _ESCAPES:
         form = text
         for _ in range(ENCODED_TIMES):
@@ -289,11 +293,6 @@ def _forms(text: str) -> Iterator[str]:
                 break
             form = unquote(form, "latin-1") if signs == "%" else escape.sub(_decoded_char, form)
             yield form
-
-
-def _holds(text: str, needles: tuple[_Needle, ...]) -> bool:
-    canonical = _canonical(text)
-    return any(needle.core in canonical for needle in needles)
 
 
 KNOWN_SECRETS = Secrets()
