@@ -42,6 +42,8 @@ FILE_MAX_BYTES = 4 * 1024 * 1024
 MAY_HOLD_SETTINGS = "may contain Settings, so no change is requested for any job until it can be read"
 
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+_PLAIN_BYTES = b"\t\n" + bytes(range(0x20, 0x7F))
+"""The bytes that pass every check of `decode`. Most files contain no other."""
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MISLEADING = re.compile("\r(?!\n)|[\x85\u2028-\u202e\u2066-\u2069]")
 """Characters that end a line in YAML but not in a code review, or that change the order in which text is displayed."""
@@ -128,6 +130,8 @@ def decode(data: bytes) -> str:
     if len(data) > FILE_MAX_BYTES:
         msg = f"is larger than {FILE_MAX_BYTES // 1024**2} MiB: split the file"
         raise YamlUnreadableError(msg)
+    if not data.translate(None, _PLAIN_BYTES):
+        return data.decode("ascii")
     if data.startswith(_WIDE_MARKS):
         msg = "is UTF-16 or UTF-32: save it as UTF-8"
         raise YamlUnreadableError(msg, 1)

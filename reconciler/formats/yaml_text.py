@@ -68,7 +68,8 @@ def parse(text: str, loader: type[yaml.BaseLoader | yaml.CBaseLoader] = _LOADER)
         msg = "a Git merge conflict is not resolved here: resolve it"
         raise YamlUnreadableError(msg, line)
     try:
-        return tuple(_documents(yaml.parse(text, Loader=loader)))
+        # `yaml.parse` yields the same events from a generator, which takes a quarter more time.
+        return tuple(_documents(iter(loader(text).get_event, None)))
     except yaml.MarkedYAMLError as error:
         raise _in_words(error, text) from None
     except (yaml.YAMLError, *_NO_CHARACTER):
