@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_positions import Path
@@ -33,9 +34,24 @@ def pack_documents(data: bytes, documents: tuple[RawDocument, ...]) -> str | Non
 def unpack_documents(row: str) -> tuple[str, tuple[RawDocument, ...]]:
     """Return the text of the file and its documents. `row` must be a result of `pack_documents`."""
     text, *documents = json.loads(row)
+    return text, _with_lines_on_demand(text, documents)
+
+
+def without_lines(text: str, documents: tuple[RawDocument, ...]) -> tuple[RawDocument, ...]:
+    """Return the documents in a text without their line numbers, which take more memory than the text.
+
+    If a line number is needed, the text is parsed again. The documents of a text with an error are returned unchanged.
+    """
+    if any(each.problems for each in documents):
+        return documents
+    return _with_lines_on_demand(text, ((each.line, each.value) for each in documents))
+
+
+def _with_lines_on_demand(text: str, documents: Iterable[tuple[int, Any]]) -> tuple[RawDocument, ...]:
     lines = _LinesOfText(text)
-    found = (RawDocument(value, line, LinesOnDemand(lines, at), ()) for at, (line, value) in enumerate(documents))
-    return text, tuple(found)
+    return tuple(
+        RawDocument(value, line, LinesOnDemand(lines, number), ()) for number, (line, value) in enumerate(documents)
+    )
 
 
 @dataclass(slots=True)

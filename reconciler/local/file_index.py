@@ -17,6 +17,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -115,10 +116,10 @@ class FileIndex:
         """Write the rows that were used or kept, and drop the others. A write error is ignored."""
         if not self.is_kept or not (self._is_changed or self._known):
             return
-        lines = (f"{path}\t{stamp}\t{row}\n" for path, (stamp, row) in self._kept.items())
-        body = (self._head + "".join(lines)).encode()
+        lines = (f"{path}\t{stamp}\t{row}\n".encode() for path, (stamp, row) in self._kept.items())
+        data = b"".join(_sealed(self._head.encode(), lines))
         with suppress(OSError):
-            self._disk.rename(self._disk.write_beside(self._file, body + _seal(body)), self._file)
+            self._disk.rename(self._disk.write_beside(self._file, data), self._file)
 
     def _believed(self, data: bytes) -> str:
         """Return the rows as text, or an empty text if the index is damaged or another reader wrote it.
@@ -136,7 +137,13 @@ def is_racy(stamp: tuple[int, ...], read_at: datetime) -> bool:
         return False  # the stamp is the id of a Git blob, which identifies its content
     changed_at = max(stamp[:2])
     tick = _FINE if changed_at % _SECOND else _COARSE
-    return changed_at + tick > (read_at - _EPOCH) // timedelta(microseconds=1) * 1000
+    return changed_at + tick > _nanoseconds(read_at)
+
+
+@lru_cache(1)
+def _nanoseconds(moment: datetime) -> int:
+    """Return a time in nanoseconds since 1970. All files of one reading have the same time."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def reader_id(modules: Iterable[ModuleType], *libraries: str) -> str:
@@ -182,6 +189,16 @@ def _rows(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
 
 def _stamp_text(stamp: tuple[int, ...]) -> str:
     return " ".join(map(str, stamp))
+
+
+def _sealed(head: bytes, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the parts of an index file, and the seal of all of them at the end. The parts are not joined for it."""
+    seal = hashlib.sha256(head)
+    yield head
+    for line in lines:
+        seal.update(line)
+        yield line
+    yield seal.hexdigest().encode()
 
 
 def _seal(body: bytes) -> bytes:

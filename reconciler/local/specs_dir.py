@@ -22,7 +22,7 @@ from reconciler.formats.spec_parser import (
     read_documents,
     read_parsed,
 )
-from reconciler.formats.spec_rows import pack_documents, unpack_documents
+from reconciler.formats.spec_rows import pack_documents, unpack_documents, without_lines
 from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_text import parse
 from reconciler.local.file_index import FileIndex
@@ -216,7 +216,7 @@ class SpecsDir:
 
         def parse_and_note(text: str) -> tuple[RawDocument, ...]:
             found.append(parse(text))
-            return found[0]
+            return without_lines(text, found[0])
 
         contents = read_documents(data, file=file, shown=self._shown(file), parse=parse_and_note)
         if self._index is not None and begun_at is not None:
