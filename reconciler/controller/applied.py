@@ -83,7 +83,9 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
 def _notify_of_receipt(case: JobPlan, status: JobStatus, context: ApplyContext) -> None:
     """If a receipt was open before this pass, report whether it is still open or has been closed."""
     before = case.last.open_receipt if case.last is not None else None
-    now = next((each for each in status.receipts if before and each.requested_at == before.requested_at), None)
+    if before is None:
+        return
+    now = next((each for each in status.receipts if each.requested_at == before.requested_at), None)
     if now is not None:
         context.notify((ReceiptOpen if now.is_open else ReceiptClosed)(case.subject.name, now))
 

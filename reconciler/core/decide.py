@@ -36,7 +36,7 @@ from reconciler.model.action import Action
 from reconciler.model.job import Observation, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState, render_instant
-from reconciler.model.status import Because, JobStatus, Receipt, Verb
+from reconciler.model.status import Because, JobFacts, JobStatus, Receipt, Verb
 
 _PHASE_TIMEOUTS = {
     Phase.UNKNOWN: timedelta(hours=24),
@@ -102,7 +102,7 @@ def decide_in_full(
     wanted = DesiredState.CANCELLED if _is_limit_in_force(subject, seen) else subject.spec.desired_state
     row = TABLE[situation(subject, seen, wanted), wanted]
     suspended = is_suspended(subject, now)
-    if not suspended:
+    if seen.receipts and not suspended:
         seen = replace(seen, receipts=withdraw(seen.receipts, _verb_of(row, wanted)))
     action = None
     if suspended:
@@ -133,7 +133,15 @@ def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) 
     moved = replace(last, name=subject.name, source=subject.source) if last else None
     if moved is not None and not must_observe(subject, moved):
         return Decision(moved, None, subject.interval, last)
-    draft = _draft(subject, last)
+    draft = _draft(
+        subject,
+        last,
+        phase=last.phase if last else Phase.UNKNOWN,
+        final=last.final if last else False,
+        doubted_at=last.doubted_at if last else None,
+        job=last.job if last else None,
+        receipts=last.receipts if last else (),
+    )
     verdict = Verdict(
         Readiness.UNOBSERVED,
         Reason.CANNOT_OBSERVE_PROVIDER,
@@ -142,20 +150,29 @@ def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) 
     return Decision(conclude(draft, verdict, last, now), None, subject.interval, last)
 
 
-def _draft(subject: Subject, last: JobStatus | None) -> JobStatus:
+def _draft(
+    subject: Subject,
+    last: JobStatus | None,
+    *,
+    phase: Phase,
+    final: bool,
+    doubted_at: datetime | None,
+    job: JobFacts | None,
+    receipts: tuple[Receipt, ...],
+) -> JobStatus:
+    """Return a status of the current spec without conditions and history, which `conclude` adds."""
     has_changed = last is None or last.observed_spec != subject.digest
-    generation = (last.observed_generation if last else 0) + has_changed
     return JobStatus(
         name=subject.name,
-        observed_generation=generation,
+        observed_generation=(last.observed_generation if last else 0) + has_changed,
         observed_spec=subject.digest,
         source=subject.source,
-        phase=last.phase if last else Phase.UNKNOWN,
-        final=last.final if last else False,
-        doubted_at=last.doubted_at if last else None,
+        phase=phase,
+        final=final,
+        doubted_at=doubted_at,
         conditions=(),
-        job=last.job if last else None,
-        receipts=last.receipts if last else (),
+        job=job,
+        receipts=receipts,
         spent=last.spent if last else (),
         kind=subject.kind,
     )
@@ -269,8 +286,9 @@ def _pending(
 
 def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: datetime) -> JobStatus:
     last = seen.last
-    draft = replace(
-        _draft(subject, last),
+    draft = _draft(
+        subject,
+        last,
         phase=seen.phase,
         final=is_final(subject.kind, seen.phase, seen.facts, seen.receipts, last, now),
         doubted_at=seen.doubted_at,
