@@ -36,7 +36,7 @@ def jobs_section(view: WatchView, selected: SelectedJobs, ignored: Sequence[str]
     table = _table(view, selected, frame) if selected.lines else _nothing_matches()
     return joined(
         _form(view, query),
-        tag("ul", (tag("li", note) for note in notes), class_="notes") if notes else None,
+        tag("ul", (tag("li", note) for note in notes), class_="notes", id="notes") if notes else None,
         tag("section", table, id="jobs", aria_label="Jobs"),
     )
 
@@ -69,7 +69,7 @@ def _form(view: WatchView, query: JobQuery) -> Html:
         tag("button", "Filter"),
         tag("a", "Clear", href="/") if query.is_filtered else NOTHING,
     ]
-    return tag("form", controls, method="get", action="/", role="search", aria_label="Filter the jobs", data_keep=True)
+    return tag("form", controls, method="get", action="/", id="filter", role="search", data_keep=True)
 
 
 def _labels(line: JobLine) -> Iterable[str]:

@@ -1,7 +1,8 @@
 """What all pages of a watch share: the document around them, times, states and commands.
 
 Rules: a state is a word and a shape, never a colour alone. A time is an absolute time in UTC, with its age beside it.
-The script keeps ages up to date.
+The script keeps ages up to date, and replaces what changed: it matches elements by their `id` or `data-key`, and leaves
+an element with `data-keep` as it is.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ class Frame:
     Args:
         now: the current time.
         monotonic: the same time in monotonic seconds, which the times of a `WatchStatus` refer to.
+        version: the version of the watch that the page shows.
         style: the address of the stylesheet.
         script: the address of the script.
     """
 
     now: datetime
     monotonic: float
+    version: str
     style: str
     script: str
 
@@ -55,8 +58,10 @@ def page(title: str, main: Html, frame: Frame, here: str = "") -> str:
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
         _header(frame, here),
+        _lost(),
         tag("main", main, id="content", tabindex="-1"),
         tag("p", id="announced", class_="unseen", role="status"),
+        data_version=frame.version,
         data_now=frame.now.isoformat(),
     )
     return document(head, body)
@@ -64,25 +69,33 @@ def page(title: str, main: Html, frame: Frame, here: str = "") -> str:
 
 def _header(frame: Frame, here: str) -> Html:
     links = (tag("a", text, href=href, aria_current="page" if href == here else None) for href, text in PAGES)
-    shown = tag("p", "As of ", time_of(frame.now), id="shown")
+    as_of = tag("span", "As of ", time_of(frame.now, name="as-of"))
+    shown = tag("div", tag("span", id="live"), as_of, id="shown")
     return tag("header", tag("a", "reconcile", href="/", class_="brand"), tag("nav", links, aria_label="Pages"), shown)
 
 
-def time_of(at: datetime, now: datetime | None = None) -> Html:
+def _lost() -> Html:
+    """Return the message that the script shows once the page is no longer updated."""
+    since = tag("span", id="lost-at")
+    reload = tag("a", "Reload it", href="")
+    return tag("p", "This page is not live since ", since, ". ", reload, ".", id="lost", hidden=True, role="alert")
+
+
+def time_of(at: datetime, now: datetime | None = None, name: str | None = None) -> Html:
     """Return a time in UTC: only the time of day if it is on the day of `now`, or if `now` is not given."""
     is_today = now is None or at.astimezone(UTC).date() == now.astimezone(UTC).date()
     text = at.astimezone(UTC).strftime("%H:%M:%S UTC" if is_today else "%Y-%m-%d %H:%M UTC")
-    return tag("time", text, datetime=_iso(at))
+    return tag("time", text, datetime=_iso(at), id=name)
 
 
 def relative(at: datetime, now: datetime) -> Html:
-    """Return the distance of a time, such as `12s ago` or `in 48s`. The script keeps it up to date."""
+    """Return the distance of a time, such as `12s ago` or `in 48s`."""
     text = f"{span(now - at)} ago" if at <= now else f"in {span(at - now)}"
     return tag("time", text, datetime=_iso(at), data_relative=True)
 
 
 def distance(at: datetime, now: datetime) -> Html:
-    """Return how far away a time is, such as `5h3m`, in the past or in the future. The script keeps it up to date."""
+    """Return how far away a time is, such as `5h3m`, in the past or in the future."""
     return tag("time", span(abs(now - at)), datetime=_iso(at), data_distance=True)
 
 

@@ -1,1 +1,1 @@
-"""The HTTP port of a running watch: health, readiness and metrics."""
+"""The HTTP port of a running watch: its read-only page, health, readiness and metrics."""

@@ -4,7 +4,8 @@ Rules:
 
 - The server changes nothing, sends no request to a provider, and does not wait for the watch. It reads one immutable
   `WatchStatus`, so it responds even if the watch is blocked.
-- The port has no authentication. Therefore, secrets are redacted, and requests with an unknown host name are refused.
+- Health and readiness need no authentication. Therefore, secrets are redacted, and requests with an unknown host name
+  are refused.
 - Connections are limited in number and duration, so that clients cannot exhaust the file descriptors of the watch.
 """
 

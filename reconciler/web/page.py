@@ -27,10 +27,14 @@ from reconciler.views.accounts_page import accounts_page
 from reconciler.views.job_page import job_page
 from reconciler.views.overview_page import overview_page
 from reconciler.views.page_layout import Frame
-from reconciler.views.watch_view import WatchView, watch_view
+from reconciler.views.watch_view import WatchView, changed_names, watch_view
 
 STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 """The files that pages load, with their types."""
+CHANGES_MAX = 100
+"""The number of views whose changes are kept."""
+NAMES_MAX = 100
+"""The maximum number of names in one event."""
 RENDERED_MAX = 16
 """The number of rendered pages that are kept."""
 
@@ -77,6 +81,8 @@ class PageServer:
     started: str
     _static: dict[str, StaticFile] = field(init=False)
     _view: WatchView | None = None
+    _changes: dict[str, list[str]] = field(default_factory=dict)
+    """The names of the jobs that changed since the view before, by the number of passes of each view, in order."""
     _rendered: dict[tuple[str, str, datetime], HTMLResponse] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,12 +100,28 @@ class PageServer:
 
     def view(self) -> WatchView:
         """Return the current view of the watch. The jobs are read once for each pass."""
-        watch = self.watch_status()
-        before = self._view
-        if before is None or before.watch.report is not watch.report or before.watch.outages is not watch.outages:
-            self._view = watch_view(watch)
-            return self._view
-        return WatchView(watch, before.lines)
+        watch, before = self.watch_status(), self._view
+        if before is not None and before.watch.passes == watch.passes:
+            return WatchView(watch, before.lines)
+        self._view = watch_view(watch)
+        if len(self._changes) >= CHANGES_MAX:
+            del self._changes[next(iter(self._changes))]
+        self._changes[str(watch.passes)] = changed_names(before, self._view) if before is not None else []
+        return self._view
+
+    def changed_since(self, version: str) -> list[str] | None:
+        """Return the names of the jobs that changed since a version that a page shows.
+
+        Return None if that is not known, because the version is too old or of an earlier process, or if there are more
+        than `NAMES_MAX`.
+        """
+        self.view()
+        shown = version.removeprefix(f"{self.started}-").partition("-")[0]
+        if shown not in self._changes:
+            return None
+        views = list(self._changes)
+        names = {name for view in views[views.index(shown) + 1 :] for name in self._changes[view]}
+        return sorted(names) if len(names) <= NAMES_MAX else None
 
     def version(self, watch: WatchStatus) -> str:
         """Return what changes whenever a page would show something else than ages."""
@@ -126,7 +148,7 @@ class PageServer:
             if len(self._rendered) >= RENDERED_MAX:
                 self._rendered.clear()
             style, script = (self._static[name].path for name in STATIC)
-            text = render(view, Frame(now, self.monotonic(), style, script))
+            text = render(view, Frame(now, self.monotonic(), version, style, script))
             headers = {"cache-control": "no-store"}
             self._rendered[key] = HTMLResponse(KNOWN_SECRETS.redact(text), status_code, headers)
         return self._rendered[key]

@@ -123,6 +123,7 @@ def _serve(
     listen: tuple[str, int], options: MonitoringOptions, observers: Observers, clock: SystemClock, stack: AsyncExitStack
 ) -> str:
     from reconciler.telemetry.metrics import Metrics  # noqa: PLC0415  slow to import, and needed only with --listen
+    from reconciler.web.events import events_route  # noqa: PLC0415
     from reconciler.web.health_server import create_app, serving  # noqa: PLC0415
     from reconciler.web.hosts import is_loopback  # noqa: PLC0415
     from reconciler.web.page import PageServer  # noqa: PLC0415
@@ -139,7 +140,7 @@ def _serve(
     page = PageServer(watch_status, clock.monotonic, clock.now, f"{clock.now().timestamp():.0f}")
     if token is None and not is_loopback(host):
         observers.page_note = PAGE_IS_OFF.format(address=f"{host}:{port}")
-    routes = page.routes() if observers.page_note is None else []
+    routes = [*page.routes(), events_route(page)] if observers.page_note is None else []
     app = create_app(watch_status, clock.monotonic, metrics.text, routes)
     guarded = app if token is None else TokenFilter(app, token)
     try:

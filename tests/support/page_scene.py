@@ -16,6 +16,7 @@ from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.model.spec import DesiredState, FineTuningJob
 from reconciler.model.status import ConditionType, HistoryEntry, Outcome, ProviderStatus, Receipt
 from reconciler.model.watch_status import Upcoming, WatchStatus
+from reconciler.web.events import events_route
 from reconciler.web.health_server import create_app, serving
 from reconciler.web.page import PageServer
 from tests.support.reports import CONFIRMED, NOW, a_row
@@ -183,12 +184,17 @@ class PageScene:
 
 
 @contextmanager
-def a_page(watch: WatchStatus, host: str = "127.0.0.1") -> Iterator[PageScene]:
-    """Serve the page of a watch."""
+def a_page(watch: WatchStatus, port: int = 0) -> Iterator[PageScene]:
+    """Serve the page of a watch; port 0 is a free one."""
     scene = PageScene(watch)
     page = PageServer(lambda: scene.watch, lambda: scene.monotonic, lambda: scene.now, "1")
-    app = create_app(lambda: scene.watch, lambda: scene.monotonic, lambda: (b"up 1\n", "text/plain"), page.routes())
-    with serving(app, host, 0) as scene.address:
+    app = create_app(
+        lambda: scene.watch,
+        lambda: scene.monotonic,
+        lambda: (b"up 1\n", "text/plain"),
+        [*page.routes(), events_route(page)],
+    )
+    with serving(app, "127.0.0.1", port) as scene.address:
         yield scene
 
 

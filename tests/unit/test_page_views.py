@@ -33,7 +33,7 @@ from tests.support.page_scene import (
 )
 from tests.support.reports import NOW
 
-FRAME = Frame(NOW, MONOTONIC, "/page.css", "/page.js")
+FRAME = Frame(NOW, MONOTONIC, "1-7-000", "/page.css", "/page.js")
 STARTING = WatchStatus(interval_s=60, heartbeat_at=MONOTONIC, progress_at=MONOTONIC, watched_at=MONOTONIC)
 
 
