@@ -59,7 +59,8 @@ class AccountResolver:
         self._broken = snapshot.broken_providers
         self._may_hold = sorted(snapshot.may_hold_providers)
         self._searched = 0
-        used = {each.document.spec.provider for each in snapshot.jobs}
+        self.used = used = frozenset(each.document.spec.provider for each in snapshot.jobs)
+        """The provider names that specs use."""
         self._name_by_mark = self._names_of_secrets(snapshot, used)
         # Each document is resolved separately, because the `allowedPaths` of a duplicate still apply.
         self._resolved = [(each, self._resolve(each.document.metadata.name, each)) for each in snapshot.providers]
@@ -170,6 +171,11 @@ class AccountResolver:
 
         Only names in specs that the path rules allow are compared.
         """
+        resolved = {name: each for name in self.used if isinstance(each := self.of(name), ResolvedAccount)}
+        if len({each.account for each in resolved.values()}) == len(
+            {(each.account, each.scope.credential) for each in resolved.values()}
+        ):
+            return {}
         used = {(each.file, each.document.spec.provider): each for each in jobs}
         targets = {
             name: target

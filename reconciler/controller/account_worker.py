@@ -78,9 +78,9 @@ def partition_by_account(
     """Return the work of each account, without orphans. The arguments are those of `assign_work`."""
     work: dict[Account, Work] = {}
     finished: list[TrackedJob] = []
-    waiting = _accounts_beside(desired)
+    waiting, last = _accounts_beside(desired), desired.last
     for key in desired.chosen:
-        subject, target, before = desired.specs[key].subject, desired.specs[key].target, desired.last.get(key)
+        subject, target, before = desired.specs[key].subject, desired.specs[key].target, last.get(key)
         if subject is None or target is None:
             continue
         if due is None or subject.ref in due or must_observe(subject, before):
@@ -93,7 +93,7 @@ def partition_by_account(
             waiting.add(target.account)
     for account in waiting & work.keys():
         work[account] = replace(work[account], is_part=True)
-    for subject, before in finished:
+    for subject, before in finished if work else ():
         if subject.ref.account in work:
             work[subject.ref.account].resting.append((subject, before))
     return work
@@ -102,6 +102,8 @@ def partition_by_account(
 def _accounts_beside(desired: DesiredSpecs) -> set[Account]:
     """Return the accounts of the specs that this run does not select or whose status is unknown."""
     chosen = set(desired.chosen)
+    if len(chosen) == len(desired.specs):
+        return set()
     return {each.target.account for key, each in enumerate(desired.specs) if each.target and key not in chosen}
 
 

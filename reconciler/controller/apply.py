@@ -121,7 +121,7 @@ def _record_attempts(
             )
     if found and context.journal is not None:
         try:
-            still = still_counting(context.journal.requested(), context.statuses.known().jobs, context.now())
+            still = still_counting(context.journal.requested(), lambda: context.statuses.known().jobs, context.now())
             context.journal.record(found.values(), still)
         except OSError as error:
             return {}, error

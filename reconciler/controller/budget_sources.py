@@ -14,9 +14,9 @@ from datetime import datetime
 
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.run_options import ChangeRules
 from reconciler.controller.runtime import Runtime
-from reconciler.controller.spec_resolver import ResolvedSpec
 from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
 from reconciler.core.change_budget import EVERYWHERE, ApprovalUse, ChangeBudget
 from reconciler.core.decide import is_suspended
@@ -67,7 +67,8 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runti
             runtime.older.statuses,
             is_ours=runtime.publisher is not None and runtime.publisher.is_dedicated,
         ),
-        claimed=tuple(status for _, status in claimed),
+        # No other status can be counted as that of an unfinished job.
+        claimed=tuple(status for _, status in claimed if status.phase in UNFINISHED or status.name in known.unfinished),
         account_map=AccountMap({line: target.scope for line, target in resolved.targets.items()}),
         known_unfinished=known.unfinished,
         use=ApprovalUse() if runtime.control is None else use,

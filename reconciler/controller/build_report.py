@@ -16,8 +16,8 @@ from reconciler.controller.plan import AccountPlan
 from reconciler.controller.report_exit_codes import exit_codes
 from reconciler.controller.requeue import Requeue, requeues
 from reconciler.controller.resolved_account import ResolvedAccount
+from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.runtime import Runtime
-from reconciler.controller.spec_resolver import ResolvedSpec
 from reconciler.model.action import Action, Progress
 from reconciler.model.job import Account, JobRef, Unobserved
 from reconciler.model.report import AccountReport, Report, Row, in_order
@@ -65,8 +65,10 @@ def build_report(
     applied = applied_by_name(outcomes)
     plans = [each.plan for each in outcomes if each.plan]
     policy = runtime.policy
+    rows = in_order(_rows(desired, others.blocked, applied, memory.rows))
+    memory.rows = {row.name: row for row in rows}
     report = Report(
-        rows=in_order(_rows(desired, others.blocked, applied)),
+        rows=rows,
         accounts=tuple(_accounts(outcomes, memory.unobserved.accounts, runtime)),
         refusals=tuple(refusal for each in plans for refusal in each.refusals),
         unplanned=tuple(_unplanned(plans)),
@@ -110,21 +112,44 @@ def _unplanned(plans: Iterable[AccountPlan]) -> Iterator[Action]:
         yield from (case.decision.action for case in each.cases if case.is_unplanned and case.decision.action)
 
 
-def _rows(desired: DesiredSpecs, blocked: Mapping[int, JobStatus], applied: Mapping[str, Applied]) -> Iterator[Row]:
-    """Yield a row for each selected spec that has a status.
+def _rows(
+    desired: DesiredSpecs, blocked: Mapping[int, JobStatus], applied: Mapping[str, Applied], known: Mapping[str, Row]
+) -> Iterator[Row]:
+    """Yield a row for each selected spec that has a status. An equal row in `known`, by spec name, is reused.
 
     A new spec does not have a status while its account's worker is still running, or if a bug prevented its first
     decision. The bug is reported as an error.
     """
+    last = desired.last
     for key in desired.selected:
         spec = desired.specs[key]
         unknown = desired.unknown.get(key)
-        before = unknown or desired.last.get(key)
+        before = unknown or last.get(key)
         one = applied.get(spec.name) if spec.subject and unknown is None else None
         status = one.status if one else blocked.get(key, before)
         if status is None:
             continue
-        yield _row(spec, status, before) if one is None else _row_of(spec, one)
+        row = known.get(spec.name)
+        if row is not None and one is None and _is_row_of(row, spec, status, before):
+            yield row
+        else:
+            yield _row(spec, status, before) if one is None else _row_of(spec, one)
+
+
+def _is_row_of(row: Row, spec: ResolvedSpec, status: JobStatus, before: JobStatus | None) -> bool:
+    """Return whether a row is that of a valid spec that no worker handled. This is faster than creating the row."""
+    return (
+        row.status is status
+        and row.before is before
+        and spec.subject is not None
+        and row.ref is spec.subject.ref
+        and spec.document is not None
+        and row.document is spec.document.document
+        and (row.source, row.line) == (spec.source, spec.document.line)
+        and row.action is None
+        and row.seen is None
+        and row.unobserved is None
+    )
 
 
 def _row(spec: ResolvedSpec, status: JobStatus, before: JobStatus | None, **done: Any) -> Row:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.resolution_cache import ResolutionCache
+from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
-from reconciler.controller.spec_resolver import ResolutionCache, Resolved, ResolvedSpec, resolve
+from reconciler.controller.spec_resolver import Resolved, resolve
 from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
 from reconciler.core.finality import is_settled
 from reconciler.core.match import Matched, match
@@ -142,7 +144,9 @@ def load_desired_specs(
     if stored.too_new:
         specs = tuple(each for each in specs if not stored.is_of_later_version(each.name, each.ref))
     now = runtime.clock.now().replace(microsecond=0)
-    claims = [each.claim(key) for key, each in enumerate(specs)]
+    claims = resolved.claims
+    if len(specs) < len(claims):
+        claims = tuple(each.claim(key) for key, each in enumerate(specs))
     matched = match(claims, stored.jobs, now, stored.lost_names, hidden(stored))
     is_selected = options.is_selected
     selected = tuple(key for key, each in enumerate(specs) if is_selected is None or is_selected(each))

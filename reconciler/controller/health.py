@@ -100,14 +100,12 @@ class HealthTracker:
             guard: how much of the limit on changes each account has used, by account line.
         """
         due = list(due)
-        names = {row.ref: row for row in result.report.rows}
+        soonest = nsmallest(UPCOMING_MAX, due)
+        ids = {ref.id for _, ref in soonest}
+        rows = {row.ref: row for row in result.report.rows if row.ref is not None and row.ref.id in ids}
         for each in result.report.accounts:
             (self._away.add if each.unobserved else self._away.discard)(each.account)
-        upcoming = tuple(
-            Upcoming(names[ref].name, when, self._why(names[ref]))
-            for when, ref in nsmallest(UPCOMING_MAX, due)
-            if ref in names
-        )
+        upcoming = tuple(Upcoming(rows[ref].name, when, self._why(rows[ref])) for when, ref in soonest if ref in rows)
         self._take_in(result, at)
         self.overview = replace(
             self.overview,

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from reconciler.controller.current_specs import CurrentSpecs
-from reconciler.controller.spec_resolver import ResolutionCache
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.controller.workers import WorkerPool
 from reconciler.core.change_budget import ApprovalUse
 from reconciler.core.subject import INTERVAL
 from reconciler.model.job import Account
+from reconciler.model.report import Row
 
 
 @dataclass(slots=True)
@@ -29,3 +30,5 @@ class PassMemory:
     """The number of pages of each account's last list."""
     approvals: ApprovalUse = field(default_factory=ApprovalUse)
     """The approvals that this process has used."""
+    rows: dict[str, Row] = field(default_factory=dict)
+    """The rows of the last report, by spec name."""

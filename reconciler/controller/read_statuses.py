@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.controller.operator_policy import OperatorPolicy
-from reconciler.controller.spec_resolver import ResolvedSpec, resolve
+from reconciler.controller.resolved_spec import ResolvedSpec
+from reconciler.controller.spec_resolver import resolve
 from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
 from reconciler.core.conditions import Readiness, Verdict, conclude, stalled
 from reconciler.core.match import match

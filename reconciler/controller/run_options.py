@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.controller.spec_resolver import ResolvedSpec
+from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.core import guard
 from reconciler.core.guard import Approvals
 from reconciler.core.scope import ScopedLimits

@@ -12,84 +12,17 @@ from datetime import timedelta
 
 from reconciler.controller.account_resolver import AccountResolver
 from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.resolution_cache import Candidates, ResolutionCache
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem, diagnose
+from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.core.match import Claim, duplicates
 from reconciler.core.subject import INTERVAL, Subject
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
-from reconciler.model.kind import FINE_TUNING, KINDS, JobDocument, JobKind
+from reconciler.model.kind import KINDS, JobDocument
 from reconciler.model.reason import Reason
 from reconciler.model.spec import JobSpec, Suspension, spec_digest
 from reconciler.ports import JobEdit, Located, Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedSpec:
-    """One job spec after it was resolved. It has either a subject or a problem.
-
-    `document` is None if the document of the spec is not valid. `target` is None if the account is unknown, if it has
-    no jobs of this kind, or if the spec may not use it.
-    """
-
-    name: str
-    source: str
-    document: Located[JobDocument] | None
-    target: ResolvedAccount | None
-    subject: Subject | None
-    problem: SpecProblem | None
-
-    may_claim: bool = True
-    """Whether the spec may use its account. If not, it cannot block another spec as a duplicate."""
-    kind: JobKind = FINE_TUNING
-
-    @property
-    def ref(self) -> JobRef | None:
-        """The job that the spec names; None if the document is not valid or `target` is None."""
-        if self.subject is not None:
-            return self.subject.ref
-        if self.target is None or self.document is None:
-            return None
-        written = self.document.document.spec.job_id
-        try:
-            return JobRef(self.target.account, self.target.canonical_id(written))
-        except ValueError:
-            return JobRef(self.target.account, written)
-
-    @property
-    def job(self) -> JobKey | None:
-        """The identity of the job, which does not depend on the provider's name or type.
-
-        None if `ref` is None, or if the job id is not valid.
-        """
-        if self.target is None or self.document is None:
-            return None
-        if self.subject is not None:
-            return self.target.key(self.subject.ref.id)
-        try:
-            return self.target.key(self.target.canonical_id(self.document.document.spec.job_id))
-        except ValueError:
-            return None
-
-    def claim(self, key: int) -> Claim:
-        """Return the claim of this spec to a status, for `match`."""
-        return Claim(key, self.name, self.source, self.ref, self.job, may_claim=self.may_claim, kind=self.kind)
-
-
-@dataclass(slots=True)
-class ResolutionCache:
-    """The resolved specs of the last pass, by file and line, each with the inputs that it depends on."""
-
-    found: dict[tuple[str, int], tuple[Located[JobDocument], object, ResolvedSpec]] = field(default_factory=dict)
-    targets: Mapping[str, ResolvedAccount | SpecProblem] = field(default_factory=dict)
-
-    def candidate(self, located: Located[JobDocument], basis: object) -> ResolvedSpec | None:
-        """Return the resolved spec of a document, or None if the document or its inputs (`basis`) have changed."""
-        before = self.found.get((located.file, located.line))
-        return before[2] if before and before[0] is located and before[1] == basis else None
-
-    def keep(self, located: Located[JobDocument], basis: object, candidate: ResolvedSpec) -> None:
-        """Store the resolved spec of a document with its inputs."""
-        self.found[located.file, located.line] = (located, basis, candidate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +37,13 @@ class Resolved:
     """The name that the guard uses for each credential, by the credential's name in the operator's file."""
     suspension: Suspension | None = None
     """The suspension of all jobs by the operator or the Settings, or None."""
+    claims: tuple[Claim, ...] = ()
+    """The claim of each candidate to a status. Its key is the position of the candidate."""
+    named: frozenset[JobKey] = frozenset()
+    """The jobs that specs name. Duplicates are included.
 
-    @property
-    def named(self) -> frozenset[JobKey]:
-        """The jobs that specs name. Duplicates are included.
-
-        A spec names no job if its account or job id could not be resolved, or if it may not use its account.
-        """
-        return frozenset(each.job for each in self.candidates if each.job is not None)
+    A spec names no job if its account or job id could not be resolved, or if it may not use its account.
+    """
 
 
 def resolve(
@@ -127,22 +59,42 @@ def resolve(
     """
     suspension, interval = _suspension(snapshot, is_suspended=is_suspended), _interval(snapshot)
     targets = AccountResolver(snapshot, policy)
+    known = ResolutionCache() if known is None else known
+    bases = {name: (*targets.basis(name, known.targets), suspension, interval) for name in targets.used}
+    found = known.candidates(snapshot, bases)
+    if found is None:
+        found = _candidates(snapshot, targets, bases, policy, known, suspension, interval)
+        known.keep_all(snapshot, bases, found)
+    known.targets = targets.all()
+    diagnostics = tuple(sorted({*targets.complaints(), *found.diagnostics}, key=_place))
+    by_account, names = targets.by_account(), targets.names()
+    return Resolved(found.specs, diagnostics, by_account, names, suspension, found.claims, found.named)
+
+
+def _candidates(
+    snapshot: Snapshot,
+    targets: AccountResolver,
+    bases: Mapping[str, object],
+    policy: OperatorPolicy,
+    known: ResolutionCache,
+    suspension: Suspension | None,
+    interval: timedelta,
+) -> Candidates:
     fresh = ResolutionCache()
     candidates = []
     for located in snapshot.jobs:
-        basis = (*targets.basis(located.document.spec.provider, known.targets if known else {}), suspension, interval)
-        candidate = known.candidate(located, basis) if known else None
-        candidates.append(candidate or _candidate(located, targets, suspension, interval))
+        basis = bases[located.document.spec.provider]
+        candidates.append(known.candidate(located, basis) or _candidate(located, targets, suspension, interval))
         fresh.keep(located, basis, candidates[-1])
-    if known is not None:
-        known.found, known.targets = fresh.found, targets.all()
+    known.found = fresh.found
     for each in snapshot.broken_jobs:
         problem = SpecProblem(Reason.INVALID_SPEC, _first(each.diagnostics))
         candidates.append(ResolvedSpec(each.name, each.file, None, None, None, problem, kind=KINDS[each.kind]))
-    candidates = _without_duplicates(_without_outsiders(candidates, targets))
-    found = {*targets.complaints(), *_diagnostics(candidates, policy)}
-    diagnostics = tuple(sorted(found, key=_place))
-    return Resolved(tuple(candidates), diagnostics, targets.by_account(), targets.names(), suspension)
+    candidates = _without_outsiders(candidates, targets)
+    claims = tuple(each.claim(key) for key, each in enumerate(candidates))
+    candidates = _without_duplicates(candidates, claims)
+    named = frozenset(job for each in candidates if (job := each.job) is not None)
+    return Candidates(tuple(candidates), claims, named, tuple(_diagnostics(candidates, policy)))
 
 
 def edited(subject: Subject, edit: JobEdit, suspension: Suspension | None) -> Subject:
@@ -251,14 +203,15 @@ def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver)
     return [replace(each, may_claim=False) if is_outsider(each) else each for each in candidates]
 
 
-def _without_duplicates(candidates: list[ResolvedSpec]) -> list[ResolvedSpec]:
+def _without_duplicates(candidates: list[ResolvedSpec], claims: Iterable[Claim]) -> list[ResolvedSpec]:
     """Return the specs, with a problem for each duplicate.
 
     The problem of a duplicate name does not refer to a field, because the parser has already reported the name.
     """
-    claims = [each.claim(key) for key, each in enumerate(candidates)]
-    names = Counter(each.name for each in candidates)
     clashes = duplicates(claims)
+    if not clashes:
+        return candidates
+    names = Counter(each.name for each in candidates)
     return [
         replace(
             each,

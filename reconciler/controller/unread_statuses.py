@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from reconciler.controller.operator_policy import OperatorPolicy
-from reconciler.controller.spec_resolver import ResolvedSpec
+from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.core.change_budget import EVERYWHERE
 from reconciler.core.conditions import Readiness, Verdict, conclude, stalled
 from reconciler.core.match import Hidden

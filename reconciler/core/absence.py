@@ -87,7 +87,7 @@ def known_before(
     ours = [(each.job, each) for each in statuses if each.job is not None and each.job.account == str(account)]
     return KnownBefore(
         phases={job.id: each.phase for job, each in ours if job.was_seen},
-        may_vanish=frozenset(job.id for job, each in ours if may_vanish(each.receipts)),
+        may_vanish=frozenset(job.id for job, each in ours if each.receipts and may_vanish(each.receipts)),
         doubted=frozenset(ref.id for ref in doubted if ref.account == account),
         doubted_since=doubted_since,
         lately_gone=sum(_is_lately_gone(each, now) for _, each in ours),
@@ -96,10 +96,12 @@ def known_before(
 
 def _is_lately_gone(status: JobStatus, now: datetime) -> bool:
     since = phase_since(status, Phase.ABSENT)
+    if since is None:
+        return False
     cancel = newest_cancel(status.receipts)
     is_ours = cancel is not None and (cancel.outcome is Outcome.GONE or may_vanish(status.receipts))
     was_seen = status.job is not None and status.job.was_seen
-    return since is not None and was_seen and not is_ours and now - since < DOUBT_LASTS
+    return was_seen and not is_ours and now - since < DOUBT_LASTS
 
 
 @dataclass(frozen=True, slots=True)

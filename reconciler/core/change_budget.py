@@ -87,7 +87,10 @@ class ChangeBudget:
     approvals: Approvals = field(default_factory=Approvals)
     past: PastAttempts = field(default_factory=PastAttempts)
     claimed: tuple[JobStatus, ...] = ()
-    """The last statuses of valid specs. Their jobs may be among the unfinished jobs that percentages refer to."""
+    """The last statuses of valid specs, except those of finished jobs that are not in `known_unfinished`.
+
+    Their jobs may be among the unfinished jobs that percentages refer to.
+    """
     account_map: AccountMap = field(default_factory=AccountMap)
     known_unfinished: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """The jobs that the journal records as unfinished: account and id, by spec name."""

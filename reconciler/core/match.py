@@ -16,7 +16,7 @@ Rules:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -98,6 +98,8 @@ def match(
     # Specs that may use their account choose first, so that no other spec can take their status.
     claims = sorted(claims, key=lambda claim: not claim.may_claim)
     free = list(statuses)
+    if hidden == NOTHING_HIDDEN and (own := _own_statuses(claims, free)) is not None:
+        return Matched(own, frozenset(), (), ())
     last, taken = _take(claims, free, now)
     names = {claim.name for claim in claims}
     unknown = _unknown(claims, last, hidden)
@@ -113,6 +115,24 @@ def match(
         orphans=tuple(each for each in unclaimed if each.name not in names),
         superseded=superseded,
     )
+
+
+def _own_statuses(claims: Sequence[Claim], statuses: Sequence[JobStatus]) -> dict[int, JobStatus] | None:
+    """Return the status of each claim, by key, in the usual case; in any other case, return None.
+
+    In the usual case, the status with the name of a claim describes its job, and there is no other status and no other
+    claim with that name.
+    """
+    by_name = {each.name: each for each in statuses}
+    if not len(statuses) == len(by_name) == len(claims) == len({each.name for each in claims}):
+        return None
+    last = {}
+    for claim in claims:
+        status = by_name.get(claim.name)
+        if status is None or not _describes_job_of(status, claim):
+            return None
+        last[claim.key] = status
+    return last
 
 
 def _superseded(
@@ -210,6 +230,9 @@ def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
     Specs that may not use their account are ignored.
     """
     claims = [claim for claim in claims if claim.may_claim]
+    jobs = [claim.job for claim in claims if claim.job is not None]
+    if len({claim.name for claim in claims}) == len(claims) and len(set(jobs)) == len(jobs):
+        return {}
     of_name: defaultdict[str, list[str]] = defaultdict(list)
     of_job: defaultdict[Hashable, list[str]] = defaultdict(list)
     for claim in claims:
@@ -244,7 +267,7 @@ def _others(texts: list[str], own: str) -> str:
 
 def _describes_job_of(status: JobStatus, claim: Claim) -> bool:
     job, ref = status.job, claim.ref
-    return job is not None and ref is not None and (job.account, job.id) == (str(ref.account), ref.id)
+    return job is not None and ref is not None and job.id == ref.id and job.account == str(ref.account)
 
 
 def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:

@@ -11,9 +11,10 @@ past attempts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 from reconciler.core.backoff import SKEW_MAX
 from reconciler.core.receipts import open_for
@@ -108,7 +109,7 @@ class PastAttempts:
         """Return every recorded use of an approval."""
         in_statuses = {
             UsedApproval(attempt.approved_by, status.name, attempt.requested_at)
-            for status in (*self.statuses, *self.older)
+            for status in self._recording()
             for attempt in attempts(status)
             if attempt.approved_by is not None
         }
@@ -129,11 +130,15 @@ class PastAttempts:
             if is_same and each.approved_by is None and each.receipt_at not in moments:
                 yield each.account, each.at
 
+    def _recording(self) -> Iterator[JobStatus]:
+        """Yield the statuses that record attempts, which are few."""
+        return (each for each in chain(self.statuses, self.older) if each.receipts or each.spent)
+
     def _by_moment(self) -> tuple[Counter[_Key], Counter[_Key]]:
         """Return the number of unapproved attempts by account and time, in the statuses and in the journal."""
         if not self._counts:
             versions: dict[str, Counter[_Key]] = {}
-            for status in (each for each in (*self.statuses, *self.older) if each.receipts or each.spent):
+            for status in self._recording():
                 found = Counter((each.account, each.requested_at) for each in attempts(status) if not each.approved_by)
                 # The versions of one status record the same attempts, so their union takes the maximum and not the sum.
                 versions[status.name] = versions.get(status.name, Counter()) | found
@@ -145,16 +150,23 @@ class PastAttempts:
         return self._counts[0]
 
 
-def still_counting(journal: Iterable[Requested], statuses: Iterable[JobStatus], now: datetime) -> tuple[Requested, ...]:
-    """Return the journal entries to keep: those that are still counted, and those that prove an open receipt."""
+def still_counting(
+    journal: Collection[Requested], statuses: Callable[[], Iterable[JobStatus]], now: datetime
+) -> tuple[Requested, ...]:
+    """Return the journal entries to keep: those that are still counted, and those that prove an open receipt.
+
+    `statuses` returns the statuses. It is called only if an entry is no longer counted.
+    """
+    counting = {each for each in journal if is_remembered(each.at, each.approved_by, now)}
+    if len(counting) == len(journal):
+        return tuple(journal)
     is_open = {
         (status.job.account, status.job.id, receipt.verb, receipt.requested_at)
-        for status in statuses
+        for status in statuses()
         if status.job is not None and (receipt := status.open_receipt) is not None
     }
     return tuple(
         each
         for each in journal
-        if is_remembered(each.at, each.approved_by, now)
-        or (each.account, each.job_id, each.verb, each.receipt_at) in is_open
+        if each in counting or (each.account, each.job_id, each.verb, each.receipt_at) in is_open
     )

@@ -22,6 +22,7 @@ from reconciler.ports import Disk
 REQUESTS = "requests.journal"
 STATUSES = "statuses.known"
 _FORMAT = "reconcile 1"
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
 class _UnreadableError(OSError):
@@ -149,7 +150,7 @@ class StateJournal:
 
     def _write(self, name: str, rows: Iterable[object], *, is_durable: bool) -> None:
         target = self._directory / name
-        lines = (json.dumps(each, ensure_ascii=True, separators=(",", ":")) for each in rows)
+        lines = map(_ENCODER.encode, rows)
         fresh = self._disk.write_beside(target, "".join(f"{each}\n" for each in (_FORMAT, *lines)).encode())
         if is_durable:
             self._disk.sync(fresh)

@@ -209,7 +209,7 @@ class Report:
                 progress=row.progress,
             )
             for row in self.rows
-            if row.before != row.status
+            if row.before is not row.status and row.before != row.status  # comparing them by content takes long
         )
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.controller.desired_specs import DesiredSpecs, load_desired_specs
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions, Selection
-from reconciler.controller.spec_resolver import ResolutionCache
 from reconciler.model.job import Phase
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import JobFacts, JobStatus

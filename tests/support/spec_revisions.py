@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.controller.account_resolver import AccountResolver
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem
-from reconciler.controller.spec_resolver import ResolutionCache, Resolved, resolve
+from reconciler.controller.spec_resolver import Resolved, resolve
 from reconciler.model.spec import FineTuningJob, Provider
 from reconciler.ports import Located, Snapshot
 from tests.support.build import a_spec

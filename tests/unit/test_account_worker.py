@@ -12,9 +12,9 @@ from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.account_worker import Work, assign_work, start_workers
 from reconciler.controller.desired_specs import DesiredSpecs, load_desired_specs
 from reconciler.controller.pass_memory import PassMemory
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
-from reconciler.controller.spec_resolver import ResolutionCache
 from reconciler.model.action_record import ObservationStarted, PassEvent
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.spec import FineTuningJob

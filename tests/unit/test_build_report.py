@@ -17,8 +17,8 @@ from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan, JobPlan
 from reconciler.controller.report_exit_codes import exit_codes
 from reconciler.controller.requeue import RequeueReason
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions
-from reconciler.controller.spec_resolver import ResolutionCache
 from reconciler.core.conditions import stalled
 from reconciler.core.guard import ChangeLimits, judge
 from reconciler.core.settle import RequestOutcome
@@ -27,7 +27,7 @@ from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Account, JobRef, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import AccountReport, Expired, ExpiredClock, Report
+from reconciler.model.report import AccountReport, Expired, ExpiredClock, Report, Row
 from reconciler.model.spec import DesiredState
 from reconciler.ports import Unread
 from tests.support.build import ACCOUNT, NOW, a_spec, a_status
@@ -101,6 +101,29 @@ def test_a_change_that_was_not_requested_is_reported_as_planned_or_refused(
     (row,) = built(a_small_world(), an_outcome(case)).report.rows
 
     assert row.progress is progress
+
+
+def test_a_row_is_reused_until_its_spec_or_its_status_changes() -> None:
+    world, memory = a_world(an_account(), *named_specs("chat", "code", desiredState="observed")), PassMemory()
+    pasts = ((name, a_past(a_subject("observed"), id=f"ftjob-{name}")) for name in ("chat", "code"))
+    world.statuses = Statuses.of(*(replace(past, name=name) for name, past in pasts))
+    cache = ResolutionCache()
+
+    def rows() -> tuple[Row, ...]:
+        desired = load_desired_specs(controlled(world), RunOptions(), cache, by_content=True)
+        return build_report(desired, (), OtherStatuses(), (), memory, controlled(world)).report.rows
+
+    first, again = rows(), rows()
+    chat, code = world.specs.revision.jobs
+    world.specs.revision = replace(world.specs.revision, jobs=(chat, replace(code, line=9)))
+    moved = rows()
+    world.statuses.write(replace(world.statuses.known().jobs[0], final=True), durable=False)
+    (ended, _) = rows()
+
+    assert [each is before for each, before in zip(again, first, strict=True)] == [True, True]
+    assert [each is before for each, before in zip(moved, first, strict=True)] == [True, False]
+    assert [each.line for each in moved] == [chat.line, 9]
+    assert ended.status.final
 
 
 def test_the_row_of_a_spec_that_was_not_polled_shows_its_last_status() -> None:

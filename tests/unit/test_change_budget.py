@@ -324,7 +324,22 @@ def test_the_journal_keeps_attempts_that_are_counted_or_confirm_an_open_receipt(
     )
     gone = (requested(3, age=HOUR), requested(4, age=2 * MINUTE, approved_by="--allow-cancels 3"))
 
-    assert still_counting((*kept, *gone), [status], NOW) == kept
+    assert still_counting((*kept, *gone), lambda: [status], NOW) == kept
+
+
+def test_the_statuses_are_needed_only_for_attempts_that_are_no_longer_counted() -> None:
+    calls: list[str] = []
+
+    def statuses() -> list[JobStatus]:
+        calls.append("read")
+        return []
+
+    counting, over = (requested(0), requested(1)), requested(2, age=2 * HOUR)
+
+    assert still_counting(counting, statuses, NOW) == counting
+    assert calls == []
+    assert still_counting((*counting, over), statuses, NOW) == counting
+    assert calls == ["read"]
 
 
 # The percentage of unfinished jobs.

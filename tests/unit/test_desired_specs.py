@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from reconciler.controller.desired_specs import load_desired_specs
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions
-from reconciler.controller.spec_resolver import ResolutionCache
 from reconciler.core.subject import INTERVAL
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef, Phase

@@ -65,7 +65,7 @@ class World:
         sent = [number for number in wanted if self._name(number) in judged.counted - judged.refused]
         again = [number for number in wanted if self._name(number) not in judged.counted]
         fresh = tuple(self._requested(number, account) for number in sent)
-        self.journal = (*still_counting(self.journal, self.statuses.values(), self.now), *fresh)
+        self.journal = (*still_counting(self.journal, self.statuses.values, self.now), *fresh)
         for number in (*sent, *again):
             self.statuses[self._name(number)] = self._status(number, account)
         self.done.update(sent, again)

@@ -2,6 +2,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.core.match import Claim, Hidden, Matched, duplicates, match
 from reconciler.core.past_attempts import PastAttempts
@@ -269,3 +271,24 @@ def test_duplicates_beyond_the_first_five_are_only_counted(count: int, rest: str
     assert duplicates(claims)[0] == (
         f"another spec names the job ftjob-1 too: bot-1, bot-2, bot-3, bot-4, bot-5{rest}; remove all but one"
     )
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+JOBS = st.sampled_from(["ftjob-a", "ftjob-b", "ftjob-c", None])
+PAIRS = st.one_of(
+    # Specs and statuses that belong together, which are the usual case, in any order.
+    st.permutations([("a", "ftjob-a"), ("b", "ftjob-b"), ("c", "ftjob-c")]),
+    st.lists(st.tuples(NAMES, JOBS), max_size=4),
+)
+
+
+@given(PAIRS, PAIRS)
+def test_an_unrelated_status_changes_no_match(
+    specs: list[tuple[str, str | None]], written: list[tuple[str, str | None]]
+) -> None:
+    claims = [claim(key, *spec) for key, spec in enumerate(specs)]
+    statuses, stranger = [status(*each) for each in written], status("stranger", "ftjob-stranger")
+    found, beside = matched(claims, statuses), matched(claims, [*statuses, stranger])
+
+    assert beside == replace(found, orphans=(*found.orphans, stranger))
+    assert [*found.last] == [*beside.last]

@@ -12,9 +12,9 @@ from reconciler.controller.desired_specs import load_desired_specs
 from reconciler.controller.other_statuses import OtherStatuses, write_other_statuses
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
-from reconciler.controller.spec_resolver import ResolutionCache
 from reconciler.core.change_budget import ApprovalUse
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Phase, Unobserved

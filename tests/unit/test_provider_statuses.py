@@ -12,8 +12,8 @@ from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.desired_specs import load_desired_specs
 from reconciler.controller.plan import AccountPlan
 from reconciler.controller.provider_statuses import prune_provider_statuses, write_provider_statuses
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions
-from reconciler.controller.spec_resolver import ResolutionCache
 from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.model.job import Phase, Unobserved
 from reconciler.model.reason import Reason

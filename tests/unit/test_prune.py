@@ -12,9 +12,9 @@ import pytest
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.desired_specs import DesiredSpecs, load_desired_specs
 from reconciler.controller.prune import Pruned, attempt, prune_statuses, write_all
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
-from reconciler.controller.spec_resolver import ResolutionCache
 from reconciler.core.guard import ChangeLimits
 from reconciler.model.job import Observed, Phase
 from reconciler.model.reason import Reason

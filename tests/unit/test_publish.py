@@ -11,9 +11,9 @@ import pytest
 from reconciler.controller.build_report import PassResult
 from reconciler.controller.desired_specs import load_desired_specs
 from reconciler.controller.publish import LINES_MAX, NOT_PUBLISHED, commit_message, publish
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
-from reconciler.controller.spec_resolver import ResolutionCache
 from reconciler.errors import PublishError
 from reconciler.model.action import Progress
 from reconciler.model.exit_code import ExitCode

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.spec_resolver import ResolutionCache
+from reconciler.controller.resolution_cache import ResolutionCache
+from reconciler.ports import BrokenJob
 from tests.support.build import a_spec
 from tests.support.documents import a_provider, a_settings, located
 from tests.support.spec_revisions import resolved
@@ -41,6 +42,19 @@ def test_a_document_is_resolved_again_when_its_settings_or_provider_change(rest:
     after = resolved(document, known=cache, **rest)
 
     assert after.candidates == fresh.candidates != before.candidates
+
+
+def test_an_unchanged_revision_is_not_resolved_again() -> None:
+    cache = ResolutionCache()
+    document, broken = located(a_spec()), BrokenJob(name="broken", file="b.yaml", diagnostics=())
+    before = resolved(document, broken_jobs=(broken,), known=cache)
+    after = resolved(document, broken_jobs=(broken,), known=cache)
+    mended = resolved(document, known=cache)
+
+    assert after == before
+    assert after.candidates is before.candidates
+    assert [each.name for each in mended.candidates] == ["support-triage"]
+    assert mended.claims == before.claims[:1]
 
 
 def test_a_document_missing_from_the_revision_is_removed_from_the_cache() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.controller.resolved_account import SpecProblem
-from reconciler.controller.spec_resolver import ResolvedSpec, resolve
+from reconciler.controller.resolved_spec import ResolvedSpec
+from reconciler.controller.spec_resolver import resolve
 from reconciler.core.match import Claim
 from reconciler.core.subject import INTERVAL
 from reconciler.model.diagnostic import Diagnostic

@@ -1,0 +1,59 @@
+"""The resolved specs of the last pass. A spec is resolved again only if something that it depends on has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import is_
+
+from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem
+from reconciler.controller.resolved_spec import ResolvedSpec
+from reconciler.core.match import Claim
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.kind import JobDocument
+from reconciler.ports import Located, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """All specs of one revision, and what depends only on them and on the accounts that they name."""
+
+    specs: tuple[ResolvedSpec, ...]
+    claims: tuple[Claim, ...]
+    named: frozenset[JobKey]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(slots=True)
+class ResolutionCache:
+    """The resolved specs of the last pass, by file and line, each with the inputs that it depends on."""
+
+    found: dict[tuple[str, int], tuple[Located[JobDocument], object, ResolvedSpec]] = field(default_factory=dict)
+    targets: Mapping[str, ResolvedAccount | SpecProblem] = field(default_factory=dict)
+    _inputs: tuple[Snapshot, Mapping[str, object]] = field(default_factory=lambda: (Snapshot(), {}))
+    """The last revision, and the inputs of its specs by provider name."""
+    _candidates: Candidates | None = None
+
+    def candidates(self, snapshot: Snapshot, bases: Mapping[str, object]) -> Candidates | None:
+        """Return all candidates of the last revision, or None if a document or an input has changed."""
+        before, bases_before = self._inputs
+        is_same = (
+            len(before.jobs) == len(snapshot.jobs)
+            and all(map(is_, before.jobs, snapshot.jobs))
+            and before.broken_jobs == snapshot.broken_jobs
+            and bases_before == bases
+        )
+        return self._candidates if is_same else None
+
+    def keep_all(self, snapshot: Snapshot, bases: Mapping[str, object], candidates: Candidates) -> None:
+        """Store all candidates of a revision with their inputs."""
+        self._inputs, self._candidates = (snapshot, bases), candidates
+
+    def candidate(self, located: Located[JobDocument], basis: object) -> ResolvedSpec | None:
+        """Return the resolved spec of a document, or None if the document or its inputs (`basis`) have changed."""
+        before = self.found.get((located.file, located.line))
+        return before[2] if before and before[0] is located and before[1] == basis else None
+
+    def keep(self, located: Located[JobDocument], basis: object, candidate: ResolvedSpec) -> None:
+        """Store the resolved spec of a document with its inputs."""
+        self.found[located.file, located.line] = (located, basis, candidate)
