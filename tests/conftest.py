@@ -15,15 +15,27 @@ from tests.support.ordinary_run import is_ordinary, left_out
 FIRST = (
     "test_watch_seeds.py",
     "test_seeds.py",
-    "test_hostile_authors.py",
-    "test_docs.py",
-    "test_walk.py",
-    "test_action.py",
-    "test_second_opinion.py",
-    "test_publishing.py",
     "test_health.py",
+    "test_attacks_ci.py",
+    "test_walk.py",
+    "test_second_opinion.py",
+    "test_attacks_bombs.py",
+    "test_attacks_guard.py",
+    "test_killed_git.py",
+    "test_action.py",
+    "test_hostile_authors.py",
+    "test_attacks_identity.py",
+    "test_concurrent_runs.py",
+    "test_batch_apis.py",
+    "test_broken_output.py",
+    "test_remote.py",
+    "test_publishing.py",
+    "test_attacks_answers.py",
+    "test_replicate.py",
+    "test_docs.py",
 )
-"""The slowest files. They are started first, so that no worker runs one of them alone at the end."""
+"""The slowest files, those that wait beside those that compute. They are started first, so that no worker runs one of
+them alone at the end."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -39,7 +51,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         out = {each.nodeid: each for each in left_out(items)}
         config.hook.pytest_deselected(items=list(out.values()))
         items[:] = [each for each in items if each.nodeid not in out]
-    items.sort(key=lambda item: item.path.name not in FIRST)
+    order = {name: number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,6 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell, and inherited
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadfile"  # a worker runs whole files, so that it makes the fixtures of a module once
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False  # which would put the files of few tests last
     if config.getoption("--long"):

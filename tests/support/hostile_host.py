@@ -2,7 +2,7 @@
 
 Run as a script by the interpreter whose `reconciler` is tested, it needs no other file of this repository. Each line
 that it reads is an order, and each line that it writes is the result of one. Modules that a run imported are imported
-before the next run.
+before the next run, and the validators of all documents are built before the first one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from pydantic import BaseModel
 
 LIMIT_S = 30
 """The limit of real time and of processor time for a run, in seconds."""
@@ -88,6 +90,10 @@ def serve() -> None:
     for each in pkgutil.walk_packages(package.__path__, "reconciler."):
         if not each.name.endswith("__main__"):
             _import(each.name)
+    models = BaseModel.__subclasses__()
+    for model in models:
+        models += model.__subclasses__()
+        model.model_rebuild()
     for line in sys.stdin:
         print(json.dumps(_obey(json.loads(line))), flush=True)  # noqa: T201 - the client reads it
 

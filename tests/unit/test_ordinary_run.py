@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import FIRST
+from tests.support.markdown_table import ROOT
 from tests.support.ordinary_run import sample
 
 pytest_plugins = ["pytester"]
@@ -64,3 +68,19 @@ def test_a_run_leaves_out_long_tests_unless_they_are_selected(
     ran = pytester.runpytest_subprocess("-p", "no:looptime_plugin", *arguments)
 
     ran.assert_outcomes(passed=passed, deselected=deselected)
+
+
+def test_the_files_that_are_run_first_exist() -> None:
+    assert set(FIRST) <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+
+
+def test_the_test_commands_in_contributing_name_existing_files() -> None:
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("\\\n", "")
+    commands = re.findall(r"-m pytest (-q [^`#\n]*)", text)
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\n' {' '.join(commands)}"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    named = {word.removeprefix("--ignore=") for word in words if "tests/" in word}
+
+    assert "tests/unit/test_walk.py" in named
+    assert [name for name in named if not (ROOT / name).exists()] == []
