@@ -75,12 +75,14 @@ def pytest_configure(config: pytest.Config) -> None:
     In an ordinary run, a failure is then caused by the change and not by a new example. No example has a deadline,
     because a busy machine is not a defect. A long run starts an interpreter for each command.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell, and inherited
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # inherited from a shell that started this run in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadfile"  # a worker runs whole files, so that it makes the fixtures of a module once
     if hasattr(config.option, "loadscopereorder"):
-        config.option.loadscopereorder = False  # which would put the files of few tests last
+        config.option.loadscopereorder = False  # it would start the files with few tests last
     if config.getoption("--long"):
         os.environ[COLD] = "1"
     settings.register_profile("ordinary", derandomize=True, deadline=None)

@@ -53,7 +53,9 @@ def drawn(commands: Sequence[str], directory: Path, environ: dict[str, str], col
         console.print(Text.assemble("\n" if number else "", ("$ ", "bold green"), (command, "bold")))
         text = shown_on_a_terminal(command, directory, environ, columns)
         for line in Text.from_ansi(text.rstrip("\n")).split("\n", allow_blank=True):
-            for piece in line.divide(range(columns, len(line), columns)):  # as a terminal does: anywhere
+            for piece in line.divide(
+                range(columns, len(line), columns)
+            ):  # at the width, also within a word, as a terminal does
                 console.print(piece, soft_wrap=True)
     svg = console.export_svg(title="reconcile", theme=DARK)
     # a picture in a README may fetch nothing, and each machine has a monospaced font of its own

@@ -49,7 +49,7 @@ def sizes_of(text: str) -> tuple[int, ...]:
 
 def parts(sizes: tuple[int, ...], idle_s: float) -> Iterator[Part]:
     """Yield everything that is measured, in order."""
-    yield Part(("machine",), lambda _: iter([("machine", table(("", "This run"), *machine(sizes)))]))
+    yield Part(("machine",), lambda _: iter([("machine", table(("Fact", "This run"), *machine(sizes)))]))
     yield Part(("starts",), lambda root: iter([("starts", starts.measure(root))]))
     yield Part(("passes", "growth", "saves", "idle", "profile"), lambda root: _by_size(root, sizes, idle_s))
     yield Part(("bursts",), lambda root: iter([("bursts", commit_to_cancel.measure_bursts(root))]))

@@ -31,6 +31,7 @@ BURST = 200
 IN_PLACE = "in place"
 BURST_SPECS = 1000
 MILLISECONDS = 1000
+DELAYS = ("Median delay, ms", "Longest delay, ms", "Median ÷ plain loop")
 
 
 def save_in_place(path: Path, text: str) -> None:
@@ -148,7 +149,10 @@ def loop_ms(watched: Watched, jobs: int) -> float:
 
 
 def measure(fleet: Fleet, idle_s: float) -> Saved:
-    """Measure a watch of one size: first while it is idle, then every way of saving; with many specs only the first."""
+    """Measure a watch of one size: first while it is idle, then every way of saving a spec.
+
+    With many specs, only the save in place is measured.
+    """
     size = fleet.many.jobs
     note(f"{size:,} specs: a watch")
     with at_work(fleet.served, fleet.many, fleet.large) as watched:
@@ -175,7 +179,7 @@ def measure_bursts(root: Path) -> str:
                 wishes = [wish(watched, job_id, save_in_place, provider) for job_id in account.ids[:BURST]]
                 each = delays_ms(watched, wishes)
             rows.append((way, str(BURST), number(median(each)), number(max(each)), ratio(median(each), peer_ms)))
-    return table(("Pace", "Edits", "median ms", "longest ms", "÷ plain loop"), *rows)
+    return table(("Pace", "Edits", *DELAYS), *rows)
 
 
 def tables(sizes: Iterable[Saved]) -> tuple[str, str]:
@@ -185,13 +189,13 @@ def tables(sizes: Iterable[Saved]) -> tuple[str, str]:
     idles = [
         (
             f"{each.size:,}",
-            f"{each.idle.core_percent:.1f} %",
+            f"{each.idle.core_percent:.1f}",
             number(each.idle.memory_mib),
             number(each.idle.requests_per_minute),
         )
         for each in found
     ]
     return (
-        table(("Specs", "Way of saving", "Edits", "median ms", "longest ms", "÷ plain loop"), *saves),
-        table(("Specs", "Of one core", "Memory MiB", "Requests a minute"), *idles),
+        table(("Specs", "Way of saving", "Edits", *DELAYS), *saves),
+        table(("Specs", "CPU, % of one core", "Memory, MiB", "Requests per minute"), *idles),
     )

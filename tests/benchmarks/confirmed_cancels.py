@@ -50,7 +50,7 @@ def measure(root: Path) -> str:
             ("`--once --wait`", own),
         )
     ]
-    return table(("", "wall s", "÷ client's wall", "CPU s", "÷ client's CPU"), *rows)
+    return table(("Program", "Wall time, s", "Wall time ÷ client", "CPU, s", "CPU ÷ client"), *rows)
 
 
 def _assert_cancelled(served: Served, account: Hosted) -> None:

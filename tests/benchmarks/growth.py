@@ -13,13 +13,16 @@ MICROSECONDS = 1_000_000
 
 
 def growth(sizes: Sequence[Sized]) -> str:
-    """Return a table of the CPU per spec at each size, and the exponents of CPU and of peak memory between sizes."""
+    """Return a table of the CPU per spec at each size, and the exponents of CPU and of peak memory between sizes.
+
+    CPU excludes the imports.
+    """
     steps = list(pairwise(sizes))
     head = (
-        "CPU beyond imports",
-        *(f"µs a spec at {each.size:,}" for each in sizes),
-        *(f"exponent {small.size:,} → {large.size:,}" for small, large in steps),
-        *(f"of memory {small.size:,} → {large.size:,}" for small, large in steps),
+        "Program",
+        *(f"CPU per spec at {each.size:,}, µs" for each in sizes),
+        *(f"CPU exponent, {small.size:,} → {large.size:,}" for small, large in steps),
+        *(f"Memory exponent, {small.size:,} → {large.size:,}" for small, large in steps),
     )
     rows = []
     for name in sizes[0].costs:

@@ -94,11 +94,11 @@ def measure(root: Path) -> str:
     rows = [
         ("official client: list of each account, one after another", client.wall_s, client.cpu_s),
         ("`--once`, cold, from start to exit", whole.wall_s, whole.cpu_s),
-        ("the same, until each job has a status", all_done_s, None),
-        ("with one account that hangs and one that throttles, until each other job has a status", others_done_s, None),
+        ("`--once`, cold, until each job has a status", all_done_s, None),
+        ("`--once`, cold, with two slow accounts, until each job of the others has a status", others_done_s, None),
     ]
     told = [
         (name, number(wall_s), ratio(wall_s, client.wall_s), number(cpu), ratio(cpu or 0, client.cpu_s if cpu else 0))
         for name, wall_s, cpu in rows
     ]
-    return table(("", "wall s", "÷ client's wall", "CPU s", "÷ client's CPU"), *told)
+    return table(("Program", "Wall time, s", "Wall time ÷ client", "CPU, s", "CPU ÷ client"), *told)

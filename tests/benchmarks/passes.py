@@ -17,7 +17,7 @@ from tests.support.markdown_table import table
 PART = 200
 """The number of jobs that the official client retrieves. Its cost is scaled to the number of all jobs."""
 REPEATED_UP_TO = 10_000
-"""The largest size that is measured `REPEATS` times, with the median as the result. Larger ones are measured once."""
+"""The largest size that is measured `REPEATS` times, with the median as the result. Larger sizes are measured once."""
 REPEATS = 3
 FLOOR = "the floor"
 COLD = "`--once`, cold"
@@ -30,9 +30,18 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "`get`": ("get",),
     "`validate`": ("validate",),
 }
-"""The measured commands, in order. All but the cold one start with the files that the previous one left."""
+"""The measured commands, in order. Each command but the cold pass starts with the files that the previous one left."""
 RETRIEVES = "official client, retrieves"
-HEAD = ("", "CPU s", "beyond imports", "÷ floor", "÷ YAML", "wall s", "÷ floor's wall", "peak MiB")
+HEAD = (
+    "Program",
+    "CPU, s",
+    "CPU beyond imports, s",
+    "CPU ÷ floor",
+    "CPU ÷ YAML",
+    "Wall time, s",
+    "Wall time ÷ floor",
+    "Peak memory, MiB",
+)
 
 Run = Callable[[Checkout, str], Used]
 

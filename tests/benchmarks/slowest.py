@@ -46,7 +46,7 @@ def profile(fleet: Fleet, sized: Sized) -> tuple[str, str, str]:
 
 
 def tables_of(stats: pstats.Stats) -> tuple[str, str]:
-    """Return the functions and the modules with most time of their own, as tables."""
+    """Return two tables: the functions with the most own time, and the modules."""
     found: Mapping[Where, tuple[int, int, float, float, Mapping[Where, tuple[int, int, float, float]]]]
     found = stats.stats  # type: ignore[attr-defined] # undocumented, but the only access to the callers
     total = sum(own for _, _, own, _, _ in found.values())
@@ -60,9 +60,9 @@ def tables_of(stats: pstats.Stats) -> tuple[str, str]:
             modules[place(caller[0])] += part
     shares = sorted(modules.items(), key=lambda each: -each[1])[:MODULES]
     return (
-        table(("Own time", "Calls", "Function"), *functions),
+        table(("Share of own time", "Calls", "Function"), *functions),
         table(
-            ("Own time, with the built-in functions it calls", "Module"),
+            ("Share of own time, including called built-in functions", "Module"),
             *((f"{own / total:.1%}", module) for module, own in shares),
         ),
     )

@@ -42,5 +42,13 @@ def measure(root: Path) -> str:
         )
         for name, each in used.items()
     ]
-    head = ("", "CPU ms", "÷ interpreter", "÷ imports", "wall ms", "÷ imports' wall", "peak MiB")
+    head = (
+        "Program",
+        "CPU, ms",
+        "CPU ÷ interpreter",
+        "CPU ÷ imports",
+        "Wall time, ms",
+        "Wall time ÷ imports",
+        "Peak memory, MiB",
+    )
     return table(head, *rows)

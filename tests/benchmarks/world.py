@@ -33,7 +33,7 @@ STATE = "state"
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """One account of the canned provider, and the number of its unfinished jobs."""
+    """One account of the canned provider: its jobs, how many of them are unfinished, and how it responds."""
 
     name: str
     jobs: int

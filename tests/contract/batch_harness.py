@@ -134,7 +134,7 @@ MISTRAL = BatchService(
     front=mistral.Mistral,
     lacks=NO_VALIDATION,
     job_id=batch_uuid,
-    cannot=frozenset({Fault.ENDLESS_LIST}),  # its pages are numbered, so that a list always ends
+    cannot=frozenset({Fault.ENDLESS_LIST}),  # pages are numbered, so that a list always ends
 )
 TOGETHER = BatchService(
     type="together",
@@ -155,5 +155,7 @@ XAI = BatchService(
     type="xai",
     front=xai.XAI,
     lacks=NO_QUEUE,
-    cannot=frozenset({Fault.UNKNOWN_WORD, Fault.FRACTIONAL_TIMES}),  # it has neither status words nor times of day
+    cannot=frozenset(
+        {Fault.UNKNOWN_WORD, Fault.FRACTIONAL_TIMES}
+    ),  # a batch has neither a status word nor times of day
 )

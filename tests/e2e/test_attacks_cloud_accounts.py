@@ -1,4 +1,4 @@
-"""An attack with an invented account option: the account has the same key at the same host, and so the same owner."""
+"""An attack with an invented account option: `allowedPaths` still applies, because key and host are the same."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_many_vanished_statuses_block_every_first_request_and_report_why(tmp_pat
     kept = field.checkout.copy_to(tmp_path / "kept")
     for number in range(8):
         (field.checkout.status_dir / f"job-{number:02}.yaml").unlink()
-    until_the_next_second()  # equal statuses of one second cannot be distinguished
+    until_the_next_second()  # statuses have whole seconds, so a status rewritten within one would be equal
     field.want([0])
     refused = field.checkout.run("--once")
     again = field.checkout.run("--once")

@@ -277,7 +277,10 @@ def test_a_later_change_without_an_approval_line_revokes_the_approval(crime: Cri
 
 
 def test_two_approvals_of_one_job_do_not_approve_another(crime: Crime) -> None:
-    """Each approval applies only to the jobs that its own commit changed last, so one job uses each of them up."""
+    """An approval applies only to jobs that its commit was the last to change.
+
+    The first approval has no such job left, and the second one is for fewer changes than its commit requests.
+    """
     crime.want("cancelled", 0, 1, 2)
     crime.clone.forge(b"Stop three\n\nApprove-Cancels: 3\n")
     crime.want("observed", 0, 1, 2)

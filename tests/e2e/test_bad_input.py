@@ -1,4 +1,4 @@
-"""Mistakes of users, in one table: each has its message and exit code, and the job beside it is still cancelled.
+"""Mistakes of users, in one table: the message and exit code of each, and whether it stops the cancel of a valid job.
 
 `python -m tests.e2e.test_bad_input` prints the table as Markdown.
 """
@@ -33,7 +33,7 @@ Contents = str | bytes | Callable[[Workspace], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One mistake. `told` has parts of the output. With `stops`, the valid job beside it is also cancelled."""
+    """One mistake. `told` has parts of the output. With `stops`, the valid job beside it is not cancelled."""
 
     contents: Contents
     code: int

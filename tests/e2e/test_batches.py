@@ -56,7 +56,7 @@ def test_a_batch_that_should_not_run_is_cancelled_and_the_cancel_is_proven(tmp_p
     runaway, done, late, waits = (checkout.status(name) for name in ("runaway", "done", "late", "waits"))
 
     assert "keeps    the results of the finished requests, in the output file" in plan.out
-    assert ran.code == 1, ran.err  # for the expired batch, which should run
+    assert ran.code == 1, ran.err  # because the expired batch should run
     assert (runaway.kind, runaway.phase, runaway.ready.reason) == (BATCH, Phase.CANCELLED, "Cancelled")
     assert runaway.receipts[0].outcome is Outcome.CANCELLED
     assert runaway.receipts[0].confirmed_at is not None

@@ -35,7 +35,7 @@ NO_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One error of the environment. `told` has parts of the output. With `stops`, the valid job is also cancelled."""
+    """One error of the environment. `told` has parts of the output. With `stops`, the job is not cancelled."""
 
     code: int
     told: tuple[str, ...]

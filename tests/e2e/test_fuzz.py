@@ -194,7 +194,7 @@ def test_a_spec_edit_makes_exactly_the_requested_change_or_is_rejected(fuzz: Fuz
 
 
 def test_the_sandbox_records_the_requests_it_received(tmp_path: Path) -> None:
-    """The two tests above rely on these records."""
+    """Other tests of this module rely on these records."""
     workspace = a_workspace(str(tmp_path))
     workspace.want("odd", "cancelled")
     workspace.run("--once")

@@ -99,7 +99,7 @@ def test_the_first_batch_of_a_watch_uses_up_an_approved_number(checkout: Checkou
     lots = [sandbox.create(APPROVED), sandbox.create(APPROVED)]
     with watching(checkout, "--allow-cancels", str(APPROVED)) as watch:
         for lot, ids in enumerate(lots):
-            # One document of all of them: a file that is written piece by piece is many small changes.
+            # All specs are written at once, because the watch would treat several writes as several smaller changes.
             specs = [SPEC.format(name=f"{lot}-{job}", job_id=job, state="cancelled", provider="main") for job in ids]
             checkout.write(f"lot-{lot}.yaml", "---\n".join(specs))
             wait_for(partial(is_told, checkout, [f"{lot}-{job}" for job in ids]), "each cancel is confirmed or refused")

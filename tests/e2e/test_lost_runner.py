@@ -30,7 +30,8 @@ kill -9 "$(cat victim)"
 exit {refuses}
 """
 DEATHS = {
-    # name: hook, at which push, whether that is refused; cancels before it, cancels in all
+    # By name: the hook that kills the runner, at which push, whether the hook refuses the push, the number of cancels
+    # before the kill, and the number of cancels in all.
     "once its intent is there": ("post-receive", 1, 0, 0, 1),
     "once its request is answered": ("pre-receive", 2, 1, 1, 1),
     "while the answer is published": ("pre-receive", 2, 0, 1, 1),

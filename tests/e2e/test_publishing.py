@@ -150,7 +150,7 @@ def test_a_new_run_continues_the_receipt_of_a_run_that_died_after_its_request(
 def test_an_identical_commit_of_another_run_is_not_mistaken_for_this_runs(
     team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two runs that decide the same in one second create the same commit, and Git tells both that it already exists."""
+    """Two runs that write the same statuses in one second create the same commit. Only one run has published it."""
     monkeypatch.setenv("GIT_AUTHOR_DATE", "1795774981 +0000")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "1795774981 +0000")
     branches = []
@@ -171,7 +171,7 @@ def test_an_identical_commit_of_another_run_is_not_mistaken_for_this_runs(
 
 
 def test_an_intent_is_published_only_by_the_run_that_wrote_it(team: Team, tmp_path: Path) -> None:
-    """A pass that ends while another account writes its intents must not push them: they are to be decided again."""
+    """A pass that ends while an account worker writes its intents waits, and does not push them: the worker does."""
     directory = tmp_path / "statuses"
     git = git_of(team.clone.root)
     branch = StatusBranch(git, BRANCH, "", directory, "origin", Author("reconcile", "r@example.org"))

@@ -19,7 +19,7 @@ class Bug:
     old: str
     new: str
     oracle: str | None = None
-    """The oracle that must detect it; None if any may."""
+    """The oracle that must detect the bug. None means that any oracle may detect it."""
 
     def planted(self, text: str) -> str:
         """Return the file's text with the bug in it. Raises ValueError if `old` is not in it exactly once."""

@@ -94,15 +94,15 @@ class EditsRead:
 
 @dataclass(frozen=True, slots=True)
 class PassEnded:
-    """The loop finished a pass. `report` contains the whole report as text."""
+    """The loop finished a pass, or all passes of `--once`. `report` contains the whole report as text."""
 
     at: datetime
     report: str
     errors: tuple[str, ...]
     statuses: Mapping[str, bytes]
     """The whole status tree, by relative path."""
-    is_one: bool = True
-    """Whether it was one pass over all specs, and not the last of several."""
+    is_single_pass: bool = True
+    """Whether the report is of one pass over all specs. A report of several passes combines them."""
 
 
 @dataclass(frozen=True, slots=True)

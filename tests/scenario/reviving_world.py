@@ -30,7 +30,7 @@ class RevivingWorld(World):
         self.gone: dict[str, tuple[datetime, datetime]] = {}
         """When each job is absent, as start and end, by its ID."""
         self.born: dict[str, tuple[datetime, Declared]] = {}
-        """The jobs that other users have created since, with the times of their creation, by ID."""
+        """The jobs that other users created during the run, with the times of their creation, by ID."""
 
     @classmethod
     def from_json(cls, options: SandboxOptions, text: str) -> Self:

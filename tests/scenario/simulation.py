@@ -118,7 +118,7 @@ class Scenario:
     is_published: bool = False
     """Whether the statuses are pushed to a remote."""
     remaining_steps: tuple[Step, ...] = ()
-    """The steps after all faults have ended. A fault-free run that begins there takes them too."""
+    """The steps after all faults have ended. A fault-free run that begins there makes the same steps."""
 
 
 def _world(scenario: Scenario, name: str, options: SandboxOptions) -> RevivingWorld:
@@ -310,8 +310,8 @@ async def _step(simulation: Simulation, product: Product, step: Step) -> None:
         case Pass():
             _tell(simulation, await product.make_pass())
         case RunToCompletion(wait_s):
-            # Only the last result is recorded, because an account worker may continue between two passes.
-            _tell(simulation, await product.make_passes(wait_s), is_one=False)
+            # The report combines all passes. The oracles of single passes skip it.
+            _tell(simulation, await product.make_passes(wait_s), is_single_pass=False)
         case CrashAfter(effects):
             simulation.life.crash_before = simulation.life.effects + effects
         case EndFaults():
@@ -347,6 +347,6 @@ _DOWN_S = (0.0, 0.0, 5.0, 60.0)
 """How long a machine may be down."""
 
 
-def _tell(simulation: Simulation, report: Report, *, is_one: bool = True) -> None:
-    event = PassEnded(simulation.clock.now(), whole(report), report.errors, simulation.statuses(), is_one)
+def _tell(simulation: Simulation, report: Report, *, is_single_pass: bool = True) -> None:
+    event = PassEnded(simulation.clock.now(), whole(report), report.errors, simulation.statuses(), is_single_pass)
     simulation.history.events.append(event)

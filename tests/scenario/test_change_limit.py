@@ -28,12 +28,12 @@ def other_jobs(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
 
 
 def other_specs(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
-    """Delete those specs, and request the same changes of the other two jobs."""
+    """Delete the specs whose jobs were cancelled, and request the cancel of the other two jobs."""
     return tuple(replace(job_spec, desired="cancelled") for job_spec in job_specs[2:])
 
 
 def other_names(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
-    """Rename the other two specs to the names of those specs."""
+    """Give the other two specs the names of the specs whose jobs were cancelled, and request two more cancels."""
     return tuple(
         replace(job_spec, name=before.name, file=before.file, desired="cancelled")
         for job_spec, before in zip(job_specs[2:], job_specs, strict=False)

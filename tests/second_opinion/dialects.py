@@ -19,7 +19,7 @@ PAUSES = frozenset({"openai", "azure-openai", "litellm-passthrough"})
 
 @dataclass(frozen=True)
 class Dialect:
-    """OpenAI's own API. Others differ in the path, the header of the key, and a few values."""
+    """OpenAI's own API. Similar APIs differ in the path and a few values. Subclasses define the other APIs."""
 
     type: str
     base: str = "/v1"

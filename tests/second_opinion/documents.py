@@ -34,7 +34,7 @@ class JobDoc:
     defect: str | None = None
 
     def payload(self) -> dict[str, Any]:
-        """Return the document as it is written to the file."""
+        """Return the content of the document, before it is formatted as YAML."""
         spec: dict[str, Any] = {"provider": self.provider, "jobId": self.job, "desiredState": self.desired}
         if self.reason is not None:
             spec["reason"] = self.reason
@@ -90,7 +90,7 @@ class ProviderDoc:
     defect: str | None = None
 
     def payload(self) -> dict[str, Any]:
-        """Return the document as it is written to the file."""
+        """Return the content of the document, before it is formatted as YAML."""
         spec: dict[str, Any] = {
             "type": self.type,
             "baseUrl": self.url,
@@ -125,7 +125,7 @@ class SettingsDoc:
     defect: str | None = None
 
     def payload(self) -> dict[str, Any]:
-        """Return the document as it is written to the file."""
+        """Return the content of the document, before it is formatted as YAML."""
         spec: dict[str, Any] = {}
         if self.suspended:
             spec["suspend"] = True

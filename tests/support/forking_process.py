@@ -80,7 +80,7 @@ def _report(waiting: selectors.BaseSelector, ended: selectors.SelectorKey) -> No
     child, answer = ended.data
     _, status = os.waitpid(child, 0)
     waiting.unregister(ended.fileobj)
-    with suppress(BrokenPipeError):  # nobody waits for it
+    with suppress(BrokenPipeError):  # the client no longer reads the exit code
         os.write(answer, str(os.waitstatus_to_exitcode(status)).encode())
     os.close(answer)
     os.close(ended.fd)
@@ -113,7 +113,7 @@ def _become(order: Sequence[object], streams: Sequence[int]) -> None:
 
 def _leave(codes: Sequence[int]) -> None:
     """End the process after all other functions of `atexit`, and leave its modules as they are."""
-    with suppress(OSError, ValueError):  # which the interpreter then reports
+    with suppress(OSError, ValueError):  # the interpreter reports an output error itself, after this function
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         for code in codes:
@@ -121,7 +121,7 @@ def _leave(codes: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    exit_codes: list[int] = []  # empty until the module has ended
+    exit_codes: list[int] = []  # filled once the module has ended
     atexit.register(_leave, exit_codes)
     own_order, own_streams = serve(socket.socket(fileno=int(sys.argv[1])))
     _become(json.loads(own_order), own_streams)

@@ -73,14 +73,14 @@ def test_the_median_and_the_start_are_taken_of_each_figure() -> None:
 def test_a_size_is_a_table_of_ratios_to_the_floor() -> None:
     lines = sized(1000, 0.5).rows().splitlines()
 
-    assert lines[0].startswith("|  | CPU s | beyond imports | ÷ floor |")
+    assert lines[0].startswith("| Program | CPU, s | CPU beyond imports, s | CPU ÷ floor |")
     assert lines[-1] == "| `get` | 1.50 | 0.50 | 1.00x | 1.00x | 2.00 | 1.00x | 50.0 |"
 
 
 def test_growth_is_a_table_of_costs_and_exponents_between_sizes() -> None:
     lines = growth([sized(1000, 0.5), sized(10_000, 5, peak_mib=500)]).splitlines()
 
-    assert "exponent 1,000 → 10,000" in lines[0]
+    assert "| CPU exponent, 1,000 → 10,000 | Memory exponent, 1,000 → 10,000 |" in lines[0]
     assert lines[-1] == "| `get` | 500 | 500 | 1.00 | 1.00 |"
 
 

@@ -158,7 +158,7 @@ def test_a_spec_with_an_unreadable_status_is_reported_as_unknown_and_not_chosen(
     statuses = Statuses.of(a_named_status("first"), unread=(UNREAD_FILE,))
     desired = loaded(a_world("first", "second", "third", statuses=statuses))
 
-    # The job of `third` has no status that was read: the one that was not may be its.
+    # No status of the job of `third` was read. The unreadable status may be that of this job.
     assert desired.selected == (0, 1, 2)
     assert desired.chosen == (0,)
     assert {key: each.ready.reason for key, each in desired.unknown.items()} == dict.fromkeys(

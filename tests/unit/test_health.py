@@ -137,7 +137,7 @@ def test_an_idle_watch_makes_progress() -> None:
 def test_progress_of_a_working_account_is_the_end_of_its_last_request() -> None:
     assert beaten().progress_at == 10.0
     assert beaten(moved_at=70.0).progress_at == 70.0
-    assert beaten(moved_at=5.0).progress_at == 10.0  # of a request before this work began
+    assert beaten(moved_at=5.0).progress_at == 10.0  # a request before this work began does not count
 
 
 def test_progress_during_a_pass_is_no_later_than_the_start_of_the_pass() -> None:

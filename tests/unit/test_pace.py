@@ -101,7 +101,7 @@ def test_the_pace_adapts_to_a_changed_provider_limit(hint: Hint, record_property
     pace, provider, now, paused_until, parts = Pace(ADAPTIVE, 0.0), LimitedProvider(2.0, hint), 0.0, 0.0, []
     for allowed in (2, 40, 2):
         provider.per_second = allowed
-        paused_until = ask_always(pace, provider, now, now + 60, paused_until)  # to find the limit
+        paused_until = ask_always(pace, provider, now, now + 60, paused_until)  # while the pace adapts
         before = provider.served
         paused_until = ask_always(pace, provider, now + 60, now + 200, paused_until)
         parts.append((provider.served - before) / 140 / allowed)

@@ -193,7 +193,7 @@ def test_the_result_of_a_slow_account_is_reported_by_a_later_pass() -> None:
         third = await make_pass()
 
         assert (first.looked, second.looked) == (frozenset(), frozenset())
-        assert process.account.asked == ["ftjob-abc123", "cancel ftjob-abc123"]  # each request was sent once
+        assert process.account.asked == ["ftjob-abc123", "cancel ftjob-abc123"]  # one retrieve and one cancel
         assert third.looked == {"support-triage"}
         assert third.report.rows[0].progress is Progress.ACCEPTED
 

@@ -1,8 +1,9 @@
 """The announced ends that the built-in types declare: each row is confirmed once its day has passed.
 
 The product reads the clock, so it reports an end correctly on any day. Only the mark `has_ended`, and with it the
-documents, needs a person. A row therefore fails here a month after its day, not on the day itself: no change to
-something else is blocked by surprise. `test_a_row_...` prove the check for days that are passed as values.
+documents, needs a person. A row therefore fails here a month after its day and not on the day itself, so that
+there is time to confirm it before the test blocks other changes. `test_a_row_...` prove the check for days that are
+passed as values.
 """
 
 from __future__ import annotations

@@ -126,7 +126,11 @@ def test_the_timeout_of_a_job_begins_with_its_first_failed_observation() -> None
         take_in(clocks, now, due(RequeueReason.RETRY))
         looks.append(dict(clocks.due_at))
 
-    assert looks == [{REF: 109.0}, {REF: 114.0}, {REF: 118.0}]  # the last one two seconds before 100 + 20
+    assert looks == [
+        {REF: 109.0},
+        {REF: 114.0},
+        {REF: 118.0},
+    ]  # the last time is 2 s before 100 + 20, when the timeout expires
     clocks.pop_due(118.0, ())
     take_in(clocks, 119.0, due(RequeueReason.RETRY))
     assert clocks.due_at == {}

@@ -104,7 +104,7 @@ def test_a_run_with_wait_ends_once_its_cancel_is_confirmed() -> None:
     report = once.run(wait_s=60.0)
 
     assert only(report).status.ready.reason is Reason.CANCELLED
-    assert only(report).progress is Progress.ACCEPTED  # an earlier pass of this run has sent it
+    assert only(report).progress is Progress.ACCEPTED  # an earlier pass of this run has sent the cancel
     assert only(report).action is not None
     assert only(report).before is None
     assert 10.0 <= once.took_s < 25.0

@@ -120,7 +120,7 @@ def test_every_file_is_read_once_per_interval_and_only_touched_files_in_between(
                 watch.notifier.notify()
             await asyncio.sleep(0.2)
 
-            assert sum(watch.world.specs.reads) == 6  # at once, and then in each minute
+            assert sum(watch.world.specs.reads) == 6  # at the start, and then once a minute
             assert len(watch.world.specs.reads) > 10
 
     in_virtual_time(main)
@@ -151,7 +151,7 @@ def test_a_failing_account_is_polled_less_and_less_often_until_it_recovers() -> 
 
             assert rests == sorted(rests)
             assert rests[0] == pytest.approx(1.0)
-            assert rests[-1] == pytest.approx(225.5)  # of at most 900 seconds, with this jitter
+            assert rests[-1] == pytest.approx(225.5)  # with jitter; the maximum delay is 900 seconds
             assert watch.reason("chat") is Reason.AS_DESIRED
             assert watch.world.statuses.providers == {}
 

@@ -21,7 +21,7 @@ setting() {
   export "GIT_CONFIG_KEY_$number=$1" "GIT_CONFIG_VALUE_$number=$2" "GIT_CONFIG_COUNT=$((number + 1))"
 }
 
-setting safe.directory "$GITHUB_WORKSPACE" # in a job with a container, another user owns it
+setting safe.directory "$GITHUB_WORKSPACE" # in a job with a container, another user owns the workspace
 setting safe.directory "$PWD"
 setting safe.bareRepository explicit # ignore a bare repository in the checkout
 

@@ -21,10 +21,10 @@ class Service:
 
     type: str
     front: FrontType
-    """The application that translates between the sandbox's API and the service's own, with its key."""
+    """The application that translates between the sandbox's API and the service's own, and checks the service's key."""
     options: Mapping[str, str] = field(default_factory=dict)
     path: str = ""
-    """The end of its base URL."""
+    """The end of the service's base URL."""
     lacks: frozenset[Phase] = frozenset()
     """The phases that the service cannot show."""
     world: Mapping[str, Any] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Service:
     job_id: Callable[[str], str] = str
     """The function that returns the service's id of a job of the sandbox."""
     cannot: frozenset[Fault] = frozenset()
-    """The faults that it cannot have."""
+    """The faults that the service cannot have."""
 
     def key(self, secret: str) -> str:
         """Return a credential with this secret. AWS's credential has two parts."""

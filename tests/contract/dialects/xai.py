@@ -11,7 +11,7 @@ from tests.contract.dialects.batch_api import CancelledBatches, creation, is_rou
 from tests.contract.dialects.translating_app import Json, SandboxRequest, ServiceResponse, Why, listing
 
 _STATUSES = frozenset({"validating", "in_progress", "cancelling", "completed", "failed", "expired", "cancelled"})
-"""The sandbox's statuses that a batch of xAI can have. A batch with another one has counts that cannot be read."""
+"""The sandbox's statuses that a batch of xAI can have. A batch with another status is shown with unreadable counts."""
 _URL = re.compile(r"/v1/batches(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
 
 

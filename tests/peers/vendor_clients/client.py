@@ -24,10 +24,10 @@ class JobClient(ABC):
     """A client that is connected to the jobs of one account."""
 
     package: ClassVar[str]
-    """The name of its distribution."""
+    """The name of the client's distribution."""
     module: ClassVar[str]
     marks: ClassVar[tuple[pytest.MarkDecorator, ...]] = ()
-    """The marks of its tests."""
+    """The marks of the client's tests."""
     error: type[Exception] | tuple[type[Exception], ...]
     """The exceptions for a request that the service refuses."""
 

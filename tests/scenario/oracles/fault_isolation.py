@@ -117,10 +117,10 @@ def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[s
 
 
 def useless_retrieves(history: History) -> Iterator[str]:
-    """Yield the first passes over vanished jobs that retrieved many of them, although a few show the same.
+    """Yield the first passes over vanished jobs that retrieved many of them, although a few retrieves show the same.
 
-    Later passes are not judged, because they may confirm that doubted jobs are gone. Neither are runs without a rate
-    limit, in which many retrieves may be in progress at once.
+    Later passes are not judged, because they may confirm that doubted jobs are gone. Runs without a rate limit are not
+    judged, because many of their retrieves may be in progress at once.
     """
     warned: set[str] = set()
     for one_pass, end in pass_records(history):

@@ -109,7 +109,10 @@ def casts_doubt(answer: ProviderRequest) -> bool:
 
 
 def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
-    """Yield the finished passes over all specs, each with its end."""
+    """Yield the finished passes over all specs, each with its end.
+
+    Passes with a combined report are left out: an account worker may outlast one of them.
+    """
     known = _Known()
     one_pass: PassRecord | None = None
     for event in history.events:
@@ -118,7 +121,7 @@ def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
             case PassStarted(at=at):
                 one_pass = known.begin(at)
             case PassEnded():
-                if one_pass is not None and event.is_one:
+                if one_pass is not None and event.is_single_pass:
                     one_pass.resting |= known.quiet.accounts(event.at)
                     yield one_pass, event
                 one_pass = None
@@ -130,7 +133,7 @@ def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
 
 @dataclass(slots=True)
 class _Quiet:
-    """The providers that may get no requests for a while. A failure of one job does not count if others succeeded."""
+    """Providers that may get no requests for a while. Failures for one job count only if no other request succeeded."""
 
     until: dict[str, datetime] = field(default_factory=dict)
     in_a_row: defaultdict[str, list[ProviderRequest]] = field(default_factory=lambda: defaultdict(list))

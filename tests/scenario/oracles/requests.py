@@ -78,7 +78,7 @@ class _KnownSpecs:
     is_read: bool = False
     """Whether the pass has read the specs. Its first request comes later."""
     refused: set[str] = field(default_factory=set)
-    """The paths that the disk has refused since then."""
+    """The paths that the disk has refused since the pass began."""
 
     def readable(self) -> Revision | None:
         """Return the specs at the start of the pass, without those that the disk refused or refuses now."""

@@ -126,7 +126,7 @@ def path_of(job_spec: JobSpec) -> str:
 
 
 def status_of(job_spec: JobSpec, statuses: Mapping[str, bytes]) -> Tree | None:
-    """Return a document's status. Documents with the same name share one, in the folder of any of them."""
+    """Return a document's status. Documents with the same name share a status, in the folder of one of them."""
     here = read(statuses.get(path_of(job_spec), b""))
     if here is not None:
         return here
@@ -142,7 +142,7 @@ def _is_said_ready(event: PassEnded, job_spec: JobSpec) -> bool:
 def missing_status(history: History) -> Iterator[str]:
     """Yield the specs without a readable status after a pass, or after several, that could write one.
 
-    The observation of a job is discarded if its spec changes meanwhile, and a run may end before the next one.
+    The observation of a job is discarded if its spec changes meanwhile, and a run may end before the next observation.
     """
     at_begin: Revision | None = None
     revision: Revision | None = None

@@ -45,7 +45,10 @@ def _excused(session: Session, before: int, first: Exchange, after: int) -> bool
 
 
 def _patience(session: Session, accepted: list[Exchange]) -> None:
-    """Report more than five accepted cancels within six hours, and one more for each retry, edit or damaged status."""
+    """Report a job with too many accepted cancels within six hours.
+
+    Five are allowed, and one more for each retry, edit or damaged status.
+    """
     for first in accepted:
         hours = [each for each in accepted if first.at <= each.at < first.at + 6 * HOUR - 60]
         retries = sum(run.verb == "retry" and first.at <= run.began <= hours[-1].at for run in session.runs)
