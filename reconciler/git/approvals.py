@@ -8,7 +8,9 @@ A commit approves changes only if it meets all of these rules:
 - Its committer time is less than a day ago, and at most `AHEAD_MAX` in the future.
 
 It approves changes only to the jobs whose desired state it was the last to change, while the specs still declare that
-state. Therefore at most one commit approves a change to a job.
+state. Therefore at most one commit approves a change to a job. A later commit that changes the Provider document which
+a job names ends the approval of that job, because the same id may belong to another job at another server. The order
+of commits is that of the history, because an author chooses the dates.
 
 A commit at which the history of a shallow clone ends is ignored, because its parents are missing. A commit that cannot
 be read is ignored too.
@@ -17,14 +19,15 @@ be read is ignored too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
-from reconciler.formats.spec_parser import read_documents
 from reconciler.git.command import Git, GitError
 from reconciler.git.commits import Commit, FileChange, read_changes, read_commits
+from reconciler.git.committed_providers import not_committed
+from reconciler.git.declared_specs import DeclaredSpecs, LaterChanges, Wanted, joined, read_specs, set_by, want_of
 from reconciler.local.specs_walk import may_hold_specs
 from reconciler.model.action import APPROVED_FOR, CommitApproval
 from reconciler.model.kind import JobDocument
@@ -41,9 +44,6 @@ BYTES_MAX = 8 * 1024 * 1024
 _LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 _LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
-Wanted = tuple[object, ...]
-"""The fields of a spec that identify its job, or decide which changes are requested for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Approving:
@@ -56,7 +56,7 @@ class Approving:
     count: int
     """The number in the line: how many changes the commit approves."""
     wants: Mapping[str, Wanted]
-    """The desired states that the commit set and that no later commit changed, by spec name."""
+    """The desired states that the commit set and that no later commit ended, by spec name."""
 
 
 @dataclass(slots=True)
@@ -78,54 +78,65 @@ class ReadApprovals:
     """Why the commits could not be read, or None."""
     _revision: str | None = None
     _found: tuple[Approving, ...] = ()
-    _read: dict[str, _Specs] = field(default_factory=dict)
+    _read: dict[str, DeclaredSpecs] = field(default_factory=dict)
 
-    def at(self, revision: str, jobs: Iterable[Located[JobDocument]]) -> tuple[CommitApproval, ...]:
-        """Return the approvals for these jobs in the commits up to a revision.
+    def at(self, revision: str, found: Snapshot) -> tuple[CommitApproval, ...]:
+        """Return the approvals for the jobs of a snapshot in the commits up to its revision.
 
         If the commits cannot be read, return no approvals and record the reason in `error`.
         """
-        if revision != self._revision:
-            self._found, self._revision, self.error = (), None, None
-            try:
+        self.error = None
+        try:
+            if revision != self._revision:
+                self._found, self._revision = (), None
                 self._found, self._revision = tuple(self._approving(revision)), revision
-            except GitError as error:
-                self.error = f"approvals in commits are ignored, because Git failed: {error}"
-            except Exception as error:  # noqa: BLE001  a bug here must cost approvals only, not the pass
-                self.error = f"approvals in commits are ignored, because of a bug ({type(error).__name__}): report it"
-        return in_force(self._found, jobs, self.now())
+            return in_force(self._found, self._trusted(revision, found), self.now())
+        except GitError as error:
+            self.error = f"approvals in commits are ignored, because Git failed: {error}"
+        except Exception as error:  # noqa: BLE001  a bug here must cost approvals only, not the pass
+            self.error = f"approvals in commits are ignored, because of a bug ({type(error).__name__}): report it"
+        return ()
+
+    def _trusted(self, revision: str, found: Snapshot) -> list[Located[JobDocument]]:
+        """Return the jobs with an approval whose Provider document, if any, is the one in the revision."""
+        approved = {name for each in self._found for name in each.wants}
+        jobs = [each for each in found.jobs if each.document.metadata.name in approved]
+        named = {each.document.spec.provider for each in jobs}
+        providers = [each for each in found.providers if each.document.metadata.name in named]
+        foreign = not_committed(self.git, revision, self.specs, providers)
+        return [each for each in jobs if each.document.spec.provider not in foreign]
 
     def _approving(self, revision: str) -> Iterator[Approving]:
         """Yield the commits of the last day that approve changes, newest first. Raises `GitError` if Git fails."""
         listed = self._listed(revision)
-        messages = read_commits(self.git, list(listed))
+        oldest = (self.now() - APPROVED_FOR).timestamp()
+        messages = read_commits(self.git, [name for name, (at, _) in listed.items() if at >= oldest])
         counts = {each.name: count for each in messages if (count := _count(each, listed[each.name][1])) is not None}
         if not counts:
             self._read.clear()
             return
         paths = (self.specs, *([self.statuses] if self.statuses is not None and self.specs else []))
-        changes = read_changes(self.git, [" ".join((name, *of[1][:1])) for name, of in listed.items()], *paths)
-        touching = [name for name in listed if name in changes][:COMMITS_MAX]
-        last = max((at for at, name in enumerate(touching) if name in counts), default=-1)
-        self._parse([change for name in touching[: last + 1] for change in self._of_specs(changes[name])])
-        decided: set[str] = set()
-        for name in touching[: last + 1]:
-            wants, changed = self._wants(self._of_specs(changes[name]))
+        judged = _up_to_last(list(listed), counts)
+        changes = read_changes(self.git, [" ".join((name, *listed[name][1][:1])) for name in judged], *paths)
+        touching = _up_to_last([name for name in judged if name in changes][:COMMITS_MAX], counts)
+        self._parse([change for name in touching for change in self._of_specs(changes[name])])
+        later = LaterChanges()
+        for name in touching:
+            had, has = self._sides(self._of_specs(changes[name]))
             if name in counts and not any(self._is_status(each.path) for each in changes[name]):
-                still = {spec: wanted for spec, wanted in wants.items() if spec not in decided}
-                yield Approving(name[:12], datetime.fromtimestamp(listed[name][0], UTC), counts[name], still)
-            decided |= changed
+                wants = {spec: wanted for spec, wanted in set_by(had, has).items() if not later.ends(spec, wanted)}
+                yield Approving(name[:12], datetime.fromtimestamp(listed[name][0], UTC), counts[name], wants)
+            later.add(had, has)
 
     def _listed(self, revision: str) -> dict[str, tuple[int, tuple[str, ...]]]:
-        """Return the ids of the commits of the last day, newest first, with their Unix times and parents.
+        """Return the ids of the newest commits, newest first, with their Unix times and parents.
 
         Raises `GitError` if Git fails.
         """
         options = ("--first-parent", "--timestamp", "--parents", f"--max-count={LISTED_MAX}", "--end-of-options")
         output = self.git.text("rev-list", *options, revision)
         found = filter(None, (_LISTED.fullmatch(line) for line in output.splitlines()))
-        oldest = (self.now() - APPROVED_FOR).timestamp()
-        return {each[2]: (int(each[1]), tuple(each[3].split())) for each in found if int(each[1]) >= oldest}
+        return {each[2]: (int(each[1]), tuple(each[3].split())) for each in found}
 
     def _of_specs(self, changes: Iterable[FileChange]) -> list[FileChange]:
         """Return the changes to spec files."""
@@ -147,24 +158,16 @@ class ReadApprovals:
             if budget >= 0:
                 wanted.append(name)
         blobs = zip(wanted, self.git.read_blobs(wanted) if wanted else (), strict=True)
-        known = {name: _read_specs(data) for name, data in blobs}
+        known = {name: read_specs(data) for name, data in blobs}
         self._read = {name: read for name in names if (read := self._read.get(name) or known.get(name)) is not None}
 
-    def _wants(self, changes: Sequence[FileChange]) -> tuple[dict[str, Wanted], set[str]]:
-        """Return the desired states that a commit set, and the names of all specs that it changed.
-
-        If the previous version of a file cannot be read, the desired states are empty, because it is unknown whether
-        the commit changed them.
-        """
-        before, after = ([getattr(each, side) for each in changes] for side in ("before", "after"))
-        had, has = (_joined(self._read.get(name) for name in side if name is not None) for side in (before, after))
-        changed = {name for name in had.wants.keys() | has.wants.keys() if had.wants.get(name) != has.wants.get(name)}
-        if not had.is_whole:
-            return {}, changed
-        # A spec that was only renamed did not change the desired state of its job.
-        jobs = {_job(wanted): wanted for wanted in had.wants.values()}
-        names = (name for name in changed & has.wants.keys() - had.hidden)
-        return {name: wanted for name in names if jobs.get(_job(wanted := has.wants[name])) != wanted}, changed
+    def _sides(self, changes: Sequence[FileChange]) -> tuple[DeclaredSpecs, DeclaredSpecs]:
+        """Return the documents in the changed files, before and after a commit."""
+        before, after = (
+            joined(self._read.get(name) for each in changes if (name := getattr(each, side)) is not None)
+            for side in ("before", "after")
+        )
+        return before, after
 
 
 def in_force(
@@ -175,7 +178,7 @@ def in_force(
     The commit must be less than a day old and at most `AHEAD_MAX` in the future, and a spec in `jobs` must still
     declare the desired state that the commit set.
     """
-    today = {each.document.metadata.name: _wanted(each.document) for each in jobs}
+    today = {each.document.metadata.name: want_of(each.document) for each in jobs}
     return tuple(
         CommitApproval(each.commit, each.made_at, each.count, names)
         for each in found
@@ -195,37 +198,6 @@ def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
     return int(lines[-1]) if lines and commit.parents == parents else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Specs:
-    """The desired states declared in one or more files, as they were before or after a commit."""
-
-    wants: Mapping[str, Wanted]
-    """The desired states by spec name."""
-    hidden: frozenset[str]
-    """The names of invalid specs, whose desired state is unknown."""
-    is_whole: bool
-    """Whether every file could be read."""
-
-
-def _read_specs(data: bytes) -> _Specs:
-    found: Snapshot = read_documents(data, file="", shown="")
-    wants = {each.document.metadata.name: _wanted(each.document) for each in found.jobs}
-    hidden = frozenset(each.name for each in found.broken_jobs)
-    return _Specs(wants, hidden, is_whole=not found.broken_files)
-
-
-def _joined(parts: Iterable[_Specs | None]) -> _Specs:
-    parts = list(parts)
-    read = [each for each in parts if each is not None]
-    wants = {name: wanted for each in read for name, wanted in each.wants.items()}
-    hidden = frozenset[str]().union(*(each.hidden for each in read))
-    return _Specs(wants, hidden, is_whole=len(read) == len(parts) and all(each.is_whole for each in read))
-
-
-def _wanted(document: JobDocument) -> Wanted:
-    spec = document.spec
-    return spec.desired_state, spec.limits, spec.suspend, document.kind, spec.provider, spec.job_id
-
-
-def _job(wanted: Wanted) -> Wanted:
-    return wanted[3:]
+def _up_to_last(names: Sequence[str], counts: Container[str]) -> Sequence[str]:
+    """Return the names up to the last one in `counts`."""
+    return names[: 1 + max((at for at, name in enumerate(names) if name in counts), default=-1)]

@@ -243,7 +243,7 @@ class CheckedOutSpecs:
             revision=before,
             why_not_trusted=reported or found.why_not_trusted,
             is_torn=is_torn,
-            approvals=self._approvals.at(before, found.jobs) if before and not self.checkout.is_shallow() else (),
+            approvals=self._approvals.at(before, found) if before and not self.checkout.is_shallow() else (),
             notices=self._notices(),
         )
 

@@ -140,7 +140,7 @@ class RemoteSpecs:
             found,
             revision=commit,
             why_not_trusted=why_not_trusted or found.why_not_trusted,
-            approvals=self._approvals.at(commit, found.jobs),
+            approvals=self._approvals.at(commit, found),
             notices=self._notices(),
         )
 

@@ -122,6 +122,59 @@ def test_an_approval_for_batches_does_not_cover_fine_tuning_jobs_with_the_same_i
     assert app.changes == []
 
 
+@pytest.mark.parametrize(
+    ("line", "way"),
+    [
+        ("baseUrl: {url}", "a commit"),
+        ("options: {{organization: org-b}}", "a commit"),
+        ("baseUrl: {url}", "a commit with an old date"),
+        ("baseUrl: {url}", "no commit"),
+    ],
+)
+def test_a_later_change_of_the_provider_document_ends_the_approval(
+    clone: Clone, sandbox: Sandbox, line: str, way: str
+) -> None:
+    checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
+    checkout.name_provider(more=line.format(url=sandbox.environ["OPENAI_BASE_URL"]))
+    if way != "no commit":
+        clone.git("add", "--", "specs/main.yaml")
+        date = datetime.now(UTC) - timedelta(days=2 if way == "a commit with an old date" else 0)
+        clone.git("commit", "--quiet", "--message", "Edit the provider", GIT_COMMITTER_DATE=date.isoformat())
+    ran = checkout.run("--once", "--wait")
+
+    assert ran.code == 3, ran.err
+    assert sandbox.cancels(*jobs) == []
+
+
+def test_a_provider_document_behind_a_link_has_no_approval(clone: Clone, sandbox: Sandbox) -> None:
+    checkout = Checkout(clone.root, sandbox.environ)
+    checkout.name_provider()
+    (checkout.specs / "main.yaml").rename(checkout.specs / "main.txt")
+    (checkout.specs / "main.yaml").symlink_to("main.txt")
+    jobs = sandbox.create(JOBS)
+    for state, said in (("observed", "Watch them"), ("cancelled", f"Stop them\n\nApprove-Cancels: {JOBS}")):
+        for number, job_id in enumerate(jobs):
+            checkout.want(f"job-{number}", job_id, state)
+        clone.commit(said)
+    ran = checkout.run("--once", "--wait")
+
+    assert ran.code == 3, ran.err
+    assert sandbox.cancels(*jobs) == []
+
+
+def test_an_approval_outlasts_a_later_commit_that_only_moves_the_provider_document(
+    clone: Clone, sandbox: Sandbox
+) -> None:
+    checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
+    clone.git("mv", "specs/main.yaml", "specs/moved.yaml")
+    checkout.name_provider("another")
+    clone.commit("Move the provider, and add another")
+    ran = checkout.run("--once", "--wait")
+
+    assert ran.code == 0, ran.err
+    assert sorted(sandbox.cancels(*jobs)) == sorted(jobs)
+
+
 def test_an_approval_is_used_once(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {10 * JOBS}")
     states = {"paused": f"Pause\n\nApprove-Cancels: {10 * JOBS}", "running": "Go on", "again": "Pause again"}

@@ -24,6 +24,7 @@ from reconciler.git.commits import SIZE_MAX
 from reconciler.git.discovery import find_repository
 from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobRef, ListQuery
+from reconciler.ports import Snapshot
 from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
 from reconciler.redaction import KNOWN_SECRETS
 from tests.support import git_objects
@@ -93,7 +94,7 @@ def _committed(text: str) -> None:
         found = find_repository(specs)
         assert found is not None
         assert parent is not None
-        ReadApprovals(found.git, "specs", "specs/status", lambda: datetime.now(UTC)).at(parent, ())
+        ReadApprovals(found.git, "specs", "specs/status", lambda: datetime.now(UTC)).at(parent, Snapshot())
 
 
 LINE = "Approve-Cancels: 1\n"
