@@ -8,7 +8,9 @@ Names of elements and attributes come from the code only. A URL in an attribute 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from reconciler.views.text import clean
 
@@ -25,11 +27,15 @@ Attribute = str | int | bool | None
 """The value of an attribute. False and None leave the attribute out; True writes it without a value."""
 NOTHING = Html()
 _VOID = frozenset({"input", "link", "meta"})
+_SPECIAL = re.compile("[&<>\"']")
 
 
 def escaped(text: str) -> Html:
     """Return a text as HTML. A text that is HTML already is returned unchanged."""
-    return text if isinstance(text, Html) else Html(html.escape(clean(text)))
+    if isinstance(text, Html):
+        return text
+    cleaned = clean(text)
+    return Html(html.escape(cleaned) if _SPECIAL.search(cleaned) else cleaned)
 
 
 def tag(element: str, /, *children: Child, **attributes: Attribute) -> Html:
@@ -40,7 +46,7 @@ def tag(element: str, /, *children: Child, **attributes: Attribute) -> Html:
         children: its content.
         attributes: its attributes. A `_` at the end of a name is removed, and every other `_` becomes a `-`.
     """
-    shown = "".join(_attribute(each, value) for each, value in attributes.items())
+    shown = "".join([_attribute(each, value) for each, value in attributes.items()])
     if element in _VOID:
         return Html(f"<{element}{shown}>")
     return Html(f"<{element}{shown}>{joined(*children)}</{element}>")
@@ -48,7 +54,7 @@ def tag(element: str, /, *children: Child, **attributes: Attribute) -> Html:
 
 def joined(*children: Child) -> Html:
     """Return the pieces one after another."""
-    return Html("".join(map(_piece, children)))
+    return Html("".join([child if isinstance(child, Html) else _piece(child) for child in children]))
 
 
 def document(head: Html, body: Html) -> str:
@@ -62,6 +68,7 @@ def _piece(child: Child) -> str:
     return "" if child is None else "".join(child)
 
 
+@lru_cache(maxsize=1024)  # a table repeats most of its attributes in every row
 def _attribute(name: str, value: Attribute) -> str:
     if value is None or value is False:
         return ""

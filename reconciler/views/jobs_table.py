@@ -54,26 +54,19 @@ def _nothing_matches() -> Html:
 
 
 def _form(view: WatchView, query: JobQuery) -> Html:
-    labels = sorted({pair for line in view.lines for pair in _labels(line)})[:LABELS_MAX]
-    kinds = {line.row.status.kind.name for line in view.lines}
-    providers = sorted({line.row.provider for line in view.lines if line.row.provider})
     controls = [
         _select("State", "state", GROUPS, query.state),
         _select("Phase", "phase", Phase, query.phase),
-        _select("Kind", "kind", KINDS, query.kind) if len(kinds) > 1 or query.kind else NOTHING,
-        _select("Provider", "provider", providers, query.provider),
+        _select("Kind", "kind", KINDS, query.kind) if len(view.jobs.kinds) > 1 or query.kind else NOTHING,
+        _select("Provider", "provider", view.jobs.providers, query.provider),
         _field("Labels", "selector", query.selector, "team=support", list_="labels"),
-        tag("datalist", (tag("option", value=pair) for pair in labels), id="labels"),
+        tag("datalist", (tag("option", value=pair) for pair in view.jobs.labels[:LABELS_MAX]), id="labels"),
         _field("Find", "q", query.q, "name, reason, job id"),
         tag("input", type="hidden", name="sort", value=query.sort) if query.sort != DEFAULT.sort else NOTHING,
         tag("button", "Filter"),
         tag("a", "Clear", href="/") if query.is_filtered else NOTHING,
     ]
     return tag("form", controls, method="get", action="/", id="filter", role="search", data_keep=True)
-
-
-def _labels(line: JobLine) -> Iterable[str]:
-    return (f"{key}={value}" for key, value in line.row.document.metadata.labels.items()) if line.row.document else ()
 
 
 def _select(label: str, name: str, values: Iterable[str], chosen: str) -> Html:
@@ -98,7 +91,7 @@ def _table(view: WatchView, selected: SelectedJobs, frame: Frame) -> Html:
 
 def _columns(view: WatchView, frame: Frame) -> list[TableColumn]:
     """Return the columns. Columns in which every job would have the same or no value are left out."""
-    now, rows = frame.now, [line.row for line in view.lines]
+    now = frame.now
     found = [
         TableColumn("Job", "job", _job),
         TableColumn("State", "state", _state),
@@ -106,14 +99,14 @@ def _columns(view: WatchView, frame: Frame) -> list[TableColumn]:
         TableColumn("Wanted", "wanted", lambda line: line.row.wanted),
         TableColumn("Provider", "provider", lambda line: line.row.provider),
     ]
-    if len({row.status.kind.name for row in rows}) > 1:
+    if len(view.jobs.kinds) > 1:
         found.append(TableColumn("Kind", "kind", lambda line: line.row.status.kind.name))
     found.append(TableColumn("Age", "created", lambda line: _age(line, frame)))
-    if any(expected_end(row) for row in rows):
+    if view.jobs.has_ends:
         found.append(
             TableColumn("Left", "left", lambda line: distance(at, now) if (at := expected_end(line.row)) else None)
         )
-    if any(used_tokens(row) for row in rows):
+    if view.jobs.has_tokens:
         found.append(
             TableColumn("Tokens", "tokens", lambda line: f"{used:,}" if (used := used_tokens(line.row)) else None)
         )

@@ -16,7 +16,7 @@ from reconciler.views.job_query import JobQuery, parse_query, select
 from reconciler.views.jobs_table import jobs_section
 from reconciler.views.page_layout import Frame, badge, card, job_link, page, relative, separated, time_of
 from reconciler.views.problems import Problem, problems
-from reconciler.views.row_state import RowState, states_text
+from reconciler.views.row_state import RowState, totals_text
 from reconciler.views.text import count
 from reconciler.views.watch_view import NEEDS_A_PERSON, NOT_SEEN, JobLine, WatchView
 
@@ -70,7 +70,7 @@ def _of_jobs(view: WatchView) -> Headline:
     )
     if text := ", ".join(part for number, part in parts if number):
         return Headline(text, f"Not all is well: {text}.", "bad" if people or errors else "warn")
-    jobs = states_text(line.row for line in view.lines) if view.lines else "no job is declared"
+    jobs = totals_text(view.jobs.by_state) if view.lines else "no job is declared"
     return Headline("all is well", f"All is well: {jobs}.", "good")
 
 

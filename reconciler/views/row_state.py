@@ -144,6 +144,6 @@ def states_text(rows: Iterable[Row]) -> str:
     return totals_text(rows_by_state(rows))
 
 
-def totals_text(by_state: Mapping[JobState, Sequence[Row]]) -> str:
-    """Return the text of `states_text` for rows that are already sorted by their state."""
+def totals_text(by_state: Mapping[JobState, Sequence[object]]) -> str:
+    """Return the text of `states_text` for jobs that are already sorted by their state."""
     return "; ".join(f"{len(rows):,} {state}" for state, rows in by_state.items() if rows) or "no jobs"

@@ -6,16 +6,19 @@ observation of each job, so that the page, its totals and its links agree with `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 
-from reconciler.model.outages import hiding, marked
+from reconciler.model.job import ObservedJob
+from reconciler.model.outages import hiding, is_hidden, marked
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.status import Outcome, ProviderStatus, Receipt, Verb
 from reconciler.model.watch_status import WatchStatus
 from reconciler.views.row_state import JobState, RowState, row_state
+from reconciler.views.usage import expected_end, used_tokens
 
 NEEDS_A_PERSON = (JobState.REFUSED, JobState.STALLED)
 """The states in which a person must act."""
@@ -33,12 +36,65 @@ class JobLine:
     """When the failure was first reported that hides the job; None if no recorded failure hides it."""
 
 
+@dataclass(frozen=True)
+class JobLines:
+    """The jobs of a pass, sorted by name, and what is counted in all of them. Each count is computed once."""
+
+    lines: tuple[JobLine, ...]
+
+    @cached_property
+    def by_state(self) -> Mapping[JobState, tuple[JobLine, ...]]:
+        """The jobs in each state, which may be none."""
+        found: dict[JobState, list[JobLine]] = {state: [] for state in JobState}
+        for line in self.lines:
+            found[line.state.job_state].append(line)
+        return {state: tuple(lines) for state, lines in found.items()}
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The names of the kinds of the jobs."""
+        return frozenset(line.row.status.kind.name for line in self.lines)
+
+    @cached_property
+    def providers(self) -> tuple[str, ...]:
+        """The names of the providers of the jobs."""
+        return tuple(sorted({line.row.provider for line in self.lines if line.row.provider}))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the jobs, each as `key=value`."""
+        documents = (line.row.document for line in self.lines)
+        return tuple(
+            sorted({f"{key}={each.metadata.labels[key]}" for each in documents if each for key in each.metadata.labels})
+        )
+
+    @cached_property
+    def has_ends(self) -> bool:
+        """Whether a provider reports when one of the jobs is expected to end."""
+        return any(expected_end(line.row) for line in self.lines)
+
+    @cached_property
+    def has_tokens(self) -> bool:
+        """Whether one of the jobs has used tokens."""
+        return any(used_tokens(line.row) for line in self.lines)
+
+    @cached_property
+    def by_key(self) -> Mapping[tuple[str, str], JobLine]:
+        """The jobs by the name and the file of their specs."""
+        return {(line.row.name, line.row.source): line for line in self.lines}
+
+
 @dataclass(frozen=True, slots=True)
 class WatchView:
-    """The watch, and its jobs sorted by name."""
+    """The watch, and its jobs."""
 
     watch: WatchStatus
-    lines: tuple[JobLine, ...]
+    jobs: JobLines
+
+    @property
+    def lines(self) -> tuple[JobLine, ...]:
+        """The jobs, sorted by name."""
+        return self.jobs.lines
 
     def named(self, name: str) -> tuple[JobLine, ...]:
         """Return the jobs of a name. There are several if two specs have the same name."""
@@ -46,12 +102,11 @@ class WatchView:
 
     def in_state(self, states: Iterable[JobState]) -> tuple[JobLine, ...]:
         """Return the jobs in these states."""
-        wanted = set(states)
-        return tuple(line for line in self.lines if line.state.job_state in wanted)
+        return tuple(line for state in states for line in self.jobs.by_state[state])
 
     def hidden_by(self, outage: ProviderStatus) -> tuple[JobLine, ...]:
         """Return the jobs that a failure hides."""
-        return tuple(line for line in self.in_state(NOT_SEEN) if _is_hidden_by(line, outage))
+        return tuple(line for line in self.in_state(NOT_SEEN) if is_hidden(line.row, outage))
 
     def cancelled_on(self, day: date) -> list[tuple[JobLine, Receipt]]:
         """Return the jobs whose cancel was confirmed on a day (UTC), the latest first, each with its receipt."""
@@ -67,26 +122,42 @@ class WatchView:
         return sorted(found, key=lambda each: each[1].confirmed_at or datetime.min.replace(tzinfo=UTC), reverse=True)
 
 
-def watch_view(watch: WatchStatus) -> WatchView:
-    """Return the view of a watch."""
-    return WatchView(watch, tuple(_line(row, watch) for row in watch.report.rows))
+def watch_view(watch: WatchStatus, before: WatchView | None = None) -> WatchView:
+    """Return the view of a watch. Jobs that have not changed since the view before are taken from it."""
+    known = before.jobs.by_key if before is not None else {}
+    lines = (_line(row, watch, known.get((row.name, row.source))) for row in watch.report.rows)
+    return WatchView(watch, JobLines(tuple(lines)))
 
 
 def changed_names(before: WatchView, after: WatchView) -> list[str]:
     """Return the names of the jobs whose line differs, or that only one of the two views has."""
-    old = {(line.row.name, line.row.source): line for line in before.lines}
-    new = {(line.row.name, line.row.source): line for line in after.lines}
+    old, new = before.jobs.by_key, after.jobs.by_key
     changed = {key for key in old.keys() | new.keys() if not _is_same(old.get(key), new.get(key))}
     return sorted({name for name, _ in changed})
 
 
-def _line(row: Row, watch: WatchStatus) -> JobLine:
-    outage = hiding(row, watch.outages)
+def _line(row: Row, watch: WatchStatus, known: JobLine | None) -> JobLine:
+    seen = row.seen or (watch.observed.get(row.ref) if row.ref is not None else None)
+    outage = hiding(row, watch.outages) if watch.outages else None
+    since = outage.since if outage else None
+    if (
+        known is not None
+        and row.unobserved is None
+        and since == known.unseen_since
+        and _is_as_before(row, seen, known.row)
+    ):
+        return known
     if outage is not None:
         row = marked(row, (outage,))
-    if row.seen is None and row.ref is not None and row.ref in watch.observed:
-        row = replace(row, seen=watch.observed[row.ref])
-    return JobLine(row, _state(row), outage.since if outage else None)
+    if seen is not row.seen:
+        row = replace(row, seen=seen)
+    return JobLine(row, _state(row), since)
+
+
+def _is_as_before(row: Row, seen: ObservedJob | None, before: Row) -> bool:
+    """Return whether a row says the same as an earlier one, apart from the failure that a recorded outage adds."""
+    is_same = row.status is before.status and row.document is before.document and seen is before.seen
+    return is_same and (row.wanted, row.line, row.progress) == (before.wanted, before.line, before.progress)
 
 
 def _state(row: Row) -> RowState:
@@ -96,12 +167,7 @@ def _state(row: Row) -> RowState:
     return replace(state, job_state=JobState.REFUSED) if is_refused else state
 
 
-def _is_hidden_by(line: JobLine, outage: ProviderStatus) -> bool:
-    ref = line.row.ref
-    return ref is not None and outage.hides(str(ref.account), ref.id) and not line.row.status.final
-
-
 def _is_same(one: JobLine | None, other: JobLine | None) -> bool:
-    if one is None or other is None:
+    if one is None or other is None or one is other:
         return one is other
     return (one.state, one.row.wanted, one.row.status) == (other.state, other.row.wanted, other.row.status)

@@ -56,7 +56,7 @@ async def _events(page: PageServer, since: str, connection: BoundedConnection) -
     while connection.is_open:
         version = page.version(page.watch_status())
         if version != since:
-            data = json.dumps({"version": version, "names": page.changed_since(since)})
+            data = json.dumps({"version": version, "names": await page.changed_since(since)})
             yield f"id: {version}\ndata: {data}\n\n"
             since, silent_s = version, 0.0
         elif silent_s >= ALIVE_S:

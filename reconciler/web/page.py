@@ -4,12 +4,14 @@ Rules:
 
 - A page is rendered from one immutable `WatchStatus`, without a lock, a disk or a provider. It never delays a pass.
 - Only GET and HEAD exist. No request changes anything.
-- Readers who ask for the same page at the same time share one rendering.
+- Pages are rendered one at a time, in a thread, so that probes do not wait for them. Readers who ask for the same page
+  at the same time share one rendering.
 - Secrets are redacted in the whole text of a page.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,6 +39,9 @@ NAMES_MAX = 100
 """The maximum number of names in one event."""
 RENDERED_MAX = 16
 """The number of rendered pages that are kept."""
+
+
+RenderPage = Callable[[WatchView, Frame], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class PageServer:
     now: Callable[[], datetime]
     started: str
     _static: dict[str, StaticFile] = field(init=False)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while pages are rendered, one at a time and in a thread, so that probes do not wait for them."""
     _view: WatchView | None = None
     _changes: dict[str, list[str]] = field(default_factory=dict)
     """The names of the jobs that changed since the view before, by the number of passes of each view, in order."""
@@ -98,24 +105,18 @@ class PageServer:
             *(each.route() for each in self._static.values()),
         ]
 
-    def view(self) -> WatchView:
+    async def view(self) -> WatchView:
         """Return the current view of the watch. The jobs are read once for each pass."""
-        watch, before = self.watch_status(), self._view
-        if before is not None and before.watch.passes == watch.passes:
-            return WatchView(watch, before.lines)
-        self._view = watch_view(watch)
-        if len(self._changes) >= CHANGES_MAX:
-            del self._changes[next(iter(self._changes))]
-        self._changes[str(watch.passes)] = changed_names(before, self._view) if before is not None else []
-        return self._view
+        async with self._lock:
+            return await asyncio.to_thread(self._current)
 
-    def changed_since(self, version: str) -> list[str] | None:
+    async def changed_since(self, version: str) -> list[str] | None:
         """Return the names of the jobs that changed since a version that a page shows.
 
         Return None if that is not known, because the version is too old or of an earlier process, or if there are more
         than `NAMES_MAX`.
         """
-        self.view()
+        await self.view()
         shown = version.removeprefix(f"{self.started}-").partition("-")[0]
         if shown not in self._changes:
             return None
@@ -130,20 +131,25 @@ class PageServer:
 
     async def _overview(self, request: Request) -> Response:
         parameters = parse_qsl(request.url.query, keep_blank_values=True)
-        return self._respond(request, lambda view, frame: overview_page(view, parameters, frame))
+        return await self._respond(request, lambda view, frame: overview_page(view, parameters, frame))
 
     async def _accounts(self, request: Request) -> Response:
-        return self._respond(request, accounts_page)
+        return await self._respond(request, accounts_page)
 
     async def _job(self, request: Request) -> Response:
         name = request.path_params["name"]
-        status_code = 200 if self.view().named(name) else 404
-        return self._respond(request, lambda view, frame: job_page(name, view, frame), status_code)
+        status_code = 200 if (await self.view()).named(name) else 404
+        return await self._respond(request, lambda view, frame: job_page(name, view, frame), status_code)
 
-    def _respond(self, request: Request, render: Callable[[WatchView, Frame], str], status_code: int = 200) -> Response:
-        view, now = self.view(), self.now()
+    async def _respond(self, request: Request, render: RenderPage, status_code: int = 200) -> Response:
+        path = f"{request.url.path}?{request.url.query}"
+        async with self._lock:
+            return await asyncio.to_thread(self._rendering, path, render, status_code)
+
+    def _rendering(self, path: str, render: RenderPage, status_code: int) -> Response:
+        view, now = self._current(), self.now()
         version = self.version(view.watch)
-        key = (f"{request.url.path}?{request.url.query}", version, now.replace(microsecond=0))
+        key = (path, version, now.replace(microsecond=0))
         if key not in self._rendered:
             if len(self._rendered) >= RENDERED_MAX:
                 self._rendered.clear()
@@ -152,3 +158,13 @@ class PageServer:
             headers = {"cache-control": "no-store"}
             self._rendered[key] = HTMLResponse(KNOWN_SECRETS.redact(text), status_code, headers)
         return self._rendered[key]
+
+    def _current(self) -> WatchView:
+        watch, before = self.watch_status(), self._view
+        if before is not None and before.watch.passes == watch.passes:
+            return WatchView(watch, before.jobs)
+        self._view = watch_view(watch, before)
+        if len(self._changes) >= CHANGES_MAX:
+            del self._changes[next(iter(self._changes))]
+        self._changes[str(watch.passes)] = changed_names(before, self._view) if before is not None else []
+        return self._view
