@@ -90,8 +90,9 @@ async def walk(
 def _rows(page: JobPage, ids: Collection[str]) -> Iterator[tuple[str, ObservedJob]]:
     """Yield each of these ids that a page shows, with the job's row."""
     for job in page.jobs:
-        for job_id in job.ids.intersection(ids):
-            yield job_id, job
+        for job_id in (job.id, *job.aliases):
+            if job_id in ids:
+                yield job_id, job
 
 
 async def _page(reader: JobReader, page_size: int, cursor: str | None) -> JobPage | ProviderError:

@@ -194,9 +194,9 @@ def _twins(by_job: Mapping[JobRef, Observation], rules: CurrentSpecs) -> dict[Jo
     return {
         ref: job_id
         for ref, seen in by_job.items()
-        if isinstance(seen, Observed) and seen.job is not None and (target := rules.targets.get(str(ref.account)))
-        for job_id in seen.job.ids - {ref.id}
-        if target.key(job_id) in rules.named
+        if isinstance(seen, Observed) and seen.job is not None
+        for job_id in (seen.job.id, *seen.job.aliases)
+        if job_id != ref.id and (target := rules.targets.get(str(ref.account))) and target.key(job_id) in rules.named
     }
 
 

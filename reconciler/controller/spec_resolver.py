@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from reconciler.controller.account_resolver import AccountResolver
 from reconciler.controller.operator_policy import OperatorPolicy
@@ -148,26 +149,26 @@ def _candidate(
     located: Located[JobDocument], targets: AccountResolver, suspension: Suspension | None, interval: timedelta
 ) -> ResolvedSpec:
     document, kind = located.document, KINDS[located.document.kind]
-    unresolved = ResolvedSpec(document.metadata.name, located.file, located, None, None, None, kind=kind)
     name, spec = document.metadata.name, document.spec
+    resolved = partial(ResolvedSpec, name, located.file, located, kind=kind)
     target = targets.of(spec.provider)
     if isinstance(target, SpecProblem):
         # The problem of a Provider document is reported at the document, not again at each spec that names it.
         where = target.path if target.path == ("spec", "provider") else ()
-        return replace(unresolved, problem=replace(target, message=target.sentence, path=where))
+        return resolved(None, None, replace(target, message=target.sentence, path=where))
     refusal = targets.refusal(located, target)
     if refusal is not None:
-        return replace(unresolved, problem=refusal, may_claim=False)
+        return resolved(None, None, refusal, may_claim=False)
     jobs = target.of_kind(kind.name)
     if jobs is None:
         # The spec is left without an account, so that it claims no job of another kind.
         problem = SpecProblem(Reason.INVALID_SPEC, f"{target.type.name} has no jobs of this kind", ("kind",))
-        return replace(unresolved, problem=problem)
+        return resolved(None, None, problem)
     try:
         job_id = jobs.canonical_id(spec.job_id)
     except ValueError as error:
         problem = SpecProblem(Reason.INVALID_SPEC, str(error), ("spec", "jobId"))
-        return replace(unresolved, target=jobs, problem=problem)
+        return resolved(jobs, None, problem)
     ref = JobRef(jobs.account, job_id)
     subject = Subject(
         name=name,
@@ -180,7 +181,7 @@ def _candidate(
         suspension=suspension or spec.suspend,
         interval=interval,
     )
-    return replace(unresolved, target=jobs, subject=subject)
+    return resolved(jobs, subject, None)
 
 
 def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver) -> list[ResolvedSpec]:

@@ -64,8 +64,8 @@ WEAKENED_CHECKS = (
         Bug(
             "let a spec claim a job whose account it may not use",
             "controller/spec_resolver.py",
-            "problem=refusal, may_claim=False)",
-            "problem=refusal)",
+            "refusal, may_claim=False)",
+            "refusal)",
         ),
         "identity",
         "test_a_spec_that_may_not_use_an_account_blocks_no_spec_of_it",
