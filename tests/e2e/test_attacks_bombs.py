@@ -7,6 +7,7 @@ and report the problem. `RECONCILE_COMMAND` runs the same attacks on another bui
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_attacks_texts import CONTAINER
-from tests.support.cli import RECONCILE, Checkout, Ran, finished
+from tests.support.cli import Checkout, Ran, finished
 from tests.support.git_daemon import git_daemon
 from tests.support.processes import memory_of
 from tests.support.repositories import a_clone, a_remote
@@ -102,11 +103,10 @@ class Field:
         self._commit(self.clone.git("rev-parse", f"{self.begun}^{{tree}}"), "Tidy up\n\nApprove-Cancels: 3")
 
     def run(self, *arguments: str) -> Ran:
-        """Run a command with a memory limit, and check that it ends in time."""
-        begun = time.monotonic()
-        ran = self.checkout.run(*arguments, program=["prlimit", f"--as={MEMORY_MAX}", *RECONCILE])
-        assert time.monotonic() - begun < ENDS_WITHIN_S
-        return ran
+        """Run a command with a memory limit for it and its child processes. Raises an error if it takes too long."""
+        with self.checkout.start(*arguments) as process:
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+            return finished(process, ENDS_WITHIN_S)
 
     def _entries(self, tree: str) -> list[tuple[str, Entry]]:
         found = (line.partition("\t") for line in self.clone.git("ls-tree", tree).splitlines())

@@ -63,7 +63,8 @@ def patterns() -> Iterator[tuple[str, str, Work]]:
                 for method in METHODS
                 if re.search(rf"\b{name}\.{method}\(", source)
             )
-        for node in ast.walk(ast.parse(source)):
+        has_calls = any(f"re.{method}(" in source for method in METHODS)  # most modules have none
+        for node in ast.walk(ast.parse(source)) if has_calls else ():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
                 text = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
                 if ast.unparse(node.func.value) == "re" and isinstance(text, str):
