@@ -29,6 +29,7 @@ from reconciler.plugin import (
     Unset,
     clean,
 )
+from reconciler.plugin._refusals import is_only_message, says_failure
 from reconciler.rate_signals import OUT_OF_CREDIT, THROTTLING_CODES, aws_code
 
 __all__ = [
@@ -224,18 +225,22 @@ def unknown_job(message: str) -> PermanentError:
 
 
 def acceptance(response: Response) -> Accepted:
-    """Return `Accepted` for a response with a status below 400 that contains no error.
+    """Return `Accepted` for a response with a status below 400, unless it contains an error or only a message.
 
     Providers accept a cancel with HTTP 200, 202 or 204, without content or with various JSON. Raises
-    `PermanentError(refused)` if the response contains an `error`, and `PermanentError(invalid)` if it has content that
-    is not JSON, because that is most likely a page of a proxy.
+    `PermanentError(refused)` if the response says that the request failed. Raises `PermanentError(invalid)` if it is
+    not clear: if it is not a JSON object, which is most likely a page of a proxy, or if it contains only a message.
     """
-    body = response.json() if response.body.strip() else None
-    error = body.get("error") if isinstance(body, dict) else None
-    parts = [error] if isinstance(error, str) else list(error.values()) if isinstance(error, dict) else []
-    if words := [text(each) or "" for each in parts if each]:
-        msg = f"the provider refused the request (HTTP {response.status}: {': '.join(filter(None, words))})"
+    if not response.body.strip() or response.json() is None:
+        return Accepted()
+    body = json_object(response)
+    details = f"HTTP {response.status}: {gateway_message(response) or word(body)}"
+    if says_failure(body):
+        msg = f"the provider refused the request ({details})"
         raise PermanentError(msg, kind=Kind.REFUSED)
+    if is_only_message(body):
+        msg = f"the response does not show whether the provider accepted the request ({details})"
+        raise PermanentError(msg, kind=Kind.INVALID)
     return Accepted()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from reconciler.plugin import (
+    TERMINAL,
     Accepted,
     AlreadyOver,
     JobError,
@@ -27,7 +28,6 @@ from reconciler.plugin import (
     Unset,
 )
 from reconciler.plugin.answers import (
-    acceptance,
     already_over_or_raise,
     json_object,
     require_same_job,
@@ -36,6 +36,7 @@ from reconciler.plugin.answers import (
 )
 from reconciler.providers._aws import AwsApi, AwsOptions
 from reconciler.providers._aws_errors import error_text, raise_unless_ok
+from reconciler.providers._json_api import change_outcome
 
 STATUSES: Mapping[str, Phase] = {
     "InProgress": Phase.RUNNING,
@@ -92,17 +93,18 @@ class AwsJobs(ABC):
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a stop. Return `AlreadyOver` if AWS refused it and the job has ended or is stopping.
+        """Request a stop.
 
-        Raises `PermanentError` for any other refusal, also if there is no such job, and `TransientError` for a
-        temporary failure.
+        Return `AlreadyOver` if the response shows that the job has succeeded or failed, or if AWS refused the request
+        and the job has ended or is stopping. Raises `PermanentError` for any other refusal, also if there is
+        no such job, and `TransientError` for a temporary failure.
         """
         response = await self._stop(ref)
         if self._is_job_not_found(response):
             raise unknown_job(error_text(response))
         try:
             raise_unless_ok(response)
-            return acceptance(response)
+            return change_outcome(response, ref, self._job, TERMINAL - {Phase.CANCELLED})
         except PermanentError as refusal:
             return await already_over_or_raise(self, ref, refusal)
 

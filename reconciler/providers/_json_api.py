@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +12,7 @@ from reconciler.plugin import (
     Accepted,
     AlreadyOver,
     JobRef,
+    Kind,
     ObservedJob,
     PermanentError,
     Phase,
@@ -72,16 +72,32 @@ def change_outcome(
     """Return the outcome of a change request with a 2xx response.
 
     Args:
-        response: the response. If it does not contain the job, the request counts as accepted.
+        response: the response. If it contains no job, `acceptance` returns the outcome.
         ref: the job.
         read: returns the job in a JSON object. Its second argument is the time of the provider's clock, or None.
         without_effect: the phases of the job in the response that show that the request had no effect.
 
-    Raises `PermanentError` if the response contains an error instead of the job, or content that is not JSON.
+    Raises `PermanentError(invalid)` if the response contains another job, and the errors of `acceptance`.
     """
-    job = None
-    with suppress(PermanentError):
-        job = require_same_job(read(json_object(response), response.at), ref)
-    if job is None:
-        return acceptance(response)
-    return AlreadyOver(job) if job.phase in without_effect else Accepted()
+    job = _job_in(response, read)
+    if job is not None and ref.id in job.ids:
+        return AlreadyOver(require_same_job(job, ref)) if job.phase in without_effect else Accepted()
+    accepted = acceptance(response)
+    if job is not None:
+        require_same_job(job, ref)
+    return accepted
+
+
+def _job_in(
+    response: Response, read: Callable[[Mapping[str, Any], datetime | None], ObservedJob]
+) -> ObservedJob | None:
+    """Return the job in a response, or None if it contains none.
+
+    Raises `PermanentError(invalid)` for a job of another account: the request may still have had an effect.
+    """
+    try:
+        return read(json_object(response), response.at)
+    except PermanentError as error:
+        if error.kind is not Kind.MISSING:
+            return None
+        raise PermanentError(str(error), kind=Kind.INVALID) from None

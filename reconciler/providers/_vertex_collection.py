@@ -21,6 +21,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from reconciler.plugin import (
+    TERMINAL,
     Accepted,
     AlreadyOver,
     Credentials,
@@ -38,7 +39,6 @@ from reconciler.plugin import (
     clean,
 )
 from reconciler.plugin.answers import (
-    acceptance,
     already_over_or_raise,
     cursor,
     jobs_of,
@@ -51,7 +51,7 @@ from reconciler.plugin.answers import (
 )
 from reconciler.providers._google import Access, application_default
 from reconciler.providers._google_errors import error_object, error_text, is_about_address, raise_unless_ok
-from reconciler.providers._json_api import job_path
+from reconciler.providers._json_api import change_outcome, job_path
 
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"
@@ -141,17 +141,18 @@ class VertexJobs:
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a cancel. Return `AlreadyOver` if it was refused and the job has ended or is being cancelled.
+        """Request a cancel.
 
-        Raises `PermanentError` for any other refusal, also if there is no such job, and `TransientError` for a
-        temporary failure.
+        Return `AlreadyOver` if the response shows that the job has succeeded or failed, or if the request was refused
+        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal, also if there is
+        no such job, and `TransientError` for a temporary failure.
         """
         response = await self._send("POST", f"{job_path(ref)}:cancel")
         if self._is_missing(response, ref):
             raise unknown_job(error_text(response))
         try:
             raise_unless_ok(response)
-            return acceptance(response)
+            return change_outcome(response, ref, self._job, TERMINAL - {Phase.CANCELLED})
         except PermanentError as refusal:
             return await already_over_or_raise(self, ref, refusal)
 

@@ -62,7 +62,7 @@ PROVIDER_FAULTS = frozenset(
 """The faults that need the provider's own formats. A stage implements them, because `FaultInjector` cannot."""
 REFUSALS = frozenset(fault for fault in Fault if fault.name.startswith("REFUSAL_"))
 ACCEPTED = frozenset({Fault.EMPTY, Fault.ACCEPTED_SILENTLY, Fault.ACCEPTED_IN_OWN_WORDS})
-"""2xx responses without a job. A change request that gets such a response counts as accepted."""
+"""2xx responses without a job and without an error. A change request that gets such a response counts as accepted."""
 HARMLESS = frozenset(
     {
         Fault.ACCEPTED_IN_OWN_WORDS,

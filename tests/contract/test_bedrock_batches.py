@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from reconciler.errors import Kind, PermanentError
 from reconciler.model.job import UNSET, JobCounts, JobError, ObservedJob, Phase
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
@@ -27,6 +28,14 @@ class TestBedrockBatches(ProviderContract):
     def stage(self, served: Served) -> BatchHarness:
         """Return fresh batches behind the server."""
         return BatchHarness(served, BEDROCK)
+
+
+def test_a_response_to_a_stop_that_shows_another_job_does_not_accept_the_stop() -> None:
+    transport = CannedTransport([answer({"jobArn": ARN.replace(NUMBER, "f6e5d4c3b2a1"), "status": "Stopped"})])
+    with pytest.raises(PermanentError) as caught:
+        asked(transport, lambda controller: controller.cancel_job(job("bedrock", NUMBER, "BatchJob")))
+
+    assert caught.value.kind is Kind.INVALID
 
 
 def shown(**fields: object) -> ObservedJob:

@@ -111,6 +111,15 @@ def test_a_cancel_reaches_only_the_collection_that_the_id_names(collection: str)
     assert transport.bodies == [{}]
 
 
+@pytest.mark.parametrize("name", ["accounts/acme/dpoJobs/other", "accounts/other/dpoJobs/twin"])
+def test_a_response_to_a_cancel_that_shows_another_job_does_not_accept_the_cancel(name: str) -> None:
+    transport = CannedTransport([answer({"name": name, "state": "JOB_STATE_CANCELLED"})])
+    with pytest.raises(PermanentError) as caught:
+        asked(transport, lambda jobs: jobs.cancel_job(a_job("dpoJobs/twin")))
+
+    assert caught.value.kind is Kind.INVALID
+
+
 @pytest.mark.parametrize(
     "job_id",
     [

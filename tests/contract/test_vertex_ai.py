@@ -143,6 +143,15 @@ def test_a_job_that_google_does_not_find_is_absent(message: str) -> None:
     assert asked(transport, lambda controller: controller.get_job(a_job("1"))) is None
 
 
+@pytest.mark.parametrize("parent", [PARENT, "projects/other/locations/us-central1/tuningJobs"])
+def test_a_response_to_a_cancel_that_shows_another_job_does_not_accept_the_cancel(parent: str) -> None:
+    transport = CannedTransport([answer({"name": f"{parent}/2", "state": "JOB_STATE_CANCELLED"})])
+    with pytest.raises(PermanentError) as caught:
+        asked(transport, lambda controller: controller.cancel_job(a_job("1")))
+
+    assert caught.value.kind is Kind.INVALID
+
+
 @pytest.mark.parametrize("message", ["Location eu-nowhere is not found.", "Method not found.", None])
 def test_a_404_that_is_not_about_the_job_is_not_an_absence(message: str | None) -> None:
     transport = CannedTransport([not_found(message)])

@@ -283,8 +283,8 @@ BUGS = (
     Bug(
         "do not accept a 2xx response without a job",
         "plugin/answers.py",
-        "    body = response.json() if response.body.strip() else None\n",
-        "    body = json_object(response)\n",
+        "    if not response.body.strip() or response.json() is None:\n",
+        "    if not json_object(response):\n",
     ),
     Bug(
         "let one forbidden job make its account unobserved",
@@ -403,8 +403,8 @@ BUGS = (
     Bug(
         "treat a 2xx response with an error in it as accepted",
         "plugin/answers.py",
-        """    if words := [text(each) or "" for each in parts if each]:\n""",
-        """    if words := [text(each) or "" for each in parts if each is None]:\n""",
+        "    if says_failure(body):\n",
+        "    if says_failure(body) and not body:\n",
     ),
     Bug(
         "audit every answered request as accepted",

@@ -191,7 +191,8 @@ def test_a_conflicting_cancel_of_a_cancelling_job_returns_its_phase() -> None:
         answer({"status": "success"}),
         answer({"error": None}),
         answer({"error": {"code": None, "message": None}}),
-        answer({"id": "another", "status": "running"}),
+        answer({"error": False, "errors": [], "success": True, "message": "the cancel has begun"}),
+        answer({"code": 0, "message": "ok"}),
         answer({"id": REF.id, "status": "running", "error": {"code": "slow", "message": "was slow once"}}),
         answer({"id": REF.id, "status": "pendingCancellation"}),
         answer({"id": REF.id, "status": "cancelled"}),
@@ -209,17 +210,47 @@ def test_a_2xx_response_with_a_job_that_succeeded_or_failed_is_not_an_acceptance
     assert found.job.phase == status
 
 
-@pytest.mark.parametrize("error", ["no such route", {"code": "upstream", "message": "no such route"}])
-def test_a_2xx_response_with_an_error_is_a_refusal_with_its_message(error: object) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "no such route"},
+        {"error": {"code": "upstream", "message": "no such route"}},
+        {"error": True, "message": "no such route"},
+        {"error": ["no such route"]},
+        {"errors": [{"message": "no such route"}]},
+        {"errors": {"id": "no such route"}},
+        {"fault": {"faultstring": "no such route"}},
+        {"success": False, "detail": "no such route"},
+        {"ok": False, "message": "no such route"},
+        {"status": "error", "message": "no such route"},
+        {"title": "no such route", "status": 404, "type": "about:blank"},
+        {"code": 405, "message": "no such route"},
+        {"id": "another", "error": "no such route"},
+    ],
+)
+def test_a_2xx_response_with_an_error_is_a_refusal_with_its_message(body: object) -> None:
     with pytest.raises(PermanentError, match="no such route") as caught:
-        asked_to_cancel(answer({"error": error}), answer({"id": REF.id, "status": "running"}))
+        asked_to_cancel(answer(body), answer({"id": REF.id, "status": "running"}))
 
     assert caught.value.kind is Kind.REFUSED
 
 
-def test_an_html_response_to_a_cancel_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!doctype html><title>Sign in</title>",
+        [],
+        False,
+        {"detail": "Method not supported"},
+        {"message": "Batches cannot be cancelled here", "request_id": "r-1"},
+        {"code": 5, "message": "Not Found", "details": []},
+        {"id": "another", "status": "running"},
+        {"id": "another", "status": "cancelled"},
+    ],
+)
+def test_a_2xx_response_that_shows_no_acceptance_of_this_cancel_is_no_clear_response(body: object) -> None:
     with pytest.raises(PermanentError) as caught:
-        asked_to_cancel(answer(b"<!doctype html><title>Sign in</title>"))
+        asked_to_cancel(answer(body))
 
     assert caught.value.kind is Kind.INVALID
 

@@ -243,6 +243,16 @@ def test_the_progress_of_a_batch_of_xai_without_a_count_does_not_change_its_stat
     assert word_after(40) == word_after(60) == f"no {missing}"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_response_to_a_cancel_that_shows_another_batch_does_not_accept_the_cancel(name: str) -> None:
+    ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), "zz-9")
+    another = answer({"id": "zz-8", "batch_id": "zz-8", "name": "batches/zz-8"})
+
+    with pytest.raises(PermanentError, match="a job other than the requested one") as caught:
+        asyncio.run(reader(name, another).cancel_job(ref))
+    assert caught.value.kind is Kind.INVALID
+
+
 @pytest.mark.parametrize(
     ("name", "job_id", "body"),
     [
