@@ -5,7 +5,6 @@ Source: google-genai 3.4.0 `errors.py`. The error format is `{"error": {"code", 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -13,8 +12,6 @@ from typing import Any
 from reconciler.plugin import Kind, PermanentError, Response
 from reconciler.plugin.answers import gateway_message, json_object, text
 from reconciler.providers._json_api import error_line, refusal
-
-_ABOUT_ADDRESS = re.compile(r"method not found|requested url|unknown url", re.IGNORECASE)
 
 
 def error_object(response: Response) -> Mapping[str, Any]:
@@ -42,8 +39,3 @@ def raise_unless_ok(response: Response) -> None:
         msg = f"something other than the job was not found ({details}): check the base URL and the provider's options"
         raise PermanentError(msg, kind=Kind.INVALID)
     raise refusal(response, details)
-
-
-def is_about_address(message: str) -> bool:
-    """Return whether a not-found error is about a method or a URL. A gateway or a wrong base URL causes such errors."""
-    return _ABOUT_ADDRESS.search(message) is not None

@@ -19,9 +19,11 @@ from typing import Any
 from reconciler.plugin import JobRef, Kind, PermanentError, Response
 from reconciler.plugin.answers import OUT_OF_CREDIT, gateway_message, json_object, text
 from reconciler.providers._json_api import error_line, refusal
+from reconciler.providers._not_found import BATCH, FINE_TUNE, names_missing
 
 JOB_WORDS = ("fine", "tun", "job")
 """A code such as `fine_tune_not_found` names a fine-tuning job if it contains one of these substrings."""
+_NOUN = rf"{BATCH}|{FINE_TUNE}"
 _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)
 _QUOTED_CODE = re.compile(r"'code': '(\w+)'")
 """Finds the upstream's code in the message of a gateway that quotes the upstream's error as a Python dict."""
@@ -57,7 +59,7 @@ def is_job_not_found(response: Response, ref: JobRef, job_words: tuple[str, ...]
         code = quoted[1] if quoted else None
     if isinstance(code, str):
         return _is_a_missing_job(code, job_words)
-    return code is None and error.get("type") == "invalid_request_error" and ref.id in message
+    return code is None and error.get("type") == "invalid_request_error" and names_missing(message, ref, _NOUN)
 
 
 def _is_a_missing_job(code: str, job_words: tuple[str, ...]) -> bool:

@@ -6,8 +6,6 @@ is in the service's own format and is about that job, not about an address. A re
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,8 +38,6 @@ from reconciler.plugin.answers import (
 from reconciler.plugin.answers import cursor as cursor_of
 from reconciler.providers._json_api import change_outcome, error_line, job_path, refusal
 
-BATCH = "batch( job)?"
-"""A regular expression for the word for a batch in a not-found error."""
 NextCursor = Callable[[Mapping[str, Any], tuple[ObservedJob, ...], int, str | None], str | None]
 Window = Callable[[int, str | None], Mapping[str, str]]
 
@@ -76,7 +72,7 @@ class RestApi:
             of them contain the job in an inner object, the function accepts both forms. Its second argument is the time
             of the provider's clock, or None.
         is_missing: returns whether the body of a response with HTTP status 404 means that this job does not exist. For
-            most services it checks the format of the error, and passes the message to `says_missing`.
+            most services it checks the format of the error, and passes its message to `_not_found.says_missing`.
         cancel: the suffix that makes the path of a job the path of its cancel.
         cancel_body: the JSON body of a cancel, or None if it has no body.
         path_of: returns the path of a job, relative to the path of the list.
@@ -161,18 +157,9 @@ class RestJobs:
         return [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
 
     def _is_missing(self, response: Response, ref: JobRef) -> bool:
-        def is_about_the_job(body: Mapping[str, Any]) -> bool:
-            return not self._names_address(body, ref) and self._api.is_missing(body, ref)
-
-        return response.status == HTTPStatus.NOT_FOUND and self._says(response, is_about_the_job)
-
-    def _names_address(self, body: Mapping[str, Any], ref: JobRef) -> bool:
-        """Return whether an error contains the path of the list or of the job, and is therefore not about the job.
-
-        A gateway may remove the beginning of a path, so the end of the job's path is sufficient.
-        """
-        said, path = json.dumps(body, ensure_ascii=False), self._api.path
-        return path in said or f"/{path.rpartition('/')[2]}/{ref.id}" in said
+        return response.status == HTTPStatus.NOT_FOUND and self._says(
+            response, lambda body: self._api.is_missing(body, ref)
+        )
 
     def _says(self, response: Response, check: Callable[[Mapping[str, Any]], bool]) -> bool:
         """Return whether the body of a response passes a check. A body that is not a JSON object fails every check."""
@@ -226,34 +213,6 @@ def _part_of(body: Mapping[str, Any], rows: str, size: int, cursor: str | None) 
         return body, None
     stop = start + size
     return {rows: whole[start:stop]}, str(stop) if stop < len(whole) else None
-
-
-def names_job(message: str, ref: JobRef) -> bool:
-    """Return whether a message contains the id of a job as a word of its own, and not within another word."""
-    return re.search(rf"(?<![\w-]){re.escape(ref.id)}(?![\w-])", message) is not None
-
-
-def says_missing(message: str, ref: JobRef, noun: str) -> bool:
-    """Return whether a not-found error is about the job: its message contains the id, or says that no such job exists.
-
-    Examples are `Batch not found` and `no such job: 1`. The message `the batch endpoint does not exist` does not count,
-    because its subject is something else.
-
-    Args:
-        message: the message of a not-found error.
-        ref: the job.
-        noun: a regular expression that matches the service's word for a job.
-    """
-    return names_job(message, ref) or has_no(message, ref, noun)
-
-
-def has_no(message: str, ref: JobRef, noun: str) -> bool:
-    """Return whether a message says, with the service's word for a job, that it was not found or does not exist."""
-    # The subject must be the job. In `the model for this batch was not found` it is something else.
-    subject = rf"((the|this|your|requested|specified|message) )*{noun}( id)?( \W?{re.escape(ref.id)}\W?)?"
-    predicate = "( was| is| does| could)? not (be )?(found|exist)"
-    said = rf"(^|[.:;] )\W?({subject}{predicate}|no (such )?{noun} (was )?(found|exists))\b"
-    return re.search(said, message, re.IGNORECASE) is not None
 
 
 def error_text(response: Response) -> str:

@@ -9,7 +9,6 @@ Sources: google-genai 3.6.1 `batches.py`, `types.py`; google-cloud-aiplatform 2.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -68,6 +67,4 @@ def _number(value: Any) -> int | None:
     return 0 if value is None else count_in_text(value)
 
 
-BATCHES = VertexCollection(
-    name="batchPredictionJobs", words=re.compile(r"batch ?prediction ?job", re.IGNORECASE), read=_job
-)
+BATCHES = VertexCollection(name="batchPredictionJobs", noun="batch ?prediction ?job", read=_job)

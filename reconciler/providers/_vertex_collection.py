@@ -50,8 +50,9 @@ from reconciler.plugin.answers import (
     word,
 )
 from reconciler.providers._google import Access, application_default
-from reconciler.providers._google_errors import error_object, error_text, is_about_address, raise_unless_ok
+from reconciler.providers._google_errors import error_object, error_text, raise_unless_ok
 from reconciler.providers._json_api import change_outcome, job_path
+from reconciler.providers._not_found import says_missing
 
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"
@@ -94,12 +95,12 @@ class VertexCollection:
 
     Args:
         name: its name in URLs and responses.
-        words: matches the words for its jobs in the message of an error.
+        noun: a regular expression for the word for a job in the message of an error.
         read: returns the job in a row.
     """
 
     name: str
-    words: re.Pattern[str]
+    noun: str
     read: Read
 
 
@@ -171,13 +172,11 @@ class VertexJobs:
         return self._collection.read(row, _own_id(name_of(row, "name"), self._collection.name, self._options), at)
 
     def _is_missing(self, response: Response, ref: JobRef) -> bool:
-        """Return whether this is a NOT_FOUND error about this job, and not about its project or location."""
-        message = str(error_object(response).get("message"))
-        # An id that is a number does not count, because the number of a project may contain it.
-        names_id = ref.id in message and not ref.id.isdecimal()
-        names_a_job = names_id or self._collection.words.search(message) is not None
-        is_not_found = error_object(response).get("status") == "NOT_FOUND" and not is_about_address(message)
-        return is_not_found and names_a_job
+        """Return whether this is a NOT_FOUND error about this job, named by its resource name or its bare id."""
+        error = error_object(response)
+        name = rf"(?<![\w/])projects/[\w./:-]*/{re.escape(ref.id)}(?![\w/-])"
+        told = re.sub(name, ref.id, str(error.get("message")))
+        return error.get("status") == "NOT_FOUND" and says_missing(told, ref, self._collection.noun)
 
 
 def parent_of(options: VertexOptions) -> str:

@@ -20,7 +20,8 @@ from typing import Any
 
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, field, instant, name_of, text, word
-from reconciler.providers._rest_jobs import BATCH, RestApi, says_missing, window_of
+from reconciler.providers._not_found import BATCH, says_missing
+from reconciler.providers._rest_jobs import RestApi, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 VERSION = "2023-06-01"

@@ -39,7 +39,8 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import count, field, instant, name_of, text, word
 from reconciler.providers._json_api import bearer, count_in_text
-from reconciler.providers._rest_jobs import BATCH, RestApi, cursor_in, says_missing, window_of
+from reconciler.providers._not_found import BATCH, says_missing
+from reconciler.providers._rest_jobs import RestApi, cursor_in, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 STATUSES: Mapping[str, Phase] = {

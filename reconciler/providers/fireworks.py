@@ -53,7 +53,8 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, RestJobs, cursor_in, has_no, window_of
+from reconciler.providers._not_found import says_missing
+from reconciler.providers._rest_jobs import RestApi, RestJobs, cursor_in, window_of
 
 COLLECTIONS = ("supervisedFineTuningJobs", "dpoJobs", "reinforcementFineTuningJobs", "rlorTrainerJobs")
 NOT_FOUND = 5
@@ -196,15 +197,13 @@ def _error(value: Any) -> JobError | None:
 
 
 def _is_missing(account: str, body: Mapping[str, Any], ref: JobRef) -> bool:
-    """Return whether an error is about this job, and not about an address, which begins with a slash."""
+    """Return whether an error is about this job, which its message names by the resource name or the bare id."""
     message = body.get("message")
     if body.get("code") != NOT_FOUND or not isinstance(message, str):
         return False
-    without_name = re.sub(rf"(?<![\w/-])accounts/{account}/{re.escape(ref.id)}(?![\w/-])", "", message)
-    if "/accounts/" in without_name or f"/{ref.id}" in without_name:
-        return False
     bare = replace(ref, id=ref.id.rpartition("/")[2])
-    return without_name != message or has_no(message, bare, _JOB)
+    told = re.sub(rf"(?<![\w/-])accounts/{account}/{re.escape(ref.id)}(?![\w/-])", bare.id, message)
+    return says_missing(told, bare, _JOB)
 
 
 class FireworksType:

@@ -17,9 +17,9 @@ from typing import Any
 
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import field, instant, name_of, text, word
-from reconciler.providers._google_errors import is_about_address
 from reconciler.providers._json_api import count_in_text
-from reconciler.providers._rest_jobs import BATCH, RestApi, cursor_in, says_missing, window_of
+from reconciler.providers._not_found import BATCH, says_missing
+from reconciler.providers._rest_jobs import RestApi, cursor_in, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 EXPIRED = "BATCH_STATE_EXPIRED"
@@ -82,9 +82,7 @@ def _error_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     error = _error_of(body)
-    message = str(error.get("message"))
-    is_not_found = error.get("status") == "NOT_FOUND" and not is_about_address(message)
-    return is_not_found and says_missing(message, ref, BATCH)
+    return error.get("status") == "NOT_FOUND" and says_missing(str(error.get("message")), ref, BATCH)
 
 
 def _is_denied(body: Mapping[str, Any]) -> bool:

@@ -46,7 +46,8 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import field, instant, jobs_of, name_of, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, RestJobs, has_no
+from reconciler.providers._not_found import says_missing
+from reconciler.providers._rest_jobs import RestApi, RestJobs
 
 DELETED = "DELETED"
 STAGES: Mapping[str, Phase] = {
@@ -150,7 +151,7 @@ def _has_label(labels: Any, label: str | None) -> bool:
 
 def _is_missing(body: Mapping[str, Any], ref: JobRef) -> bool:
     message = body.get("error")
-    return isinstance(message, str) and has_no(message, ref, "job")
+    return isinstance(message, str) and says_missing(message, ref, "job")
 
 
 class HubType:

@@ -17,7 +17,8 @@ from typing import Any
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, field, name_of, seconds, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import RestApi, says_missing
+from reconciler.providers._not_found import says_missing
+from reconciler.providers._rest_jobs import RestApi
 from reconciler.providers._rest_service import RestCollection, RestService
 
 TIMED_OUT = "TIMEOUT_EXCEEDED"

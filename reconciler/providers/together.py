@@ -44,7 +44,8 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import count, field, instant, name_of, text, word
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import BATCH, RestApi, RestJobs, says_missing
+from reconciler.providers._not_found import BATCH, FINE_TUNE, says_missing
+from reconciler.providers._rest_jobs import RestApi, RestJobs
 from reconciler.providers._rest_service import RestCollection, RestService
 
 STATUSES: Mapping[str, Phase] = {
@@ -131,7 +132,7 @@ def _failure(events: Any) -> JobError | None:
 
 
 def _is_missing_job(body: Mapping[str, Any], ref: JobRef) -> bool:
-    return says_missing(_message(body), ref, r"fine[- ]?tun(e|ing)( job)?")
+    return says_missing(_message(body), ref, FINE_TUNE)
 
 
 def _batch(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:

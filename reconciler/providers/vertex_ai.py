@@ -5,7 +5,6 @@ Sources: google-cloud-aiplatform 2.7.0 `aiplatform_v1/types/tuning_job.py`; goog
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -70,7 +69,7 @@ def _job(row: Mapping[str, Any], bare_id: str, at: datetime | None) -> ObservedJ
     )
 
 
-TUNING_JOBS = VertexCollection(name="tuningJobs", words=re.compile(r"tuning ?job", re.IGNORECASE), read=_job)
+TUNING_JOBS = VertexCollection(name="tuningJobs", noun="tuning ?job", read=_job)
 
 
 class VertexType:

@@ -23,7 +23,8 @@ from typing import Any
 from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
 from reconciler.plugin.answers import count, name_of, text
 from reconciler.providers._json_api import bearer
-from reconciler.providers._rest_jobs import BATCH, RestApi, cursor_in, says_missing, window_of
+from reconciler.providers._not_found import BATCH, says_missing
+from reconciler.providers._rest_jobs import RestApi, cursor_in, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 _DONE = ("num_success", "num_error", "num_cancelled")

@@ -217,7 +217,8 @@ def test_a_response_for_another_account_concerns_the_options() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "rpc error: accounts/acme/dpoJobs/twin",
+        "rpc error: accounts/acme/dpoJobs/twin not found",
+        "dpo job not found: accounts/acme/dpoJobs/twin (GET /v1/accounts/acme/dpoJobs/twin)",
         'resource "accounts/acme/dpoJobs/twin" was not found',
         "dpo job twin not found",
         "DpoJob does not exist",
@@ -238,6 +239,7 @@ def test_a_not_found_error_about_the_job_shows_that_it_is_absent(message: str) -
         not_found("no route for /accounts/acme/dpoJobs/twin"),
         not_found("no route for /dpoJobs/twin: job not found"),
         not_found("the base model of this dpo job was not found"),
+        not_found("the base model of accounts/acme/dpoJobs/twin was not found"),
         not_found("the dpo job API is not enabled, and does not exist in this region"),
         not_found(None),
         answer({"code": 5, "message": "dpo job twin not found"}, 400),

@@ -120,7 +120,12 @@ def test_a_job_is_absent_only_by_the_upstreams_own_message(message: str) -> None
 
 @pytest.mark.parametrize(
     "message",
-    ["Error code: 404 - Could not find fine tune", "Error code: 404 - Invalid URL (GET /v1/ftjob-1)", "ftjob-1"],
+    [
+        "Error code: 404 - Could not find fine tune",
+        "Error code: 404 - Invalid URL (GET /v1/ftjob-1)",
+        "Error code: 404 - The model of ftjob-1 was not found",
+        "ftjob-1",
+    ],
 )
 def test_an_upstream_message_without_the_job_id_or_about_a_url_is_not_an_absence(message: str) -> None:
     with pytest.raises(PermanentError) as caught:

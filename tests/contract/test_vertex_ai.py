@@ -152,7 +152,16 @@ def test_a_response_to_a_cancel_that_shows_another_job_does_not_accept_the_cance
     assert caught.value.kind is Kind.INVALID
 
 
-@pytest.mark.parametrize("message", ["Location eu-nowhere is not found.", "Method not found.", None])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Location eu-nowhere is not found.",
+        "Method not found.",
+        f"The model of the tuning job {PARENT}/4711 was not found.",
+        "The requested URL /v1/tuningJobs/4711 was not found on this server.",
+        None,
+    ],
+)
 def test_a_404_that_is_not_about_the_job_is_not_an_absence(message: str | None) -> None:
     transport = CannedTransport([not_found(message)])
     with pytest.raises(PermanentError) as caught:

@@ -96,6 +96,8 @@ def test_the_not_found_error_of_the_provider_means_an_absent_job(error: dict[str
         {"error": {"type": "invalid_request_error", "code": "project_not_found", "message": "no project for ftjob-1"}},
         {"error": {"type": "invalid_request_error", "code": "model_not_found", "message": "no model for ftjob-1"}},
         {"error": {"type": "invalid_request_error", "message": "No such organization"}},
+        {"error": {"type": "invalid_request_error", "message": "The model of ftjob-1 was not found"}},
+        {"error": {"type": "invalid_request_error", "message": "No upstream for ftjob-1"}},
         {"error": {"code": "404", "message": "Resource not found"}},
     ],
 )

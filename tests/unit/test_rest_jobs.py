@@ -174,6 +174,10 @@ def in_the_format_of(name: str, message: str) -> object:
         "The model for this batch job was not found",
         "unknown service: batch job",
         "Batches not found",
+        "The model of batch job zz-9 was not found",
+        "Results for batch job zz-9 not found",
+        "Route for batch job zz-9: no healthy upstream",
+        "No upstream for zz-9",
     ],
 )
 def test_a_404_about_the_batch_api_itself_is_no_absence(name: str, message: str) -> None:
@@ -193,7 +197,8 @@ def test_a_404_about_the_batch_api_itself_is_no_absence(name: str, message: str)
         "Batch job ID does not exist",
         "No batch job found with this id",
         "Error: batch job could not be found",
-        "nothing for zz-9",
+        "zz-9 not found",
+        "The batch job zz-9 does not exist (GET /batches/zz-9)",
     ],
 )
 def test_a_404_that_says_that_the_batch_does_not_exist_is_an_absence(name: str, message: str) -> None:
