@@ -36,7 +36,7 @@ from reconciler.preflight import is_change, raise_if_unwanted
 from reconciler.rate_signals import RateSignal, rate_signal
 
 WAIT_MAX_S = 5.0
-"""The longest pause for which a request waits. A longer one makes requests fail at once, so that it is reported."""
+"""The longest pause for which a request waits. A longer pause is reported: requests fail at once."""
 TICK_S = 0.0001
 """The minimum length of a timer, because a timer may fire a little early."""
 RESET_PAUSE_MAX_S = 60.0

@@ -106,7 +106,7 @@ class ConsoleOutput:
         self._write(sys.stderr, json.dumps(line) + "\n")
 
     def show_hint(self, text: str) -> None:
-        """Print a hint to stderr, unless stderr is not a terminal or the log is JSON."""
+        """Print a hint to stderr if stderr is a terminal and the log is text."""
         if text and self.is_terminal(sys.stderr) and not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(text, "dim")]))
 

@@ -39,8 +39,8 @@ TIMEOUT_S = 5
 def healthcheck(*, url: str | None, listen: str | None) -> int:
     """Check the health of a running watch that uses --listen.
 
-    Exits with 0 if the watch is healthy. Exits with 1 and prints the problem if it is not, or if it does not respond
-    within five seconds.
+    The command exits with 0 if the watch is healthy. It exits with 1 and prints the problem if the watch is not
+    healthy, or does not respond within five seconds.
     """
     target = url or health_url(listen or LISTEN_DEFAULT)
     if not target.startswith(("http://", "https://")):

@@ -76,7 +76,7 @@ def require_one_kind(values: OptionValues, name: str, kinds: Mapping[str, str]) 
         uses = " and ".join(f"a {kind} in {paths(values).specs / place}" for kind, place in kinds.items())
         msg = (
             f"the name {name!r} is not unique: it is used for {uses}. To choose one for this command, pass "
-            "--kind. No change is requested for either until one of the specs is renamed."
+            "--kind. No change is requested for either job until one of the specs is renamed."
         )
         raise wiring.UsageError(msg)
 

@@ -21,7 +21,7 @@ Run = Callable[[Notify], Coroutine[Any, Any, Report]]
 def run_with_progress(console: ConsoleOutput, current_step: str, run: Run) -> tuple[Report, Collection[str]]:
     """Run and show the progress. Return the report, and the names of the jobs whose changes need not be printed again.
 
-    These are the jobs whose changes were printed as progress, if stderr and stdout go to the same reader. On an
+    A change need not be printed again if it was printed as progress, and stderr and stdout go to the same reader. On an
     interrupt, print which requests were sent and which are still open, and raise `click.Abort` with an argument, so
     that `program.run` does not report the interrupt again. Raises the errors of `run` too. `current_step` is what the
     run does at first.

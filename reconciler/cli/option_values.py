@@ -139,7 +139,7 @@ def timeouts(values: OptionValues) -> Timeouts:
 
 
 def monitoring_options(values: OptionValues) -> MonitoringOptions:
-    """Return the monitoring options of a watch. Raises `click.BadParameter` if the address is invalid."""
+    """Return the monitoring options of a watch. Raises `click.BadParameter` if the `--listen` address is invalid."""
     listen = None if values["listen"] is None else split_address(values["listen"])
     names = tuple(name.strip() for name in (values["listen_names"] or "").split(",") if name.strip())
     return MonitoringOptions(

@@ -1,4 +1,4 @@
-"""The options that several verbs share. Each can be before or after the verb, or in a variable `RECONCILE_<NAME>`.
+"""The options that several verbs share. Each can be set after or before the verb, or by a variable `RECONCILE_<NAME>`.
 
 This module only declares the options. Their values are converted by `option_values`, which is slow to import.
 """
@@ -23,9 +23,9 @@ Decorator = Callable[[C], C]
 
 
 class Shared(click.Option):
-    """An option that can be after the verb, before it, or in a variable `RECONCILE_<NAME>`.
+    """An option that can be set after the verb, before the verb, or by a variable `RECONCILE_<NAME>`.
 
-    If it is set in several of these places, the first in this order applies.
+    If the option is set in several of these places, the first place in this order applies.
     """
 
     def __init__(self, param_decls: Sequence[str] | None = None, **settings: Any) -> None:
@@ -33,7 +33,7 @@ class Shared(click.Option):
         self.envvar = f"RECONCILE_{str(self.name).upper()}"
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """Return the value after the verb, else that before it, else that of the variable, else the default."""
+        """Return the value after the verb, else the value before it, else the variable's value, else the default."""
         value, source = super().consume_value(ctx, opts)
         key = _key(self.name)
         if source is ParameterSource.COMMANDLINE:

@@ -43,7 +43,7 @@ def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **values: An
     """Show the changes that a pass would request.
 
     The command only reads from the providers. It also warns of announced ends of services and models that concern the
-    jobs; that does not change the exit code. The format -o markdown is for comments on pull requests.
+    jobs; the warnings do not change the exit code. The format -o markdown is for comments on pull requests.
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:

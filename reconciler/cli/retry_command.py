@@ -38,8 +38,8 @@ from reconciler.views.text import names as list_of
 def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """Retry a change now, instead of waiting for its next attempt.
 
-    Otherwise, a request that had no effect is repeated after a delay that grows to six hours. While a watch runs for
-    these specs on this machine, the command asks the watch to make the attempt, and returns at once.
+    Without this command, a request that had no effect is repeated after a delay that grows to six hours. While a watch
+    runs for these specs on this machine, the command asks the watch to make the attempt, and returns at once.
     """
     detach_from_terminal()
     console = ConsoleOutput.of(values)

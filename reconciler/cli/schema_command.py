@@ -24,12 +24,17 @@ from reconciler.views.json_schema import ALL_KINDS, json_schema
 def schema(*, kind: str | None, **values: object) -> int:
     """Print the JSON Schema of the documents.
 
-    The schema covers every kind of document in the specs directory. With KIND, it covers only that kind, which may also
-    be OperatorConfig, the kind of the operator's file.
+    The schema covers every kind of document in the specs directory. With KIND, it covers only that kind:
+    FineTuningJob, BatchJob, Provider, Settings, or OperatorConfig, the kind of the operator's file.
 
-    An editor with the YAML language server completes and checks a spec while you type, if the first line of the file is
-    `# yaml-language-server: $schema=.schema.json`.
-    """
+    Write the schema to .schema.json in the specs directory. An editor with the YAML language server then completes
+    and checks a spec in that directory while you type, if the first line of the spec is this line:
+
+    \b
+      # yaml-language-server: $schema=.schema.json
+
+    In a subdirectory, put ../ before .schema.json for each level.
+    """  # noqa: D301 - click keeps the lines of a paragraph that begins with a backspace
     ConsoleOutput.of(values).print_result(
         json.dumps(json_schema(provider_options(), {kind: ALL_KINDS[kind]} if kind else DOCUMENTS), indent=2) + "\n"
     )

@@ -39,5 +39,7 @@ def edit_specs(values: OptionValues, names: Sequence[str], edits: Callable[[JobD
     elif values["dry_run"]:
         console.log("Dry run: nothing was written.")
     else:
-        console.log("Written. `reconcile plan` shows the effect. To apply it, commit it or run `reconcile --once`.")
+        console.log(
+            "Written. `reconcile plan` shows the effect. Commit the edit, or run `reconcile --once` to apply it."
+        )
     return os.EX_OK

@@ -276,7 +276,7 @@ def open_streams() -> None:
 
 
 def close_streams() -> None:
-    """Wait for the readers one last time. If that of standard output times out, wait only briefly for the other."""
+    """Wait for the readers one last time. If that of standard output times out, wait only briefly for stderr's."""
     out, err = sys.stdout, sys.stderr
     if isinstance(out, BackgroundStream) and isinstance(err, BackgroundStream):
         is_read = out.finish(out.timeout_s)

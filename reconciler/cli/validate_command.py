@@ -30,8 +30,8 @@ from reconciler.cli.options import output as output_option
 def validate(*, output: str, since: str | None, **values: Any) -> int:
     """Check every document, without credentials or network access.
 
-    Prints one line to stdout for each problem: file:line: field: message. A status file that was edited by hand is a
-    problem too.
+    The command prints one line to stdout for each problem: file:line: field: message. A status file that was edited by
+    hand is a problem too.
     """
     console = ConsoleOutput.of(values)
     report = wiring.validate(paths(values), since=since, author=values["commit_author"])

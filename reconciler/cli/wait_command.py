@@ -52,9 +52,10 @@ QUERY_EVERY_S = 10.0
 def wait(*, names: tuple[str, ...], goal: str, live: bool, **values: Any) -> int:
     """Wait until jobs reach a state.
 
-    Without --live, the command reads the status files, which another reconcile process must update. It exits with 0
-    once all jobs are in the state, with 1 as soon as a job is stalled or can no longer reach the state, and with 75
-    after the timeout.
+    Without --live, the command reads the status files, which another reconcile process must update.
+
+    The command exits with 0 once all jobs are in the state, with 1 as soon as a job is stalled or can no longer reach
+    the state, and with 75 after the timeout.
     """
     console = ConsoleOutput.of(values)
     read_statuses_of(values, names)

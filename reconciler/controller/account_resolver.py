@@ -217,7 +217,7 @@ class AccountResolver:
         return get_close_matches(name, self._documents, n=1) if self._searched <= SEARCHED_MAX else []
 
     def _clash(self, name: str, key: str, other: str) -> SpecProblem:
-        how = "use one of them, or set the options that distinguish the two accounts"
+        how = "use only one of the two names, or set the options that distinguish the two accounts"
         message = f"{other!r} is the same account with a different key ({key}): {how}"
         return SpecProblem(
             Reason.INVALID_PROVIDER, message, ("spec", "credentials" if name in self._documents else "provider")

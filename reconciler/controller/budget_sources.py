@@ -45,7 +45,7 @@ class PassBudget:
 def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runtime: Runtime) -> PassBudget:
     """Return the change budget of a pass.
 
-    `use` contains the approvals that this process has already used. A dry run neither reads nor changes it.
+    `use` contains the approvals that this process has already used. A dry run neither reads nor changes `use`.
     """
     now, stored, resolved = runtime.clock.now(), desired.stored, desired.resolved
     journal, known, errors = _remembered(runtime)

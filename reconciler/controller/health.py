@@ -95,7 +95,7 @@ class HealthTracker:
             result: the result.
             due: the jobs that are polled next, each with the time in monotonic seconds.
             at: when the pass ended.
-            took_s: its duration, in seconds.
+            took_s: the duration of the pass, in seconds.
             outages: the failures of accounts that statuses record after the pass.
             guard: how much of the limit on changes each account has used, by account line.
         """

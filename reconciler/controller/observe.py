@@ -98,7 +98,7 @@ async def observe_jobs(
     # Two specs may name one job, which is observed once.
     refs, listing = list(dict.fromkeys(goal.refs)), Listing()
     if costs.prefers_list(len(refs)):
-        # No further page is read for these ids. A row with one of them is a witness, or contradicts a settled job.
+        # No further page is read for these ids. A row with one of these ids is a witness, or contradicts a settled job.
         also = {*goal.before.phases, *(ref.id for ref in goal.ended)}
         listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, costs, is_overtaken)
     run = _ObservationRun(reader, goal, listing, costs, now, is_overtaken)
@@ -159,9 +159,9 @@ class _ObservationRun:
         return ()
 
     async def _retrieve_while_useful(self, rest: deque[JobRef], under_way: dict[asyncio.Task[Answer], JobRef]) -> bool:
-        """Retrieve the jobs in `rest`. Return whether the newest pass changed something, so that some are left."""
+        """Retrieve the jobs in `rest`. Return whether the newest pass changed something, so that some jobs are left."""
         is_overtaken, is_stopped = False, self._is_useless(rest)
-        # The first is retrieved alone, because it shows whether the account works.
+        # The first job is retrieved alone, because its response shows whether the account works.
         at_once = self.costs.at_once if self.listing.has_answered else 1
         while True:
             if not (is_overtaken or is_stopped):

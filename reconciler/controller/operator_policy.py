@@ -47,9 +47,10 @@ class OperatorPolicy(Protocol):
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return why a credential must not be sent to a base URL, and how an operator can allow it; None if it may.
+        """Return why a credential must not be sent to a base URL, and how an operator can allow it.
 
-        `credentials` is the source that the document names, or None for the default credential of the type.
+        Return None if the credential may be sent. `credentials` is the source that the document names, or None for the
+        default credential of the type.
         """
         ...
 
@@ -65,7 +66,7 @@ class OperatorPolicy(Protocol):
         ...
 
     def named(self) -> Mapping[str, Credential]:
-        """Return the credentials that the operator's file names, by their names there."""
+        """Return the credentials that the operator's file names, by their names in that file."""
         ...
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:

@@ -201,7 +201,7 @@ def _twins(by_job: Mapping[JobRef, Observation], rules: CurrentSpecs) -> dict[Jo
 
 
 def _twice_named(subject: Subject, other: str, last: JobStatus | None, now: datetime) -> Decision:
-    message = f"another spec names this job too, as {other}; remove one of them"
+    message = f"another spec names this job too, as {other}; remove one of the two specs"
     status = stalled(subject.name, subject.source, last, Reason.DUPLICATE_JOB, message, now, subject.kind)
     return Decision(status, None, subject.interval)
 

@@ -108,8 +108,8 @@ def _deleted(
         return orphans.reported, ()
     if share := _excess([each.name for each in orphans.new], _count(desired.snapshot), limits):
         why = (
-            f"{share} specs disappeared at once; their statuses are kept. If this is intended, restore the specs and "
-            "delete a few at a time; one spec must always remain"
+            f"{share} specs disappeared at once; their statuses are kept. If you meant to delete the specs, restore "
+            "them and delete a few at a time; one spec must always remain"
         )
         return orphans.reported, (why,)
     return orphans.reported + orphans.new, ()

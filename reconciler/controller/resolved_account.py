@@ -19,7 +19,7 @@ from reconciler.model.spec import CredentialSource, Provider, ProviderSpec
 from reconciler.ports import JobsOfKind, Located, NotBound, ProviderType, Rate, jobs_by_kind
 
 CONCURRENCY_MAX = 64
-"""The maximum number of concurrent requests to an account, unless its document sets one or its type begins higher."""
+"""The default maximum of concurrent requests to an account. Its document or its provider type may set another one."""
 JobKey = tuple[CredentialScope, str, str]
 """The identity of a job, whatever name a spec uses for the provider: its host and credential, its kind, and its id."""
 
@@ -89,7 +89,7 @@ class SpecProblem:
 
     @property
     def sentence(self) -> str:
-        """The message for output that does not show `path`. It names the option if the problem is about one."""
+        """The message for output that does not show `path`. If the problem is about an option, the message names it."""
         is_of_option = self.path[:2] == ("spec", "options")
         return f"{'.'.join(self.path)}: {self.message}" if is_of_option else self.message
 
@@ -103,7 +103,7 @@ class SpecProblem:
 def needs_document(type_name: str, problem: SpecProblem) -> SpecProblem:
     """Return the problem to report if a spec uses a type's name as its provider, and the type's options are invalid.
 
-    `problem` is the problem with the options. One with the value of a variable is returned unchanged.
+    `problem` is the problem with the options. A problem with the value of a variable is returned unchanged.
     """
     if not problem.path:
         return problem

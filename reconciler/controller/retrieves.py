@@ -26,7 +26,7 @@ class Answer:
 async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observed]:
     """Retrieve a few urgent jobs, and return those that were observed. `observe_jobs` handles the others."""
     observed: dict[JobRef, Observed] = {}
-    # The first is retrieved alone, because it shows whether the account works.
+    # The first job is retrieved alone, because its response shows whether the account works.
     for batch in (refs[:1], refs[1:]):
         for ref, answer in zip(batch, await retrieve_all(reader, batch), strict=True):
             if answer.is_of_account:

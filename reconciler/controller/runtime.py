@@ -86,7 +86,7 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class _UnavailableAccount:
-    """An account that could not be opened. Every method raises the error that prevented it."""
+    """An account that could not be opened. Every method raises the error that prevented the opening."""
 
     error: ProviderError
 
@@ -157,7 +157,10 @@ def read_only(reader: JobReader) -> JobReader:
 
 
 async def open_or_unavailable(accounts: Accounts, target: ResolvedAccount) -> JobReader:
-    """Return an open account. If it cannot be opened, return an account whose methods raise that error."""
+    """Return an open account.
+
+    If it cannot be opened, return an account whose methods raise the error of the opening.
+    """
     try:
         return read_only(await accounts.open(target))
     except ProviderError as error:

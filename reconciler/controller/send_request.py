@@ -197,7 +197,7 @@ async def _send_if_wanted(action: Action, controller: JobController, preflight: 
         with abort_unless(preflight):
             return await _call_provider(action, controller)
     except SupersededError as error:
-        # If the check has allowed an earlier request of this action, that one was sent and may have had an effect.
+        # If the check has allowed an earlier request of this action, that request was sent and may have had an effect.
         return RequestOutcome(Progress.UNANSWERED if preflight.has_let_through else Progress.OVERTAKEN, str(error))
 
 

@@ -188,7 +188,8 @@ def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver)
     """Return the specs. An outsider among them may no longer claim a status or block another spec.
 
     An outsider is a spec without an account, whose file may not use any account of the other specs with its name.
-    Otherwise, a document that cannot be resolved could block the cancel of another team's spec by using its name.
+    Otherwise, a document that cannot be resolved could block the cancel of another team's spec by using the name of
+    that spec.
     """
     accounts: dict[str, list[ResolvedAccount]] = {each.name: [] for each in candidates if each.target is None}
     if not accounts:

@@ -1,4 +1,4 @@
-"""Wait for jobs: poll their reports until all jobs reach a goal, one no longer can, or a timeout passes."""
+"""Wait for jobs: poll their reports until all reach a goal, one can no longer reach the goal, or a timeout passes."""
 
 from __future__ import annotations
 

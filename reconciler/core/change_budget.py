@@ -38,7 +38,7 @@ class ApprovalUse:
     names: set[str] = field(default_factory=set)
     """The specs for which `--allow-cancel NAME` has been used."""
     _granted: dict[tuple[JobRef, Verb], tuple[datetime, str]] = field(default_factory=dict)
-    """The time and label of each approval, by job and verb. It is not used up until the job has a later receipt."""
+    """The time and label of each approval, by job and verb. An approval is used up once the job has a later receipt."""
 
     def granted(self, change: PlannedChange) -> str | None:
         """Return the label under which a change was approved earlier, or None.

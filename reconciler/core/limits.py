@@ -119,7 +119,10 @@ def _why_unjudged(
     if created_at > as_of:
         return "the provider gives a creation time in the future"
     if name == "maxQueued" and may_have_started:
-        return "its status was lost, so the job may already have started"
+        return (
+            "the job's earlier status file was discarded, so reconcile cannot tell whether the job has started; "
+            "set maxAge or notAfter instead"
+        )
     return None
 
 

@@ -51,6 +51,6 @@ def _progress(seen: Situated) -> str:
 
 
 def _first_counts(seen: Situated) -> JobCounts | None:
-    """Return the counts in the status if it already has this phase, else those of the observation."""
+    """Return the counts that the last status recorded in the observed phase, else the observed counts, if any."""
     job = seen.last.job if seen.last is not None and seen.last.phase is seen.phase else None
     return (job.counts if job is not None else None) or seen.facts.counts

@@ -30,7 +30,7 @@ def with_duplicates_reported(snapshot: Snapshot, shown: Callable[[str], str]) ->
     for name, documents in doubled:
         message = f"the name {name!r} is also used at {{}}: rename one"
         found += _duplicates([*map(_place, documents)], "metadata.name", message, shown)
-    message = "only one Settings document is allowed, and {} is another: remove one"
+    message = "only one Settings document is allowed, and {} is another: remove one of the two"
     found += _duplicates(settings, "kind", message, shown)
     return replace(
         snapshot,

@@ -10,14 +10,14 @@ _UNCLEAR = "this line or the one before it cannot be read: check its quotes, col
 _INDENTED_BY_TAB = re.compile(r" *\t")
 _MESSAGES = (
     ("mapping values are not allowed", "a ':' is not allowed here: quote a value that contains ': '"),
-    ("cannot start any token", "a value cannot begin with this character: put the value in quotes"),
+    ("cannot start any token", "a value cannot begin with a special character such as @ or %: put the value in quotes"),
     ("unexpected end of stream", "a quote that is opened here is never closed"),
     ("expected node content", "a value is missing here, or a bracket is never closed"),
     ("expected the node content", "a value is missing here, or a bracket is never closed"),
     ("expected ',' or", "a ',' is missing here, or a bracket is never closed"),
-    ("expected key", "this does not continue the lines above: check the indentation and quotes"),
-    ("expected '-' indicator", "this does not continue the lines above: check the indentation and quotes"),
-    ("expected <block end>", "this does not continue the lines above: check the indentation and quotes"),
+    ("expected key", "this line does not continue the lines above: check the indentation and quotes"),
+    ("expected '-' indicator", "this line does not continue the lines above: check the indentation and quotes"),
+    ("expected <block end>", "this line does not continue the lines above: check the indentation and quotes"),
     ("could not find expected ':'", "a ':' is missing after a key"),
     ("sequence entries are not allowed", "a '-' is not allowed here: check the indentation"),
     ("mapping keys are not allowed", "a '?' is not allowed here: put the value in quotes"),
@@ -45,7 +45,7 @@ def explain_error(problem: str, found: int | None, begun: int | None, lines: Seq
     Args:
         problem: the parser's message, which is only compared with known messages.
         found: the line at which the parser noticed the error, or None if it is unknown.
-        begun: the line at which the value that it was reading begins, or None if it is unknown.
+        begun: the line at which the value that the parser was reading begins, or None if it is unknown.
         lines: the lines of the text.
     """
     # The parser notices an unclosed quote only at the end of the file. The line with the opening quote is more useful.

@@ -30,7 +30,7 @@ _UNFINISHED = {
     "MERGE_HEAD": "a merge is in progress",
     "CHERRY_PICK_HEAD": "a cherry-pick is in progress",
     "REVERT_HEAD": "a revert is in progress",
-    # Between two commits of a series, only the list of the remaining ones exists.
+    # Between two commits of a series, only the list of the remaining commits exists.
     "sequencer": "a cherry-pick or revert is in progress",
     "rebase-merge": "a rebase is in progress",
     "rebase-apply/applying": "patches are being applied (git am)",
@@ -292,7 +292,7 @@ class CheckedOutSpecs:
             return None
         branch = self.checkout.branch()
         if branch is None:
-            return "its HEAD is detached, and a watch needs a branch: check one out, and restart reconcile"
+            return "its HEAD is detached, and a watch needs a branch: check out a branch, and restart reconcile"
         if self._branch is None:
             return "its HEAD was detached when the watch started: restart reconcile"
         still = f"it is no longer on the branch {self._branch!r}: check that branch out, or restart reconcile"

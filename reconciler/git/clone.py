@@ -58,7 +58,7 @@ class Clone(Git):
                 return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max)
             except GitError as error:
                 if self.is_exclusive and self.remove_leftovers() >= FETCH_MAX:
-                    msg = f"the branch is larger than {FETCH_MAX // 1024**2} MiB: use one that holds only specs"
+                    msg = f"the branch is larger than {FETCH_MAX // 1024**2} MiB: use a branch that holds only specs"
                     raise GitError(msg) from error
                 raise
 
@@ -86,7 +86,10 @@ class Clone(Git):
         return size
 
     def is_complete(self) -> bool:
-        """Return whether the directory has the layout of a repository. It lacks it if its creation was interrupted."""
+        """Return whether the directory has the layout of a repository.
+
+        The layout is incomplete if the creation of the repository was interrupted.
+        """
         head = self.git_dir / "HEAD"
         return head.is_file() and head.stat().st_size > 0 and all((self.git_dir / name).is_dir() for name in _LAYOUT)
 

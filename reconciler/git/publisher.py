@@ -117,7 +117,7 @@ def open_publisher(
         apart = StatusBranch(git, branch, "", inside, remote, author, trailers, specs="HEAD")
         return GitPublisher(apart)
     if current is None:
-        msg = "HEAD is detached, so there is no branch to commit to: check one out, or name one with --status-branch"
+        msg = "HEAD is detached, so there is no branch to commit to: check out a branch, or use --status-branch"
         raise PublishError(msg)
     if not inside.is_relative_to(top):
         msg = f"{directory} is not in the checkout: name a branch for statuses with --status-branch"

@@ -18,8 +18,8 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.ports import StoredStatuses
 
 _OVERWRITTEN = "revert the edit: statuses are generated, and the next pass overwrites this file"
-_REMOVED = "remove it: no spec has this status, and the next pass removes it unless it is a dry run"
-_SUGGESTION = "remove it from the commit: only reconcile writes statuses"
+_REMOVED = "remove the file: no spec has this status, and the next pass removes the file unless it is a dry run"
+_SUGGESTION = "remove the file from the commit: only reconcile writes statuses"
 
 
 def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str]) -> tuple[Diagnostic, ...]:
@@ -59,7 +59,7 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
     ours, top = Author.parse(author).email, checkout.git.directory
     base = checkout.git.find("rev-parse", "--verify", "--quiet", "--end-of-options", f"{since}^{{commit}}") or ""
     if not is_commit(base):
-        msg = "the repository has no such revision: fetch it, or name another one"
+        msg = "the repository has no such revision: fetch that revision, or name another one"
         raise GitError(msg)
     if not statuses.resolve().is_relative_to(top):
         return ()

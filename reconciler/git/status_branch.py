@@ -67,7 +67,9 @@ class StatusBranch:
     pulls: int = 0
     """The number of pulls so far."""
     _base: str | None = None
-    """The commit that was last pulled or published. None if nothing was, or if the branch has no commit yet."""
+    """The commit that was last pulled or published. None if there is no such commit, or if the branch has no commit
+    yet.
+    """
     _published: dict[str, bytes] = field(default_factory=dict)
     """The statuses in the commit `_base`."""
     _is_behind: bool = True

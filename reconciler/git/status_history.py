@@ -118,7 +118,7 @@ def _changes(git: Git, pairs: list[str], within: str) -> Mapping[str, list[FileC
             waiting += [some[middle:], some[:middle]] if middle else []
             unreadable += not middle
             if unreadable > UNREADABLE_MAX:
-                msg = f"more than {UNREADABLE_MAX} of them are unreadable"
+                msg = f"more than {UNREADABLE_MAX} commits are unreadable"
                 raise _TooMuchError(msg) from error
     return found
 
@@ -127,7 +127,7 @@ def _parsed(git: Git, names: list[str]) -> Iterator[JobStatus]:
     sizes = git.sizes(names) if names else {}
     small = [name for name in names if sizes.get(name, SIZE_MAX + 1) <= SIZE_MAX]
     if sum(sizes[name] for name in small) > BYTES_MAX:
-        msg = f"their statuses are larger than {BYTES_MAX // 1024**2} MiB together"
+        msg = f"the statuses in these commits are larger than {BYTES_MAX // 1024**2} MiB together"
         raise _TooMuchError(msg)
     for data in git.read_blobs(small) if small else ():
         with suppress(StatusTooNewError, StatusUnreadableError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""A file that is appended to for months, while `logrotate` or a person may move it away.
+"""A file that a long-running process appends to, even after `logrotate` or a person has moved or deleted the file.
 
 Rules: before each line, the file at the path is compared with the open file, as in
 `logging.handlers.WatchedFileHandler`. If the open file was moved or deleted, a new file is created at the path. If only
@@ -31,8 +31,8 @@ class AppendFile:
     def append(self, line: bytes, *, is_durable: bool) -> None:
         """Append a line in one write, with known secrets redacted.
 
-        If the file at the path was moved or deleted, it is created first. Raises `OSError` if the file cannot be
-        created, or if the line cannot be written completely or synced.
+        If the file at the path was moved or deleted, a new file is created there first. Raises `OSError` if the file
+        cannot be created, or if the line cannot be written completely or synced.
 
         Args:
             line: the line, with its newline.

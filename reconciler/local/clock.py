@@ -1,4 +1,4 @@
-"""The system clock. Only this module imports `time`; other modules get a `Clock`, or use that of the event loop."""
+"""The system clock. Only this module imports `time`; other modules get a `Clock` or use the event loop's."""
 
 from __future__ import annotations
 

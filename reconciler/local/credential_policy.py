@@ -144,7 +144,7 @@ class Trust:
         return _over_plain_http(credential, endpoint, path)
 
     def _built_in(self, type_: ProviderType, options: BaseModel) -> Iterator[Binding]:
-        """Yield the bindings of the type's default credential: to the vendor's own URL, and to that in its variable."""
+        """Yield the default credential's bindings: to the vendor's own URL, and to the URL in the vendor's variable."""
         default = credential_name(type_, None)
         given = next(filter(None, map(self.environ.get, type_.url_variables)), "")
         for url, path in ((type_.own_url(options) or "", ""), (given, _path_of(given))):

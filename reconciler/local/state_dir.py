@@ -22,7 +22,7 @@ from platformdirs import user_cache_path
 from reconciler.local.ownership import is_alone_in
 
 APPLICATION = "reconcile"
-_ANOTHER = "name another with --state-dir"
+_ANOTHER = "name another directory with --state-dir"
 _ROOT = 0
 
 

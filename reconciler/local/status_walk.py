@@ -85,5 +85,5 @@ def unread(path: str, error: OSError) -> Unread:
     elif error.errno == errno.ELOOP:
         remedy = "replace the link with a directory, or name the directory of the statuses with --status-dir"
     else:
-        remedy = "check the disk; the next pass reads it again"
+        remedy = "check the disk; the next pass reads this path again"
     return Unread(path, error.strerror or str(error), remedy)

@@ -17,6 +17,7 @@ class Severity(StrEnum):
 class Diagnostic:
     """One finding.
 
+    `file` is a path for display: as the user would type it, or relative to the repository if it is about the checkout.
     Lines are numbered from 1, and `field` is a dotted path such as `spec.desiredState`. `line` is None if it is not
     known, `field` if the finding is not about one field, and `suggestion` if there is none.
     """

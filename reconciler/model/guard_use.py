@@ -12,9 +12,9 @@ class GuardUse:
     account: int
     """The number of unapproved first attempts of the last hour in the account."""
     overall: int
-    """The same number for all accounts."""
+    """The number of unapproved first attempts of the last hour in all accounts."""
     max_cancels: int
     max_cancel_percent: int
     max_cancels_absolute: int
     doubt: str | None = None
-    """Why the attempts of the last hour cannot be counted, or None. If they cannot, no change is allowed."""
+    """Why the attempts of the last hour cannot be counted, or None. If there is a reason, no change is allowed."""

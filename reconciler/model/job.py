@@ -28,7 +28,9 @@ class Phase(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """The provider reports a status that the adapter does not know. In a status file also: not observed yet."""
+    """The provider reports a status that the adapter does not know. In a status file, this also means that the job was
+    not observed yet.
+    """
     ABSENT = "absent"
     """The provider responded "not found" for this id."""
 
@@ -180,7 +182,8 @@ class ObservedJob:
 
     A field is `UNSET` if the response left it out, and None if its value was null or could not be read. All times are
     aware. Which of the fields a job has depends on its kind (`model.kind`). Only batches have `output_file`,
-    `expires_at`, `counts` and `tokens`. The time of a job's last update is neither `started_at` nor `finished_at`.
+    `expires_at`, `counts` and `tokens`. An adapter must not use the time of a job's last update as `started_at` or
+    `finished_at`.
     """
 
     id: str

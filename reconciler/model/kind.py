@@ -35,8 +35,9 @@ class JobKind:
         document: the model of its specs.
         facts: the attributes of an observed job that its status records, in the order in which the file lists them.
         result: the attribute that contains the name of its result.
-        promises_result: whether every succeeded job has a result. The provider may add its name a little later.
-        can_be_paused: whether the kind can be paused. A provider's capabilities must allow it too.
+        promises_result: whether every succeeded job has a result. The provider may add the name of the result a little
+            later.
+        can_be_paused: whether the kind can be paused. A provider's capabilities must allow pausing too.
         counted: the attribute that contains its usage.
         counts: the unit of that usage.
         used: a phrase for that usage, such as `tokens trained`.

@@ -142,8 +142,8 @@ class Reason(StrEnum):
     OBSERVATION_INCOMPLETE = (
         "ObservationIncomplete",
         (
-            "The provider returned an incomplete list, or lists a job that it does not find by its id. Such a job, or "
-            "one that is missing from the list, is not assumed to be gone."
+            "The provider returned an incomplete list, or a list with a job that the provider does not find by its "
+            "id. Such a job, or one that is missing from the list, is not assumed to be gone."
         ),
     )
     OBSERVATION_SUSPECT = (

@@ -103,7 +103,7 @@ class Refusal:
     max_cancels_absolute: int
     names: tuple[str, ...]
     doubt: str | None = None
-    """Why the attempts of the last hour could not be counted, or None. Such a doubt refuses every batch."""
+    """Why the attempts of the last hour could not be counted, or None. If there is a reason, every batch is refused."""
 
     def __str__(self) -> str:
         """Return the message that reports the refusal."""

@@ -51,7 +51,7 @@ class NotBound:
     variable: str = ""
     """The variable in which the operator lists bindings."""
     pair: str = ""
-    """The binding that would allow it, such as `OPENAI_API_KEY=host`, or an empty string if no binding can."""
+    """The binding that would allow the request, such as `OPENAI_API_KEY=host`, or an empty string if no binding can."""
 
     def message(self, other_pairs: Iterable[str]) -> str:
         """Return a message with a setting that allows this pair and, if it is not too long, all other missing pairs."""

@@ -38,7 +38,7 @@ class Unread:
     why: str
     """The operating system's message."""
     remedy: str
-    """What a person can do to make it readable."""
+    """What a person can do to make the path readable."""
 
     @property
     def is_directory(self) -> bool:

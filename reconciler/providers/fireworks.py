@@ -116,7 +116,7 @@ class FireworksJobs:
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a cancel, as `RestJobs.cancel_job` does.
 
-        Raises its errors, and `PermanentError(invalid)` for an id that is not `COLLECTION/ID`.
+        Raises the errors of `RestJobs.cancel_job`, and `PermanentError(invalid)` for an id that is not `COLLECTION/ID`.
         """
         return await self._collection(ref).cancel_job(ref)
 
@@ -226,9 +226,9 @@ class FireworksType:
     rate = Rate()
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the id with its collection.
+        """Return the job id in its canonical form: `COLLECTION/ID`.
 
-        Raises `ValueError` for an id without a collection, and for a resource name of another account.
+        Raises `ValueError` if the id does not name a collection, or if it is a resource name of another account.
         """
         own = FireworksOptions.model_validate(options).account
         found = _NAME.fullmatch(job_id)

@@ -155,8 +155,8 @@ class SimpleFault(Rule):
     """The faults without parameters.
 
     With these faults the call has no effect: `hang` (no response), `reset-before-acting`, `html` (HTTP 200 with the
-    page of a proxy) and `wrong-body-404` (HTTP 404 in a format other than the API's). With these it takes effect:
-    `reset-after-acting`, `garbage` (half of the JSON) and `empty` (HTTP 200 without a body).
+    page of a proxy) and `wrong-body-404` (HTTP 404 in a format other than the API's). With these faults the call takes
+    effect: `reset-after-acting`, `garbage` (half of the JSON) and `empty` (HTTP 200 without a body).
     """
 
     fault: Literal[

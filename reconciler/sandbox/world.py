@@ -45,7 +45,7 @@ class InvalidRequestError(Exception):
 class Request:
     """One request that the sandbox received.
 
-    `acted` is whether it changed the world. `job_id` is None if the path has no id, `status` if no response is sent.
+    `acted` is whether it changed the world. `job_id` is None without an id in the path, `status` without a response.
     """
 
     at: datetime

@@ -83,7 +83,7 @@ class LogFile:
     def write(self, text: str) -> int:
         """Append lines, and return the length of the text.
 
-        Lines that cannot be written are dropped. The next successful write reports how many.
+        Lines that cannot be written are dropped. The next successful write reports how many lines were dropped.
         """
         missing = {"level": "warning", "message": f"{self._lost_lines} lines before this one could not be written"}
         notice = json.dumps(missing) + "\n" if self._lost_lines else ""

@@ -74,7 +74,7 @@ class FailureContract(ContractPart):
 
     @pytest.mark.parametrize("fault", [Fault.RESET_BEFORE_ACTING, Fault.RESET_AFTER_ACTING])
     def test_a_retrieve_shows_whether_an_interrupted_cancel_took_effect(self, stage: Stage, fault: Fault) -> None:
-        """The controller relies on this, because the error itself does not show it."""
+        """The controller relies on the retrieve, because the error does not show whether the cancel took effect."""
         ref = stage.job_in(Phase.RUNNING)
         stage.break_with(fault)
         with pytest.raises(TransientError):
@@ -105,14 +105,20 @@ class FailureContract(ContractPart):
 
     @for_each_request
     def test_a_redirect_is_refused_and_not_followed(self, stage: Stage, request_: RequestFunction) -> None:
-        """An adapter that followed the redirect would send the key to another host. That host does not exist here."""
+        """An adapter that followed the redirect would send the key to another host.
+
+        The other host does not exist in this test.
+        """
         break_or_skip(stage, Fault.REDIRECTED)
 
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
 
     @for_each_read
     def test_a_response_that_is_too_large_is_an_error(self, stage: Stage, request_: RequestFunction) -> None:
-        """The response is small until it is decompressed. A deadline that expires before that is an error too."""
+        """The response is small until it is decompressed.
+
+        It is also an error if the deadline expires while the response is read.
+        """
         break_or_skip(stage, Fault.HUGE)
         error = error_of(stage, request_)
 

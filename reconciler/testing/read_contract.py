@@ -125,7 +125,7 @@ class ReadContract(ContractPart):
         assert page.next_cursor is not None
 
     def test_a_list_never_follows_a_next_page_on_another_host(self, stage: Stage) -> None:
-        """Otherwise the key would be sent there. The adapter ignores the address, or raises an error."""
+        """The key must not be sent to that host. The adapter must ignore the address, or raise an error."""
         break_or_skip(stage, Fault.POINTS_ELSEWHERE)
         try:
             rows = call(stage, walk)
@@ -135,7 +135,7 @@ class ReadContract(ContractPart):
         assert sorted(row.id for row in rows) == sorted(stage.job_ids)
 
     def test_a_compressed_response_is_read(self, stage: Stage) -> None:
-        """A gateway may compress a response even if the request did not accept that."""
+        """A gateway may compress a response even if the request did not ask for compression."""
         break_or_skip(stage, Fault.GZIPPED)
         rows = call(stage, walk)
 

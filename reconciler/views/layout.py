@@ -22,7 +22,8 @@ from reconciler.views.text import clean
 
 GAP = 2
 FOLDED_MIN = 12
-"""Columns with `fold_at` are narrowed to this width first, because most words fit. Then any others are."""
+"""Columns with `fold_at` are narrowed to this width first, because most words fit. Then the other columns are narrowed.
+"""
 UNLIMITED_WIDTH = 4096
 """The width of a canvas for a pipe or a file. Only a longer line is folded."""
 

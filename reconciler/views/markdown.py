@@ -79,7 +79,9 @@ def bytes_of(text: str) -> int:
 
 
 def fitted(lines: Sequence[str], limit: SizeLimit, verb: str) -> str:
-    """Return the lines as one text, cut to a size limit, and a notice. If not even the notice fits, return it alone.
+    """Return the lines as one text, cut to a size limit, and a notice.
+
+    If not even the notice fits, return only the notice.
 
     Args:
         lines: the lines, the most important first.

@@ -19,10 +19,10 @@ def summary_line(report: Report) -> str:
 
 
 def changed_lines(before: Report | None, after: Report) -> tuple[str, ...]:
-    """Return a line for each job whose line differs from that in `before`.
+    """Return a line of text for each job whose text has changed since `before`.
 
-    A job that is not in `before` has a line only if a change of it had an outcome. The first report is compared with
-    None, which stands for a report without jobs.
+    A job that is not in `before` gets a line only if a change to this job had an outcome in this pass. The first report
+    is compared with None, which stands for a report without jobs.
     """
     old = {row.name: _line(row) for row in before.rows} if before is not None else {}
     new = ((row, _line(row)) for row in after.rows)

@@ -24,8 +24,9 @@ from reconciler.views.text import NO_VALUE
 class TypeLine:
     """One kind of job of a provider type.
 
-    `problem` says why the type cannot be used, or is None. If it is given, `capabilities` and `kind` are None.
-    `variable` is the environment variable with the default credential of the type, or None if it does not need one.
+    `problem` says why the type cannot be used, or is None. If `problem` is given, `capabilities` and `kind` are None.
+    `variable` is the environment variable with the default credential of the type, or None if the type needs no
+    credential.
     """
 
     name: str
@@ -83,9 +84,9 @@ def capabilities_text(can: Capabilities) -> Mapping[str, str]:
 
 
 def ends_text(can: Capabilities) -> str | None:
-    """Return the announced ends of the service that are not over: first one without a day, then the others by day.
+    """Return the announced ends of the service that are not over.
 
-    Return None if there is none.
+    An end without a day comes first, then the other ends by day. Return None if there is none.
     """
     ahead = sorted((each for each in can.retirements if not each.has_ended), key=lambda each: each.on)
     return "; ".join([*([can.ends_on] if can.ends_on else []), *map(str, ahead)]) or None

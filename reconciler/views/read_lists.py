@@ -26,7 +26,7 @@ class ReadList:
     Args:
         provider: the name of the provider.
         kind: the name of the kind.
-        jobs: how many jobs the part that was read contained.
+        jobs: the number of jobs in the part of the list that was read.
         read_back_to: the time at which reading ended, because older jobs have ended; None if the list was read to its
             end.
         is_unfinished_only: whether finished jobs of the list are left out.
@@ -60,7 +60,7 @@ def _of_kind(lists: Sequence[ReadList]) -> list[Text]:
 
 
 def _of_time(lists: Sequence[ReadList]) -> list[Text]:
-    """Return a line for each kind whose jobs end within a known time: what is left out, and how far was read."""
+    """Return a line for each kind whose jobs end within a known time: what is left out, and how far lists were read."""
     kinds = {each.kind: KINDS[each.kind].ends_within for each in lists}
     return [
         styled(

@@ -45,7 +45,10 @@ def names(all_names: Sequence[str]) -> str:
 
 
 def span(length: timedelta) -> str:
-    """Return a span in its largest unit and the next, without zeros: `3d4h`, `5h`, `42s`. A negative one is `0s`."""
+    """Return a span in its largest unit and the next smaller one, without zeros: `3d4h`, `5h`, `42s`.
+
+    A negative span is `0s`.
+    """
     seconds = max(0, int(length.total_seconds()))
     days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
     units = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s"))

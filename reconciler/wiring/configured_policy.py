@@ -73,18 +73,18 @@ class ConfiguredPolicy:
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return why a credential must not be sent to a base URL; None if it may, or if the policy has no `trust`."""
+        """Return why a credential must not be sent to a base URL; None if it may be sent, or without `trust`."""
         return self._trust.check(type_, options, credentials, base_url) if self._trust else None
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
         """Return the name that the operator uses for a credential, with a mark of its current secret.
 
-        If `source` is None, it is the default credential of the type.
+        If `source` is None, the credential is the default one of the type.
         """
         return self._marked(credential_name(type_, source))
 
     def named(self) -> Mapping[str, Credential]:
-        """Return the credentials that the operator's file names, by their names there."""
+        """Return the credentials that the operator's file names, by their names in that file."""
         spec = self._rules.spec
         names = {*(rule.credential for rule in spec.paths), *spec.safety.credentials}
         return {name: self._marked(canonical_name(name)) for name in sorted(names)}

@@ -43,7 +43,7 @@ class MonitoringError(Exception):
 class Observers:
     """The functions that are called for requests, passes and events of a watch.
 
-    A function that raises is reported once. The others are still called, and the watch continues.
+    A function that raises is reported once. The other functions are still called, and the watch continues.
     """
 
     health: HealthTracker

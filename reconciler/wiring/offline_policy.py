@@ -1,8 +1,8 @@
 """The policy for commands that only read statuses, possibly on a different machine from the operator's.
 
 If a document leaves out the base URL or the scope options of an account, the operator's environment provides them. The
-reader's environment may differ. Therefore, this policy takes them from the statuses of that provider type, if these
-agree. No request is sent to such a URL.
+reader's environment may differ. Therefore, this policy takes the base URL and the options from the statuses of the same
+provider type, if all of these statuses agree. No request is sent to such a URL.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
     except StateDirUnsafeError as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:
-        msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
+        why = error.strerror or error
+        msg = f"the state directory {wanted} cannot be used: {why}; name another directory with --state-dir"
         raise ConfigurationError(msg) from None
     # With --state-dir, a remote or a status branch, missing statuses do not mean that the clone is new.
     may_reset = paths.state_dir is None and paths.remote is None and may_reset_sandbox

@@ -38,7 +38,7 @@ async def watch(
 ) -> None:
     """Make passes whenever a job is due or a spec changes, until `stop` is set. See `controller.watch`.
 
-    Raises the errors in `command_errors` if the watch cannot start, and `OSError` if a disk fails then.
+    Raises the errors in `command_errors` if the watch cannot start, and `OSError` if a disk fails at the start.
     """
     rules = operator_rules(paths)
     with open_state_dir(paths, is_locked=True, may_reset_sandbox=publishing.status_branch is None) as state_dir:

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from reconciler.cli.explain_command import explain
 from reconciler.cli.schema_command import schema
 from reconciler.providers import NAMES
+from reconciler.views.json_schema import ALL_KINDS
 
 
 def test_a_reason_is_explained() -> None:
@@ -32,6 +33,13 @@ def test_a_misspelt_topic_is_a_usage_error_with_a_suggestion() -> None:
         "There is no field, kind, provider type or reason 'spec.desiredSate'. Did you mean 'spec.desiredState'?"
         in said.stderr
     )
+
+
+def test_the_help_of_schema_lists_every_kind_and_keeps_the_line_for_editors_whole() -> None:
+    said = CliRunner().invoke(schema, ["--help"], terminal_width=60)
+
+    assert "    # yaml-language-server: $schema=.schema.json\n" in said.stdout
+    assert [kind for kind in ALL_KINDS if kind not in said.stdout] == []
 
 
 def test_the_schema_is_json_and_contains_every_provider_type() -> None:

@@ -182,7 +182,7 @@ CASES: dict[str, Case] = {
     ),
     "state directory that cannot be made": Case(
         78,
-        ("the state directory /proc/nowhere cannot be used", "name another with --state-dir"),
+        ("the state directory /proc/nowhere cannot be used", "name another directory with --state-dir"),
         arguments=("--state-dir", "/proc/nowhere"),
         stops=True,
     ),

@@ -171,7 +171,7 @@ def test_a_verb_for_one_job_names_both_kinds_of_a_name_and_the_remedy(
     assert "the name 'labels' is not unique: it is used for a FineTuningJob in" in told
     assert "and a BatchJob in" in told
     assert "To choose one for this command, pass --kind." in told
-    assert "No change is requested for either until one of the specs is renamed." in told
+    assert "No change is requested for either job until one of the specs is renamed." in told
 
 
 def test_a_kind_selects_one_of_two_specs_with_one_name(workspace: Workspace) -> None:

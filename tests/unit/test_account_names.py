@@ -22,7 +22,7 @@ def names_of_one_account(**environ: str) -> AccountResolver:
 
 def test_two_provider_names_for_one_account_with_different_keys_are_invalid() -> None:
     resolver = names_of_one_account(A_KEY="secret", OPENAI_API_KEY="other secret")
-    how = "use one of them, or set the options that distinguish the two accounts"
+    how = "use only one of the two names, or set the options that distinguish the two accounts"
     same = "is the same account with a different key"
 
     assert resolver.all() == {

@@ -204,7 +204,10 @@ def test_max_queued_cannot_be_judged_for_a_job_whose_status_was_lost() -> None:
     known = facts(created_at=NOW - DAY)
     told = unjudged(Limits(max_queued=HOUR), known, Phase.QUEUED, NOW, NOW, may_have_started=True)
 
-    assert told == "its limit maxQueued cannot be judged: its status was lost, so the job may already have started"
+    assert told == (
+        "its limit maxQueued cannot be judged: the job's earlier status file was discarded, so reconcile cannot tell "
+        "whether the job has started; set maxAge or notAfter instead"
+    )
 
 
 def test_the_ready_message_explains_why_max_queued_cannot_be_judged() -> None:
@@ -214,7 +217,8 @@ def test_the_ready_message_explains_why_max_queued_cannot_be_judged() -> None:
 
     assert status.ready.message == (
         "queued at the provider; its limit maxQueued cannot be judged: "
-        "its status was lost, so the job may already have started"
+        "the job's earlier status file was discarded, so reconcile cannot tell whether the job has started; "
+        "set maxAge or notAfter instead"
     )
     assert status.receipts == ()
 

@@ -35,8 +35,8 @@ from tests.support.subjects import HOUR, MINUTE, a_past, a_receipt, a_subject
 LOOSE = ChangeLimits(max_cancels=100, max_cancel_percent=100, max_cancels_absolute=100)
 FULL = OSError(28, "No space left on device", "x.yaml")
 KEPT = (
-    "disappeared at once; their statuses are kept. If this is intended, restore the specs and delete a few at a time; "
-    "one spec must always remain"
+    "disappeared at once; their statuses are kept. If you meant to delete the specs, restore them and delete a few at "
+    "a time; one spec must always remain"
 )
 UNREADABLE = "the file of the spec cannot be read, so it is unknown whether the spec was deleted"
 

@@ -137,9 +137,18 @@ def test_optional_fields_may_be_empty() -> None:
         (b"a: {b: 1\n", "specs/a.yaml:2: is not YAML: a ',' is missing here, or a bracket is never closed"),
         (
             b"- a\nb: 1\n",
-            "specs/a.yaml:2: is not YAML: this does not continue the lines above: check the indentation and quotes",
+            (
+                "specs/a.yaml:2: is not YAML: this line does not continue the lines above: check the indentation and "
+                "quotes"
+            ),
         ),
-        (b"a: @b\n", "specs/a.yaml:1: is not YAML: a value cannot begin with this character: put the value in quotes"),
+        (
+            b"a: @b\n",
+            (
+                "specs/a.yaml:1: is not YAML: a value cannot begin with a special character such as @ or %: "
+                "put the value in quotes"
+            ),
+        ),
         (b"a: *b\n", "specs/a.yaml:1: the alias *b has no anchor &b before it in this document"),
         (b"a: &b [*b]\n", "specs/a.yaml:1: the alias *b is inside the value that it refers to"),
         (

@@ -40,7 +40,9 @@ def test_a_state_directory_inside_the_specs_is_refused(tmp_path: Path, inside: s
     specs.mkdir()
     (specs / "link").symlink_to(specs / "elsewhere")
 
-    with pytest.raises(StateDirRefusedError, match=r"is inside the specs directory .*: name another with --state-dir"):
+    with pytest.raises(
+        StateDirRefusedError, match=r"is inside the specs directory .*: name another directory with --state-dir"
+    ):
         prepare(specs / inside, specs)
     assert not (specs / "state").exists()
 
