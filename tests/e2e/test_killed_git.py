@@ -19,8 +19,9 @@ from tests.support.cli import Checkout, Ran
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
-EVERY = 30
-"""One of this many commands is killed, or with `--long` each of them."""
+EVERY = 20
+"""One of this many commands is killed, or with `--long` each of them at each moment."""
+MOMENTS = ("before", "after", "during")
 KILLING = """\
 #!/bin/bash
 exec 9>> {here}/lock; flock 9
@@ -96,8 +97,11 @@ def test_the_next_run_recovers_from_a_git_killed_during_any_command(
     lives = Story(tmp_path / "lives", shared_sandbox, first, way)
     lives.begin()
     assert lives.run().code == 0
-    step = 1 if pytestconfig.getoption("--long") else EVERY
-    points = [(n, when) for n in range(1, lives.commands() + 1, step) for when in ("before", "after", "during")]
+    numbers = range(1, lives.commands() + 1)
+    if pytestconfig.getoption("--long"):
+        points = [(n, when) for n in numbers for when in MOMENTS]
+    else:
+        points = [(n, MOMENTS[at % len(MOMENTS)]) for at, n in enumerate(numbers[::EVERY])]
     for (number, when), job_id in zip(points, shared_sandbox.create(len(points)), strict=True):
         story = Story(tmp_path / f"{when}-{number}", shared_sandbox, job_id, way)
         story.begin()
