@@ -7,7 +7,6 @@ request.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
@@ -21,6 +20,8 @@ from reconciler.model.status import ProviderStatus
 from reconciler.model.watch_status import Upcoming, WatchStatus
 
 UPCOMING_MAX = 20
+FORGOTTEN_AFTER = 2
+"""Observations of jobs without a spec are removed once there are this many times as many as specs."""
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ class HealthTracker:
             unobserved=self._unobserved(result),
             upcoming=upcoming,
             outages=outages,
-            observed=self._last_observed(result.report, result.wanted),
+            observed=self._last_observed(result.report),
             guard=guard or {},
             waiting=len(due),
         )
@@ -131,13 +132,14 @@ class HealthTracker:
             self._seen_at[ref] = max(result.seen_at[ref], self._seen_at[ref])
         self._looked_at.update(each.account for each in result.report.accounts)
 
-    def _last_observed(self, report: Report, wanted: AbstractSet[JobRef]) -> Mapping[JobRef, ObservedJob]:
-        """Return each unsettled job as it was last observed."""
+    def _last_observed(self, report: Report) -> Mapping[JobRef, ObservedJob]:
+        """Return each job as it was last observed. Jobs that no spec names any more are removed now and then."""
         new = {row.ref: row.seen for row in report.rows if row.seen is not None and row.ref is not None}
-        before = self.overview.observed
-        if not new and before.keys() <= wanted:
-            return before
-        return {ref: job for ref, job in {**before, **new}.items() if ref in wanted}
+        found = {**self.overview.observed, **new} if new else self.overview.observed
+        if len(found) <= FORGOTTEN_AFTER * len(report.rows):
+            return found
+        named = {row.ref for row in report.rows}
+        return {ref: job for ref, job in found.items() if ref in named}
 
     def _ages(self) -> dict[str, datetime]:
         """Return, for each account, when its least recently seen job was last seen."""

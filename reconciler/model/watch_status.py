@@ -86,7 +86,7 @@ class WatchStatus:
     outages: tuple[ProviderStatus, ...] = ()
     """The failures of accounts that statuses record."""
     observed: Mapping[JobRef, ObservedJob] = field(default_factory=dict)
-    """Each unsettled job as this watch last observed it. It has facts that a status does not have."""
+    """Each job as this watch last observed it. It has facts that a status does not have."""
     guard: Mapping[str, GuardUse] = field(default_factory=dict)
     """How much of the limit on changes each account has used, by account line."""
     waiting: int = 0

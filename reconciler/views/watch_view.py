@@ -139,25 +139,20 @@ def changed_names(before: WatchView, after: WatchView) -> list[str]:
 def _line(row: Row, watch: WatchStatus, known: JobLine | None) -> JobLine:
     seen = row.seen or (watch.observed.get(row.ref) if row.ref is not None else None)
     outage = hiding(row, watch.outages) if watch.outages else None
-    since = outage.since if outage else None
-    if (
-        known is not None
-        and row.unobserved is None
-        and since == known.unseen_since
-        and _is_as_before(row, seen, known.row)
-    ):
-        return known
     if outage is not None:
         row = marked(row, (outage,))
+    if known is not None and _is_as_before(row, seen, known.row):
+        return known
     if seen is not row.seen:
         row = replace(row, seen=seen)
-    return JobLine(row, _state(row), since)
+    return JobLine(row, _state(row), outage.since if outage else None)
 
 
 def _is_as_before(row: Row, seen: ObservedJob | None, before: Row) -> bool:
-    """Return whether a row says the same as an earlier one, apart from the failure that a recorded outage adds."""
+    """Return whether a row of an observed job says the same as an earlier one."""
     is_same = row.status is before.status and row.document is before.document and seen is before.seen
-    return is_same and (row.wanted, row.line, row.progress) == (before.wanted, before.line, before.progress)
+    is_observed = row.unobserved is None and before.unobserved is None
+    return is_same and is_observed and (row.line, row.progress) == (before.line, before.progress)
 
 
 def _state(row: Row) -> RowState:

@@ -192,20 +192,19 @@ def test_an_account_observed_again_is_no_longer_shown_as_unobserved() -> None:
     assert [each.why for each in health.overview.upcoming] == ["running, Cancelled"]
 
 
-def test_the_last_observation_of_a_job_is_kept_until_no_spec_needs_it() -> None:
-    health, seen = HealthTracker.beginning(0.0, 60.0), a_job(trained_tokens=7)
-    first = a_pass(RUNNING)
-    rows = tuple(replace(row, seen=seen) for row in first.report.rows)
-    told = []
-    for result in (
-        replace(first, report=replace(first.report, rows=rows)),
-        first,
-        replace(first, wanted=frozenset()),
-    ):
-        health.passed(result, [], NOW)
-        told.append(dict(health.overview.observed))
+def test_the_last_observation_of_a_job_is_kept_while_a_spec_names_it() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    kept = []
+    for number in range(4):
+        ref = JobRef(ACCOUNT, f"ftjob-{number}")
+        result = a_pass(RUNNING, ref=ref)
+        rows = tuple(replace(row, seen=a_job(trained_tokens=number)) for row in result.report.rows)
+        health.passed(replace(result, report=replace(result.report, rows=rows)), [], NOW)
+        health.passed(result, [], NOW)  # a pass that does not observe the job
+        assert health.overview.observed[ref].trained_tokens == number
+        kept.append(len(health.overview.observed))
 
-    assert told == [{REF: seen}, {REF: seen}, {}]
+    assert kept == [1, 2, 1, 2]
 
 
 def test_a_pass_is_counted_with_its_duration() -> None:

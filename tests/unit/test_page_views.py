@@ -10,7 +10,7 @@ from html import unescape
 import pytest
 
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.job import Phase
+from reconciler.model.job import Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
 from reconciler.model.status import ConditionType
@@ -19,7 +19,7 @@ from reconciler.views.accounts_page import accounts_page
 from reconciler.views.job_page import job_page
 from reconciler.views.overview_page import overview_page
 from reconciler.views.page_layout import Frame
-from reconciler.views.watch_view import changed_names, watch_view
+from reconciler.views.watch_view import WatchView, changed_names, watch_view
 from tests.support.page_scene import (
     MONOTONIC,
     OUTAGE,
@@ -286,3 +286,37 @@ def test_an_empty_report_has_no_totals_to_count() -> None:
 
     assert headline_of(html) == "All is well: no job is declared."
     assert "<table" not in html
+
+
+def states(view: WatchView) -> dict[str, str]:
+    return {line.row.name: line.state.job_state for line in view.lines}
+
+
+def test_a_view_from_the_view_before_says_the_same_as_a_new_one() -> None:
+    rows = calm()
+    failed = [replace(row, unobserved=Unobserved(Reason.RATE_LIMITED, "later")) for row in rows]
+    changed = [a_refused_job(row.name) if "triage" in row.name else row for row in rows]
+    watches = [
+        a_watch(rows),
+        a_watch(failed),
+        a_watch(rows),
+        a_watch(rows, OUTAGE),
+        a_watch(rows, replace(OUTAGE, message="another failure")),
+        a_watch(rows),
+        a_watch(changed),
+        a_watch(changed[1:]),
+    ]
+    view = None
+    for watch in watches:
+        view, new = watch_view(watch, view), watch_view(watch)
+
+        assert states(view) == states(new)
+        assert overview_page(view, [], FRAME) == overview_page(new, [], FRAME)
+
+
+def test_a_job_that_has_not_changed_is_taken_from_the_view_before() -> None:
+    watch = a_watch(calm())
+    before = watch_view(watch)
+    after = watch_view(replace(watch, passes=8), before)
+
+    assert [a is b for a, b in zip(after.lines, before.lines, strict=True)] == [True] * len(before.lines)
