@@ -1,8 +1,9 @@
 """The two deadlines of `--once`, and the jobs to poll before they pass. The caller provides the time.
 
 Rules: `--timeout` bounds how long the requests for a job may keep failing before the job is given up, from the start of
-the first failed observation. `--wait` bounds how long to wait for a change in progress, from the start of the run, even
-if observations fail. A last observation starts shortly before a deadline. A `Retry-After` of the provider is always
+the first failed observation. A job that a pass left undecided, because a spec changed meanwhile, has the same time from
+the end of that pass. `--wait` bounds how long to wait for a change in progress, from the start of the run, even if
+observations fail. A last observation starts shortly before a deadline. A `Retry-After` of the provider is always
 respected.
 """
 
@@ -56,7 +57,7 @@ class RunDeadlines:
                 self._failing_since.pop(due.ref, None)
             if due.pace is RequeueReason.RESTING or (due.pace is RequeueReason.UNDER_WAY and self.wait_s is None):
                 continue
-            ends_at, length_s, which = self._end(due, is_on_the_way=due.ref in on_the_way)
+            ends_at, length_s, which = self._end(due, now, is_on_the_way=due.ref in on_the_way)
             last_look_at = ends_at - min(LAST_LOOK_S, length_s / LAST_LOOK_SHARE)
             soonest = now + (due.retry_after_s or 0.0)
             if soonest >= last_look_at:
@@ -93,7 +94,7 @@ class RunDeadlines:
             if (names := tuple(name for name, clock in given_up if clock is which))
         )
 
-    def _end(self, due: Requeue, *, is_on_the_way: bool) -> tuple[float, float, ExpiredClock]:
+    def _end(self, due: Requeue, now: float, *, is_on_the_way: bool) -> tuple[float, float, ExpiredClock]:
         """Return the earliest deadline of a job: its time, its length in seconds, and the option that sets it.
 
         `is_on_the_way` is whether a request for the job is still open, so that `--wait` applies to the job.
@@ -102,7 +103,9 @@ class RunDeadlines:
         if self.wait_s is not None and (is_on_the_way or due.pace is RequeueReason.UNDER_WAY):
             ends.append((self.begun_at + self.wait_s, self.wait_s, ExpiredClock.WAIT))
         if due.pace in _FAILED:
-            since = self._failing_since.setdefault(due.ref, self._looked_at.get(due.ref, self.begun_at))
+            is_undecided = due.pace is RequeueReason.AGAIN
+            begun_at = now if is_undecided else self._looked_at.get(due.ref, self.begun_at)
+            since = self._failing_since.setdefault(due.ref, begun_at)
             ends.append((since + self.timeout_s, self.timeout_s, ExpiredClock.TIMEOUT))
         return min(ends)
 

@@ -102,6 +102,23 @@ def test_a_superseded_change_is_planned_again_after_a_shorter_delay() -> None:
     assert clocks.due_at == {REF: 101.0 + AGAIN_S}
 
 
+def test_a_job_that_a_long_pass_left_undecided_is_planned_again_after_that_pass() -> None:
+    clocks = deadlines(wait_s=20.0, timeout_s=20.0)
+    take_in(clocks, 150.0, due(RequeueReason.AGAIN))
+
+    assert clocks.due_at == {REF: 150.0 + AGAIN_S}
+
+
+def test_a_job_that_every_pass_leaves_undecided_expires_with_the_timeout() -> None:
+    clocks = deadlines(timeout_s=20.0)
+    take_in(clocks, 150.0, due(RequeueReason.AGAIN))
+    clocks.pop_due(150.0 + AGAIN_S, ())
+    take_in(clocks, 169.0, due(RequeueReason.AGAIN))
+
+    assert clocks.due_at == {}
+    assert clocks.left([row(UNDER_WAY, unobserved=AWAY)]) == (Expired(ExpiredClock.TIMEOUT, 20.0, (REF.id,)),)
+
+
 def test_a_retry_waits_at_least_the_retry_after_of_the_provider() -> None:
     clocks = deadlines()
     take_in(clocks, 101.0, due(RequeueReason.RETRY, retry_after_s=30.0))

@@ -50,6 +50,7 @@ def unobserved_phase(history: History) -> Iterator[str]:
     known: dict[tuple[str, str], set[str]] = {}
     before: dict[tuple[str, str], set[str]] = {}
     stood: dict[str, tuple[tuple[str, str], str]] = {}
+    stood_before: dict[str, tuple[tuple[str, str], str]] = {}
     seen: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     accounts = history.accounts()
     for event in history.events:
@@ -57,7 +58,7 @@ def unobserved_phase(history: History) -> Iterator[str]:
             case PassEnded():
                 seen.clear()
             case PassStarted():
-                before = dict(known)
+                before, stood_before = dict(known), dict(stood)
             case Crashed():
                 seen.clear()
                 known = {job: set(phases) for job, phases in ever.items()}
@@ -69,7 +70,8 @@ def unobserved_phase(history: History) -> Iterator[str]:
                 never_looked = phase == "unknown" and tree["status"]["job"]["providerStatus"] is None
                 told = seen[accounts[job[0]], job[1]]
                 # A spec may take over a status that another spec of the job has left.
-                left = {each for at, (of, each) in stood.items() if of == job or at == path}
+                all_left = (*stood_before.items(), *stood.items())
+                left = {each for at, (of, each) in all_left if of == job or at == path}
                 grounds = told | known.get(job, set()) | before.get(job, set()) | left
                 if phase not in grounds and not never_looked:
                     yield f"{event.at:%T} {path} reports {phase}; the provider reported {sorted(told)}"
