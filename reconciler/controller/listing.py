@@ -35,7 +35,7 @@ class Listing:
     is_overtaken: bool = False
     """Whether reading stopped early, because the newest pass changed something for this account."""
     pages: int = 0
-    """The number of pages that were read; 0 if reading failed (`account_failure` or `broken`)."""
+    """The number of pages that were needed; 0 if reading failed or stopped early, so that the number is not known."""
 
 
 async def walk(
@@ -77,7 +77,7 @@ async def walk(
         if cursor is None or costs.ends_list(pages, len(found), len(wanted) - len(found)):
             return Listing({**passed, **found}, has_answered=True, pages=pages)
         if is_overtaken():
-            return Listing({**passed, **found}, has_answered=True, is_overtaken=True, pages=pages)
+            return Listing({**passed, **found}, has_answered=True, is_overtaken=True)
         # Without this check, a provider that repeats a cursor would be read until `PAGES_MAX`.
         if cursor in cursors:
             why = f"the list repeated a cursor after page {pages}"

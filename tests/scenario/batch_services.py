@@ -62,6 +62,12 @@ def provider_of(account: str) -> str:
     return account.removesuffix(_SUFFIX)
 
 
+def account_of(path: str) -> str:
+    """Return the account whose status has this path in the status tree, such as `_providers/one--batchjob.yaml`."""
+    provider, suffix, _ = path.removeprefix("_providers/").removesuffix(".yaml").partition("--batchjob")
+    return batches_of(provider) if suffix else provider
+
+
 def is_of_batches(account: str) -> bool:
     """Return whether the jobs of an account are batches."""
     return account.endswith(_SUFFIX)

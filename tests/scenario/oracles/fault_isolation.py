@@ -85,7 +85,14 @@ def _is_doubtful(one_pass: PassRecord, job_spec: JobSpec) -> bool:
 
 
 def cancel_delayed(history: History) -> Iterator[str]:
-    """Yield the first cancels that waited for observations of other jobs, although few jobs needed a change."""
+    """Yield the first cancels that waited for observations of other jobs, although few jobs needed a change.
+
+    The list of a throttled account is read first, if that takes fewer requests than retrieving the jobs that may need a
+    change.
+    """
+    throttled = {
+        provider_of(each.account) for each in history.events if isinstance(each, ProviderRequest) and each.status == 429
+    }
     for one_pass, _ in pass_records(history):
         known = _known(history, one_pass.statuses)
         for account in history.worlds:
@@ -98,11 +105,14 @@ def cancel_delayed(history: History) -> Iterator[str]:
                 and provider_of(account) not in one_pass.resting
                 and len(urgent) <= BURST < len(open_)
             ):
-                yield from _waits(one_pass, account, urgent, expected)
+                may_wait_for = len(urgent) if provider_of(account) in throttled else 0
+                yield from _waits(one_pass, account, urgent, expected, may_wait_for)
 
 
-def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[str]) -> Iterator[str]:
-    """Yield the expected cancels before which other jobs were observed, until something else interfered."""
+def _waits(
+    one_pass: PassRecord, account: str, urgent: set[str], expected: set[str], may_wait_for: int
+) -> Iterator[str]:
+    """Yield the expected cancels that waited for more requests than this, until something else interfered."""
     asked = 0
     for event in one_pass.events:
         if is_disruption(event) or (
@@ -110,7 +120,7 @@ def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[s
         ):
             return
         if isinstance(event, ChangeSent) and (event.account, event.verb) == (account, "cancel"):
-            if asked and event.job_id in expected:
+            if asked > may_wait_for and event.job_id in expected:
                 yield f"{event.at:%T} the cancel of {event.job_id} waited for {asked} observations of other jobs"
         elif isinstance(event, ProviderRequest) and event.account == account and not event.is_change:
             asked += event.job_id not in urgent

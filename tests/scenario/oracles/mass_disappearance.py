@@ -9,10 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from tests.scenario.batch_services import account_of
 from tests.scenario.history import (
     ABSENT,
     Crashed,
     Edited,
+    FileRemoved,
     FileWritten,
     History,
     PassEnded,
@@ -20,7 +22,7 @@ from tests.scenario.history import (
     ProviderRequest,
     Tampered,
 )
-from tests.scenario.oracles.status_yaml import UNFINISHED, Tree, is_job, job_of, read
+from tests.scenario.oracles.status_yaml import UNFINISHED, Tree, is_job, job_of, read, ready
 
 MANY = 2
 _LASTS = timedelta(minutes=59)
@@ -29,8 +31,8 @@ _LASTS = timedelta(minutes=59)
 def mass_disappearance_believed(history: History) -> Iterator[str]:
     """Yield the changes and absences after an observation in which all unfinished jobs of an account were gone.
 
-    The statuses at the start of the pass define the known jobs. After an hour the jobs may be reported gone, if the
-    account shows any other job.
+    The statuses at the start of the pass define the known jobs. An hour after such an observation, or after the status
+    of the account first reported a doubt, the jobs may be reported gone, if the account shows any other job.
     """
     since: dict[str, datetime] = {}
     urls: Mapping[str, str] = {}
@@ -52,12 +54,32 @@ def mass_disappearance_believed(history: History) -> Iterator[str]:
             case ProviderRequest():
                 words[event.account].update(event.words)
                 since = {**dict.fromkeys(_suspects(urls, statuses, words), event.at), **since}
-            case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
-                account = urls[job[0]]
-                is_news = tree["status"]["phase"] == ABSENT and job[1] in _known(account, urls, statuses)
-                lasted = event.at - since.get(account, event.at)
-                if is_news and account in _suspects(urls, statuses, words, lasted):
-                    yield f"{event.at:%T} {path} reports absent, although all jobs of its account were gone"
+            case FileWritten() | FileRemoved() if not is_job(event.path):
+                _note_doubt(event, since)
+            case FileWritten(path=path) if (account := _newly_absent(event, urls, statuses)) in _suspects(
+                urls, statuses, words, event.at - since.get(account, event.at)
+            ):
+                yield f"{event.at:%T} {path} reports absent, although all jobs of its account were gone"
+
+
+def _newly_absent(event: FileWritten, urls: Mapping[str, str], statuses: Mapping[str, bytes]) -> str:
+    """Return the account of a job that a status first reports as absent, or an empty text if it reports none."""
+    tree = read(event.data)
+    job = job_of(tree) if tree is not None else None
+    if tree is None or job is None or tree["status"]["phase"] != ABSENT:
+        return ""
+    account = urls[job[0]]
+    return account if job[1] in _known(account, urls, statuses) else ""
+
+
+def _note_doubt(event: FileWritten | FileRemoved, since: dict[str, datetime]) -> None:
+    """Record when the status of an account began to report that its observation is suspect, or that it no longer is."""
+    account = account_of(event.path)
+    tree = read(event.data) if isinstance(event, FileWritten) else None
+    if tree is not None and ready(tree)["reason"] == "ObservationSuspect":
+        since.setdefault(account, event.at)
+    else:
+        since.pop(account, None)
 
 
 def _is_rash(request: ProviderRequest, words: Mapping[str, Mapping[str, str]], suspects: set[str]) -> bool:
