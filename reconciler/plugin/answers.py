@@ -63,6 +63,8 @@ PLAIN_MAX = 4096
 """The maximum number of bytes of a plain-text response that are read for a message."""
 _MESSAGE_KEYS = ("message", "Message", "error_description", "detail", "error", "errors", "fault", "title")
 """The keys under which responses from gateways contain a message for people, the most specific first."""
+COUNT_MAX = 2**63 - 1
+"""The largest count that is read. Python cannot write a number of more than 4,300 digits."""
 _YEAR_10000 = 253_402_300_800
 MOOT_FOR_A_CANCEL = TERMINAL | {Phase.CANCELLING}
 """The phases in which a cancel would have no effect."""
@@ -168,8 +170,8 @@ def seconds(value: Any) -> datetime | None:
 
 
 def count(value: Any) -> int | None:
-    """Return the value if it is a whole number of 0 or more, or None for any other value."""
-    return value if type(value) is int and value >= 0 else None
+    """Return the value if it is a whole number from 0 to `COUNT_MAX`, or None for any other value."""
+    return value if type(value) is int and 0 <= value <= COUNT_MAX else None
 
 
 def require_same_job(job: ObservedJob, ref: JobRef) -> ObservedJob:

@@ -1,8 +1,8 @@
 """Anthropic's message batches.
 
 - A batch that is over has the status `ended`, whatever its outcome. The outcome is derived from the counts. The batch
-  is cancelled if a cancel was requested and at least one of its requests was cancelled. It has failed if no request
-  succeeded and some expired or failed. Otherwise it has succeeded.
+  is cancelled if at least one of its requests was cancelled. It has failed if no request succeeded and some expired or
+  failed. Otherwise it has succeeded.
 - While a batch runs, every count except `processing` is 0, so only the sum of the counts is reported.
 - A cancelled, expired or failed request is not charged.
 - Requests are sent with version 2023-06-01 of the API, because most gateways support it.
@@ -47,7 +47,7 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     phase = _PHASES.get(status, Phase.UNKNOWN) if isinstance(status, str) else Phase.UNKNOWN
     error = None
     if status == ENDED and counts is not None:
-        phase, error = _end(counts, was_cancelled=row.get("cancel_initiated_at") is not None)
+        phase, error = _end(counts)
     return ObservedJob(
         id=name_of(row, "id"),
         phase=phase,
@@ -69,12 +69,9 @@ def _counted(value: Any) -> Mapping[str, int] | None:
     return numbers if len(numbers) == len(_COUNTS) else None
 
 
-def _end(counts: Mapping[str, int], *, was_cancelled: bool) -> tuple[Phase, JobError | None]:
-    """Return the phase of a batch that has ended, and its error, or None. Partial success has an error too.
-
-    `was_cancelled` is whether a cancel was requested.
-    """
-    if was_cancelled and counts["canceled"]:
+def _end(counts: Mapping[str, int]) -> tuple[Phase, JobError | None]:
+    """Return the phase of a batch that has ended, and its error, or None. Partial success has an error too."""
+    if counts["canceled"]:
         return Phase.CANCELLED, None
     of = f"{counts['succeeded']:,} of {sum(counts.values()):,} done"
     for code in ("expired", "errored"):

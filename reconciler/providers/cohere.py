@@ -51,6 +51,8 @@ STATUSES: Mapping[str, Phase] = {
     "BATCH_STATUS_FAILED": Phase.FAILED,
     "BATCH_STATUS_CANCELED": Phase.CANCELLED,
 }
+_PHASES: Mapping[str, Phase] = {**STATUSES, "BATCH_STATUS_CANCELLED": Phase.CANCELLED}
+"""The documented statuses, and a spelling that only a notebook contains."""
 _NUMBERS = ("num_records", "num_successful_records", "num_failed_records")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
@@ -68,14 +70,14 @@ def _job(body: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     reason = text(row.get("status_reason"))
     return ObservedJob(
         id=name_of(row, "id"),
-        phase=STATUSES.get(status, Phase.UNKNOWN),
+        phase=_PHASES.get(status, Phase.UNKNOWN),
         provider_status=status,
         model=field(row, "model", text),
         output_file=field(row, "output_dataset_id", _dataset),
         created_at=field(row, "created_at", instant),
         counts=JobCounts(*(count(row.get(name)) for name in _NUMBERS)),
         tokens=_tokens(row),
-        error=JobError(message=reason) if reason and STATUSES.get(status) is Phase.FAILED else None,
+        error=JobError(message=reason) if reason and _PHASES.get(status) is Phase.FAILED else None,
         as_of=at,
     )
 

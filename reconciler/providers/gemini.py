@@ -1,36 +1,56 @@
 """The batches of the Gemini API, which accepts an API key. Batches of Vertex AI belong to the type `vertex-ai`.
 
 - A batch is an operation. Its `metadata` contains the state, the times and the counts. A count is a JSON string.
+- The names of the states begin with `BATCH_STATE_` or with `JOB_STATE_`. Both have the same meaning.
+- An operation that is done and has an error has ended, even if its state is still a running one. Code 1 means that it
+  was cancelled.
 - The API has no status for a batch that is being cancelled. Therefore an accepted cancel without a visible effect is
   repeated only after half an hour.
 - A batch that is not completed within 48 hours expires and has no results. It counts as failed.
 
 Sources: google-genai 3.6.1 `batches.py`, `types.py`; litellm 1.110.2 `llms/gemini/batches/transformation.py` for the
-counts. Not confirmed against the service: the errors for a missing batch and for a cancel of one that has ended.
+counts; the samples in Google's documentation of the Batch API, which compare the state with `JOB_STATE_SUCCEEDED`, and
+google-genai, which reads `BATCH_STATE_SUCCEEDED`. Not confirmed against the service: which of the two names it returns,
+that the error of a cancelled batch has the code 1, and the errors for a missing batch and for a cancel of one that has
+ended.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.plugin import BATCH_JOB, Capabilities, JobCounts, JobError, JobRef, ObservedJob, Phase, ProviderType
+from reconciler.plugin import (
+    BATCH_JOB,
+    TERMINAL,
+    Capabilities,
+    JobCounts,
+    JobError,
+    JobRef,
+    ObservedJob,
+    Phase,
+    ProviderType,
+)
 from reconciler.plugin.answers import field, instant, name_of, text, word
 from reconciler.providers._json_api import count_in_text
 from reconciler.providers._not_found import BATCH, says_missing
 from reconciler.providers._rest_jobs import RestApi, cursor_in, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
-EXPIRED = "BATCH_STATE_EXPIRED"
-STATES: Mapping[str, Phase] = {
-    "BATCH_STATE_PENDING": Phase.QUEUED,
-    "BATCH_STATE_RUNNING": Phase.RUNNING,
-    "BATCH_STATE_SUCCEEDED": Phase.SUCCEEDED,
-    "BATCH_STATE_FAILED": Phase.FAILED,
-    "BATCH_STATE_CANCELLED": Phase.CANCELLED,
-    EXPIRED: Phase.FAILED,
+_EXPIRED = "EXPIRED"
+_PHASES: Mapping[str, Phase] = {
+    "PENDING": Phase.QUEUED,
+    "RUNNING": Phase.RUNNING,
+    "SUCCEEDED": Phase.SUCCEEDED,
+    "FAILED": Phase.FAILED,
+    "CANCELLED": Phase.CANCELLED,
+    _EXPIRED: Phase.FAILED,
 }
+_STATE = re.compile(rf"(?:BATCH|JOB)_STATE_({'|'.join(_PHASES)})")
+_CANCELLED_CODE = 1
+"""The code of the error of an operation that was cancelled."""
 _PREFIX = "batches/"
 _WRONG_KEY = "API key not valid"
 
@@ -47,17 +67,27 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     metadata = row.get("metadata")
     facts: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
     state = word(facts.get("state"))
+    named = _STATE.fullmatch(state)
+    phase = _phase(named[1], row) if named else Phase.UNKNOWN
     return ObservedJob(
         id=_bare_id(name_of(row, "name")),
-        phase=STATES.get(state, Phase.UNKNOWN),
+        phase=phase,
         provider_status=state,
         model=field(facts, "model", text),
         created_at=field(facts, "createTime", instant),
         finished_at=field(facts, "endTime", instant),
         counts=field(facts, "batchStats", _counts),
-        error=_error(state, row.get("error")),
+        error=_error(row.get("error"), phase, has_expired=named is not None and named[1] == _EXPIRED),
         as_of=at,
     )
+
+
+def _phase(state: str, row: Mapping[str, Any]) -> Phase:
+    """Return the phase of a batch. An operation that is done and has an error has ended, even if its state is older."""
+    phase, error = _PHASES[state], row.get("error")
+    if phase in TERMINAL or row.get("done") is not True or not isinstance(error, dict) or not error:
+        return phase
+    return Phase.CANCELLED if error.get("code") == _CANCELLED_CODE else Phase.FAILED
 
 
 def _counts(value: Any) -> JobCounts | None:
@@ -67,10 +97,10 @@ def _counts(value: Any) -> JobCounts | None:
     return JobCounts(*(count_in_text(value.get(key)) for key in keys))
 
 
-def _error(state: str, value: Any) -> JobError | None:
-    if state == EXPIRED:
+def _error(value: Any, phase: Phase, *, has_expired: bool) -> JobError | None:
+    if has_expired:
         return JobError(code="expired", message="expired: not completed within 48 hours, and without results")
-    if not isinstance(value, dict) or STATES.get(state) is not Phase.FAILED:
+    if not isinstance(value, dict) or phase is not Phase.FAILED:
         return None
     return JobError(code=word(value.get("code")), message=text(value.get("message")))
 

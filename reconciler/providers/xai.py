@@ -2,12 +2,14 @@
 
 - The API has no status. The phase of a batch is derived from its counts and from the time of its cancel, by the first
   rule that applies:
-  1. A batch with pending requests is running, or cancelling if a cancel was requested.
-  2. A batch that xAI itself cancelled has failed.
-  3. A batch with requests in no count is running or cancelling, as in rule 1.
-  4. A batch with a requested cancel is cancelled if at least one request was cancelled, or if it has no requests.
+  1. A batch that xAI itself cancelled has failed.
+  2. A batch with pending requests is running, or cancelling if a cancel was requested.
+  3. A batch with requests in no count is running or cancelling, as in rule 2.
+  4. A batch is cancelled if at least one request was cancelled, or if a cancel was requested and it has no requests.
   5. A batch without requests is being validated.
   6. Any other batch has succeeded.
+- A count that is 0 may be left out, and the time of a cancel that nobody requested may be the year 1, as in JSON from
+  protocol buffers.
 - Times are dates without a time of day, so they are not read. Therefore `maxAge` and `maxQueued` cannot be checked, and
   the status reports that.
 
@@ -28,6 +30,8 @@ from reconciler.providers._rest_jobs import RestApi, cursor_in, window_of
 from reconciler.providers._rest_service import RestCollection, RestService
 
 _DONE = ("num_success", "num_error", "num_cancelled")
+_NO_TIME = "0001-01-01"
+"""The beginning of a time that is not set."""
 _NUMBERS = ("num_requests", "num_pending", *_DONE)
 
 
@@ -36,7 +40,7 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     if unread := [each for each in _NUMBERS if each not in numbers]:
         # The state itself is not reported, because its other counts change with the progress of the batch.
         return ObservedJob(id=job_id, phase=Phase.UNKNOWN, provider_status=f"no {unread[0]}", as_of=at)
-    phase, state = _derived(numbers, was_cancelled=bool(row.get("cancel_time")), by_xai=bool(why))
+    phase, state = _derived(numbers, was_cancelled=_is_set(row.get("cancel_time")), by_xai=bool(why))
     return ObservedJob(
         id=job_id,
         phase=phase,
@@ -48,9 +52,15 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
 
 
 def _numbers(state: Any) -> Mapping[str, int]:
-    """Return the counts of a batch that can be read."""
-    found = {each: count(state.get(each)) for each in _NUMBERS} if isinstance(state, dict) else {}
+    """Return the counts of a batch that can be read. A count that is left out is 0 if the number of requests is not."""
+    if not isinstance(state, dict) or "num_requests" not in state:
+        return {}
+    found = {each: count(state.get(each, 0)) for each in _NUMBERS}
     return {name: each for name, each in found.items() if each is not None}
+
+
+def _is_set(time: Any) -> bool:
+    return bool(time) and not str(time).startswith(_NO_TIME)
 
 
 def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -> tuple[Phase, str]:
@@ -59,13 +69,11 @@ def _derived(numbers: Mapping[str, int], *, was_cancelled: bool, by_xai: bool) -
     `was_cancelled` is whether a cancel was requested, and `by_xai` whether xAI cancelled the batch itself.
     """
     under_way = (Phase.CANCELLING, "pending, cancelled") if was_cancelled else (Phase.RUNNING, "pending")
-    if numbers["num_pending"]:
-        return under_way
     if by_xai:
         return Phase.FAILED, "cancelled by xAI"
-    if sum(map(numbers.__getitem__, _DONE)) < numbers["num_requests"]:
+    if numbers["num_pending"] or sum(map(numbers.__getitem__, _DONE)) < numbers["num_requests"]:
         return under_way  # it is not documented whether a request that is being processed counts as pending
-    if was_cancelled and (numbers["num_cancelled"] or not numbers["num_requests"]):
+    if numbers["num_cancelled"] or (was_cancelled and not numbers["num_requests"]):
         return Phase.CANCELLED, "cancelled"
     if not numbers["num_requests"]:
         return Phase.VALIDATING_FILES, "without requests"

@@ -131,6 +131,49 @@ def test_both_spellings_of_a_uuid_of_cohere_are_one_job_and_other_ids_stay_as_th
     assert {batches.canonical_id(each, options) for each in spellings} == {*spellings[1:]}
 
 
+@pytest.mark.parametrize("prefix", ["BATCH_STATE", "JOB_STATE"])
+@pytest.mark.parametrize(
+    ("state", "phase", "code"),
+    [
+        ("PENDING", Phase.QUEUED, None),
+        ("RUNNING", Phase.RUNNING, None),
+        ("SUCCEEDED", Phase.SUCCEEDED, None),
+        ("FAILED", Phase.FAILED, "3"),
+        ("CANCELLED", Phase.CANCELLED, None),
+        ("EXPIRED", Phase.FAILED, "expired"),
+        ("ARCHIVED", Phase.UNKNOWN, None),
+    ],
+)
+def test_a_state_of_gemini_has_two_names(prefix: str, state: str, phase: Phase, code: str | None) -> None:
+    row = {"name": "batches/a", "metadata": {"state": f"{prefix}_{state}"}, "error": {"code": 3, "message": "bad line"}}
+    found = retrieved("gemini", row)
+
+    assert (found.phase, found.provider_status) == (phase, f"{prefix}_{state}")
+    assert getattr(found.error, "code", None) == code
+
+
+@pytest.mark.parametrize(
+    ("done", "error", "phase"),
+    [
+        (True, {"code": 1, "message": "cancelled"}, Phase.CANCELLED),
+        (True, {"code": 13, "message": "internal"}, Phase.FAILED),
+        (True, {}, Phase.RUNNING),
+        (True, None, Phase.RUNNING),
+        (False, {"code": 1, "message": "cancelled"}, Phase.RUNNING),
+        ("true", {"code": 1, "message": "cancelled"}, Phase.RUNNING),
+    ],
+)
+def test_an_operation_of_gemini_that_is_done_with_an_error_has_ended(done: object, error: object, phase: Phase) -> None:
+    row = {"name": "batches/a", "done": done, "error": error, "metadata": {"state": "BATCH_STATE_RUNNING"}}
+
+    assert retrieved("gemini", row).phase is phase
+
+
+@pytest.mark.parametrize("word", ["BATCH_STATUS_CANCELED", "BATCH_STATUS_CANCELLED"])
+def test_both_spellings_of_a_cancelled_batch_of_cohere_are_known(word: str) -> None:
+    assert retrieved("cohere", {"batch": {"id": "b", "status": word}}).phase is Phase.CANCELLED
+
+
 @pytest.mark.parametrize("metadata", [None, "x", {}])
 def test_an_operation_of_gemini_without_a_state_is_in_no_known_phase(metadata: object) -> None:
     assert retrieved("gemini", {"name": "batches/a", "metadata": metadata}).phase is Phase.UNKNOWN
@@ -216,6 +259,7 @@ def test_a_404_that_says_that_the_batch_does_not_exist_is_an_absence(name: str, 
         ("2026-11-30", (100, 0, 23, 0, 70), Phase.CANCELLING),
         ("", (0, 0, 0, 0, 0), Phase.VALIDATING_FILES),
         (None, (100, 0, 99, 1, 0), Phase.SUCCEEDED),
+        (None, (100, 0, 23, 0, 77), Phase.CANCELLED),
         ("2026-11-23", (100, 50, 23, 0, 27), Phase.CANCELLING),
         ("2026-11-23", (100, 0, 23, 0, 77), Phase.CANCELLED),
         ("2026-11-23", (100, 0, 100, 0, 0), Phase.SUCCEEDED),
@@ -234,18 +278,56 @@ def test_the_state_of_a_batch_of_xai_is_derived(
     assert found.phase is phase
 
 
-@pytest.mark.parametrize("missing", ["num_error", "num_cancelled"])
-def test_the_progress_of_a_batch_of_xai_without_a_count_does_not_change_its_status_word(missing: str) -> None:
+def xai_batch(state: object, **fields: object) -> ObservedJob:
+    ref = JobRef(Account("xai", "https://x", kind="BatchJob"), "b")
+    found = asyncio.run(reader("xai", answer({"batch_id": "b", "state": state, **fields})).get_job(ref))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "counts"),
+    [
+        ({"num_requests": 100, "num_pending": 100}, Phase.RUNNING, JobCounts(100, 0, 0)),
+        ({"num_requests": 100, "num_success": 23}, Phase.RUNNING, JobCounts(100, 23, 0)),
+        ({"num_requests": 100, "num_success": 100}, Phase.SUCCEEDED, JobCounts(100, 100, 0)),
+        ({"num_requests": 0}, Phase.VALIDATING_FILES, JobCounts(0, 0, 0)),
+    ],
+)
+def test_a_count_that_xai_leaves_out_is_zero(state: object, phase: Phase, counts: JobCounts) -> None:
+    found = xai_batch(state)
+
+    assert (found.phase, found.counts) == (phase, counts)
+
+
+@pytest.mark.parametrize("state", [{}, None, [], {"num_pending": 0, "num_success": 100}, {"num_requests": None}])
+def test_a_batch_of_xai_without_a_number_of_requests_is_in_no_known_phase(state: object) -> None:
+    assert xai_batch(state).phase is Phase.UNKNOWN
+
+
+@pytest.mark.parametrize("state", [{"num_pending": 40}, {"num_success": 23}, {"num_success": 23, "num_cancelled": 77}])
+def test_a_batch_that_xai_cancelled_has_failed_whatever_its_counts(state: dict[str, int]) -> None:
+    found = xai_batch({"num_requests": 100, **state}, cancel_by_xai_message="bad requests", cancel_time="2026-11-23")
+
+    assert (found.phase, found.provider_status) == (Phase.FAILED, "cancelled by xAI")
+    assert found.error == JobError(message="bad requests")
+
+
+@pytest.mark.parametrize(
+    ("time", "phase"), [("0001-01-01T00:00:00Z", Phase.RUNNING), ("2026-11-23T00:00:00Z", Phase.CANCELLING)]
+)
+def test_the_year_1_is_no_time_of_a_cancel_of_xai(time: str, phase: Phase) -> None:
+    assert xai_batch({"num_requests": 2, "num_pending": 2}, cancel_time=time).phase is phase
+
+
+@pytest.mark.parametrize("odd", ["num_error", "num_cancelled"])
+def test_the_progress_of_a_batch_of_xai_without_a_count_does_not_change_its_status_word(odd: str) -> None:
     def word_after(done: int) -> str:
-        numbers = {"num_requests": 100, "num_pending": 100 - done, "num_success": done, "num_error": 0}
-        state = {key: value for key, value in {**numbers, "num_cancelled": 0}.items() if key != missing}
-        ref = JobRef(Account("xai", "https://x", kind="BatchJob"), "b")
-        found = asyncio.run(reader("xai", answer({"batch_id": "b", "state": state})).get_job(ref))
-        assert found is not None
+        found = xai_batch({"num_requests": 100, "num_pending": 100 - done, "num_success": done, odd: "many"})
         assert found.phase is Phase.UNKNOWN
         return found.provider_status
 
-    assert word_after(40) == word_after(60) == f"no {missing}"
+    assert word_after(40) == word_after(60) == f"no {odd}"
 
 
 @pytest.mark.parametrize("name", SERVICES)
