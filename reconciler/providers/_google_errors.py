@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.plugin import Kind, PermanentError, Response
+from reconciler.plugin import PermanentError, Response
 from reconciler.plugin.answers import gateway_message, json_object, text
-from reconciler.providers._json_api import error_line, refusal
+from reconciler.providers._json_api import error_line, not_found, refusal
 
 
 def error_object(response: Response) -> Mapping[str, Any]:
@@ -30,12 +30,14 @@ def error_text(response: Response) -> str:
     return error_line(response, message)
 
 
-def raise_unless_ok(response: Response) -> None:
-    """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more."""
+def raise_unless_ok(response: Response, *, is_of_job: bool = False) -> None:
+    """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more.
+
+    `is_of_job` is whether the request was about one job.
+    """
     if response.status < HTTPStatus.BAD_REQUEST:
         return
     details = error_text(response)
     if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"something other than the job was not found ({details}): check the base URL and the provider's options"
-        raise PermanentError(msg, kind=Kind.INVALID)
+        raise not_found(details, is_of_job=is_of_job)
     raise refusal(response, details)

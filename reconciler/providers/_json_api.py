@@ -23,6 +23,10 @@ from reconciler.plugin import (
 from reconciler.plugin.answers import acceptance, json_object, require_same_job
 
 _COUNT = re.compile(r"[0-9]{1,18}")
+_UNSPECIFIC = re.compile(
+    r"HTTP 404: (NOT_FOUND )?(the )?(requested )?((entity|resource) )?((was|is) )?not found\W*", re.IGNORECASE
+)
+"""Matches an error that does not say what was not found, such as Google's `Requested entity was not found.`"""
 
 
 def bearer(token: str) -> Mapping[str, str]:
@@ -46,6 +50,20 @@ def count_in_text(value: Any) -> int | None:
 def error_line(response: Response, message: str | None) -> str:
     """Return the status of an error response, and its message unless it is None or empty, as one line."""
     return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
+
+
+def not_found(details: str, *, is_of_job: bool) -> PermanentError:
+    """Return the error for a 404 that does not show that the job is absent.
+
+    Args:
+        details: the status and the message of the response.
+        is_of_job: whether the request was about one job. If the message does not say what was not found, it may be the
+            job.
+    """
+    cause, checks = "something other than the job was not found", "the base URL and the provider's options"
+    if is_of_job and _UNSPECIFIC.fullmatch(details):
+        cause, checks = "the provider does not say what was not found", f"the job's id, {checks}"
+    return PermanentError(f"{cause} ({details}): check {checks}", kind=Kind.INVALID)
 
 
 def refusal(response: Response, details: str) -> TransientError | PermanentError:

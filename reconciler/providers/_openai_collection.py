@@ -113,7 +113,7 @@ class OpenAICollection(ABC):
         response = await self._send("GET", job_path(ref))
         if is_job_not_found(response, ref, self._dialect.job_words):
             return None
-        raise_unless_ok(response, self._dialect.error_patterns)
+        raise_unless_ok(response, self._dialect.error_patterns, is_of_job=True)
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
@@ -153,7 +153,7 @@ class OpenAICollection(ABC):
         if is_job_not_found(response, ref, self._dialect.job_words):
             raise unknown_job(error_text(response))
         try:
-            raise_unless_ok(response, self._dialect.error_patterns)
+            raise_unless_ok(response, self._dialect.error_patterns, is_of_job=True)
             return change_outcome(response, ref, self._job, without_effect)
         except PermanentError as refusal:
             if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # the account has no credit; the job is not the cause

@@ -18,7 +18,7 @@ from typing import Any
 
 from reconciler.plugin import JobRef, Kind, PermanentError, Response
 from reconciler.plugin.answers import OUT_OF_CREDIT, gateway_message, json_object, text
-from reconciler.providers._json_api import error_line, refusal
+from reconciler.providers._json_api import error_line, not_found, refusal
 from reconciler.providers._not_found import BATCH, FINE_TUNE, names_missing
 
 JOB_WORDS = ("fine", "tun", "job")
@@ -80,10 +80,13 @@ def error_text(response: Response) -> str:
     return error_line(response, message)
 
 
-def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...] = ()) -> None:
+def raise_unless_ok(
+    response: Response, error_patterns: tuple[ErrorPattern, ...] = (), *, is_of_job: bool = False
+) -> None:
     """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more.
 
-    An error that matches one of `error_patterns` has the kind and the meaning of that pattern.
+    An error that matches one of `error_patterns` has the kind and the meaning of that pattern. `is_of_job` is whether
+    the request was about one job.
     """
     if response.status < HTTPStatus.BAD_REQUEST:
         return
@@ -93,8 +96,7 @@ def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...]
             msg = f"{pattern.meaning} ({details})"
             raise PermanentError(msg, kind=pattern.kind)
     if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"something other than the job was not found ({details}): check the base URL and the provider's options"
-        raise PermanentError(msg, kind=Kind.INVALID)
+        raise not_found(details, is_of_job=is_of_job)
     body = _error_object(response) or {}
     is_billing = any(OUT_OF_CREDIT.fullmatch(str(body.get(key))) for key in ("code", "type"))
     if response.status == HTTPStatus.TOO_MANY_REQUESTS and is_billing:

@@ -36,7 +36,7 @@ from reconciler.plugin.answers import (
     unknown_job,
 )
 from reconciler.plugin.answers import cursor as cursor_of
-from reconciler.providers._json_api import change_outcome, error_line, job_path, refusal
+from reconciler.providers._json_api import change_outcome, error_line, job_path, not_found, refusal
 
 NextCursor = Callable[[Mapping[str, Any], tuple[ObservedJob, ...], int, str | None], str | None]
 Window = Callable[[int, str | None], Mapping[str, str]]
@@ -126,7 +126,7 @@ class RestJobs:
         response = await self._send("GET", self._api.path_of(ref))
         if self._is_missing(response, ref):
             return None
-        self._raise_unless_ok(response)
+        self._raise_unless_ok(response, is_of_job=True)
         return require_same_job(self._api.job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
@@ -141,7 +141,7 @@ class RestJobs:
         if self._is_missing(response, ref):
             raise unknown_job(error_text(response))
         try:
-            self._raise_unless_ok(response)
+            self._raise_unless_ok(response, is_of_job=True)
             return change_outcome(response, ref, self._api.job, TERMINAL - {Phase.CANCELLED})
         except PermanentError as refused:
             return await already_over_or_raise(self, ref, refused)
@@ -152,7 +152,7 @@ class RestJobs:
         Raises `TransientError` or `PermanentError` if the status is 400 or more, or the response is not a JSON object.
         """
         response = await self._send("GET", f"{self._api.path_of(ref)}{path}")
-        self._raise_unless_ok(response)
+        self._raise_unless_ok(response, is_of_job=True)
         rows = json_object(response).get(self._api.rows)
         return [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
 
@@ -168,8 +168,11 @@ class RestJobs:
         except PermanentError:
             return False
 
-    def _raise_unless_ok(self, response: Response) -> None:
-        """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more."""
+    def _raise_unless_ok(self, response: Response, *, is_of_job: bool = False) -> None:
+        """Raise `TransientError` or `PermanentError` if the status of the response is 400 or more.
+
+        `is_of_job` is whether the request was about one job.
+        """
         if response.status < HTTPStatus.BAD_REQUEST:
             return
         details = error_text(response)
@@ -177,10 +180,7 @@ class RestJobs:
             msg = f"the provider refused the key ({details}): check the key"
             raise PermanentError(msg, kind=Kind.DENIED)
         if response.status == HTTPStatus.NOT_FOUND:
-            msg = (
-                f"something other than the job was not found ({details}): check the base URL and the provider's options"
-            )
-            raise PermanentError(msg, kind=Kind.INVALID)
+            raise not_found(details, is_of_job=is_of_job)
         raise refusal(response, details)
 
     async def _send(

@@ -138,7 +138,7 @@ class VertexJobs:
         response = await self._send("GET", job_path(ref))
         if self._is_missing(response, ref):
             return None
-        raise_unless_ok(response)
+        raise_unless_ok(response, is_of_job=True)
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
@@ -152,7 +152,7 @@ class VertexJobs:
         if self._is_missing(response, ref):
             raise unknown_job(error_text(response))
         try:
-            raise_unless_ok(response)
+            raise_unless_ok(response, is_of_job=True)
             return change_outcome(response, ref, self._job, TERMINAL - {Phase.CANCELLED})
         except PermanentError as refusal:
             return await already_over_or_raise(self, ref, refusal)

@@ -197,6 +197,20 @@ def test_a_404_that_does_not_mention_a_batch_is_no_absence(name: str, body: obje
     assert caught.value.kind is Kind.INVALID
 
 
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("message", ["Not found", "Requested entity was not found.", "The model was not found"])
+def test_a_404_that_does_not_say_what_was_not_found_names_the_id_as_a_possible_cause(name: str, message: str) -> None:
+    ref = JobRef(Account(name, "https://canned.example", kind="BatchJob"), "zz-9")
+    said = answer(in_the_format_of(name, message), 404)
+    with pytest.raises(PermanentError) as of_the_job:
+        asyncio.run(reader(name, said).get_job(ref))
+    with pytest.raises(PermanentError) as of_the_list:
+        asyncio.run(reader(name, said).list_page(ListQuery(2), None))
+
+    assert ("check the job's id, the base URL" in str(of_the_job.value)) is (message != "The model was not found")
+    assert "check the base URL" in str(of_the_list.value)
+
+
 def in_the_format_of(name: str, message: str) -> object:
     """Return the body of a 404 of a service with this message."""
     error = {"type": "not_found_error", "status": "NOT_FOUND", "message": message}
