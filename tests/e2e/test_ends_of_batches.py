@@ -6,9 +6,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler.model.job import JobCounts, Phase
 from reconciler.model.status import Outcome
-from tests.contract.batch_harness import ANTHROPIC, BEDROCK, OPENAI, TOGETHER
+from tests.contract.batch_harness import (
+    ANTHROPIC,
+    BEDROCK,
+    COHERE,
+    GEMINI,
+    MISTRAL,
+    OPENAI,
+    TOGETHER,
+    VERTEX_AI,
+    XAI,
+    BatchService,
+)
 from tests.support.batch_scene import BatchScene, batch_scene
 
 NOTHING = "Requested: nothing."
@@ -88,6 +101,87 @@ def test_an_expired_batch_without_any_result_says_so(tmp_path: Path) -> None:
         assert status.ready.message == "failed at the provider: expired: 0 of 100 done"
         assert "requests 0 of 100 done, 100 failed" in told
         assert "phase failed, final (the provider reports 'ended')" in told
+
+
+@pytest.mark.parametrize(
+    ("service", "code", "word", "message"),
+    [
+        (MISTRAL, "expired", "TIMEOUT_EXCEEDED", "expired: "),
+        (GEMINI, "expired", "BATCH_STATE_EXPIRED", "expired: not completed within 48 hours, and without results"),
+        (COHERE, "bad_line", "BATCH_STATUS_FAILED", "bad line"),
+        (VERTEX_AI, "expired", "JOB_STATE_EXPIRED", "expired: "),
+        (VERTEX_AI, "bad_line", "JOB_STATE_FAILED", "bad line"),
+        (XAI, "bad_line", "cancelled by xAI", "bad requests"),
+    ],
+    ids=lambda value: value.type if isinstance(value, BatchService) else None,
+)
+def test_a_batch_that_ended_without_success_says_why(
+    tmp_path: Path, service: BatchService, code: str, word: str, message: str
+) -> None:
+    with batch_scene(tmp_path, service, **ENDED_AN_HOUR_AGO, error={"code": code, "message": "bad line"}) as scene:
+        scene.want("running")
+        ran, wanted, told = scene.run("--once"), scene.status(), said(scene.described())
+        scene.want("cancelled")
+        assert scene.run("--once").code == 0
+        unwanted = scene.status()
+
+        assert ran.code == 1
+        assert wanted.job is not None
+        assert (wanted.phase, wanted.job.provider_status, wanted.ready.reason) == (Phase.FAILED, word, "JobFailed")
+        assert wanted.ready.message.startswith(f"failed at the provider: {message}")
+        assert any(line.startswith("error ") and message in line for line in told)
+        assert (unwanted.ready.reason, unwanted.receipts) == ("FinishedBeforeCancel", ())
+        assert scene.cancels == 0
+
+
+@pytest.mark.parametrize(
+    ("service", "word"),
+    [
+        (MISTRAL, "CANCELLED"),
+        (GEMINI, "BATCH_STATE_CANCELLED"),
+        (COHERE, "BATCH_STATUS_CANCELED"),
+        (VERTEX_AI, "JOB_STATE_CANCELLED"),
+        (XAI, "cancelled"),
+    ],
+    ids=lambda value: value.type if isinstance(value, BatchService) else None,
+)
+def test_a_cancelled_batch_of_each_service_is_confirmed_by_its_own_word(
+    tmp_path: Path, service: BatchService, word: str
+) -> None:
+    with batch_scene(tmp_path, service) as scene:
+        scene.want("cancelled")
+        ran, status = scene.run("--once", "--wait=15s"), scene.status()
+        (receipt,) = status.receipts
+
+        assert ran.code == 0, ran.err
+        assert "nightly: cancel accepted, confirmed cancelled" in ran.out
+        assert status.job is not None
+        assert (status.phase, status.job.provider_status, status.ready.reason) == (Phase.CANCELLED, word, "Cancelled")
+        assert (receipt.outcome, receipt.attempts) == (Outcome.CANCELLED, 1)
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        ({"success": False, "detail": "not through this gateway"}, "not through this gateway"),
+        ({"detail": "Method not supported"}, "Method not supported"),
+        ({"id": "batch_other", "status": "cancelled"}, "a job other than the requested one"),
+    ],
+)
+def test_a_cancel_that_the_response_does_not_accept_has_no_acceptance_in_its_receipt(
+    tmp_path: Path, response: dict[str, Any], message: str
+) -> None:
+    def edit(path: str, body: Any) -> Any:
+        return response if path.endswith("/cancel") else body
+
+    with batch_scene(tmp_path, OPENAI, cancelTakes=TEN_MINUTES, cancelWord=None, edit=edit) as scene:
+        scene.want("cancelled")
+        ran, status = scene.run("--once"), scene.status()
+        (receipt,) = status.receipts
+
+        assert message in f"{ran.out} {ran.err}"
+        assert "accepted" not in ran.out.replace("accepted the request", "")
+        assert (status.phase, receipt.accepted_at, receipt.outcome) == (Phase.RUNNING, None, None)
 
 
 def test_a_partial_batch_has_succeeded_and_says_what_is_missing(tmp_path: Path) -> None:
