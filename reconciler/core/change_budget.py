@@ -4,10 +4,12 @@
 add the pending refusals, judge each scope, and record which approvals were used. A *pending* refusal is one whose
 change is still wanted.
 
-Rules: a batch is refused as a whole. A change with a pending refusal is part of every later batch of its account, so a
-refused batch cannot pass in parts. Percentages refer to the jobs that this pass saw unfinished or that the journal
-records as unfinished. A status alone is not evidence that a job is unfinished, because a spec author may have forged
-it. `_unfinished` describes the exceptions.
+Rules: a batch is refused as a whole. Accounts are judged in the order in which they are observed, and a limit that
+several accounts share has then been used by those that were judged before. Waiting for all accounts would let one that
+hangs delay every change. A change with a pending refusal is part of every later batch of its account, so a refused
+batch cannot pass in parts. Percentages refer to the jobs that this pass saw unfinished or that the journal records as
+unfinished. A status alone is not evidence that a job is unfinished, because a spec author may have forged it.
+`_unfinished` describes the exceptions.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def judge(
     Args:
         scope: the text of the scope, such as an account or `overall`.
         batch: the names of the specs whose first attempt is due or was refused earlier, and is not approved.
-        earlier: the number of unapproved first attempts in the last hour.
+        earlier: the number of unapproved first attempts of the last hour, and those that this pass has allowed.
         unfinished: the number of jobs in the scope that are known to be unfinished.
         limits: the limits of the scope.
         doubt: why the attempts of the last hour cannot be counted, or None if they can. A doubt refuses every batch.

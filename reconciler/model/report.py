@@ -96,7 +96,7 @@ class Refusal:
     requested: int
     """The number of unapproved first attempts in the batch, including those that were refused earlier."""
     earlier: int
-    """The number of unapproved first attempts in the last hour, without the batch."""
+    """The number of unapproved first attempts of the last hour, and those that this pass has already allowed."""
     unfinished: int
     max_cancels: int
     max_cancel_percent: int
@@ -112,7 +112,7 @@ class Refusal:
             return f"{changes} wanted ({self.scope}), but the last hour cannot be counted: {self.doubt}"
         total = self.requested + self.earlier
         share = f"{total * 100 // self.unfinished} %" if self.unfinished else "all"
-        earlier = f" and {self.earlier} in the last hour" if self.earlier else ""
+        earlier = f", besides {self.earlier} allowed within the last hour" if self.earlier else ""
         return (
             f"{changes} wanted at once{earlier}: {share} of {self.unfinished} unfinished jobs "
             f"({self.scope}); the limit per hour is the larger of {self.max_cancels} and "

@@ -380,6 +380,17 @@ def test_the_order_in_which_accounts_are_observed_does_not_cause_a_refusal() -> 
     assert judged.refusals == ()
 
 
+def test_the_account_that_is_observed_later_is_refused_with_the_number_that_the_pass_allowed_before() -> None:
+    budget = ChangeBudget(account_map=ACCOUNT_MAP)
+    allowed = budget.judge(str(ELSEWHERE), changes(2, ELSEWHERE, 100), NOW)
+    refused = budget.judge(str(ACCOUNT), changes(2), NOW)
+
+    assert allowed.refusals == ()
+    assert [str(each).partition(";")[0] for each in refused.refusals] == [
+        "2 changes wanted at once, besides 2 allowed within the last hour: 100 % of 4 unfinished jobs (overall)"
+    ]
+
+
 def test_a_provisional_refusal_does_not_change_the_budget() -> None:
     approvals = Approvals(count=2)
     budget = ChangeBudget(approvals=approvals, account_map=ACCOUNT_MAP)

@@ -81,7 +81,7 @@ def test_the_text_of_a_refusal_contains_its_numbers_and_limits() -> None:
 
     assert refusal is not None
     assert str(refusal) == (
-        "4 changes wanted at once and 1 in the last hour: 50 % of 10 unfinished jobs (overall); "
+        "4 changes wanted at once, besides 1 allowed within the last hour: 50 % of 10 unfinished jobs (overall); "
         "the limit per hour is the larger of 3 and 30 %, but at most 20"
     )
 
