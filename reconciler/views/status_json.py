@@ -1,7 +1,7 @@
 """Statuses as JSON: the content of the status files with the same keys, and the spec of each job.
 
 If a job could not be observed, its object also has the key `unobserved`, whose value says why. `status` is then the
-last known status.
+last known status. With `get --live`, the counters of a job are the observed ones.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 from reconciler.model.report import Report, Row
 from reconciler.model.spec import API_VERSION, render_instant
 from reconciler.views.render_context import RenderContext
+from reconciler.views.usage import current_facts
 
 _camel = cache(to_camel)
 
@@ -30,8 +31,9 @@ def _document(row: Row) -> dict[str, Any]:
     status = {_camel(each.name): _plain(getattr(row.status, each.name)) for each in fields(row.status)}
     name, kind = status.pop("name"), row.status.kind
     del status["kind"]
-    if row.status.job is not None:
-        status["job"] = {_camel(each): _plain(getattr(row.status.job, each)) for each in ("account", "id", *kind.facts)}
+    job = current_facts(row)
+    if job is not None:
+        status["job"] = {_camel(each): _plain(getattr(job, each)) for each in ("account", "id", *kind.facts)}
     document = {
         "apiVersion": API_VERSION,
         "kind": kind.name,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from reconciler.model.job import UNFINISHED
+from reconciler.model.job import UNFINISHED, JobCounts
 from reconciler.model.report import Row
+from reconciler.model.status import JobFacts
 from reconciler.views.text import NO_VALUE, age, moment, span
 
 RUNNING_SHOWN_MIN = timedelta(minutes=1)
@@ -67,14 +70,29 @@ def expected_end(row: Row) -> datetime | None:
     return at if isinstance(at, datetime) else None
 
 
-def used_tokens(row: Row) -> int | None:
-    """Return how many tokens the job has used, or None if that is unknown.
+def current_facts(row: Row) -> JobFacts | None:
+    """Return the facts of the status, with the counters that this pass observed, or None if there are no facts.
 
-    The number is from this pass's observation, or else from the last status.
+    A status keeps older counters, because a change of counters alone does not cause it to be written.
     """
-    kind = row.status.kind
-    observed = None if row.seen is None else kind.count_of(row.seen)
-    return observed if observed is not None or row.status.job is None else kind.count_of(row.status.job)
+    facts = row.status.job
+    if facts is None or row.seen is None:
+        return facts
+    observed = {name: getattr(row.seen, name) for name in row.status.kind.counters}
+    known: dict[str, Any] = {name: each for name, each in observed.items() if isinstance(each, int | JobCounts)}
+    return replace(facts, **known)
+
+
+def used_tokens(row: Row) -> int | None:
+    """Return how many tokens the job has used, or None if that is unknown."""
+    facts = current_facts(row)
+    return None if facts is None else row.status.kind.count_of(facts)
+
+
+def done_requests(row: Row) -> str | None:
+    """Return a text such as `23 of 100 done` for a batch, or None if that is unknown."""
+    facts = current_facts(row)
+    return str(facts.counts or "") or None if facts is not None else None
 
 
 def _is_unfinished(row: Row) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.model.action import Action, Progress
-from reconciler.model.job import Account, JobRef, Phase, Unobserved
+from reconciler.model.job import Account, JobCounts, JobRef, ObservedJob, Phase, Unobserved, Unset
+from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.spec import DesiredState
@@ -138,3 +139,19 @@ def _condition(type_: ConditionType, reason: Reason, message: str, *, is_true: b
         observed_generation=1,
         last_transition_time=NOW,
     )
+
+
+def a_counted_batch(*, done: int, tokens: int | Unset) -> Row:
+    """Return the row of a batch with 1 of 10 requests done and 100 tokens in its status, as a pass observed it."""
+    row = a_row()
+    facts = JobFacts(
+        account=str(OPENAI),
+        id="batch_1",
+        created_at=CREATED_AT,
+        counts=JobCounts(total=10, done=1, failed=0),
+        tokens=100,
+    )
+    seen = ObservedJob(
+        id=facts.id, phase=Phase.RUNNING, provider_status="in_progress", counts=JobCounts(10, done, 0), tokens=tokens
+    )
+    return replace(row, seen=seen, status=replace(row.status, kind=BATCH, job=facts))

@@ -9,11 +9,12 @@ import pytest
 from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.exit_code import ExitCode
+from reconciler.model.job import UNSET
 from reconciler.model.report import Report, Row
 from reconciler.model.spec import DesiredState, FineTuningJob
 from reconciler.views.json_lines import report_lines
 from reconciler.views.status_json import get_json
-from tests.support.reports import CONFIRMED, CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
+from tests.support.reports import CONFIRMED, CONTEXT, a_counted_batch, a_row, a_stalled_row, a_waiting_row, with_cancel
 
 
 def lines_of(report: Report, operation: str = "apply") -> list[dict[str, Any]]:
@@ -104,6 +105,19 @@ def test_a_status_in_json_has_the_field_names_of_the_status_file() -> None:
     }
     assert document["status"]["receipts"][0]["outcome"] == "cancelled"
     assert document["status"]["job"]["finishedAt"] is None
+
+
+def test_the_observed_counters_replace_those_of_the_status_in_json() -> None:
+    job = one(a_counted_batch(done=7, tokens=12_345))["status"]["job"]
+
+    assert job["counts"] == {"total": 10, "done": 7, "failed": 0}
+    assert job["tokens"] == 12_345
+
+
+def test_a_counter_that_was_not_observed_keeps_its_value_in_json() -> None:
+    job = one(a_counted_batch(done=7, tokens=UNSET))["status"]["job"]
+
+    assert (job["counts"]["done"], job["tokens"]) == (7, 100)
 
 
 def test_a_status_in_json_contains_its_spec_and_the_observation_error() -> None:

@@ -13,7 +13,7 @@ from reconciler.model.status import ConditionType
 from reconciler.views.layout import Canvas
 from reconciler.views.render_context import RenderContext
 from reconciler.views.status_table import get_text, get_wide
-from tests.support.reports import CONTEXT, NOW, a_row, a_stalled_row
+from tests.support.reports import CONTEXT, NOW, a_counted_batch, a_row, a_stalled_row
 
 LONG = "the provider does not know this id and never did: look for a typo, or for a wrong account"
 ROWS = (
@@ -55,6 +55,13 @@ def test_the_wide_output_adds_the_job_id_account_source_and_message() -> None:
     assert title.split()[7:] == ["JOB", "ID", "ACCOUNT", "SOURCE", "MESSAGE"]
     assert "ftjob-chat-v2" in lines[0]
     assert lines[2].endswith(LONG)
+
+
+def test_the_wide_output_shows_the_observed_counters_of_a_batch() -> None:
+    title, line = get_wide(Report(rows=(a_counted_batch(done=7, tokens=12_345),)), CONTEXT).splitlines()
+
+    assert title.split()[7:9] == ["TOKENS", "REQUESTS"]
+    assert "12,345  7 of 10 done" in line
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
