@@ -12,7 +12,13 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
 from reconciler.cli.options import CONSOLE, DRY_RUN, KIND, PATHS, TRUST, examples, options, output
 from reconciler.cli.progress_output import show_progress
-from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, read_lists, show_unlisted_accounts
+from reconciler.cli.unmanaged_output import (
+    UNFINISHED_ONLY,
+    exit_codes,
+    read_lists,
+    show_unlisted_accounts,
+    why_nothing_is_listed,
+)
 from reconciler.controller.adopt import Adoption
 from reconciler.controller.adopt import adopt as make_adoptions
 from reconciler.controller.run_options import Selection
@@ -55,7 +61,7 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
     with show_progress(console, "listing the providers' jobs"):
         listed, adoptions = asyncio.run(_find(values, snapshot, provider, kind, is_unfinished=unfinished))
     if not listed:
-        raise wiring.UsageError(_why_nothing_is_listed(provider, kind))
+        raise wiring.UsageError(why_nothing_is_listed(provider, kind))
     written = [each for each in adoptions if each.problem is None]
     for each in written if not values["dry_run"] else ():
         create(
@@ -73,13 +79,6 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
     console.show_problems(_refusal(each) for each in adoptions if each.problem is not None)
     refused = {ExitCode.INVALID_DOCUMENT} if len(written) < len(adoptions) else set()
     return worst(exit_codes(listed) | refused)
-
-
-def _why_nothing_is_listed(provider: str | None, kind: str | None) -> str:
-    if provider is not None:
-        return f"{provider} has no jobs of kind {kind}: `reconcile providers` lists the kinds of each type"
-    what = "an account" if kind is None else f"an account with jobs of kind {kind}"
-    return f"no document names {what}: select one with an option such as --provider openai"
 
 
 async def _find(

@@ -20,6 +20,7 @@ from reconciler.cli.unmanaged_output import (
     read_lists,
     show_unlisted_accounts,
     unmanaged_jobs,
+    why_nothing_is_listed,
 )
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
@@ -54,6 +55,8 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:
         report, listed = asyncio.run(_observe(values, progress, is_unfinished=unfinished))
+    if values["kind"] and not listed and not report.rows:
+        raise wiring.UsageError(why_nothing_is_listed(values["provider"], values["kind"]))
     rows = [row for row in report.rows if is_drifting(row)]
     unmanaged = [] if values["selector"] else unmanaged_jobs(listed)
     lists = [] if values["selector"] else read_lists(listed)

@@ -32,6 +32,14 @@ def read_lists(listed: Iterable[AccountListing]) -> list[ReadList]:
     ]
 
 
+def why_nothing_is_listed(provider: str | None, kind: str | None) -> str:
+    """Return why there is no list to read with these options."""
+    if provider is not None:
+        return f"{provider} has no jobs of kind {kind}: `reconcile providers` lists the kinds of each type"
+    what = "an account" if kind is None else f"an account with jobs of kind {kind}"
+    return f"no document names {what}: select one with an option such as --provider openai"
+
+
 def show_unlisted_accounts(console: ConsoleOutput, listed: Iterable[AccountListing]) -> None:
     """Print which accounts could not be listed, and why."""
     console.show_problems(

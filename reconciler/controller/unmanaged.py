@@ -4,7 +4,8 @@ The jobs of an account are listed for each kind that its specs name, and for the
 listed only if the user asks for them, because a gateway may not offer them, and because their lists may be long.
 
 If every job of a kind ends within a known time, the list is read only as far back as unfinished jobs can be. Reading
-stops after a page whose jobs are all older, provided that all rows so far came newest first.
+stops after a page whose jobs are all older, provided that all rows so far came newest first, and that no older job is
+unfinished. A job whose status word is unknown may be unfinished.
 
 A list row may not show whether its job is of the kind. Such a job is retrieved if it is to be shown.
 
@@ -29,7 +30,7 @@ from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.spec_resolver import resolve
 from reconciler.errors import ProviderError
 from reconciler.model.account_line import FINE_TUNING_JOB
-from reconciler.model.job import UNFINISHED, Account, JobRef, ListQuery, ObservedJob, Phase, Unobserved, Unset
+from reconciler.model.job import TERMINAL, Account, JobRef, ListQuery, ObservedJob, Phase, Unobserved, Unset
 from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot
@@ -147,8 +148,8 @@ def _unmanaged(
     jobs: Iterable[ObservedJob], target: ResolvedAccount, managed: set[JobKey], *, is_unfinished: bool
 ) -> list[ObservedJob]:
     """Return the jobs that no spec names. With `is_unfinished`, leave out those that have ended."""
-    phases = UNFINISHED if is_unfinished else frozenset(Phase)
-    return [job for job in jobs if job.phase in phases and managed.isdisjoint(map(target.key, job.ids))]
+    left_out = TERMINAL if is_unfinished else frozenset[Phase]()
+    return [job for job in jobs if job.phase not in left_out and managed.isdisjoint(map(target.key, job.ids))]
 
 
 async def _with_kinds(
@@ -172,8 +173,9 @@ async def _walk(
 ) -> tuple[Mapping[str, ObservedJob], bool] | Unobserved:
     """Return the jobs of an account by id, in the order of the list, and whether the list was read to its end.
 
-    If `oldest` is given, every job that was created before it has ended, so older pages are not read. If a page cannot
-    be read completely or the list does not end, return the reason.
+    If `oldest` is given, jobs that were created before it are expected to have ended, so older pages are not read
+    unless a page shows such a job unfinished. If a page cannot be read completely or the list does not end, return the
+    reason.
     """
     jobs: dict[str, ObservedJob] = {}
     order = _Order()
@@ -191,9 +193,16 @@ async def _walk(
         jobs.update((job.id, job) for job in page.jobs)
         cursor = page.next_cursor
         newest = order.newest_of(page.jobs)
+        if oldest is not None and any(_is_unfinished_since(oldest, job) for job in page.jobs):
+            oldest = None  # this service keeps jobs longer, so an older page may show unfinished ones
         if cursor is None or (oldest is not None and newest is not None and newest < oldest):
             return jobs, cursor is None
     return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"the list does not end: {len(cursors)} pages were read")
+
+
+def _is_unfinished_since(oldest: datetime, job: ObservedJob) -> bool:
+    """Return whether a job was created before `oldest` and may not have ended."""
+    return job.phase not in TERMINAL and isinstance(job.created_at, datetime) and job.created_at < oldest
 
 
 @dataclass(slots=True)

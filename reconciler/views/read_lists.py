@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.text import Text
 
@@ -64,8 +64,8 @@ def _of_time(lists: Sequence[ReadList]) -> list[Text]:
     kinds = {each.kind: KINDS[each.kind].ends_within for each in lists}
     return [
         styled(
-            f"Only unfinished jobs of kind {kind} are shown, because each ends within {span(longest)}. "
-            f"{_how_far([each for each in lists if each.kind == kind])}",
+            f"Only unfinished jobs of kind {kind} are shown. "
+            f"{_how_far([each for each in lists if each.kind == kind], longest)}",
             "dim",
         )
         for kind, longest in kinds.items()
@@ -88,10 +88,14 @@ def lists_json(lists: Sequence[ReadList]) -> list[Mapping[str, object]]:
     ]
 
 
-def _how_far(lists: Sequence[ReadList]) -> str:
+def _how_far(lists: Sequence[ReadList], longest: timedelta) -> str:
     ends = [each.read_back_to for each in lists if each.read_back_to is not None]
     bounded = [each.provider for each in lists if each.read_back_to is not None]
     whole = [each.provider for each in lists if each.read_back_to is None]
-    parts = [f"back to {moment(min(ends))} at {names(bounded)}"] if ends else []
+    parts = (
+        [f"back to {moment(min(ends))} at {names(bounded)}, because each job ends within {span(longest)}"]
+        if ends
+        else []
+    )
     parts += [f"to the end at {names(whole)}"] if whole else []
-    return f"Their lists were read {' and '.join(parts)}."
+    return f"Their lists were read {', and '.join(reversed(parts))}."

@@ -97,16 +97,28 @@ def test_drift_accepts_a_kind_that_no_spec_has(workspace: Workspace) -> None:
     assert ran.err == ""
 
 
+@pytest.mark.parametrize("verb", ["drift", "adopt"])
+def test_drift_and_adopt_report_a_kind_that_no_account_has(tmp_path: Path, verb: str) -> None:
+    workspace = Workspace(tmp_path)
+    spec = "spec: {type: mistral}\n"
+    workspace.write("mistral.yaml", f"apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {{name: m}}\n{spec}")
+    ran = workspace.run(verb, "--kind", "FineTuningJob")
+
+    assert (ran.code, ran.out) == (64, "")
+    assert "no document names an account with jobs of kind FineTuningJob" in ran.err
+
+
 def test_drift_and_adopt_say_how_far_they_read_a_long_list_of_batches(workspace: Workspace) -> None:
     rows = [f"    - {{id: batch_new-{number}, age: 1h}}\n" for number in range(120)]
     rows += [f"    - {{id: batch_old-{number}, age: 9d}}\n" for number in range(200)]
     workspace.write("demo.yaml", BOTH + "".join(rows))
     drift, adopted = workspace.run("drift", "--kind", "batchjob"), workspace.run("adopt", "--kind", "batchjob")
     (read,) = json.loads(workspace.run("drift", "--kind", "batchjob", "-o", "json").out)["lists"]
-    bound = "because each ends within 8d. Their lists were read back to "
+    bound = "Their lists were read back to "
 
     assert bound in drift.out
     assert bound in adopted.out
+    assert "because each job ends within 8d." in adopted.out
     assert len(list((workspace.specs / "adopted/demo").iterdir())) == 121
     assert read["readBackTo"] is not None
     assert read["jobs"] < 320

@@ -12,7 +12,7 @@ import pytest
 from reconciler.controller.listing import PAGES_MAX
 from reconciler.controller.unmanaged import AccountListing, list_unmanaged
 from reconciler.errors import Kind, PermanentError, ProviderError
-from reconciler.model.job import Account, JobPage, ListQuery, Unobserved
+from reconciler.model.job import Account, JobPage, ListQuery, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot
 from tests.support.build import ACCOUNT, a_spec
@@ -172,11 +172,20 @@ BATCHES = ACCOUNT.of_kind("BatchJob")
 
 
 def batches(*ages: timedelta) -> ReadOnlyAccount:
-    """Return an account with batches of these ages, in that order."""
+    """Return an account with batches of these ages, in that order. Those of nine days have ended."""
     reader = account_of(len(ages))
     for job, age in zip(list(reader.jobs.values()), ages, strict=True):
-        reader.jobs[job.id] = replace(job, created_at=World().clock.now() - age)
+        phase = Phase.SUCCEEDED if age == 9 * DAY else Phase.RUNNING
+        reader.jobs[job.id] = replace(job, phase=phase, created_at=World().clock.now() - age)
     return reader
+
+
+def the_batches(reader: ReadOnlyAccount) -> AccountListing:
+    """List the unmanaged batches of an account. Only a fine-tuning job has a spec."""
+    runtime = World(operator=Operator(), accounts=OpenAccounts({BATCHES: reader})).runtime()
+    snapshot = Snapshot(jobs=(spec_of("ftjob-0000"),))
+    (found,) = asyncio.run(list_unmanaged(snapshot, runtime, kind="BatchJob"))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -186,18 +195,30 @@ def batches(*ages: timedelta) -> ReadOnlyAccount:
         ([HOUR] * 100 + [7 * DAY] * 200, 3),
         ([2 * HOUR] * 99 + [HOUR] + [9 * DAY] * 200, 3),
         ([9 * DAY] * 100 + [HOUR] * 150, 3),
+        ([HOUR] * 100 + [10 * DAY] * 200, 3),
     ],
-    ids=["older than any unfinished batch", "young enough", "not newest first", "oldest first, a page of one time"],
+    ids=[
+        "older than any unfinished batch",
+        "young enough",
+        "not newest first",
+        "oldest first, a page of one time",
+        "old ones are unfinished",
+    ],
 )
 def test_a_list_of_batches_is_read_as_far_as_unfinished_ones_can_be(ages: list[timedelta], pages: int) -> None:
     reader = batches(*ages)
-    runtime = World(operator=Operator(), accounts=OpenAccounts({BATCHES: reader})).runtime()
-    snapshot = Snapshot(jobs=(spec_of("ftjob-0000"),))
-    (found,) = asyncio.run(list_unmanaged(snapshot, runtime, kind="BatchJob"))
+    found = the_batches(reader)
 
     assert found.unobserved is None
     assert len(reader.asked) == pages
     assert found.read_back_to == (World().clock.now() - 8 * DAY if pages == 2 else None)
+
+
+def test_a_batch_with_an_unknown_status_word_may_be_unfinished() -> None:
+    reader = batches(9 * DAY, HOUR)
+    reader.jobs["ftjob-0001"] = replace(reader.jobs["ftjob-0001"], phase=Phase.UNKNOWN)
+
+    assert [(job.id, job.phase) for job in the_batches(reader).unmanaged] == [("ftjob-0001", Phase.UNKNOWN)]
 
 
 def test_a_list_of_fine_tuning_jobs_is_read_to_its_end_whatever_their_age() -> None:

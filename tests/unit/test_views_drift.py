@@ -74,15 +74,16 @@ BATCHES = (
 )
 JOBS = ReadList("openai", "FineTuningJob", 7, None, is_unfinished_only=False)
 BACK_TO = moment(NOW - LONGEST_BATCH)
-WHY = "Only unfinished jobs of kind BatchJob are shown, because each ends within 8d."
+ONLY = "Only unfinished jobs of kind BatchJob are shown. Their lists were read"
+WHY = "because each job ends within 8d."
 
 
 @pytest.mark.parametrize(
     ("lists", "line"),
     [
-        (BATCHES, f"{WHY} Their lists were read back to {BACK_TO} at openai, bedrock and to the end at xai."),
-        (BATCHES[:1], f"{WHY} Their lists were read back to {BACK_TO} at openai."),
-        ((JOBS, BATCHES[2]), f"{WHY} Their lists were read to the end at xai."),
+        (BATCHES, f"{ONLY} to the end at xai, and back to {BACK_TO} at openai, bedrock, {WHY}"),
+        (BATCHES[:1], f"{ONLY} back to {BACK_TO} at openai, {WHY}"),
+        ((JOBS, BATCHES[2]), f"{ONLY} to the end at xai."),
     ],
     ids=["both", "bounded", "whole"],
 )
