@@ -154,6 +154,13 @@ class DeclaredBatch(Declared):
         "cancelling", description="Status during a cancel; null means that of the sandbox."
     )
 
+    @model_validator(mode="after")
+    def _has_no_more_failures_than_requests(self) -> Self:
+        if self.failed_requests > self.requests:
+            msg = f"failedRequests is {self.failed_requests:,}, but the batch has {self.requests:,} requests"
+            raise ValueError(msg)
+        return self
+
 
 class SandboxOptions(Document):
     """The jobs and faults of a sandbox."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -12,10 +13,12 @@ from reconciler.formats.validation_errors import field_errors
 from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_text import parse
 from reconciler.local.clock import SystemClock
-from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.config import Declared, SandboxOptions
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.sample_jobs import sample_jobs
 from reconciler.wiring.command_errors import UsageError
+
+D = TypeVar("D", bound=Declared)
 
 
 async def serve_sandbox(
@@ -64,8 +67,8 @@ def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> S
         options = [] if jobs is None else [_validated(each, str(jobs)) for each in _declared_options(jobs)]
         rules = [rule for each in faults for rule in _rules(each)]
         return SandboxOptions(
-            jobs=(*(job for each in options for job in each.jobs), *sample_jobs(size)),
-            batches=tuple(batch for each in options for batch in each.batches),
+            jobs=(*(_with_defaults_of(each, job) for each in options for job in each.jobs), *sample_jobs(size)),
+            batches=tuple(_with_defaults_of(each, batch) for each in options for batch in each.batches),
             faults=(*rules, *(fault for each in options for fault in each.faults)),
         )
     except ValidationError as error:
@@ -74,6 +77,13 @@ def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> S
         why = str(error)
     msg = f"the sandbox cannot be set up: {why}"
     raise UsageError(msg)
+
+
+def _with_defaults_of(options: SandboxOptions, job: D) -> D:
+    """Return a job with the defaults of its document. The jobs of several documents are served together."""
+    names = ("cancel_takes", "pause_takes", "cancel_word")
+    unset = [name for name in names if name in type(job).model_fields and getattr(job, name) is None]
+    return job.model_copy(update={name: getattr(options, name) for name in unset})
 
 
 def _rules(fault: str) -> tuple[Fault, ...]:
