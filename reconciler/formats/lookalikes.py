@@ -2,7 +2,8 @@
 
 Rules: a file is reported if only the case of its suffix is wrong. A file with another suffix that is common for specs
 (such as `.json`, or `.yaml.txt`, because editors on Windows add `.txt`) is reported only if it seems to contain a
-document for reconcile. Templates, and backups that editors or merges create, are not reported, because their names are
+document for reconcile. The same applies to a file that is set aside: its name, or that of a folder, starts with `_`.
+Templates, and backups that editors or merges create, are not reported, because their names are
 intentional.
 """
 
@@ -13,6 +14,9 @@ from pathlib import PurePosixPath
 SUFFIXES = (".yaml", ".yml")
 _OTHERS = (".json", ".yaml.txt", ".yml.txt", ".json.txt")
 _MARK = b"jobs.reconciler/"
+_SET_ASIDE = (
+    "is not read, because its name or that of a folder starts with _: rename it, or move it out of this directory"
+)
 
 
 def intended_name(path: str) -> str | None:
@@ -28,9 +32,9 @@ def intended_name(path: str) -> str | None:
     return None if suffix is None else f"{name[: -len(suffix)]}.yaml"
 
 
-def is_yaml_by_name(path: str) -> bool:
-    """Return whether the name alone shows that a file is YAML. If not, the content decides whether it is reported."""
-    return path.lower().endswith(SUFFIXES)
+def is_reported_by_name(path: str) -> bool:
+    """Return whether only the case of a file's suffix is wrong. If not, the content decides whether it is reported."""
+    return path.lower().endswith(SUFFIXES) and not path.endswith(SUFFIXES)
 
 
 def has_our_documents(data: bytes) -> bool:
@@ -38,6 +42,11 @@ def has_our_documents(data: bytes) -> bool:
     return _MARK in data
 
 
-def rename_hint(name: str) -> str:
-    """Return the message for a file that is not read because of its name. `name` is the result of `intended_name`."""
-    return f"is not read, because its name does not end in .yaml or .yml: rename it to {name}"
+def why_not_read(path: str) -> str:
+    """Return the message for a file that is not read because of its name."""
+    name = intended_name(path)
+    return (
+        _SET_ASIDE
+        if name is None
+        else f"is not read, because its name does not end in .yaml or .yml: rename it to {name}"
+    )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reconciler.formats.duplicate_documents import with_duplicates_reported
 from reconciler.formats.job_edits import job_edits
-from reconciler.formats.lookalikes import has_our_documents, intended_name, is_yaml_by_name, rename_hint
+from reconciler.formats.lookalikes import has_our_documents, is_reported_by_name, why_not_read
 from reconciler.formats.spec_parser import (
     MAY_HOLD_SETTINGS,
     merge_snapshots,
@@ -157,10 +157,10 @@ class SpecsDir:
         for each in lookalikes:
             known = before.get(each.path)
             if known is None or each.stamp is None or known[0] != each.stamp:
-                known = each.stamp, is_yaml_by_name(each.path) or self._holds_documents(each.path)
+                known = each.stamp, is_reported_by_name(each.path) or self._holds_documents(each.path)
             self._lookalikes[each.path] = known
         return [
-            Skipped(path, rename_hint(intended_name(path) or ""), Severity.WARNING)
+            Skipped(path, why_not_read(path), Severity.WARNING)
             for path, (_, is_one) in self._lookalikes.items()
             if is_one
         ]

@@ -1,12 +1,15 @@
 """Find the spec files below a specs directory by their names, and the paths that cannot be read.
 
 Rules: every file that may be a spec is either found, or reported with the reason why it is not read. Files and
-directories whose names start with `.` or `_` are ignored, and so is the status directory. Files are not opened.
+directories whose names start with `.` are ignored, and so is the status directory. Files are not opened. Files whose
+name, or that of a directory, starts with `_` are *set aside*: they are not read as specs, but the first ones are
+yielded as lookalikes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from reconciler.ports import Disk, Entry
 
 FILES_MAX = 100_000
 DEPTH_MAX = 32
+SET_ASIDE_MAX = 1000
+"""The maximum number of files and directories that are set aside and examined. Files are only warned about."""
 NOT_THERE = "there is no such directory: create it, or name the directory of the specs with --specs"
 HOLDS_GIT = (
     "contains a Git repository, and spec authors could change its configuration: if it is the checkout of the specs, "
@@ -24,7 +29,8 @@ HOLDS_GIT = (
 NO_DIRECTORY = "is not a directory: name the directory of the specs with --specs"
 
 _WHY: dict[type[OSError], str] = {FileNotFoundError: NOT_THERE, NotADirectoryError: NO_DIRECTORY}
-_HIDDEN = (".", "_")
+_ASIDE = "_"
+_HIDDEN = (".", _ASIDE)
 _LAYOUT = frozenset({"HEAD", "objects", "refs"})
 """The names by which Git recognises a bare repository."""
 
@@ -100,7 +106,7 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
     `without` is the result of `ignored_folders`.
     """
     count = 0
-    directories = [""]
+    directories, aside = [""], list[tuple[str, Entry]]()
     while directories:
         directory = directories.pop()
         try:
@@ -115,6 +121,8 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
             yield Skipped(directory, HOLDS_GIT, is_repository=True)
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name
+            if entry.name.startswith(_ASIDE):
+                aside.append((path, entry))
             if entry.name.startswith(_HIDDEN) or path in without:
                 continue
             found = _found(path, entry)
@@ -129,6 +137,26 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
             )
             yield Skipped("", message, may_hold_anything=True)
             return
+    yield from _set_aside(disk, root, without, aside)
+
+
+def _set_aside(
+    disk: Disk, root: Path, without: frozenset[str], entries: Iterable[tuple[str, Entry]]
+) -> Iterator[Lookalike]:
+    """Yield the files among the first `SET_ASIDE_MAX` entries that are set aside, and in directories among these."""
+    pending = list(entries)
+    for _ in range(SET_ASIDE_MAX):
+        if not pending:
+            return
+        path, entry = pending.pop()
+        if path in without:
+            continue
+        if entry.is_dir:
+            with suppress(OSError):
+                inside = disk.list(root / path)
+                pending += [(f"{path}/{each.name}", each) for each in inside if not each.name.startswith(".")]
+        elif entry.is_file and path.endswith(SUFFIXES) and entry.name.isprintable():
+            yield Lookalike(path, entry.stamp)
 
 
 def _found(path: str, entry: Entry) -> Found | Lookalike | Skipped | None:

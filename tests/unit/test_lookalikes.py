@@ -9,6 +9,7 @@ import pytest
 from reconciler.formats.lookalikes import intended_name
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
+from reconciler.local.specs_walk import SET_ASIDE_MAX
 from reconciler.model.diagnostic import Severity
 from reconciler.ports import Snapshot
 
@@ -47,6 +48,33 @@ def test_backups_templates_and_prose_files_cause_no_warning(tmp_path: Path, name
     (tmp_path / name).write_text(SPEC)
 
     assert read(tmp_path).diagnostics == ()
+
+
+@pytest.mark.parametrize("name", ["_a.yaml", "team/_a.yml", "_team/a.yaml", "_team/deep/a.yaml", "team/_x/_a.yaml"])
+def test_a_spec_whose_name_starts_with_an_underscore_is_reported_as_a_warning(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(SPEC)
+    found = read(tmp_path)
+
+    assert [(each.file, each.severity) for each in found.diagnostics] == [(f"specs/{name}", Severity.WARNING)]
+    assert "starts with _" in found.diagnostics[0].message
+    assert (found.jobs, found.broken_files) == ((), frozenset())
+
+
+@pytest.mark.parametrize("name", [".a.yaml", ".team/a.yaml", "_team/.a.yaml", "_values.yaml", "_status/a.yaml"])
+def test_hidden_files_statuses_and_other_files_with_an_underscore_cause_no_warning(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("replicas: 3" if "values" in name else SPEC)
+
+    assert SpecsDir(tmp_path, tmp_path / "_status", LocalDisk(tmp_path), "specs").snapshot().diagnostics == ()
+
+
+def test_only_the_first_files_that_are_set_aside_are_searched(tmp_path: Path) -> None:
+    (tmp_path / "_many").mkdir()
+    for number in range(SET_ASIDE_MAX + 5):
+        (tmp_path / "_many" / f"{number}.yaml").write_text(SPEC)
+
+    assert len(read(tmp_path).diagnostics) == SET_ASIDE_MAX - 1
 
 
 @pytest.mark.parametrize("name", ["train.json", "notes.yaml.txt"])
