@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.exit_code import ExitCode
-from tests.support.cli import RECONCILE, WORLD, Checkout
-from tests.support.terminal import shown_on_a_terminal
+from tests.support.cli import WORLD, Checkout
+from tests.support.terminal import reconcile_on_a_terminal
 
 COLUMNS = 100
 QUESTION = "Request these changes? Only 'yes' is accepted:"
@@ -27,11 +26,10 @@ def author(tmp_path: Path) -> Checkout:
 
 def apply(author: Checkout, typed: str) -> tuple[str, int]:
     """Run `reconcile apply` on a terminal where the author types this. Return the output and the exit code."""
-    command = f"{shlex.join(RECONCILE)} apply; echo rc=$?"
-    environ = {"HOME": str(author.root), "NO_COLOR": "1"}
-    shown = shown_on_a_terminal(command, author.root, environ, COLUMNS, is_stderr_shown=True, typed=typed)
-    output, _, code = shown.rpartition("rc=")
-    return output, int(code)
+    ran = reconcile_on_a_terminal(
+        author, "apply", columns=COLUMNS, environ={"NO_COLOR": "1"}, is_stderr_shown=True, typed=typed
+    )
+    return ran.out, ran.code
 
 
 def phase_of(author: Checkout) -> str | None:

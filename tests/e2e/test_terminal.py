@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 import pytest
 
+from tests.support.cli import Checkout
 from tests.support.in_process_command import Workspace
-from tests.support.terminal import shown_on_a_terminal
+from tests.support.terminal import reconcile_on_a_terminal, shown_on_a_terminal
 
 CODE = re.compile(r"\x1b\[([\d;?]*)([A-Za-z])")
 BASIC = {"", "0", "1", "2", *map(str, range(31, 37))}
@@ -35,6 +36,9 @@ def workspace(tmp_path: Path) -> Workspace:
 def shown(workspace: Workspace, arguments: str, columns: int = 100, environ: Mapping[str, str] = NOTHING_SET) -> str:
     """Return what a terminal shows of a command; `arguments` may end in a pipe."""
     verb, *rest = arguments.split(" |")
+    if not rest:
+        words = (*verb.split(), "--state-dir", f"{workspace.root}/state")
+        return reconcile_on_a_terminal(Checkout(workspace.root), *words, columns=columns, environ=environ).out
     command = " |".join([f"{sys.executable} -m reconciler {verb} --state-dir {workspace.root}/state", *rest])
     return shown_on_a_terminal(command, workspace.root, environ, columns)
 

@@ -24,7 +24,7 @@ def cancelling(checkout: Checkout, sandbox: Sandbox) -> str:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     sandbox.break_with({"fault": "late-cancel", "on": "cancel", "job": job_id, "for": "60s"})
-    assert ask(checkout, "--once").code == 0
+    assert checkout.run("--once").code == 0
     assert sandbox.cancels(job_id) == [job_id]
     return job_id
 
@@ -37,7 +37,7 @@ def test_a_cancel_with_an_unreadable_status_is_not_repeated_and_keeps_its_receip
     with out_of_reach(status):
         during = ask(checkout, "--once")
     stayed = status.read_bytes()
-    after = ask(checkout, "--once")
+    after = checkout.run("--once")
 
     assert during.code == SOFTWARE
     assert "specs/status/runaway.yaml cannot be read: Permission denied" in during.err
@@ -58,13 +58,13 @@ def test_the_guard_refuses_changes_while_a_status_directory_is_unreadable(
         checkout.want(f"asked-{number}", job_id)
         (checkout.specs / "team").mkdir(exist_ok=True)
         (checkout.specs / f"asked-{number}.yaml").rename(checkout.specs / f"team/asked-{number}.yaml")
-    assert ask(checkout, "--once", "--wait").code == 0
+    assert checkout.run("--once", "--wait").code == 0
     for number, job_id in enumerate(wanted):
         checkout.want(f"wanted-{number}", job_id)
-    before = ask(checkout, "--once")
+    before = checkout.run("--once")
     with out_of_reach(checkout.status_dir / name):
         during = ask(checkout, "--once")
-    after = ask(checkout, "--once")
+    after = checkout.run("--once")
 
     assert [before.code, during.code, after.code] == [REFUSED, SOFTWARE, REFUSED]
     assert sandbox.cancels(*wanted) == []
@@ -81,7 +81,7 @@ def test_requests_for_other_jobs_are_confirmed_despite_an_unreadable_status(
     checkout.want("hidden", hidden)
     checkout.want("seen", seen)
     sandbox.break_with({"fault": "late-cancel", "on": "cancel", "for": "1s"})
-    assert ask(checkout, "--once").code == 0
+    assert checkout.run("--once").code == 0
     with out_of_reach(checkout.status_dir / "hidden.yaml"):
         during = ask(checkout, "--once", "--wait=20s")
 
@@ -126,7 +126,7 @@ def test_a_locally_unreadable_status_is_not_removed_from_the_status_branch(tmp_p
     (checkout.specs / "first.yaml").rename(checkout.specs / "team/first.yaml")
     checkout.want("second", second, "observed")
     clone.commit("Stop the first")
-    assert ask(checkout, "--once", "--wait", "--commit").code == 0
+    assert checkout.run("--once", "--wait", "--commit").code == 0
     checkout.want("second", second, "running")
     with out_of_reach(checkout.status_dir / "team"):
         during = ask(checkout, "--once", "--commit")
