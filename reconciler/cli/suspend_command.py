@@ -57,7 +57,11 @@ def _time(text: str) -> str:
     with suppress(ValueError):
         return render_instant(SystemClock().now() + parse_duration(text))
     try:
-        return render_instant(parse_instant(text))
+        until = parse_instant(text)
     except ValueError:
         msg = f"{text!r} is neither a duration such as 4h nor a time with a time zone such as 2026-12-01T08:00:00Z"
         raise click.BadParameter(msg, param_hint="--until") from None
+    if until <= SystemClock().now():
+        msg = f"{text} has passed: name a later time, or end a suspension with `reconcile unsuspend`"
+        raise click.BadParameter(msg, param_hint="--until")
+    return render_instant(until)

@@ -26,7 +26,7 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
         case Reason.JOB_FAILED if seen.facts.error is not None and seen.facts.error.message:
             return f"failed at the provider: {seen.facts.error.message}"
         case Reason.LIMIT_REACHED:
-            return "cancelled, because it exceeded a limit of its spec"
+            return f"cancelled, because it exceeded a limit of its spec{_progress(seen)}"
         case _ if seen.limit is not None and wanted is DesiredState.OBSERVED:
             return f"{seen.phase} at the provider; over {seen.limit}, which is only reported for an observed job"
         case Reason.AS_DESIRED if seen.unjudged is not None:

@@ -24,7 +24,8 @@ from reconciler.providers._openai import OPENAI_JOBS, OpenAIJobs
 from reconciler.providers._openai_batches import BATCH_ID_PATTERN, BATCHES, CAPABILITIES, OpenAIBatches
 from reconciler.providers._openai_collection import Dialect, OpenAICollection
 
-ID_PATTERN = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+ID_PATTERN = r"(?!batch_)(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+"""Matches the ids of fine-tuning jobs at OpenAI and compatible services, but not the ids of OpenAI's batches."""
 
 
 def plain(_: BaseModel) -> Dialect:

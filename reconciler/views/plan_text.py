@@ -57,7 +57,7 @@ UNJUDGED_TITLE = "Limits that cannot be judged: they cancel nothing"
 TITLES = {
     JobState.STALLED: "Stalled: manual action is needed",
     JobState.SUSPENDED: "Suspended: observed, no change is requested",
-    JobState.ON_THE_WAY: "On the way: requested earlier, not confirmed yet",
+    JobState.ON_THE_WAY: "On the way: waiting for the provider",
 }
 
 

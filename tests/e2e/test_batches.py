@@ -222,6 +222,29 @@ def test_a_batch_of_a_type_without_batches_is_reported_at_its_kind(tmp_path: Pat
     assert "batch.yaml:2: kind: sagemaker has no jobs of this kind" in ran.out + ran.err
 
 
+@pytest.mark.parametrize(("kind", "job_id"), [("BatchJob", "ftjob-1"), ("FineTuningJob", "batch_1")])
+def test_an_id_of_the_other_kind_at_openai_is_not_valid(tmp_path: Path, kind: str, job_id: str) -> None:
+    checkout = Checkout(tmp_path)
+    wants(checkout, "job", job_id, "observed", "openai")
+    text = (checkout.specs / "job.yaml").read_text(encoding="utf-8")
+    checkout.write("job.yaml", text.replace("BatchJob", kind))
+    ran = checkout.run("validate")
+
+    assert ran.code == 65
+    assert f"job.yaml:6: spec.jobId: '{job_id}'" in ran.out + ran.err
+
+
+def test_describe_says_that_batches_have_no_log(tmp_path: Path, api: tuple[BothKinds, dict[str, str]]) -> None:
+    _, environ = api
+    checkout = Checkout(tmp_path, environ)
+    wants(checkout, "job", "same-1", "observed", "openai")
+    checkout.run("--once")
+    ran = checkout.run("describe", "job", "--events")
+
+    assert ran.code == 64
+    assert "openai offers no log of jobs of kind BatchJob: omit --events" in ran.err
+
+
 def test_adopt_writes_specs_for_unfinished_batches_only_if_requested(
     tmp_path: Path, api: tuple[BothKinds, dict[str, str]]
 ) -> None:

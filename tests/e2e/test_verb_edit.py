@@ -148,6 +148,7 @@ def test_one_rejected_edit_leaves_all_files_unchanged(workspace: Workspace) -> N
         ("set chat", "Missing argument"),
         ("suspend", "Missing argument"),
         ("suspend chat --until soon", "'soon' is neither a duration such as 4h nor a time with a time zone"),
+        ("suspend chat --until 2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z has passed: name a later time"),
         (
             "set twice running",
             "the name 'twice' is not unique: it is used in specs/t.yaml:1 and specs/t.yaml:9",

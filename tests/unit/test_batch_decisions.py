@@ -15,7 +15,7 @@ from reconciler.core.subject import Subject
 from reconciler.model.capabilities import Capabilities
 from reconciler.model.job import JobCounts, JobError, Observed, Phase
 from reconciler.model.kind import BATCH
-from reconciler.model.status import JobStatus, Verb
+from reconciler.model.status import Because, JobStatus, Verb
 from tests.support.build import NOW
 from tests.support.subjects import (
     BATCH_REF,
@@ -148,3 +148,12 @@ def test_a_batch_over_a_limit_is_cancelled() -> None:
 
     assert decision.action is not None
     assert (decision.action.verb, decision.action.ref) == (Verb.CANCEL, BATCH_REF)
+
+
+def test_a_batch_that_was_cancelled_because_of_a_limit_says_how_much_is_done() -> None:
+    subject = a_batch_spec(limits={"maxAge": "30m"})
+    receipt = a_receipt(because=Because.LIMIT_REACHED, reason="maxAge 30m", accepted_at=NOW)
+    before = replace(decide(subject, shown(Phase.RUNNING), None, NOW).status, receipts=(receipt,))
+    ended = decide(subject, shown(Phase.CANCELLED, finished_at=NOW), before, NOW).status
+
+    assert ended.ready.message == "cancelled, because it exceeded a limit of its spec; 23 of 100 done"

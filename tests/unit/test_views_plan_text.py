@@ -9,7 +9,7 @@ from reconciler.model.action import Progress
 from reconciler.model.job import Account, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report, Row
-from reconciler.model.status import Because
+from reconciler.model.status import Because, ConditionType
 from reconciler.views.layout import UNLIMITED_WIDTH, Canvas
 from reconciler.views.plan_text import plan_text
 from reconciler.views.render_context import RenderContext
@@ -145,6 +145,14 @@ def test_an_unobserved_job_of_an_observed_account_is_reported_by_name() -> None:
     text = text_of(a_row("lost", unobserved="no response within 45 s"), accounts=(answered,))
 
     assert "lost  CannotObserveProvider  could not observe: no response within 45 s" in text
+
+
+def test_a_job_with_an_unknown_status_is_not_said_to_wait_for_a_request() -> None:
+    row = a_row("odd", phase=Phase.UNKNOWN, reason=Reason.PHASE_NOT_UNDERSTOOD, also=ConditionType.RECONCILING)
+    text = plan_text(Report(rows=(row,)), RenderContext(Canvas(), NOW))
+
+    assert "On the way: waiting for the provider" in text
+    assert "requested" not in text
 
 
 def test_a_plan_lists_the_first_twenty_stalled_jobs_and_the_number_of_the_others() -> None:
