@@ -222,13 +222,9 @@ SAFETY: tuple[Decorator[Any], ...] = (
         metavar="NAME",
         help="Allow the change of this job in this run, despite the guard. May be repeated.",
     ),
-    _limit("--max-cancels", "Guard: number of changes per hour that are allowed whatever their percentage."),
-    _limit(
-        "--max-cancel-percent",
-        "Guard: changes per hour as % of unfinished jobs, if more than --max-cancels.",
-        100,
-    ),
-    _limit("--max-cancels-absolute", "Guard: maximum number of changes per hour, whatever their percentage."),
+    _limit("--max-cancels", "Guard: always allow this many changes per hour. Default: Settings, or 3."),
+    _limit("--max-cancel-percent", "Guard: or this % of the unfinished jobs, if more. Default: Settings, or 30.", 100),
+    _limit("--max-cancels-absolute", "Guard: never allow more changes per hour. Default: Settings, or 20."),
     _flag("--suspend", "Observe jobs and confirm earlier requests, but request no change."),
 )
 TRUST: tuple[Decorator[Any], ...] = (

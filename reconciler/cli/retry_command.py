@@ -19,6 +19,16 @@ from reconciler.model.exit_code import ExitCode
 from reconciler.model.report import Report
 from reconciler.views.text import names as list_of
 
+OF_THE_WATCH = (
+    "allow_cancels",
+    "allow_cancel",
+    "max_cancels",
+    "max_cancel_percent",
+    "max_cancels_absolute",
+    "suspend",
+)
+"""The options that have no effect on a running watch, by parameter name."""
+
 
 @click.command(
     epilog=examples(
@@ -39,7 +49,8 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """Retry a change now, instead of waiting for its next attempt.
 
     Without this command, a request that had no effect is repeated after a delay that grows to six hours. While a watch
-    runs for these specs on this machine, the command asks the watch to make the attempt, and returns at once.
+    runs for these specs on this machine, the command asks the watch to make the attempt, and returns at once. The watch
+    uses its own options, so the options of the guard and --suspend are then refused here.
     """
     detach_from_terminal()
     console = ConsoleOutput.of(values)
@@ -49,10 +60,19 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
     except wiring.BusyError as busy:
         if not busy.is_watch:
             raise
+        _refuse_own_options(values)
         wiring.request_retry_by_watch(paths(values), names)
         console.print_result(f"A watch is running, and was asked to make the next attempt for {list_of(names)} now.\n")
         return ExitCode.OK
     return console.show_report(report, "apply", values["output"], reported)
+
+
+def _refuse_own_options(values: OptionValues) -> None:
+    """Raise `click.UsageError` if an option is set that the running watch would not know of."""
+    given = [f"--{name.replace('_', '-')}" for name in OF_THE_WATCH if values[name] not in (None, False, ())]
+    if given:
+        msg = f"A watch is running for these specs, and it uses its own options: leave out {list_of(given)}."
+        raise click.UsageError(msg)
 
 
 def _retry(values: OptionValues, console: ConsoleOutput, names: tuple[str, ...]) -> tuple[Report, Collection[str]]:

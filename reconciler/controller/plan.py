@@ -148,15 +148,15 @@ def decide_all(
 def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_provisional: bool = False) -> AccountPlan:
     """Return the plan after the change budget has judged it. Refused actions are marked.
 
-    Between this call and the writing of the intents, the worker may await only the publisher's lock. If another pass
-    began in between, its budget would lack these changes. Awaiting the lock is safe, because a pass holds it while it
-    publishes at its end.
+    Between this call and the writing of the intents, the worker may await only the publisher's lock: if a pass computed
+    its budget in between, the budget would lack these changes. Awaiting the lock is safe, because whoever holds it
+    computes no budget: a pass that publishes at its end, or another worker that writes its own intents.
 
     Args:
         plan: the decisions.
         latest: the change budget and the pinned plan of the newest pass.
         now: the current time.
-        is_provisional: whether a refusal is not recorded, because the whole account is planned again afterwards.
+        is_provisional: whether the whole account is planned again afterwards, so that refusals need not be recorded.
     """
     moment = now.replace(microsecond=0)
     cases, refusals = judge(latest, plan.account, plan.cases, moment, is_provisional=is_provisional)

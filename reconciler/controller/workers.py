@@ -108,7 +108,10 @@ class WorkerPool:
 
 
 async def first(*works: Coroutine[Any, Any, object]) -> None:
-    """Run coroutines until the first one completes, then cancel the others. Their exceptions are dropped."""
+    """Run coroutines until one of them ends, then cancel the others and wait for them.
+
+    All results and exceptions are dropped, including those of the coroutine that ended first.
+    """
     tasks = [asyncio.ensure_future(each) for each in works]
     try:
         await asyncio.wait(tasks, return_when=FIRST_COMPLETED)

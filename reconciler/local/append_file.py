@@ -1,9 +1,9 @@
 """A file that a long-running process appends to, even after `logrotate` or a person has moved or deleted the file.
 
 Rules: before each line, the file at the path is compared with the open file, as in
-`logging.handlers.WatchedFileHandler`. If the open file was moved or deleted, a new file is created at the path. If only
-a part of a line could be written, for example because the disk is full, the next line still begins on a line of its
-own. Opening a pipe that no process reads raises an error instead of blocking.
+`logging.handlers.WatchedFileHandler`. If the open file was moved or deleted, the path is opened again, and the file is
+created if it is missing. If only part of a line could be written, for example because the disk is full, the next line
+still begins on a line of its own. Opening a pipe that no process reads raises an error instead of blocking.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class StatusDirectory:
             self._remove_file(path)
 
     def restore(self, status: JobStatus) -> None:
-        """Undo the last `write` of this status, which must have written. Raises `OSError` if a disk operation fails."""
+        """Undo the last `write` of this status, which returned True. Raises `OSError` if a disk operation fails."""
         written, replaced = path_of(status), self._replaced.pop(status.name, {})
         for path, data in replaced.items():
             self._write_file(path, data, durable=True)

@@ -154,11 +154,11 @@ class PassLog:
             self._logger.info("%s sent", action.verb, name=action.name, account=str(action.ref.account))
 
     def _summarise(self, transitions: Sequence[Transition]) -> None:
-        """Log one line for all jobs that were observed for the first time, with the number of each reason."""
+        """Log one line for all jobs that got their first status, with the number of each reason."""
         reasons = Counter(str(each.after.ready.reason) for each in transitions).most_common()
         summary = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
         number = len(transitions)
-        self._logger.info("%s jobs observed for the first time: %s", f"{number:,}", summary, jobs=number)
+        self._logger.info("first status of %s jobs: %s", f"{number:,}", summary, jobs=number)
 
     def _log_transition(self, transition: Transition, revision: str | None) -> None:
         status, action, progress = transition.after, transition.action, transition.progress

@@ -89,7 +89,7 @@ def time_of(at: datetime, now: datetime | None = None, name: str | None = None) 
 
 
 def relative(at: datetime, now: datetime) -> Html:
-    """Return the distance of a time, such as `12s ago` or `in 48s`."""
+    """Return how long ago or how far ahead a time is, such as `12s ago` or `in 48s`."""
     text = f"{span(now - at)} ago" if at <= now else f"in {span(at - now)}"
     return tag("time", text, datetime=_iso(at), data_relative=True)
 

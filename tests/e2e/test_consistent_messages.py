@@ -170,11 +170,14 @@ def test_retry_beside_a_watch_makes_the_watch_send_the_next_attempt(checkout: Ch
     with watching(checkout) as watch:
         wait_for(lambda: sandbox.cancels(job_id), "the first cancel arrives")
         wait_for(lambda: checkout.status("one").receipts[0].accepted_at, "the receipt has the acceptance")
+        refused = checkout.run("retry", "one", "--suspend", "--allow-cancel", "one")
         ran = checkout.run("retry", "one")
         wait_for(lambda: len(sandbox.cancels(job_id)) == 2, "the watch sends a second cancel")
         wait_for(lambda: checkout.status("one").final, "the second cancel is confirmed")
         code = watch.stop()
 
+    assert refused.code == 64
+    assert "it uses its own options: leave out --allow-cancel, --suspend." in refused.err
     assert (ran.code, ran.out) == (
         0,
         "A watch is running, and was asked to make the next attempt for one now.\n",

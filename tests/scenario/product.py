@@ -62,7 +62,7 @@ class Product:
 
         Args:
             waker: notifies the watch of changes.
-            asked: returns the names of the specs whose next attempt a person requests now, each once.
+            asked: returns the names of the specs for which a person has requested a retry, each request once.
         """
         witness = self._witness
         questions = asyncio.ensure_future(witness.question_for_ever())

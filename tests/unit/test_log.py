@@ -152,7 +152,7 @@ def test_many_jobs_observed_for_the_first_time_are_summarized_in_one_line() -> N
     lines = logged(Report(rows=(*rows, stalled)))
 
     assert [line["message"] for line in lines] == [
-        "5,000 jobs observed for the first time: 5,000 Cancelled",
+        "first status of 5,000 jobs: 5,000 Cancelled",
         "look for a typo",
     ]
 

@@ -176,7 +176,7 @@ def _untold(history: History, known: list[Disruption]) -> Iterator[str]:
     missed = [each for each in _disruptions(history) if each.kind.startswith(EVENTS_MISSED)]
     calmed_at = next((each.at for each in history.events if isinstance(each, FaultsEnded)), history.events[-1].at)
     for each in known:
-        # When the first disruption ends, all changes are noticed again.
+        # Overlapping disruptions share one notifier. The first of them to end makes it report all changes again.
         until = min([other.until for other in missed if other.until > each.at] + [calmed_at])
         for life in lives(history):
             told_by = max(each.at, life.since) + TOLD_WITHIN
