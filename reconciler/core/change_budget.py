@@ -217,7 +217,8 @@ class ChangeBudget:
             )
             for scope in place.scopes()
         )
-        return tuple(each for each in verdicts if each is not None)
+        ignored = tuple(each for each in self.approvals.commits if each.why_ignored and each.names & set(names))
+        return tuple(replace(each, ignored=ignored) for each in verdicts if each is not None)
 
     def _sum(self, by_account: Mapping[str, int], scope: Scope) -> int:
         return sum(count for account, count in by_account.items() if self.account_map.is_in(account, scope))

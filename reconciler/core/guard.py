@@ -82,7 +82,7 @@ def approve(
     names = list(batch)
     approved = {name: BY_NAME for name in names if name in approvals.names}
     for commit in approvals.commits:
-        if commit.made_at <= now:
+        if commit.made_at <= now and commit.why_ignored is None:
             approved |= _by_commit(commit, names, approved, used)
     rest = [name for name in names if name not in approved]
     if approvals.by_count is not None and len(rest) + used_count <= (approvals.count or 0):

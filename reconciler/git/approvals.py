@@ -19,8 +19,8 @@ be read is ignored too.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
@@ -42,6 +42,9 @@ COMMITS_MAX = 200
 BYTES_MAX = 8 * 1024 * 1024
 """The maximum size in bytes of the specs that are parsed to compare commits. Parsing that much takes a few seconds."""
 _LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
+_HAS_STATUS = "the commit also changes a status"
+_MOVED = "a later commit changes the Provider document, or a file that was not read"
+_NOT_COMMITTED = "the Provider document is not committed as it is"
 _LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
 
@@ -56,7 +59,9 @@ class Approving:
     count: int
     """The number in the line: how many changes the commit approves."""
     wants: Mapping[str, Wanted]
-    """The desired states that the commit set and that no later commit ended, by spec name."""
+    """The desired states that the commit set and that no later commit changed, by spec name."""
+    why_ignored: str | None = None
+    """Why the line approves nothing for these jobs, or None if it does."""
 
 
 @dataclass(slots=True)
@@ -81,7 +86,7 @@ class ReadApprovals:
     _read: dict[str, DeclaredSpecs] = field(default_factory=dict)
 
     def at(self, revision: str, found: Snapshot) -> tuple[CommitApproval, ...]:
-        """Return the approvals for the jobs of a snapshot in the commits up to its revision.
+        """Return the approvals for the jobs of a snapshot in the commits up to its revision, and the ignored ones.
 
         If the commits cannot be read, return no approvals and record the reason in `error`.
         """
@@ -90,21 +95,20 @@ class ReadApprovals:
             if revision != self._revision:
                 self._found, self._revision = (), None
                 self._found, self._revision = tuple(self._approving(revision)), revision
-            return in_force(self._found, self._trusted(revision, found), self.now())
+            return in_force(self._checked(revision, found), found.jobs, self.now())
         except GitError as error:
             self.error = f"approvals in commits are ignored, because Git failed: {error}"
         except Exception as error:  # noqa: BLE001  a bug here must cost approvals only, not the pass
             self.error = f"approvals in commits are ignored, because of a bug ({type(error).__name__}): report it"
         return ()
 
-    def _trusted(self, revision: str, found: Snapshot) -> list[Located[JobDocument]]:
-        """Return the jobs with an approval whose Provider document, if any, is the one in the revision."""
-        approved = {name for each in self._found for name in each.wants}
-        jobs = [each for each in found.jobs if each.document.metadata.name in approved]
-        named = {each.document.spec.provider for each in jobs}
+    def _checked(self, revision: str, found: Snapshot) -> Iterator[Approving]:
+        """Yield the commits, with the jobs apart whose Provider document is not the one in the revision."""
+        named = {wanted.provider for each in self._found for wanted in each.wants.values()}
         providers = [each for each in found.providers if each.document.metadata.name in named]
         foreign = not_committed(self.git, revision, self.specs, providers)
-        return [each for each in jobs if each.document.spec.provider not in foreign]
+        for each in self._found:
+            yield from _split(each, lambda wanted: wanted.provider in foreign, _NOT_COMMITTED)
 
     def _approving(self, revision: str) -> Iterator[Approving]:
         """Yield the commits of the last day that approve changes, newest first. Raises `GitError` if Git fails."""
@@ -123,9 +127,11 @@ class ReadApprovals:
         later = LaterChanges()
         for name in touching:
             had, has = self._sides(self._of_specs(changes[name]))
-            if name in counts and not any(self._is_status(each.path) for each in changes[name]):
-                wants = {spec: wanted for spec, wanted in set_by(had, has).items() if not later.ends(spec, wanted)}
-                yield Approving(name[:12], datetime.fromtimestamp(listed[name][0], UTC), counts[name], wants)
+            if name in counts:
+                wants = {spec: want for spec, want in set_by(had, has).items() if spec not in later.specs}
+                why = _HAS_STATUS if any(self._is_status(each.path) for each in changes[name]) else None
+                made_at = datetime.fromtimestamp(listed[name][0], UTC)
+                yield from _split(Approving(name[:12], made_at, counts[name], wants, why), later.moves, _MOVED)
             later.add(had, has)
 
     def _listed(self, revision: str) -> dict[str, tuple[int, tuple[str, ...]]]:
@@ -173,18 +179,26 @@ class ReadApprovals:
 def in_force(
     found: Iterable[Approving], jobs: Iterable[Located[JobDocument]], now: datetime
 ) -> tuple[CommitApproval, ...]:
-    """Return the approvals that are valid at `now`.
+    """Return the approvals that are valid at `now`, and those that would be if they were not ignored.
 
     The commit must be less than a day old and at most `AHEAD_MAX` in the future, and a spec in `jobs` must still
     declare the desired state that the commit set.
     """
     today = {each.document.metadata.name: want_of(each.document) for each in jobs}
     return tuple(
-        CommitApproval(each.commit, each.made_at, each.count, names)
+        CommitApproval(each.commit, each.made_at, each.count, names, each.why_ignored)
         for each in found
         if -AHEAD_MAX <= now - each.made_at < APPROVED_FOR
         and (names := frozenset(name for name, wanted in each.wants.items() if today.get(name) == wanted))
     )
+
+
+def _split(commit: Approving, is_ignored: Callable[[Wanted], bool], why: str) -> Iterator[Approving]:
+    """Yield the commit without the jobs for which it is ignored, and then with these and the reason."""
+    ignored = {name: wanted for name, wanted in commit.wants.items() if is_ignored(wanted)}
+    yield replace(commit, wants={name: wanted for name, wanted in commit.wants.items() if name not in ignored})
+    if ignored:
+        yield replace(commit, wants=ignored, why_ignored=commit.why_ignored or why)
 
 
 def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:

@@ -60,9 +60,9 @@ class LaterChanges:
         self.providers |= _different(had.providers, has.providers)
         self.is_unknown |= not (had.is_read and has.is_read)
 
-    def ends(self, name: str, wanted: Wanted) -> bool:
-        """Return whether these changes end the approval of the job of a spec."""
-        return name in self.specs or wanted.provider in self.providers or self.is_unknown
+    def moves(self, wanted: Wanted) -> bool:
+        """Return whether a job may now belong to another account."""
+        return wanted.provider in self.providers or self.is_unknown
 
 
 def set_by(had: DeclaredSpecs, has: DeclaredSpecs) -> dict[str, Wanted]:

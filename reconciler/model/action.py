@@ -40,6 +40,8 @@ class CommitApproval:
     made_at: datetime
     count: int
     names: frozenset[str]
+    why_ignored: str | None = None
+    """Why the line approves nothing for these jobs, or None if it does."""
 
     @property
     def label(self) -> str:

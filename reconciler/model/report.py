@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.account_line import titled
-from reconciler.model.action import Action, Progress
+from reconciler.model.action import Action, CommitApproval, Progress
 from reconciler.model.capabilities import Capabilities
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.exit_code import ExitCode, worst
@@ -104,6 +104,8 @@ class Refusal:
     names: tuple[str, ...]
     doubt: str | None = None
     """Why the attempts of the last hour could not be counted, or None. If there is a reason, every batch is refused."""
+    ignored: tuple[CommitApproval, ...] = ()
+    """The approvals of commits for these specs that are ignored."""
 
     def __str__(self) -> str:
         """Return the message that reports the refusal."""

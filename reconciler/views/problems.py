@@ -193,6 +193,9 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
             f"some of them. In CI, add the line `Approve-Cancels: {len(wanted)}` to the message of the commit that "
             "wants the changes."
         )
+    ignored = {(each.commit, str(each.why_ignored)) for refusal in refusals for each in refusal.ignored}
+    for commit, why in sorted(ignored):
+        hint += f" The line of commit {commit} is ignored: {why}."
     return [
         Problem(
             severity=Severity.ERROR,

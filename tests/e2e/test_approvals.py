@@ -141,8 +141,27 @@ def test_a_later_change_of_the_provider_document_ends_the_approval(
         date = datetime.now(UTC) - timedelta(days=2 if way == "a commit with an old date" else 0)
         clone.git("commit", "--quiet", "--message", "Edit the provider", GIT_COMMITTER_DATE=date.isoformat())
     ran = checkout.run("--once", "--wait")
+    why = "is not committed as it is" if way == "no commit" else "a later commit changes the Provider document"
 
     assert ran.code == 3, ran.err
+    assert "is ignored: " in ran.err
+    assert why in ran.err
+    assert sandbox.cancels(*jobs) == []
+
+
+def test_the_line_of_a_commit_that_changes_a_status_is_ignored_and_the_refusal_says_so(
+    clone: Clone, sandbox: Sandbox
+) -> None:
+    checkout, jobs = a_flip(clone, sandbox, "Stop them all")
+    checkout.status_dir.mkdir(exist_ok=True)
+    (checkout.status_dir / "old.yaml").write_text("{}\n", encoding="utf-8")
+    clone.git("add", "--", "specs/status/old.yaml")
+    clone.git("commit", "--quiet", "--amend", "--message", f"Stop them all\n\nApprove-Cancels: {JOBS}")
+    commit = clone.git("rev-parse", "HEAD")[:12]
+    ran = checkout.run("--once", "--wait")
+
+    assert ran.code == 3
+    assert f"The line of commit {commit} is ignored: the commit also changes a status." in ran.err
     assert sandbox.cancels(*jobs) == []
 
 
