@@ -222,9 +222,9 @@ SAFETY: tuple[Decorator[Any], ...] = (
         metavar="NAME",
         help="Allow the change of this job in this run, despite the guard. May be repeated.",
     ),
-    _limit("--max-cancels", "Guard: always allow this many changes per hour. Default: Settings, or 3."),
-    _limit("--max-cancel-percent", "Guard: or this % of the unfinished jobs, if more. Default: Settings, or 30.", 100),
-    _limit("--max-cancels-absolute", "Guard: never allow more changes per hour. Default: Settings, or 20."),
+    _limit("--max-cancels", "Guard: allow at least N changes per hour. By default that of the Settings, or 3."),
+    _limit("--max-cancel-percent", "Guard: allow N % of the unfinished jobs, if that is more. By default 30.", 100),
+    _limit("--max-cancels-absolute", "Guard: never allow more than N changes per hour. By default 20."),
     _flag("--suspend", "Observe jobs and confirm earlier requests, but request no change."),
 )
 TRUST: tuple[Decorator[Any], ...] = (

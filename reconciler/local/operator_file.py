@@ -1,7 +1,7 @@
 """Parse the operator's file into rules.
 
-Rules: the file is parsed as strictly as a spec, and each error names its line. If the file is invalid, the result
-contains only its errors, so that no rule of it applies.
+Rules: the file is parsed as strictly as a spec. If the file has an error, the result contains only the errors and no
+rules. A caller must not start a run with such a result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The contract of an adapter for failures: which of the two errors it raises, and that no error contains the key."""
+"""What an adapter must do when a request fails: raise `TransientError` or `PermanentError`, without the key in it."""
 
 # ruff: noqa: S101 - these are tests, although they are part of the package
 

@@ -27,7 +27,7 @@ from reconciler.views.usage import time_left_text, usage_text
 from reconciler.views.watch_view import JobLine, WatchView
 
 APPROVAL = (
-    "While this watch runs, the line `Approve-Cancels: N` in the commit that wants the changes approves them. "
+    "While this watch runs, the line `Approve-Cancels: N` in the commit that brings the changes approves them. "
     "Otherwise stop the watch, and run `reconcile --once --allow-cancel {name}`."
 )
 

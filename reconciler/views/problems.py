@@ -190,8 +190,8 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
     else:
         hint += (
             f"If every change is intended, run with `--allow-cancels {len(wanted)}`, or with `--allow-cancel NAME` for "
-            f"some of them. In CI, add the line `Approve-Cancels: {len(wanted)}` to the message of the commit that "
-            "wants the changes."
+            f"some of them. In CI, put the line `Approve-Cancels: {len(wanted)}` in the message of the squash or merge "
+            "commit that brings the changes to the branch."
         )
     ignored = {(each.commit, str(each.why_ignored)) for refusal in refusals for each in refusal.ignored}
     for commit, why in sorted(ignored):

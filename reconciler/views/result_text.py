@@ -30,7 +30,7 @@ REFUSED_MAX = 5
 
 PROGRESS_TEXT = {
     Progress.PLANNED: "is pending: not sent in this pass",
-    Progress.REFUSED: "was refused: not sent",
+    Progress.REFUSED: "was refused by the guard, so it was not sent",
     Progress.ACCEPTED: "accepted",
     Progress.UNANSWERED: "was sent, but got no clear response: the next observation shows whether it worked",
     Progress.NOT_DELIVERED: "could not be delivered: the next pass retries it",
@@ -40,7 +40,7 @@ PROGRESS_TEXT = {
     Progress.NOT_RECORDED: "was not sent: its receipt could not be recorded first",
     Progress.OVERTAKEN: "was not sent: it was no longer wanted or allowed, or another writer changed its status",
 }
-ALL_REFUSED_TEXT = "all were refused: none was sent"
+ALL_REFUSED_TEXT = "the guard refused these changes, so none was sent"
 SENT = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED, Progress.ALREADY_OVER})
 """The outcomes of requests that may have reached the provider."""
 

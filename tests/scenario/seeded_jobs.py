@@ -160,7 +160,8 @@ def batches_in(rng: random.Random, count: int, service: Service, lives: Sequence
 
 
 def _life(rng: random.Random, place: int, count: int, service: Service, lives: Sequence[Life]) -> Life:
-    # At most one job vanishes, and none of a small account. If more vanished at once, the key would seem wrong.
+    # In each account, at most one job vanishes while it is running, and none does in an account of three jobs or fewer.
+    # If more did at once, reconcile would suspect a wrong key.
     may_vanish = place == 0 and count > 3
     return _as_shown(_VANISHING if may_vanish and rng.random() < 0.3 else rng.choice(lives), service)
 

@@ -23,7 +23,7 @@ Tamper = Callable[[World, str, str, dict[str, str]], Answer | None]
 
 
 class Wire:
-    """Serves a world, and a second server that must receive no key, until the body ends."""
+    """Serves a world inside a `with` block, and runs a second server that must never receive a key."""
 
     def __init__(self, world: World, tamper: Tamper | None = None) -> None:
         self.world = world
