@@ -29,7 +29,7 @@ def test_a_corrupt_status_without_a_spec_is_reported_once_and_removed(settled: C
     first, second = settled.run("--once"), settled.run("--once")
 
     assert validated.code == 65
-    assert "no spec has this status, and the next pass removes it unless it is a dry run" in validated.out
+    assert "no spec has this status, and the next pass removes the file unless it is a dry run" in validated.out
     assert (first.code, second.code) == (0, 0)
     assert f"specs/{file}: removed, because no spec has this status" in first.err
     assert "StatusDiscarded" not in second.err

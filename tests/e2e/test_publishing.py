@@ -247,7 +247,7 @@ def test_committing_from_a_detached_head_is_an_error(team: Team) -> None:
     ran = team.checkout.run("--once", "--commit")
 
     assert ran.code == 78
-    assert "name one with --status-branch" in ran.err
+    assert "check out a branch, or use --status-branch" in ran.err
 
 
 def test_foreign_files_on_a_misnamed_status_branch_are_kept(team: Team) -> None:

@@ -277,7 +277,8 @@ def test_the_error_for_an_invalid_job_id_shows_the_pattern_without_lookaheads(te
         found.canonical_id(text)
 
     assert str(error.value).endswith(
-        "copy the id from the provider; it must match [A-Za-z0-9][A-Za-z0-9._:-]{0,127} and not contain '..'"
+        "copy the id from the provider; it must match [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, not begin with batch_ and "
+        "not contain '..'"
     )
 
 

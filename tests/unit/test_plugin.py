@@ -62,7 +62,7 @@ def test_the_error_for_an_unknown_provider_type_suggests_known_types(name: str, 
         load(name)
 
 
-@pytest.mark.parametrize("id_", ["ftjob-abc123", "ft:gpt-4o:org::1", "batch_1.2"])
+@pytest.mark.parametrize("id_", ["ftjob-abc123", "ft:gpt-4o:org::1", "batch-1.2"])
 def test_job_ids_of_compatible_services_are_valid(id_: str) -> None:
     assert re.fullmatch(load("openai").id_pattern, id_)
 
