@@ -61,7 +61,7 @@ class HealthTracker:
             rates: the current request rate of each open account, by account line (`model.account_line`).
             is_watching: whether the watcher would notice a change of the specs.
         """
-        progress = [max(since, self._moved_at.get(account, since)) for account, since in at_work.items()]
+        progress = [max(since, self._moved_at.get(account.shared, since)) for account, since in at_work.items()]
         if pass_since is not None:
             progress.append(pass_since)
         self.overview = replace(
@@ -73,8 +73,11 @@ class HealthTracker:
         )
 
     def moved(self, account: Account, now: float) -> None:
-        """Record that a request to an account has ended, so its worker is making progress."""
-        self._moved_at[account] = now
+        """Record that a request to an account has ended, so its workers are making progress.
+
+        The kinds of job in an account share its request rate, so a worker of one kind may wait for those of another.
+        """
+        self._moved_at[account.shared] = now
 
     def stopping(self) -> None:
         """Record that the watch is stopping."""

@@ -121,6 +121,14 @@ def beaten(*, moved_at: float | None = None, is_watching: bool = True, pass_sinc
     return health.overview
 
 
+def test_a_worker_that_waits_for_the_requests_of_another_kind_makes_progress() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.moved(ACCOUNT, 95.0)
+    health.beat(100.0, {ACCOUNT: 90.0, ACCOUNT.of_kind("BatchJob"): 10.0}, None, {}, is_watching=True)
+
+    assert health.overview.progress_at == 95.0
+
+
 def test_an_idle_watch_makes_progress() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     rates = {str(ACCOUNT): RequestRate(2.5, LimitedBy.THROTTLING)}
