@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,17 +10,15 @@ from typing import Any
 
 import click
 
-from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.live_run import run_with_progress
 from reconciler.cli.once_command import run_passes
-from reconciler.cli.option_values import OptionValues, paths, safety_options, selection, trust_sources
+from reconciler.cli.option_values import OptionValues, safety_options
 from reconciler.cli.options import AUDIT, CONSOLE, PATHS, PUBLISHING, SAFETY, SELECTION, TRUST, examples, options
-from reconciler.cli.progress_output import show_progress
+from reconciler.cli.plan_command import pinned_plan, planned
 from reconciler.cli.streams import detach_from_terminal
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.pinned_plan import PinnedPlan
-from reconciler.model.report import Report
 from reconciler.views.row_state import is_pending
 
 APPROVAL = "yes"
@@ -62,28 +59,14 @@ def apply(*, auto_approve: bool, **values: Any) -> int:
     if not auto_approve and not sys.stdin.isatty():
         raise click.UsageError(CANNOT_ASK)
     console = ConsoleOutput.of(values)
-    planned = _plan(values, console)
-    code = console.show_report(planned, "plan", "text")
-    if not any(map(is_pending, planned.rows)):
+    report = planned(values, console)
+    code = console.show_report(report, "plan", "text")
+    if not any(map(is_pending, report.rows)):
         return code
     if not auto_approve and not _is_approved():
         console.log(NOT_APPROVED)
         return ExitCode.REFUSED
-    return _apply(values, console, PinnedPlan.of(row.action for row in planned.changes if row.action is not None))
-
-
-def _plan(values: OptionValues, console: ConsoleOutput) -> Report:
-    with show_progress(console, "reading the specs") as progress:
-        return asyncio.run(
-            wiring.make_plan(
-                paths(values),
-                selection(values),
-                safety_options(values),
-                trust_sources(values),
-                progress.on_event,
-                with_ends=True,
-            )
-        )
+    return _apply(values, console, pinned_plan(report))
 
 
 def _is_approved() -> bool:
