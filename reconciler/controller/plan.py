@@ -149,8 +149,7 @@ def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_prov
     """Return the plan after the change budget has judged it. Refused actions are marked.
 
     Between this call and the writing of the intents, the worker may await only the publisher's lock: if a pass computed
-    its budget in between, the budget would lack these changes. Awaiting the lock is safe, because whoever holds it
-    computes no budget: a pass that publishes at its end, or another worker that writes its own intents.
+    its budget in between, that budget would lack these changes.
 
     Args:
         plan: the decisions.

@@ -33,4 +33,9 @@ def hiding(row: Row, outages: Iterable[ProviderStatus]) -> ProviderStatus | None
 def marked(row: Row, outages: Iterable[ProviderStatus]) -> Row:
     """Return the row, marked as unobserved if a failure hides its job."""
     outage = hiding(row, outages)
-    return row if outage is None else replace(row, unobserved=Unobserved(outage.reason, outage.message))
+    return row if outage is None else hidden(row, outage)
+
+
+def hidden(row: Row, outage: ProviderStatus) -> Row:
+    """Return the row, marked as unobserved because of this failure."""
+    return replace(row, unobserved=Unobserved(outage.reason, outage.message))

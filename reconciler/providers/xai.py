@@ -8,8 +8,8 @@
   4. A batch is cancelled if at least one request was cancelled, or if a cancel was requested and it has no requests.
   5. A batch without requests is being validated.
   6. Any other batch has succeeded.
-- A count that is 0 may be left out, and the time of a cancel that nobody requested may be the year 1, as in JSON from
-  protocol buffers.
+- The JSON may follow the rules of protocol buffers: a count of 0 is left out, and a time that is not set is in the
+  year 1. The adapter reads a time of a cancel in the year 1 as no cancel.
 - Times are dates without a time of day, so they are not read. Therefore `maxAge` and `maxQueued` cannot be checked, and
   the status reports that.
 

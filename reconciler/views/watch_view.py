@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 
 from reconciler.model.job import ObservedJob
-from reconciler.model.outages import hiding, is_hidden, marked
+from reconciler.model.outages import hidden, hiding, is_hidden
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.status import Outcome, ProviderStatus, Receipt, Verb
@@ -140,7 +140,7 @@ def _line(row: Row, watch: WatchStatus, known: JobLine | None) -> JobLine:
     seen = row.seen or (watch.observed.get(row.ref) if row.ref is not None else None)
     outage = hiding(row, watch.outages) if watch.outages else None
     if outage is not None:
-        row = marked(row, (outage,))
+        row = hidden(row, outage)
     if known is not None and _is_as_before(row, seen, known.row):
         return known
     if seen is not row.seen:

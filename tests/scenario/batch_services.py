@@ -46,6 +46,7 @@ from tests.contract.dialects.services import TOGETHER as TOGETHER_JOBS
 from tests.contract.dialects.translating_app import Json
 
 _SUFFIX = " batches"
+_STATUS_SUFFIX = "--batchjob"
 _NEVER = frozenset({Phase.PAUSING, Phase.PAUSED})
 _NO_QUEUE, _NO_VALIDATION = _NEVER | {Phase.QUEUED}, _NEVER | {Phase.VALIDATING_FILES}
 _ID_STARTS = {"anthropic": "msgbatch_", "cohere": "00000000-0000-4000-8000-"}
@@ -62,9 +63,14 @@ def provider_of(account: str) -> str:
     return account.removesuffix(_SUFFIX)
 
 
+def status_path(account: str) -> str:
+    """Return the path of an account's status in the status tree, such as `_providers/one--batchjob.yaml`."""
+    return f"_providers/{provider_of(account)}{_STATUS_SUFFIX if is_of_batches(account) else ''}.yaml"
+
+
 def account_of(path: str) -> str:
-    """Return the account whose status has this path in the status tree, such as `_providers/one--batchjob.yaml`."""
-    provider, suffix, _ = path.removeprefix("_providers/").removesuffix(".yaml").partition("--batchjob")
+    """Return the account whose status has this path (`status_path`)."""
+    provider, suffix, _ = path.removeprefix("_providers/").removesuffix(".yaml").partition(_STATUS_SUFFIX)
     return batches_of(provider) if suffix else provider
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from reconciler.sandbox.world import UnknownJobError
-from tests.scenario.batch_services import is_of_batches, provider_of
+from tests.scenario.batch_services import status_path
 from tests.scenario.disruptions import Published
 from tests.scenario.history import ABSENT, Crashed, Edited, FileRemoved, FileWritten, History, ProviderRequest
 from tests.scenario.oracles.desired_spans import named_spans, wanted_cancels
@@ -138,7 +138,7 @@ def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str
     """Yield the spans in which a status reports the account as unobserved, with its jobs. No jobs means all jobs."""
     since: datetime | None = None
     job_ids: tuple[str, ...] = ()
-    path = f"_providers/{provider_of(account)}{'--batchjob' if is_of_batches(account) else ''}.yaml"
+    path = status_path(account)
     for event in history.events:
         put = event if isinstance(event, FileWritten) and event.path == path else None
         tree = read(put.data) if put is not None else None
