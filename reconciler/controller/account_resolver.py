@@ -81,7 +81,8 @@ class AccountResolver:
     def of(self, name: str) -> ResolvedAccount | SpecProblem:
         """Return the account of a provider name, or why the name cannot be used.
 
-        The account has the first kind of job of its provider type. `ResolvedAccount.of_kind` returns the others.
+        The account is that of the first kind of job of its provider type. `ResolvedAccount.of_kind` returns the account
+        of another kind.
         """
         if name not in self._known:
             self._known[name] = self._resolve(name, None)
@@ -94,7 +95,8 @@ class AccountResolver:
     def basis(self, name: str, known: Mapping[str, ResolvedAccount | SpecProblem]) -> tuple[object, ...]:
         """Return every input on which the resolution of a spec with this provider name depends.
 
-        If `known`, which is the result of `all` for an earlier revision, contains an equal one, that object is reused.
+        If `known`, which is the result of `all` for an earlier revision, contains an equal account or problem, that
+        object is reused.
         """
         target, before = self.of(name), known.get(name)
         if before is not target and before == target:

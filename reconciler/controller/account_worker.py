@@ -199,8 +199,8 @@ async def run_edited(task: Work, rules: Callable[[], CurrentSpecs], runtime: Run
     """Request the changes of edited specs of one account before the next pass.
 
     Only jobs that the provider shows, and only changes that the guard allows, are handled. The other jobs are
-    `overtaken` in the plan of the outcome, so that the next pass observes them. The arguments are those of
-    `run_account`.
+    `overtaken` in the plan of the outcome, so that the next pass observes them. The arguments and the handling of
+    exceptions are those of `run_account`.
     """
     target, asked = task.target, tuple(subject.ref for subject, _ in task.pairs)
     nothing = AccountPlan(target.account, (), None, (), (), asked, has_observed=False)

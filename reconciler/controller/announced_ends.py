@@ -137,6 +137,6 @@ async def _read_ends(runtime: Runtime, target: ResolvedAccount) -> tuple[ModelEn
 
 
 def base_model(model: str) -> str:
-    """Return the model from which a fine-tuned model such as `ft:gpt-4o-mini:acme::9a` was made, or the same model."""
+    """Return the base of a fine-tuned model: `gpt-4o-mini` for `ft:gpt-4o-mini:acme::9a`. Other names stay as is."""
     parts = model.split(":")
     return parts[1] if parts[0] == "ft" and len(parts) > 1 else model

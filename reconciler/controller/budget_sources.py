@@ -2,7 +2,7 @@
 
 The past attempts are read from statuses, the journal and Git history.
 
-Rules: if many statuses were lost, the number of past attempts is treated as unknown, not as smaller. If the journal
+Rules: if many statuses were lost, the number of past attempts is treated as unknown, not as lower. If the journal
 cannot be read, the pass reports an error, and no first attempt is allowed unless the operator approves it.
 """
 

@@ -21,7 +21,7 @@ from reconciler.model.watch_status import Upcoming, WatchStatus
 
 UPCOMING_MAX = 20
 FORGOTTEN_AFTER = 2
-"""Observations of jobs without a spec are removed once there are this many times as many as specs."""
+"""Observations of jobs without a spec are removed once there are more than this many observations for each spec."""
 
 
 @dataclass(slots=True)
@@ -75,7 +75,8 @@ class HealthTracker:
     def moved(self, account: Account, now: float) -> None:
         """Record that a request to an account has ended, so its workers are making progress.
 
-        The kinds of job in an account share its request rate, so a worker of one kind may wait for those of another.
+        The kinds of job in an account share its request rate, so a worker of one kind may wait for requests of another
+        kind.
         """
         self._moved_at[account.shared] = now
 
@@ -136,7 +137,7 @@ class HealthTracker:
         self._looked_at.update(each.account for each in result.report.accounts)
 
     def _last_observed(self, report: Report) -> Mapping[JobRef, ObservedJob]:
-        """Return each job as it was last observed. Jobs that no spec names any more are removed now and then."""
+        """Return each job as it was last observed. Jobs that no spec names are removed as `FORGOTTEN_AFTER` says."""
         new = {row.ref: row.seen for row in report.rows if row.seen is not None and row.ref is not None}
         found = {**self.overview.observed, **new} if new else self.overview.observed
         if len(found) <= FORGOTTEN_AFTER * len(report.rows):

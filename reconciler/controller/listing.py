@@ -1,8 +1,8 @@
 """Read the list of an account page by page, until every wanted job was shown or retrieving by id is cheaper.
 
 Rules: a job that a page showed is observed, even if a later page fails. A list is `broken` if a later page fails for a
-reason that does not concern the whole account, if a cursor is repeated, or if it does not end. A job is not considered
-absent only because a list does not show it.
+reason that does not concern the whole account, if a cursor is repeated, or if the list has more than `PAGES_MAX` pages.
+A job is not considered absent only because a list does not show it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def walk(
     costs: RequestCosts,
     is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Listing:
-    """Read the list of an account, and return the rows of the wanted jobs.
+    """Read the list of an account, and return the rows of the wanted jobs. A provider error is part of the result.
 
     Args:
         reader: the account.

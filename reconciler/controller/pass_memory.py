@@ -1,4 +1,7 @@
-"""The memory of one process between passes. A restart loses it without harm, because the next passes rebuild it."""
+"""The memory of one process between passes. A restart loses it, and the next passes rebuild it.
+
+The uses of the operator's approvals are not rebuilt, because an approval is valid in one run only.
+"""
 
 from __future__ import annotations
 

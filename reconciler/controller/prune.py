@@ -210,7 +210,7 @@ def _remove(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:
 
 
 def attempt(what: str, change: Callable[[], object], done: str = "written") -> tuple[str, ...]:
-    """Call `change`. If it raises `OSError`, return the message that `what` could not be `done`, with the cause."""
+    """Call `change`. Return the message that `what` could not be `done` if it raises `OSError`; else an empty tuple."""
     try:
         change()
     except OSError as error:

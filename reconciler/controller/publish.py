@@ -1,6 +1,6 @@
 """Publish the statuses of a pass in one commit. `apply` has already published the intents if they must be shared.
 
-Rule: the commit is made on top of the newest published one, so that no outcome is lost if others commit meanwhile.
+Rule: the commit is made on top of the newest published commit, so that no outcome is lost if others commit meanwhile.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Rules: each account has its own worker, so an account that hangs or fails does not delay the others. In a watch, a
 worker may still be running when its pass ends. A later pass collects the worker's outcome. Until then, no other worker
-observes or changes its jobs. A worker always obeys the specs, the Settings and the change budget of the newest pass
-(`current_specs`), not those of the pass that started it.
+observes or changes the jobs of that worker. A worker always obeys the specs, the Settings and the change budget of the
+newest pass (`current_specs`), not those of the pass that started it.
 """
 
 from __future__ import annotations

@@ -41,9 +41,9 @@ class RequestCosts:
     def ends_list(self, pages: int, found: int, missing: int) -> bool:
         """Return whether to stop reading a list after this many pages, and to retrieve the missing jobs instead.
 
-        Retrieving them must cost at most as much as the pages that were read, so a list that lacks these jobs is read
-        only until it has cost as much as retrieving them. Retrieving them must also cost at most as much as reading
-        on, if each further page shows as many of the wanted jobs as the pages before.
+        Reading stops if retrieving the missing jobs costs at most as much as the pages that were read, and at most as
+        much as the pages that are probably still needed. Their number is estimated from how many wanted jobs each page
+        has shown so far. If no wanted job was shown, only the first condition applies.
         """
         ahead = self._list_s(math.ceil(missing * pages / found)) if found else math.inf
         return self._retrieve_s(missing) <= min(self._list_s(pages), ahead)

@@ -39,7 +39,7 @@ class ResolvedAccount:
     jobs: JobsOfKind = field(init=False, repr=False, compare=False)
     """What the type declares about the jobs of this account, which are of one kind."""
     _others: dict[str, ResolvedAccount] = field(init=False, repr=False, compare=False, default_factory=dict)
-    """The other kinds of this account that were requested so far. Thousands of specs share each of them."""
+    """The records that `of_kind` has returned so far, by kind. Thousands of specs may share one record."""
 
     def __post_init__(self) -> None:
         """Set `jobs`, which every spec needs, once."""

@@ -24,7 +24,10 @@ class Answer:
 
 
 async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observed]:
-    """Retrieve a few urgent jobs, and return those that were observed. `observe_jobs` handles the others."""
+    """Retrieve a few urgent jobs, and return those that were observed.
+
+    No further job is retrieved after a failure that concerns the whole account. `observe_jobs` handles the other jobs.
+    """
     observed: dict[JobRef, Observed] = {}
     # The first job is retrieved alone, because its response shows whether the account works.
     for batch in (refs[:1], refs[1:]):

@@ -35,7 +35,7 @@ class WorkerPool:
 
     _at_work: dict[Account, _AtWork] = field(default_factory=dict)
     _fresh: set[asyncio.Task[AccountOutcome]] = field(default_factory=set)
-    """The workers that were started since the last wait, or that it waits for."""
+    """The workers that were started since the last wait, or that a running wait awaits."""
 
     def __contains__(self, account: object) -> bool:
         """Return whether an account has a worker whose outcome has not been collected yet."""
@@ -56,7 +56,7 @@ class WorkerPool:
     ) -> None:
         """Start a worker for an account that does not have one yet.
 
-        `names` are the names of the specs and orphans that it handles, and `now` is in monotonic seconds.
+        `names` are the names of the specs and orphans that the worker handles, and `now` is in monotonic seconds.
         """
         task = asyncio.ensure_future(work)
         self._at_work[account] = _AtWork(task, frozenset(names), now)
@@ -98,7 +98,7 @@ class WorkerPool:
     async def abandon(self) -> None:
         """Cancel every worker, and wait until they have ended.
 
-        A request of a cancelled worker is not forgotten, because its receipt was written before it was sent.
+        A request of a cancelled worker is not forgotten, because its receipt was written before the request was sent.
         """
         await end(each.task for each in self._at_work.values())
 

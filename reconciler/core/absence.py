@@ -1,22 +1,22 @@
 """Decide whether an absent job is believed to be gone. `core.table` sees only the absences that are believed here.
 
-Theory: with a wrong key, project or URL, a provider may respond "not found" for every job. A single response does not
-distinguish that from a deleted job. Therefore all absences in one observation of an account are weighed together.
+Theory: with a wrong key, project or URL, a provider may respond "not found" for every job. A single such response may
+also mean that the job was deleted. Therefore all absences in one observation of an account are weighed together.
 
 Rules:
 
-- If the provider shows a job, that is always believed. Only absences are doubted.
+- A job that the provider shows exists. Only absences are doubted.
 - A *witness* is a job that this observation shows, and that a spec names or an earlier observation showed. It proves
   that the key, project and URL are correct. Without a witness, no absence is believed if a missing job was last seen
-  unfinished or may be gone because of a cancel. There is one exception: if every job of the account that was observed
-  before has an open cancel that the provider accepted, all of them may be gone.
+  unfinished or may be gone because of a cancel. There is one exception: if every job that the account ever showed has
+  an open cancel that the provider accepted, absences are believed.
 - With a witness, an absence is believed unless a *crowd* vanished. A crowd is at least two jobs and more than 20 % of
   the unfinished jobs that were observed. Jobs may also vanish one by one. Therefore the jobs that vanished within the
   last hour are also compared with the unfinished jobs that the account had an hour ago.
 - A crowd is doubted until an hour after the doubt was first reported (`status/_providers/`). After that hour, an
   absence is believed if the provider repeats it and also shows a witness, so that deleted jobs are not doubted forever.
-  A wrong belief does no harm: no change is requested for an absent job, and the next observation that shows the job
-  corrects the status.
+  A wrong belief is corrected by the next observation that shows the job. Until then, no change is requested for the
+  job.
 - A job that may be gone because reconcile cancelled it is not part of a crowd.
 """
 
@@ -47,7 +47,7 @@ class KnownBefore:
     """The jobs of an account as earlier observations showed them, by job id."""
 
     phases: Mapping[str, Phase] = field(default_factory=dict)
-    """The phase in which each job was last seen, including finished jobs."""
+    """The last recorded phase of each job that the provider ever showed, including finished and absent jobs."""
     may_vanish: frozenset[str] = frozenset()
     """The jobs that may be gone because the provider accepted a cancel from reconcile."""
     doubted: frozenset[str] = frozenset()
@@ -59,11 +59,11 @@ class KnownBefore:
 
     @property
     def unfinished(self) -> frozenset[str]:
-        """The jobs that were last seen in an unfinished or unknown phase."""
+        """The ids of the jobs whose last recorded phase is unfinished or unknown."""
         return frozenset(job_id for job_id, phase in self.phases.items() if phase in _PRESENT)
 
     def vanished(self, absent: Collection[str]) -> frozenset[str]:
-        """Return the absent jobs that were last seen unfinished, except those that reconcile may have cancelled."""
+        """Return the ids in `absent` that are in `unfinished`, except those in `may_vanish`."""
         return frozenset(each for each in absent if self.phases.get(each) in _PRESENT) - self.may_vanish
 
 
@@ -115,7 +115,8 @@ class Doubt:
 def is_crowd(gone: int, observed: int, before: KnownBefore, now: datetime) -> bool:
     """Return whether so many jobs vanished at once that a wrong key, project or URL is the more likely cause.
 
-    Jobs that vanished within the last hour count too. The result is False once a doubt was first reported an hour ago.
+    Jobs that vanished within the last hour count too. The result is False if the doubt was first reported at least an
+    hour ago.
 
     Args:
         gone: the number of jobs that vanished unexpectedly.

@@ -32,7 +32,7 @@ CONFIRM_MAX = timedelta(seconds=60)
 FAILURE_FIRST_S = 1.0
 """The width, in seconds, of the range from which the delay after the first failed observation is drawn.
 
-Each further failure doubles the width. The shortest possible delay is always half of this value.
+Each further failure doubles the width, up to `FAILURE_MAX_S`. The range begins at half of this value.
 """
 FAILURE_MAX_S = 450.0
 """The maximum width of the range from which a delay is drawn, in seconds."""
@@ -44,7 +44,7 @@ def is_last_attempt_accepted(receipt: Receipt) -> bool:
 
 
 def _times_out_at(receipt: Receipt, honour_within: timedelta) -> datetime:
-    """Return when the newest attempt has timed out. It must be one of the regular attempts."""
+    """Return when the newest attempt has timed out. The newest attempt must be a regular one."""
     # The recorded time of an attempt is that of its intent, and the request may be sent much later. Therefore the
     # timeout of an accepted request is counted from its acceptance.
     if receipt.accepted_at is not None and is_last_attempt_accepted(receipt):
@@ -55,7 +55,7 @@ def _times_out_at(receipt: Receipt, honour_within: timedelta) -> datetime:
 def is_exhausted(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
     """Return whether all regular attempts were made and the last one has timed out.
 
-    An accepted request times out after `honour_within`.
+    If the provider accepted the last attempt, it times out `honour_within` after the acceptance.
     """
     if receipt.attempts == ATTEMPTS_MAX:
         return now >= _times_out_at(receipt, honour_within)
@@ -75,8 +75,8 @@ def next_attempt_at(receipt: Receipt, honour_within: timedelta = HONOUR_WITHIN) 
 def is_attempt_due(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
     """Return whether the request may be repeated now.
 
-    A recorded time of the last attempt that is more than `SKEW_MAX` in the future came from a wrong clock. The request
-    is then due.
+    It is also due if the recorded time of the last attempt or of its acceptance is more than `SKEW_MAX` in the future,
+    because that time came from a wrong clock.
     """
     recorded = max(receipt.last_attempt_at, receipt.accepted_at or receipt.last_attempt_at)
     return now >= next_attempt_at(receipt, honour_within) or recorded - now > SKEW_MAX
@@ -85,8 +85,8 @@ def is_attempt_due(receipt: Receipt, now: datetime, honour_within: timedelta = H
 def confirm_delay(receipt: Receipt, now: datetime, first: timedelta = CONFIRM_FIRST) -> timedelta:
     """Return the delay before the job of a request is polled again: at least `first` and at most `CONFIRM_MAX`.
 
-    Within these bounds, it is the time since the provider accepted the last attempt, or since the attempt if it was not
-    accepted.
+    Within these bounds, the delay is the time since the provider accepted the last attempt, or since the attempt itself
+    if the provider has not accepted it.
     """
     accepted = receipt.accepted_at if is_last_attempt_accepted(receipt) else None
     return min(max(now - (accepted or receipt.last_attempt_at), first), CONFIRM_MAX)

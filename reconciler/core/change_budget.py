@@ -4,10 +4,10 @@
 add the pending refusals, judge each scope, and record which approvals were used. A *pending* refusal is one whose
 change is still wanted.
 
-Rules: a batch is refused as a whole. Accounts are judged in the order in which they are observed, and a limit that
-several accounts share has then been used by those that were judged before. Waiting for all accounts would let one that
-hangs delay every change. A change with a pending refusal is part of every later batch of its account, so a refused
-batch cannot pass in parts. Percentages refer to the jobs that this pass saw unfinished or that the journal records as
+Rules: a batch is refused as a whole. Accounts are judged in the order in which they are observed, so the first ones may
+use up a limit that several accounts share. If the pass waited for all accounts first, one account that hangs would
+delay every change. A change with a pending refusal is part of every later batch of its account, so a refused batch
+cannot pass in parts. Percentages refer to the jobs that this pass saw unfinished or that the journal records as
 unfinished. A status alone is not evidence that a job is unfinished, because a spec author may have forged it.
 `_unfinished` describes the exceptions.
 """
@@ -51,7 +51,7 @@ class ApprovalUse:
         return by if at is not None and all(each.requested_at < at for each in change.receipts) else None
 
     def grant(self, change: PlannedChange, by: str, now: datetime) -> None:
-        """Record that a due change was approved, unless an earlier approval of it has not been used yet.
+        """Record that a due change was approved. Do nothing if an earlier approval of the change has not been used yet.
 
         `by` is the label of an operator's approval: `BY_NAME` or `Approvals.by_count`.
         """
@@ -69,7 +69,7 @@ class Judged:
     """The verdict of the change budget on the changes of one account."""
 
     counted: frozenset[str] = frozenset()
-    """The names of the specs whose changes are first attempts. Those that are requested are recorded in the journal."""
+    """The names of the specs whose changes are first attempts. The journal records those that are requested."""
     approved: Mapping[str, str] = field(default_factory=dict)
     """The label under which each change was approved, by spec name."""
     refused: frozenset[str] = frozenset()
@@ -91,7 +91,7 @@ class ChangeBudget:
     claimed: tuple[JobStatus, ...] = ()
     """The last statuses of valid specs, except those of finished jobs that are not in `known_unfinished`.
 
-    Their jobs may be among the unfinished jobs that percentages refer to.
+    The jobs of these statuses may be among the unfinished jobs that percentages refer to.
     """
     account_map: AccountMap = field(default_factory=AccountMap)
     known_unfinished: Mapping[str, tuple[str, str]] = field(default_factory=dict)

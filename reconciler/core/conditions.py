@@ -92,7 +92,7 @@ def _differs_only_in_counters(status: JobStatus, last: JobStatus) -> bool:
 
 
 def verdict_of(status: JobStatus) -> Verdict:
-    """Return the verdict from which `conclude` made the conditions of a status."""
+    """Return the verdict from which `conclude` made the conditions of a status. Raises `LookupError` for a draft."""
     ready = status.ready
     if status.is_stalled:
         readiness = Readiness.STALLED
@@ -127,7 +127,7 @@ def stalled(
     now: datetime,
     kind: JobKind = FINE_TUNING,
 ) -> JobStatus:
-    """Return the status of a spec that cannot be acted on.
+    """Return the status of a spec that cannot be acted on, with the condition `Stalled`.
 
     The facts about its job and the kind are taken from the last status. `kind` is used if there is no last status.
     """

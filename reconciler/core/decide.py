@@ -6,7 +6,7 @@ The input is a spec, an observation of its job, its last status and the time. Th
    an observation.
 2. An open receipt is closed if the observation shows its outcome.
 3. If the job is suspended, there is no action.
-4. If the job exceeds a limit, or reconcile requested a cancel because of one, the column `cancelled` of the table
+4. If the job exceeds a limit, or reconcile requested a cancel because of a limit, the column `cancelled` of the table
    applies. Limits of a job whose desired state is `observed` are only reported.
 5. `table.TABLE` determines the verb and the verdict. The job is stalled instead if the phase lasts too long, or if the
    verb is not supported, contested or without effect.
@@ -68,8 +68,8 @@ class Decision:
     last: JobStatus | None = field(default=None, compare=False)
     """The last status that the decision was based on, or None if there was none.
 
-    It differs from the status on disk if the decision reopened a final job (`core.finality`). Later changes of the
-    status in this pass are compared with it too.
+    It differs from the status on disk if the decision reopened a final job (`core.finality`). If this pass changes the
+    status again after the request, that change is compared with `last` too.
     """
 
 
@@ -252,7 +252,7 @@ def _request(
 
 
 def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> Verdict | None:
-    """Return the verdict that forbids this verb for this job, or None if it is allowed. A cancel always is."""
+    """Return the verdict that forbids this verb for this job, or None. A cancel is always allowed."""
     if verb is Verb.CANCEL:
         return None
     if not (subject.kind.can_be_paused and subject.capabilities.can_pause):
@@ -266,7 +266,7 @@ def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> 
 def _pending(
     subject: Subject, row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None, now: datetime
 ) -> Verdict:
-    """Return the verdict of a pending request. `receipt` is its open receipt, or None if it was not sent yet.
+    """Return the verdict of a pending request. `receipt` is its open receipt, or None if no request was sent yet.
 
     The verdict stays the same until the receipt changes or the last regular attempt has timed out.
     """

@@ -44,7 +44,7 @@ class Assessment:
 def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> Assessment:
     """Compare an observation with the last status, and return the observation and status to decide from.
 
-    `job` is None if the provider responded that it does not exist.
+    `job` is None if the provider responded that the job does not exist.
     """
     if last is None:
         return Assessment(job, None)

@@ -19,12 +19,12 @@ ANY_DEPTH = "**"
 
 
 def matches_any(file: str, globs: Iterable[str]) -> bool:
-    """Return whether a file matches one of these globs. `file` is relative to the specs directory, with `/`."""
+    """Return whether a path relative to the specs directory, with `/`, matches one of these globs."""
     return any(matches(file, glob) for glob in globs)
 
 
 def matches(file: str, glob: str) -> bool:
-    """Return whether a file matches a glob. `file` is relative to the specs directory, with `/`."""
+    """Return whether a path relative to the specs directory, with `/`, matches a glob."""
     steps = compiled(glob)
     reached = _with_empty_matches({0}, steps)
     for name in _names(file):

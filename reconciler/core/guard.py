@@ -124,7 +124,8 @@ def judge(
         earlier: the number of unapproved first attempts of the last hour, and those that this pass has allowed.
         unfinished: the number of jobs in the scope that are known to be unfinished.
         limits: the limits of the scope.
-        doubt: why the attempts of the last hour cannot be counted, or None if they can. A doubt refuses every batch.
+        doubt: why the attempts of the last hour cannot be counted, or None if they can. With a doubt, every batch is
+            refused.
     """
     total = earlier + len(batch)
     is_many = total > limits.max_cancels and total * PERCENT > limits.max_cancel_percent * unfinished

@@ -70,7 +70,7 @@ def lost_since(
 
 
 def why_uncountable(lost: Mapping[str, LostStatus], known: KnownStatuses, limits: ChangeLimits) -> str | None:
-    """Return why the attempts of the last hour cannot be counted, or None if few enough are lost to be an accident.
+    """Return why the attempts of the last hour cannot be counted, or None if the guard's limits allow this many losses.
 
     Args:
         lost: the lost statuses, by name.

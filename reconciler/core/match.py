@@ -4,8 +4,8 @@ Rules:
 
 - A status is matched by its job (account and id) first and by its name second, so a renamed or moved spec keeps its
   receipts.
-- If a status matches by name only and describes another job, it is reset, and its history records that. If the status
-  of a spec was discarded, the spec gets a placeholder whose history records that.
+- If a status matches by name only and describes another job, it is reset, and its history records the change of the
+  job. If the status of a spec was discarded, the spec gets a placeholder whose history records the loss.
 - A status is matched with at most one spec. If a status is reset or overwritten, the attempts that the guard counts are
   kept.
 - A spec that may not use its account cannot take a status from another spec.
@@ -42,7 +42,7 @@ class Claim:
     job: Hashable | None = None
     """The identity of the job. It is the same for two specs that refer to one job by different provider names.
 
-    None if the job is not known. Such a spec is not a duplicate of another one's job.
+    None if the job is not known. The spec can then be a duplicate only by its name.
     """
     may_claim: bool = True
     """Whether the spec may use its account. If not, it must not take a status from another spec."""
@@ -76,7 +76,7 @@ class Matched:
     orphans: tuple[JobStatus, ...]
     """The statuses whose job no spec names and whose name no spec has."""
     superseded: tuple[JobStatus, ...]
-    """The statuses under the old names of renamed specs. A spec with another name has the job of each."""
+    """The statuses under the old names of renamed specs. The job of each belongs to a spec with another name."""
 
 
 def match(

@@ -7,9 +7,9 @@ Theory: a crash may happen between any two steps. Therefore a receipt is opened 
 (`intend`), so that the next pass knows that a request may have been sent. While the receipt is open, the request is not
 repeated before `backoff.next_attempt_at`, unless a user requests a retry.
 
-Rules: a receipt whose change is no longer wanted is withdrawn. Any other outcome comes from an observation: a later
-one, or the one that came with a refusal. If the provider refused every attempt, the receipt is closed without being
-confirmed, because something else changed the job. At most one receipt is open.
+Rules: a receipt whose change is no longer wanted is withdrawn. Any other outcome comes from an observation, which is a
+later poll or the job that the provider showed with its refusal. If the provider refused every attempt, the receipt is
+closed without being confirmed, because something else changed the job. At most one receipt is open.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
 def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> str | None:
     """Return the limit that caused the newest cancel, or None.
 
-    It is returned only if the outcome of the cancel is `gone`, or if the cancel is open and `is_still_wanted`.
+    The limit is returned only if the outcome of the cancel is `gone`, or if the cancel is open and `is_still_wanted`.
     """
     cancel = open_for(receipts, Verb.CANCEL) or newest_cancel(receipts)
     if cancel is None or cancel.because is not Because.LIMIT_REACHED:

@@ -1,9 +1,10 @@
 """The scopes of the limits on changes: an account, a credential at a host, all accounts, a kind of job.
 
 Rules: a change is counted in every scope that contains its account. Therefore neither a second name for an account nor
-a second account with the same credential allows additional changes. Every scope but the overall one contains only one
-kind, and a change must be allowed in every scope. Therefore jobs of another kind never allow additional changes. The
-only scope of an embedded account is the account itself, because its jobs are simulated in this process.
+a second account with the same credential allows additional changes. Every scope but the overall one contains jobs of
+only one kind, and a change must be allowed in every scope that contains it. Therefore jobs of another kind never allow
+additional changes. The only scope of an embedded account is the account itself, because its jobs are simulated in this
+process.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class CommitApproval:
     count: int
     names: frozenset[str]
     why_ignored: str | None = None
-    """Why the line approves nothing for these jobs, or None if it does."""
+    """Why the line does not approve changes of these jobs, or None if it approves them."""
 
     @property
     def label(self) -> str:

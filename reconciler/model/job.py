@@ -212,7 +212,7 @@ class ObservedJob:
     is_of_kind: bool | Unset = True
     """False for a job of a kind other than the account's, and `UNSET` if a list row does not show the kind.
 
-    It only decides whether a job without a spec is listed.
+    The value only decides whether a job without a spec is listed.
     """
 
     @property

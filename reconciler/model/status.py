@@ -152,9 +152,9 @@ class HistoryEntry:
 class JobFacts:
     """The identity of the job, and the facts that the provider last reported about it.
 
-    Which of these facts a job has depends on its kind (`JobKind.facts`). The others keep their defaults. A fact is None
-    if the provider has not reported it. If the provider reports no start time, `started_at` is when reconcile first
-    observed the job running. `account` is the account line (`model.account_line`).
+    Which of these facts a job has depends on its kind (`JobKind.facts`). All other facts keep their defaults. A fact is
+    None if the provider has not reported it. If the provider reports no start time, `started_at` is when reconcile
+    first observed the job running. `account` is the account line (`model.account_line`).
     """
 
     account: str

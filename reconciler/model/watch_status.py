@@ -19,7 +19,7 @@ from reconciler.model.request_rate import RequestRate
 from reconciler.model.status import ProviderStatus
 
 STALE_AFTER_INTERVALS = 1.5
-"""The number of intervals without progress after which a problem is reported, so that a probe sees it within two."""
+"""After this many intervals without progress, a problem is reported, so that a probe sees it within two intervals."""
 
 HALTED = "no change is requested: the specs cannot be acted on, or the Settings are not valid"
 """The problem of a watch that is halted."""

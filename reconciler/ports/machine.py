@@ -80,7 +80,7 @@ class Disk(Protocol):
 
 
 class ChangeNotifier(Protocol):
-    """A notifier of changes below the specs directory. A new snapshot shows everything that changed."""
+    """A notifier of changes below the specs directory. It reports that something changed; a new snapshot shows what."""
 
     @property
     def is_alive(self) -> bool:
