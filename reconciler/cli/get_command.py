@@ -9,14 +9,13 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.job_names import ANY_NAMES, check_names
+from reconciler.cli.job_names import ANY_NAMES, check_names, reading_exit_code
 from reconciler.cli.live_table import watch_table
 from reconciler.cli.option_values import OptionValues, paths, selection, trust_sources
 from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.controller.run_options import SafetyOptions
-from reconciler.model.diagnostic import Severity
-from reconciler.model.exit_code import ExitCode, worst
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.report import Report
 from reconciler.views.last_pass_text import last_pass_text
 from reconciler.views.renderers import render, renderer
@@ -67,9 +66,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
     console.show_problems(renderer("get", output).stderr_problems(report))
     console.show_hint(last_pass_text(report, console.now()))
     check_names(values, names, known, report.diagnostics)
-    # If there are no rows, an error in a document is the likely cause, so the command must not exit with 0.
-    is_unread = not report.rows and any(each.severity is Severity.ERROR for each in report.diagnostics)
-    return worst(report.exit_codes | {ExitCode.INVALID_DOCUMENT}) if is_unread else report.exit_code
+    return reading_exit_code(report)
 
 
 async def _load_report(values: OptionValues, names: tuple[str, ...], *, is_live: bool) -> Report:

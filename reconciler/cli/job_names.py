@@ -10,10 +10,11 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.choices import kind_called
-from reconciler.cli.option_values import OptionValues, paths
+from reconciler.cli.option_values import OptionValues, paths, selection
 from reconciler.cli.options import Shared
 from reconciler.controller.run_options import Paths, Selection
-from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.exit_code import ExitCode, worst
 from reconciler.model.kind import JobDocument
 from reconciler.model.report import Report
 from reconciler.ports import Located, Snapshot
@@ -39,35 +40,54 @@ def check_names(
 ) -> None:
     """Raise `UsageError` if a name is unknown.
 
-    The message says whether a spec of another kind than that of `--kind` has the name. Otherwise it suggests similar
-    names.
+    The message says whether a spec has the name that the options do not select. Otherwise it suggests similar names.
 
     Args:
         values: the option values.
         names: the names to check.
-        known: the names of the specs; with `--kind`, only of that kind.
+        known: the names of the specs that the options select.
         diagnostics: the diagnostics of the documents. If `known` is empty, the message quotes the first one, which is
             the likely cause.
     """
     for name in names:
         if name not in known:
-            if kinds := _kinds_by_name(wiring.read_specs(paths(values))).get(name) if values["kind"] else None:
-                msg = f"{name!r} is a {kinds[0]}, not a {values['kind']}. Omit --kind, or use --kind {kinds[0]}."
-                raise wiring.UsageError(msg)
+            _check_is_selected(values, name)
             cause = f"{diagnostics[0]}." if diagnostics and not known else ""
             hint = cause or did_you_mean(name, known) or "`reconcile get` lists all jobs."
             msg = f"no job is called {name!r}. {hint}"
             raise wiring.UsageError(msg)
 
 
-def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
-    """Return a report with the statuses of these jobs.
+def _check_is_selected(values: OptionValues, name: str) -> None:
+    """Raise `UsageError` if a spec has this name, but the options select jobs and leave it out."""
+    chosen = selection(values)
+    kinds = _kinds_by_name(wiring.read_specs(paths(values))).get(name) if chosen != Selection() else None
+    if not kinds:
+        return
+    if chosen.kind is not None and chosen.kind not in kinds:
+        msg = f"{name!r} is a {kinds[0]}, not a {chosen.kind}. Omit --kind, or use --kind {kinds[0]}."
+        raise wiring.UsageError(msg)
+    msg = f"the job {name!r} exists, but the options --selector and --provider leave it out."
+    raise wiring.UsageError(msg)
 
-    Raises `UsageError` if a name is not that of a spec, and the errors of `wiring.read_statuses`.
+
+def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
+    """Return a report with the statuses of these jobs, or without names of all jobs that the options select.
+
+    Raises `UsageError` if a name is not that of a selected spec, and the errors of `wiring.read_statuses`.
     """
-    report = wiring.read_statuses(paths(values), Selection(kind=values["kind"]))
+    report = wiring.read_statuses(paths(values), selection(values))
     check_names(values, names, {row.name for row in report.rows}, report.diagnostics)
-    return replace(report, rows=tuple(row for row in report.rows if row.name in names))
+    return replace(report, rows=tuple(row for row in report.rows if row.name in names)) if names else report
+
+
+def reading_exit_code(report: Report) -> ExitCode:
+    """Return the exit code of a verb that reads statuses.
+
+    If there are no rows, an error in a document is the likely cause, so the verb must not exit with 0.
+    """
+    is_unread = not report.rows and any(each.severity is Severity.ERROR for each in report.diagnostics)
+    return worst(report.exit_codes | {ExitCode.INVALID_DOCUMENT}) if is_unread else report.exit_code
 
 
 def require_one_kind(values: OptionValues, name: str, kinds: Mapping[str, str]) -> None:

@@ -96,7 +96,10 @@ def selection(values: OptionValues, names: tuple[str, ...] = ()) -> Selection:
     Raises `click.BadParameter` if the selector is invalid.
     """
     return Selection(
-        names=names, labels=_labels(values["selector"] or ""), provider=values["provider"], kind=values["kind"]
+        names=names,
+        labels=_labels(values.get("selector") or ""),
+        provider=values.get("provider"),
+        kind=values.get("kind"),
     )
 
 

@@ -96,11 +96,12 @@ class Column:
         return max(cell_len(self.title), min(self.full_width, self.fold_at or self.full_width))
 
 
-def table(columns: Sequence[Column], width: int, *, drop: Sequence[str] = ()) -> Text:
+def table(columns: Sequence[Column], width: int, *, drop: Sequence[str] = (), has_titles: bool = True) -> Text:
     """Return the columns as a table. While it is too wide, the columns in `drop` are left out, in that order.
 
-    Cells that still do not fit are folded within their column. This function exists because rich's own tables take a
-    millisecond per row, which is too slow for ten thousand jobs.
+    Cells that still do not fit are folded within their column. Without `has_titles`, the columns have the same widths
+    but no titles. This function exists because rich's own tables take a millisecond per row, which is too slow for ten
+    thousand jobs.
     """
     kept = list(columns)
     for title in drop:
@@ -108,8 +109,8 @@ def table(columns: Sequence[Column], width: int, *, drop: Sequence[str] = ()) ->
             break
         kept = [column for column in kept if column.title != title]
     widths = _widths(kept, width)
-    titles = [Text(column.title, "bold") for column in kept]
-    return _rows((titles, *zip(*(column.cells for column in kept), strict=True)), widths)
+    titles = [[Text(column.title, "bold") for column in kept]] if has_titles else []
+    return _rows((*titles, *zip(*(column.cells for column in kept), strict=True)), widths)
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:

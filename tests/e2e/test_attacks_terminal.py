@@ -44,6 +44,7 @@ VERBS = (
     ("get", "-o", "wide"),
     ("get", "-o", "yaml"),
     ("describe", "job-0"),
+    ("events",),
     ("--once", "-v"),
     ("--once", "--log-format", "json"),
 )
