@@ -230,13 +230,13 @@ class HttpTransport:
                 raise self._redirected(answer)
             if "," in answer.headers.get("content-encoding", ""):
                 # Nested compression can expand a few bytes beyond the available memory before the size is checked.
-                msg = f"{self._host} sent a response that is compressed more than once, which was not read"
+                msg = f"{self._host} sent a response that is compressed more than once: check the base URL"
                 raise PermanentError(msg, kind=Kind.INVALID)
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk
                 if len(body) > BODY_MAX:
-                    msg = f"{self._host} sent a response of more than {BODY_MAX} bytes, which was not read completely"
+                    msg = f"{self._host} sent a response of more than {BODY_MAX // 1024**2} MiB: check the base URL"
                     raise PermanentError(msg, kind=Kind.INVALID)
         return await redacted_response(answer.status_code, answer.headers, bytes(body))
 

@@ -20,7 +20,7 @@ _IDENT = re.compile(rb"\$Id: [0-9a-f]{40,64} \$")
 
 
 def as_committed(data: bytes) -> bytes:
-    """Return a text file's bytes with these conversions undone: UTF-8, line feeds, and `$Id$` without its value.
+    """Return the bytes of a text file as Git stores them: in UTF-8, with line feeds, and with `$Id$` without its value.
 
     If the file begins with a byte order mark of UTF-16 or UTF-32 but cannot be decoded, its bytes are returned
     unchanged.

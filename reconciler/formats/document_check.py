@@ -88,7 +88,7 @@ class DocumentCheck:
     def _without_merged(self, errors: Iterable[FieldError]) -> Iterator[FieldError]:
         """Yield the errors, without those about missing fields in a mapping with a merge key.
 
-        The merge key may set these fields, and it is reported itself.
+        The merge key may set these fields. An error about the merge key itself is among the problems of the document.
         """
         merged = {each.path[:-1] for each in self.raw.problems if each.path[-1:] == (MERGE,)}
         return (each for each in errors if not (each.is_absence and each.path[:-1] in merged))

@@ -28,7 +28,7 @@ def with_duplicates_reported(snapshot: Snapshot, shown: Callable[[str], str]) ->
     found = [*snapshot.diagnostics]
     doubled = [(name, each) for name, each in (*jobs.items(), *providers.items()) if len(each) > 1]
     for name, documents in doubled:
-        message = f"the name {name!r} is also used at {{}}: rename one"
+        message = f"the name {name!r} is also used at {{}}: rename one of them"
         found += _duplicates([*map(_place, documents)], "metadata.name", message, shown)
     message = "only one Settings document is allowed, and {} is another: remove one of the two"
     found += _duplicates(settings, "kind", message, shown)

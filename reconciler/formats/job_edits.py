@@ -7,13 +7,13 @@ from reconciler.ports import JobEdit, Located, Snapshot
 
 
 def job_edits(before: Snapshot, after: Snapshot) -> tuple[JobEdit, ...] | None:
-    """Return the edits of one file, or None if it changed in any other way.
+    """Return the edits of one file, or None if the file changed in any other way.
 
     None is also returned if one of the versions contains anything other than valid job documents.
 
     Args:
         before: the contents of the file at the last snapshot.
-        after: its contents now.
+        after: the contents of the file now.
     """
     if not (before.has_only_jobs and after.has_only_jobs) or len(before.jobs) != len(after.jobs):
         return None

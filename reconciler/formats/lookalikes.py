@@ -3,8 +3,7 @@
 Rules: a file is reported if only the case of its suffix is wrong. A file with another suffix that is common for specs
 (such as `.json`, or `.yaml.txt`, because editors on Windows add `.txt`) is reported only if it seems to contain a
 document for reconcile. The same applies to a file that is set aside: its name, or that of a folder, starts with `_`.
-Templates, and backups that editors or merges create, are not reported, because their names are
-intentional.
+Templates, and backups that editors or merges create, are not reported, because their names are intentional.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read and write a pinned plan as a JSON file.
 
-Rules: equal plans are rendered to equal bytes. A file is refused if it is not JSON, if its kind or version is another,
-or if a change has other fields than those that `render_plan` writes.
+Rules: equal plans are rendered to equal bytes. A file is refused if it is not JSON, if it has another kind or
+apiVersion, or if one of its changes lacks a field or has an unknown one.
 """
 
 from __future__ import annotations

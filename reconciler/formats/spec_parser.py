@@ -2,7 +2,7 @@
 
 Rules:
 
-- Errors are returned as data, not raised. All errors are reported, each at its line.
+- The errors in a file are returned as data, each with its line if it is known. Only `decode` raises an exception.
 - An invalid document does not affect the other documents of its file. If its kind or name is unknown, the file is added
   to `broken_files`, so that no spec in it is treated as deleted.
 - If a text is not YAML, none of its documents can be read.

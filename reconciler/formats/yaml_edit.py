@@ -85,8 +85,8 @@ def set_value(data: bytes, edit: Edit) -> bytes:
 def scalar(text: str, style: str | None = None) -> str:
     """Return a text as a YAML scalar that every parser reads as this text.
 
-    If `style` is a quote in which the text can be written, that quote is used. Otherwise, or if it is None, the text is
-    written without quotes if that is safe, and else in double quotes.
+    If `style` is a quote in which the text can be written, that quote is used. Otherwise, or if `style` is None, the
+    text is written without quotes if that is safe, and else in double quotes.
     """
     is_one_line = text.isprintable()
     if style == "'" and is_one_line:

@@ -272,7 +272,7 @@ class _Builder:
         key, _ = self._value(event)
         if isinstance(key, str):
             return key
-        self._problem(event, "a key must be text")
+        self._problem(event, "a key must be text: put it in quotes")
         return ""
 
     def _line(self, event: Event) -> int:

@@ -2,15 +2,15 @@
 
 A commit approves changes only if it meets all of these rules:
 
-- It is in the first-parent history of the branch, as merge and squash commits are. The commits that a merge brings in
-  are not.
+- It is in the first-parent history of the branch. This history contains merge and squash commits, but not the commits
+  that a merge brings in.
 - It changes specs and does not change a status.
 - Its committer time is less than a day ago, and at most `AHEAD_MAX` in the future.
 
-It approves changes only to the jobs whose desired state it was the last to change, while the specs still declare that
-state. Therefore at most one commit approves a change to a job. A later commit that changes the Provider document which
-a job names ends the approval of that job, because the same id may belong to another job at another server. The order
-of commits is that of the history, because an author chooses the dates.
+A commit approves changes only to the jobs whose desired state it was the last to change, while the specs still declare
+that state. Therefore at most one commit approves a change to a job. A later commit that changes the Provider document
+which a job names ends the approval of that job, because the same id may belong to another job at another server. The
+order of commits is that of the history, because an author chooses the dates.
 
 A commit at which the history of a shallow clone ends is ignored, because its parents are missing. A commit that cannot
 be read is ignored too.
@@ -34,7 +34,7 @@ from reconciler.model.kind import JobDocument
 from reconciler.ports import Located, Now, Snapshot
 
 AHEAD_MAX = timedelta(minutes=5)
-"""How far a committer's clock may be ahead. Without a limit, a commit dated 2030 would stay valid until then."""
+"""How far a committer's clock may be ahead. Without it, a commit dated 2030 would approve changes until 2030."""
 LISTED_MAX = 10_000
 """The maximum number of commits that are read, newest first. Older commits are ignored."""
 COMMITS_MAX = 200
@@ -61,7 +61,7 @@ class Approving:
     wants: Mapping[str, Wanted]
     """The desired states that the commit set and that no later commit changed, by spec name."""
     why_ignored: str | None = None
-    """Why the line approves nothing for these jobs, or None if it does."""
+    """Why the line does not approve changes of these jobs, or None if it approves them."""
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class ReadApprovals:
     _read: dict[str, DeclaredSpecs] = field(default_factory=dict)
 
     def at(self, revision: str, found: Snapshot) -> tuple[CommitApproval, ...]:
-        """Return the approvals for the jobs of a snapshot in the commits up to its revision, and the ignored ones.
+        """Return the approvals, valid or ignored, for the jobs of a snapshot in the commits up to its revision.
 
         If the commits cannot be read, return no approvals and record the reason in `error`.
         """
@@ -103,7 +103,7 @@ class ReadApprovals:
         return ()
 
     def _checked(self, revision: str, found: Snapshot) -> Iterator[Approving]:
-        """Yield the commits, with the jobs apart whose Provider document is not the one in the revision."""
+        """Yield the commits. Jobs whose Provider document is not committed as it is are split off, with that reason."""
         named = {wanted.provider for each in self._found for wanted in each.wants.values()}
         providers = [each for each in found.providers if each.document.metadata.name in named]
         foreign = not_committed(self.git, revision, self.specs, providers)
@@ -179,7 +179,7 @@ class ReadApprovals:
 def in_force(
     found: Iterable[Approving], jobs: Iterable[Located[JobDocument]], now: datetime
 ) -> tuple[CommitApproval, ...]:
-    """Return the approvals that are valid at `now`, and those that would be if they were not ignored.
+    """Return the approvals that are valid at `now`, and those that would be valid if they were not ignored.
 
     The commit must be less than a day old and at most `AHEAD_MAX` in the future, and a spec in `jobs` must still
     declare the desired state that the commit set.

@@ -34,7 +34,7 @@ def limit_resources(process: int, limits: Mapping[int, int]) -> None:
             each = waiting.pop()
             for limit, most in limits.items():
                 _lower(each, limit, most)
-            # A process that it starts later inherits its limits.
+            # Processes that it starts later inherit its limits.
             waiting += _started_by(each)
 
 

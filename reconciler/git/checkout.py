@@ -189,8 +189,8 @@ class CheckedOutSpecs:
         checkout: the checkout that contains it.
         statuses: the directory of statuses.
         now: the wall clock.
-        is_pinned: whether the specs are acted on only while the branch of the start is checked out. If so, they are not
-            acted on while HEAD is detached.
+        is_pinned: whether the specs are acted on only while the branch is checked out that was checked out at the
+            start. If so, they are not acted on while HEAD is detached.
     """
 
     specs: SpecsDir
@@ -248,7 +248,7 @@ class CheckedOutSpecs:
         )
 
     def has_settled(self) -> bool:
-        """Return whether the last snapshot was not to be acted on, but the checkout may be now."""
+        """Return whether the state of the checkout forbade acting on the last snapshot, but allows acting now."""
         return self._distrust is not None and self._state()[1] is None
 
     def current(self, file: str, name: str) -> JobDocument | None:

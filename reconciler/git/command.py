@@ -209,7 +209,7 @@ class Git:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            msg = "git is not installed, or not on the PATH" if error.filename == command[0] else f"git {verb}: {error}"
+            msg = "git is not on the PATH: install Git" if error.filename == command[0] else f"git {verb}: {error}"
             raise GitError(msg) from None
         except OSError as error:
             msg = f"git {verb} cannot be started: {error.strerror or error}"
@@ -280,7 +280,7 @@ class Git:
         except (OSError, ValueError) as error:
             # The path is not shown, because it may be the token itself, given by mistake.
             why = error.strerror if isinstance(error, OSError) else error
-            msg = f"the file with the token for the remote cannot be read: {why}"
+            msg = f"the file of --git-token-file, with the token for the remote, cannot be read: {why}"
             raise GitError(msg) from None
         return {**ours, **opening}
 

@@ -1,4 +1,7 @@
-"""Compare Provider documents with a commit. One that was edited since, or that is behind a link, was not reviewed."""
+"""Compare Provider documents with a commit.
+
+A document that was edited after the commit, or that is behind a link, was not reviewed.
+"""
 
 from __future__ import annotations
 

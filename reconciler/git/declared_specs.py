@@ -1,4 +1,4 @@
-"""What the spec files that a commit changed declared before and after it."""
+"""What the spec files that a commit changed declared before and after the commit."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class LaterChanges:
 def set_by(had: DeclaredSpecs, has: DeclaredSpecs) -> dict[str, Wanted]:
     """Return the desired states that a commit set.
 
-    If the previous version of a file cannot be read, there are none, because it is unknown whether the commit changed
-    them.
+    If the previous version of a file cannot be read, the result is empty, because it is unknown which desired states
+    the commit changed.
     """
     if not had.is_whole:
         return {}

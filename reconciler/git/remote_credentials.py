@@ -69,7 +69,7 @@ class RemoteCredentials:
         return found
 
     def environment(self, count: int = 0) -> Mapping[str, str]:
-        """Return the environment variables that make Git send the token to this remote. Without a token, return none.
+        """Return the environment variables that make Git send the token to this remote; empty without a token.
 
         `count` is the number of settings that the environment already passes to Git (`GIT_CONFIG_COUNT`). Raises
         `OSError` or `ValueError` if the token cannot be read.

@@ -54,12 +54,12 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
     """
     checkout = find_checkout(specs)
     if checkout is None:
-        msg = f"{specs} is not in a Git checkout"
+        msg = f"{specs} is not in a Git checkout: pass a directory of a checkout to --specs"
         raise ValueError(msg)
     ours, top = Author.parse(author).email, checkout.git.directory
     base = checkout.git.find("rev-parse", "--verify", "--quiet", "--end-of-options", f"{since}^{{commit}}") or ""
     if not is_commit(base):
-        msg = "the repository has no such revision: fetch that revision, or name another one"
+        msg = "the repository has no such revision: fetch it, or pass another one to --since"
         raise GitError(msg)
     if not statuses.resolve().is_relative_to(top):
         return ()

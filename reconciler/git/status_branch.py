@@ -1,7 +1,7 @@
 """Publish statuses as commits, on the branch of the specs or on a dedicated branch.
 
-Rules: history is never rewritten, and a commit changes only statuses. A commit is made only if a status has changed. It
-does not use the user's index. If a push is refused because another writer published first, `ConflictError` is raised,
+Rules: history is never rewritten, and a commit changes only statuses. A commit is made only if a status has changed,
+and without the user's index. If a push is refused because another writer published first, `ConflictError` is raised,
 and the decisions must be made again.
 
 Theory: the statuses on the disk are the working copy. `_published` contains the statuses in the commit `_base`. The two

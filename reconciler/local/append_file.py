@@ -31,8 +31,8 @@ class AppendFile:
     def append(self, line: bytes, *, is_durable: bool) -> None:
         """Append a line in one write, with known secrets redacted.
 
-        If the file at the path was moved or deleted, a new file is created there first. Raises `OSError` if the file
-        cannot be created, or if the line cannot be written completely or synced.
+        If the open file was moved or deleted, the path is opened again first. Raises `OSError` if the path cannot be
+        opened, or if the line cannot be written completely or synced.
 
         Args:
             line: the line, with its newline.

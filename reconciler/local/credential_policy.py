@@ -129,7 +129,8 @@ class Trust:
     def check_plain(self, credential: str, url: str) -> NotBound | None:
         """Return why a credential must not be sent to a plain http URL.
 
-        `credential` is its canonical name. Return None if it may be sent there, or if the URL is not plain http.
+        `credential` is its canonical name. Return None if it may be sent there, or if the URL is not plain http. For an
+        invalid URL, the result says what is wrong with it.
         """
         try:
             parts = urlsplit(url)

@@ -106,7 +106,8 @@ class FileCredentials:
             if not any(target.is_relative_to(each.resolve()) for each in (SECRETS_DIR, *self.allowed_dirs)):
                 msg = (
                     f"the credential file {self.path} is not read: with links resolved, it is neither below "
-                    f"{SECRETS_DIR} nor below a directory of --secrets-dir. Move it, or name its directory there"
+                    f"{SECRETS_DIR} nor below a directory of --secrets-dir. Move it, or add its directory with "
+                    "--secrets-dir"
                 )
                 raise PermanentError(msg, kind=Kind.MISSING)
             if self.name not in (None, name):
@@ -121,7 +122,8 @@ class FileCredentials:
             msg = f"the credential file {self.path} cannot be read: {reason}"
             raise PermanentError(msg, kind=Kind.MISSING) from None
         if data is None:
-            msg = f"the credential file {self.path} is not a regular file of at most {_FILE_MAX:,} bytes"
+            what = f"not a regular file of at most {_FILE_MAX:,} bytes: write only the key to it"
+            msg = f"the credential file {self.path} is {what}"
             raise PermanentError(msg, kind=Kind.MISSING)
         secret = data.decode("latin-1").removesuffix("\n").removesuffix("\r")
         if not secret:

@@ -199,7 +199,7 @@ class LocalDisk:
 
 
 class _RealPath:
-    """A directory's path with links resolved. It is resolved again if the path leads to another directory by now."""
+    """A directory's path with links resolved. It is resolved again once the path leads to another directory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

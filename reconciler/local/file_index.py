@@ -119,7 +119,10 @@ class FileIndex:
         return self._is_secret_found
 
     def save(self) -> None:
-        """Write the rows that were used or kept, and drop the others. A write error is ignored."""
+        """Write the rows that were used or kept, and drop all other rows. A write error is ignored.
+
+        If the index is not kept, or if it has not changed, do nothing.
+        """
         if not self.is_kept or not (self._is_changed or self._known):
             return
         lines = (f"{path}\t{stamp}\t{row}\n".encode() for path, (stamp, row) in self._kept.items())

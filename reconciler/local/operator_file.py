@@ -39,7 +39,7 @@ def read_rules(file: Path) -> OperatorRules:
 
 
 def parse_rules(data: bytes, shown: str) -> OperatorRules:
-    """Return the rules in the bytes of a file, or the errors in them. `shown` is its path for diagnostics."""
+    """Return the rules in the bytes of a file, or the errors. `shown` is the path of the file for diagnostics."""
     try:
         documents = [each for each in parse(decode(data)) if each.value is not None or each.problems]
     except YamlUnreadableError as error:

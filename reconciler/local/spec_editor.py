@@ -46,9 +46,9 @@ def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ..
 
 
 def write(root: Path, changes: Iterable[SpecEdit]) -> None:
-    """Write the changed files below the root, each in one step. Raises an `OSError` that names a file if that fails.
+    """Write the changed files below the root, each in one step. Raises `OSError` if one cannot be written.
 
-    The files before it are then already written.
+    The error names the file. The files before that one in `changes` have then been written already.
     """
     disk = LocalDisk(root)
     for change in changes:

@@ -107,7 +107,7 @@ def written_file(file: Rendered) -> StatusFile:
 def freshness(status: JobStatus) -> tuple[object, ...]:
     """Return a sort key by which the newer of two statuses with the same name is the greater.
 
-    A crash while a status is moved can leave both in different folders.
+    A crash while a status is moved can leave two statuses with one name, in different folders.
     """
     moments = [each.last_transition_time for each in status.conditions]
     moments += [each.confirmed_at or each.last_attempt_at for each in status.receipts]

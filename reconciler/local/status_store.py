@@ -4,7 +4,7 @@ Rules:
 
 - A status is written only if its bytes change, and a file is replaced in one step.
 - Files that are not statuses are left unchanged.
-- A discarded file is overwritten only by the status of its path. A file from a later version of reconcile never is.
+- A discarded file is overwritten only by the status of its path. A file from a later version is never overwritten.
 - A file that the last `load` could not read is unknown, not missing. It is overwritten only if this process wrote it.
 - A method that writes or removes a file raises `OSError` if that fails.
 - With an index, an unchanged file is not opened, and an unchanged status is not even rendered.
@@ -183,7 +183,7 @@ class StatusDirectory:
             self._remove_file(path)
 
     def restore(self, status: JobStatus) -> None:
-        """Undo the last `write` of this status, which returned True. Raises `OSError` if a disk operation fails."""
+        """Undo the last `write` of this status. It must have returned True. Raises `OSError` if the disk fails."""
         written, replaced = path_of(status), self._replaced.pop(status.name, {})
         for path, data in replaced.items():
             self._write_file(path, data, durable=True)

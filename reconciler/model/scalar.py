@@ -149,7 +149,7 @@ def _address(value: str) -> str:
 def _variable(value: str) -> str:
     # The message omits the value, because it may be the secret itself.
     if _VARIABLE.fullmatch(value) is None:
-        msg = "must be the name of an environment variable"
+        msg = "must be the name of an environment variable, such as OPENAI_API_KEY"
         raise ValueError(msg)
     return value
 

@@ -107,7 +107,7 @@ class StatusStore(Protocol):
         ...
 
     def restore(self, status: JobStatus) -> None:
-        """Restore the files that the last write of this status replaced."""
+        """Undo the last write of this status: restore the files that it replaced, and remove a new file."""
         ...
 
     def discard(self, path: str) -> None:
@@ -122,7 +122,7 @@ class StatusStore(Protocol):
         ...
 
     def remove_provider(self, name: str) -> None:
-        """Remove a provider's status, because it no longer applies."""
+        """Remove a provider's status. Do nothing if there is none, or if its file could not be read."""
         ...
 
 

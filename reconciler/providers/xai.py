@@ -52,7 +52,7 @@ def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
 
 
 def _numbers(state: Any) -> Mapping[str, int]:
-    """Return the counts of a batch that can be read. A count that is left out is 0 if the number of requests is not."""
+    """Return the counts of a batch that can be read. If `num_requests` is given, a count that is left out is 0."""
     if not isinstance(state, dict) or "num_requests" not in state:
         return {}
     found = {each: count(state.get(each, 0)) for each in _NUMBERS}

@@ -143,8 +143,8 @@ CASES: dict[str, Case] = {
         _two_files,
         65,
         (
-            "specs/bad.yaml:3: metadata.name: the name 'bad' is also used at specs/team/bad.yaml:3: rename one",
-            "specs/team/bad.yaml:3: metadata.name: the name 'bad' is also used at specs/bad.yaml:3: rename one",
+            "specs/bad.yaml:3: metadata.name: the name 'bad' is also used at specs/team/bad.yaml:3: rename one of them",
+            "specs/team/bad.yaml:3: metadata.name: the name 'bad' is also used at specs/bad.yaml:3: rename one of them",
         ),
     ),
     "two specs for one job": Case(

@@ -225,7 +225,7 @@ def test_an_alias_bomb_is_rejected() -> None:
             "specs/a.yaml:8: spec.jobId: this key is used twice, first on line 7: remove one of them",
         ),
         ("jobId: ftjob-1", "jobId: !Ref x", "specs/a.yaml:7: spec.jobId: the tag '!Ref' is not allowed"),
-        ("jobId: ftjob-1", "jobId: ftjob-1\n  ~: x", "specs/a.yaml:8: spec: a key must be text"),
+        ("jobId: ftjob-1", "jobId: ftjob-1\n  ~: x", "specs/a.yaml:8: spec: a key must be text: put it in quotes"),
         (
             "jobId: ftjob-1",
             "jobId: ftjob-1\n  limits: {maxAge: 6}",
@@ -496,8 +496,8 @@ def test_a_duplicate_name_is_reported_at_both_places(tmp_path: Path) -> None:
     snapshot = specs_in(tmp_path).snapshot()
 
     assert [str(each) for each in snapshot.diagnostics] == [
-        "specs/a.yaml:4: metadata.name: the name 'bot' is also used at specs/b.yaml:5: rename one",
-        "specs/b.yaml:5: metadata.name: the name 'bot' is also used at specs/a.yaml:4: rename one",
+        "specs/a.yaml:4: metadata.name: the name 'bot' is also used at specs/b.yaml:5: rename one of them",
+        "specs/b.yaml:5: metadata.name: the name 'bot' is also used at specs/a.yaml:4: rename one of them",
     ]
     assert names(snapshot) == ["bot", "bot"]
 
