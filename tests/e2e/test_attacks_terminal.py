@@ -45,6 +45,7 @@ VERBS = (
     ("get", "-o", "yaml"),
     ("describe", "job-0"),
     ("events",),
+    ("diff", "job-0"),
     ("--once", "-v"),
     ("--once", "--log-format", "json"),
 )
