@@ -36,8 +36,8 @@ FIRST = (
     "test_replicate.py",
     "test_docs.py",
 )
-"""The slowest files, those that wait beside those that compute. They are started first, so that no worker runs one of
-them alone at the end."""
+"""The slowest files, in the order in which they are started. They run first, so that no worker runs one of them alone at
+the end."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -58,12 +58,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the simulator."""
+    """Add `--long` and the options of the simulator."""
     group = parser.getgroup("simulator")
     group.addoption("--seed", type=int, metavar="N", help="Run this seed alone, and print its history if it fails.")
-    group.addoption("--seeds", type=int, metavar="N", help="Run so many seeds; 80 if left out.")
+    group.addoption("--seeds", type=int, metavar="N", help="Run this many seeds. Default: 80.")
     group.addoption("--watch", type=int, metavar="N", help="Run this watch alone, and print its history if it fails.")
-    group.addoption("--watches", type=int, metavar="N", help="Run so many watches; 16 if left out.")
+    group.addoption("--watches", type=int, metavar="N", help="Run this many watches. Default: 16.")
     group.addoption(
         "--long",
         action="store_true",

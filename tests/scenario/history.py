@@ -132,7 +132,7 @@ class HealthShown:
     readiness_problems: tuple[str, ...]
     """Why the watch is not ready."""
     liveness_problems: tuple[str, ...]
-    """The liveness problems of the watch."""
+    """What prevents the watch itself from working, as its liveness probe reports it."""
     seen_at: Mapping[str, datetime]
     """When each account was last observed completely, by the account's text in statuses."""
 

@@ -119,7 +119,7 @@ class Machine:
     clock: Clock
     history: History
     failing_writes: int = 0
-    """The number of next writes that fail because the disk is full."""
+    """How many of the next writes fail, because the disk is full."""
     refuse: Callable[[Path], int | None] = lambda _: None
     """Returns the error number with which a read of a file or directory fails, or None."""
     refused: set[Path] = field(default_factory=set)

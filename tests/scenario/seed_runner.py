@@ -38,7 +38,7 @@ _TOLD = {
     "created outside",
 }
 COMPARED_EVERY = 5
-"""Every fifth seed is also compared with a fault-free run, which takes half as long again."""
+"""Every fifth seed is also compared with a fault-free run, which adds half of the time of a run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Faults of a watch that last for some time: each function begins a fault, records its end, and ends it.
 
 Rules: random choices come from the simulation's random source. A fault that can delay requests records the account or
-job that it affects, so that oracles allow a delay of no other one.
+job that it affects, so that oracles allow no delay of any other account or job.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def complaint(status: int, **error: object) -> Response:
 
 @dataclass
 class CannedTransport:
-    """Returns the responses in order, and records each request. `headers` has those of the last request only."""
+    """Returns the responses in order, and records each request. `headers` are those of the last request only."""
 
     answers: list[Response]
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)

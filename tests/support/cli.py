@@ -158,7 +158,10 @@ def run_crashing(checkout: Checkout, crash_before: int, *arguments: str) -> tupl
 
 
 def finished(process: Process, within_s: float = ENDS_WITHIN_S) -> Ran:
-    """Wait for the end of a command, and return its result. Kills one that takes longer; raises `TimeoutExpired`."""
+    """Wait for the end of a command, and return its result.
+
+    A command that takes longer than `within_s` is killed, and `TimeoutExpired` is raised.
+    """
     try:
         out, err = process.communicate(timeout=within_s)
     except subprocess.TimeoutExpired:

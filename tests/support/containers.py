@@ -81,7 +81,7 @@ class Container:
         told("runc", "kill", self.name, name)
 
     def stop(self) -> int:
-        """Send SIGTERM to its first process, as container platforms do, and return the exit code."""
+        """Send SIGTERM to the container's first process, as container platforms do, and return the exit code."""
         self.signal("TERM")
         return self.process.wait(timeout=ENDS_WITHIN_S)
 

@@ -1,4 +1,4 @@
-"""The result of a run of the contract tests: a table of providers and tests, and one of types and kinds.
+"""The result of a run of the contract tests: a table of providers and tests, and a table of types and kinds.
 
 The second table also has the length of the module of each type, without the modules that types share.
 """

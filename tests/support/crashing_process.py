@@ -1,8 +1,8 @@
 """`reconcile` that kills itself before its n-th effect: `python -m tests.support.crashing_process N LOG ARGUMENTS…`.
 
-An effect is a write, sync or removal on the disk, a request, or a Git command that may change a repository or a
-remote. The log has a line for each effect. The process is killed by SIGKILL, so that no code runs afterwards. With 0 it
-is not killed.
+An effect is a write, sync or removal on the disk, a request, or a Git command that may change a repository or a remote.
+The log has a line for each effect. The process is killed by SIGKILL, so that no code runs afterwards. If N is 0, the
+process is not killed.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pydantic import BaseModel
 
 ORDER_MAX = 100_000
-"""The maximum length of an order, in bytes. A packet may have twice as many."""
+"""The maximum length of an order, in bytes. A packet may be twice as long."""
 IMPORTED_WHEN_USED = (
     "anyio._backends._asyncio",
     "certifi",
@@ -39,7 +39,7 @@ _STREAMS = (("stdin", "r", "surrogateescape"), ("stdout", "w", "surrogateescape"
 
 
 def serve(orders: socket.socket) -> tuple[bytes, Sequence[int]]:
-    """Fork a process for each order until there are no more. Returns its order and streams in a forked process."""
+    """Fork a process for each order, until there are no more. In a forked process, return its order and streams."""
     _load()
     with selectors.DefaultSelector() as waiting:
         waiting.register(orders, selectors.EVENT_READ)

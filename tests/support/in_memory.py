@@ -106,7 +106,7 @@ class Statuses:
         return self._known
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:
-        """Write a status, and return whether it differs from the one at its path."""
+        """Write a status, and return whether it differs from the earlier status at its path."""
         self._check()
         path = status_path(status.source, status.name)
         before = self.jobs.get(path)

@@ -210,7 +210,7 @@ def a_final_status_has_an_end_time_or_two_equal_observations(case: Case, decisio
 
 
 def a_final_job_is_reopened_only_by_two_observations_a_minute_apart(case: Case, decision: Decision) -> bool:
-    """The first one only records a doubt. An observation that agrees with the end removes the doubt."""
+    """The first observation only records a doubt. An observation that agrees with the end removes the doubt."""
     last, status = case.last, decision.status
     if last is None or not last.final or not isinstance(case.look, Observed):
         return True

@@ -18,7 +18,7 @@ class ManualNotifier:
     _paths: frozenset[str] | None = frozenset()
 
     def notify(self, paths: Iterable[str] | None = None) -> None:
-        """Report a change of these paths to the watch. None means that they are not known."""
+        """Report a change of these paths to the watch. None means that the paths are not known."""
         if not self.drops_changes:
             self._paths = None if paths is None or self._paths is None else self._paths.union(paths)
             self._changed.set()

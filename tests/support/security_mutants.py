@@ -237,7 +237,7 @@ def main() -> None:
 
 
 def _noticed(weakened: WeakenedCheck) -> tuple[str, str]:
-    """Return the attack that detects the weakness, and after how many repositories random authors do; `-` if not."""
+    """Return the attack that detects the weakness, and after how many repositories random authors detect it, or `-`."""
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         shutil.copytree(ROOT / "reconciler", place / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))

@@ -19,7 +19,7 @@ _MESSAGE_MAX = 1024
 
 
 def violations(tree: Tree) -> Iterator[str]:
-    """Return the rules that a job's status breaks."""
+    """Yield the rules that a job's status breaks."""
     status = tree["status"]
     conditions = {each["type"]: each for each in status["conditions"]}
     if len(conditions) != len(status["conditions"]):

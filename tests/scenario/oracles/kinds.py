@@ -20,7 +20,7 @@ EXPIRED = "expired"
 
 
 def mixed_kinds(history: History) -> Iterator[str]:
-    """Yield the statuses of one kind that are about a job of the other kind, or have specs of the other kind alone."""
+    """Yield the statuses whose kind is not that of any spec of their name, or not that of the job that they report."""
     lines: dict[str, str] = {}
     named: dict[str, set[str]] = {}
     for event in history.events:
