@@ -36,8 +36,8 @@ FIRST = (
     "test_replicate.py",
     "test_docs.py",
 )
-"""The slowest files, in the order in which they are started. They run first, so that no worker runs one of them alone at
-the end."""
+"""The slowest files, in the order in which they are started. They are started before the other files, so that no worker
+runs a slow file alone at the end."""
 
 
 @pytest.hookimpl(optionalhook=True)
