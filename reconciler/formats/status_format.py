@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_type_hints
 
 from reconciler.model.job import JobCounts, JobError
 from reconciler.model.kind import KINDS, JobKind
@@ -92,6 +92,11 @@ class Record:
     model: type[Any]
     fields: tuple[Field, ...]
     elsewhere: tuple[str, ...] = ()
+
+    @property
+    def types(self) -> Mapping[str, Any]:
+        """The type of each attribute of the model, by its name."""
+        return get_type_hints(self.model)
 
     def default(self, attribute: str) -> object:
         """Return the default value of an attribute of the model; `MISSING` if it has none."""

@@ -5,8 +5,8 @@ digest does not match), or contains a value that reconcile does not write. The c
 `StatusTooNewError` is raised for a file from a later version, which must not be overwritten. The fields are those of
 `status_format`. Pure.
 
-Implementation: when this module is imported, `_reader` builds one parser function for each record, from `status_format`
-and the model's type hints. Therefore types are not looked up when statuses are read.
+Implementation: when the first status is parsed, `_reader` builds one parser function for each record, from
+`status_format` and the model's type hints. Therefore types are not looked up again for each status.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import PurePosixPath
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from reconciler.formats.checkout_conversion import as_committed
 from reconciler.formats.status_format import JOB_STATUSES, PROVIDER_STATUS, Field, ProviderTree, Record
@@ -80,7 +80,7 @@ def is_status_file(data: bytes) -> bool:
 def parse_status(text: str) -> JobStatus:
     """Return the status that `render_status` wrote. Raises `StatusUnreadableError` or `StatusTooNewError`."""
     kind, name, tree = _body(text, KINDS)
-    status: JobStatus = _read_job[kind](tree, name=name, kind=KINDS[kind])
+    status: JobStatus = _job_reader(kind)(tree, name=name, kind=KINDS[kind])
     if sum(each.type is ConditionType.READY for each in status.conditions) != 1:
         msg = "status.conditions: there must be exactly one Ready"
         raise StatusUnreadableError(msg)
@@ -97,7 +97,7 @@ def parse_status(text: str) -> JobStatus:
 def parse_provider_status(text: str) -> ProviderStatus:
     """Return the status that `render_provider_status` wrote. Raises `StatusUnreadableError` or `StatusTooNewError`."""
     _, name, tree = _body(text, ("Provider",))
-    status: ProviderTree = _read_provider(tree)
+    status: ProviderTree = _provider_reader()(tree)
     if len(status.conditions) != 1:
         msg = "status.conditions: there must be exactly one"
         raise StatusUnreadableError(msg)
@@ -168,9 +168,9 @@ def _reader_of(field: Field, kind: Any) -> _Reader:
 
 def _reader(record: Record) -> Callable[..., Any]:
     """Return a function that parses a record. Raises `LookupError` if the format lacks a field for an attribute."""
-    hints = get_type_hints(record.model)
+    kinds = record.types
     members = tuple(
-        _Member(each.name, field.key, _reader_of(field, hints[each.name]), each.default is MISSING)
+        _Member(each.name, field.key, _reader_of(field, kinds[each.name]), each.default is MISSING)
         for each in fields(record.model)
         if each.name not in record.elsewhere
         for field in [record.field(each.name)]
@@ -236,5 +236,13 @@ _PARSERS: Mapping[Any, Callable[[str], Any]] = {
     datetime: parse_instant,
 }
 """The parser for each type. For an enum or a text, the type itself is the parser."""
-_read_job = {kind: _reader(record) for kind, record in JOB_STATUSES.items()}
-_read_provider = _reader(PROVIDER_STATUS)
+
+
+@cache
+def _job_reader(kind: str) -> Callable[..., Any]:
+    return _reader(JOB_STATUSES[kind])
+
+
+@cache
+def _provider_reader() -> Callable[..., Any]:
+    return _reader(PROVIDER_STATUS)

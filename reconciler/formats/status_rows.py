@@ -3,8 +3,8 @@
 Rules: unpacking a row gives the same status as parsing its file. The caller makes a row only for a file whose bytes are
 exactly those that rendering the status gives, so the row represents the bytes too.
 
-Implementation: `_packer` and `_unpacker` build functions for each record of `status_format` when this module is
-imported. A record is packed as a list of the values of its fields, in the order of the format.
+Implementation: `_packer` and `_unpacker` build functions for each record of `status_format` when the first status is
+packed or unpacked. A record is packed as a list of the values of its fields, in the order of the format.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import types
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from operator import attrgetter
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from reconciler.formats.status_format import JOB_STATUSES, Field, Form, Record
 from reconciler.formats.status_writer import CACHED_TEXTS_MAX, clean_text, encodable
@@ -32,13 +32,13 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 
 def pack_status(status: JobStatus) -> str:
     """Return the row of a status, with texts from providers cleaned in the same way as in the file."""
-    return _json([status.kind.name, encodable(status.name), _pack_job[status.kind.name](status)])
+    return _json([status.kind.name, encodable(status.name), _job_packer(status.kind.name)(status)])
 
 
 def unpack_status(row: str) -> JobStatus:
     """Return the status that a row contains. `row` must be a result of `pack_status`."""
     kind, name, values = json.loads(row)
-    status: JobStatus = _unpack_job[kind](values, kind=KINDS[kind], name=name)
+    status: JobStatus = _job_unpacker(kind)(values, kind=KINDS[kind], name=name)
     return status
 
 
@@ -48,8 +48,8 @@ def _value_type(kind: Any) -> Any:
 
 
 def _packer(record: Record) -> Callable[[Any], Any]:
-    hints = get_type_hints(record.model)
-    converts = tuple(_pack_field(each, _value_type(hints[each.name])) for each in record.fields)
+    kinds = record.types
+    converts = tuple(_pack_field(each, _value_type(kinds[each.name])) for each in record.fields)
     values_of = attrgetter(*(each.name for each in record.fields))
     return partial(_packed, values_of, converts)
 
@@ -68,8 +68,8 @@ def _pack_field(field: Field, wanted: Any) -> _Convert:
 
 
 def _unpacker(record: Record) -> Callable[..., Any]:
-    hints = get_type_hints(record.model)
-    converts = tuple(_unpack_field(each, _value_type(hints[each.name])) for each in record.fields)
+    kinds = record.types
+    converts = tuple(_unpack_field(each, _value_type(kinds[each.name])) for each in record.fields)
     return partial(_unpacked, record.model, tuple(each.name for each in record.fields), converts)
 
 
@@ -114,5 +114,11 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-_pack_job = {kind: _packer(record) for kind, record in JOB_STATUSES.items()}
-_unpack_job = {kind: _unpacker(record) for kind, record in JOB_STATUSES.items()}
+@cache
+def _job_packer(kind: str) -> Callable[[Any], Any]:
+    return _packer(JOB_STATUSES[kind])
+
+
+@cache
+def _job_unpacker(kind: str) -> Callable[..., Any]:
+    return _unpacker(JOB_STATUSES[kind])

@@ -5,8 +5,8 @@ Rules: the fields and their order are those of `status_format`. A text is writte
 Times are always in single quotes. The last line is the digest of all bytes above it. Texts from providers are cleaned.
 Pure.
 
-Implementation: `_lines` compiles each record of `status_format` into one `%` template and a list of writers when this
-module is imported, because a pass renders thousands of statuses.
+Implementation: `_lines` compiles each record of `status_format` into one `%` template and a list of writers when the
+first status is rendered, because a pass renders thousands of statuses.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from reconciler.formats.status_format import (
     JOB_STATUSES,
@@ -73,13 +73,13 @@ def digest(body: str) -> str:
 
 def render_status(status: JobStatus) -> str:
     """Return the text of a job's status file."""
-    return _signed(status.kind.name, status.name, _job_status[status.kind.name](status))
+    return _signed(status.kind.name, status.name, _job_writer(status.kind.name)(status))
 
 
 def render_provider_status(status: ProviderStatus) -> str:
     """Return the text of `_providers/<name>.yaml`."""
     condition = ProviderCondition(status.reason, status.message, status.since)
-    return _signed("Provider", status.name, _provider_status(ProviderTree(status.account, (condition,), status.jobs)))
+    return _signed("Provider", status.name, _provider_writer()(ProviderTree(status.account, (condition,), status.jobs)))
 
 
 def _signed(kind: str, name: str, tree: str) -> str:
@@ -90,7 +90,7 @@ def _signed(kind: str, name: str, tree: str) -> str:
 
 def _lines(record: Record, indent: str, first: str = "") -> _Write:
     """Return a writer for a record with one field per line. `first` replaces the indent of the first line."""
-    parts, values = [], []
+    parts, values, kinds = [], [], record.types
     for at, each in enumerate(record.fields):
         head = f"{first if first and not at else indent}{each.key}:"
         if each.constant is not None:
@@ -101,7 +101,7 @@ def _lines(record: Record, indent: str, first: str = "") -> _Write:
             values.append((each.name, _unless_default(record.default(each.name), block) if each.is_left_out else block))
         else:
             parts.append(f"{head} %s\n")
-            values.append((each.name, _value(record, each)))
+            values.append((each.name, _value(each, kinds[each.name])))
     return _template("".join(parts), values)
 
 
@@ -134,8 +134,8 @@ def _list(field: Field, head: str, indent: str) -> _Write:
 
 def _flow(record: Record) -> _Write:
     """Return a writer for a record on one line."""
-    inner = ", ".join(f"{each.key}: %s" for each in record.fields)
-    write = _template(f"{{{inner}}}", [(each.name, _value(record, each)) for each in record.fields])
+    inner, kinds = ", ".join(f"{each.key}: %s" for each in record.fields), record.types
+    write = _template(f"{{{inner}}}", [(each.name, _value(each, kinds[each.name])) for each in record.fields])
     return lambda value: "null" if value is None else write(value)
 
 
@@ -154,11 +154,11 @@ def _template(template: str, values: list[tuple[str, _Write]]) -> _Write:
     )
 
 
-def _value(record: Record, field: Field) -> _Write:
-    """Return a writer for a value that is on the same line as its key."""
+def _value(field: Field, kind: Any) -> _Write:
+    """Return a writer for a value that is on the same line as its key. `kind` is the type of the attribute."""
     if field.record is not None:
         return _flow(field.record)
-    is_never_null = NoneType not in get_args(get_type_hints(record.model)[field.name])
+    is_never_null = NoneType not in get_args(kind)
     return str if field.form is Form.WORD and is_never_null else _SCALARS[field.form]
 
 
@@ -210,5 +210,13 @@ _SCALARS: Mapping[Form, _Write] = {
     Form.MOMENT: _moment,
     Form.FLAG: _flag,
 }
-_job_status = {kind: _lines(record, "  ") for kind, record in JOB_STATUSES.items()}
-_provider_status = _lines(PROVIDER_STATUS, "  ")
+
+
+@cache
+def _job_writer(kind: str) -> _Write:
+    return _lines(JOB_STATUSES[kind], "  ")
+
+
+@cache
+def _provider_writer() -> _Write:
+    return _lines(PROVIDER_STATUS, "  ")

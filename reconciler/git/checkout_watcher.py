@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from reconciler.git.checkout import CheckedOutSpecs
+from reconciler.git.checked_out_specs import CheckedOutSpecs
 from reconciler.local.file_watcher import FileWatcher, running, watching
 
 STEP_S = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from reconciler.controller.run_options import Paths
-from reconciler.git.checkout import CheckedOutSpecs
+from reconciler.git.checked_out_specs import CheckedOutSpecs
 from reconciler.git.checkout_watcher import watching_checkout
 from reconciler.git.poller import polling
 from reconciler.git.remote import RemoteSpecs

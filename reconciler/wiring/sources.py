@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.controller.run_options import Paths
-from reconciler.git.checkout import CheckedOutSpecs, find_checkout
+from reconciler.git.checkout import find_checkout
 from reconciler.git.command import GitError
 from reconciler.git.unreadable_specs import UnreadableSpecs
 from reconciler.local.clock import SystemClock
@@ -16,9 +16,7 @@ from reconciler.local.file_index import FileIndex
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusDirectory
 from reconciler.local.status_walk import STATUS_MAX_BYTES
-from reconciler.ports import (
-    SpecSource,
-)
+from reconciler.ports import SpecSource
 
 
 def specs_dir(paths: Paths, index: FileIndex | None = None) -> SpecsDir:
@@ -67,6 +65,8 @@ async def open_specs(
         checkout = find_checkout(paths.specs, scratch=state_dir, is_stopping=is_stopping)
         if checkout is None:
             return directory
+        from reconciler.git.checked_out_specs import CheckedOutSpecs  # noqa: PLC0415  only a checkout
+
         return CheckedOutSpecs(directory, paths.specs, checkout, paths.statuses, SystemClock().now, is_pinned=is_watch)
     except GitError as error:
         return UnreadableSpecs(directory, str(error))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.git.checkout import CheckedOutSpecs, find_checkout
+from reconciler.git.checked_out_specs import CheckedOutSpecs
+from reconciler.git.checkout import find_checkout
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.exit_code import ExitCode
