@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from reconciler.model.account_line import KIND_NAMES
+from reconciler.views.column_paths import parse_columns
+from reconciler.views.renderers import CUSTOM_COLUMNS
 from reconciler.views.text import did_you_mean
+
+_WRITTEN_KINDS = f"{__name__}.written_kinds"
 
 
 class OneOf(click.Choice[str]):
@@ -19,6 +24,22 @@ class OneOf(click.Choice[str]):
         if value not in self.choices:
             hint = did_you_mean(str(value), self.choices)
             self.fail(f"{value!r} is not one of {', '.join(self.choices)}. {hint}".rstrip(), param, ctx)
+        return str(value)
+
+
+class OutputFormat(OneOf):
+    """A parameter type that accepts the formats of a result, and the argument of the format that has one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the format with its argument. Raises `click.BadParameter` if one of them is not valid."""
+        word, _, argument = str(value).partition("=")
+        if word != CUSTOM_COLUMNS or word not in self.choices:
+            return super().convert(value, param, ctx)
+        if argument not in ("", "?"):
+            try:
+                parse_columns(argument)
+            except ValueError as error:
+                self.fail(str(error), param, ctx)
         return str(value)
 
 
@@ -40,3 +61,30 @@ class KindOfJob(OneOf):
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the kinds whose names begin with this text, in any case."""
         return [CompletionItem(each) for each in KIND_NAMES if each.lower().startswith(incomplete.lower())]
+
+
+class JobName(click.ParamType[str]):
+    """A parameter type for the name of a job, which may follow its kind, as in `batchjob/labels`.
+
+    Its value is the name. The kinds that were written are remembered: see `written_kinds`.
+    """
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name without its kind. Raises `click.BadParameter` if what is before the slash is not a kind."""
+        word, slash, name = str(value).partition("/")
+        if not slash:
+            return word
+        kind = kind_called(word)
+        if kind is None or not name:
+            self.fail(f"{value!r} is not a job: write its name, or finetuningjob/NAME or batchjob/NAME.", param, ctx)
+        if ctx is not None:
+            ctx.meta.setdefault(_WRITTEN_KINDS, {})[name] = kind
+        return name
+
+
+def written_kinds(ctx: click.Context) -> Mapping[str, str]:
+    """Return the kinds that were written before the names of jobs, by name."""
+    found: Mapping[str, str] = ctx.meta.get(_WRITTEN_KINDS, {})
+    return found

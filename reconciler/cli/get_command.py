@@ -32,6 +32,7 @@ QUERY_EVERY_S = 10.0
         "reconcile get --selector team=support -o wide",
         "reconcile get --live --watch",
         "reconcile get support-triage -o yaml",
+        "reconcile get -o custom-columns=NAME:.metadata.name,TEAM:.metadata.labels.team",
     )
 )
 @ANY_NAMES

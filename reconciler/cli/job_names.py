@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler import wiring
-from reconciler.cli.choices import kind_called
+from reconciler.cli.choices import JobName, kind_called, written_kinds
 from reconciler.cli.option_values import OptionValues, paths, selection
 from reconciler.cli.options import Shared
 from reconciler.controller.run_options import Paths, Selection
@@ -30,9 +30,11 @@ def complete_name(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
     return sorted(name for name in found if name.startswith(incomplete))
 
 
-NAME = click.argument("name", shell_complete=complete_name)
-NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_name)
-ANY_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
+NAME = click.argument("name", type=JobName(), metavar="NAME", shell_complete=complete_name)
+NAMES = click.argument(
+    "names", type=JobName(), nargs=-1, required=True, metavar="NAME...", shell_complete=complete_name
+)
+ANY_NAMES = click.argument("names", type=JobName(), nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
 
 
 def check_names(
@@ -49,12 +51,24 @@ def check_names(
         diagnostics: the diagnostics of the documents. If `known` is empty, the message quotes the first one, which is
             the likely cause.
     """
+    _check_written_kinds(values, names)
     for name in names:
         if name not in known:
             _check_is_selected(values, name)
             cause = f"{diagnostics[0]}." if diagnostics and not known else ""
             hint = cause or did_you_mean(name, known) or "`reconcile get` lists all jobs."
             msg = f"no job is called {name!r}. {hint}"
+            raise wiring.UsageError(msg)
+
+
+def _check_written_kinds(values: OptionValues, names: Sequence[str]) -> None:
+    """Raise `UsageError` if a name was written with a kind that no spec of this name has."""
+    written = written_kinds(click.get_current_context())
+    found = _kinds_by_name(wiring.read_specs(paths(values))) if written else {}
+    for name in names:
+        kinds = found.get(name)
+        if kinds and name in written and written[name] not in kinds:
+            msg = f"{name!r} is a {kinds[0]}, not a {written[name]}. Omit the kind, or write {kinds[0].lower()}/{name}."
             raise wiring.UsageError(msg)
 
 

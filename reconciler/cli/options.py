@@ -13,10 +13,12 @@ import click
 from click.core import ParameterSource
 
 from reconciler.ci import HOSTS
-from reconciler.cli.choices import KindOfJob, OneOf
-from reconciler.views.renderers import formats
+from reconciler.cli.choices import KindOfJob, OneOf, OutputFormat
+from reconciler.views.column_paths import EXAMPLE
+from reconciler.views.renderers import CUSTOM_COLUMNS, formats
 
 DISTRIBUTION = "llm-job-reconciler"
+COLUMNS_HELP = f" Columns are chosen as in kubectl: {CUSTOM_COLUMNS}={EXAMPLE}. Without columns, all paths are listed."
 
 C = TypeVar("C", bound=Callable[..., Any] | click.Command)
 Decorator = Callable[[C], C]
@@ -84,10 +86,10 @@ def output(*shown: str) -> Decorator[Any]:
         "-o",
         "--output",
         cls=Shared,
-        type=OneOf(offered),
+        type=OutputFormat(offered),
         default=offered[0],
         show_default=True,
-        help="Output format.",
+        help="Output format." + (COLUMNS_HELP if CUSTOM_COLUMNS in offered else ""),
     )
 
 

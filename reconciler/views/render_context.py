@@ -32,6 +32,7 @@ class RenderContext:
         find_version: returns the version of `reconcile`. It is called only by formats that show the version, because it
             takes time.
         result: the name of the result in `RENDERERS`; for a report, its operation.
+        argument: the argument of the format, such as the columns of `custom-columns=...`; empty if it has none.
         reported: the names of jobs whose changes were already printed during the run.
         size_limit: the maximum size of a Markdown text.
     """
@@ -40,6 +41,7 @@ class RenderContext:
     now: datetime
     find_version: Callable[[], str] = lambda: "unknown"
     result: str = ""
+    argument: str = ""
     reported: Collection[str] = ()
     size_limit: SizeLimit = field(default_factory=SizeLimit)
 

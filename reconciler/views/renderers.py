@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from reconciler.views.render_context import RenderContext
 
 EVERY_PROBLEM = "problems:every_problem"
+CUSTOM_COLUMNS = "custom-columns"
+"""The format that has an argument, as `custom-columns=HEADER:PATH,...`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ RENDERERS: Mapping[tuple[str, str], Renderer] = {
     ("get", "wide"): Renderer("status_table:get_wide", problems=EVERY_PROBLEM, live="status_table:live_wide_table"),
     ("get", "json"): Renderer("status_json:get_json", problems=EVERY_PROBLEM),
     ("get", "yaml"): Renderer("status_yaml:get_yaml", problems=EVERY_PROBLEM),
+    ("get", "name"): Renderer("custom_columns:get_names", problems=EVERY_PROBLEM),
+    ("get", CUSTOM_COLUMNS): Renderer("custom_columns:get_custom_columns", problems=EVERY_PROBLEM),
     ("describe", "text"): Renderer("describe_text:describe_text", problems="problems:problems_outside_status"),
     ("events", "text"): Renderer("events_text:events_text", problems=EVERY_PROBLEM),
     ("events", "json"): Renderer("events_text:events_json", problems=EVERY_PROBLEM),
@@ -93,8 +97,8 @@ RENDERERS: Mapping[tuple[str, str], Renderer] = {
 
 
 def renderer(result: str, format_: str) -> Renderer:
-    """Return the renderer for a result and a format. Raises `LookupError` if there is none."""
-    found = RENDERERS.get((result, format_))
+    """Return the renderer for a result and a format with its argument. Raises `LookupError` if there is none."""
+    found = RENDERERS.get((result, format_.partition("=")[0]))
     if found is None:
         msg = f"nothing renders {result!r} as {format_!r}: RENDERERS has no such row"
         raise LookupError(msg)
@@ -103,7 +107,8 @@ def renderer(result: str, format_: str) -> Renderer:
 
 def render(result: str, format_: str, shown: Any, context: RenderContext) -> str:
     """Return a result as text in a format. Raises `LookupError` if there is no renderer for it."""
-    return renderer(result, format_).render(shown, replace(context, result=result))
+    argument = format_.partition("=")[2]
+    return renderer(result, format_).render(shown, replace(context, result=result, argument=argument))
 
 
 def formats(*results: str) -> tuple[str, ...]:

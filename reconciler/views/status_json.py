@@ -24,7 +24,12 @@ _camel = cache(to_camel)
 
 def get_json(report: Report, _context: RenderContext) -> str:
     """Return a JSON array with one object per job, as `get -o json` prints it."""
-    return json.dumps([_document(row) for row in report.rows], indent=2) + "\n"
+    return json.dumps(status_documents(report), indent=2) + "\n"
+
+
+def status_documents(report: Report) -> list[dict[str, Any]]:
+    """Return the object of each job."""
+    return [_document(row) for row in report.rows]
 
 
 def _document(row: Row) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def test_a_command_with_only_one_format_has_no_output_option() -> None:
     def several() -> None: ...
 
     assert choices_of(one) == ()
-    assert choices_of(several) == ("table", "wide", "json", "yaml")
+    assert choices_of(several) == ("table", "wide", "json", "yaml", "name", "custom-columns")
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
