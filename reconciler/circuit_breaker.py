@@ -2,7 +2,7 @@
 
 Rules: a pause that the provider requested is never shortened. After `FAILURES_MAX` failed requests in a row the circuit
 opens. Each failed probe doubles the time for which the circuit stays open, up to `PAUSE_MAX_S`. The first success
-closes it.
+closes the circuit.
 
 Times are those of the event loop.
 """
@@ -28,7 +28,7 @@ class CircuitBreaker:
 
     def __init__(self) -> None:
         self.paused_until = -math.inf
-        """When the pause that the provider requested ends."""
+        """When the pause that the provider requested ends; minus infinity if it has never requested one."""
         self.openings = 0
         """How often the circuit has opened since the last success."""
         self.opening = 0
@@ -43,11 +43,11 @@ class CircuitBreaker:
         self.paused_until = max(self.paused_until, asyncio.get_running_loop().time() + seconds)
 
     def remaining_s(self, now: float) -> float:
-        """Return how much longer the circuit stays open, in seconds, or 0 if it is not open."""
+        """Return how much longer the circuit stays open, in seconds, or 0 if it is closed or half open."""
         return max(0.0, self._opens_until - now) if self.openings else 0.0
 
     def end(self, now: float, *, succeeded: bool, error: str) -> None:
-        """Record whether a request succeeded, and open or close the circuit.
+        """Record the outcome of a request. A success closes the circuit. A failure may open it or keep it open longer.
 
         `error` is the message of a failure, or an empty string.
         """

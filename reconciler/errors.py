@@ -20,7 +20,7 @@ class Delivered(StrEnum):
 
 
 class Kind(StrEnum):
-    """Why the request fails again until a person changes something."""
+    """Why a request failed, if it fails again until a person changes something."""
 
     DENIED = "denied"
     """HTTP 401: the provider does not accept the credential for any request."""
@@ -40,7 +40,7 @@ def error_location(error: BaseException) -> str:
     """Return the class of an error and the place where it was raised, such as `KeyError in mine.py, line 40`.
 
     The error's message is left out, because a library may quote its input in it. For an `OSError` the operating
-    system's description is appended.
+    system's description is appended. For an error that was never raised, the place is left out.
     """
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:

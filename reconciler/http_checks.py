@@ -20,7 +20,9 @@ from reconciler.redaction import KNOWN_SECRETS
 from reconciler.time_headers import http_date, retry_after_s
 
 HOST_MAX = 253
+"""The maximum length of a host in a message, in characters."""
 ERROR_TEXT_MAX = 200
+"""The maximum length of a library's text in a message, in characters."""
 REDACT_IN_THREAD_ABOVE = 256 * 1024
 """A response with more characters is redacted in a thread, so that it does not delay other accounts."""
 
@@ -44,7 +46,7 @@ def check_path(path: str) -> None:
         or not path.isprintable()
         or not {" ", "\\", "?", "#"}.isdisjoint(path)
     ):
-        msg = "the requested path is not below the base URL, so nothing was sent"
+        msg = "the path of the request is not below the base URL, so nothing was sent: check spec.jobId and the options"
         raise PermanentError(msg, kind=Kind.INVALID)
 
 
@@ -95,7 +97,7 @@ def redirect_host(location: str, own_host: str) -> str:
 
 
 def settings_error(host: str, error: Exception) -> PermanentError:
-    """Return the error to raise if `error` shows that the proxy or certificate settings cannot be used.
+    """Return the `PermanentError(unreachable)` for an error of the proxy or certificate settings.
 
     The message never contains the address of a proxy, because the address may contain a password.
     """

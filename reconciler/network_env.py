@@ -1,7 +1,7 @@
 """The proxy and the certificate authorities that this machine's environment configures.
 
 Rules: the variables are those that curl and the vendors' clients read. Messages contain only the host of a proxy,
-because its address may contain a password. If a setting cannot be used, `ValueError` or `OSError` is raised with a
+because the proxy's URL may contain a password. If a setting cannot be used, `ValueError` or `OSError` is raised with a
 message that names the variable.
 
 Sources: curl(1), "Environment"; golang.org/x/net/http/httpproxy; OpenSSL, SSL_CTX_load_verify_locations(3).
@@ -24,6 +24,7 @@ from urllib.request import getproxies
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 """Variables that name certificate files or directories. If several are set, the certificates of all are trusted."""
 PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
+"""The schemes that a proxy's URL may have. A URL without a scheme is one of plain http."""
 NO_ADDRESS = (
     "HTTPS_PROXY or ALL_PROXY is not an address such as http://proxy.example.org:3128 "
     "(in a password, write characters such as # and / as %23 and %2F)"

@@ -67,7 +67,10 @@ class Pace:
         self._tokens = float(rate.burst)
         self._at = now
         self._known_limit: float | None = None
-        """The pace at which the provider began to throttle, or the rate that its response allowed, if that is lower."""
+        """The pace at which the provider throttled, or the rate that its response allowed, if that is lower.
+
+        None while no limit is known.
+        """
         self._halved_at = -math.inf
         self._stepped_at = -math.inf
         self._probes = 0
@@ -113,13 +116,13 @@ class Pace:
         return LimitedBy.CEILING if self._per_second >= self._ceiling else LimitedBy.NOTHING
 
     def wait_s(self, now: float) -> float:
-        """Return how long the next request must wait, in seconds."""
+        """Return how long the next request must wait, in seconds; 0 if it may be sent now."""
         self._refill(now)
         missing = 1 - self._tokens
         return missing / self.per_second(now) if missing > ROUNDING else 0.0
 
     def take(self, now: float) -> None:
-        """Record that a request is sent."""
+        """Take a token for a request that is sent now."""
         self._refill(now)
         self._tokens -= 1
 
@@ -165,7 +168,10 @@ class Pace:
             self._tokens = min(self._tokens, 1.0)
 
     def window(self, now: float, remaining: int, reset_s: float) -> None:
-        """Apply rate-limit headers: `remaining` requests are left in a window that ends in `reset_s` seconds."""
+        """Apply rate-limit headers: `remaining` requests are left in a window that ends in `reset_s` seconds.
+
+        If few requests are left in a long window, they are spread over its rest (`LOW`, `LONG_WINDOW_S`).
+        """
         if 0 < remaining <= LOW and reset_s > LONG_WINDOW_S:
             self._refill(now)
             self._spread, self._spread_until = remaining / reset_s, now + reset_s
@@ -194,5 +200,5 @@ class Pace:
             self._per_second = max(self._per_second, min(self._rate.requests_per_second, self._ceiling))
 
     def _per_second_until(self, now: float) -> float:
-        """Return the pace that applies until this time. While the rest of a window is spread, the pace is lower."""
+        """Return the pace that applies until this time. It is at most the pace that spreads the rest of a window."""
         return min(self._per_second, self._spread) if now < self._spread_until else self._per_second

@@ -35,7 +35,7 @@ RUN_MIN = 12
 NEARLY = 0.8
 """The minimum length of a part of a secret that is found, as a share of the secret. `RUN_MIN` applies too."""
 KEPT_PER_SOURCE = 8
-"""The maximum number of secrets per source. After a rotation, a response may still contain the previous secret."""
+"""How many of the newest secrets of a source are kept, because a response may still contain a replaced secret."""
 ENCODED_TIMES = 3
 """How many layers of one encoding are decoded."""
 PIECE_MAX = 4096

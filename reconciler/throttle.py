@@ -127,7 +127,7 @@ class Throttle:
         return Rate(requests_per_second=pace.per_second(now), burst=pace.burst, concurrency=pace.at_once)
 
     def request_rate(self) -> RequestRate:
-        """Return the current number of requests per second, and what limits it. It is 0 during a requested pause."""
+        """Return the current requests per second, which are 0 during a requested pause, and what limits them."""
         now = asyncio.get_running_loop().time()
         pace, paused_s = self._pace_of(now), self._breaker.paused_until - now
         blocked_s = max(0.0, paused_s, self._blocked_for_s(now))
@@ -164,7 +164,7 @@ class Throttle:
     def may_repeat(self, response: Response, *, is_read: bool) -> bool:
         """Return whether a throttled request may be sent again now. `is_read` is whether its method only reads.
 
-        That is allowed if the request certainly had no effect, is not a change request, and need not wait long.
+        A request may be sent again if it certainly had no effect, is not a change request, and need not wait long.
         """
         # A receipt schedules the repeat of a change request. After a 5xx it is unknown whether a request had an effect.
         had_no_effect = is_read or response.status < HTTPStatus.INTERNAL_SERVER_ERROR

@@ -30,7 +30,9 @@ from reconciler.views.render_context import COMMENT_MAX
 
 API_URL = "https://api.github.com"
 PAGE_SIZE = 100
+"""The number of comments that are requested at once: the largest page that GitHub offers."""
 PAGES_MAX = 30
+"""The maximum number of pages of comments that are searched for the comment of an earlier run."""
 
 _NOT_GITHUB = "the response is not from GitHub's API"
 _REPOSITORY = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
@@ -214,7 +216,7 @@ def _check(response: Response) -> Response:
         )
         raise CommentRefusedError(msg)
     if response.status >= HTTPStatus.BAD_REQUEST:
-        msg = f"HTTP {response.status}"
+        msg = f"HTTP {response.status} from GitHub's API"
         raise CommentRefusedError(msg)
     return response
 

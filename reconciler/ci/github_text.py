@@ -1,8 +1,8 @@
 """Text for GitHub Actions: annotations, outputs, and the escaping of workflow commands.
 
 Rules: at most ten annotations of each level are written, because GitHub shows no more for a step. The most severe come
-first, and the last one states how many were left out. Text from specs and providers can neither start nor end a command
-or a value.
+first, and the last annotation of a level states how many were left out. Text from specs and providers can neither start
+nor end a command or a value.
 """
 
 from __future__ import annotations

@@ -43,10 +43,14 @@ CANNOT_ASK = (
     default="30m",
     show_default=True,
     metavar="DURATION",
-    help="How long to wait for the changes to take effect.",
+    help="How long to wait, at most, until the changes have taken effect.",
 )
 @click.option(
-    "--timeout", default="5m", show_default=True, metavar="DURATION", help="How long to retry requests that fail."
+    "--timeout",
+    default="5m",
+    show_default=True,
+    metavar="DURATION",
+    help="How long to retry requests that fail; 0s tries each once.",
 )
 @options(PATHS, SELECTION, SAFETY, TRUST, PUBLISHING, AUDIT, CONSOLE)
 def apply(*, auto_approve: bool, **values: Any) -> int:

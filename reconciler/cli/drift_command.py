@@ -48,9 +48,9 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
 
     Drift is a job that is not in its desired state, or a job without a spec in an account that the documents name. The
     command changes nothing. If there is drift and no error, it exits with 2. Only jobs with a spec have labels, so
-    --selector leaves out the others. With --provider, jobs without a spec are listed only for that provider. Unfinished
-    batches without a spec are listed in three cases: with --kind BatchJob, where a spec names a batch of the same
-    account, and where the provider type has no fine-tuning jobs. Finished batches are never listed.
+    --selector leaves out jobs without one. With --provider, jobs without a spec are listed only for that provider.
+    Unfinished batches without a spec are listed in three cases: with --kind BatchJob, where a spec names a batch of the
+    same account, and where the provider type has no fine-tuning jobs. Finished batches are never listed.
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:

@@ -31,7 +31,7 @@ def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
     if code is not None:
         return _print_error(str(error), code)
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename is not None else ""
+        place = f"cannot read or write {error.filename}: " if error.filename is not None else ""
         return _print_error(f"{place}{error.strerror or error}", ExitCode.SOFTWARE)
     if is_verbose:
         sys.stderr.write("".join(f"{clean(line)}\n" for line in _traceback(error)))
@@ -44,7 +44,8 @@ def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
 
 def _print_error(message: str, code: ExitCode) -> ExitCode:
     console = ConsoleOutput()
-    sys.stderr.write(console.canvas(sys.stderr).render([styled(f"reconcile: {without_any_commands(clean(message))}")]))
+    lines = [without_any_commands(clean(line)) for line in f"reconcile: {message}".split("\n")]
+    sys.stderr.write(console.canvas(sys.stderr).render([styled(line) for line in lines]))
     return code
 
 

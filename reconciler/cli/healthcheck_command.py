@@ -65,4 +65,5 @@ def _health_problem(url: str) -> str | None:
             return error.read(1024).decode(errors="replace") or f"{url} returned HTTP {error.code}"
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        return f"no valid response from {url}: {reason}"
+        why = getattr(reason, "strerror", None) or reason
+        return f"no valid response from {url}: {str(why).strip()}; check that a watch runs there with --listen"

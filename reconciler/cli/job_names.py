@@ -130,7 +130,7 @@ def find_specs(values: OptionValues, names: Sequence[str]) -> list[Located[JobDo
         require_one_kind(values, name, {each.document.kind: f"{each.file}:{each.line}" for each in specs})
         if len(specs) > 1:
             places = " and ".join(f"{paths(values).specs / each.file}:{each.line}" for each in specs)
-            msg = f"the name {name!r} is not unique: it is used in {places}"
+            msg = f"the name {name!r} is not unique: it is used in {places}. Rename all but one of these specs."
             raise wiring.UsageError(msg)
         found += specs
     return found

@@ -78,7 +78,10 @@ def examples(*lines: str) -> str:
 
 
 def output(*shown: str) -> Decorator[Any]:
-    """Return a decorator that adds `-o` with the formats that all of these results share, if there is more than one."""
+    """Return a decorator that adds `-o` with the formats that all of these results share.
+
+    If they share only one format, the decorator adds nothing. Raises `LookupError` if they share none.
+    """
     offered = formats(*shown)
     if len(offered) == 1:
         return lambda command: command
@@ -123,28 +126,35 @@ def _limit(name: str, help_: str, maximum: int | None = None) -> Decorator[Any]:
     return click.option(name, cls=Shared, type=click.IntRange(0, maximum), metavar="N", help=help_)
 
 
-LISTEN: Decorator[Any] = click.option(
+def _text(name: str, metavar: str, help_: str, **settings: Any) -> Decorator[Any]:
+    return click.option(name, cls=Shared, metavar=metavar, help=help_, show_default="default" in settings, **settings)
+
+
+LISTEN: Decorator[Any] = _text(
     "--listen",
-    cls=Shared,
-    metavar="HOST:PORT",
-    help="Without --once: serve a read-only page, /healthz, /readyz and /metrics here, such as 127.0.0.1:8080.",
+    "HOST:PORT",
+    "Without --once: serve a page, /healthz, /readyz and /metrics at this address. By default no port is opened.",
 )
 MONITORING: tuple[Decorator[Any], ...] = (
     LISTEN,
-    click.option(
+    _text(
         "--listen-names",
-        cls=Shared,
-        metavar="NAME,...",
-        help="With --listen: host names that requests may use, besides IP addresses and names without a dot.",
+        "NAME,...",
+        "With --listen: host names to accept in requests, besides IP addresses and names without a dot.",
     ),
-    _token_file("--listen-token-file", "With --listen: file with the token that the page and /metrics need."),
-    click.option(
+    _token_file(
+        "--listen-token-file",
+        "With --listen: file with the token that the page and /metrics need. By default RECONCILE_LISTEN_TOKEN has it.",
+    ),
+    _text(
         "--heartbeat-url",
-        cls=Shared,
-        metavar="URL",
-        help="Without --once: send a GET request to this URL after each pass.",
+        "URL",
+        "Without --once: send a GET request to this URL after each pass, for a watchdog service.",
     ),
-    _file("--log-file", "Without --once: write the log to this file as JSON, instead of to stderr. It may be rotated."),
+    _file(
+        "--log-file",
+        "Without --once: write the log to this file as JSON, instead of to stderr. The file may be rotated.",
+    ),
 )
 AUDIT: tuple[Decorator[Any], ...] = (
     _file("--audit", "Append one line of JSON to this file for each change request that is sent."),
@@ -153,7 +163,11 @@ PATHS: tuple[Decorator[Any], ...] = (
     click.option(
         "--specs", cls=Shared, type=_path(), default="specs", show_default=True, help="Directory of the specs."
     ),
-    _file("--config", "The operator's file, outside the specs: trust, paths and limits that no spec can loosen."),
+    _file(
+        "--config",
+        "The operator's file, outside the specs: trusted hosts, paths and limits, which no spec can loosen. By default "
+        "there is none.",
+    ),
     click.option(
         "--status-dir",
         cls=Shared,
@@ -169,64 +183,56 @@ PATHS: tuple[Decorator[Any], ...] = (
     ),
 )
 REMOTE: tuple[Decorator[Any], ...] = (
-    click.option(
-        "--git-url", cls=Shared, metavar="URL", help="Read the specs from this Git remote, without a checkout."
-    ),
-    click.option(
-        "--git-ref", cls=Shared, default="main", show_default=True, metavar="BRANCH", help="Branch of the Git remote."
-    ),
-    click.option(
-        "--git-path",
-        cls=Shared,
-        default="specs",
-        show_default=True,
-        metavar="DIR",
-        help="Specs directory in that branch.",
-    ),
-    click.option(
+    _text("--git-url", "URL", "Read the specs from this Git remote, without a checkout, instead of from --specs."),
+    _text("--git-ref", "BRANCH", "With --git-url: branch that contains the specs.", default="main"),
+    _text("--git-path", "DIR", "With --git-url: directory of the specs in the branch.", default="specs"),
+    _text(
         "--git-poll",
-        cls=Shared,
+        "DURATION",
+        "With --git-url, without --once: time between two polls of the Git remote.",
         default="15s",
-        show_default=True,
-        metavar="DURATION",
-        help="How often to poll the Git remote.",
     ),
     _token_file(
         "--git-token-file",
-        "File with the token for the Git remote; by default RECONCILE_GIT_TOKEN, or the password in --git-url.",
+        "With --git-url: file with the token for the remote. By default it is in RECONCILE_GIT_TOKEN, or in the URL.",
     ),
-    click.option(
+    _text(
         "--accept-revision",
-        cls=Shared,
-        metavar="SHA",
-        help="Request changes although the branch was rewound, if it was rewound to this commit.",
+        "SHA",
+        "With --git-url: accept that the branch was rewound to this commit. Without this option, no change is "
+        "requested after a rewind.",
     ),
 )
 KIND: tuple[Decorator[Any], ...] = (
     click.option("--kind", cls=Shared, type=KindOfJob(), help="Only jobs of this kind."),
 )
 SELECTION: tuple[Decorator[Any], ...] = (
-    click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs that have all of these labels."),
-    click.option(
-        "--provider",
-        cls=Shared,
-        metavar="NAME",
-        help="Only jobs of this provider: a Provider document's name, or a type that needs none.",
-    ),
+    _text("--selector", "KEY=VALUE,...", "Only jobs that have all of these labels."),
+    _text("--provider", "NAME", "Only jobs of this provider: a Provider document's name, or a type that needs none."),
     *KIND,
 )
 SAFETY: tuple[Decorator[Any], ...] = (
-    _limit("--allow-cancels", "Allow all changes of this run despite the guard, if there are at most N."),
-    click.option(
-        "--allow-cancel",
-        cls=Shared,
-        multiple=True,
-        metavar="NAME",
-        help="Allow the change of this job in this run, despite the guard. May be repeated.",
+    _limit(
+        "--allow-cancels",
+        "Allow all changes of this run despite the guard, if there are at most N. By default the guard decides.",
     ),
-    _limit("--max-cancels", "Guard: allow at least N changes per hour. By default that of the Settings, or 3."),
-    _limit("--max-cancel-percent", "Guard: allow N % of the unfinished jobs, if that is more. By default 30.", 100),
-    _limit("--max-cancels-absolute", "Guard: never allow more than N changes per hour. By default 20."),
+    _text(
+        "--allow-cancel",
+        "NAME",
+        "Allow the change of this job in this run, despite the guard. May be repeated.",
+        multiple=True,
+    ),
+    _limit("--max-cancels", "Guard: allow N changes per hour, whatever their percentage. Default: 3."),
+    _limit(
+        "--max-cancel-percent",
+        "Guard: allow changes of N % of the unfinished jobs per hour, if that is more than --max-cancels. Default: 30.",
+        100,
+    ),
+    _limit(
+        "--max-cancels-absolute",
+        "Guard: allow at most N changes per hour, whatever the percentage allows. Default: 20. If the Settings or the "
+        "operator's file set one of these three limits too, the stricter value applies.",
+    ),
     _flag("--suspend", "Observe jobs and confirm earlier requests, but request no change."),
 )
 TRUST: tuple[Decorator[Any], ...] = (
@@ -237,54 +243,48 @@ TRUST: tuple[Decorator[Any], ...] = (
         cls=Shared,
         multiple=True,
         type=_path(exists=True, dir_okay=False),
-        help="File that binds credentials to hosts. May be repeated.",
+        help="File with the hosts to which credentials may be sent, one VARIABLE=host per line. May be repeated.",
     ),
     click.option(
         "--secrets-dir",
         cls=Shared,
         multiple=True,
         type=_path(exists=True, file_okay=False),
-        help="Allow credential files below this directory, besides /run/secrets. May be repeated.",
+        help="Allow Provider documents to name credential files below this directory, besides /run/secrets. May be "
+        "repeated.",
     ),
 )
 AUTHOR: tuple[Decorator[Any], ...] = (
-    click.option(
+    _text(
         "--commit-author",
-        cls=Shared,
+        "NAME <EMAIL>",
+        "Author of reconcile's commits.",
         default="reconcile <reconcile@reconcile.invalid>",
-        show_default=True,
-        metavar="NAME <EMAIL>",
-        help="Author of reconcile's commits.",
     ),
 )
 PUBLISHING: tuple[Decorator[Any], ...] = (
     _flag("--commit", "Commit the statuses to the checked-out branch."),
     _flag("--push", "Commit and push the statuses; a receipt is pushed before each request is sent."),
-    click.option(
-        "--status-branch", cls=Shared, metavar="NAME", help="Commit the statuses to a separate branch with this name."
+    _text(
+        "--status-branch", "NAME", "Commit the statuses to this separate branch, instead of the branch of the specs."
     ),
     click.option("--remote", cls=Shared, default="origin", show_default=True, help="Git remote that --push pushes to."),
     *AUTHOR,
-    click.option(
+    _text(
         "--commit-trailer",
-        cls=Shared,
+        "LINE",
+        "Trailer for each commit message, such as 'skip-checks: true'. May be repeated.",
         multiple=True,
-        metavar="LINE",
-        help="Trailer for each commit message, such as 'skip-checks: true'. May be repeated.",
     ),
 )
 DRY_RUN: tuple[Decorator[Any], ...] = (_flag("--dry-run", "Show what would be written, without writing it."),)
 CI: tuple[Decorator[Any], ...] = (
     *(click.option(f"--{row.flag}", cls=Shared, is_flag=True, help=row.help) for row in HOSTS),
-    _file("--junit", "Write the result to this file as JUnit XML."),
+    _file("--junit", "Also write the result to this file as JUnit XML. A watch has no result."),
 )
 CONSOLE: tuple[Decorator[Any], ...] = (
     click.option(
-        "-v",
-        "--verbose",
-        cls=Shared,
-        count=True,
-        help="Show all log fields, and tracebacks of internal errors.",
+        "-v", "--verbose", cls=Shared, count=True, help="Show all log fields, and tracebacks of internal errors."
     ),
     click.option(
         "--log-format",

@@ -36,7 +36,7 @@ from reconciler.views.row_state import is_pending
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also write the changes to this file, for reconcile --once --plan FILE.",
+    help="Also write the planned changes to this file, for reconcile --once --plan FILE.",
 )
 @output_option("plan")
 @options(PATHS, SELECTION, SAFETY, TRUST, CI, CONSOLE)

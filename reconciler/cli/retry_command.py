@@ -27,7 +27,7 @@ OF_THE_WATCH = (
     "max_cancels_absolute",
     "suspend",
 )
-"""The options that have no effect on a running watch, by parameter name."""
+"""The options of this command that a running watch would ignore, by parameter name."""
 
 
 @click.command(
@@ -41,7 +41,7 @@ OF_THE_WATCH = (
     default="5m",
     show_default=True,
     metavar="DURATION",
-    help="How long to retry requests that fail.",
+    help="How long to retry requests that fail; 0s tries each once.",
 )
 @output("apply")
 @options(KIND, PATHS, SAFETY, TRUST, CONSOLE)
@@ -50,7 +50,7 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
 
     Without this command, a request that had no effect is repeated after a delay that grows to six hours. While a watch
     runs for these specs on this machine, the command asks the watch to make the attempt, and returns at once. The watch
-    uses its own options, so the options of the guard and --suspend are then refused here.
+    uses its own options, so this command then refuses --suspend and the options of the guard.
     """
     detach_from_terminal()
     console = ConsoleOutput.of(values)

@@ -28,14 +28,23 @@ PORT = 8765
 @click.option(
     "--jobs",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with Provider documents of type sandbox, whose jobs exist at the start.",
-)
-@click.option("--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="Add this many sample jobs.")
-@click.option(
-    "--api-key-env", metavar="NAME", help="Variable with the API key to accept; by default any key is accepted."
+    help="File with Provider documents of type sandbox, whose jobs, batches and faults exist at the start.",
 )
 @click.option(
-    "--fault", "faults", multiple=True, metavar="RULE", help="Fault to inject, as a mapping in YAML. May be repeated."
+    "--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="Add this many sample jobs; 0 by default."
+)
+@click.option(
+    "--api-key-env",
+    metavar="NAME",
+    help="Environment variable with the only API key to accept; by default any key is accepted.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="RULE",
+    help="Fault to inject into responses, as a mapping in YAML, such as {fault: slow, for: 5s}. May be repeated. "
+    "`reconcile schema Provider` describes each fault.",
 )
 @options(CONSOLE)
 def sandbox(

@@ -24,7 +24,8 @@ from reconciler.cli.options import output as output_option
 @click.option(
     "--since",
     metavar="REV",
-    help="Also check that since REV, only --commit-author changed statuses. This detects accidents, not attacks.",
+    help="Also check the commits after this Git revision: only --commit-author may have changed statuses. The check "
+    "detects accidents, not attacks. By default no commit is checked.",
 )
 @options(PATHS, AUTHOR, CI, CONSOLE)
 def validate(*, output: str, since: str | None, **values: Any) -> int:

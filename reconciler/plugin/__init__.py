@@ -114,8 +114,9 @@ _UNCLEAR = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 def failure(response: Response, message: str) -> TransientError | PermanentError:
     """Return the error for a response with a status of 400 or more. The caller raises it.
 
-    A 4xx response other than 408 and 425 means that the request had no effect. After 408, 425 or any 5xx, it is unknown
-    whether the request had an effect. Some providers throttle a request with a 4xx status other than 429.
+    A throttled request, with 429 or another 4xx status, is a `TransientError(no)`. After 408, 425 or any 5xx, it is
+    unknown whether the request had an effect: `TransientError(unknown)`. Any other response is a `PermanentError`:
+    `denied` for 401, `forbidden` for 403, and otherwise `refused`.
     """
     is_refused = is_throttled(response.status, response.headers, response.body)
     if is_refused and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:

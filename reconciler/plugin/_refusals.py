@@ -19,7 +19,7 @@ _BESIDE_A_MESSAGE = frozenset({"code", "type", "instance", "path", "timestamp", 
 
 
 def says_failure(body: Mapping[str, Any]) -> bool:
-    """Return whether a body contains an error, `success: false`, `status: error`, or an HTTP status of 400 or more."""
+    """Return whether a body contains an error, `success: false`, `status: error`, or a code of 400 or more."""
     return (
         any(_has_content(body.get(key)) for key in _ERRORS)
         or any(body.get(key) is False for key in _FLAGS)
@@ -30,12 +30,12 @@ def says_failure(body: Mapping[str, Any]) -> bool:
 
 def is_only_message(body: Mapping[str, Any]) -> bool:
     """Return whether a body contains a message, and nothing that shows that the request was accepted."""
-    told = {key for key, value in body.items() if _has_content(value)}
-    return bool(told & _MESSAGES) and told <= _MESSAGES | _BESIDE_A_MESSAGE and not _is_success(body.get("code"))
+    filled = {key for key, value in body.items() if _has_content(value)}
+    return bool(filled & _MESSAGES) and filled <= _MESSAGES | _BESIDE_A_MESSAGE and not _is_success(body.get("code"))
 
 
 def _has_content(value: Any) -> bool:
-    """Return whether a value is set. An object or a list is not set if none of its values is."""
+    """Return whether a value is truthy. An object or a list counts as truthy only if one of its values is."""
     return any(value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value])
 
 

@@ -230,8 +230,9 @@ def acceptance(response: Response) -> Accepted:
     """Return `Accepted` for a response with a status below 400, unless it contains an error or only a message.
 
     Providers accept a cancel with HTTP 200, 202 or 204, without content or with various JSON. Raises
-    `PermanentError(refused)` if the response says that the request failed. Raises `PermanentError(invalid)` if it is
-    not clear: if it is not a JSON object, which is most likely a page of a proxy, or if it contains only a message.
+    `PermanentError(refused)` if the response says that the request failed. Raises `PermanentError(invalid)` if the
+    body does not show the outcome: it contains only a message, or is not a JSON object but, for example, the page of a
+    proxy.
     """
     if not response.body.strip() or response.json() is None:
         return Accepted()

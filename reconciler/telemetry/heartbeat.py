@@ -52,7 +52,7 @@ class Heartbeat:
     async def _send(self) -> None:
         problem = await self._problem_of_request()
         if problem is not None and self._is_received:
-            self._warn(f"the heartbeat failed: {problem}")
+            self._warn(f"the heartbeat to --heartbeat-url failed: {problem}")
         if problem is None and not self._is_received:
             self._warn("heartbeats are received again")
         self._is_received = problem is None

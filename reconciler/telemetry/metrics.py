@@ -6,8 +6,8 @@ Rules:
 - Gauges are computed from the watch status at each scrape, so the series of a deleted spec disappear.
 - Only gauges use the name of a spec as a label, because there may be many specs.
 - After the first pass over an account, its counters and histograms exist, with the value 0 if nothing was counted. The
-  exception is the counter of requests with a status code other than 200, which appears when the code first occurs. All
-  of them are removed once no spec uses the account.
+  exception is the counter of requests with a status code other than 200, which appears when the code first occurs. Once
+  no spec uses the account, all its series are removed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from reconciler.model.watch_status import Result, WatchStatus
 
 NAMESPACE = "reconcile"
 NO_ANSWER = "none"
+"""The value of the label `code` for a request without a response."""
 METHODS = ("GET", "POST")
+"""The methods for which an account has series from the beginning."""
 PASS_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300)
 LATENCY_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 21600)
 
@@ -54,7 +56,7 @@ class Metrics:
         self._errors = counter("reconcile_errors", "Jobs that a pass could not observe.", "provider")
         self._terminal = counter(
             "terminal_reconcile_errors",
-            "Observations of an account that failed because of a cause that is not transient.",
+            "Observations of an account that failed and that a retry cannot resolve.",
             "provider",
         )
         self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure or a conflict.")

@@ -3,8 +3,8 @@
 A new connection is always accepted, so that a probe gets a response. If `CONNECTIONS_MAX` are open, the oldest is
 closed. Therefore, a client that opens hundreds of connections cannot exhaust the file descriptors of the watch.
 
-Streams have a limit of their own, so that open pages take no connection from probes, and nothing closes a page's stream
-but its own age. A connection becomes a stream only once the application has accepted its request.
+Streams have a limit of their own. Therefore, open pages take no connection from probes, and a new connection never
+closes the stream of a page. A connection becomes a stream once the application has accepted its request for events.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from typing import Any, cast
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS_MAX = 32
+"""The maximum number of open connections that are not streams."""
 ACCEPTED_AT_ONCE = 32
 """The backlog of the socket. uvicorn accepts the whole backlog at once, in addition to `CONNECTIONS_MAX`."""
 LIFETIME_MAX_S = 15.0
 """The time limit for a request and its response, in seconds. It exceeds Prometheus's default scrape timeout, 10 s."""
 STREAMS_MAX = 16
+"""The maximum number of open streams."""
 STREAM_LIFETIME_MAX_S = 600.0
-"""The time limit for a stream, in seconds. The page opens the next one."""
+"""The time limit for a stream, in seconds. After it, the page opens another stream."""
 HEAD_MAX = 16 * 1024
 """The maximum size of the headers of a request, in bytes."""
 CONNECTION = "connection"
@@ -53,7 +55,7 @@ class BoundedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """End the connection because the server stops. A stream has no end of its own to wait for."""
+        """Close the connection because the server stops: a stream at once, and a response once it is complete."""
         if self._is_stream:
             self.transport.close()
         super().shutdown()
@@ -64,7 +66,7 @@ class BoundedConnection(H11Protocol):
         return not self.transport.is_closing()
 
     def become_stream(self) -> bool:
-        """Extend the time limit to that of a stream. Return False if there are already too many streams."""
+        """Extend the time limit to that of a stream. Return False instead if `STREAMS_MAX` streams are open."""
         if sum(each._is_stream for each in self._all()) >= STREAMS_MAX:  # noqa: SLF001  an instance of this class
             return False
         self._is_stream = True

@@ -2,8 +2,8 @@
 
 Rules:
 
-- An event contains only the new version and the names of the jobs that changed. The page requests itself again, with
-  its own filter, so that its table and its totals come from the same selection as without events.
+- An event contains only the new version and the names of the jobs that changed (null if they are unknown or many). The
+  page then requests itself again with its own filter, so that its table and its totals agree.
 - The page names the version that it shows. If the watch is already at another version, the first event comes at once.
   Therefore, no change between the rendering of a page and the start of its stream is lost.
 - `alive` events let the page notice a connection that broke without an error.
@@ -21,15 +21,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from reconciler.web.connections import CONNECTION, BoundedConnection
+from reconciler.web.connections import CONNECTION, STREAMS_MAX, BoundedConnection
 from reconciler.web.page import PageServer
 
 LOOK_S = 1.0
-"""Seconds between two looks at the status of the watch. A stream sends at most one event of a change in this time."""
+"""Seconds between two reads of the watch status. A stream sends at most one event about a change in this time."""
 ALIVE_S = 15.0
 """Seconds between two events without a change."""
 RETRY_MS = 3000
-"""How long a browser waits before it connects again. A random part keeps many pages from doing so at once."""
+"""How long a browser waits before it connects again, in milliseconds.
+
+Up to a second is added at random, so that many pages do not connect at the same time.
+"""
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """The headers of a stream. A proxy must pass on each event at once."""
 
@@ -42,7 +45,7 @@ def events_route(page: PageServer) -> BaseRoute:
             return Response(media_type="text/event-stream", headers=HEADERS)
         connection: BoundedConnection = request.scope["state"][CONNECTION]
         if not connection.become_stream():
-            text = "too many pages are open\n"
+            text = f"{STREAMS_MAX} pages already receive events: close one of them, or reload this page later\n"
             return PlainTextResponse(text, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "60"})
         since = request.headers.get("last-event-id") or request.query_params.get("since", "")
         return StreamingResponse(_events(page, since, connection), media_type="text/event-stream", headers=HEADERS)

@@ -2,10 +2,11 @@
 
 Rules:
 
-- A page is rendered from one immutable `WatchStatus`, without a lock, a disk or a provider. It never delays a pass.
+- A page is rendered from one immutable `WatchStatus`. Rendering reads no disk, sends no request to a provider, and
+  holds no lock that a pass needs.
 - Only GET and HEAD exist. No request changes anything.
-- Pages are rendered one at a time, in a thread, so that probes do not wait for them. Readers who ask for the same page
-  at the same time share one rendering.
+- Pages are rendered one at a time, in a thread, so that probes do not wait for them. Requests for the same page
+  within one second share one rendering.
 - Secrets are redacted in the whole text of a page.
 """
 
@@ -34,11 +35,11 @@ from reconciler.views.watch_view import WatchView, changed_names, watch_view
 STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 """The files that pages load, with their types."""
 CHANGES_MAX = 100
-"""The number of views whose changes are kept."""
+"""The maximum number of views whose changes are kept."""
 NAMES_MAX = 100
 """The maximum number of names in one event."""
 RENDERED_MAX = 16
-"""The number of rendered pages that are kept."""
+"""The maximum number of rendered pages that are kept."""
 
 
 RenderPage = Callable[[WatchView, Frame], str]
@@ -54,7 +55,7 @@ class StaticFile:
 
     @classmethod
     def of(cls, name: str, content_type: str) -> StaticFile:
-        """Read a file of this package."""
+        """Return a file of the folder `static`, with its content."""
         content = (files("reconciler.web") / "static" / name).read_bytes()
         stem, _, suffix = name.rpartition(".")
         return cls(f"/static/{stem}.{sha256(content).hexdigest()[:16]}.{suffix}", content, content_type)
@@ -111,10 +112,10 @@ class PageServer:
             return await asyncio.to_thread(self._current)
 
     async def changed_since(self, version: str) -> list[str] | None:
-        """Return the names of the jobs that changed since a version that a page shows.
+        """Return the names of the jobs that changed since the version that a page shows, sorted.
 
-        Return None if that is not known, because the version is too old or of an earlier process, or if there are more
-        than `NAMES_MAX`.
+        Return None if more than `NAMES_MAX` jobs changed, or if the changes are unknown because the version is too old
+        or belongs to an earlier process.
         """
         await self.view()
         shown = version.removeprefix(f"{self.started}-").partition("-")[0]
@@ -125,7 +126,7 @@ class PageServer:
         return sorted(names) if len(names) <= NAMES_MAX else None
 
     def version(self, watch: WatchStatus) -> str:
-        """Return what changes whenever a page would show something else than ages."""
+        """Return the version that pages show. It changes with each pass, with a stop or halt, and with each problem."""
         problems = len(liveness_problems(watch, self.monotonic()))
         return f"{self.started}-{watch.passes}-{watch.is_stopping:d}{watch.is_halted:d}{problems}"
 

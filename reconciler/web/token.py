@@ -4,8 +4,8 @@ A program sends it as `Authorization: Bearer TOKEN`. A person opens the page onc
 redirect to the same address without the token, with a cookie.
 
 Rules: the comparison takes the same time for every wrong token. The cookie contains a digest, not the token, so a
-stolen cookie does not reveal it. The cookie is `SameSite=Lax`, so that a link from a message opens the page. Health and
-readiness need no token, because probes cannot send one, and neither do the stylesheet and the script.
+stolen cookie does not reveal the token. The cookie is `SameSite=Lax`, so that a link from a message opens the page.
+Health and readiness need no token, because probes cannot send one, and neither do the stylesheet and the script.
 """
 
 from __future__ import annotations

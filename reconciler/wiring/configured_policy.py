@@ -36,13 +36,13 @@ class ConfiguredPolicy:
         self._marks = SecretMarks()
 
     def provider_type(self, name: str) -> ProviderType:
-        """Return a provider type by its name. Raises `LookupError` if it cannot be used."""
+        """Return a provider type by its name. Raises `LookupError` if it is unknown or cannot be loaded."""
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL of the document, else that of the vendor's variable, else that of the type.
 
-        `written` is the base URL in the document. Raises `ValueError` if none of them is given, or if it is invalid.
+        `written` is the base URL in the document. Raises `ValueError` if there is no base URL, or if it is invalid.
         """
         in_environment = next(filter(None, map(os.environ.get, type_.url_variables)), None)
         text = written or in_environment or type_.own_url(options)

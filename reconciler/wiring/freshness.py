@@ -36,9 +36,9 @@ class PassRecorder:
         Args:
             report: the report of the pass.
             seen_at: when the least recently observed job of each account was observed, by account line. For an account
-                that is missing here but was observed by this pass, the current time is recorded. None means that all
-                accounts are missing.
-            is_complete: whether the run covers all specs. If not, the recorded times of the accounts do not change.
+                that is missing here but was observed by this pass, the current time is recorded. None is the same as
+                an empty mapping.
+            is_complete: whether the run covers all specs. If not, the times of the accounts are not updated.
         """
         now = self.now()
         observed = _observed(read_last_pass(self.state_dir))

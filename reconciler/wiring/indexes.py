@@ -51,7 +51,7 @@ def open_specs_index(state_dir: Path, use: IndexUse) -> FileIndex:
 
 
 def open_status_index(state_dir: Path, use: IndexUse) -> FileIndex:
-    """Return the index of the statuses, in the same way as `open_specs_index`, with the same error."""
+    """Return the index of the statuses. Raises `OSError` if the source of a module that parses them cannot be read."""
     return _opened(state_dir / "statuses.index", reader_id(_STATUS_READERS, yaml_text.PARSER), use)
 
 

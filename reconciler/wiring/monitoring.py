@@ -159,7 +159,7 @@ def _listen_token(options: MonitoringOptions) -> str | None:
         try:
             token = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
-            msg = f"{source} cannot be read as text"
+            msg = f"{source} cannot be read as text: check its path, its mode and its encoding (UTF-8)"
             raise MonitoringError(msg) from None
     if token is None:
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LISTEN_TOKEN = "RECONCILE_LISTEN_TOKEN"  # noqa: S105  the variable's name
+"""The environment variable that may contain the token of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,6 @@ class MonitoringOptions:
     listen_names: tuple[str, ...] = ()
     """The host names that requests may use, besides the host of `listen`, IP addresses and names without a dot."""
     listen_token_file: Path | None = None
-    """The file with the token of the page, or None. Then the variable `LISTEN_TOKEN` may contain the token."""
+    """The file with the token of the page. If it is None, the variable `LISTEN_TOKEN` may contain the token."""
     heartbeat_url: str | None = None
     """The URL that is requested after each pass; None requests none."""

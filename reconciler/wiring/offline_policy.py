@@ -68,7 +68,7 @@ class StatusReaderPolicy(ConfiguredPolicy):
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the base URL of the document, else the only one in the statuses, else that of this environment.
 
-        Raises `ValueError` if none of them is given, or if it is invalid.
+        Raises `ValueError` if there is no base URL, or if it is invalid.
         """
         scope = " ".join(f"{key}={value}" for key, value in type_.scope(options))
         recorded = self._base_urls.get((type_.name, scope), set())

@@ -49,8 +49,9 @@ class OpenAccounts:
     _throttles: dict[Account, Throttle] = field(default_factory=dict)
     """The throttle of each account, shared by its jobs of all kinds."""
     _circuit_breakers: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
-    """The circuit breaker of each credential at a host. Its accounts share it, because the provider throttles them
-    together.
+    """The circuit breaker of each credential at a host.
+
+    All accounts with this credential share it, because the provider throttles them together.
     """
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once no further request may be sent."""

@@ -23,7 +23,7 @@ def operator_rules(paths: Paths) -> OperatorRules:
     if rules.diagnostics:
         msg = "\n".join(
             [
-                "the operator's file is not valid: correct these mistakes, and run the command again",
+                f"the operator's file {paths.operator} is not valid: correct these mistakes, and run the command again",
                 *map(str, rules.diagnostics),
             ]
         )

@@ -10,10 +10,10 @@ from reconciler.controller.runtime import Runtime
 
 
 def published_paths(paths: Paths, publishing: Publishing, state_dir: Path) -> Paths:
-    """Return the paths of a run, with the default of the status directory.
+    """Return the paths of a run, unchanged unless the status directory has to be below the state directory.
 
-    The default is below the state directory if the statuses are on a status branch or the specs are in a Git remote,
-    and below the specs directory otherwise.
+    It has to be there if no status directory is set, and the statuses are on a status branch or the specs are in a Git
+    remote.
     """
     is_separate = publishing.status_branch is not None or paths.remote is not None
     if not is_separate or paths.status_dir is not None:

@@ -35,8 +35,8 @@ async def open_remote_specs(
     With `may_change`, the caller must hold the lock, because the clone is then used by this process alone. In addition,
     the commit of each trusted snapshot is recorded in the state directory, so that a later run notices a rewind.
 
-    Raises `ConfigurationError` if the remote cannot be used, or if no revision is available and not
-    `may_be_unreachable`.
+    Raises `ConfigurationError` if the remote cannot be used and, without `may_be_unreachable`, also if no commit of it
+    is available.
     """
     access = _remote_credentials(remote, trust)
     specs = _remote_specs(remote, access, state_dir, index, is_stopping, may_change=may_change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -52,7 +53,8 @@ async def serve_sandbox(
     try:
         await serve(create_app(world, clock.now, api_key=api_key, batches=batches), host, port, on_ready=on_ready)
     except OSError as error:
-        msg = f"cannot listen on {host}:{port}: {error.strerror or error}; pass another --host or --port"
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        msg = f"cannot listen on {host}:{port}: {why}; pass another --host or --port"
         raise UsageError(msg) from None
 
 

@@ -24,7 +24,7 @@ def check_selection(report: Report, selection: Selection, snapshot: Snapshot) ->
 
 
 def why_no_match(selection: Selection, snapshot: Snapshot) -> str | None:
-    """Return a message if no spec matches the labels, provider and kind of a selection; None otherwise.
+    """Return a message if no spec matches the labels, provider and kind of a selection; None if a spec matches.
 
     Raises `UsageError` if the provider is not the name of a Provider document or a provider type, no spec uses it, and
     every file could be read.

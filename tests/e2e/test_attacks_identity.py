@@ -489,7 +489,7 @@ def test_an_invalid_operator_file_stops_every_command(
     checked = field.run("validate", "--config", config)
 
     assert ran.code == 78
-    assert f"{config}:4: spec.path: unknown key" in ran.err
+    assert f"\n{config}:4: spec.path: unknown key" in ran.err
     assert field.cancels() == []
     assert checked.code == 65
     assert f"{config}:4: spec.path: unknown key" in checked.out

@@ -238,7 +238,10 @@ def test_the_log_does_not_contain_the_heartbeat_url(tmp_path: Path, url: str) ->
     with a_gateway() as gateway:
         checkout = a_checkout(tmp_path, gateway)
         with watching(checkout, f"--heartbeat-url={secret}") as watch:
-            wait_for(lambda: "heartbeat failed" in watch.said(), "the watch logs that the heartbeat failed")
+            wait_for(
+                lambda: "the heartbeat to --heartbeat-url failed" in watch.said(),
+                "the watch logs that the heartbeat failed",
+            )
             watch.stop()
 
     assert "0f1e2d3c4b5a6978" not in everything(tmp_path)

@@ -103,7 +103,7 @@ def test_a_stream_that_cannot_show_a_character_shows_its_escape() -> None:
         (wiring.UsageError("specs is not a directory"), 64, "reconcile: specs is not a directory\n"),
         (wiring.BusyError("another reconcile is at work"), 75, "reconcile: another reconcile is at work\n"),
         (wiring.ConfigurationError("set OPENAI_API_KEY"), 78, "reconcile: set OPENAI_API_KEY\n"),
-        (OSError(28, "No space left on device", "status/a.yaml"), 70, "reconcile: status/a.yaml: No space left on"),
+        (OSError(28, "No space left on device", "status/a.yaml"), 70, "reconcile: cannot read or write status/a.yaml"),
         (ValueError("odd \x1b[31m"), 70, "reconcile: a bug in llm-job-reconciler"),
     ],
 )

@@ -151,7 +151,7 @@ def test_one_rejected_edit_leaves_all_files_unchanged(workspace: Workspace) -> N
         ("suspend chat --until 2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z has passed: name a later time"),
         (
             "set twice running",
-            "the name 'twice' is not unique: it is used in specs/t.yaml:1 and specs/t.yaml:9",
+            "it is used in specs/t.yaml:1 and specs/t.yaml:9. Rename all but one of these specs.",
         ),
         ("set broken running", "the spec of 'broken' is not valid, so it cannot be edited: specs/broken.yaml:7"),
     ],

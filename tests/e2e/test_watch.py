@@ -63,7 +63,10 @@ def test_a_failed_heartbeat_is_logged_and_has_no_other_effect(checkout: Checkout
     checkout.want("one", job_id)
 
     with watching(checkout, "--heartbeat-url", f"{sandbox.url}/heartbeat/canary") as watch:
-        wait_for(lambda: "the heartbeat failed: HTTP 404" in watch.said(), "the watch logs the failed heartbeat")
+        wait_for(
+            lambda: "the heartbeat to --heartbeat-url failed: HTTP 404" in watch.said(),
+            "the watch logs the failed heartbeat",
+        )
         wait_for(lambda: checkout.status("one").final, "the cancel is confirmed")
         code = watch.stop()
 

@@ -40,7 +40,7 @@ def test_each_heartbeat_is_one_request_and_only_a_changed_outcome_is_reported() 
         asyncio.run(main(url))
 
     assert heard == ["GET //ping/canary?from=us&from=me"] * len(answers)
-    assert told == ["the heartbeat failed: HTTP 500", "heartbeats are received again"]
+    assert told == ["the heartbeat to --heartbeat-url failed: HTTP 500", "heartbeats are received again"]
 
 
 @pytest.mark.parametrize(
