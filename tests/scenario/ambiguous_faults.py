@@ -56,7 +56,7 @@ def delete_some(simulation: Simulation) -> None:
 
 
 def delete_a_crowd(simulation: Simulation) -> None:
-    """Delete up to 24 jobs at the provider, as another user does, and request the cancel of a remaining one."""
+    """Delete up to 24 jobs at the provider, as another user does, and request the cancel of a remaining job."""
     provider = any_provider(simulation)
     left = _delete(simulation, provider, simulation.rng.choice([2, 12, 24]))
     wanted = [
@@ -70,7 +70,7 @@ def delete_a_crowd(simulation: Simulation) -> None:
 
 
 def _delete(simulation: Simulation, provider: Provider, count: int) -> set[str]:
-    """Delete this many jobs, or fewer so that two remain. Return the IDs of the remaining jobs."""
+    """Delete `count` jobs, or fewer so that at least two remain. Return the IDs of the remaining jobs."""
     now = simulation.clock.now()
     there = [
         each for each in _jobs(simulation, provider) if simulation.history.truth(provider.name, each, now) != ABSENT
@@ -90,7 +90,7 @@ def end_before_cancels(simulation: Simulation) -> None:
 
 
 def answer_oddly(simulation: Simulation) -> None:
-    """Respond to the next changes with 2xx and no job. They take effect unless the response contains an error."""
+    """Respond to the next changes with 2xx and no job. The changes take effect, unless the response has an error."""
     provider = any_provider(simulation)
     response_fault = ResponseFault(
         simulation.rng.choice([*ODDLY_TAKEN, *ODDLY_TAKEN, REFUSED_IN_200]), simulation.rng.randrange(1, 5)
@@ -100,7 +100,7 @@ def answer_oddly(simulation: Simulation) -> None:
 
 
 def hide_the_time(simulation: Simulation) -> None:
-    """Add a limit to a job that should continue, and let its provider report no time, a wrong one or an absurd one."""
+    """Add a limit to a job that should continue, and let its provider report no time, a wrong or an absurd time."""
     provider = any_provider(simulation)
     going_on = [
         each for each in simulation.revision.job_specs if each.account == provider.name and each.desired != "cancelled"
@@ -127,7 +127,7 @@ def garble_lists(simulation: Simulation) -> None:
 
 
 def hold_lists_back(simulation: Simulation) -> None:
-    """Let the lists of an account show an earlier state, while a retrieve shows the current one."""
+    """Let the lists of an account show an earlier state, while a retrieve shows the current state."""
     provider = any_provider(simulation)
     rule = {"fault": "stale-read", "on": "list", "for": simulation.rng.choice(["5m", "2h"]), "times": _LASTING}
     provider.faults.add(FAULTS.validate_python([rule]))
@@ -191,7 +191,7 @@ class RefusedThenCancelled:
 
 
 def _jobs(simulation: Simulation, provider: Provider) -> list[str]:
-    """Return the existing jobs of an account that specs name."""
+    """Return the IDs of an account's jobs that specs name and that ever existed."""
     named = {each.job_id for each in simulation.revision.job_specs if each.account == provider.name}
     return sorted(named & provider.world.ids())
 

@@ -1,4 +1,4 @@
-"""The batches of each simulated service: how it shows them, and which names belong to them.
+"""The batches of each simulated service: how the service shows them, and the names of their accounts and statuses.
 
 Rules: an account of a run has jobs of one kind, as in the product. The batches of the account `one` are the account
 `one batches`, which has the same address, key and rate. So an oracle that identifies a job by its account and its ID
@@ -54,7 +54,7 @@ _PATH = re.compile(r"/(batches|batch/jobs|batchPredictionJobs|model-invocation-j
 
 
 def batches_of(provider: str) -> str:
-    """Return the account with the batches of a Provider document."""
+    """Return the account that has the batches of a Provider document. Its name is the document's with a suffix."""
     return f"{provider}{_SUFFIX}"
 
 
@@ -90,12 +90,12 @@ def is_about_batches(path: str) -> bool:
 
 
 def batch_id(service: Service, number: int) -> str:
-    """Return the ID of a batch, in a format that its service has."""
+    """Return the ID of a batch, in its service's format."""
     return f"{_ID_STARTS.get(service.type, '')}{number:012}"
 
 
 def job_id(service: Service, name: str) -> str:
-    """Return the ID of a fine-tuning job, in a format that its service has."""
+    """Return the ID of a fine-tuning job, in its service's format."""
     return f"ft-{name}" if service.type == "together" else f"ftjob-{name}"
 
 
@@ -123,7 +123,7 @@ class _Together(together.Together):
         return path
 
     def row(self, row: Json) -> Json:
-        """Return a job in Together's format, with its own ID."""
+        """Return a job in Together's format, with its ID unchanged."""
         return {**super().row(row), "id": row["id"]}
 
 
@@ -153,7 +153,7 @@ FINE_TUNING = (
 )
 """The services with fine-tuning jobs. Those that are also in `BATCHES` have batches too.
 
-Fireworks is not among them: the IDs of its jobs contain a slash, which IDs of the simulated world cannot.
+Fireworks is not among them: the IDs of its jobs contain a slash, which IDs of the simulated world cannot contain.
 """
 
 _OPENAI = replace(OPENAI, front=openai.OpenAIBatches, lacks=_NO_QUEUE)
@@ -183,11 +183,11 @@ BATCHES: Mapping[str, Service] = MappingProxyType(
         for each in (_OPENAI, _NEBIUS, _AZURE, _PASS_THROUGH, _VERTEX_AI, _BEDROCK, _TOGETHER, *BATCHES_ONLY)
     }
 )
-"""The batches of each service that has them, by its type. `lacks` contains the phases that it cannot show."""
+"""The batches of each service that has them, by its type. `lacks` contains the phases that the service cannot show."""
 
 
 def words_of(service: Service) -> Mapping[str, str]:
-    """Return the phase that a service's batch is shown in, by the sandbox's word for its status."""
+    """Return the phase in which a service shows a batch, by the sandbox's word for the batch's status."""
     words = {
         "validating": "queued" if Phase.VALIDATING_FILES in service.lacks else "validating_files",
         "in_progress": "running",

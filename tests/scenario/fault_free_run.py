@@ -14,15 +14,15 @@ from tests.scenario.oracles.statuses import status_of
 from tests.scenario.simulation import Scenario, simulate
 
 _OF_ITS_PAST = "Contested"
-"""The reason that a process without memory cannot report."""
+"""The reason of a `Ready` that only a process with the statuses of earlier passes can report."""
 
 
 def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterator[str]:
     """Yield the jobs whose final state differs from that of a run without faults.
 
-    A job may end by itself before a delayed cancel arrives, so that one end counts as another. Whether a limit caused a
-    cancel depends on the provider's times, which may have been absurd. With strict change limits, the requests depend
-    on the hour before.
+    A job may end by itself before a delayed cancel arrives, so all phases of an ended job count as equal. Whether a
+    limit caused a cancel depends on the provider's times, which may have been absurd. With strict change limits, the
+    requests depend on the hour before.
     """
     if history.most_an_hour is not None:
         return

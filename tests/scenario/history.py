@@ -121,7 +121,7 @@ class Logged:
     at: datetime
     message: str
     account: str | None
-    """The account's text in statuses."""
+    """The account's text in statuses, or None if the line concerns no account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,11 +300,11 @@ class History:
             return None
 
     def back_at(self, account: str, job_id: str) -> datetime | None:
-        """Return when an ended job began to run again, or None."""
+        """Return when an ended job began to run again, or None if it never did."""
         return self.worlds[account].back.get(job_id)
 
     def was(self, account: str, job_id: str, at: datetime) -> set[str]:
-        """Return the true phases of the job: its phase now, and how it ended before it was revived or vanished."""
+        """Return the true phases of a job: its phase at a given time, and those right before it was revived or cut."""
         world = self.worlds[account]
         moments = [self.back_at(account, job_id), *(cut_at for cut_at, _ in world.cuts.get(job_id, ()))]
         before = {self.truth(account, job_id, each - _MOMENT) for each in moments if each is not None and each <= at}

@@ -65,7 +65,7 @@ def want_gone(simulation: Simulation) -> None:
 
 
 def toggle_typo(simulation: Simulation) -> None:
-    """Make a typo, or correct one."""
+    """Make a typo in a job document, or correct it."""
     job_spec = any_job_spec(simulation)
     what = "a typo" if job_spec.is_valid else "mended"
     simulation.edit(
@@ -105,7 +105,7 @@ def move(simulation: Simulation) -> None:
 
 
 def duplicate(simulation: Simulation) -> None:
-    """Copy a document: its job under another name, or its name in another file."""
+    """Copy a job document to another file, with its own name, or with another name for its job."""
     job_spec = any_job_spec(simulation)
     copy = replace(job_spec, file=f"copy-of-{job_spec.name}.yaml")
     if simulation.rng.random() < 0.5:
@@ -132,7 +132,7 @@ def suspend(simulation: Simulation) -> None:
 
 
 def limit(simulation: Simulation) -> None:
-    """Set the limits of a job, or remove them."""
+    """Remove the limits of a job, or replace them by one limit."""
     job_spec, age = any_job_spec(simulation), timedelta(minutes=simulation.rng.choice([5, 60, 400, 60_000]))
     limits: dict[str, object] = {"max_age": None, "max_queued": None, "not_after": None}
     which = simulation.rng.choice(["max_age", "max_queued", "not_after", "none"])
@@ -143,7 +143,7 @@ def limit(simulation: Simulation) -> None:
 
 
 def name_another_job(simulation: Simulation) -> None:
-    """Name another job, or one that does not exist."""
+    """Let a spec name another job, or a job that does not exist."""
     job_spec = any_job_spec(simulation)
     others = [each.job_id for each in simulation.revision.job_specs if each.account == job_spec.account]
     if job_spec.is_batch:
@@ -168,7 +168,7 @@ def turn_jobs(simulation: Simulation) -> None:
 
 
 def change_kind(simulation: Simulation) -> None:
-    """Change the kind of a spec. A job of the other kind with its ID may exist or not."""
+    """Change the kind of a spec. Its job ID may also be that of a job of the other kind."""
     shared = [
         each for each in simulation.revision.job_specs if each.job_id.isdigit() and _of_other_kind(simulation, each)
     ]
@@ -179,7 +179,7 @@ def change_kind(simulation: Simulation) -> None:
 
 
 def _of_other_kind(simulation: Simulation, job_spec: JobSpec) -> str | None:
-    """Return the account with the jobs of the other kind at the same provider, or None."""
+    """Return the account with the provider's jobs of the other kind, or None. None also if they cannot have this ID."""
     other = job_spec.provider if job_spec.is_batch else batches_of(job_spec.provider)
     can_share = can_share_ids(simulation.revision.service(job_spec.account))
     return other if can_share and other in simulation.providers else None
@@ -354,7 +354,7 @@ def damage_list(simulation: Simulation) -> None:
 
 
 def outage(simulation: Simulation) -> None:
-    """Let the next requests to an account fail, at least six of them."""
+    """Let the next 6 to 24 requests to an account fail."""
     provider, times = any_provider(simulation), simulation.rng.randrange(6, 25)
     rule = simulation.rng.choice(_OUTAGES)
     provider.faults.add(FAULTS.validate_python([{"times": times, **rule}]))
@@ -384,14 +384,14 @@ def skew_clock(simulation: Simulation) -> None:
 
 
 def switch_account(simulation: Simulation) -> None:
-    """Use a key of another project, or the right one again."""
+    """Let the key belong to another project, or to the right project again."""
     provider = any_provider(simulation)
     provider.host.is_wrong_project = not provider.host.is_wrong_project
     simulation.note_event("switched account", f"{provider.name}: {provider.host.is_wrong_project}")
 
 
 def lose_key(simulation: Simulation) -> None:
-    """Use a wrong key, no key, or the right one again."""
+    """Use a wrong key, no key, or the right key again."""
     key, what = simulation.rng.choice([("sk-another-key-000", "wrong"), ("", "none"), (KEY, "right")])
     simulation.machine.environ[KEY_VARIABLE] = key
     simulation.note_event("key changed", what)

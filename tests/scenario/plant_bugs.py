@@ -66,7 +66,7 @@ class Caught:
         return {self.walk, self.scenario, self.seed} != {NOTHING}
 
     def row(self) -> str:
-        """Return the row of the table."""
+        """Return the bug's row of the table."""
         return f"| {self.bug.name} | `{self.bug.file}` | {self.walk} | {self.scenario} | {self.seed} |"
 
 
@@ -75,7 +75,7 @@ class Caught:
 @click.option("--only", default="", help="Plant only the bugs whose name contains this text.")
 @click.option("--write", is_flag=True, help="Write the table to .github/PROOFS.md, unless --only is given.")
 def main(*, seeds: int, only: str, write: bool) -> None:
-    """Plant every bug, and report what detects it."""
+    """Plant each bug whose name contains `only`, and report what detects it. Exits with 1 if a bug is not detected."""
     rows = ["| Planted bug | In | The walk | A scenario | A seed |", "|---|---|---|---|---|"]
     click.echo("\n".join(rows))
     missed = 0
@@ -120,7 +120,10 @@ def _scenario(place: Path) -> str:
 
 
 def _seed(place: Path, seeds: int, oracle: str | None, run: str = "run_seed") -> str:
-    """Return the first oracle that detects the bug, and after how many seeds. If given, only `oracle` counts."""
+    """Return the first oracle that detects the bug, and the number of seeds until then; `NOTHING` if none does.
+
+    If `oracle` is not None, only this oracle counts.
+    """
     what = " watches" if run == "run_watch_seed" else ""
     for first in range(0, seeds, AT_ONCE):
         judged = f"check_seeds(range({first}, {first + AT_ONCE}), {run})"

@@ -100,7 +100,7 @@ class ProcessLife:
     told: list[str] = field(default_factory=list)
 
     def effect(self, what: str) -> None:
-        """Count the next effect. Raises `Killed` instead at the chosen one."""
+        """Count the next effect. Raises `Killed` instead at the chosen effect."""
         if not self.is_over:
             self.is_over = self.crash_before is not None and self.effects >= self.crash_before
         if self.is_over:
@@ -121,7 +121,7 @@ class Machine:
     failing_writes: int = 0
     """How many of the next writes fail, because the disk is full."""
     refuse: Callable[[Path], int | None] = lambda _: None
-    """Returns the error number with which a read of a file or directory fails, or None."""
+    """Returns the error number with which a read of a file or directory fails, or None if it succeeds."""
     refused: set[Path] = field(default_factory=set)
     """The paths that the disk refused and has not shown since."""
     after_reads: list[Callable[[], None]] = field(default_factory=list)
@@ -131,7 +131,7 @@ class Machine:
     """The remote that statuses are published to, or None."""
 
     def at(self, account: Account) -> list[Provider]:
-        """Return the accounts at the address of an account, one for each kind of job."""
+        """Return the simulated accounts at the base URL of an account, one for each kind of job."""
         return [each for each in self.providers.values() if each.host.base_url == account.base_url]
 
     def policy(self) -> Environment:
@@ -233,7 +233,7 @@ class Environment:
         return Credential(credential_name(type_, source))
 
     def default_options(self, *_: object) -> Mapping[str, DefaultOption]:
-        """Return none, because a simulated process has no variables."""
+        """Return no options, because a simulated process has no variables."""
         return {}
 
     def named(self) -> Mapping[str, Credential]:
@@ -241,15 +241,15 @@ class Environment:
         return {}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
-        """Return none: every spec may use every credential."""
+        """Return no rulings: every spec may use every credential."""
         return ()
 
     def show(self, file: str) -> str:
-        """Return the path of a spec."""
+        """Return the path of a spec, as messages show it."""
         return f"specs/{file}"
 
     def show_status(self, file: str) -> str:
-        """Return the path of a status."""
+        """Return the path of a status, as messages show it."""
         return str(PurePosixPath("specs/status", file))
 
 
@@ -313,7 +313,7 @@ class _LivingDisk:
 
 
 class _StateDisk(_LivingDisk):
-    """The same disk, without a record of each write, because only the product reads the state directory."""
+    """The disk of one process for the state directory. Writes are not recorded, because only the product reads them."""
 
     def rename(self, source: Path, target: Path) -> None:
         self._life.effect(f"rename to {target.name}")
@@ -348,7 +348,7 @@ class _Accounts:
         return target.rate if gate is None else gate.rate_now()
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return none, because no test reads them."""
+        """Return no rates, because no test reads them."""
         return {}
 
     def requests(self, account: Account) -> int:

@@ -165,5 +165,5 @@ def _said(shown: HealthShown) -> tuple[object, ...]:
 
 
 def whole(report: Report) -> str:
-    """Return everything that a report can print, because its own repr has only its size."""
+    """Return everything that a report can print, because the repr of a report has only its size."""
     return repr([getattr(report, each.name) for each in fields(report)])

@@ -128,7 +128,7 @@ class _Answer:
 
 @dataclass(slots=True)
 class Host:
-    """What the accounts of one Provider document share, whatever the kind of their jobs."""
+    """What the accounts of one Provider document share: its address, its key, its limit and its faults."""
 
     name: str
     base_url: str
@@ -162,7 +162,7 @@ class Provider:
         self.faults = CountedFaults()
         self.response_faults: list[ResponseFault] = []
         self.overtakers: list[Phase] = []
-        """The states that the jobs of the next cancels enter right before these arrive."""
+        """The states that the jobs of the next cancels enter right before the cancels arrive."""
         self.met: Counter[str] = Counter()
         self._clock = clock
         self._history = history
@@ -273,7 +273,7 @@ class Provider:
         return next((each for each in self.response_faults if each.times > 0 and each.kind == kind), None)
 
     def _play(self, scope: Scope, answer: _Answer) -> str | None:
-        """Apply the host's faults and the next response fault. Return the name of the fault, or None."""
+        """Apply the host's faults and the next response fault. Return the name of the applied fault, or None."""
         kind = "switched account" if self.host.is_wrong_project else None
         if self.host.skew:
             at = self._clock.now() + self.host.skew
@@ -382,7 +382,7 @@ def _with_garbled_rows(body: bytes, seed: int) -> bytes:
 
 
 def _says_absent(body: Any) -> bool:
-    """Return whether an error is that of the sandbox for an ID that no job has."""
+    """Return whether a body is the sandbox's error for an ID that no job has."""
     error = body.get("error") if isinstance(body, dict) else None
     message = error.get("message") if isinstance(error, dict) else None
     return _code(body) == _NO_SUCH_JOB[0] or str(message).startswith(_NO_SUCH_BATCH)

@@ -30,7 +30,7 @@ class JobSpec:
     name: str
     file: str
     account: str
-    """The name of the Provider document, or that of its batches for a batch."""
+    """The name of the Provider document. For a batch, the name of the account that has the document's batches."""
     job_id: str
     desired: str
     is_valid: bool = True
@@ -145,7 +145,7 @@ class Revision:
         return replace(self, broken_files=self.broken_files | refused)
 
     def with_files(self, newer: Revision, files: Collection[str]) -> Revision:
-        """Return the revision with the jobs that these files contain in a newer revision."""
+        """Return the revision with the documents in `files` replaced by those of a newer revision."""
         kept = tuple(each for each in self.job_specs if each.file not in files)
         return replace(self, job_specs=(*kept, *(each for each in newer.job_specs if each.file in files)))
 
@@ -167,7 +167,7 @@ class Revision:
         return tuple(each for each in sound if names[each.name] == 1 and jobs[each.account, each.job_id] == 1)
 
     def wish_for(self, account: str, job_id: str) -> JobSpec | None:
-        """Return the valid document that names this job, or None."""
+        """Return the only valid document that names this job, or None."""
         return next((each for each in self.valid() if (each.account, each.job_id) == (account, job_id)), None)
 
     def files(self) -> dict[str, bytes]:

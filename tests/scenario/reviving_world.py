@@ -26,7 +26,7 @@ class RevivingWorld(World):
         self.back: dict[str, datetime] = {}
         """When each job was revived, by its ID."""
         self.cuts: dict[str, list[tuple[datetime, Phase]]] = {}
-        """When a life was cut short, and the phase of the job since then, by its ID, in the order of time."""
+        """When each job was ended or deleted, and its phase since then, by its ID. The earliest time is first."""
         self.gone: dict[str, tuple[datetime, datetime]] = {}
         """When each job is absent, as start and end, by its ID."""
         self.born: dict[str, tuple[datetime, Declared]] = {}

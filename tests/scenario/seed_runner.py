@@ -60,7 +60,7 @@ class SeedResults:
     """The seeds with violations, and their violations."""
 
     def __add__(self, other: SeedResults) -> SeedResults:
-        """Return the sums of the figures of both."""
+        """Return the sum of each figure of the two results."""
         return SeedResults(
             self.seeds + other.seeds,
             self.faults + other.faults,
@@ -89,7 +89,7 @@ class SeedResults:
 
 
 def run_seed(seed: int) -> tuple[History, tuple[str, ...]]:
-    """Run one seed. Returns its history and its violations."""
+    """Run one seed. Return its history and its violations, none if the run was right."""
     planned = scenario(seed)
     history = simulate(planned)
     wrong = verdict(history)
@@ -99,13 +99,13 @@ def run_seed(seed: int) -> tuple[History, tuple[str, ...]]:
 
 
 def run_watch_seed(seed: int) -> tuple[History, tuple[str, ...]]:
-    """Run one seed's watch. Returns its history and its violations."""
+    """Run one seed's watch. Return its history and its violations, none if the watch was right."""
     history = simulate(watch_scenario(seed))
     return history, tuple(verdict(history, OF_A_WATCH))
 
 
 def check_seeds(seeds: Iterable[int], run: SeedRunner = run_seed) -> SeedResults:
-    """Run seeds one after another, and return the sums of their figures."""
+    """Run seeds one after another, and return the sums of their figures. Without seeds, every figure is 0."""
     return sum((_result_of(seed, run) for seed in seeds), SeedResults())
 
 
@@ -119,7 +119,7 @@ def check_all_seeds(seeds: Sequence[int], run: SeedRunner = run_seed) -> SeedRes
 
 
 def failure_report(seed: int, wrong: Iterable[str], lines: Iterable[str], word: str = "seed") -> str:
-    """Return the violations of a seed, and the option that replays it."""
+    """Return the violations of a seed, the option that replays it, and the lines of its history."""
     return "\n".join([f"{word} {seed} (replay it with --{word} {seed}):", *wrong, "", *lines])
 
 

@@ -1,6 +1,6 @@
 """The jobs of a run from a seed: the services, and each job's phases over time.
 
-Rules: a run has jobs of both kinds. In some accounts that have both, a fine-tuning job has the ID of a batch.
+Rules: a run has jobs of both kinds. At some providers with both kinds, a fine-tuning job has the ID of a batch.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _VANISHING = [{"phase": "running", "for": "65m"}, {"phase": "absent"}]
 
 
 def drawn_services(rng: random.Random, names: Sequence[str]) -> dict[str, Service]:
-    """Return the service of each Provider document. The first has fine-tuning jobs, and at least one has batches."""
+    """Return the service of each Provider document. The first has fine-tuning jobs; at least one has batches."""
     services = {name: rng.choice(FINE_TUNING if name == names[0] else (*FINE_TUNING, *BATCHES_ONLY)) for name in names}
     if not any(each.type in BATCHES for each in services.values()):
         services["batches"] = rng.choice(BATCHES_ONLY)
@@ -127,7 +127,7 @@ def a_declared_job(rng: random.Random, account: str, service: Service) -> Declar
 
 
 def jobs_of(rng: random.Random, count: int, service: Service, lives: Sequence[Life]) -> Iterator[dict[str, Any]]:
-    """Yield the fine-tuning jobs of an account, each with one of these lives."""
+    """Yield `count` fine-tuning jobs of an account, each with one of the `lives`."""
     for place in range(count):
         job: dict[str, Any] = {
             "life": _life(rng, place, count, service, lives),
@@ -142,9 +142,10 @@ def jobs_of(rng: random.Random, count: int, service: Service, lives: Sequence[Li
 
 
 def batches_in(rng: random.Random, count: int, service: Service, lives: Sequence[Life]) -> Iterator[dict[str, Any]]:
-    """Yield the batches of an account, each with one of these lives.
+    """Yield `count` batches of an account, each with one of the `lives`.
 
-    Their counts change all the time. Their cancels take up to ten minutes, as at OpenAI. Some end in part, or expire.
+    Their counts change all the time. Their cancels take up to ten minutes, as at OpenAI. Some end with failed requests,
+    or expire.
     """
     for place in range(count):
         batch: dict[str, Any] = {

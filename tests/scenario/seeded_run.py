@@ -36,7 +36,7 @@ from tests.scenario.simulation import (
 ACCOUNTS = ("one", "two")
 TIGHT = ChangeLimits(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
 MANY = 30
-"""More jobs than are retrieved one by one, so that lists are read even if some have ended."""
+"""More jobs than are retrieved one by one, so that lists are read even if some of the jobs have ended."""
 _OF_A_CROWD = ("observed", "observed", "observed", "running", "cancelled")
 
 _EDITS: tuple[Injector, ...] = (
@@ -162,7 +162,7 @@ def _throttling(seed: int, within_s: float) -> Iterator[TimedInjection]:
 
 
 def _job_specs(rng: random.Random, services: Mapping[str, Service], *, is_crowded: bool) -> Iterator[JobSpec]:
-    """Yield specs for jobs of both kinds. In a crowd, those of one kind are many."""
+    """Yield specs for jobs of both kinds. In a crowded run, one kind has `MANY` jobs."""
     kinds = [with_fine_tuning(services), with_batches(services)]
     counts = [rng.randrange(2, 5), rng.randrange(2, 5)]
     if is_crowded:

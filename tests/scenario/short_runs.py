@@ -22,14 +22,14 @@ RUNNING: list[dict[str, str]] = [{"phase": "running"}]
 
 
 def a_job_spec(job_id: str = "ftjob-a", desired: str = "cancelled", **more: Any) -> JobSpec:
-    """Return a spec, which is named after its job."""
+    """Return a spec for a fine-tuning job, which is named after the job."""
     name = job_id.removeprefix("ftjob-")
     facts: dict[str, Any] = {"name": f"job-{name}", "file": f"job-{name}.yaml", "account": ACCOUNT, "job_id": job_id}
     return JobSpec(**{**facts, "desired": desired, **more})
 
 
 def a_batch_spec(job_id: str = "batch_a", desired: str = "cancelled", **more: Any) -> JobSpec:
-    """Return a spec of a batch, which is named after it."""
+    """Return a spec for a batch, which is named after the batch."""
     name = f"batch-{job_id.removeprefix('batch_')}"
     return a_job_spec(job_id, desired, **{"name": name, "file": f"{name}.yaml", "account": BATCHES} | more)
 
@@ -40,7 +40,7 @@ def a_scenario(
     jobs: Mapping[str, dict[str, Any]] | None = None,
     schedule: Iterable[TimedInjection] = (),
 ) -> Scenario:
-    """Return a run in which each spec's job runs forever, unless `jobs` has another life."""
+    """Return a run in which each spec's job runs forever, unless `jobs` has another life for it."""
     ids = {
         account: sorted({each.job_id for each in job_specs if each.is_batch is is_of_batches(account)})
         for account in KINDS
@@ -61,12 +61,12 @@ def a_scenario(
 
 
 def every(seconds: float, times: int) -> tuple[Step, ...]:
-    """Return this many passes, with this time after each."""
+    """Return `times` passes, each followed by a sleep of `seconds`."""
     return (Pass(), Sleep(seconds)) * times
 
 
 def fault(after_s: float = 0.0, **rule: Any) -> TimedInjection:
-    """Return a fault of the account `one` that begins after this many seconds."""
+    """Return a fault of the account `one` that begins `after_s` seconds after the start of the run."""
 
     def begin(simulation: Simulation) -> None:
         simulation.providers[ACCOUNT].faults.add(FAULTS.validate_python([rule]))
@@ -80,20 +80,20 @@ def healed(after_s: float) -> TimedInjection:
 
 
 def last_status(history: History, name: str) -> Tree:
-    """Return a job's status at the end."""
+    """Return a job's status at the end of the run."""
     found = read(history.left.statuses[f"{name}.yaml"])
     assert found is not None
     return found
 
 
 def reason(history: History, name: str) -> str:
-    """Return the reason of a job's `Ready`."""
+    """Return the reason of a job's `Ready` condition at the end of the run."""
     found: str = ready(last_status(history, name))["reason"]
     return found
 
 
 def cancels(history: History, job_id: str | None = None, account: str | None = None) -> list[timedelta]:
-    """Return when the provider received cancels, since the start of the run."""
+    """Return when the provider received cancels, since the start of the run: of one job or account, if it is given."""
     return [
         each.at - history.began_at
         for each in history.events

@@ -112,7 +112,7 @@ class Scenario:
     change_limits: ChangeLimits = field(default_factory=lambda: LOOSE)
     begins_at: datetime = BASE
     has_small_pages: bool = True
-    """Whether short lists have several pages."""
+    """Whether pages are so small that short lists have several."""
     world_states: Mapping[str, str] = field(default_factory=dict)
     """The earlier state of each world that does not begin with this run."""
     is_published: bool = False
@@ -268,7 +268,7 @@ def _ignore_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 def _run_until_crash(
     loop: asyncio.AbstractEventLoop, simulation: Simulation, steps: deque[Step], change_limits: ChangeLimits
 ) -> bool:
-    """Run until the machine crashes. Returns whether the scenario is complete."""
+    """Run until the scenario is complete or the machine crashes. Return whether the scenario is complete."""
     try:
         loop.run_until_complete(_work(simulation, steps, change_limits))
     except Killed as killed:

@@ -66,7 +66,7 @@ def test_unobserved_jobs_do_not_change_the_decisions_about_all_others(kind: str)
 
 
 CROWD = tuple(a_job_spec(f"ftjob-{number:02}", "observed") for number in range(25))
-"""Enough jobs that they are listed."""
+"""So many jobs that they are listed and not retrieved one by one."""
 
 
 def stopped(name: str, after_s: float) -> TimedInjection:

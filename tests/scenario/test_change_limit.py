@@ -41,7 +41,7 @@ def other_names(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
 
 
 def played(change: Change, specs: int) -> History:
-    """Cancel as many jobs as the guard allows in an hour, then request two more cancels."""
+    """Run: as many jobs are cancelled as the guard allows in an hour, and then two more cancels are requested."""
 
     def edit(simulation: Simulation) -> None:
         simulation.edit("others", replace(simulation.revision, job_specs=change(simulation.revision.job_specs)))

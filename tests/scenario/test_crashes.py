@@ -54,7 +54,7 @@ def test_a_crash_at_any_effect_leads_to_the_same_end_state_as_no_crash(
     pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     losses = 5 if pytestconfig.getoption("--long") else 1
-    # The run has this many effects without a crash.
+    # Without a crash, the run has `effects` effects, and each is a point at which it may crash.
     effects = simulate(REFERENCE).effects
     every = 1 if pytestconfig.getoption("--long") else 3
     points = [(effect, loss) for effect in range(0, effects, every) for loss in range(losses)]

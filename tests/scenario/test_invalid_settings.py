@@ -15,7 +15,7 @@ PASSES = (*every(61.0, 20), Pass())
 
 
 def broken_from_the_start(*schedule: TimedInjection) -> Scenario:
-    """Three jobs with invalid Settings. One is to be cancelled, one is to be paused, and one is to stay as it is."""
+    """Return a run with invalid Settings and three jobs: one to cancel, one to pause, and one that stays as it is."""
     scenario = a_scenario(
         a_job_spec("ftjob-a", "cancelled"),
         a_job_spec("ftjob-b", "running"),

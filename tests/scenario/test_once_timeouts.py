@@ -23,7 +23,7 @@ from tests.support.cli import Checkout
 from tests.support.clock import VirtualClock
 
 FOR_EVER_S = 100_000.0
-"""How long a missing response takes."""
+"""How long the process would wait for a missing response without a time limit."""
 
 
 @dataclass(slots=True)

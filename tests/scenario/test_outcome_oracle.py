@@ -25,7 +25,7 @@ def keep_it(simulation: Simulation) -> None:
 
 
 def crashed_before(effect: str, *schedule: TimedInjection) -> History:
-    """A run whose machine goes down right before the first effect with this name. Another user ends the job."""
+    """Return a run whose machine goes down right before the first effect with this name. Another user ends the job."""
     others = (TimedInjection(ENDED_AT_S, cancelled_elsewhere), TimedInjection(KEPT_AT_S, keep_it))
     for effects in count():
         steps: tuple[Step, ...] = (CrashAfter(effects), *every(61.0, 4))

@@ -21,7 +21,7 @@ from tests.scenario.short_runs import (
 from tests.scenario.simulation import CrashAfter, Pass, Scenario, Simulation, Sleep, TimedInjection, simulate
 
 OTHERS = tuple(a_job_spec(f"ftjob-{number:02}", "observed") for number in range(21))
-"""Enough jobs that they are listed, together with the job that has ended."""
+"""So many jobs that they are listed, together with the job that has ended."""
 BACK_S = 150.0
 
 
@@ -40,7 +40,7 @@ def a_run(desired: str = "cancelled", *schedule: TimedInjection, passes: int = 8
 
 
 def looks_at_it(history: History) -> list[int]:
-    """Return the passes in which the job itself was retrieved."""
+    """Return the number of the pass, from 0, for each retrieve of the revived job."""
     passes, found = -1, []
     for event in history.events:
         passes += isinstance(event, PassStarted)

@@ -20,7 +20,7 @@ from tests.support.limited_provider import Hint, LimitedProvider
 JOBS = tuple(a_job_spec(f"ftjob-{number:02}") for number in range(30))
 FOLLOWED = tuple(a_job_spec(f"ftjob-{number:02}", "observed") for number in range(30))
 LAWS = tuple(law for law in ALWAYS if law is not rate_limit_exceeded)
-"""All oracles but the one for pauses and rate limits."""
+"""All oracles except the oracle for pauses and rate limits."""
 
 Record = Callable[[str, object], None]
 

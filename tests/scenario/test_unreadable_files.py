@@ -24,7 +24,7 @@ from tests.scenario.test_crashes import REFERENCE
 
 NUMBERS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
 LONGER = replace(REFERENCE, steps=(*REFERENCE.steps, Sleep(61.0), Pass()))
-"""The run with one more pass, which can read the file that the last one could not."""
+"""The run with one more pass, which can read a file that the pass before could not read."""
 THREE_AN_HOUR = ChangeLimits(max_cancels=3, max_cancel_percent=0, max_cancels_absolute=3)
 
 
@@ -51,7 +51,7 @@ def wanting(simulation: Simulation, *names: str) -> None:
 
 
 def pass_at(history: History, index: int) -> PassEnded:
-    """Return the result of a pass."""
+    """Return the result of the pass with this number, from 0. A negative number counts from the last pass."""
     return [each for each in history.events if isinstance(each, PassEnded)][index]
 
 
@@ -74,7 +74,7 @@ def one_refused(scenario: Scenario, number: int, wanted: int) -> tuple[History, 
 
 
 def problems(point: tuple[int, int, dict[str, tuple[str, str]], int]) -> list[str]:
-    """Refuse one read, with one error. Return the problems that result."""
+    """Refuse one read, with one error. Return the problems that result, none if the run ends as without the error."""
     number, wanted, ending, requests = point
     history, _ = one_refused(LONGER, number, wanted)
     found = verdict(history, ALWAYS)
@@ -213,7 +213,7 @@ def test_an_outage_keeps_its_start_time_while_its_provider_status_is_unreadable(
 
 
 def away_then(asked: Callable[[Path], bool]) -> list[TimedInjection]:
-    """Write the status of a provider, and make it unreadable later."""
+    """Return injections that write the status of a provider and make the paths of `asked` unreadable."""
 
     def put(simulation: Simulation) -> None:
         simulation.tamper("_providers/one.yaml", "put", b"apiVersion: jobs.reconciler/v1\n")

@@ -123,11 +123,11 @@ class TwoAccounts:
     slow: Jobs
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return the account at this address."""
+        """Return the account at the address of `target`."""
         return self._of(target.account)
 
     def control(self, account: Account) -> JobController:
-        """Return the account at this address."""
+        """Return the account whose jobs are to be changed."""
         return self._of(account)
 
     def apply_rate(self, target: ResolvedAccount) -> None:
@@ -138,7 +138,7 @@ class TwoAccounts:
         return target.rate
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return none, because no test reads them."""
+        """Return no rates, because no test reads them."""
         return {}
 
     def requests(self, account: Account) -> int:

@@ -73,7 +73,7 @@ def slowness(simulation: Simulation) -> None:
 
 
 def list_lag(simulation: Simulation) -> None:
-    """Let the lists of one account show an earlier state for a while. A retrieve shows the current one."""
+    """Let the lists of one account show an earlier state for a while. A retrieve shows the current state."""
     rule = {"fault": "stale-read", "on": "list", "for": simulation.rng.choice(["30s", "10m"])}
     _begin_rule(simulation, rule, any_provider(simulation).name)(_seconds(simulation))
     simulation.note_event("lists lag", "")

@@ -49,7 +49,7 @@ class Browser:
         return self.driver.execute_script(f"return {script}")
 
     def text(self, selector: str) -> str:
-        """Return the text of the first element that a selector finds, in one line."""
+        """Return the text of the first element that a selector finds, in one line. Empty if the selector finds none."""
         found = self.driver.find_elements("css selector", selector)
         return " ".join(found[0].text.split()) if found else ""
 
@@ -62,7 +62,7 @@ class Browser:
         self.driver.switch_to.active_element.send_keys(*keys)
 
     def wait(self, condition: Callable[[], object], within_s: float = WAITS_WITHIN_S) -> None:
-        """Wait until a condition holds. Fails with the text of the page if it does not hold within this time."""
+        """Wait until a condition holds. Fails with the text of the page if it does not hold within `within_s`."""
         from selenium.common.exceptions import StaleElementReferenceException, TimeoutException  # noqa: PLC0415
         from selenium.webdriver.support.ui import WebDriverWait  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ class Browser:
             raise AssertionError(msg) from None
 
     def violations(self) -> list[tuple[str, list[str]]]:
-        """Return what axe-core finds: each violated rule with the elements."""
+        """Return what axe-core finds: each violated rule with the elements that violate it."""
         self.driver.execute_script(Path(AXE).read_text(encoding="utf-8"))
         script = "axe.run(document, {runOnly: arguments[0]}).then(arguments[1])"
         found = self.driver.execute_async_script(script, RULES)

@@ -27,12 +27,12 @@ def a_spec(name: str = "support-triage", labels: dict[str, str] | None = None, *
 
 
 def a_job(phase: Phase = Phase.RUNNING, **facts: Any) -> ObservedJob:
-    """Return an observed job. `facts` has further attributes of it."""
+    """Return an observed job. `facts` has further attributes of the job."""
     return ObservedJob(**{"id": "ftjob-abc123", "phase": phase, "provider_status": str(phase)} | facts)
 
 
 def a_status(name: str = "support-triage", **facts: Any) -> JobStatus:
-    """Return the status of a job that was cancelled as its spec requests. `facts` has further attributes of it."""
+    """Return the status of a job that was cancelled as its spec requests. `facts` replaces attributes of the status."""
     ready = Condition(
         type=ConditionType.READY,
         status=ConditionStatus.TRUE,

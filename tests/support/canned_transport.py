@@ -50,7 +50,7 @@ class CannedTransport:
         return self.answers.pop(0)
 
     def conceal(self, *secrets: str) -> None:
-        """Record the secrets. Canned responses contain none."""
+        """Record the secrets, and leave the responses as they are."""
         self.concealed.update(secrets)
 
     def to_app(self, app: object) -> Transport:

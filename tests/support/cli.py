@@ -118,7 +118,7 @@ class Checkout:
         program: Sequence[str] = RECONCILE,
         **environ: str,
     ) -> Process:
-        """Start one command, and return its process, which is forked unless its startup is special."""
+        """Start one command, and return its process. It is forked unless only a new interpreter can run it."""
         variables = {**_environment(self.root), **self.environ, **environ}
         if program is RECONCILE and program[0] == sys.executable and COLD not in os.environ:
             order = Order("reconciler", arguments, self.root, variables)

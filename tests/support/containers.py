@@ -44,7 +44,7 @@ class Image:
 
 @contextmanager
 def unpacked(name: str) -> Iterator[Image]:
-    """Unpack an image that buildah has built, until the body ends."""
+    """Yield an image that buildah has built, unpacked into a directory until the body ends."""
     container = told("buildah", "from", "--pull-never", name)
     try:
         described = json.loads(told("buildah", "inspect", "--type", "image", name))

@@ -58,7 +58,7 @@ class Case:
 
     @property
     def has_changed(self) -> bool:
-        """Whether the job has no status, or one of another version of the spec."""
+        """Whether the job has no status, or a status of another version of the spec."""
         return self.last is None or self.last.observed_spec != self.subject.digest
 
     @property
@@ -112,7 +112,7 @@ class Case:
         return self.subject.kind is not BATCH and self.subject.capabilities.can_pause
 
     def with_other_counters(self) -> Case:
-        """Return the case with other counters in the observed job, or the same case if there is none."""
+        """Return the case with other counters in the observed job, or the same case if no job was observed."""
         if self.job is None:
             return self
         if self.subject.kind is BATCH:
@@ -120,7 +120,7 @@ class Case:
         return replace(self, look=Observed(replace(self.job, trained_tokens=4711)))
 
     def again(self, status: JobStatus, later: timedelta = timedelta(0)) -> Decision:
-        """Decide again, from the status that a decision wrote and the same observation."""
+        """Decide again, from the status that a decision wrote and the observation of this case."""
         look, now = self.look, self.now + later
         if isinstance(look, Observed) and look.job is not None and look.job.as_of is not None:
             look = Observed(replace(look.job, as_of=look.job.as_of + later))

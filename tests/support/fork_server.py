@@ -1,9 +1,9 @@
-"""A module run as `python -m` runs it, in a process that is forked from one that has imported the product.
+"""A module run as `python -m` runs it, in a process forked from a process that has imported the product.
 
 A new interpreter needs 0.6 s for its imports, and 0.1 s to destroy the modules at its end, around a command that takes
 0.1 s. Each run here is still a separate process, with the arguments, directory, environment, streams and exit code that
-a new interpreter would have. The start and the end of the interpreter cannot be tested this way: such a test starts a
-new one.
+a new interpreter would have. The start and the end of the interpreter cannot be tested this way: a test of them starts
+a new interpreter.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class ForkedProcess:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end, and return the exit code."""
+        """Wait for the end, and return the exit code. Raises `TimeoutExpired` after `timeout` seconds."""
         if self.returncode is None:
             if not select.select([self._answer], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
@@ -87,7 +87,7 @@ class ForkedProcess:
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Read both pipes, wait for the end, and return what was read; nothing for a stream that is no pipe."""
+        """Read both pipes, wait for the end, and return what was read: an empty text for a stream that is no pipe."""
         until = None if timeout is None else time.monotonic() + timeout
         told = {pipe.fileno(): bytearray() for pipe in self._pipes()}
         waiting = [*told]
@@ -160,7 +160,7 @@ class ForkServer:
 
 
 def _stream(given: int | TextIO, sent: ExitStack) -> tuple[int, int | None]:
-    """Return the stream of a process, and our end if it is a pipe. What is opened here is closed once it is sent."""
+    """Return the stream of a process, and the client's end of a pipe or None. `sent` closes streams opened here."""
     if not isinstance(given, int):
         return given.fileno(), None
     if given not in {subprocess.PIPE, subprocess.DEVNULL}:

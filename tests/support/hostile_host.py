@@ -1,4 +1,4 @@
-"""Runs the command many times: each run is a separate process, forked from one that has imported all modules.
+"""Runs the command many times: each run is a separate process, forked from a process that has imported all modules.
 
 Run as a script by the interpreter whose `reconciler` is tested, it needs no other file of this repository. Each line
 that it reads is an order, and each line that it writes is the result of an order. Modules that a run imported are

@@ -398,7 +398,7 @@ def _sources(author: Author) -> None:
 
 
 def _padding(author: Author) -> None:
-    """Divide a batch among several names of one account, and add jobs that do not exist."""
+    """Divide a batch among several names of one account, and declare a sandbox with many running jobs."""
     ids = [f"ftjob-{author.name}-{number}" for number in range(40)]
     padding = [{"id": each, "life": [{"phase": "running"}]} for each in ids]
     name = author.new_name()

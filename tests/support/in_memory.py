@@ -56,7 +56,7 @@ class Specs:
         return tuple(found)
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return the document that has this name in this file."""
+        """Return the document that has this name in this file, or None."""
         named = (each.document for each in self.revision.jobs if each.file == file)
         return next((each for each in named if each.metadata.name == name), None)
 
@@ -65,7 +65,7 @@ class Specs:
         return not self.is_changed
 
     def origin(self, file: str) -> Origin | None:
-        """Return the commit that last changed a file."""
+        """Return the commit that last changed a file, or None if the test has set none."""
         return self.origins.get(file)
 
 
@@ -85,7 +85,7 @@ class Statuses:
     reads: list[bool] = field(default_factory=list)
     """For each load, whether every file was to be read."""
     durable: set[str] = field(default_factory=set)
-    """The names whose last write was synced."""
+    """The names of the statuses whose last write was synced."""
     _known: StoredStatuses = field(default_factory=StoredStatuses)
     _replaced: dict[str, JobStatus | None] = field(default_factory=dict)
 
@@ -142,7 +142,7 @@ class Statuses:
         self._keep()
 
     def write_provider(self, status: ProviderStatus) -> bool:
-        """Write an account's status, and return whether it differs from the earlier one."""
+        """Write an account's status, and return whether it differs from the earlier status."""
         self._check()
         is_news = self.providers.get(status.name) != status
         self.providers[status.name] = status
@@ -186,7 +186,7 @@ class Notebook:
         return self.attempts
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Add these attempts, and drop all earlier ones except `still`."""
+        """Add these attempts, and drop all earlier attempts except `still`."""
         self._check()
         self.attempts = (*still, *requested)
 
@@ -257,7 +257,7 @@ class OpenAccounts:
         return target.rate
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return none, because no test reads them."""
+        """Return no rates, because no test reads them."""
         return {}
 
     def requests(self, account: Account) -> int:

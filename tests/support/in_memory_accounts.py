@@ -102,7 +102,7 @@ class PausableAccount(InMemoryAccount):
 
 
 def an_account(*ids: str, phase: Phase = Phase.RUNNING) -> InMemoryAccount:
-    """Return an account with these jobs, all in one phase. Without jobs, return one with the job of `a_spec`."""
+    """Return an account with these jobs, all in one phase. Without IDs, the account has the job of `a_spec`."""
     return InMemoryAccount({id_: a_job(phase, id=id_) for id_ in ids or ("ftjob-abc123",)})
 
 
@@ -125,7 +125,7 @@ class SharedBranch:
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[object]:
-        """Do nothing, because nothing else publishes in memory."""
+        """Acquire no lock, because nothing else publishes in memory."""
         yield None
 
     async def pull(self) -> None:

@@ -252,7 +252,7 @@ def a_due_cancel_is_requested_again_within_six_hours(case: Case, decision: Decis
 
 
 def answers(case: Case, decision: Decision, progresses: tuple[Progress, ...]) -> list[JobStatus]:
-    """Return the status after each of these responses, or none if no change was requested."""
+    """Return the status after each of these responses, or an empty list if no change was requested."""
     return [_answer(case, decision, decision.action, each) for each in progresses] if decision.action else []
 
 

@@ -1,4 +1,4 @@
-"""A provider that allows a number of requests a second and throttles the others, with or without a hint.
+"""A provider that allows a number of requests a second and throttles further requests, with or without a hint.
 
 Rules: time is an argument. A throttled request uses no token, as in most token buckets. A hint is a header that tells
 when to retry.

@@ -21,7 +21,7 @@ class _File:
     safe: bytes = b""
 
     def after_crash(self, rng: random.Random) -> _File:
-        """Return the contents after a crash: the old bytes, nothing, the beginning of the new ones, or all of them."""
+        """Return the contents after a crash: the old bytes, no bytes, or the beginning or all of the new bytes."""
         if self.data == self.safe:
             return self
         torn = self.data[: rng.randrange(len(self.data) + 1)]
@@ -62,11 +62,11 @@ class NonDurableDisk:
         self._temporary = 0
 
     def read(self, path: Path) -> bytes:
-        """Return a file's bytes."""
+        """Return a file's bytes. Raises `FileNotFoundError` if it does not exist."""
         return self._file(str(path)).data
 
     def list(self, path: Path) -> list[Entry]:
-        """Return the entries of a directory, sorted by name."""
+        """Return the entries of a directory, sorted by name. Raises `FileNotFoundError` if it does not exist."""
         here = str(path)
         if here not in self._directories:
             raise _missing(here)
@@ -94,7 +94,7 @@ class NonDurableDisk:
         file.safe = file.data
 
     def rename(self, source: Path, target: Path) -> None:
-        """Replace a file with another one in one step."""
+        """Rename a file in one step, and replace the file that has the new name, if any."""
         moved = _Change(puts=str(target), file=self._file(str(source)), drops=str(source))
         self._change(moved, at=str(target))
 
@@ -122,7 +122,7 @@ class NonDurableDisk:
         self._sync_way_to(path)
 
     def crash(self, rng: random.Random) -> None:
-        """Lose unsynced data. The random source determines which of it is lost, torn or kept."""
+        """Lose unsynced data. The random source determines which data is lost, torn or kept."""
         for changes in self._pending.values():
             for change in changes:
                 if rng.random() < 0.5:

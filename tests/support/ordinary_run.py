@@ -1,7 +1,8 @@
 """Select the tests of an ordinary run, which takes minutes. With `--long`, every test is run.
 
 - A test that is marked `long` is left out.
-- Of a parametrized test that is marked `sampled(n)`, `n` cases are run: the first one, and others at equal distances.
+- Of a parametrized test that is marked `sampled(n)`, `n` cases are run: the first case, and further cases at equal
+  distances.
 
 Tests that are selected by name, with `::` or `-k`, are all run.
 """

@@ -104,7 +104,7 @@ def a_refused_job(name: str) -> Row:
 
 
 def calm() -> list[Row]:
-    """Return jobs without any problem."""
+    """Return the rows of jobs without any problem."""
     return [
         *(a_job(f"support-triage-{number:02}") for number in range(9)),
         *(a_job(f"legal-summary-{number:02}", WEST) for number in range(6)),
@@ -124,7 +124,7 @@ def calm() -> list[Row]:
 
 
 def refused() -> list[Row]:
-    """Return jobs of which the guard refused some changes, and one has a wrong id."""
+    """Return the rows of `calm`, four jobs whose cancels the guard refused, and a job with a wrong ID."""
     wrong = a_job(
         "core-east-5", phase=Phase.ABSENT, reason=Reason.JOB_NOT_FOUND, message="", also=ConditionType.STALLED
     )
@@ -185,7 +185,7 @@ class PageScene:
 
 @contextmanager
 def a_page(watch: WatchStatus, port: int = 0) -> Iterator[PageScene]:
-    """Serve the page of a watch; port 0 is a free one."""
+    """Serve the page of a watch until the body ends. Port 0 means any free port."""
     scene = PageScene(watch)
     page = PageServer(lambda: scene.watch, lambda: scene.monotonic, lambda: scene.now, "1")
     app = create_app(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def install(site: Path, name: str, key_variable: str | None, address: str) -> None:
-    """Create a directory that installs a provider type with this name when it is on PYTHONPATH.
+    """Create a directory that installs a provider type with this name when the directory is on PYTHONPATH.
 
     Args:
         site: the directory.
         name: the value of `spec.type`.
-        key_variable: the variable that contains its key.
-        address: its default base URL.
+        key_variable: the variable that contains the type's key, or None if it needs none.
+        address: the type's default base URL.
     """
     facts = site / f"{name}-1.0.dist-info"
     facts.mkdir(parents=True)

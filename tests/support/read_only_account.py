@@ -41,7 +41,7 @@ class ReadOnlyAccount:
         return self.jobs.get(ref.id) or self.hidden.get(ref.id)
 
     def ask(self, what: str) -> None:
-        """Record a request, and raise its error if it has one."""
+        """Record a request, and raise the error that `broken` has for it, if any."""
         self.asked.append(what)
         if what in self.broken:
             raise self.broken[what]
@@ -56,7 +56,7 @@ class LoopingList(ReadOnlyAccount):
     """A list whose cursor leads back to the same page."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return the first page, with a cursor that leads back to it."""
+        """Return the first page, with a cursor that leads back to this page."""
         page = await super().list_page(query, cursor and "0")
         return replace(page, next_cursor="again")
 
@@ -65,7 +65,7 @@ class EndlessList(ReadOnlyAccount):
     """A list that always has another page."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return an empty page with a cursor to the next one."""
+        """Return an empty page with a cursor to the next page."""
         del query
         self.ask("page")
         return JobPage((), str(int(cursor or 0) + 1))

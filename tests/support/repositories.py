@@ -1,4 +1,4 @@
-"""Git repositories for tests: a bare one that every clone pushes to, and its clones."""
+"""Git repositories for tests: a bare repository that every clone pushes to, and its clones."""
 
 from __future__ import annotations
 

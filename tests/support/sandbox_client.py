@@ -27,7 +27,7 @@ class Sandbox:
         return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": self.key}
 
     def create(self, number: int) -> list[str]:
-        """Create jobs, and return their ids."""
+        """Create `number` jobs, and return their IDs."""
         wanted = {"model": "gpt-4o-mini-2024-07-18", "training_file": "file-train"}
         return [self._ask("POST", "/v1/fine_tuning/jobs", wanted)["id"] for _ in range(number)]
 
@@ -48,7 +48,7 @@ class Sandbox:
         return list(self._ask("GET", "/sandbox/requests")["requests"])
 
     def cancels(self, *job_ids: str) -> list[str]:
-        """Return the job id of each cancel request for these jobs."""
+        """Return the job ID of each cancel request for these jobs, oldest first."""
         return [each["job_id"] for each in self.requests() if each["verb"] == "cancel" and each["job_id"] in job_ids]
 
     def _ask(self, method: str, path: str, body: object | None = None) -> Any:
@@ -63,7 +63,7 @@ class Sandbox:
 
 
 def wait_for(what: Callable[[], object], sentence: str, within_s: float = ANSWERS_WITHIN_S) -> None:
-    """Wait until the condition holds. Fails with the sentence if it does not hold within this time."""
+    """Wait until the condition holds. Fails with the sentence if it does not hold within `within_s`."""
     deadline = time.monotonic() + within_s
     while not what():
         assert time.monotonic() < deadline, f"not within {within_s} s: {sentence}"

@@ -1,8 +1,8 @@
 """Checks against hostile authors, each weakened in one place, and the attack that detects it.
 
-`python -m tests.support.security_mutants [WORDS]` puts each weakness whose name contains the words, or every one, into
-its own copy of the package. It runs the weakness's attack and the random authors against that copy, as an installed
-command. It prints a table, and fails if a weakness is not detected.
+`python -m tests.support.security_mutants [WORDS]` puts each weakness whose name contains the words, or every weakness,
+into its own copy of the package. It runs the weakness's attack and the random authors against that copy, as an
+installed command. It prints a table, and fails if a weakness is not detected.
 """
 
 from __future__ import annotations

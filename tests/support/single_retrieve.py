@@ -14,7 +14,7 @@ JOB_ID = "ftjob-1"
 
 
 def retrieve_once(type_name: str, *answers: Response, **options: str) -> ObservedJob | None:
-    """Open the type with a key, and retrieve `ftjob-1`."""
+    """Open the type with a key, and return its job `ftjob-1`, or None if the responses show none."""
     type_ = load(type_name)
     account = Account(type_name, "https://provider.example")
     read = type_.options.model_validate(options)

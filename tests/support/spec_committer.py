@@ -35,7 +35,7 @@ class SpecCommitter:
         self.push()
 
     def push(self) -> None:
-        """Push the local commits, rebased on those that others pushed."""
+        """Push the local commits, rebased on those that others pushed. Repeat this until the push is accepted."""
         count = len(self.pushed)
         while len(self.pushed) == count:
             self.pushes += 1

@@ -61,7 +61,7 @@ OTHER_VARIABLES = MappingProxyType(
 
 
 def verbs() -> str:
-    """Return the command and its verbs, each with the first sentence of its help."""
+    """Return the command `reconcile` and its verbs, each with the first sentence of its help."""
     said = [(f"`reconcile {verb}`", text) for verb, text in VERBS.items()]
     return table(("Command", "What it does"), *LONE, *said)
 
@@ -195,7 +195,7 @@ def provider_access() -> str:
 
 
 def policy() -> str:
-    """Return the variable of each option, and the variables without an option."""
+    """Return the environment variable of each shared option, and the variables without an option."""
     shared = [param for param in reconcile.params if isinstance(param, Shared)]
     rows = [(f"`{param.envvar}`", f"`{param.opts[-1]}`", param.help or "") for param in shared]
     others = [(f"`{name}`", "", meaning) for name, meaning in OTHER_VARIABLES.items()]

@@ -72,7 +72,7 @@ def _a_terminal(columns: int) -> tuple[int, int]:
 
 
 def _shown(ours: int, theirs: int, typed: str) -> str:
-    """Type, and return what the terminal shows until the last command on it has ended. Closes both ends."""
+    """Type a text, and return what the terminal shows until its last command has ended. Closes both ends."""
     os.close(theirs)
     os.write(ours, typed.encode())
     text = b"".join(iter(lambda: _read(ours), b""))
@@ -81,7 +81,7 @@ def _shown(ours: int, theirs: int, typed: str) -> str:
 
 
 def _read(descriptor: int) -> bytes:
-    """Return the available bytes, or none once the other end is closed, which Linux reports as an error."""
+    """Return the available bytes, or no bytes once the other end is closed, which Linux reports as an error."""
     try:
         return os.read(descriptor, READ_AT_ONCE)
     except OSError:

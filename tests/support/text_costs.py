@@ -1,8 +1,8 @@
 """The cost of an external text in specs, responses, globs and commits: processor time and memory.
 
 `python -m tests.support.text_costs [SHAPE [SIZES]]` prints the table, or the rows of one shape as JSON. Each row is
-measured in its own process, forked from one that has imported all modules, so that memory of an earlier row is not
-counted. The garbage collector is off, because its duration depends on the imported modules.
+measured in its own process, forked from a process that has imported all modules, so that memory of an earlier row is
+not counted. The garbage collector is off, because its duration depends on the imported modules.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DEEP = 95
 
 
 def _filled(head: str, piece: Callable[[int], str], size: int, tail: str = "") -> str:
-    """Return the head, the tail, and enough pieces between them that the whole has about this length."""
+    """Return the head, the tail, and so many pieces between them that the whole has about `size` characters."""
     pieces: list[str] = []
     left = size - len(head) - len(tail)
     while left > 0:
@@ -199,7 +199,7 @@ def power(sizes: Iterable[float], values: Iterable[float], floor: float) -> floa
 
 
 def _measured(work: Callable[[str], None], make: Callable[[int], str], size: int) -> tuple[int, float, int]:
-    """Measure in a forked process. The peak is reset first, so that the memory of the text itself is not counted."""
+    """Measure work on a text in a forked process. The peak is reset first, so the text's own memory is not counted."""
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         text = make(size)
@@ -231,7 +231,7 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """Print the rows of one shape as JSON, or the table of all."""
+    """Print the rows of one shape as JSON, or the table of all shapes."""
     if len(sys.argv) > 1:
         work, make, sizes = SHAPES[sys.argv[1]]
         if len(sys.argv) > 2:

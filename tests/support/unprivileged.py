@@ -1,4 +1,4 @@
-"""Processes with fewer rights than the tests: one that file permissions apply to, and one of a user without a home."""
+"""Processes with fewer rights than the tests: of a user who cannot read every file, and of a user without a home."""
 
 from __future__ import annotations
 

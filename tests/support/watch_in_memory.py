@@ -39,7 +39,7 @@ class TimedAccount(InMemoryAccount):
         super().ask(what)
 
     def when(self, what: str) -> list[float]:
-        """Return the times of a request."""
+        """Return the times at which a request was sent, in seconds. Empty if it never was."""
         return [at for at, asked in self.asked_at if asked == what]
 
 
@@ -57,9 +57,9 @@ class RunningWatch:
     wishes: set[str]
 
     def want(self, *specs: FineTuningJob, is_notified: bool = True, paths: Collection[str] | None = None) -> None:
-        """Replace the specs, and notify the watch of these paths, unless `is_notified` is False.
+        """Replace the specs, and notify the watch of `paths`, unless `is_notified` is False.
 
-        None means that the paths are not known.
+        If `paths` is None, the watch does not learn which files changed.
         """
         self.world.specs.revision = a_revision(*specs, providers=self.world.specs.revision.providers)
         if is_notified:

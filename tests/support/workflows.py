@@ -47,7 +47,7 @@ def filled_in(text: str, repository: str, commit: str) -> str:
 
 
 def ship_to(root: Path, source: Path = ROOT) -> None:
-    """Copy the files of this repository that the action needs, or those of another checkout, to another directory."""
+    """Copy the files that the action needs from a checkout, by default this repository, to the directory `root`."""
     root.mkdir(exist_ok=True)
     for name in SHIPPED:
         copy = shutil.copytree if (source / name).is_dir() else shutil.copy

@@ -112,7 +112,7 @@ def cancel_delayed(history: History) -> Iterator[str]:
 def _waits(
     one_pass: PassRecord, account: str, urgent: set[str], expected: set[str], may_wait_for: int
 ) -> Iterator[str]:
-    """Yield the expected cancels that waited for more requests than this, until something else interfered."""
+    """Yield the expected cancels that waited for more than `may_wait_for` requests, until something else interfered."""
     asked = 0
     for event in one_pass.events:
         if is_disruption(event) or (

@@ -31,7 +31,8 @@ SOON = timedelta(seconds=90)
 TOLD_WITHIN = timedelta(seconds=125)
 """The maximum time until a problem is reported: two intervals, and the time until the next health request."""
 LOOK = timedelta(seconds=2)
-"""How much later than its true time an observation may be reported, because the first pass does not wait for it."""
+"""How much later than its true time an observation may be reported: the first pass does not wait for all jobs.
+"""
 FIRST = timedelta(seconds=110)
 """A job counts as observed when the first pass that knew of it ended. That pass may publish twice, in 50 s each."""
 _UNASKED = {KEY_LOST, "cannot be opened", "disk refuses"}
@@ -158,7 +159,7 @@ def _jobs(revision: Revision) -> set[Job]:
 
 
 def wrong_liveness(history: History) -> Iterator[str]:
-    """Yield the times at which a watch reported a liveness problem that did not exist, or missed one."""
+    """Yield the times at which a watch reported a liveness problem wrongly, or did not report an existing problem."""
     disruptions = _disruptions(history)
     missed = [each for each in disruptions if each.kind.startswith(EVENTS_MISSED) and each.kind != EVENTS_MISSED]
     git = [each for each in disruptions if each.kind.startswith("remote")]

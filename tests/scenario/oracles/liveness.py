@@ -16,11 +16,11 @@ from tests.scenario.oracles.undisrupted_spans import Span, clear_spans
 
 STOPPED = timedelta(seconds=25)
 SCAN = timedelta(seconds=66 + 10)
-"""The maximum time between two scans, and the duration of a pass."""
+"""The maximum time between two scans, plus the duration of a pass."""
 LOOKED = timedelta(seconds=5 * 60 + 20)
-"""The maximum time between two observations of a running job: five intervals, and the duration of a pass."""
+"""The maximum time between two observations of a running job: five intervals, plus the duration of a pass."""
 HEEDED = timedelta(seconds=2 + 15)
-"""The maximum time until a requested retry is sent. It is read at the next heartbeat."""
+"""The maximum time until a requested retry is sent. The request is read at the next heartbeat."""
 
 
 def late_stop(history: History) -> Iterator[str]:

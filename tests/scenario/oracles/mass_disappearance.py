@@ -73,7 +73,7 @@ def _newly_absent(event: FileWritten, urls: Mapping[str, str], statuses: Mapping
 
 
 def _note_doubt(event: FileWritten | FileRemoved, since: dict[str, datetime]) -> None:
-    """Record when the status of an account began to report that its observation is suspect, or that it no longer is."""
+    """Record when an account's status began to report a suspect observation. Forget the time if it reports none."""
     account = account_of(event.path)
     tree = read(event.data) if isinstance(event, FileWritten) else None
     if tree is not None and ready(tree)["reason"] == "ObservationSuspect":

@@ -74,14 +74,14 @@ class PassRecord:
     def is_clear(self, account: str) -> bool:
         """Return whether nothing makes the account as a whole doubtful. Single jobs may still be doubtful.
 
-        What makes the jobs of one kind doubtful may delay the requests for those of the other kind.
+        A response that makes the jobs of one kind doubtful may delay the requests for the jobs of the other kind.
         """
         here = [each for each in self.events if isinstance(each, ProviderRequest) and _is_beside(each, account)]
         is_resting = provider_of(account) in self.resting
         return self.is_key_right and not is_resting and not any(map(casts_doubt, here))
 
     def is_kept_waiting(self, account: str) -> bool:
-        """Return whether the account got no request, because one for jobs of another kind had to succeed first."""
+        """Return whether the account got no request because one for the other kind of job had to succeed first."""
         return provider_of(account) in self.throttled and not self.served(account)
 
     def calls(self) -> set[tuple[str, str, str]]:
@@ -99,7 +99,7 @@ def is_disruption(event: Event) -> bool:
 
 
 def casts_doubt(answer: ProviderRequest) -> bool:
-    """Return whether a response makes its whole account doubtful, and not one job."""
+    """Return whether a response makes its whole account doubtful, and not only one job."""
     fault = answer.fault
     if fault is not None and fault.startswith(ONE_JOB):
         return False

@@ -1,7 +1,7 @@
 """Whether the statuses are true about requests, and about who ended a job, compared with the provider's log.
 
 Rules: a request was accepted if the provider responded with 2xx and no explicit refusal. It can have stopped its job if
-it arrived before the job ended. A lost response may have been either.
+it arrived before the job ended. A request whose response was lost may have been accepted or not.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _has_one_name(history: History, account: str, job_id: str) -> bool:
 
 
 def unreported_limit(history: History) -> Iterator[str]:
-    """Yield the limits that could not be judged and were not reported by a pass, and those reported wrongly."""
+    """Yield the limits that a pass could not judge and did not report, and those that it reported although it could."""
     for one_pass, end in pass_records(history):
         if one_pass.is_disrupted:
             continue

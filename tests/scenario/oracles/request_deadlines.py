@@ -12,7 +12,7 @@ from tests.scenario.oracles.requests import MAY
 from tests.scenario.oracles.undisrupted_spans import Span, clear_spans
 
 SOON = timedelta(seconds=15)
-"""How long a watch may take to observe all jobs of an account here, and to send a request afterwards."""
+"""How long a watch may take to observe all jobs of a simulated account, and to send a request afterwards."""
 SCANNED = timedelta(seconds=66)
 """The maximum time until a change without a notification is found: until the next scan."""
 

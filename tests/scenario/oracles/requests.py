@@ -81,7 +81,7 @@ class _KnownSpecs:
     """The paths that the disk has refused since the pass began."""
 
     def readable(self) -> Revision | None:
-        """Return the specs at the start of the pass, without those that the disk refused or refuses now."""
+        """Return the specs at the start of the pass without those that the disk refused; None before the first pass."""
         return self.at_begin and reduce(Revision.without, self.refused, self.at_begin)
 
     def take_in(self, event: Event) -> None:
@@ -104,7 +104,7 @@ class _KnownSpecs:
 
 
 def _objection(history: History, request: ProviderRequest, decided: tuple[Revision, Revision] | None) -> str | None:
-    """Return why a request was wrong. `decided` has the specs at the start of its pass, and when it was sent."""
+    """Return why a request was wrong, or None. `decided` has the specs at the start of its pass and at its sending."""
     then, now = decided or (Revision(job_specs=(), accounts={}), None)
     job_spec = then.wish_for(request.account, str(request.job_id))
     if now is None or job_spec is None:
@@ -242,7 +242,7 @@ def _beyond_rate(requests: list[ProviderRequest]) -> Iterator[str]:
 
 
 def early_retry(history: History) -> Iterator[str]:
-    """Yield the repeats within ten minutes of an accepted request, or within five seconds of any other.
+    """Yield the repeats within ten minutes of an accepted request, or within five seconds of any other request.
 
     Two requests are not repeats if an edit, a crash, a requested retry, a damaged status, a full disk or a revival of
     the job is between them.

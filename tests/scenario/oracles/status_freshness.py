@@ -15,9 +15,9 @@ from tests.scenario.oracles.status_yaml import Tree, is_job, job_of, read
 from tests.scenario.oracles.undisrupted_spans import Span, clear_spans, common, is_good
 
 ROUND = timedelta(seconds=5 * 60 + 20)
-"""The maximum time between two observations of a running job: five intervals, and the duration of a pass."""
+"""The maximum time between two observations of a running job: five intervals, plus the duration of a pass."""
 CONFIRMED = timedelta(seconds=60 + 20)
-"""The maximum time from an accepted request to the next observation: a minute, and the duration of a pass."""
+"""The maximum time from an accepted request to the next observation: a minute, plus the duration of a pass."""
 PUBLISHED = timedelta(seconds=66 + 20)
 """The maximum time until a status is published. Each scan publishes everything that is not published yet."""
 RECOVERED = timedelta(seconds=5 * 60 + 80)
@@ -54,7 +54,7 @@ def _is_taken_cancel(event: object, job: Job) -> bool:
 
 
 def _versions(history: History, job: Job) -> Iterator[tuple[Span, str]]:
-    """Yield each version of a job's status, and how long it was current."""
+    """Yield the phase in each version of a job's status, with the span in which the version was current."""
     lines: dict[str, str] = {}
     found: list[tuple[datetime, str]] = []
     for event in history.events:
@@ -78,7 +78,7 @@ def _is_of(tree: Tree, job: Job, lines: dict[str, str]) -> bool:
 
 
 def _truths(history: History, job: Job, span: Span) -> Iterator[tuple[Span, str]]:
-    """Yield the true phase of the job in each part of a time, as its service shows it."""
+    """Yield the true phase of a job in each part of a span, as its service shows the phase."""
     revision = next(each.revision for each in history.events if isinstance(each, Edited))
     hides = revision.shown(job[0]).front.hides
     moments = sorted({span.since, span.until, *(at for at in _changes(history, job) if span.since < at < span.until)})
@@ -135,7 +135,7 @@ def wrong_account_status(history: History) -> Iterator[str]:
 
 
 def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str, ...]]]:
-    """Yield the spans in which a status reports the account as unobserved, with its jobs. No jobs means all jobs."""
+    """Yield the spans in which a status reports the account as unobserved, with the named jobs. No names mean all."""
     since: datetime | None = None
     job_ids: tuple[str, ...] = ()
     path = status_path(account)
@@ -155,7 +155,7 @@ def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str
 
 
 def _silences(history: History, account: str) -> Iterator[Span]:
-    """Yield the times in which all requests of one process to an account failed for long."""
+    """Yield the times, longer than `TOLD`, in which all requests of one process to an account failed."""
     since: datetime | None = None
     asked = 0
     for event in history.events:

@@ -50,6 +50,6 @@ def standing(tree: Tree) -> str:
 
 
 def job_of(tree: Tree) -> tuple[str, str] | None:
-    """Return the account's text and the job ID in a status."""
+    """Return the account's text and the job ID in a status, or None if the status contains no job."""
     job = tree["status"]["job"]
     return (job["account"], job["id"]) if job else None

@@ -128,7 +128,7 @@ def path_of(job_spec: JobSpec) -> str:
 
 
 def status_of(job_spec: JobSpec, statuses: Mapping[str, bytes]) -> Tree | None:
-    """Return a document's status. Documents with the same name share a status, in the folder of one of them."""
+    """Return a document's status, or None. Documents with the same name share a status in the folder of one of them."""
     here = read(statuses.get(path_of(job_spec), b""))
     if here is not None:
         return here
@@ -266,7 +266,7 @@ def wrongly_pruned(history: History) -> Iterator[str]:
 
 
 def leaked_secret(history: History) -> Iterator[str]:
-    """Yield each place that contains the secret."""
+    """Yield each status, report and line of the log that contains the provider's key."""
     for event in history.events:
         match event:
             case FileWritten(path=path, data=data) if KEY.encode() in data:

@@ -21,7 +21,7 @@ BACKOFF_MAX = timedelta(seconds=900)
 INTERVAL = timedelta(seconds=75)
 """The maximum time until the next observation after a permanent failure."""
 _MEMORY = timedelta(minutes=40)
-"""For this time, a failed response still extends the wait after the next one."""
+"""For this time, a failed response still extends the wait after the next failed response."""
 _UNSENT = 3
 """The number of further observations that may have failed without a request, because the circuit was open."""
 _NO_EXCUSE = {None, "clocks disagree", "no-date", "absurd-times", "lost-cancel", "late-cancel"}
