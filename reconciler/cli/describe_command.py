@@ -1,4 +1,4 @@
-"""`reconcile describe`: shows one job in full."""
+"""`reconcile describe`: shows jobs in full."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.job_names import NAME, read_statuses_of, require_one_kind
+from reconciler.cli.job_names import ANY_NAMES, read_required_statuses, require_one_kind
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
-from reconciler.cli.options import CONSOLE, KIND, PATHS, TRUST, examples, options, output
+from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options, output
 from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import SpecProblem
@@ -37,9 +37,10 @@ LOG_LINES_MAX = 20
     epilog=examples(
         "reconcile describe support-triage",
         "reconcile describe support-triage --events",
+        "reconcile describe --selector team=support",
     )
 )
-@NAME
+@ANY_NAMES
 @click.option(
     "--events",
     is_flag=True,
@@ -47,18 +48,22 @@ LOG_LINES_MAX = 20
     "Not every provider type offers them.",
 )
 @output("describe")
-@options(KIND, PATHS, TRUST, CONSOLE)
-def describe(*, name: str, events: bool, **values: Any) -> int:
-    """Show one job: its spec, its status and its history.
+@options(PATHS, SELECTION, TRUST, CONSOLE)
+def describe(*, names: tuple[str, ...], events: bool, **values: Any) -> int:
+    """Show jobs in full: spec, status and history.
 
     The command reads only files. With --events, it also queries the provider, for which it needs a credential.
     """
     console = ConsoleOutput.of(values)
-    report = _without_other_files(read_statuses_of(values, (name,)))
-    require_one_kind(values, name, {row.status.kind.name: row.source for row in report.rows})
+    report = _without_other_files(read_required_statuses(values, names))
+    for name in names:
+        kinds = {row.status.kind.name: row.source for row in report.rows if row.name == name}
+        require_one_kind(values, name, kinds)
     wanted = output_format(values, "describe")
     codes, log_problems = set(report.exit_codes), []
-    for row in report.rows:
+    for number, row in enumerate(report.rows):
+        if number:
+            console.print_result("\n")
         log, failure = asyncio.run(_read_log(values, row)) if events else ((), None)
         console.show("describe", wanted, JobDescription(row, row.document, log))
         if failure is not None:

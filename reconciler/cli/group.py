@@ -35,7 +35,7 @@ VERBS = {
     "plan": "Show the changes that a pass would request.",
     "apply": "Show the plan, ask for approval, and request the changes.",
     "get": "List jobs with their last recorded status.",
-    "describe": "Show one job: its spec, its status and its history.",
+    "describe": "Show jobs in full: spec, status and history.",
     "events": "Show what happened to jobs, in the order of time.",
     "validate": "Check every document, without credentials or network access.",
     "explain": "Explain a field of a document, or a reason in a status.",

@@ -31,10 +31,10 @@ def complete_name(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
 
 
 NAME = click.argument("name", type=JobName(), metavar="NAME", shell_complete=complete_name)
-NAMES = click.argument(
-    "names", type=JobName(), nargs=-1, required=True, metavar="NAME...", shell_complete=complete_name
-)
 ANY_NAMES = click.argument("names", type=JobName(), nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
+
+
+NOTHING_SELECTED = "no job is selected"
 
 
 def check_names(
@@ -85,6 +85,24 @@ def _check_is_selected(values: OptionValues, name: str) -> None:
     raise wiring.UsageError(msg)
 
 
+def read_required_statuses(values: OptionValues, names: Sequence[str]) -> Report:
+    """Return a report with the statuses of the jobs that the names and options select, which must be at least one.
+
+    Raises `UsageError` if there is no such job, or neither a name nor an option that selects jobs.
+    """
+    _require_selection(values, names)
+    report = read_statuses_of(values, names)
+    if not report.rows:
+        raise wiring.UsageError(next(reversed(report.notices), NOTHING_SELECTED))
+    return report
+
+
+def _require_selection(values: OptionValues, names: Sequence[str]) -> None:
+    if not names and selection(values) == Selection():
+        msg = "Name a job, or select jobs with --selector, --provider or --kind."
+        raise click.UsageError(msg)
+
+
 def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
     """Return a report with the statuses of these jobs, or without names of all jobs that the options select.
 
@@ -116,10 +134,18 @@ def require_one_kind(values: OptionValues, name: str, kinds: Mapping[str, str]) 
 
 
 def find_specs(values: OptionValues, names: Sequence[str]) -> list[Located[JobDocument]]:
-    """Return the spec of each name. Raises `UsageError` if a name has no valid spec, or more than one."""
-    snapshot, kind = wiring.read_specs(paths(values)), values["kind"]
-    broken = {each.name: each for each in snapshot.broken_jobs if kind in (None, each.kind)}
-    jobs = [each for each in snapshot.jobs if kind in (None, each.document.kind)]
+    """Return the spec of each name, or without names each spec that the options select.
+
+    Raises `UsageError` if a name has no valid spec, or more than one, or if nothing is selected.
+    """
+    _require_selection(values, names)
+    snapshot, chosen = wiring.read_specs(paths(values)), selection(values)
+    broken = {each.name: each for each in snapshot.broken_jobs if chosen.kind in (None, each.kind)}
+    jobs = [each for each in snapshot.jobs if chosen.matches(each.document)]
+    if not names:
+        names = [each.document.metadata.name for each in jobs]
+    if not names:
+        raise wiring.UsageError(wiring.why_no_match(chosen, snapshot) or NOTHING_SELECTED)
     check_names(values, names, {each.document.metadata.name for each in jobs} | set(broken), snapshot.diagnostics)
     found = []
     for name in dict.fromkeys(names):

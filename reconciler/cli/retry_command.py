@@ -9,10 +9,10 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.job_names import NAMES, read_statuses_of
+from reconciler.cli.job_names import ANY_NAMES, read_required_statuses
 from reconciler.cli.live_run import run_with_progress
 from reconciler.cli.option_values import OptionValues, paths, safety_options, seconds, trust_sources
-from reconciler.cli.options import CONSOLE, KIND, PATHS, SAFETY, TRUST, examples, options, output
+from reconciler.cli.options import CONSOLE, PATHS, SAFETY, SELECTION, TRUST, examples, options, output
 from reconciler.cli.streams import detach_from_terminal
 from reconciler.controller.run_options import Selection, Timeouts
 from reconciler.model.exit_code import ExitCode
@@ -33,9 +33,10 @@ OF_THE_WATCH = (
 @click.command(
     epilog=examples(
         "reconcile retry support-triage",
+        "reconcile retry --provider openai",
     )
 )
-@NAMES
+@ANY_NAMES
 @click.option(
     "--timeout",
     default="5m",
@@ -44,7 +45,7 @@ OF_THE_WATCH = (
     help="How long to retry requests that fail; 0s tries each once.",
 )
 @output("apply")
-@options(KIND, PATHS, SAFETY, TRUST, CONSOLE)
+@options(PATHS, SELECTION, SAFETY, TRUST, CONSOLE)
 def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """Retry a change now, instead of waiting for its next attempt.
 
@@ -54,7 +55,7 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """
     detach_from_terminal()
     console = ConsoleOutput.of(values)
-    read_statuses_of(values, names)
+    names = tuple(row.name for row in read_required_statuses(values, names).rows)
     try:
         report, reported = _retry(values, console, names)
     except wiring.BusyError as busy:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from reconciler.cli.job_names import NAMES
-from reconciler.cli.options import CONSOLE, DRY_RUN, KIND, PATHS, examples, options
+from reconciler.cli.job_names import ANY_NAMES
+from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, SELECTION, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 from reconciler.local.clock import SystemClock
@@ -20,17 +20,17 @@ from reconciler.model.spec import parse_duration, parse_instant, render_instant
 @click.command(
     epilog=examples(
         "reconcile suspend support-triage --reason 'incident 7' --until 4h",
-        "reconcile suspend support-triage nightly-ranker",
+        "reconcile suspend --selector team=support --until 4h",
     )
 )
-@NAMES
+@ANY_NAMES
 @click.option("--reason", metavar="TEXT", help="Reason, shown in the plan and the status.")
 @click.option(
     "--until",
     metavar="TIME",
     help="When the suspension ends, such as 4h or 2026-12-01T08:00:00Z. By default, it does not end by itself.",
 )
-@options(KIND, DRY_RUN, PATHS, CONSOLE)
+@options(SELECTION, DRY_RUN, PATHS, CONSOLE)
 def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **values: Any) -> int:
     """Suspend jobs: edit their specs so that no change is requested.
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from reconciler.cli.job_names import NAMES
-from reconciler.cli.options import CONSOLE, DRY_RUN, KIND, PATHS, examples, options
+from reconciler.cli.job_names import ANY_NAMES
+from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, SELECTION, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 
@@ -15,10 +15,11 @@ from reconciler.formats.yaml_edit import Edit
 @click.command(
     epilog=examples(
         "reconcile unsuspend support-triage",
+        "reconcile unsuspend --selector team=support",
     )
 )
-@NAMES
-@options(KIND, DRY_RUN, PATHS, CONSOLE)
+@ANY_NAMES
+@options(SELECTION, DRY_RUN, PATHS, CONSOLE)
 def unsuspend(*, names: tuple[str, ...], **values: Any) -> int:
     """End the suspension of jobs in their specs.
 

@@ -10,9 +10,9 @@ import click
 from reconciler import wiring
 from reconciler.cli.choices import OneOf
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.job_names import NAMES, read_statuses_of
+from reconciler.cli.job_names import ANY_NAMES, read_required_statuses
 from reconciler.cli.option_values import output_format, paths, seconds, trust_sources
-from reconciler.cli.options import CONSOLE, KIND, PATHS, TRUST, examples, options, output
+from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options, output
 from reconciler.cli.progress_output import show_progress
 from reconciler.controller.run_options import SafetyOptions, Selection
 from reconciler.controller.wait import Goal, judge, wait_for
@@ -33,10 +33,11 @@ QUERY_EVERY_S = 10.0
 @click.command(
     epilog=examples(
         "reconcile wait support-triage --for cancelled --timeout 10m",
+        "reconcile wait --selector team=support",
         "reconcile wait nightly-ranker --for succeeded --live --timeout 12h",
     )
 )
-@NAMES
+@ANY_NAMES
 @click.option(
     "--for",
     "goal",
@@ -48,17 +49,18 @@ QUERY_EVERY_S = 10.0
 @click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long to wait.")
 @click.option("--live", is_flag=True, help="Query the provider every ten seconds instead of reading the statuses.")
 @output("wait")
-@options(KIND, PATHS, TRUST, CONSOLE)
+@options(PATHS, SELECTION, TRUST, CONSOLE)
 def wait(*, names: tuple[str, ...], goal: str, live: bool, **values: Any) -> int:
     """Wait until jobs reach a state.
 
+    The jobs are named, or selected with --selector, --provider or --kind at the start.
     Without --live, the command reads the status files, which another reconcile process must update.
 
     The command exits with 0 once all jobs are in the state, with 1 as soon as a job is stalled or can no longer reach
     the state, and with 75 after the timeout.
     """
     console = ConsoleOutput.of(values)
-    read_statuses_of(values, names)
+    names = tuple(row.name for row in read_required_statuses(values, names).rows)
     chosen = Selection(names=names, kind=values["kind"])
 
     async def load_report() -> Report:

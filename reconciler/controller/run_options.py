@@ -10,6 +10,7 @@ from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.core import guard
 from reconciler.core.guard import Approvals
 from reconciler.core.scope import ScopedLimits
+from reconciler.model.kind import JobDocument
 from reconciler.model.operator import OperatorSafety, OperatorSpec
 from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.spec import Safety
@@ -115,16 +116,17 @@ class Selection:
     def _holds(self, candidate: ResolvedSpec) -> bool:
         if self.names and candidate.name not in self.names:
             return False
-        if self.kind not in (None, candidate.kind.name):
-            return False
-        if not (self.labels or self.provider):
-            return True
-        if candidate.document is None:
-            return False
-        document = candidate.document.document
+        if candidate.document is not None:
+            return self.matches(candidate.document.document)
+        return self.kind in (None, candidate.kind.name) and not (self.labels or self.provider)
+
+    def matches(self, document: JobDocument) -> bool:
+        """Return whether a spec has the labels, the provider and the kind of this selection, whatever its name is."""
         labels = document.metadata.labels
-        return all(labels.get(key) == value for key, value in self.labels) and (
-            self.provider in (None, document.spec.provider)
+        return (
+            self.kind in (None, document.kind)
+            and self.provider in (None, document.spec.provider)
+            and all(labels.get(key) == value for key, value in self.labels)
         )
 
 

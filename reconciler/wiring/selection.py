@@ -29,18 +29,13 @@ def why_no_match(selection: Selection, snapshot: Snapshot) -> str | None:
     Raises `UsageError` if the provider is not the name of a Provider document or a provider type, no spec uses it, and
     every file could be read.
     """
-    provider, kind, wanted = selection.provider, selection.kind, set(selection.labels)
+    provider, kind = selection.provider, selection.kind
     if provider is not None and not snapshot.broken_files and provider not in _providers(snapshot):
         hint = did_you_mean(provider, _providers(snapshot)) or "`reconcile providers` lists them all."
         msg = f"no provider is called {provider!r}. {hint}"
         raise UsageError(msg)
     specs = [each.document for each in snapshot.jobs]
-    if not (provider or kind or wanted) or any(
-        provider in (None, each.spec.provider)
-        and kind in (None, each.kind)
-        and wanted <= set(each.metadata.labels.items())
-        for each in specs
-    ):
+    if not (provider or kind or selection.labels) or any(map(selection.matches, specs)):
         return None
     criteria = [f"the provider {provider}"] if provider is not None else []
     criteria += [f"the kind {kind}"] if kind is not None else []

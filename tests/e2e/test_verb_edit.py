@@ -146,7 +146,7 @@ def test_one_rejected_edit_leaves_all_files_unchanged(workspace: Workspace) -> N
         ("set nobody cancelled", "no job is called 'nobody'. `reconcile get` lists all jobs"),
         ("set chat canceled", "'canceled' is not one of"),
         ("set chat", "Missing argument"),
-        ("suspend", "Missing argument"),
+        ("suspend", "Name a job, or select jobs with --selector, --provider or --kind."),
         ("suspend chat --until soon", "'soon' is neither a duration such as 4h nor a time with a time zone"),
         ("suspend chat --until 2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z has passed: name a later time"),
         (
