@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import nsmallest
 
 from reconciler.controller.build_report import PassResult
@@ -32,7 +32,7 @@ class HealthTracker:
     _moved_at: dict[Account, float] = field(default_factory=dict)
     _away: set[Account | None] = field(default_factory=set)
     _seen_at: dict[JobRef, datetime] = field(default_factory=dict)
-    """When each job was last seen. A job that was never seen has the time of the first pass that wanted it."""
+    """When each job was last seen. A job that was never seen has the start of the first pass that wanted it."""
     _looked_at: set[Account | None] = field(default_factory=set)
     """The accounts with at least one observation, successful or failed."""
     _is_ready: bool = False
@@ -111,7 +111,7 @@ class HealthTracker:
         for each in result.report.accounts:
             (self._away.add if each.unobserved else self._away.discard)(each.account)
         upcoming = tuple(Upcoming(rows[ref].name, when, self._why(rows[ref])) for when, ref in soonest if ref in rows)
-        self._take_in(result, at)
+        self._take_in(result, at - timedelta(seconds=took_s))
         self.overview = replace(
             self.overview,
             interval_s=result.interval.total_seconds(),
@@ -129,9 +129,9 @@ class HealthTracker:
             waiting=len(due),
         )
 
-    def _take_in(self, result: PassResult, at: datetime) -> None:
+    def _take_in(self, result: PassResult, begun_at: datetime) -> None:
         """Record when each wanted job was last seen, and which accounts were observed."""
-        self._seen_at = {ref: self._seen_at.get(ref, at) for ref in result.wanted}
+        self._seen_at = {ref: self._seen_at.get(ref, begun_at) for ref in result.wanted}
         for ref in result.seen_at.keys() & self._seen_at.keys():
             self._seen_at[ref] = max(result.seen_at[ref], self._seen_at[ref])
         self._looked_at.update(each.account for each in result.report.accounts)

@@ -75,7 +75,7 @@ class WatchStatus:
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
     """When the least recently observed unsettled job of each account was last observed, by account line.
 
-    For a job that has never been observed, the time of the first pass that included the job is used.
+    For a job that has never been observed, the start of the first pass that included the job is used.
     """
     unobserved: tuple[str, ...] = ()
     """The accounts that no pass has tried to observe yet. Once it is empty after a pass, it stays empty."""

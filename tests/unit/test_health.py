@@ -71,10 +71,17 @@ def test_an_account_has_no_observation_time_once_all_its_jobs_are_final() -> Non
     assert after_a_pass(a_status(final=True)).seen_at == {}
 
 
-def test_an_account_never_observed_has_the_time_of_the_first_pass_that_needed_it() -> None:
+def test_an_account_never_observed_has_the_start_of_the_first_pass_that_needed_it() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     for minutes in (0, 40):
         health.passed(a_pass(RUNNING, AWAY), [], NOW + minutes * MINUTE)
+
+    assert health.overview.seen_at == {str(ACCOUNT): NOW}
+
+
+def test_a_job_that_a_slow_first_pass_could_not_show_counts_as_observed_when_that_pass_began() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.passed(a_pass(RUNNING, AWAY), [], NOW + 3 * MINUTE, took_s=180.0)
 
     assert health.overview.seen_at == {str(ACCOUNT): NOW}
 

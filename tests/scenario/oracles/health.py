@@ -30,11 +30,8 @@ SOON = timedelta(seconds=90)
 """After this time without faults, a watch is ready and knows every edit."""
 TOLD_WITHIN = timedelta(seconds=125)
 """The maximum time until a problem is reported: two intervals, and the time until the next health request."""
-LOOK = timedelta(seconds=2)
-"""How much later than its true time an observation may be reported: the first pass does not wait for all jobs.
-"""
-FIRST = timedelta(seconds=110)
-"""A job counts as observed when the first pass that knew of it ended. That pass may publish twice, in 50 s each."""
+_TICK = timedelta(milliseconds=1)
+"""The tolerance for times: virtual time has microseconds, and sums of them are rounded."""
 _UNASKED = {KEY_LOST, "cannot be opened", "disk refuses"}
 """The disruptions in which an account gets no request although it is reported as unobserved."""
 
@@ -149,8 +146,8 @@ class _Known:
                 if job[0] != self.lines[line] or job in self.final:
                     continue
                 seen_at = self.seen_at.get(job)
-                latest = wanted_at + FIRST if seen_at is None else max(seen_at, wanted_at + FIRST)
-                if claim > latest + LOOK:
+                latest = wanted_at if seen_at is None else max(seen_at, wanted_at)
+                if claim > latest + _TICK:
                     yield f"{job[0]} is reported as observed at {claim:%T}, and {job[1]} was at {latest:%T}"
 
 
