@@ -72,6 +72,13 @@ class TransientError(ProviderError):
         self.retry_after_s = retry_after_s
 
 
+class NotSentError(TransientError):
+    """The throttle did not send a request, so its failure says nothing new about the provider."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, delivered=Delivered.NO, retry_after_s=retry_after_s)
+
+
 class PermanentError(ProviderError):
     """An error that lasts until a person changes something."""
 

@@ -28,7 +28,7 @@ from http import HTTPStatus
 from itertools import count
 
 from reconciler.circuit_breaker import FAILURES_MAX, PAUSE_FIRST_S, CircuitBreaker
-from reconciler.errors import Delivered, TransientError
+from reconciler.errors import NotSentError
 from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.pace import Pace
 from reconciler.ports import Rate, Response
@@ -138,7 +138,7 @@ class Throttle:
     async def acquire(self) -> AsyncIterator[Permit]:
         """Wait until a request may be sent, and occupy a slot within the `async with` block.
 
-        Raises `TransientError(no)` if no request may be sent soon, and `SupersededError` if the request is for a change
+        Raises `NotSentError` if no request may be sent soon, and `SupersededError` if the request is for a change
         that is no longer wanted (`preflight.abort_unless`).
         """
         clock = asyncio.get_running_loop().time
@@ -157,7 +157,7 @@ class Throttle:
             self._release()
 
     async def acquire_repeat(self) -> None:
-        """Wait for the turn to repeat a request that already has a slot. Raises `TransientError` as `acquire` does."""
+        """Wait for the turn to repeat a request that already has a slot. Raises `NotSentError` as `acquire` does."""
         await self._wait_for_turn(_REPEAT)
         self.requests += 1
 
@@ -268,23 +268,23 @@ class Throttle:
         if self._queue:
             self._serve()
 
-    def _obstacle(self, now: float) -> TransientError | None:
+    def _obstacle(self, now: float) -> NotSentError | None:
         """Return the error to raise if no request may be sent soon, or None."""
         if self._is_stopped:
             msg = "this process is about to stop, so this request was not sent"
-            return TransientError(msg, delivered=Delivered.NO)
+            return NotSentError(msg)
         pause_s = self._breaker.paused_until - now
         if pause_s > WAIT_MAX_S:
             msg = "the provider requested a pause, so this request was not sent"
-            return TransientError(msg, delivered=Delivered.NO, retry_after_s=pause_s)
+            return NotSentError(msg, pause_s)
         if (remaining_s := self._blocked_for_s(now)) > 0:
             last = f" (last: {self._breaker.last_error})" if self._breaker.last_error else ""
             msg = f"{FAILURES_MAX} consecutive requests failed{last}, so no request is sent for a while"
-            return TransientError(msg, delivered=Delivered.NO, retry_after_s=remaining_s)
+            return NotSentError(msg, remaining_s)
         pace = self._pace_of(now)
         if pace.is_blocked and (wait_s := pace.wait_s(now)) > WAIT_MAX_S:
             msg = "the provider throttles every request, so this request was not sent"
-            return TransientError(msg, delivered=Delivered.NO, retry_after_s=wait_s)
+            return NotSentError(msg, wait_s)
         return None
 
     def _blocked_for_s(self, now: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.errors import DefectError, Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.errors import DefectError, Delivered, Kind, NotSentError, PermanentError, ProviderError, TransientError
 from reconciler.model.job import Unobserved
 from reconciler.model.reason import Reason
 
@@ -15,7 +15,8 @@ def unobserved_by(error: ProviderError) -> Unobserved:
     if isinstance(error, TransientError):
         is_wait = error.delivered is Delivered.NO and error.retry_after_s is not None
         reason = Reason.RATE_LIMITED if is_wait else Reason.CANNOT_OBSERVE_PROVIDER
-        return Unobserved(reason, str(error), error.retry_after_s)
+        was_requested = not isinstance(error, NotSentError)
+        return Unobserved(reason, str(error), error.retry_after_s, was_requested=was_requested)
     kind = error.kind if isinstance(error, PermanentError) else None
     reason = Reason.AUTHENTICATION_FAILED if kind in _DENIED else Reason.CANNOT_OBSERVE_PROVIDER
     is_unset = kind in {Kind.MISSING, Kind.UNREACHABLE}

@@ -1,7 +1,8 @@
 """The jobs and accounts that the last observations of this process could not show.
 
 Rules: the failure of an account lasts until every job that it hid has been seen, even if other jobs of the account are
-seen earlier. The failure of a single job is not a failure of its account.
+seen earlier. The failure of a single job is not a failure of its account. An observation for which no request was sent
+does not extend the backoff, because the provider had no chance to respond.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class MissedJob:
 
     times: int
     """How many observations in a row failed."""
+    requests: int
+    """How many of these observations requested the job from the provider."""
     unobserved: Unobserved
     is_by_account: bool
     """Whether the job could not be observed because its whole account failed."""
@@ -41,7 +44,7 @@ class UnobservedTracker:
     accounts: dict[Account, Unobserved] = field(default_factory=dict)
     """The failure of each account, as long as the failure hides a job."""
     failures: dict[Account, int] = field(default_factory=dict)
-    """How many observations of each account in a row failed for all of its jobs."""
+    """How many observations of each account in a row sent requests and failed for all of its jobs."""
     troubles: dict[Account, int] = field(default_factory=dict)
     """How many observations of each account in a row failed, for all or some of its jobs."""
 
@@ -93,15 +96,15 @@ class UnobservedTracker:
         }
 
     def in_a_row(self, ref: JobRef) -> int:
-        """Return how many observations in a row failed to show a job."""
+        """Return how many observations in a row requested a job, or others of its failing account, in vain."""
         missed = self.jobs.get(ref)
-        return max(self.failures.get(ref.account, 0), missed.times if missed else 0)
+        return max(self.failures.get(ref.account, 0), missed.requests if missed else 0)
 
     def _take_in_one(self, plan: AccountPlan) -> None:
         if not plan.has_observed:
             return
         account, wrong = plan.account, plan.unobserved or self._still_wrong(plan)
-        self.failures[account] = self.failures.get(account, 0) + 1 if plan.is_blind else 0
+        self.failures[account] = self.failures.get(account, 0) + _was_requested(plan) if plan.is_blind else 0
         self.troubles[account] = self.troubles.get(account, 0) + 1 if wrong is not None else 0
         if wrong is not None:
             self.accounts[account] = wrong
@@ -110,7 +113,8 @@ class UnobservedTracker:
             if case.unobserved is not None:
                 is_by_account = wrong is not None and (plan.is_blind or case.unobserved.reason is wrong.reason)
                 times = (before.times if before else 0) + 1
-                self.jobs[case.subject.ref] = MissedJob(times, case.unobserved, is_by_account)
+                requests = (before.requests if before else 0) + case.unobserved.was_requested
+                self.jobs[case.subject.ref] = MissedJob(times, requests, case.unobserved, is_by_account)
 
     def _still_wrong(self, plan: AccountPlan) -> Unobserved | None:
         """Return the earlier failure of an account if every observation of this plan failed for its reason, or None."""
@@ -128,3 +132,9 @@ class UnobservedTracker:
         self.accounts[account] = missed[0].unobserved
         self.troubles[account] = min(each.times for each in missed)
         self.jobs.update((ref, replace(self.jobs[ref], is_by_account=True)) for ref in wanted)
+
+
+def _was_requested(plan: AccountPlan) -> bool:
+    """Return whether the failed observation of an account sent a request."""
+    failures = (plan.unobserved, *(case.unobserved for case in plan.cases))
+    return any(each.was_requested for each in failures if each is not None)

@@ -274,7 +274,10 @@ class Unobserved:
     is_defect: bool = False
     """Whether the cause is a bug in reconcile or in an adapter."""
     was_requested: bool = True
-    """Whether the job was requested from the provider. False if failures of other jobs ended the observation first."""
+    """Whether the job was requested from the provider.
+
+    False if failures of other jobs ended the observation first, or if the throttle did not send the request.
+    """
 
     @property
     def exit_code(self) -> ExitCode:

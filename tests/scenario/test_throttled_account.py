@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.scenario.history import History, ProviderRequest
-from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.oracles import ALWAYS, OF_A_WATCH, verdict
 from tests.scenario.oracles.requests import rate_limit_exceeded
 from tests.scenario.provider import THROTTLED
 from tests.scenario.repository import JobSpec
-from tests.scenario.short_runs import a_job_spec, a_scenario, every, reason
-from tests.scenario.simulation import Simulation, Sleep, TimedInjection, simulate
+from tests.scenario.short_runs import a_job_spec, a_scenario, cancels, every, fault, healed, reason
+from tests.scenario.simulation import RunWatch, Simulation, Sleep, TimedInjection, simulate
 from tests.support.limited_provider import Hint, LimitedProvider
 
 JOBS = tuple(a_job_spec(f"ftjob-{number:02}") for number in range(30))
@@ -34,6 +35,21 @@ def throttled(hint: Hint, specs: tuple[JobSpec, ...], passes: int) -> History:
     steps = (Sleep(1.0), *every(600.0 / passes, passes))
     scenario = a_scenario(*specs, steps=steps, schedule=[TimedInjection(0.5, limit)])
     return simulate(replace(scenario, revision=replace(scenario.revision, has_rate_limits=False)))
+
+
+def test_edits_during_a_requested_pause_do_not_delay_the_observation_after_it() -> None:
+    def edit(simulation: Simulation) -> None:
+        limit = timedelta(hours=100) + simulation.clock.now() - simulation.history.began_at
+        simulation.edit("another limit", simulation.revision.changed("job-a", max_queued=limit))
+
+    down = fault(fault="status", status="503", retryAfter="30s")
+    schedule = [down, *(TimedInjection(float(second), edit) for second in range(1, 30)), healed(45.0)]
+    history = simulate(a_scenario(a_job_spec(), steps=[RunWatch(600.0)], schedule=schedule))
+    sent = [each.at - history.began_at for each in requests(history)]
+
+    assert sent[:2] == [timedelta(0), timedelta(seconds=30)]
+    assert timedelta(seconds=60) <= cancels(history)[0] < timedelta(seconds=65), sent
+    assert not verdict(history, OF_A_WATCH)
 
 
 def requests(history: History) -> list[ProviderRequest]:

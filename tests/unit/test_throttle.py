@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from reconciler.circuit_breaker import FAILURES_MAX, PAUSE_MAX_S, CircuitBreaker
-from reconciler.errors import Delivered, TransientError
+from reconciler.errors import Delivered, NotSentError, TransientError
 from reconciler.ports import Rate
 from reconciler.throttle import Throttle
 from tests.support.clock import in_virtual_time
@@ -132,7 +132,7 @@ def test_after_a_stop_queued_requests_are_rejected_and_the_running_one_completes
             await ask(gate, is_well=True)
         await under_way
 
-        assert [type(each) for each in turned_away] == [TransientError] * 3
+        assert [type(each) for each in turned_away] == [NotSentError] * 3
         assert at == pytest.approx(2)
         assert ended == [pytest.approx(10)]
         assert gate.requests == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.errors import Delivered, PermanentError, TransientError
+from reconciler.errors import Delivered, NotSentError, PermanentError, TransientError
 from reconciler.ports import Rate, Response
 from reconciler.preflight import abort_unless
 from reconciler.transport import SENDS_MAX, HttpTransport, Throttle
@@ -72,7 +72,7 @@ def test_a_queued_request_is_rejected_if_the_provider_requests_a_pause() -> None
         sent = [asyncio.create_task(transport.send("GET", "/jobs")) for _ in range(3)]
         results = await asyncio.gather(*sent, return_exceptions=True)
 
-        assert [type(each) for each in results] == [Response, TransientError, TransientError]
+        assert [type(each) for each in results] == [Response, NotSentError, NotSentError]
         assert transport.requests == 1
 
     in_virtual_time(main)

@@ -13,6 +13,7 @@ from tests.support.in_memory_accounts import a_case, named_specs
 
 AWAY = Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
 DENIED = Unobserved(Reason.AUTHENTICATION_FAILED, "401", is_transient=False)
+PAUSED = Unobserved(Reason.RATE_LIMITED, "the provider requested a pause", 30.0, was_requested=False)
 SUSPECT = Unobserved(Reason.OBSERVATION_SUSPECT, "2 of 2 are gone")
 CHAT, CODE = JobRef(ACCOUNT, "ftjob-chat"), JobRef(ACCOUNT, "ftjob-code")
 BOTH = frozenset({CHAT, CODE})
@@ -46,7 +47,7 @@ def test_an_outage_is_lasting_after_two_observations_and_other_failures_after_on
 def test_an_unobserved_job_does_not_make_its_account_unobserved() -> None:
     tracker = after(a_look(chat=AWAY, code=None))
 
-    assert tracker.jobs == {CHAT: MissedJob(1, AWAY, is_by_account=False)}
+    assert tracker.jobs == {CHAT: MissedJob(1, 1, AWAY, is_by_account=False)}
     assert tracker.accounts == {}
     assert tracker.hidden(ACCOUNT) == frozenset()
     assert tracker.in_a_row(CODE) == 0
@@ -85,6 +86,15 @@ def test_an_unobserved_account_hides_all_its_jobs() -> None:
     assert tracker.in_a_row(JobRef(ACCOUNT, "ftjob-never-looked-at")) == 2
 
 
+def test_observations_that_sent_no_request_are_reported_but_do_not_extend_the_backoff() -> None:
+    away, paused = a_look(PAUSED, chat=AWAY, code=PAUSED), a_look(PAUSED, chat=PAUSED, code=PAUSED)
+    tracker = after(away, paused, paused)
+
+    assert (tracker.failures[ACCOUNT], tracker.troubles[ACCOUNT]) == (1, 3)
+    assert (tracker.in_a_row(CHAT), tracker.in_a_row(CODE)) == (1, 1)
+    assert tracker.hidden(ACCOUNT) == BOTH
+
+
 def test_an_account_with_some_unobserved_jobs_has_trouble_but_no_failure() -> None:
     tracker = after(a_look(SUSPECT, chat=SUSPECT, code=None))
 
@@ -97,7 +107,7 @@ def test_a_job_that_is_unobserved_for_another_reason_is_not_hidden_by_its_accoun
     tracker = after(a_look(SUSPECT, chat=SUSPECT, code=AWAY, third=None))
 
     assert tracker.hidden(ACCOUNT) == {CHAT}
-    assert tracker.jobs[CODE] == MissedJob(1, AWAY, is_by_account=False)
+    assert tracker.jobs[CODE] == MissedJob(1, 1, AWAY, is_by_account=False)
 
 
 def test_an_account_stays_unobserved_until_each_job_that_it_hid_is_observed() -> None:

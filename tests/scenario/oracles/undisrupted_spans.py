@@ -22,8 +22,6 @@ INTERVAL = timedelta(seconds=75)
 """The maximum time until the next observation after a permanent failure."""
 _MEMORY = timedelta(minutes=40)
 """For this time, a failed response still extends the wait after the next failed response."""
-_UNSENT = 3
-"""The number of further observations that may have failed without a request, because the circuit was open."""
 _NO_EXCUSE = {None, "clocks disagree", "no-date", "absurd-times", "lost-cancel", "late-cancel"}
 """Faults of responses that still show the provider's decision."""
 _QUICK = timedelta(seconds=1)
@@ -107,7 +105,7 @@ def _badly_answered(history: History, account: str, job_id: str | None) -> Itera
             bad = [at for at in bad if event.ended_at - at < _MEMORY] + [event.ended_at]
             is_of_job = event.account == account and job_id in {None, event.job_id}
             if is_of_job or not _is_of_one_job(of_one_job, event):
-                doubled = min(timedelta(seconds=1 << min(len(bad) + _UNSENT, 20)), BACKOFF_MAX)
+                doubled = min(timedelta(seconds=1 << min(len(bad), 20)), BACKOFF_MAX)
                 asked = timedelta(seconds=event.retry_after_s or 0)
                 yield Span(event.at, event.ended_at + max(doubled, INTERVAL, asked) + _QUICK)
 
