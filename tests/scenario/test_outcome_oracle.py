@@ -1,4 +1,4 @@
-"""What an oracle accepts after a crash: only a statement about the attempt that the crash left open."""
+"""What oracles accept: after a crash a statement about the open attempt, and after five attempts a running job."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import replace
 from itertools import count
 
-from tests.scenario.history import Crashed, Event, FileWritten, History
-from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.history import Crashed, Event, FileWritten, History, ProviderRequest
+from tests.scenario.oracles import ALWAYS, OF_A_WATCH, verdict
+from tests.scenario.oracles.convergence import not_converged
 from tests.scenario.oracles.reported_outcomes import false_attribution
 from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, every, fault, reason
-from tests.scenario.simulation import CrashAfter, Pass, Simulation, Step, TimedInjection, simulate
+from tests.scenario.simulation import CrashAfter, Pass, RunWatch, Simulation, Step, TimedInjection, simulate
 
 ENDED_AT_S = 3.0
 KEPT_AT_S = 70.0
@@ -64,3 +65,14 @@ def test_a_crash_before_the_intent_does_not_excuse_a_later_rejected_cancel() -> 
     assert reason(history, "job-a") == "CancelledElsewhere"
     assert list(false_attribution(history)) == []
     assert any("CancelledByUs" in each for each in false_attribution(blamed))
+
+
+def test_the_oracle_accepts_a_job_that_still_runs_only_after_five_cancels_without_effect() -> None:
+    unclear = fault(fault="status", status="425", on="cancel", times=5)
+    history = simulate(a_scenario(a_job_spec(), steps=[RunWatch(1800.0)], schedule=[unclear]))
+    first = next(each for each in history.events if isinstance(each, ProviderRequest) and each.verb == "cancel")
+    fewer = replace(history, events=[each for each in history.events if each is not first])
+
+    assert reason(history, "job-a") == "CancelNotHonoured"
+    assert not verdict(history, OF_A_WATCH)
+    assert any("CancelNotHonoured" in each for each in not_converged(fewer))

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.providers import load
-from tests.scenario.history import ABSENT, Crashed, Edited, ExternalEvent, History, PassEnded, Tampered, WatchEnded
+from tests.scenario.history import (
+    ABSENT,
+    Crashed,
+    Edited,
+    ExternalEvent,
+    History,
+    PassEnded,
+    ProviderRequest,
+    Tampered,
+    WatchEnded,
+)
 from tests.scenario.oracles.requests import is_over_limit
 from tests.scenario.oracles.status_freshness import ROUND
 from tests.scenario.oracles.status_yaml import OVER, Tree, is_job, read, ready, standing
@@ -19,6 +29,8 @@ _UNFINISHED_WISH = {
     "paused": {"paused": "Ready"},
 }
 _OTHERS_ACT = "another user"
+_ATTEMPTS = 5
+_REMINDED_AFTER = timedelta(hours=6)
 
 
 def not_converged(history: History) -> Iterator[str]:
@@ -62,7 +74,8 @@ def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree:
     expected = _expected(history, revision, job_spec, phase, last)
     if was_lost(tree, history):
         expected = expected | _expected(history, revision, replace(job_spec, max_queued=None), phase, last)
-    if revision.is_settings_broken:
+    is_given_up = ready(tree)["reason"] == "CancelNotHonoured" and was_cancelled_in_vain(history, job_spec, last.at)
+    if revision.is_settings_broken or is_given_up:
         expected = expected or {"Stalled"}
     is_limited = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
     if said not in expected and not is_limited:
@@ -74,6 +87,27 @@ def is_all_gone(history: History, revision: Revision, account: str, at: datetime
     """Return whether an account shows none of the jobs that valid specs name."""
     named = {each.job_id for each in revision.valid() if each.account == account}
     return all(history.truth(account, job_id, at) == ABSENT for job_id in named)
+
+
+def was_cancelled_in_vain(history: History, job_spec: JobSpec, at: datetime) -> bool:
+    """Return whether the provider received five cancels of a job and the next one, after six hours, is not due yet.
+
+    Cancels from before the last edit that did not want the job cancelled do not count.
+    """
+    sent: list[datetime] = []
+    for event in history.events:
+        match event:
+            case Edited(revision=revision) if not _wants_cancel(revision, job_spec):
+                sent = []
+            case ProviderRequest(verb="cancel") if (event.account, event.job_id) == (job_spec.account, job_spec.job_id):
+                # A throttled request has no effect, so it does not count as an attempt.
+                sent += [event.at] if event.status != 429 else []
+    return len(sent) >= _ATTEMPTS and at - sent[-1] < _REMINDED_AFTER
+
+
+def _wants_cancel(revision: Revision, job_spec: JobSpec) -> bool:
+    same = [each for each in revision.job_specs if (each.account, each.job_id) == (job_spec.account, job_spec.job_id)]
+    return any(each.desired == "cancelled" or each.has_limits for each in same)
 
 
 def was_lost(tree: Tree, history: History) -> bool:
