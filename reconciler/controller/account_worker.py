@@ -248,6 +248,7 @@ async def apply_decisions(
             runtime.audit,
             edition,
             lambda subject: rules().may_act(subject),
+            lambda: rules().budget.written(str(target.account)),
             runtime.notify,
             runtime.journal,
         ),

@@ -51,6 +51,8 @@ class ApplyContext:
     """The publisher's edition at the time when the statuses that the decisions are based on were read."""
     holds: Callable[[Subject], bool] = lambda _: True
     """A function that returns whether the newest pass still allows a change for a spec."""
+    written: Callable[[], object] = lambda: None
+    """A function that is called once every intent of the plan is written or dropped."""
     notify: Notify = ignore_event
     journal: Journal | None = None
 

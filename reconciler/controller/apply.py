@@ -43,8 +43,10 @@ async def apply_plan(
     async with context.publisher.exclusive() if context.publisher is not None else nullcontext():
         # If commits by others replaced statuses after they were read, the decisions may be based on old receipts.
         if context.publisher is not None and context.publisher.edition != context.edition:
+            context.written()
             return [_overtaken(case) for case in cases]
         done, intents = _write_all(cases, context)
+        context.written()
         obstacle: Exception | None = await _publish_intents(intents, context.publisher)
     if obstacle is None:
         counted, obstacle = _record_attempts(intents, context)

@@ -18,7 +18,7 @@ from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.run_options import ChangeRules
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
-from reconciler.core.change_budget import EVERYWHERE, ApprovalUse, ChangeBudget
+from reconciler.core.change_budget import EVERYWHERE, ChangeBudget
 from reconciler.core.decide import is_suspended
 from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts
@@ -42,15 +42,17 @@ class PassBudget:
     """The error if the journal could not be read; otherwise empty."""
 
 
-def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runtime: Runtime) -> PassBudget:
+def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, runtime: Runtime) -> PassBudget:
     """Return the change budget of a pass.
 
-    `use` contains the approvals that this process has already used. A dry run neither reads nor changes `use`.
+    `before` is the budget of the previous pass, with the approvals that this process has used and the changes that are
+    not written yet. A dry run neither reads nor changes it.
     """
     now, stored, resolved = runtime.clock.now(), desired.stored, desired.resolved
     journal, known, errors = _remembered(runtime)
     limits = _limits(rules, desired)
     lost = _lost(known, stored, now)
+    carried = before if runtime.control is not None else ChangeBudget()
     found = doubts(stored, desired.specs, runtime.policy)
     gone = why_uncountable(lost, known, limits.everywhere)
     for why in (*errors, *filter(None, (gone, runtime.older.doubt))):
@@ -71,7 +73,8 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runti
         claimed=tuple(status for _, status in claimed if status.phase in UNFINISHED or status.name in known.unfinished),
         account_map=AccountMap({line: target.scope for line, target in resolved.targets.items()}),
         known_unfinished=known.unfinished,
-        use=ApprovalUse() if runtime.control is None else use,
+        use=carried.use,
+        unwritten=carried.unwritten,
         standing=dict(_standing(claimed, now)),
         doubts=found,
         hidden=most_attempts(stored),

@@ -12,7 +12,6 @@ from reconciler.controller.current_specs import CurrentSpecs
 from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.controller.workers import WorkerPool
-from reconciler.core.change_budget import ApprovalUse
 from reconciler.core.subject import INTERVAL
 from reconciler.model.job import Account
 from reconciler.model.report import Row
@@ -31,7 +30,5 @@ class PassMemory:
     """The poll interval of the last Settings that could be read."""
     list_pages: dict[Account, int] = field(default_factory=dict)
     """The number of pages of each account's last list."""
-    approvals: ApprovalUse = field(default_factory=ApprovalUse)
-    """The approvals that this process has used."""
     rows: dict[str, Row] = field(default_factory=dict)
     """The rows of the last report, by spec name."""

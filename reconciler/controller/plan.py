@@ -148,8 +148,8 @@ def decide_all(
 def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_provisional: bool = False) -> AccountPlan:
     """Return the plan after the change budget has judged it. Refused actions are marked.
 
-    Between this call and the writing of the intents, the worker may await only the publisher's lock: if a pass computed
-    its budget in between, that budget would lack these changes.
+    Between this call and the writing of the intents, the worker may await only the publisher's lock. If a pass computes
+    its budget meanwhile, that budget counts these changes as unwritten (`ChangeBudget.unwritten`).
 
     Args:
         plan: the decisions.

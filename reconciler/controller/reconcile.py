@@ -48,7 +48,7 @@ async def reconcile_once(
     earlier = memory.workers.finished()
     desired = load_desired_specs(runtime, options, memory.cache, by_content=by_content)
     memory.interval = desired.interval(memory.interval)
-    budget = budget_of(desired, options.rules, memory.approvals, runtime)
+    budget = budget_of(desired, options.rules, memory.current.budget, runtime)
     # Set before the workers start: workers of earlier passes read it after every wait, and must see the new revision.
     before, memory.current = memory.current, current_specs(desired, budget.budget, options.pinned)
     work = assign_work(desired, options.retry, _with_overdue(due, earlier, before, memory.current), runtime)

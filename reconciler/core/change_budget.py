@@ -78,11 +78,22 @@ class Judged:
     """The refusal in the first scope that does not allow the batch; empty if all scopes allow it."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnwrittenBatch:
+    """The allowed changes of one account whose intents are not written yet, so that no status records them."""
+
+    attempts: int
+    """How many unapproved first attempts there are."""
+    approvals: frozenset[UsedApproval]
+    """The approvals that the approved first attempts use."""
+
+
 @dataclass(slots=True)
 class ChangeBudget:
     """The change budget of one pass, shared by all accounts.
 
-    Once the batch of an account has been allowed, it is counted when later batches are judged.
+    Once the batch of an account has been allowed, it is counted when later batches are judged. A worker may have to
+    wait before it writes its intents. Until then, the budgets of later passes count the batch too.
     """
 
     limits: ScopedLimits = field(default_factory=ScopedLimits)
@@ -103,12 +114,20 @@ class ChangeBudget:
     """Why past attempts cannot be counted, by account or `EVERYWHERE`. No unapproved first attempt is allowed there."""
     hidden: int = 0
     """How many attempts of the last hour the unread status files are assumed to contain."""
+    unwritten: dict[str, UnwrittenBatch] = field(default_factory=dict)
+    """The latest batch of each account until its intents are written. The budgets of all passes share this mapping."""
     _allowed: Counter[str] = field(default_factory=Counter)
-    """How many unapproved first attempts this pass has allowed, by account."""
+    """How many unapproved first attempts were allowed that `past` does not contain, by account."""
     _used: set[UsedApproval] = field(default_factory=set)
-    """The approvals that this pass has used."""
+    """The approvals that were used and that `past` does not contain."""
     _seen: dict[str, tuple[str, bool]] = field(default_factory=dict)
     """The account of each job that this pass observed, and whether the job was unfinished, by spec name."""
+
+    def __post_init__(self) -> None:
+        """Count the batches that earlier passes have allowed and that are not written yet."""
+        for account, batch in self.unwritten.items():
+            self._allowed[account] += batch.attempts
+            self._used |= batch.approvals
 
     def judge(
         self, account: str, changes: Collection[PlannedChange], now: datetime, *, is_provisional: bool = False
@@ -135,12 +154,17 @@ class ChangeBudget:
         refusals = self._refusals(account, batch, tuple(here), now) if asked else ()
         if is_provisional and refusals:
             return Judged(refused=counted, refusals=refusals[:1])
-        self._record_approvals(first, approved, others, now)
+        used = self._record_approvals(first, approved, others, now)
         self.standing = others | (dict.fromkeys(asked, account) if refusals else {})
+        self.unwritten[account] = UnwrittenBatch(0 if refusals else len(asked), used)
         if refusals:
             return Judged(counted, approved, asked, refusals[:1])
         self._allowed[account] += len(asked)
         return Judged(counted, approved)
+
+    def written(self, account: str) -> None:
+        """Record that the intents of an account's latest batch are written, or that the batch was dropped."""
+        self.unwritten.pop(account, None)
 
     def uses(self, now: datetime) -> Mapping[str, GuardUse]:
         """Return how much of the limits each account has used, by account line."""
@@ -242,10 +266,12 @@ class ChangeBudget:
 
     def _record_approvals(
         self, first: list[PlannedChange], approved: Mapping[str, str], others: Mapping[str, str], now: datetime
-    ) -> None:
-        """Record the approvals that this batch uses."""
-        self._used.update(UsedApproval(by, name, now) for name, by in approved.items() if name not in others)
+    ) -> frozenset[UsedApproval]:
+        """Record the approvals that this batch uses, and return them."""
+        used = frozenset(UsedApproval(by, name, now) for name, by in approved.items() if name not in others)
+        self._used |= used
         for each in first:
             by = approved.get(each.name)
             if by is not None and by in {BY_NAME, self.approvals.by_count}:
                 self.use.grant(each, by, now)
+        return used

@@ -8,15 +8,21 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.sandbox.faults import FAULTS
 from tests.scenario.history import History
-from tests.scenario.oracles import ALWAYS, verdict
-from tests.scenario.repository import JobSpec
+from tests.scenario.oracles import ALWAYS, IN_TIME, OF_A_WATCH, verdict
+from tests.scenario.repository import JobSpec, Revision
+from tests.scenario.seeded_jobs import declared
 from tests.scenario.seeded_run import TIGHT
-from tests.scenario.short_runs import a_job_spec, a_scenario, cancels, every, reason
-from tests.scenario.simulation import Pass, RunWatch, Simulation, TimedInjection, simulate
+from tests.scenario.short_runs import RUNNING, a_job_spec, a_scenario, cancels, every, reason
+from tests.scenario.simulation import Pass, RunWatch, Scenario, Simulation, TimedInjection, simulate
 
 HOUR_S = 3600.0
 CHANGED_AT_S = 90.0
+PUSH_S = 20.0
+ACCOUNTS = ("one", "two", "three")
+WITHOUT_DEADLINES = tuple(oracle for oracle in OF_A_WATCH if oracle not in IN_TIME)
+"""The oracles of a watch without those for deadlines, which a slow push delays."""
 FIRST, SECOND = ("ftjob-a", "ftjob-b"), ("ftjob-c", "ftjob-d")
 
 Change = Callable[[tuple[JobSpec, ...]], tuple[JobSpec, ...]]
@@ -76,3 +82,44 @@ def test_an_edit_of_one_spec_in_a_watch_does_not_split_a_refused_batch() -> None
     assert not verdict(history, ALWAYS)
     assert cancels(history) == []
     assert {reason(history, f"job-{name}") for name in "abcd"} == {"RefusedByGuard"}
+
+
+def test_changes_that_wait_for_a_slow_push_count_against_the_limit_of_all_accounts() -> None:
+    """Two changes are allowed and wait for the push of a pass. The next pass judges the change of a third account."""
+
+    def slow(simulation: Simulation) -> None:
+        branch = simulation.machine.branch
+        assert branch is not None
+        branch.takes_s = PUSH_S
+        for name in ("one", "two"):
+            (late,) = FAULTS.validate_python([{"fault": "slow", "for": "3s", "on": "retrieve"}])
+            simulation.providers[name].faults.add([late])
+
+    def want_gone(*names: str) -> Callable[[Simulation], None]:
+        def edit(simulation: Simulation) -> None:
+            for name in names:
+                simulation.edit("-> cancelled", simulation.revision.changed(f"job-{name}", desired="cancelled"))
+
+        return edit
+
+    scenario = Scenario(
+        seed=0,
+        worlds={name: declared(name, {f"ftjob-{name}": {"age": "1h", "life": RUNNING}}) for name in ACCOUNTS},
+        revision=Revision(
+            job_specs=tuple(a_job_spec(f"ftjob-{name}", "observed", account=name) for name in ACCOUNTS),
+            accounts={name: f"http://{name}.localhost/v1" for name in ACCOUNTS},
+        ),
+        steps=(RunWatch(1200.0),),
+        schedule=(
+            TimedInjection(CHANGED_AT_S - 10.0, slow),
+            TimedInjection(CHANGED_AT_S, want_gone("one", "two")),
+            TimedInjection(CHANGED_AT_S + PUSH_S / 2, want_gone("three")),
+        ),
+        change_limits=TIGHT,
+        is_published=True,
+    )
+    history = simulate(scenario)
+
+    assert not verdict(history, WITHOUT_DEADLINES)
+    assert {name: len(cancels(history, account=name)) for name in ACCOUNTS} == {"one": 1, "two": 1, "three": 0}
+    assert reason(history, "job-three") == "RefusedByGuard"

@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.controller.budget_sources import PassBudget, budget_of
 from reconciler.controller.run_options import ChangeRules
-from reconciler.core.change_budget import ApprovalUse
+from reconciler.core.change_budget import ChangeBudget
 from reconciler.model.journal import KnownStatuses
 from reconciler.ports import JobController, Unread
 from tests.support.in_memory import Statuses, World
@@ -23,10 +23,10 @@ def nobody(_: object) -> JobController:
     raise AssertionError(message)
 
 
-def budgeted(world: World, rules: ChangeRules = RULES, use: ApprovalUse | None = None, **rest: Any) -> PassBudget:
+def budgeted(world: World, rules: ChangeRules = RULES, before: ChangeBudget | None = None, **rest: Any) -> PassBudget:
     """Return the budget of a pass over this world. Unless `control` is None in `rest`, the pass may request changes."""
     runtime = world.runtime(**{"control": nobody} | rest)
-    return budget_of(loaded(world, **rest), rules, use or ApprovalUse(), runtime)
+    return budget_of(loaded(world, **rest), rules, before or ChangeBudget(), runtime)
 
 
 def names(count: int) -> list[str]:

@@ -179,6 +179,19 @@ def nobody() -> JobController:
     raise AssertionError(message)
 
 
+def test_the_change_budget_is_told_of_written_intents_before_a_request_is_sent() -> None:
+    account, world, cases = two_cancels()
+    told: list[tuple[int, list[str]]] = []
+
+    def written() -> None:
+        told.append((sum(each.open_receipt is not None for each in world.statuses.jobs.values()), [*account.changes]))
+
+    carried_out(account, world, cases, written=written)
+
+    assert told == [(2, [])]
+    assert len(account.changes) == 2
+
+
 def test_a_decision_from_before_a_foreign_publish_is_left_to_the_next_pass(tmp_path: Path) -> None:
     """While a watch observes a slow account, a later pass may have fetched requests that another machine published."""
     subject = a_subject("cancelled")
@@ -186,10 +199,14 @@ def test_a_decision_from_before_a_foreign_publish_is_left_to_the_next_pass(tmp_p
     branch = StatusBranch(Git(tmp_path), "statuses", "", tmp_path, "origin", Author("r", "r@example.org"), pulls=2)
     disk = LocalDisk(tmp_path)
     specs, statuses = SpecsDir(tmp_path, tmp_path, disk, "specs"), StatusDirectory(tmp_path, disk)
-    context = ApplyContext(specs, statuses, lambda: NOW, GitPublisher(branch), edition=1)
+    dropped: list[bool] = []
+    context = ApplyContext(
+        specs, statuses, lambda: NOW, GitPublisher(branch), edition=1, written=lambda: dropped.append(True)
+    )
     (done,) = asyncio.run(apply_plan((case,), nobody, context))
 
     assert case.decision.action is not None
     assert done.answer is not None
     assert done.answer.progress is Progress.OVERTAKEN
     assert list(tmp_path.iterdir()) == []
+    assert dropped == [True]

@@ -9,7 +9,7 @@ from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.applied import Applied
 from reconciler.controller.budget_sources import budget_of, remember
 from reconciler.controller.plan import JobPlan
-from reconciler.core.change_budget import ApprovalUse
+from reconciler.core.change_budget import ChangeBudget
 from reconciler.core.decide import decide
 from reconciler.core.losses import mark_of
 from reconciler.model.job import JobRef, Phase, Unobserved
@@ -36,7 +36,7 @@ def remembered(world: World, *applied: Applied, **rest: Any) -> KnownStatuses:
     desired = loaded(world)
     target = next(iter(desired.resolved.targets.values()))
     errors = remember(
-        budget_of(desired, RULES, ApprovalUse(), runtime), [AccountOutcome(target, "openai", None, applied)], runtime
+        budget_of(desired, RULES, ChangeBudget(), runtime), [AccountOutcome(target, "openai", None, applied)], runtime
     )
 
     assert errors == ()

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.controller.budget_sources import PassBudget
 from reconciler.controller.run_options import ChangeRules
-from reconciler.core.change_budget import ApprovalUse, Judged
+from reconciler.core.change_budget import ChangeBudget, Judged
 from reconciler.core.guard import Approvals, ChangeLimits
 from reconciler.core.losses import marks_of
 from reconciler.core.past_attempts import PlannedChange
@@ -147,15 +147,14 @@ def test_approvals_by_the_operator_and_by_commits_are_combined() -> None:
     assert judged(found, "a", "b").approved == {"a": "--allow-cancel", "b": commit.label}
 
 
-def test_a_dry_run_does_not_use_up_an_approval() -> None:
-    rules, use = ChangeRules(approvals=Approvals(names=frozenset({"a"}))), ApprovalUse()
-    dry = budgeted(a_world("a"), rules, use, control=None)
-    judged(dry, "a")
-    after_dry = set(use.names)
-    judged(budgeted(a_world("a"), rules, use), "a")
+def test_a_dry_run_uses_up_no_approval_and_leaves_no_change_to_be_written() -> None:
+    rules, before = ChangeRules(approvals=Approvals(names=frozenset({"a"}))), ChangeBudget()
+    judged(budgeted(a_world("a"), rules, before, control=None), "a")
+    after_dry = set(before.use.names), set(before.unwritten)
+    judged(budgeted(a_world("a"), rules, before), "a")
 
-    assert after_dry == set()
-    assert use.names == {"a"}
+    assert after_dry == (set(), set())
+    assert (before.use.names, set(before.unwritten)) == ({"a"}, {str(ACCOUNT)})
 
 
 # What was refused before

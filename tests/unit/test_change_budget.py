@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.change_budget import EVERYWHERE, ApprovalUse, ChangeBudget
+from reconciler.core.change_budget import EVERYWHERE, ApprovalUse, ChangeBudget, UnwrittenBatch
 from reconciler.core.guard import Approvals, ChangeLimits, approve
 from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts, PlannedChange, UsedApproval, still_counting
@@ -112,6 +112,29 @@ def test_each_allowed_batch_is_counted_for_the_next_batch() -> None:
     assert [bool(each.refusals) for each in judged] == [False, False, True]
     assert judged[2].refusals[0].earlier == 3
     assert budget.standing == {"job-003": str(ACCOUNT)}
+
+
+def test_an_allowed_batch_is_counted_by_later_passes_until_its_intents_are_written() -> None:
+    unwritten: dict[str, UnwrittenBatch] = {}
+    first = ChangeBudget(account_map=ACCOUNT_MAP, unwritten=unwritten)
+    first.judge(str(ACCOUNT), changes(3), NOW)
+    while_waiting = ChangeBudget(account_map=ACCOUNT_MAP, unwritten=unwritten)
+    first.written(str(ACCOUNT))
+    afterwards = ChangeBudget(account_map=ACCOUNT_MAP, unwritten=unwritten)
+    judged = [each.judge(str(ALIAS), changes(1, ALIAS, 3), NOW) for each in (while_waiting, afterwards)]
+
+    assert [each.refused for each in judged] == [{"job-003"}, frozenset()]
+    assert judged[0].refusals[0].earlier == 3
+
+
+def test_the_approval_of_a_commit_is_used_up_for_later_passes_before_its_intent_is_written() -> None:
+    unwritten: dict[str, UnwrittenBatch] = {}
+    strict, approvals = ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(commits=(A,))
+    first = ChangeBudget(strict, approvals, account_map=ACCOUNT_MAP, unwritten=unwritten)
+    first.judge(str(ACCOUNT), [replace(change(number), name=name) for number, name in enumerate("xy")], NOW)
+    second = ChangeBudget(strict, approvals, account_map=ACCOUNT_MAP, unwritten=unwritten)
+
+    assert second.judge(str(ALIAS), [replace(change(9, ALIAS), name="z")], NOW).refused == {"z"}
 
 
 def test_attempts_that_unread_statuses_may_record_are_counted() -> None:

@@ -15,7 +15,7 @@ from reconciler.controller.plan import AccountPlan
 from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
-from reconciler.core.change_budget import ApprovalUse
+from reconciler.core.change_budget import ChangeBudget
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Phase, Unobserved
 from reconciler.model.reason import Reason
@@ -48,7 +48,7 @@ def written(
     memory, run = memory or PassMemory(), RunOptions(**options)
     desired = load_desired_specs(runtime, run, ResolutionCache(), by_content=True)
     memory.unobserved.take_in([each.plan for each in outcomes if each.plan], desired.unfinished)
-    budget = budget_of(desired, run.rules, ApprovalUse(), runtime)
+    budget = budget_of(desired, run.rules, ChangeBudget(), runtime)
     return write_other_statuses(desired, outcomes, budget, memory, runtime)
 
 
