@@ -116,9 +116,9 @@ class Declared(Document):
         default_factory=JobFailure, description="The error that is reported once the job has failed."
     )
     metadata: Annotated[dict[str, str], Field(max_length=16)] = Field(default_factory=dict)
-    cancel_takes: Wait | None = Field(None, description="Duration of a cancel; by default that of the sandbox.")
+    cancel_takes: Wait | None = Field(None, description="Duration of a cancel. Default: `cancelTakes` of the sandbox.")
     cancel_word: Literal["cancelling"] | None = Field(
-        None, description="Status during a cancel; by default that of the sandbox."
+        None, description="Status during a cancel. Default: `cancelWord` of the sandbox."
     )
 
 
@@ -133,7 +133,7 @@ class DeclaredJob(Declared):
     training_file: Word = "file-sandbox-training"
     validation_file: Word | None = None
     seed: int = Field(0, ge=0, le=2_147_483_647)
-    pause_takes: Wait | None = Field(None, description="Duration of a pause; by default that of the sandbox.")
+    pause_takes: Wait | None = Field(None, description="Duration of a pause. Default: `pauseTakes` of the sandbox.")
 
 
 class DeclaredBatch(Declared):
@@ -151,7 +151,7 @@ class DeclaredBatch(Declared):
     )
     tokens: int = Field(100_000, ge=0, description="Number of tokens that all requests of the batch use together.")
     cancel_word: Literal["cancelling"] | None = Field(
-        "cancelling", description="Status during a cancel; null means that of the sandbox."
+        "cancelling", description="Status during a cancel. With null, `cancelWord` of the sandbox applies."
     )
 
     @model_validator(mode="after")
@@ -165,12 +165,13 @@ class DeclaredBatch(Declared):
 class SandboxOptions(Document):
     """The jobs and faults of a sandbox."""
 
-    jobs: tuple[DeclaredJob, ...] = ()
+    jobs: tuple[DeclaredJob, ...] = Field((), description="The fine-tuning jobs, for specs of kind FineTuningJob.")
     batches: tuple[DeclaredBatch, ...] = Field((), description="The batches, for specs of kind BatchJob.")
     cancel_takes: Wait = Field(timedelta(0), description="Duration of a cancel, unless a job sets its own.")
     pause_takes: Wait = Field(timedelta(0), description="Duration of a pause, unless a job sets its own.")
     cancel_word: Literal["cancelling"] | None = Field(
-        None, description="Status during a cancel; by default the job is shown as before the cancel, as at OpenAI."
+        None,
+        description="Status during a cancel. By default the job keeps its status until it is cancelled, as at OpenAI.",
     )
     faults: tuple[Fault, ...] = Field(
         (), description="Fault rules. The first one that applies to a request determines its fault."

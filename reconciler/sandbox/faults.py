@@ -191,7 +191,7 @@ class Faults:
         return sum(self._matched)
 
     def add(self, rules: Iterable[Fault]) -> None:
-        """Append rules. They apply after the existing ones."""
+        """Append rules. An earlier rule that applies to a call takes precedence."""
         for rule in rules:
             self._rules.append(rule)
             self._matched.append(0)

@@ -17,6 +17,7 @@ from reconciler.sandbox.faults import Call, Endless, Fault, LateCancel, LostCanc
 from reconciler.sandbox.world import InvalidRequestError, JobView, World
 
 LIMIT_MAX = 100
+"""The maximum size of a page."""
 _LIMIT_DEFAULT = {Operation.LIST: 20, Operation.EVENTS: 20, Operation.CHECKPOINTS: 10}
 
 

@@ -58,9 +58,8 @@ async def serve(
 ) -> None:
     """Serve an application until `stop` is set or, in the main thread, until SIGINT or SIGTERM.
 
-    If `stop` is None, only a signal ends the server. Port 0 selects a free port.
-    `on_ready` is called with the address, such as `http://127.0.0.1:8080`, once the server accepts connections. Raises
-    `OSError` if the address is not available.
+    Port 0 selects a free port. `on_ready` is called with the address, such as `http://127.0.0.1:8080`, once the server
+    accepts connections. Raises `OSError` if the address is not available.
     """
     with socket.create_server((host, port)) as listener:
         # asyncio sets this only on sockets with an explicit protocol. Without it, each response waits 40 ms for an ACK.

@@ -34,7 +34,7 @@ class UnknownJobError(Exception):
 
 
 class InvalidRequestError(Exception):
-    """The request is invalid, or not possible for this job. `param` names the invalid argument."""
+    """The request is invalid, or the job is in a state that does not allow it. `param` names an invalid argument."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)

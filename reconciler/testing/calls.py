@@ -26,8 +26,10 @@ T = TypeVar("T")
 RequestFunction = Callable[[JobController, JobRef], Awaitable[object]]
 
 PAGES_MAX = 50
+"""The number of pages of two jobs within which every list of a stage must end."""
 PAGE = ListQuery(page_size=2)
 STOPPED = frozenset({Phase.CANCELLING, Phase.CANCELLED})
+"""The phases that show that a cancel took effect."""
 READS: dict[str, RequestFunction] = {
     "list": lambda controller, _: controller.list_page(PAGE, None),
     "retrieve": lambda controller, ref: controller.get_job(ref),

@@ -61,6 +61,7 @@ PROVIDER_FAULTS = frozenset(
 )
 """The faults that need the provider's own formats. A stage implements them, because `FaultInjector` cannot."""
 REFUSALS = frozenset(fault for fault in Fault if fault.name.startswith("REFUSAL_"))
+"""The 400 responses in formats of gateways."""
 ACCEPTED = frozenset({Fault.EMPTY, Fault.ACCEPTED_SILENTLY, Fault.ACCEPTED_IN_OWN_WORDS})
 """2xx responses without a job and without an error. A change request that gets such a response counts as accepted."""
 HARMLESS = frozenset(
@@ -94,7 +95,7 @@ class Stage(Protocol):
 
     @property
     def secret(self) -> str:
-        """The key with which the adapter is opened, of at least eight characters; empty if the adapter needs no key."""
+        """The key that opens the adapter, with at least eight characters; empty if the adapter needs no key."""
         ...
 
     @property

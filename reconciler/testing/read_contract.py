@@ -35,7 +35,7 @@ from reconciler.testing.harness import Fault, Stage
 
 
 class ReadContract(ContractPart):
-    """A list contains every job once, retrieving a job shows its phase, and only the provider can report it absent."""
+    """A list contains every job once, a retrieve shows a job's phase, and only the provider reports a job absent."""
 
     def test_the_pages_of_a_list_show_every_job_once(self, stage: Stage) -> None:
         """A page never contains more rows than requested."""

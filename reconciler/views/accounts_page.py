@@ -54,7 +54,7 @@ def accounts_page(view: WatchView, frame: Frame) -> str:
 
 
 def account_views(view: WatchView) -> list[AccountView]:
-    """Return the accounts that the jobs of a watch use, sorted by their names."""
+    """Return the accounts that the jobs of a watch use, sorted by the names that specs use for them."""
     by_account: dict[str, list[JobLine]] = {}
     for line in view.lines:
         if line.row.ref is not None:
@@ -138,7 +138,11 @@ def _guard(guard: GuardUse | None) -> Html:
     if guard is None:
         return joined(NO_VALUE)
     limit = f"allowed: {guard.max_cancels}, or {guard.max_cancel_percent} % of the unfinished jobs if that is more, "
-    doubt = tag("small", f"none is allowed, because they cannot be counted: {guard.doubt}") if guard.doubt else None
+    doubt = (
+        tag("small", f"no change is allowed, because those of the last hour cannot be counted: {guard.doubt}")
+        if guard.doubt
+        else None
+    )
     return joined(
         f"{guard.account} here, {guard.overall} in all",
         tag("small", f"{limit}at most {guard.max_cancels_absolute}"),

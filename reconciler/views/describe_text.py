@@ -69,7 +69,7 @@ def _facts(facts: Iterable[Fact]) -> Iterator[tuple[Text, Text]]:
 def spec_facts(document: JobDocument | None) -> list[Fact]:
     """Return what the spec says, or that it is not valid."""
     if document is None:
-        return [("", "not valid: `reconcile validate` shows what is wrong")]
+        return [("", "The spec is not valid: `reconcile validate` shows what is wrong.")]
     spec = document.spec
     labels = ", ".join(f"{key}={value}" for key, value in document.metadata.labels.items())
     return [

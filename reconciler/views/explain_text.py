@@ -164,7 +164,7 @@ def nearest_topic(topic: str, notes: Sequence[FieldNote]) -> str | None:
 
 
 def advice_of(reason: str) -> str:
-    """Return what to do about a reason."""
+    """Return what to do about a reason, which must be a value of `Reason`."""
     return next(advice[each] for advice in ADVICE.values() for each in advice if each == reason)
 
 

@@ -53,7 +53,7 @@ def tag(element: str, /, *children: Child, **attributes: Attribute) -> Html:
 
 
 def joined(*children: Child) -> Html:
-    """Return the pieces one after another."""
+    """Return the pieces as HTML, one after another. A piece that is not HTML is escaped."""
     return Html("".join([child if isinstance(child, Html) else _piece(child) for child in children]))
 
 

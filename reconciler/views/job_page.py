@@ -33,7 +33,7 @@ APPROVAL = (
 
 
 def job_page(name: str, view: WatchView, frame: Frame) -> str:
-    """Return the page of the jobs of one name: several if two specs have it, or none with links to similar names."""
+    """Return the page of the jobs with this name: one section for each, or links to similar names if there is none."""
     lines = view.named(name)
     if not lines:
         return page("no such job", _unknown(name, view), frame)

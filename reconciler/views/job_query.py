@@ -1,7 +1,8 @@
 """Which jobs the page shows, in which order: the query of its address, and the selection by it.
 
-Rules: the table, its totals and its links come from one selection. A parameter has the name of the option of `get` that
-does the same. A parameter or value that is not understood is ignored, and the page says so.
+Rules: the table, its totals and its links come from one selection. The parameters `kind`, `provider` and `selector`
+mean what the options of `get` with these names mean. A parameter or value that is not understood is ignored, and the
+page says so.
 """
 
 from __future__ import annotations
@@ -54,12 +55,12 @@ SORTS: dict[str, Callable[[JobLine], Any]] = {
     "tokens": lambda line: used_tokens(line.row),
     "changed": lambda line: line.row.status.ready.last_transition_time,
 }
-"""The keys of the orders. A job without a value comes last, whatever the direction is."""
+"""The sort key of each order, by its name. A job without a value comes last in both directions."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """The selection of jobs that an address asks for. An empty value selects everything."""
+    """The selection of jobs that an address asks for. An empty filter selects every job."""
 
     state: str = ""
     phase: str = ""
@@ -71,9 +72,10 @@ class JobQuery:
     sort: str = "state"
     """A key of `SORTS`, with a `-` before it for the opposite direction."""
     page: str = "1"
+    """A number from 1, or `ALL`."""
 
     def link(self, **changes: str) -> str:
-        """Return the address of this query with changes. A filter or an order that changes leads to its first page."""
+        """Return the address of this query with these changes: of its first page, unless `page` is one of them."""
         changed = replace(self, **{"page": "1", **changes})
         parameters = {name: getattr(changed, name) for name in NAMES}
         query = urlencode(
@@ -114,7 +116,7 @@ _CHECKS: dict[str, Callable[[str], object]] = {
     "sort": lambda value: SORTS[value.removeprefix("-")],
     "page": lambda value: value == ALL or range(1, sys.maxsize).index(int(value)),
 }
-"""For each parameter that not every value fits: a function that raises an error for a value that does not."""
+"""The check of each parameter that accepts only some values: a function that raises an error for any other value."""
 
 
 def parse_query(parameters: Iterable[tuple[str, str]]) -> tuple[JobQuery, list[str]]:
@@ -130,7 +132,7 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> tuple[JobQuery, list[s
 
 
 def select(lines: Sequence[JobLine], query: JobQuery) -> SelectedJobs:
-    """Return the jobs that a query selects. A page after the last one is the last one."""
+    """Return the jobs that a query selects. If it names a page after the last one, return the last page."""
     labels, text = parse_selector(query.selector), query.q.casefold()
     matching = _sorted([line for line in lines if _matches(line, query, labels, text)], query.sort)
     pages = max(1, -(-len(matching) // PAGE_SIZE))
@@ -177,7 +179,7 @@ def _matches(line: JobLine, query: JobQuery, labels: Labels, text: str) -> bool:
 
 
 def _sorted(lines: list[JobLine], sort: str) -> list[JobLine]:
-    """Return jobs in an order. Those with the same value are in the order of their names."""
+    """Return jobs in an order. Jobs with equal values keep their order, which is by name."""
     key = SORTS[sort.removeprefix("-")]
     known = [line for line in lines if key(line) is not None]
     ordered = sorted(known, key=key, reverse=sort.startswith("-"))

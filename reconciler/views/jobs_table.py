@@ -15,7 +15,7 @@ from reconciler.views.usage import expected_end, used_tokens
 from reconciler.views.watch_view import JobLine, WatchView
 
 LABELS_MAX = 50
-"""The number of labels that the field of the selector suggests."""
+"""The maximum number of labels that the field of the selector suggests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Plans and results as NDJSON: one JSON object per line. Fields that OpenTofu's JSON output also has have its names.
+"""Plans and results as NDJSON: one JSON object per line. The names of fields follow OpenTofu's JSON output.
 
 The first line is the version. Then come the changes with their outcomes and the drifting jobs, the jobs that are no
 longer managed, the problems, and a summary with every exit code that applies. The output is ASCII only, so that no text

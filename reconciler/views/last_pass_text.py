@@ -1,4 +1,4 @@
-"""The age of statuses: when the last pass on this machine ended, and which accounts were last observed before it."""
+"""The age of statuses: when the last pass on this machine ended, and which accounts it did not observe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LATE = timedelta(minutes=1)
 
 
 def last_pass_text(report: Report, now: datetime) -> str:
-    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`, or an empty text if there was none."""
+    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`, or an empty text if none is recorded."""
     last = report.last_pass
     if last is None:
         return ""

@@ -21,6 +21,7 @@ from reconciler.views.row_state import JobState
 from reconciler.views.text import clean
 
 GAP = 2
+"""The number of spaces between two columns."""
 FOLDED_MIN = 12
 """Columns with `fold_at` are narrowed to this width first, because most words fit. Then the other columns are narrowed.
 """
@@ -114,7 +115,7 @@ def table(columns: Sequence[Column], width: int, *, drop: Sequence[str] = (), ha
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """Return widths that fit: columns that may fold become narrower first, then the widest ones."""
+    """Return widths that fit. Columns that may fold become narrower first, then the widest columns."""
     widths = [column.full_width for column in columns]
     while sum(widths) + GAP * (len(widths) - 1) > width and max(widths) > 1:
         foldable = [at for at, column in enumerate(columns) if column.fold_at and widths[at] > FOLDED_MIN]

@@ -79,9 +79,9 @@ def bytes_of(text: str) -> int:
 
 
 def fitted(lines: Sequence[str], limit: SizeLimit, verb: str) -> str:
-    """Return the lines as one text, cut to a size limit, and a notice.
+    """Return the lines as one text. If it exceeds the size limit, cut it after a whole line, and append a notice.
 
-    If not even the notice fits, return only the notice.
+    If not even the notice fits, return only the notice, which then exceeds the limit.
 
     Args:
         lines: the lines, the most important first.

@@ -21,7 +21,7 @@ from reconciler.views.text import count
 from reconciler.views.watch_view import NEEDS_A_PERSON, NOT_SEEN, JobLine, WatchView
 
 LISTED_MAX = 6
-"""The number of jobs that a card lists."""
+"""The maximum number of jobs that a card lists."""
 
 
 def overview_page(view: WatchView, parameters: list[tuple[str, str]], frame: Frame) -> str:
@@ -140,7 +140,7 @@ def _people(view: WatchView) -> Html | None:
 
 
 def _group(state: RowState, lines: Sequence[JobLine]) -> Html:
-    """Return the jobs that need a person for the same reason, with the reason once."""
+    """Return the list item of the jobs that need a person for one reason."""
     names = joined(*(joined(" ", job_link(line.row.name)) for line in lines[:LISTED_MAX]))
     rest = f" and {len(lines) - LISTED_MAX:,} more" if len(lines) > LISTED_MAX else ""
     message = tag("small", state.message) if state.message else None

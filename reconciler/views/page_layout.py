@@ -43,7 +43,7 @@ class Frame:
 
 
 def page(title: str, main: Html, frame: Frame, here: str = "") -> str:
-    """Return a whole page. `here` is the address of the navigation that leads to it, or empty."""
+    """Return a whole page. `here` is its address if the navigation has a link to it, else empty."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -78,11 +78,16 @@ def _lost() -> Html:
     """Return the message that the script shows once the page is no longer updated."""
     since = tag("span", id="lost-at")
     reload = tag("a", "Reload it", href="")
-    return tag("p", "This page is not live since ", since, ". ", reload, ".", id="lost", hidden=True, role="alert")
+    return tag(
+        "p", "This page has not been updated since ", since, ". ", reload, ".", id="lost", hidden=True, role="alert"
+    )
 
 
 def time_of(at: datetime, now: datetime | None = None, name: str | None = None) -> Html:
-    """Return a time in UTC: only the time of day if it is on the day of `now`, or if `now` is not given."""
+    """Return a time in UTC: only the time of day if it is on the day of `now`, or if `now` is None.
+
+    `name` is the id of the element.
+    """
     is_today = now is None or at.astimezone(UTC).date() == now.astimezone(UTC).date()
     text = at.astimezone(UTC).strftime("%H:%M:%S UTC" if is_today else "%Y-%m-%d %H:%M UTC")
     return tag("time", text, datetime=_iso(at), id=name)
@@ -110,7 +115,7 @@ def command(text: str) -> Html:
 
 
 def prose(text: str) -> Html:
-    """Return a sentence of ours, in which backticks enclose code."""
+    """Return a message of `reconcile` as HTML, in which text between backticks is code."""
     parts = text.split("`")
     return joined(*(tag("code", part) if index % 2 else part for index, part in enumerate(parts)))
 

@@ -29,6 +29,7 @@ from reconciler.views.layout import (
 from reconciler.views.orphans_text import orphan_part
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import (
+    NO_JOBS,
     JobState,
     RowState,
     cause_text,
@@ -43,7 +44,7 @@ from reconciler.views.unobserved_text import unobserved_part
 from reconciler.views.usage import expected_end, job_age, time_left, time_left_text, usage_text
 
 EXPLAINED_MAX = 10
-"""The maximum number of changes that have a block of several lines each. If there are more, each has one line."""
+"""The maximum number of changes that have a block of several lines each. Otherwise, every change has one line."""
 LISTED_MAX = 20
 """The maximum number of jobs without a change that are listed in each state."""
 
@@ -95,7 +96,7 @@ def _totals(pending: list[Row], by_state: Mapping[JobState, list[Row]], orphans:
 def _unchanged(by_state: Mapping[JobState, list[Row]]) -> str:
     """Return the message for a plan without a change."""
     if not any(by_state.values()):
-        return "No jobs found."
+        return NO_JOBS
     is_complete = not by_state[JobState.UNOBSERVED]
     return "Nothing to change." if is_complete else "Nothing to change among the jobs that could be observed."
 

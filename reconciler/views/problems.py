@@ -56,7 +56,7 @@ def problems(report: Report) -> tuple[Problem, ...]:
 
 
 def every_problem(report: Report) -> tuple[Problem, ...]:
-    """Return all problems, for formats in which a person would not see them."""
+    """Return all problems, for formats whose text shows none of them to a person."""
     return (*unjudged_limits(report), *problems_outside_status(report))
 
 
@@ -71,7 +71,7 @@ def announced_ends(ends: Iterable[AnnouncedEnd]) -> tuple[Problem, ...]:
 
 
 def problems_outside_documents(report: Report) -> tuple[Problem, ...]:
-    """Return the same problems as `problems`, except those about documents."""
+    """Return the problems that `problems` returns, without those about documents."""
     return problems(replace(report, diagnostics=()))
 
 
@@ -179,7 +179,7 @@ def _expired(expired: Expired, all_unobserved: Collection[str]) -> Problem:
 
 
 def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
-    """Return one problem for each refusal of the guard. Only the last one has the hint, which is the same for all."""
+    """Return one problem for each refusal of the guard. Only the last problem has the hint, for all refusals."""
     wanted = {name for refusal in refusals for name in refusal.names}
     hint = f"No change was requested for {names(sorted(wanted))}. "
     if all(refusal.doubt is not None for refusal in refusals):
@@ -208,7 +208,7 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
 
 
 def _unplanned(actions: tuple[Action, ...]) -> list[Problem]:
-    """Return one problem for each change that the pinned plan lacks. Only the last one has the hint."""
+    """Return one problem for each change that the pinned plan lacks. Only the last problem has the hint."""
     hint = "These changes were not requested. Make a new plan with `reconcile plan --out FILE`, and have it approved."
     return [
         Problem(

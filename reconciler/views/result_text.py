@@ -19,7 +19,7 @@ from reconciler.views.layout import Canvas, styled
 from reconciler.views.orphans_text import orphan_part
 from reconciler.views.plan_text import state_part, unjudged_limits_part
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, requested_text, row_state, rows_by_state, totals_text
+from reconciler.views.row_state import NO_JOBS, JobState, requested_text, row_state, rows_by_state, totals_text
 from reconciler.views.status_table import rows_table
 from reconciler.views.text import clean, count, names
 from reconciler.views.unobserved_text import unobserved_part
@@ -57,7 +57,7 @@ def result_text(report: Report, context: RenderContext) -> str:
     parts += state_part(by_state[JobState.STALLED], JobState.STALLED)
     parts += unjudged_limits_part(report.rows)
     if not report.rows:
-        parts += [styled("No jobs found."), Text()]
+        parts += [styled(NO_JOBS), Text()]
     parts += orphan_part(report.orphans)
     if report.removed:
         parts += [styled(_removed_text(report.removed)), Text()]

@@ -34,6 +34,8 @@ class JobState(StrEnum):
     UNOBSERVED = "not seen"
 
 
+NO_JOBS = "No jobs found: no spec declares one, or the options select none."
+
 DESIRED_PHASES: dict[DesiredState, frozenset[Phase]] = {
     DesiredState.RUNNING: frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED}),
     DesiredState.PAUSED: frozenset({Phase.PAUSED, Phase.SUCCEEDED}),

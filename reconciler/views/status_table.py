@@ -10,12 +10,11 @@ from rich.text import Text
 from reconciler.model.report import Report, Row
 from reconciler.views.layout import STYLES, Column, styled, table
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import RowState, row_state
+from reconciler.views.row_state import NO_JOBS, RowState, row_state
 from reconciler.views.text import NO_VALUE
 from reconciler.views.usage import done_requests, expected_end, job_age, time_left, used_tokens
 
 MESSAGE_FOLD = 24
-NO_JOBS = "No jobs found."
 DROPPED = ("LEFT", "AGE", "PROVIDER", "WANTED", "PHASE")
 """The columns that a narrow terminal leaves out, the least important first."""
 DROPPED_WIDE = ("ACCOUNT", "TOKENS", "REQUESTS", "SOURCE", "JOB ID", "KIND", *DROPPED)

@@ -14,8 +14,8 @@ from reconciler.views.text import NO_VALUE, age, moment, span
 RUNNING_SHOWN_MIN = timedelta(minutes=1)
 """The minimum running time that is shown.
 
-If a provider does not report when a job started, the first observation of the running job counts as its start, and that
-may have been just now.
+If a provider does not report when a job started, the first observation of the running job counts as its start. That
+observation may have been made just now.
 """
 
 

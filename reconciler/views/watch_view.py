@@ -1,4 +1,4 @@
-"""A running watch as its page shows it: every job with its state, and what a person on call asks first.
+"""A running watch as its page shows it: every job with its state, and the jobs in each state.
 
 Rule: the rows of one pass lack what other passes found. A view adds the recorded failures of accounts and the last
 observation of each job, so that the page, its totals and its links agree with `reconcile get`.
@@ -33,7 +33,7 @@ class JobLine:
     row: Row
     state: RowState
     unseen_since: datetime | None
-    """When the failure was first reported that hides the job; None if no recorded failure hides it."""
+    """When the failure that hides the job was first reported; None if no recorded failure hides it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class WatchView:
         return self.jobs.lines
 
     def named(self, name: str) -> tuple[JobLine, ...]:
-        """Return the jobs of a name. There are several if two specs have the same name."""
+        """Return the jobs with this name. There are several if two specs have the name."""
         return tuple(line for line in self.lines if line.row.name == name)
 
     def in_state(self, states: Iterable[JobState]) -> tuple[JobLine, ...]:
@@ -105,7 +105,7 @@ class WatchView:
         return tuple(line for state in states for line in self.jobs.by_state[state])
 
     def hidden_by(self, outage: ProviderStatus) -> tuple[JobLine, ...]:
-        """Return the jobs that a failure hides."""
+        """Return the jobs whose current state a failure of their account hides."""
         return tuple(line for line in self.in_state(NOT_SEEN) if is_hidden(line.row, outage))
 
     def cancelled_on(self, day: date) -> list[tuple[JobLine, Receipt]]:
@@ -123,7 +123,7 @@ class WatchView:
 
 
 def watch_view(watch: WatchStatus, before: WatchView | None = None) -> WatchView:
-    """Return the view of a watch. Jobs that have not changed since the view before are taken from it."""
+    """Return the view of a watch. The lines of unchanged jobs are taken from `before`, the view of an earlier pass."""
     known = before.jobs.by_key if before is not None else {}
     lines = (_line(row, watch, known.get((row.name, row.source))) for row in watch.report.rows)
     return WatchView(watch, JobLines(tuple(lines)))
@@ -149,14 +149,14 @@ def _line(row: Row, watch: WatchStatus, known: JobLine | None) -> JobLine:
 
 
 def _is_as_before(row: Row, seen: ObservedJob | None, before: Row) -> bool:
-    """Return whether a row of an observed job says the same as an earlier one."""
+    """Return whether a row of an observed job has not changed since an earlier row of the job."""
     is_same = row.status is before.status and row.document is before.document and seen is before.seen
     is_observed = row.unobserved is None and before.unobserved is None
     return is_same and is_observed and (row.line, row.progress) == (before.line, before.progress)
 
 
 def _state(row: Row) -> RowState:
-    """Return the state of a row. A refusal stays one in the passes after the pass that refused."""
+    """Return the state of a row. A refused change stays `REFUSED` in later passes that do not repeat the refusal."""
     state = row_state(row)
     is_refused = state.job_state is JobState.STALLED and state.reason == Reason.REFUSED_BY_GUARD
     return replace(state, job_state=JobState.REFUSED) if is_refused else state

@@ -202,7 +202,7 @@ def test_a_page_says_since_when_it_is_not_live_and_goes_on_by_itself(browser: Br
         browser.driver.get(served.address)
         browser.wait(lambda: browser.text("#live") == "Live")
         port = int(served.address.rpartition(":")[2])
-    browser.wait(lambda: browser.text("#lost").startswith("This page is not live since "))
+    browser.wait(lambda: browser.text("#lost").startswith("This page has not been updated since "))
     lost = browser.text("#live")
     with a_page(a_watch([*calm(), a_job("new-job")], passes=9), port=port):
         browser.wait(lambda: browser.text("#live") == "Live")

@@ -98,4 +98,4 @@ def test_a_status_of_an_older_spec_is_shown_as_out_of_date() -> None:
 
 
 def test_without_jobs_the_status_table_is_one_message() -> None:
-    assert get_text(Report(rows=()), CONTEXT) == "No jobs found.\n"
+    assert get_text(Report(rows=()), CONTEXT) == "No jobs found: no spec declares one, or the options select none.\n"
