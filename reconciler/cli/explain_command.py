@@ -10,8 +10,9 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import CONSOLE, examples, options
 from reconciler.cli.schema_command import provider_options
 from reconciler.model.reason import Reason
-from reconciler.views.explain_text import explain_text, nearest_topic, overview_text
+from reconciler.views.explain_text import explain_text, overview_text, topics
 from reconciler.views.json_schema import field_notes
+from reconciler.views.text import did_you_mean
 
 
 def _complete_topic(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
@@ -43,8 +44,7 @@ def explain(*, topic: str | None, **values: object) -> int:
         return 0
     text = explain_text(topic, notes, canvas)
     if text is None:
-        nearest = nearest_topic(topic, notes)
-        hint = f"Did you mean {nearest!r}?" if nearest else "`reconcile explain` lists all topics."
+        hint = did_you_mean(topic, topics(notes, topic.count(".") + 1)) or "`reconcile explain` lists all topics."
         msg = f"There is no field, kind, provider type or reason {topic!r}. {hint}"
         raise click.UsageError(msg)
     console.page_result(text)

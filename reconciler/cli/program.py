@@ -37,7 +37,8 @@ def run(argv: Sequence[str] | None) -> int:
     try:
         return int(reconcile.main(args=argv, prog_name="reconcile", standalone_mode=False) or os.EX_OK)
     except click.NoSuchOption as error:
-        hint = did_you_mean(error.option_name, error.possibilities or ())
+        params = error.ctx.command.params if error.ctx is not None else ()
+        hint = did_you_mean(error.option_name, [each for param in params for each in param.opts])
         click.UsageError(f"{error.message} {hint}".rstrip(), error.ctx).show()
         return os.EX_USAGE
     except click.ClickException as error:

@@ -6,7 +6,6 @@ The meaning of each reason is documented in `model.reason`. This module adds wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from types import MappingProxyType
 
 from rich.console import RenderableType
@@ -155,12 +154,11 @@ def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas) -> str 
     return canvas.render([part for note in found for part in _field_page(note, notes)]) if found else None
 
 
-def nearest_topic(topic: str, notes: Sequence[FieldNote]) -> str | None:
-    """Return the most similar topic: a reason, or the path of a field or its end. Return None if nothing is similar."""
-    ends = (".".join(note.path.split(".")[start:]) for note in notes for start in range(note.path.count(".") + 1))
-    words = {word.lower(): word for word in (*Reason, *ends)}
-    found = get_close_matches(topic.lower(), words, n=1)
-    return str(words[found[0]]) if found else None
+def topics(notes: Sequence[FieldNote], length: int = 1) -> set[str]:
+    """Return the topics with this number of words between dots: ends of the paths of fields, and the reasons."""
+    paths = (note.path.split(".") for note in notes)
+    ends = {".".join(path[-length:]) for path in paths if len(path) >= length}
+    return ends | {str(each) for each in Reason} if length == 1 else ends
 
 
 def advice_of(reason: str) -> str:

@@ -7,9 +7,16 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher, get_close_matches
+from heapq import nsmallest
 
 NAMED_MAX = 5
 NEAREST_MAX = 3
+STEPS_MAX = 10
+"""A word that differs from another only in its numbers is similar to it if they are at most this far apart."""
+LIKENESS_RANGE = 0.25
+"""A word is not suggested if another one is more similar by more than this ratio."""
+WORD_MAX = 80
+"""Only this many characters of a word are compared with other words."""
 _NUMBER = re.compile(r"\d+")
 NO_VALUE = "-"
 """What a table shows for a missing value."""
@@ -85,16 +92,29 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return up to `NEAREST_MAX` similar words, the most similar first.
+    """Return up to `NEAREST_MAX` similar words, the most similar first. Case and leading dashes are ignored.
 
     If words differ only in their numbers, the nearest number comes first: for `job-5`, `job-05` before `job-15`.
     """
-    found = get_close_matches(word, set(known), n=10)
-    return tuple(sorted(found, key=lambda each: (*_distance(word, each), each))[:NEAREST_MAX])
+    by_lower = {each.lower().lstrip("-"): each for each in known}
+    wanted = word[:WORD_MAX].lower().lstrip("-")
+    steps = {each: _number_steps(wanted, each) for each in by_lower}
+    # With many numbered words, those with the nearest numbers need not be those with the most letters in common.
+    numbered = nsmallest(
+        NEAREST_MAX, (each for each, away in steps.items() if away <= STEPS_MAX), key=steps.__getitem__
+    )
+
+    found = {*numbered, *get_close_matches(wanted, by_lower, n=10)}
+    likeness = {each: SequenceMatcher(None, wanted, each).ratio() for each in found}
+    least = max(likeness.values(), default=0) - LIKENESS_RANGE
+    near = [each for each in found if each in numbered or likeness[each] >= least]
+    near.sort(key=lambda each: (steps[each], -likeness[each], each))
+    return tuple(by_lower[each] for each in near[:NEAREST_MAX])
 
 
-def _distance(word: str, other: str) -> tuple[bool, int, float]:
+def _number_steps(word: str, other: str) -> float:
+    """Return how far the numbers in two words are apart, or infinity if the words differ in anything else."""
     numbers, other_numbers = _NUMBER.findall(word), _NUMBER.findall(other)
-    is_other_word = _NUMBER.sub("0", word) != _NUMBER.sub("0", other)
-    steps = 0 if is_other_word else sum(abs(int(a) - int(b)) for a, b in zip(numbers, other_numbers, strict=True))
-    return is_other_word, steps, -SequenceMatcher(None, word, other).ratio()
+    if not numbers or _NUMBER.sub("0", word) != _NUMBER.sub("0", other):
+        return math.inf
+    return sum(abs(int(a) - int(b)) for a, b in zip(numbers, other_numbers, strict=True))

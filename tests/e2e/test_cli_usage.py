@@ -21,6 +21,7 @@ Captured = pytest.CaptureFixture[str]
     [
         ("plna", "There is no verb 'plna'. Did you mean 'plan'?"),
         ("--onec", "Did you mean '--once'"),
+        ("plan --selecter a=b", "Did you mean '--selector'?"),
         ("plan --detailed-exit-code", "Did you mean '--detailed-exitcode'?"),
         ("--once plan", "--once cannot be combined with the verb 'plan'."),
         ("--allow-cancels 3 get", "--allow-cancels cannot be combined with the verb 'get'."),

@@ -11,9 +11,10 @@ from reconciler.core.conditions import Readiness
 from reconciler.core.table import TABLE
 from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
-from reconciler.views.explain_text import ADVICE, PLACE_TITLES, explain_text, nearest_topic, overview_text
+from reconciler.views.explain_text import ADVICE, PLACE_TITLES, explain_text, overview_text, topics
 from reconciler.views.json_schema import field_notes
 from reconciler.views.layout import Canvas
+from reconciler.views.text import nearest
 
 NOTES = field_notes({name: load(name).options for name in NAMES})
 PLACE_OF = {Readiness.READY: "Ready", Readiness.RECONCILING: "Reconciling", Readiness.STALLED: "Stalled"}
@@ -90,9 +91,9 @@ def test_the_overview_contains_every_kind_type_and_reason() -> None:
 )
 def test_the_error_for_a_misspelt_topic_suggests_a_similar_one(typed: str, meant: str) -> None:
     assert explain_text(typed, NOTES, Canvas()) is None
-    assert nearest_topic(typed, NOTES) == meant
+    assert nearest(typed, topics(NOTES, typed.count(".") + 1))[0] == meant
 
 
 def test_an_unknown_topic_without_a_near_match_has_no_suggestion() -> None:
     assert explain_text("zzz", NOTES, Canvas()) is None
-    assert nearest_topic("zzz", NOTES) is None
+    assert nearest("zzz", topics(NOTES)) == ()

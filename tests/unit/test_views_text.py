@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.views.text import clean, count, names, span
+from reconciler.views.text import clean, count, did_you_mean, names, nearest, span
 
 
 @given(st.text())
@@ -56,3 +56,35 @@ def test_a_count_uses_the_singular_for_one_and_thousands_separators() -> None:
 def test_a_list_of_names_is_cut_after_five() -> None:
     assert names(["a", "b"]) == "a, b"
     assert names([str(number) for number in range(8)]) == "0, 1, 2, 3, 4 and 3 more"
+
+
+JOBS = [f"job-{number}" for number in range(1, 200) if number != 12]
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "found"),
+    [
+        ("job-12", JOBS, ("job-11", "job-13", "job-10")),
+        ("job-5", ["job-05", "job-15", "job-25"], ("job-05", "job-15", "job-25")),
+        ("east-5-1", ["east-5-9", "east-6-1", "west-5-1"], ("east-6-1", "east-5-9", "west-5-1")),
+        ("CHAT", ["chat", "cat", "docs"], ("chat", "cat")),
+        ("suport", ["support", "sport", "port"], ("support", "sport", "port")),
+        ("zzz", ["chat"], ()),
+        ("--selecter", ["--selector", "--specs", "-v"], ("--selector",)),
+        ("--bogus", ["--push", "--verbose"], ()),
+        ("job-9999", ["job-1"], ("job-1",)),
+        ("a-9999", ["a-1"], ()),
+        ("x" * 10_000, ["chat"], ()),
+        ("chat", [], ()),
+    ],
+)
+def test_similar_words_are_ordered_by_number_and_then_by_likeness(
+    word: str, known: list[str], found: tuple[str, ...]
+) -> None:
+    assert nearest(word, known) == found
+
+
+def test_a_suggestion_names_up_to_three_words() -> None:
+    assert did_you_mean("job-12", JOBS) == "Did you mean 'job-11', 'job-13' or 'job-10'?"
+    assert did_you_mean("chta", ["chat", "docs"]) == "Did you mean 'chat'?"
+    assert did_you_mean("zzz", ["chat"]) == ""
