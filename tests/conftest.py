@@ -72,7 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Use the same Hypothesis examples in every ordinary run, and new ones in a long run.
+    """Use the same Hypothesis examples in every ordinary run, and new examples in a long run.
 
     In an ordinary run, a failure is then caused by the change and not by a new example. No example has a deadline,
     because a busy machine is not a defect. A long run starts an interpreter for each command.

@@ -20,7 +20,7 @@ def options_of(type_: ProviderType, spec: ProviderSpec, policy: OperatorPolicy) 
     defaults = policy.default_options(type_, spec.credentials)
     written = {**{key: each.text for key, each in defaults.items()}, **spec.options}
     try:
-        # Only the names that documents use are valid here, as in the rest of a document.
+        # `by_alias`: an option is named as in documents. The name of the attribute is not accepted.
         return type_.options.model_validate(written, by_alias=True, by_name=False)
     except ValidationError as error:
         first = next(field_errors(error, type_.options))

@@ -1,7 +1,7 @@
 """The worker of one account: observe its jobs, decide, check the change budget, write the intents, send the requests.
 
-Rules: an account that hangs or fails does not delay the others. A worker obeys the specs, the Settings and the change
-budget of the newest pass, not those of the pass that started it.
+Rules: an account that hangs or fails does not delay other accounts. A worker obeys the specs, the Settings and the
+change budget of the newest pass, not those of the pass that started it.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Checked:
 
 
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
-    """Return the result for each provider name in the documents.
+    """Return the result of the check for each provider name in the documents.
 
     With `is_asked`, a list of one job is requested from each account that can be resolved. Without it, only the
     documents and the bindings of their credentials are checked.

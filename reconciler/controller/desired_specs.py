@@ -108,7 +108,7 @@ class DesiredSpecs:
         return (*self.snapshot.diagnostics, *self.resolved.diagnostics, *too_new)
 
     def notices(self, policy: OperatorPolicy) -> tuple[str, ...]:
-        """Return the notices about the revision, and one for each status file that was discarded."""
+        """Return the notices about the revision, and a notice for each status file that was discarded."""
         why_not_trusted = self.snapshot.why_not_trusted
         doubtful = (
             f"{policy.show_status(path)}: damaged or edited by hand, so it is ignored (StatusDiscarded)"

@@ -1,8 +1,8 @@
 """The order in which the jobs of one account are observed: first the jobs that need a change, then all others.
 
-Rules: if an account has many jobs, and only a few of them need a change, these do not wait for the others. Before a
-change is requested, and before an accepted request is doubted, the job itself is retrieved. Its row in a list is not
-enough, because lists may be outdated.
+Rules: if an account has many jobs, and only a few of them need a change, these few do not wait for the other jobs.
+Before a change is requested, and before an accepted request is doubted, the job itself is retrieved. Its row in a list
+is not enough, because lists may be outdated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write the statuses of accounts: why an account is unobserved, since when, and which of its jobs are affected.
 
 Rules: a status is written if an account or one of its jobs is unobserved and the failure lasts. An observation of some
-jobs does not clear a failure that affects others.
+jobs does not clear a failure that affects other jobs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One pass: load → resolve → (per account: observe → plan → guard → apply) → prune → report → publish.
 
-Rules: each account has its own worker, so an account that hangs or fails does not delay the others. In a watch, a
+Rules: each account has its own worker, so an account that hangs or fails does not delay other accounts. In a watch, a
 worker may still be running when its pass ends. A later pass collects the worker's outcome. Until then, no other worker
 observes or changes the jobs of that worker. A worker always obeys the specs, the Settings and the change budget of the
 newest pass (`current_specs`), not those of the pass that started it.

@@ -19,7 +19,7 @@ from reconciler.model.spec import CredentialSource, Provider, ProviderSpec
 from reconciler.ports import JobsOfKind, Located, NotBound, ProviderType, Rate, jobs_by_kind
 
 CONCURRENCY_MAX = 64
-"""The default maximum of concurrent requests to an account. Its document or its provider type may set another one."""
+"""The default maximum of concurrent requests to an account. A document or a provider type may set another maximum."""
 JobKey = tuple[CredentialScope, str, str]
 """The identity of a job, whatever name a spec uses for the provider: its host and credential, its kind, and its id."""
 

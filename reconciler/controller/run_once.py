@@ -1,8 +1,8 @@
 """`--once`: make passes until no job is left to wait for, or a deadline has passed.
 
 Rules: transient failures are retried until `--timeout`. With `--wait`, changes in progress are polled until they are
-done or `--wait` has passed. Stalled jobs are not awaited. A slow account does not delay the others. If a change that is
-needed at the start is not in the pinned plan, no change is requested and no status is written.
+done or `--wait` has passed. Stalled jobs are not awaited. A slow account does not delay other accounts. If a change
+that is needed at the start is not in the pinned plan, no change is requested and no status is written.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ NOT_PUBLISHED = Publishing()
 
 
 def _least(default: int, flag: int | None, *ruled: int | None) -> int:
-    """Return the smaller of the flag and the first value in `ruled`, or `default` if there is neither."""
+    """Return the smaller of the flag and the first value in `ruled`, or `default` if neither is given."""
     given = [each for each in (flag, next((each for each in ruled if each is not None), None)) if each is not None]
     return min(given, default=default)
 

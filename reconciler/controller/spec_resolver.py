@@ -1,6 +1,7 @@
 """Resolve each spec to its account and job, or to the problem that prevents acting on it.
 
-Rules: an invalid document blocks the jobs that depend on it and no others. The problem is reported at the document.
+Rules: an invalid document blocks the jobs that depend on it, and no other jobs. The problem is reported at the
+document.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def resolve(
     Args:
         snapshot: one revision of the specs.
         policy: the operator's decisions.
-        is_suspended: whether the operator suspended every job. The Settings in the snapshot may do so too.
+        is_suspended: whether the operator suspended every job. The Settings in the snapshot may suspend every job too.
         known: the resolved specs of the last pass, reused for unchanged documents; it is updated.
     """
     suspension, interval = _suspension(snapshot, is_suspended=is_suspended), _interval(snapshot)

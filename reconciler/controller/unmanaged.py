@@ -157,7 +157,7 @@ async def _with_kinds(
 ) -> list[ObservedJob] | Unobserved:
     """Return the jobs, or why one of them could not be retrieved.
 
-    A job whose row does not show its kind is retrieved. One that no longer exists is left out.
+    A job whose row does not show its kind is retrieved. A job that no longer exists is left out.
     """
     unclear = [JobRef(account, job.id) for job in jobs if isinstance(job.is_of_kind, Unset)]
     retrieved: dict[str, ObservedJob | None] = {}
@@ -194,7 +194,7 @@ async def _walk(
         cursor = page.next_cursor
         newest = order.newest_of(page.jobs)
         if oldest is not None and any(_is_unfinished_since(oldest, job) for job in page.jobs):
-            oldest = None  # this service keeps jobs longer, so an older page may show unfinished ones
+            oldest = None  # this service keeps jobs longer, so an older page may show unfinished jobs
         if cursor is None or (oldest is not None and newest is not None and newest < oldest):
             return jobs, cursor is None
     return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"the list does not end: {len(cursors)} pages were read")

@@ -1,4 +1,4 @@
-"""The running account workers. Each runs in its own task, so that a worker that hangs does not delay the others.
+"""The running account workers. Each runs in its own task, so that a worker that hangs does not delay other workers.
 
 Rules: while a worker runs, and until a pass has collected its outcome, nothing else uses its account or writes the
 statuses of its jobs. If a pass is cancelled, every worker is cancelled.
@@ -108,7 +108,7 @@ class WorkerPool:
 
 
 async def first(*works: Coroutine[Any, Any, object]) -> None:
-    """Run coroutines until one of them ends, then cancel the others and wait for them.
+    """Run coroutines until one of them ends, then cancel the other coroutines and wait for them.
 
     All results and exceptions are dropped, including those of the coroutine that ended first.
     """

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from reconciler.model.status import Receipt
 
 ATTEMPTS_MAX = 5
-"""The number of regular attempts. If the last one has no effect either, the job is reported as stalled."""
+"""The number of regular attempts. If the last attempt has no effect either, the job is reported as stalled."""
 RETRY_FIRST = timedelta(seconds=5)
 """The delay after the first attempt, if the provider did not accept it. It doubles with each attempt."""
 
@@ -53,7 +53,7 @@ def _times_out_at(receipt: Receipt, honour_within: timedelta) -> datetime:
 
 
 def is_exhausted(receipt: Receipt, now: datetime, honour_within: timedelta = HONOUR_WITHIN) -> bool:
-    """Return whether all regular attempts were made and the last one has timed out.
+    """Return whether all regular attempts were made and the last attempt has timed out.
 
     If the provider accepted the last attempt, it times out `honour_within` after the acceptance.
     """

@@ -1,7 +1,7 @@
 """The change budget of a pass, which decides for each account whether its changes may be requested.
 
 `ChangeBudget.judge` judges the changes of one account in this order: collect the first attempts, apply the approvals,
-add the pending refusals, judge each scope, and record which approvals were used. A *pending* refusal is one whose
+add the pending refusals, judge each scope, and record which approvals were used. A *pending* refusal is a refusal whose
 change is still wanted.
 
 Rules: a batch is refused as a whole. Accounts are judged in the order in which they are observed, so the first ones may
@@ -225,8 +225,8 @@ class ChangeBudget:
     ) -> tuple[Refusal, ...]:
         """Return a refusal for each scope whose limit is exceeded or whose attempts cannot be counted.
 
-        `batch` contains the first attempts, which do not count as past ones. `names` are the specs whose change needs
-        the limits' permission: it is due or was refused earlier, and it is not approved.
+        `batch` contains the first attempts, which do not count as past attempts. `names` are the specs whose change
+        needs the limits' permission: it is due or was refused earlier, and it is not approved.
         """
         place, doubt = self.account_map.place(account), self.doubts.get(account) or self.doubts.get(EVERYWHERE)
         earlier, unfinished = self.past.count(batch, now) + self._allowed, self._unfinished(account)

@@ -3,9 +3,9 @@
 Theory: a final job is not polled, which saves most of the requests in a long-lived repository. The cost is that a final
 job that runs again is noticed only in a list that was read for other jobs.
 
-Rules: the first observation that contradicts a final phase is recorded and changes nothing else. A second one at least
-a minute later reopens the job. An observation that does not contradict the final phase removes the doubt. Therefore one
-stale list never reopens a job.
+Rules: the first observation that contradicts a final phase is recorded and changes nothing else. A second such
+observation at least a minute later reopens the job. An observation that does not contradict the final phase removes the
+doubt. Therefore one stale list never reopens a job.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> As
 
 
 def is_contradicted(ended_as: Phase, shown: Phase) -> bool:
-    """Return whether an observed phase contradicts a final one. The phase `unknown` never does."""
+    """Return whether an observed phase contradicts a final phase. The phase `unknown` never does."""
     return shown is not ended_as and shown is not Phase.UNKNOWN
 
 

@@ -2,8 +2,8 @@
 
 Theory: a job that exceeds a limit is cancelled, so a wrong time must not make a limit appear exceeded. Limits are
 compared with the provider's clock, and only while it agrees with the local clock. If a creation time is missing, zero
-or in the future, no limit that depends on it counts as exceeded. The limit is reported as one that cannot be judged, so
-that it does not appear to be satisfied.
+or in the future, no limit that depends on it counts as exceeded. The limit is reported as a limit that cannot be
+judged, so that it does not appear to be satisfied.
 """
 
 from __future__ import annotations

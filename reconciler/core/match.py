@@ -28,7 +28,9 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
 
 OTHERS_MAX = 5
-"""The maximum number of duplicates in a message. Without this limit, each duplicate would list all the others."""
+"""The maximum number of duplicates in a message. Without this limit, the message of each duplicate would list all other
+duplicates.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +177,9 @@ def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list
 def _keep_overwritten_attempts(
     last: dict[int, JobStatus], claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime
 ) -> None:
-    """Copy the attempts from statuses that will be overwritten into the new ones, so that the guard still counts them.
+    """Copy the attempts from statuses that will be overwritten into the new statuses in `last`.
 
-    `last` is changed.
+    Otherwise the guard would no longer count these attempts.
     """
     attempts_of = {each.name: remembered(attempts(each), now) for each in statuses}
     for claim in claims:
@@ -208,8 +210,8 @@ def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[di
 def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, JobStatus]:
     """Return the statuses that match a claim by job, by the claim's key.
 
-    After a rename, a job has two statuses until the old one is pruned, and the one under the new name is newer. If two
-    specs name one job, neither takes the status under the other's name.
+    After a rename, a job has two statuses until the old status is pruned, and the status under the new name is newer.
+    If two specs name one job, neither spec takes the status under the other spec's name.
     """
     by_job: dict[tuple[str, str], dict[str, JobStatus]] = {}
     for each in free:

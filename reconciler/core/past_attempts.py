@@ -76,7 +76,7 @@ class PastAttempts:
     """The result of `_by_moment`, once it has been computed; empty before."""
 
     def is_first_attempt(self, change: PlannedChange) -> bool:
-        """Return whether the change is a first attempt. A change whose open receipt is not believed counts as one."""
+        """Return whether the change is a first attempt. The result is True if its open receipt is not believed."""
         receipt = change.open_receipt
         if change.verb is None or receipt is None or self.is_ours:
             return change.verb is not None and change.is_first

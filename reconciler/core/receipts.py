@@ -35,7 +35,7 @@ _RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 def confirm(
     status: JobStatus | None, phase: Phase, now: datetime, interval: timedelta, *, is_refused: bool = False
 ) -> tuple[Receipt, ...]:
-    """Return the receipts of a status after an observation. The open one is closed once the phase shows its outcome.
+    """Return the receipts of a status after an observation, which closes the open receipt if it shows the outcome.
 
     Args:
         status: the last status, or None if there is none.

@@ -25,7 +25,7 @@ from reconciler.model.status import Because, JobFacts, JobStatus, Outcome, Recei
 class Situated:
     """The result of comparing an observation with the last status.
 
-    `last` is that status. It differs from the one on disk if the observation reopened a final job (`core.finality`).
+    `last` is that status. It differs from the status on disk if the observation reopened a final job (`core.finality`).
     """
 
     last: JobStatus | None

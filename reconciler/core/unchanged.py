@@ -1,7 +1,7 @@
 """Detect that a decision about a job would change nothing, without computing it. This saves time in most passes.
 
 Rule: `is_unchanged` returns True only if `decide_in_full` would return the last status and no action, whatever the
-time. It may also return False in such a case. A test compares the two functions in every case.
+time. It may return False although the decision would change nothing. A test compares the two functions in every case.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _has_same_times(job: ObservedJob, facts: JobFacts) -> bool:
         _is_same_time(job.expires_at, facts.expires_at)
         and _is_same_time(job.created_at, facts.created_at)
         and _is_same_time(job.finished_at, facts.finished_at)
-        # If the provider does not report a start time, the status keeps the one that reconcile recorded.
+        # If the provider does not report a start time, the status keeps the start time that reconcile recorded.
         and (job.started_at is None or _is_same_time(job.started_at, facts.started_at))
         and (facts.started_at is not None or job.phase is not Phase.RUNNING)
     )

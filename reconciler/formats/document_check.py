@@ -101,7 +101,7 @@ class DocumentCheck:
 
 
 def is_too_new(value: Mapping[str, Any]) -> bool:
-    """Return whether a document's `apiVersion` is later than the one that this version of reconcile reads."""
+    """Return whether a document's `apiVersion` is later than the `apiVersion` that this version of reconcile reads."""
     written = value.get("apiVersion")
     version = None if written == API_VERSION else _OUR_VERSION.match(str(written))
     return version is not None and int(version[1]) > 1

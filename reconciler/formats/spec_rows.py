@@ -69,7 +69,7 @@ class _LinesOfText:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinesOnDemand(Mapping[Path, int]):
-    """The line numbers of one document's keys and items, by path. They are computed when one is first needed."""
+    """The line numbers of one document's keys and items, by path. They are computed at the first use of any of them."""
 
     of_text: _LinesOfText
     number: int

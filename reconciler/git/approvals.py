@@ -213,5 +213,5 @@ def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
 
 
 def _up_to_last(names: Sequence[str], counts: Container[str]) -> Sequence[str]:
-    """Return the names up to the last one in `counts`."""
+    """Return the names up to the last name in `counts`."""
     return names[: 1 + max((at for at, name in enumerate(names) if name in counts), default=-1)]

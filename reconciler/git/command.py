@@ -292,7 +292,7 @@ def _check_length(verb: str, outputs: tuple[bytes | None, bytes | None], maximum
 
 
 def _lines(names: Sequence[str]) -> bytes:
-    """Return object names as the input of a command. Raises `GitError` if one is not an object name."""
+    """Return object names as the input of a command. Raises `GitError` if a text is not an object name."""
     for name in names:
         if _OBJECT.fullmatch(name) is None:
             msg = f"{name[:80]!r} is not an object id"

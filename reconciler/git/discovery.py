@@ -1,10 +1,10 @@
 """Find the repository that contains a directory, without Git's own discovery.
 
 Rules: the directory and everything below it are data that spec authors wrote. Therefore Git never uses a repository in
-the directory, and never discovers one itself. The repository is the nearest `.git` in a parent directory. `.git` is
-either a directory, or a file that points to one, as in linked working trees and submodules. The repository must belong
-to this user, or the operator's Git configuration must list it in `safe.directory`. Git checks that only during its own
-discovery, so this module checks it.
+the directory, and never searches for a repository itself. The repository is the nearest `.git` in a parent directory.
+`.git` is either a directory, or a file with the path of a directory, as in linked working trees and submodules. The
+repository must belong to this user, or the operator's Git configuration must list it in `safe.directory`. Git checks
+that only during its own discovery, so this module checks it.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def is_tracked(directory: Path) -> bool:
 def _git_dir(top: Path) -> Path | None:
     """Return the Git directory of `top`: its `.git`, or the directory that a `.git` file points to, or None.
 
-    Raises `GitError` if `.git` is neither, or cannot be read.
+    Raises `GitError` if `.git` is neither a directory nor such a file, or cannot be read.
     """
     entry = top / ".git"
     try:

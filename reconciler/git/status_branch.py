@@ -76,7 +76,7 @@ class StatusBranch:
     """Whether a pull is needed before a publication: before the first pull, and once the branch has moved."""
 
     def pull(self) -> None:
-        """Replace the statuses on the disk with the published ones.
+        """Replace the statuses on the disk with the published statuses.
 
         The first pull keeps receipts that exist only on the disk, for example after a crash or a run that did not
         publish. Without a remote, the statuses on the disk stay unchanged, unless another process has moved a dedicated
@@ -129,7 +129,9 @@ class StatusBranch:
             raise GitError(msg)
 
     def publish(self, message: str) -> str | None:
-        """Commit and push the statuses that differ from the published ones. Return the commit, or None if none differs.
+        """Commit and push the statuses that differ from the published statuses, and return the commit.
+
+        Return None if no status differs.
 
         Raises `ConflictError` if a pull is needed first, for example because another writer has moved the branch.
         Raises `GitError` or `OSError` if Git or the disk fails, and `GitError` if another branch has been checked out.

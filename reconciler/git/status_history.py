@@ -52,7 +52,7 @@ def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) 
     try:
         checkout = find_checkout(specs, scratch=scratch)
     except GitError:
-        return EarlierStatuses()  # such a checkout is not acted on, and every pass reports that
+        return EarlierStatuses()  # a checkout that cannot be read is not acted on, and every pass reports it
     real = statuses.resolve()
     if checkout is None or not real.is_relative_to(checkout.git.directory):
         return EarlierStatuses()

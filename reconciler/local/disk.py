@@ -158,7 +158,7 @@ class LocalDisk:
         """Return a path below the real root, or None if the path must be resolved.
 
         It must be resolved if a part of it is missing or a link, if it contains `..`, or if it does not begin with the
-        root. Each write asks for this, and `Path.resolve` takes several times as long.
+        root. Each write needs this path, and `Path.resolve` takes several times as long.
         """
         root, whole = str(self._root), str(path)
         below = whole.removeprefix(root)

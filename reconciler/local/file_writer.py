@@ -40,7 +40,7 @@ def write_beside(target: Path, data: bytes) -> Path:
     Raises an `OSError` that names `target` if the file cannot be written.
 
     Args:
-        target: the file that the caller will replace with the new one.
+        target: the file that the caller will replace with the new file.
         data: the bytes.
     """
     fresh = target.parent / new_name()
@@ -182,7 +182,7 @@ def _remove_stale(fresh: Path) -> None:
 
 @contextmanager
 def errors_naming(path: Path) -> Iterator[None]:
-    """Replace each `OSError` of the body by one that names `path`, with a message for a link that was not followed."""
+    """Replace each `OSError` of the body by an `OSError` that names `path`, and has a message if a link was refused."""
     try:
         yield
     except OSError as error:

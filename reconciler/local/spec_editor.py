@@ -46,9 +46,10 @@ def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ..
 
 
 def write(root: Path, changes: Iterable[SpecEdit]) -> None:
-    """Write the changed files below the root, each in one step. Raises `OSError` if one cannot be written.
+    """Write the changed files below the root, each in one step.
 
-    The error names the file. The files before that one in `changes` have then been written already.
+    Raises an `OSError` that names the file if a file cannot be written. The files before it in `changes` have then been
+    written already.
     """
     disk = LocalDisk(root)
     for change in changes:

@@ -20,7 +20,7 @@ from reconciler.ports import Disk, Entry
 FILES_MAX = 100_000
 DEPTH_MAX = 32
 SET_ASIDE_MAX = 1000
-"""How many of the files and directories that are set aside are examined. No warning is given for any other."""
+"""How many of the files and directories that are set aside are examined. No warning is given for further entries."""
 NOT_THERE = "there is no such directory: create it, or name the directory of the specs with --specs"
 HOLDS_GIT = (
     "contains a Git repository, and spec authors could change its configuration: if it is the checkout of the specs, "

@@ -30,7 +30,7 @@ def host_of(base_url: str) -> str:
 
 
 def kind_of_line(account: str) -> str:
-    """Return the kind of job that an account line names. A line that names none is one for fine-tuning jobs."""
+    """Return the kind of job that an account line names. A line that names no kind is the line for fine-tuning jobs."""
     _, mark, kind = account.rpartition(KIND_MARK)
     return kind if mark else FINE_TUNING_JOB
 

@@ -1,4 +1,4 @@
-"""An approved plan: the set of changes that a later pass may request, and no others.
+"""An approved plan: the set of changes that a later pass may request. It may request no other change.
 
 Rules: a change is identified by its account, job id, verb and cause, so the approval of one change does not apply to
 another. A pinned change that is no longer wanted has no effect. Repeating an earlier request needs no new approval.

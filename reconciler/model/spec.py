@@ -120,7 +120,7 @@ class Metadata(Document):
 
 
 class Limits(Document):
-    """Limits of an unfinished job. A job that exceeds one is cancelled, unless its desired state is `observed`."""
+    """Limits of an unfinished job. A job that exceeds a limit is cancelled, unless its desired state is `observed`."""
 
     max_age: Duration | None = Field(None, description="The maximum time since the provider created the job.")
     max_queued: Duration | None = Field(

@@ -143,7 +143,7 @@ class JobReader(Protocol):
     """
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page of the list of jobs: the first if `cursor` is None, else the one that `next_cursor` named."""
+        """Return one page of the list of jobs: the first page if `cursor` is None, else the page of this cursor."""
         ...
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:

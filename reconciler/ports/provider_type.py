@@ -50,7 +50,7 @@ class SupportsKinds(Protocol):
 
     @property
     def kinds(self) -> Mapping[str, JobsOfKind]:
-        """All kinds of the type, by the name of the kind. `open` is called with an account of one of them."""
+        """All kinds of the type, by the name of the kind. `open` is called with an account of one of these kinds."""
         ...
 
 
@@ -98,7 +98,7 @@ class ProviderType(Protocol):
 
     @property
     def url_variables(self) -> tuple[str, ...]:
-        """The variables from which the vendor's SDK reads the base URL. The first one that is set is used."""
+        """The variables from which the vendor's SDK reads the base URL. The first variable that is set is used."""
         ...
 
     @property

@@ -149,7 +149,7 @@ class Publisher(Protocol):
         ...
 
     async def pull(self) -> None:
-        """Replace the statuses on disk with the published ones. The caller must not hold `exclusive`."""
+        """Replace the statuses on disk with the published statuses. The caller must not hold `exclusive`."""
         ...
 
     async def publish(self, message: str) -> str | None:
@@ -178,7 +178,7 @@ class Journal(Protocol):
         ...
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Record new attempts durably. Of the earlier ones, only those in `still` are kept."""
+        """Record new attempts durably. Of the earlier attempts, only those in `still` are kept."""
         ...
 
     def forget(self, requested: Iterable[Requested]) -> None:

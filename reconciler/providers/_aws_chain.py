@@ -115,7 +115,7 @@ def _cause_of_response(error: Any) -> tuple[Cause, str]:
 
 
 def _cause_of_metadata(error: Exception) -> tuple[Cause, str]:
-    """Return the cause of a failure of the metadata service: `UNAVAILABLE` unless the status shows another one."""
+    """Return the cause of a failure of the metadata service: `UNAVAILABLE` unless the status shows another cause."""
     found = _STATUS.search(str(error))
     status = int(found[1]) if found else 0
     return cause_of_status(status) or Cause.UNAVAILABLE, f"HTTP {status}" if status else type(error).__name__

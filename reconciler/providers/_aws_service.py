@@ -64,7 +64,8 @@ class AwsJobs(ABC):
 
     The response to a stop is empty, and the job stays `Stopping` for a while.
 
-    The ARN of a job contains its AWS account. If it is not the one in the options, `PermanentError(missing)` is raised.
+    The ARN of a job contains its AWS account. If it is not the AWS account in the options, `PermanentError(missing)` is
+    raised.
     """
 
     def __init__(self, api: AwsApi, options: AwsOptions) -> None:

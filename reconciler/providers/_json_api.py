@@ -76,7 +76,7 @@ def refusal(response: Response, details: str) -> TransientError | PermanentError
     error = failure(response, f"the provider refused the request ({details})")
     if isinstance(error, TransientError):
         # The provider's text is left out. It may contain a request id, and then every failure during one outage would
-        # be logged as a new one.
+        # be logged as a new failure.
         error = failure(response, f"the provider responded with HTTP {response.status}")
     return error
 

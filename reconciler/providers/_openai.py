@@ -1,4 +1,4 @@
-"""Fine-tuning jobs in OpenAI's API and in compatible ones: list, retrieve, cancel, pause, resume, events.
+"""Fine-tuning jobs in OpenAI's API and in compatible APIs: list, retrieve, cancel, pause, resume, events.
 
 Sources: openai/openai-openapi `openapi.yaml` (2.3.0); openai-python 3.54.0 `resources/fine_tuning/jobs/jobs.py`.
 """
@@ -49,7 +49,7 @@ AZURE_STATUSES: Mapping[str, Phase] = {
     "canceling": Phase.CANCELLING,
     "canceled": Phase.CANCELLED,
 }
-"""OpenAI's words, and further ones that Azure documents or its clients handle (litellm 1.109.1, Azure/azure-dev)."""
+"""OpenAI's words, and further words that Azure documents or its clients handle (litellm 1.109.1, Azure/azure-dev)."""
 
 
 OPENAI_JOBS = Dialect(jobs_path="/fine_tuning/jobs", statuses=STATUSES)

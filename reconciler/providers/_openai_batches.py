@@ -1,4 +1,4 @@
-"""Batches in OpenAI's API and in compatible ones: list, retrieve and cancel.
+"""Batches in OpenAI's API and in compatible APIs: list, retrieve and cancel.
 
 - A cancel is refused with HTTP 409 if the batch has ended.
 - A cancel takes about ten minutes, even if no request was finished. During that time the batch is `cancelling`.

@@ -62,7 +62,7 @@ class SageMakerCollection(AwsJobs):
         return await self._api.send("POST", "/", json={**self.common, **body}, headers=headers)
 
     def _is_job_not_found(self, response: Response) -> bool:
-        """Return whether the job does not exist. The service's actual error code differs from the one in its model."""
+        """Return whether the job does not exist. The service's actual error code differs from the code in its model."""
         match error_code(response):
             case "ResourceNotFound" | "ResourceNotFoundException":
                 return True

@@ -63,7 +63,7 @@ def _counts(value: Any) -> JobCounts | None:
 
 
 def _number(value: Any) -> int | None:
-    """Return the count in a JSON string, or None if it is not one. Google leaves out a count that is 0."""
+    """Return the count in a JSON string, or None if the string has no count. Google leaves out a count that is 0."""
     return 0 if value is None else count_in_text(value)
 
 

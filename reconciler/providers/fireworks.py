@@ -2,7 +2,7 @@
 
 - Each of the four collections has ids of its own, so jobs of two collections can have the same id. Therefore an id
   names its collection: `dpoJobs/ID`. A spec can also contain the full resource name. A bare id is not accepted.
-- A list reads one collection after another. It fails if one of them cannot be read.
+- A list reads one collection after another. The list fails if one of the collections cannot be read.
 - A cancel has the body `{}` and the response `{}`. Only a later observation shows its effect.
 - `outputModel` is set before the training, so it is reported only for a job that has succeeded.
 - Only Fireworks itself can pause a job.

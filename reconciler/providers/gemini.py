@@ -1,7 +1,7 @@
 """The batches of the Gemini API, which accepts an API key. Batches of Vertex AI belong to the type `vertex-ai`.
 
 - A batch is an operation. Its `metadata` contains the state, the times and the counts. A count is a JSON string.
-- The names of the states begin with `BATCH_STATE_` or with `JOB_STATE_`. Both have the same meaning.
+- The names of the states begin with `BATCH_STATE_` or with `JOB_STATE_`. Both prefixes have the same meaning.
 - An operation that is done and has an error has ended, even if its state still shows it as running. Code 1 means that
   the batch was cancelled.
 - The API has no status for a batch that is being cancelled. Therefore an accepted cancel without a visible effect is

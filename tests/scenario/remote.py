@@ -57,7 +57,7 @@ class Remote:
         """Do nothing, because no other process publishes to this branch."""
 
     async def publish(self, _: str) -> str | None:
-        """Push the statuses; return None if none has changed. Raises `PublishError` if the branch is unreachable."""
+        """Push the statuses; return None if no status has changed. Raises `PublishError` while the branch is away."""
         self.effect("push")
         pushed = statuses_on(self.disk, self.root)
         await self.clock.sleep(self.branch.takes_s)
@@ -77,7 +77,7 @@ class Remote:
 
 
 def statuses_on(disk: NonDurableDisk, root: Path) -> dict[str, bytes]:
-    """Return the files of the status tree on the disk by relative path, without hidden ones."""
+    """Return the files of the status tree on the disk by relative path, without hidden files."""
     above = f"{root}/"
     found = {path.removeprefix(above): data for path, data in disk.files().items() if path.startswith(above)}
     return {path: data for path, data in found.items() if not path.rpartition("/")[2].startswith(".")}

@@ -19,7 +19,7 @@ class RevivingWorld(World):
     """The sandbox's world, with events that cannot be declared."""
 
     declared_job: type[Declared] = DeclaredJob
-    """The model of a job."""
+    """The model with which the jobs in `born` are saved and restored."""
 
     def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
         super().__init__(options, began_at)

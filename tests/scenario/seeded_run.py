@@ -205,8 +205,9 @@ def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
         yield RunToCompletion(rng.choice([20.0, 90.0])) if rng.random() < 0.15 else Pass()
         yield Sleep(rng.choice([7.0, 20.0, 61.0, 61.0, 130.0, 700.0]))
     yield EndFaults()
-    # The short sleeps are for requests that are soon repeated. The long ones are for requests that are repeated after
-    # ten minutes or six hours, for change limits, and for jobs that end. The last one is for a cancel that takes time.
+    # The short sleeps are for requests that are soon repeated. The long sleeps are for requests that are repeated after
+    # ten minutes or six hours, for change limits, and for jobs that end. The last sleep is for a cancel that takes
+    # time.
     for seconds in (61.0, 61.0, 660.0, 7.5 * 3600, 61.0, 660.0, 61.0):
         yield Pass()
         yield Sleep(seconds)

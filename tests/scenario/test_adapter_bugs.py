@@ -70,7 +70,7 @@ BUG = f"a bug in the provider type: KeyError in test_adapter_bugs.py, line {LAST
 
 @dataclass(frozen=True, slots=True)
 class BuggyAccounts(TwoAccounts):
-    """The two opened accounts. With `is_slow_shut`, a bug prevents the second one from being opened."""
+    """The two opened accounts. With `is_slow_shut`, a bug prevents the second account from being opened."""
 
     is_slow_shut: bool = False
 
@@ -94,7 +94,7 @@ class Scene:
 
     @classmethod
     def of(cls, root: Path, running: int, *, is_slow_shut: bool = False) -> Scene:
-        """Return a scene with this many running jobs in the first account, and one in the second."""
+        """Return a scene with `running` running jobs in the first account, and one running job in the second."""
         clock = VirtualClock()
         main = Buggy(clock, {f"ftjob-{number:02}": Phase.RUNNING for number in range(running)})
         slow = Jobs(clock, {SLOW_ID: Phase.RUNNING})

@@ -1,7 +1,7 @@
 """Runs the action as GitHub runs a composite action: its steps in order, each with bash and its own inputs.
 
 Only the expressions that `action.yml` uses are supported. `RECONCILE_ACTION` names another checkout of the action, to
-show that a test fails on an older one.
+show that a test fails on an older version.
 """
 
 from __future__ import annotations

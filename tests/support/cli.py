@@ -22,7 +22,7 @@ from reconciler.model.status import JobStatus
 from tests.support.fork_server import ForkedProcess, Order, fork_server
 
 RECONCILE = tuple(shlex.split(os.environ.get("RECONCILE_COMMAND", ""))) or (sys.executable, "-m", "reconciler")
-"""The command under test. `RECONCILE_COMMAND` names another build, to show that a test fails on an older one."""
+"""The command under test. `RECONCILE_COMMAND` names another build, to show that a test fails on an older build."""
 COLD = "RECONCILE_COLD"
 """The variable that makes each run start its own interpreter. A long run of the tests sets it."""
 ENDS_WITHIN_S = 30

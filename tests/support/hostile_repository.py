@@ -1,6 +1,6 @@
 """A repository that hostile authors write to, and the traces that a successful attack would leave.
 
-The victims have their own account: one of its jobs must continue, and another one must be cancelled. The commons is an
+The victims have their own account: one of its jobs must continue, and another job must be cancelled. The commons is an
 account that every folder may use, and all of its jobs run. Hostile authors write the other files. An attack was
 successful if a command of an author left a file, a directory outside changed, a key was written, or a job was changed.
 """
@@ -70,7 +70,7 @@ class HostileRepository:
 
     @property
     def root(self) -> Path:
-        """The directory that contains everything."""
+        """The directory that contains the checkout, the keys, the state directory and the outputs."""
         return self.home / "now"
 
     @property

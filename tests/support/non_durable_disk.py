@@ -151,7 +151,7 @@ class NonDurableDisk:
                 self._change(_Change(makes=each), at=each)
 
     def _above(self, path: str) -> tuple[str, ...]:
-        """Return the parents of a file or directory, from the nearest one to the root."""
+        """Return the parents of a file or directory, from the nearest parent to the root."""
         found = []
         while path != self._root:
             path = _parent(path)

@@ -54,7 +54,7 @@ class SpecCommitter:
 
 
 def forced(remote: Path, branch: str) -> list[tuple[str, str]]:
-    """Return each move of a remote's branch to a commit that is not a descendant of the previous one.
+    """Return each move of a remote's branch to a commit that is not a descendant of the previous commit.
 
     The remote must have logged how its branches moved: `core.logAllRefUpdates` is `always`.
     """

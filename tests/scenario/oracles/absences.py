@@ -11,8 +11,8 @@ from tests.scenario.history import ABSENT, History, PassStarted, ProviderRequest
 def is_told_gone(history: History, account: str, job_id: str, until: datetime) -> bool:
     """Return whether the provider accepted a cancel and has reported the job absent twice since, a minute apart.
 
-    A pass in which a list shows the job and a retrieve reports it absent contradicts itself. It neither ends an absence
-    nor counts as one.
+    A pass in which a list shows the job and a retrieve reports it absent contradicts itself. Such a pass neither ends
+    an absence nor counts as an absence.
     """
     sights = _Sights()
     is_taken = False

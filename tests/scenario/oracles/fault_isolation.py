@@ -127,7 +127,7 @@ def _waits(
 
 
 def useless_retrieves(history: History) -> Iterator[str]:
-    """Yield the first passes over vanished jobs that retrieved many of them, although a few retrieves show the same.
+    """Yield the first passes over vanished jobs that retrieved many of them, although a few retrieves are enough.
 
     Later passes are not judged, because they may confirm that doubted jobs are gone. Runs without a rate limit are not
     judged, because many of their retrieves may be in progress at once.

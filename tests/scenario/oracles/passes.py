@@ -81,7 +81,7 @@ class PassRecord:
         return self.is_key_right and not is_resting and not any(map(casts_doubt, here))
 
     def is_kept_waiting(self, account: str) -> bool:
-        """Return whether the account got no request because one for the other kind of job had to succeed first."""
+        """Return whether the account got no request because the provider had to answer for its other kind first."""
         return provider_of(account) in self.throttled and not self.served(account)
 
     def calls(self) -> set[tuple[str, str, str]]:
@@ -94,7 +94,7 @@ def _is_beside(answer: ProviderRequest, account: str) -> bool:
 
 
 def is_disruption(event: Event) -> bool:
-    """Return whether an event is an edit or action of a person here, or a fault of the local disk."""
+    """Return whether an event is an edit or action of a person on the machine, or a fault of its disk."""
     return isinstance(event, Edited | Tampered) or (isinstance(event, ExternalEvent) and event.kind in _BETWEEN)
 
 
@@ -111,7 +111,7 @@ def casts_doubt(answer: ProviderRequest) -> bool:
 def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
     """Yield the finished passes over all specs, each with its end.
 
-    Passes with a combined report are left out: an account worker may outlast one of them.
+    Passes with a combined report are left out: an account worker may outlast one of these passes.
     """
     known = _Known()
     one_pass: PassRecord | None = None

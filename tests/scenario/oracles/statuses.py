@@ -29,7 +29,7 @@ from tests.scenario.provider import KEY
 from tests.scenario.repository import JobSpec, Revision
 
 RECEIPTS_MAX = 5
-"""The maximum number of receipts in a status. The oldest one is dropped."""
+"""The maximum number of receipts in a status. If there are more, the oldest receipt is dropped."""
 
 
 def malformed_status(history: History) -> Iterator[str]:
@@ -236,7 +236,7 @@ def wrongly_pruned(history: History) -> Iterator[str]:
     """Yield the statuses that a pass removed although an unreadable file may have contained their specs.
 
     A status may be removed if a readable spec elsewhere has its name or job, because the spec was moved. Of two
-    statuses with the same name, which a crash may leave, the older one is removed.
+    statuses with the same name, which a crash may leave, the older status is removed.
     """
     revision: Revision | None = None
     at_begin: Revision | None = None

@@ -1,10 +1,10 @@
 """The times in which nothing disturbs a job, so that a watch must keep all of its promises.
 
-Rules: a fault of one account or job does not excuse a delay of another one. But the jobs of both kinds at a provider
-share a throttle and a circuit, so a failure of one kind may delay the other. After failed responses, a watch may delay
-the next observation: twice as long after each failure, up to a quarter of an hour, or as long as the provider
-requested. If this module allows too much time, an oracle misses a bug; if it allows too little, an oracle reports a bug
-that does not exist.
+Rules: a fault of one account or job does not excuse a delay of another account or job. But the jobs of both kinds at a
+provider share a throttle and a circuit, so a failure for one kind may delay the other kind. After failed responses, a
+watch may delay the next observation: twice as long after each failure, up to a quarter of an hour, or as long as the
+provider requested. If this module allows too much time, an oracle misses a bug; if it allows too little, an oracle
+reports a bug that does not exist.
 """
 
 from __future__ import annotations
