@@ -1,4 +1,4 @@
-"""One pass: load → resolve → (per account: observe → plan → guard → apply) → prune → report → publish.
+"""One pass: load → resolve → (per account: observe → plan → guard → apply) → prune → report → tell → publish.
 
 Rules: each account has its own worker, so an account that hangs or fails does not delay other accounts. In a watch, a
 worker may still be running when its pass ends. A later pass collects the worker's outcome. Until then, no other worker
@@ -21,6 +21,7 @@ from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.publish import publish
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
+from reconciler.controller.tell_news import tell_news
 from reconciler.controller.workers import YieldSignal
 from reconciler.model.job import JobRef
 
@@ -63,6 +64,7 @@ async def reconcile_once(
     # After every status was written, because the journal records the statuses on disk.
     errors = remember(budget, outcomes, runtime)
     result = build_report(desired, outcomes, others, errors, memory, runtime)
+    result = tell_news(result, desired, runtime)
     return await publish(result, desired, runtime)
 
 

@@ -20,6 +20,7 @@ from reconciler.ports import (
     JobController,
     JobReader,
     Journal,
+    NewsRecorder,
     Publisher,
     Rate,
     SpecSource,
@@ -80,6 +81,8 @@ class Runtime:
     """The record of first attempts in the state directory; None if there is no state directory."""
     older: EarlierStatuses = field(default_factory=EarlierStatuses)
     """Earlier statuses from Git history, for the part of the last hour that the journal does not cover."""
+    news: NewsRecorder | None = None
+    """Records what is new for those who are to be told; None if nobody is."""
     notify: Notify = ignore_event
     """The callback that receives the events of a pass when they happen."""
 

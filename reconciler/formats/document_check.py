@@ -9,7 +9,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.formats.validation_errors import CREDENTIALS, FieldError, did_you_mean, field_errors, not_one_of, one_of
+from reconciler.formats.validation_errors import (
+    FieldError,
+    did_you_mean,
+    field_errors,
+    not_one_of,
+    one_of,
+    secret_place,
+)
 from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_positions import Path
 from reconciler.formats.yaml_text import MERGE
@@ -78,7 +85,7 @@ class DocumentCheck:
         `suggestion` is what the author could do, or None. If `line` is None, the line is that of the value, or of the
         nearest value around it that is in the text.
         """
-        path = path[:2] if path[:2] == CREDENTIALS else path  # a key below `credentials` may be a misplaced secret
+        path = secret_place(path) or path  # a key below it may be a misplaced secret
         around = (path[:length] for length in range(len(path), 0, -1))
         found = next((self.raw.lines[each] for each in around if each in self.raw.lines), self.raw.line)
         return Diagnostic(

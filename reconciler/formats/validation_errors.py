@@ -1,7 +1,7 @@
 """Translate pydantic's errors into messages for the author of a document.
 
 Rules: pydantic's own messages are not shown to users. A rejected value is shown at most 80 characters long and with
-control characters escaped. A value below `spec.credentials` is never shown.
+control characters escaped. A value in a place for a secret (`secret_place`) is never shown.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from reconciler.model.operator import SECRET_FIELDS
 from reconciler.model.scalar import quoted
 
 ERRORS_MAX = 50
@@ -26,6 +27,7 @@ LISTED_MAX = 5_000
 Formatting all of them would take far more memory than the document itself.
 """
 CREDENTIALS = ("spec", "credentials")
+_NOTIFY = ("spec", "notify")
 _CREDENTIAL_MESSAGE = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
 _KEY_MARK = "[key]"  # pydantic's mark for the key of a mapping, not its value
 
@@ -130,6 +132,13 @@ class FieldError:
     """Whether a required field is missing."""
 
 
+def secret_place(path: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
+    """Return the path of the credential, or of the secret of a sink, at or above a path, or None if there is none."""
+    if path[:2] == CREDENTIALS:
+        return CREDENTIALS
+    return path[:4] if path[:2] == _NOTIFY and path[3:4] and path[3] in SECRET_FIELDS else None
+
+
 def closest(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that is most similar to a word, ignoring case, or None if none is similar."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
@@ -171,8 +180,8 @@ def field_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Fie
 
 def _field_error(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
     path, keys = _place(details["loc"], model)
-    if path[:2] == CREDENTIALS:
-        return FieldError(CREDENTIALS, _CREDENTIAL_MESSAGE)
+    if (secret := secret_place(path)) is not None:
+        return FieldError(secret, _CREDENTIAL_MESSAGE)
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "extra_forbidden":
         valid = f"valid here: {', '.join(keys)}" if keys else "no key is valid here"

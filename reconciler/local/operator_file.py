@@ -63,7 +63,7 @@ def parse_rules(data: bytes, shown: str) -> OperatorRules:
 def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) -> OperatorRules:
     """Return the rules of a document, or its errors if there are any.
 
-    `found` contains the errors that are already known. Errors in hosts are added.
+    `found` contains the errors that are already known. Errors in hosts and in the names of sinks are added.
     """
     bindings: list[Binding] = []
     for path, credential, target in _targets(spec):
@@ -77,6 +77,10 @@ def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) ->
             hosts.append(None if rule.host is None else normalise_host(rule.host))
         except ValueError as error:
             found.append(check.diagnostic(("spec", "paths", index, "host"), str(error)))
+    names = [sink.name for sink in spec.notify]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            found.append(check.diagnostic(("spec", "notify", index, "name"), f"{name} is the name of another sink"))
     if found:
         return OperatorRules(diagnostics=tuple(found))
     return OperatorRules(spec, tuple(bindings), tuple(hosts))

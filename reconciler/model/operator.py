@@ -6,17 +6,24 @@ these rules.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from reconciler.model.scalar import Flag, Word
-from reconciler.model.spec import GLOBS_MAX, Document, Metadata, Safety
+from reconciler.model.notification import NotificationSeverity
+from reconciler.model.reason import Reason
+from reconciler.model.scalar import Flag, Name, Word, quoted
+from reconciler.model.selector import parse_selector
+from reconciler.model.spec import GLOBS_MAX, CredentialSource, Document, Metadata, Safety
 
 RULES_MAX = 1000
 """The maximum number of entries in `trust` and in `paths`. Each entry is compared with every account or spec."""
 CredentialName = Annotated[Word, Field(description="The environment variable or file that contains the credential.")]
 KindName = Literal["FineTuningJob", "BatchJob"]
+SINKS_MAX = 20
+"""The maximum number of sinks, and of routes of one sink."""
+SECRET_FIELDS = ("url", "secret")
+"""The fields of a sink that say where a secret is stored."""
 
 
 class PathRule(Document):
@@ -46,6 +53,59 @@ class OperatorSafety(Safety):
     )
 
 
+def _selector(text: str) -> str:
+    parse_selector(text)
+    return text
+
+
+def _reason(text: str) -> str:
+    if text not in set(Reason):
+        msg = f"{quoted(text)} is not a reason: reconcile explain lists all reasons"
+        raise ValueError(msg)
+    return text
+
+
+class NotifyRoute(Document):
+    """Which notifications a sink receives. A notification must match every field that is set."""
+
+    selector: Annotated[Word, AfterValidator(_selector)] | None = Field(
+        None,
+        description="Labels that a job of the notification must have, such as team=support,env=prod. Default: any job.",
+    )
+    kind: KindName | None = Field(None, description="The kind of the jobs. Default: every kind.")
+    reasons: tuple[Annotated[Word, AfterValidator(_reason)], ...] = Field(
+        (),
+        description="The reasons in the status of the job or of the account, such as JobFailed. Default: every reason.",
+    )
+    severities: tuple[NotificationSeverity, ...] = Field(
+        (),
+        description="How urgent the notification is. The end of a problem has the severity of the problem. Default: "
+        "every severity.",
+    )
+
+
+class NotifySink(Document):
+    """A receiver of notifications. Its URL and its secret are in environment variables or files, never in this file."""
+
+    name: Name = Field(description="The name of the sink in messages. It is unique.")
+    type: Literal["webhook"] = Field(description="webhook: a POST request that is signed as Standard Webhooks define.")
+    url: CredentialSource | None = Field(None, description="Where the URL is stored. It is treated as a secret.")
+    secret: CredentialSource | None = Field(
+        None, description="For webhook: where the signing secret is stored, as whsec_ and 24 to 64 bytes in base64."
+    )
+    routes: Annotated[tuple[NotifyRoute, ...], Field(max_length=SINKS_MAX)] = Field(
+        (), description="The sink receives what matches at least one route. Without routes it receives everything."
+    )
+
+    @model_validator(mode="after")
+    def _has_what_its_type_needs(self) -> Self:
+        for name in SECRET_FIELDS:
+            if getattr(self, name) is None:
+                msg = f"{name} is required: write {name}: {{env: VARIABLE}} or {name}: {{file: PATH}}"
+                raise ValueError(msg)
+        return self
+
+
 class OperatorSpec(Document):
     """The rules of the operator."""
 
@@ -61,6 +121,9 @@ class OperatorSpec(Document):
     )
     safety: OperatorSafety = Field(default_factory=OperatorSafety, description="The guard's limits.")
     suspend: Flag = Field(default=False, description="If true, no change is requested for any job.")
+    notify: Annotated[tuple[NotifySink, ...], Field(max_length=SINKS_MAX)] = Field(
+        (), description="Who is told what happens to jobs and accounts."
+    )
 
 
 class OperatorConfig(Document):

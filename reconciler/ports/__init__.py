@@ -6,6 +6,7 @@ otherwise only the exceptions that a method documents.
 
 from reconciler.ports.ci_host import CiHost, CommentRefusedError
 from reconciler.ports.machine import ChangeNotifier, Clock, Disk, Entry
+from reconciler.ports.notifications import NewsRecorder, NotificationSink, Outbox
 from reconciler.ports.provider import (
     BINDINGS_MAX,
     AccountConfig,
@@ -45,8 +46,11 @@ __all__ = [
     "JobsOfKind",
     "Journal",
     "Located",
+    "NewsRecorder",
     "NotBound",
+    "NotificationSink",
     "Now",
+    "Outbox",
     "ProviderType",
     "Publisher",
     "Rate",

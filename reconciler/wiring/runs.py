@@ -30,10 +30,14 @@ from reconciler.local.retry_requests import leave_retry_requests
 from reconciler.model.action_record import Notify, ignore_event
 from reconciler.model.report import Report
 from reconciler.wiring.freshness import PassRecorder, command_line
+from reconciler.wiring.open_notifier import NotifierOptions, with_notifier
 from reconciler.wiring.operator_setup import operator_rules
 from reconciler.wiring.publishing import published_paths, with_publisher
 from reconciler.wiring.run_setup import open_runtime, open_state_dir
 from reconciler.wiring.selection import check_selection
+
+DELIVERED_WITHIN_S = 10.0
+"""How long a run that ends waits until its notifications are delivered."""
 
 
 async def run_once(
@@ -59,13 +63,18 @@ async def run_once(
         paths = published_paths(paths, publishing, state_dir)
         async with open_runtime(paths, trust, state_dir, may_change=not dry_run, rules=rules, notify=notify) as opened:
             runtime = await with_publisher(opened, paths, publishing, state_dir)
-            report = await run_to_completion(
-                runtime,
-                run_options(selection, safety, rules.spec),
-                wait_s=timeouts.wait_s,
-                timeout_s=timeouts.timeout_s,
-                jitter=random.random,
-            )
+            notes: list[str] = []
+            sinks = () if dry_run else rules.spec.notify
+            how = NotifierOptions(sinks, state_dir, trust.secret_dirs, within_s=DELIVERED_WITHIN_S)
+            async with with_notifier(runtime, how, notes.append) as telling:
+                report = await run_to_completion(
+                    telling,
+                    run_options(selection, safety, rules.spec),
+                    wait_s=timeouts.wait_s,
+                    timeout_s=timeouts.timeout_s,
+                    jitter=random.random,
+                )
+            report = replace(report, notices=(*report.notices, *notes)) if notes else report
             if not dry_run:
                 is_complete = selection.predicate() is None
                 PassRecorder(state_dir, command_line(), runtime.clock.now).record(report, is_complete=is_complete)

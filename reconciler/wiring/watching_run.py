@@ -20,10 +20,14 @@ from reconciler.local.retry_requests import take_retry_requests
 from reconciler.wiring.change_notifiers import change_notifier
 from reconciler.wiring.freshness import PassRecorder, command_line
 from reconciler.wiring.monitoring import Observers
+from reconciler.wiring.open_notifier import NotifierOptions, told_of_watch, with_notifier
 from reconciler.wiring.operator_setup import operator_rules
 from reconciler.wiring.publishing import published_paths, with_publisher
 from reconciler.wiring.run_setup import open_runtime, open_state_dir
 from reconciler.wiring.selection import why_no_match
+
+DELIVERED_WITHIN_S = 2.0
+"""How long a watch that stops waits until its notifications are delivered, because the stop has a deadline."""
 
 
 async def watch(
@@ -65,4 +69,6 @@ async def watch(
                 lambda result, _: recorder.record(result.report, health.overview.seen_at, is_complete=is_complete)
             )
             retries = partial(take_retry_requests, state_dir)
-            await Watch(runtime, options, notifier, random.random, health, observers.notify_pass, retries).run(stop)
+            how = NotifierOptions(rules.spec.notify, state_dir, trust.secret_dirs, within_s=DELIVERED_WITHIN_S)
+            async with with_notifier(runtime, how, observers.warn) as telling, told_of_watch(telling, paths.shown):
+                await Watch(telling, options, notifier, random.random, health, observers.notify_pass, retries).run(stop)

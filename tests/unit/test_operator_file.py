@@ -16,6 +16,7 @@ from reconciler.views.json_schema import json_schema
 
 EXAMPLE = Path(__file__).parents[2] / ".github" / "deploy" / "operator.example.yaml"
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: OperatorConfig\nspec:\n"
+SINK = "{name: a, type: webhook, url: {env: U}, secret: {env: S}}"
 
 
 def wrong(text: str) -> list[str]:
@@ -44,7 +45,10 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("  trst: {}\n", "operator.yaml:4: spec.trst: unknown key; valid here: trust, paths, safety, suspend; did you"),
+        (
+            "  trst: {}\n",
+            "operator.yaml:4: spec.trst: unknown key; valid here: trust, paths, safety, suspend, notify; did",
+        ),
         ("  trust: {KEY: [a b]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL must not contain blanks"),
         ("  trust: {KEY: [ftp://x]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL must start with https://"),
         ("  trust: {KEY: x}\n", "operator.yaml:4: spec.trust.KEY: must be a list, but is 'x'"),
@@ -61,6 +65,20 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
         ("  safety: {kinds: {FineTuning: {}}}\n", "operator.yaml:4: spec.safety.kinds.FineTuning: 'FineTuning' is not"),
         ("  suspend: perhaps\n", "operator.yaml:4: spec.suspend: 'perhaps' is not true or false"),
         ("  safety: {maxCancels: -1}\n", "'-1' is not a whole number from 0 to 999999999"),
+        (
+            "  notify: [{name: a, type: webhook, url: {env: U}}]\n",
+            "operator.yaml:4: spec.notify[0]: secret is required: write secret: {env: VARIABLE} or",
+        ),
+        (f"  notify: [{SINK}, {SINK}]\n", "spec.notify[1].name: a is the name of another sink"),
+        ("  notify: [{name: a, type: webhok}]\n", "spec.notify[0].type: must be webhook, but is 'webhok'"),
+        (
+            "  notify:\n  - name: a\n    type: webhook\n    routes: [{selector: team}]\n",
+            "operator.yaml:7: spec.notify[0].routes[0].selector: 'team' is not a selector: write it as team=support",
+        ),
+        (
+            "  notify: [{name: a, type: webhook, routes: [{reasons: [Canceled]}]}]\n",
+            "'Canceled' is not a reason: reconcile explain lists",
+        ),
     ],
 )
 def test_a_mistake_is_reported_at_its_line_and_no_rule_applies(text: str, said: str) -> None:
@@ -68,6 +86,17 @@ def test_a_mistake_is_reported_at_its_line_and_no_rule_applies(text: str, said: 
 
     assert any(said in each for each in found), found
     assert parse_rules((HEAD + text).encode(), "x").spec == OperatorSpec()
+
+
+@pytest.mark.parametrize("field", ["url", "secret"])
+@pytest.mark.parametrize("value", ["https://hooks.example/CANARY", "{env: https://CANARY}", "[CANARY]", "{CANARY: x}"])
+def test_a_secret_that_is_written_into_the_file_is_refused_and_not_repeated(field: str, value: str) -> None:
+    (found, *_) = wrong(f"  notify:\n  - name: a\n    type: webhook\n    {field}: {value}\n")
+
+    assert found == (
+        f"operator.yaml:7: spec.notify[0].{field}: must be {{env: VARIABLE}} or {{file: PATH}}: where the secret is, "
+        "never the secret itself"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""Tell people and other systems what is new: record it in the outbox, and deliver it to each sink in order.
+
+Rules: news are on the disk before the pass goes on. A pass never waits for a sink: each sink has a task of its own, and
+a sink that fails does not delay the others. A failed delivery is repeated after a backoff, and later notifications for
+the same sink wait, so that the order is kept. What is not delivered when the process ends is delivered by the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.controller.workers import end, first
+from reconciler.core.backoff import failure_delay
+from reconciler.core.news import NewsSource, job_names, news_since, told_after
+from reconciler.core.routes import is_received
+from reconciler.core.storm import WINDOW, excess, next_delivery, summary
+from reconciler.errors import Delivered, PermanentError, TransientError, bug
+from reconciler.model.notification import News, Told, Waiting
+from reconciler.model.operator import NotifySink
+from reconciler.ports import Clock, NotificationSink, Outbox, StoredStatuses
+
+
+@dataclass(slots=True)
+class Notifier:
+    """The outbox with the tasks that deliver from it.
+
+    Args:
+        outbox: the outbox.
+        sinks: the sinks, with their routes in the operator's file.
+        clock: the clock.
+        jitter: returns random numbers in [0, 1).
+        warn: logs that a sink begins to fail, that it works again, or that it refused a notification.
+    """
+
+    outbox: Outbox
+    sinks: Sequence[tuple[NotificationSink, NotifySink]]
+    clock: Clock
+    jitter: Callable[[], float]
+    warn: Callable[[str], None]
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _is_ending: bool = False
+
+    def start(self) -> None:
+        """Start to deliver, beginning with what earlier processes left."""
+        self._tasks = [asyncio.create_task(self._serve(sink)) for sink, _ in self.sinks]
+
+    def tell(self, news: Iterable[News]) -> None:
+        """Record news for the sinks that receive them. Raises `OSError` if they cannot be recorded."""
+        items = [(each, [sink.name for sink, rules in self.sinks if is_received(rules, each)]) for each in news]
+        if items:
+            self.outbox.add(items)
+            self._wake()
+
+    def tell_statuses(self, stored: StoredStatuses, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Record what is new in the statuses. `labels` are those of each spec, by its name.
+
+        Raises `OSError` if the news cannot be recorded.
+        """
+        self.tell(news_since(self.outbox.told, _source(stored, self.clock.now(), labels, self.outbox.told)))
+
+    def tell_watch(self, news: News) -> None:
+        """Record news about the watch. A failure is only logged."""
+        try:
+            self.tell([news])
+        except OSError as error:
+            self.warn(f"a notification could not be recorded: {error.strerror or error}")
+
+    async def finish(self, within_s: float) -> Mapping[str, int]:
+        """Deliver what is waiting for at most this long, and stop.
+
+        Return the number of notifications that still wait, by sink. The next process delivers them.
+        """
+        self._is_ending = True
+        self._wake()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        await end(self._tasks)
+        return {sink.name: left for sink, _ in self.sinks if (left := len(self.outbox.waiting(sink.name)))}
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _serve(self, sink: NotificationSink) -> None:
+        """Deliver to one sink for ever, or, once the process is ending, until nothing waits."""
+        sent_at: list[datetime] = []
+        failures = 0
+        while True:
+            changed, now = self._changed, self.clock.now()
+            try:
+                todo = self._next(sink, sent_at, now)
+                if todo is None and self._is_ending:
+                    return
+                if not isinstance(todo, Waiting):
+                    rests = [] if todo is None else [self.clock.sleep((todo - now).total_seconds())]
+                    await first(changed.wait(), *rests)
+                    continue
+                delay_s = await self._attempt(sink, todo, failures)
+            except OSError as error:
+                self.warn(f"the notifications of {sink.name} cannot be recorded: {error.strerror or error}")
+                delay_s = failure_delay(failures + 1, self.jitter())
+            if delay_s is None:
+                sent_at = [*(at for at in sent_at if at > now - WINDOW), now]
+                failures = 0
+            else:
+                failures += 1
+                await self.clock.sleep(delay_s)
+
+    def _next(self, sink: NotificationSink, sent_at: Collection[datetime], now: datetime) -> Waiting | datetime | None:
+        """Return what to send now, or until when to wait, or None if nothing waits. Summarise first if it is time."""
+        while True:
+            waiting = self.outbox.waiting(sink.name)
+            step = next_delivery(waiting, sent_at, now, is_for_people=sink.is_for_people, is_ending=self._is_ending)
+            merged = excess(waiting) or step.summarise
+            if not merged:
+                return step.send or step.rest_until
+            self.outbox.merge(sink.name, merged, by=summary(merged))
+
+    async def _attempt(self, sink: NotificationSink, todo: Waiting, failures: int) -> float | None:
+        """Send one notification. Return None if the sink needs it no more, or the seconds until the next attempt."""
+        message = todo.notification
+        if not sink.knows_ids:
+            self.outbox.begin(sink.name, message)
+        try:
+            await sink.deliver(message, may_be_repeat=todo.is_attempted)
+        except TransientError as error:
+            if not sink.knows_ids and error.delivered is Delivered.NO:
+                self.outbox.fail(sink.name, message)
+            if not failures:
+                self.warn(f"notifications cannot be delivered to {sink.name}: {error}")
+            return failure_delay(failures + 1, self.jitter(), error.retry_after_s)
+        except PermanentError as error:
+            self.warn(f"{sink.name} refused a notification, so it is not sent again ({message.text}): {error}")
+        except Exception as error:  # noqa: BLE001  a bug in one sink must not end its task
+            self.warn(f"a notification was not sent to {sink.name}: {bug(error)}")
+        else:
+            if failures:
+                self.warn(f"notifications are delivered to {sink.name} again")
+        self.outbox.finish(sink.name, message)
+        return None
+
+
+def _source(stored: StoredStatuses, now: datetime, labels: Mapping[str, Mapping[str, str]], told: Told) -> NewsSource:
+    """Return what the news are found in. If a status could not be read, no job counts as deleted."""
+    if stored.unread or stored.discarded or stored.too_new:
+        labels = {**{name: {} for name in job_names(told)}, **labels}
+    return NewsSource(stored.jobs, stored.providers, now, labels)
+
+
+def told_before(stored: StoredStatuses, now: datetime) -> Told:
+    """Return the record by which nothing in these statuses is news."""
+    return told_after({}, news_since({}, _source(stored, now, {}, {})))

@@ -1,0 +1,28 @@
+"""Record what a pass found out for those who are to be told. A failure is reported, and the next pass tries again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.controller.applied import disk_error
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.runtime import Runtime
+
+
+def tell_news(result: PassResult, desired: DesiredSpecs, runtime: Runtime) -> PassResult:
+    """Record the news of a pass in the outbox, and return the result, with a notice if that failed.
+
+    A dry run tells nothing.
+    """
+    if runtime.news is None or runtime.control is None:
+        return result
+    labels = {
+        each.name: each.document.document.metadata.labels if each.document is not None else {} for each in desired.specs
+    }
+    try:
+        runtime.news.tell_statuses(runtime.statuses.known(), labels)
+    except OSError as error:
+        notice = f"the notifications of this pass could not be recorded: {disk_error(error)}"
+        return replace(result, report=replace(result.report, notices=(*result.report.notices, notice)))
+    return result

@@ -1,0 +1,81 @@
+"""What a sink is sent next: one notification, or one summary of many.
+
+Rules: a sink for people receives at most `BURST` notifications within `WINDOW`. If more than `BURST` are waiting, or if
+several are waiting for the last place in the window, one summary replaces them. A notification whose first attempt has
+an unknown outcome is repeated as it was, and never becomes part of a summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from reconciler.core import news_text
+from reconciler.core.news import notification_id
+from reconciler.model.notification import Notification, NotificationSeverity, NotificationType, Waiting
+
+BURST = 5
+"""How many notifications a sink for people receives within `WINDOW`. Slack allows one a second, in short bursts."""
+WINDOW = timedelta(minutes=1)
+WAITING_MAX = 1000
+"""The maximum number of notifications that wait for one sink. The older half of more is replaced by a summary."""
+_ORDER = (NotificationSeverity.INFO, NotificationSeverity.WARNING, NotificationSeverity.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class NextDelivery:
+    """What to do next for one sink. If nothing waits, all fields have their defaults."""
+
+    send: Waiting | None = None
+    summarise: tuple[Notification, ...] = ()
+    """The notifications to replace by a summary first."""
+    rest_until: datetime | None = None
+    """When the next notification may be sent."""
+
+
+def next_delivery(
+    waiting: Sequence[Waiting], sent_at: Collection[datetime], now: datetime, *, is_for_people: bool, is_ending: bool
+) -> NextDelivery:
+    """Return what to do next for a sink.
+
+    Args:
+        waiting: what waits for the sink, oldest first.
+        sent_at: when it received notifications, at least those within `WINDOW`.
+        now: the current time.
+        is_for_people: whether people read the sink, so that many notifications become one summary.
+        is_ending: whether the process ends, so that nothing is gathered any more.
+    """
+    if not waiting:
+        return NextDelivery()
+    if not is_for_people or waiting[0].is_attempted:
+        return NextDelivery(send=waiting[0])
+    recent = sorted(at for at in sent_at if now - WINDOW < at <= now)
+    if len(recent) >= BURST and not is_ending:
+        return NextDelivery(rest_until=recent[-BURST] + WINDOW)
+    gathered = tuple(each.notification for each in takewhile(lambda each: not each.is_attempted, waiting))
+    # The last place in the window is for everything that has gathered.
+    if len(gathered) > (1 if len(recent) >= BURST - 1 else BURST):
+        return NextDelivery(summarise=gathered)
+    return NextDelivery(send=waiting[0])
+
+
+def excess(waiting: Sequence[Waiting]) -> tuple[Notification, ...]:
+    """Return the notifications to replace by a summary because too many wait, or none."""
+    if len(waiting) <= WAITING_MAX:
+        return ()
+    return tuple(each.notification for each in waiting if not each.is_attempted)[: WAITING_MAX // 2]
+
+
+def summary(messages: Sequence[Notification]) -> Notification:
+    """Return one notification that replaces several. Its severity is the highest of theirs."""
+    return Notification(
+        id=notification_id(NotificationType.SUMMARY, *(each.id for each in messages)),
+        type=NotificationType.SUMMARY,
+        at=max(each.at for each in messages),
+        severity=max((each.severity for each in messages), key=_ORDER.index),
+        text=news_text.summary(messages),
+        jobs=tuple(dict.fromkeys(name for each in messages for name in each.jobs)),
+        counts=news_text.counted(messages),
+    )

@@ -1,0 +1,230 @@
+"""The outbox of notifications in the state directory, and the record of what was told.
+
+Rules: each file is replaced in one step and is on the disk before a method returns. `OUTBOX` is written before `TOLD`.
+If the machine fails in between, the marks in `OUTBOX` complete the record when it is opened. A file that is damaged is
+set aside, because a job must be cancelled even if nobody can be told. Only the holder of the lock uses these files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reconciler.model.notification import (
+    Mark,
+    News,
+    Notification,
+    NotificationSeverity,
+    NotificationType,
+    Told,
+    Waiting,
+)
+from reconciler.ports import Disk
+
+OUTBOX = "notifications.outbox"
+TOLD = "notifications.told"
+_FORMAT = "reconcile 1"
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A notification, the marks that it sets, and for each sink that waits for it, whether an attempt was begun."""
+
+    serial: int
+    notification: Notification
+    marks: Mapping[str, Mark]
+    to: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    entries: tuple[_Entry, ...] = ()
+    told: Told = field(default_factory=dict)
+    serial: int = 0
+    """The serial number of the newest entry so far."""
+
+
+class StateOutbox:
+    """The `Outbox` in a state directory. If a file is damaged, the constructor adds a message to `notices`.
+
+    Args:
+        directory: the state directory.
+        disk: the disk that contains it.
+        sinks: the names of all sinks. What waits for another sink is dropped.
+    """
+
+    def __init__(self, directory: Path, disk: Disk, sinks: Collection[str]) -> None:
+        self._directory = directory
+        self._disk = disk
+        self.notices: tuple[str, ...] = ()
+        told = self._read(TOLD)
+        self.is_new = told is None
+        """Whether nothing has been recorded in this directory yet."""
+        until = told[0] if told else 0
+        entries = tuple(_entry(each) for each in self._read(OUTBOX) or ())
+        record = {subject: tuple(mark) for subject, *mark in (told or [0])[1:]}
+        for each in entries:
+            if each.serial > until:
+                _apply(record, each.marks)
+        kept = (replace(each, to={name: at for name, at in each.to.items() if name in sinks}) for each in entries)
+        serial = max([until, *(each.serial for each in entries)])
+        self._content = _Content(tuple(each for each in kept if each.to), record, serial)
+
+    @property
+    def told(self) -> Told:
+        """What has been told, by subject."""
+        return self._content.told
+
+    def start(self, told: Told) -> None:
+        """Record what need not be told, because it was so before anyone was to be told."""
+        self._content = replace(self._content, told=told)
+        self._write_told()
+        self.is_new = False
+
+    def add(self, items: Iterable[tuple[News, Collection[str]]]) -> None:
+        """Record news with the names of the sinks that receive each, and remember that they were told."""
+        content = self._content
+        told, entries, serial = dict(content.told), list(content.entries), content.serial
+        for news, sinks in items:
+            serial += 1
+            _apply(told, news.marks)
+            if sinks:
+                entries.append(_Entry(serial, news.notification, news.marks, dict.fromkeys(sinks, False)))
+        self._write(tuple(entries))
+        # Even if the record cannot be written, this process does not tell the same again.
+        self._content = replace(self._content, told=told, serial=serial)
+        if told != content.told:
+            self._write_told()
+
+    def waiting(self, sink: str) -> Sequence[Waiting]:
+        """Return what waits for a sink, oldest first."""
+        return [Waiting(each.notification, each.to[sink]) for each in self._content.entries if sink in each.to]
+
+    def begin(self, sink: str, message: Notification) -> None:
+        """Record that an attempt begins, after which it is unknown whether the sink received the notification."""
+        self._set(sink, {message.id}, is_attempted=True)
+
+    def fail(self, sink: str, message: Notification) -> None:
+        """Record that the sink certainly did not receive the notification."""
+        self._set(sink, {message.id}, is_attempted=False)
+
+    def finish(self, sink: str, message: Notification) -> None:
+        """Record that the sink received the notification, or will never receive it."""
+        self._set(sink, {message.id}, is_attempted=None)
+
+    def merge(self, sink: str, messages: Collection[Notification], by: Notification) -> None:
+        """Let one notification wait for a sink in place of several. It takes the place of the newest one."""
+        ids = {each.id for each in messages}
+        entries = list(_without(self._content.entries, sink, ids))
+        last = max(at for at, each in enumerate(self._content.entries) if each.notification.id in ids)
+        serial = self._content.entries[last].serial
+        entries.insert(last + 1, _Entry(serial, by, {}, {sink: False}))
+        self._write(tuple(each for each in entries if each.to))
+
+    def _set(self, sink: str, ids: Collection[str], *, is_attempted: bool | None) -> None:
+        """Record the attempt at one sink, or, with None, that nothing waits for it any more."""
+        if is_attempted is None:
+            entries = _without(self._content.entries, sink, ids)
+        else:
+            entries = (
+                replace(each, to={**each.to, sink: is_attempted})
+                if each.notification.id in ids and sink in each.to
+                else each
+                for each in self._content.entries
+            )
+        self._write(tuple(each for each in entries if each.to))
+
+    def _write(self, entries: tuple[_Entry, ...]) -> None:
+        if entries != self._content.entries:
+            self._replace(OUTBOX, map(_row, entries))
+            self._content = replace(self._content, entries=entries)
+
+    def _write_told(self) -> None:
+        content = self._content
+        self._replace(TOLD, [content.serial, *([subject, *mark] for subject, mark in content.told.items())])
+
+    def _replace(self, name: str, rows: Iterable[object]) -> None:
+        target = self._directory / name
+        text = "".join(f"{each}\n" for each in (_FORMAT, *map(_ENCODER.encode, rows)))
+        fresh = self._disk.write_beside(target, text.encode())
+        self._disk.sync(fresh)
+        self._disk.rename(fresh, target)
+        self._disk.sync_dir(self._directory)
+
+    def _read(self, name: str) -> list[Any] | None:
+        """Return the rows of a file, or None if it is missing, or if it is damaged and was set aside."""
+        path = self._directory / name
+        try:
+            head, *lines = self._disk.read(path).decode().splitlines() or [""]
+            rows = [json.loads(each) for each in lines]
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            rows = None
+        if rows is None or head != _FORMAT:
+            self._disk.rename(path, path.with_name(f"{name}.damaged"))
+            self.notices += (f"{path} is damaged, so it was renamed: some notifications may be lost",)
+            return None
+        return rows
+
+
+def _apply(told: dict[str, tuple[str, ...]], marks: Mapping[str, Mark]) -> None:
+    for subject, mark in marks.items():
+        if mark is None:
+            told.pop(subject, None)
+        else:
+            told[subject] = mark
+
+
+def _without(entries: Iterable[_Entry], sink: str, ids: Collection[str]) -> Iterable[_Entry]:
+    """Yield the entries, without this sink in those with these ids."""
+    for each in entries:
+        is_one = each.notification.id in ids
+        yield replace(each, to={name: at for name, at in each.to.items() if name != sink}) if is_one else each
+
+
+def _row(entry: _Entry) -> dict[str, Any]:
+    message = entry.notification
+    return {
+        "serial": entry.serial,
+        "to": entry.to,
+        "marks": entry.marks,
+        "id": message.id,
+        "type": message.type,
+        "at": message.at.isoformat(),
+        "severity": message.severity,
+        "text": message.text,
+        "reason": message.reason,
+        "jobs": message.jobs,
+        "kind": message.kind,
+        "account": message.account,
+        "facts": message.facts,
+        "problem": message.problem,
+        "resolved": message.is_resolved,
+        "counts": message.counts,
+    }
+
+
+def _entry(row: Any) -> _Entry:
+    message = Notification(
+        id=row["id"],
+        type=NotificationType(row["type"]),
+        at=datetime.fromisoformat(row["at"]),
+        severity=NotificationSeverity(row["severity"]),
+        text=row["text"],
+        reason=row["reason"],
+        jobs=tuple(row["jobs"]),
+        kind=row["kind"],
+        account=row["account"],
+        facts=row["facts"],
+        problem=row["problem"],
+        is_resolved=row["resolved"],
+        counts=row["counts"],
+    )
+    marks = {subject: None if mark is None else tuple(mark) for subject, mark in row["marks"].items()}
+    return _Entry(row["serial"], message, marks, row["to"])

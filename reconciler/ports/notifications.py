@@ -1,0 +1,86 @@
+"""The ports of notifications: the outbox in the state directory, and the sinks that receive notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from reconciler.model.notification import News, Notification, Told, Waiting
+from reconciler.ports.statuses import StoredStatuses
+
+
+class Outbox(Protocol):
+    """The notifications that a sink has not received yet, and the record of what was told.
+
+    Every method that changes something returns once the change is on the disk, and raises `OSError` if that fails.
+    """
+
+    @property
+    def told(self) -> Told:
+        """What has been told, by subject."""
+        ...
+
+    def add(self, items: Iterable[tuple[News, Collection[str]]]) -> None:
+        """Record news with the names of the sinks that receive each, and remember that they were told."""
+        ...
+
+    def waiting(self, sink: str) -> Sequence[Waiting]:
+        """Return what waits for a sink, oldest first."""
+        ...
+
+    def begin(self, sink: str, message: Notification) -> None:
+        """Record that an attempt begins, after which it is unknown whether the sink received the notification."""
+        ...
+
+    def fail(self, sink: str, message: Notification) -> None:
+        """Record that the sink certainly did not receive the notification."""
+        ...
+
+    def finish(self, sink: str, message: Notification) -> None:
+        """Record that the sink received the notification, or will never receive it."""
+        ...
+
+    def merge(self, sink: str, messages: Collection[Notification], by: Notification) -> None:
+        """Let one notification wait for a sink in place of several."""
+        ...
+
+
+class NewsRecorder(Protocol):
+    """Records what is new for those who are to be told."""
+
+    def tell_statuses(self, stored: StoredStatuses, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Record what is new in the statuses. `labels` are those of each spec, by its name.
+
+        Raises `OSError` if the news cannot be recorded.
+        """
+        ...
+
+    def tell_watch(self, news: News) -> None:
+        """Record news about the watch. A failure is only logged."""
+        ...
+
+
+class NotificationSink(Protocol):
+    """One receiver of notifications."""
+
+    @property
+    def name(self) -> str:
+        """The name of the sink in the operator's file."""
+        ...
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether people read it, so that many notifications are replaced by one summary."""
+        ...
+
+    @property
+    def knows_ids(self) -> bool:
+        """Whether the receiver recognises a repeated notification by its id."""
+        ...
+
+    async def deliver(self, message: Notification, *, may_be_repeat: bool) -> None:
+        """Send a notification once.
+
+        Raises `TransientError` if it may succeed later, and `PermanentError` if this notification never will.
+        """
+        ...

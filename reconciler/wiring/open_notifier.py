@@ -1,0 +1,137 @@
+"""Open the outbox and the sinks of notifications. If a URL or a secret cannot be used, the run does not start."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.controller.notifier import Notifier, told_before
+from reconciler.controller.runtime import Runtime
+from reconciler.core.watch_news import watch_started, watch_stopped
+from reconciler.errors import PermanentError
+from reconciler.local.credential_policy import parse_endpoint
+from reconciler.local.credentials import current_secret
+from reconciler.local.disk import LocalDisk
+from reconciler.local.outbox import StateOutbox
+from reconciler.model.notification import News
+from reconciler.model.operator import NotifySink
+from reconciler.model.spec import CredentialSource
+from reconciler.ports import NotificationSink, Rate
+from reconciler.redaction import KNOWN_SECRETS
+from reconciler.telemetry.heartbeat import check_url, secrets_of
+from reconciler.telemetry.webhook_sink import WebhookSink, signing_keys
+from reconciler.wiring.command_errors import ConfigurationError
+
+RATE = Rate(requests_per_second=1, burst=5, concurrency=1)
+"""The request rate of a sink. It is that which Slack allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierOptions:
+    """Where notifications are kept and sent.
+
+    Args:
+        sinks: the sinks in the operator's file.
+        state_dir: the state directory. The caller holds its lock if there are sinks.
+        secret_dirs: the directories in which secrets may be stored in files.
+        within_s: how long to deliver before the process ends.
+    """
+
+    sinks: tuple[NotifySink, ...]
+    state_dir: Path
+    secret_dirs: tuple[Path, ...]
+    within_s: float
+
+
+@asynccontextmanager
+async def with_notifier(
+    runtime: Runtime, options: NotifierOptions, warn: Callable[[str], None]
+) -> AsyncIterator[Runtime]:
+    """Yield the runtime, with a notifier if there are sinks. `warn` logs a message about notifications.
+
+    Raises `ConfigurationError` if a sink cannot be used, and `OSError` if the outbox cannot be written.
+    """
+    if not options.sinks:
+        yield runtime
+        return
+    async with AsyncExitStack() as stack:
+        sinks = [(await _open(each, runtime, options, stack), each) for each in options.sinks]
+        names = frozenset(each.name for each in options.sinks)
+        outbox = StateOutbox(options.state_dir, LocalDisk(options.state_dir), names)
+        for notice in outbox.notices:
+            warn(notice)
+        if outbox.is_new:
+            outbox.start(told_before(runtime.statuses.load(), runtime.clock.now()))
+        notifier = Notifier(outbox, sinks, runtime.clock, random.random, warn)
+        notifier.start()
+        try:
+            yield replace(runtime, news=notifier)
+        finally:
+            for name, number in (await notifier.finish(options.within_s)).items():
+                messages = "1 notification" if number == 1 else f"{number} notifications"
+                warn(f"not delivered yet to {name}: {messages}. The next run delivers them from the outbox")
+
+
+@asynccontextmanager
+async def told_of_watch(runtime: Runtime, specs: str) -> AsyncIterator[None]:
+    """Tell that a watch of these specs starts, and, after the body, that it stopped, if anybody is to be told."""
+    recorder, now = runtime.news, runtime.clock.now
+    if recorder is None:
+        yield
+        return
+
+    def stopped(*, has_failed: bool) -> News:
+        pending = [each.name for each in runtime.statuses.known().jobs if each.open_receipt is not None]
+        return watch_stopped(specs, now(), pending, has_failed=has_failed)
+
+    recorder.tell_watch(watch_started(specs, now()))
+    try:
+        yield
+    except Exception:
+        recorder.tell_watch(stopped(has_failed=True))
+        raise
+    recorder.tell_watch(stopped(has_failed=False))
+
+
+async def _open(
+    rules: NotifySink, runtime: Runtime, options: NotifierOptions, stack: AsyncExitStack
+) -> NotificationSink:
+    from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  httpx takes 0.2 s to import
+
+    url = _secret(rules.name, "url", rules.url, options.secret_dirs)
+    try:
+        _check_url(url)
+        keys = signing_keys(_secret(rules.name, "secret", rules.secret, options.secret_dirs))
+    except ValueError as error:
+        msg = f"the sink {rules.name} of the operator's file cannot be used: {error}"
+        raise ConfigurationError(msg) from None
+    KNOWN_SECRETS.add(("sink", rules.name), *secrets_of(url))
+    try:
+        transport = await stack.enter_async_context(HttpTransport(url, Throttle(RATE)))
+    except PermanentError as error:
+        msg = f"the sink {rules.name} of the operator's file cannot be used: {error}"
+        raise ConfigurationError(msg) from None
+    return WebhookSink(rules.name, transport, keys, runtime.clock.now)
+
+
+def _check_url(url: str) -> None:
+    """Raise `ValueError` if a URL cannot be used. The message does not contain the URL."""
+    check_url(url)
+    if url.startswith("http://") and not parse_endpoint(url).is_loopback:
+        msg = "its URL must start with https://, unless its host is this machine"
+        raise ValueError(msg)
+
+
+def _secret(sink: str, field: str, source: CredentialSource | None, secret_dirs: tuple[Path, ...]) -> str:
+    """Return the secret of a field, and redact it from now on. Raises `ConfigurationError` if it is not set."""
+    place = (source.env or source.file or "") if source is not None else ""
+    secret = current_secret(place, os.environ, secret_dirs)
+    if not secret:
+        msg = f"the {field} of the sink {sink} is missing: {place} is not set, is empty or cannot be read"
+        raise ConfigurationError(msg)
+    KNOWN_SECRETS.add(("sink", sink, field), *secret.split())
+    return secret

@@ -1,0 +1,198 @@
+"""Notifications of real processes, received on a loopback socket."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from reconciler.model.status import Outcome
+from tests.e2e.conftest import a_checkout
+from tests.support.cli import Checkout, run_crashing
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
+from tests.support.webhook_receiver import SECRET, Receiver, receiving
+
+CONFIG = """\
+apiVersion: jobs.reconciler/v1
+kind: OperatorConfig
+spec:
+  notify:
+  - {name: audit, type: webhook, url: {env: HOOK_URL}, secret: {env: HOOK_SECRET}}
+"""
+PATH = "/in/5f2c9a7be1d04c38"
+RUN = ("--once", "--wait", "--config", "operator.yaml", "--state-dir", "state")
+FILES = ("notifications.outbox", "notifications.told")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Yield a receiver that accepts everything."""
+    with receiving() as receiver:
+        yield receiver
+
+
+def told(root: Path, sandbox: Sandbox, receiver: Receiver, config: str = CONFIG) -> Checkout:
+    """Return a checkout with a sink at the receiver."""
+    root.mkdir(exist_ok=True)
+    (root / "operator.yaml").write_text(config, encoding="utf-8")
+    environ = {**sandbox.environ, "HOOK_URL": f"{receiver.url}{PATH}", "HOOK_SECRET": SECRET}
+    a_checkout(root, sandbox)
+    return Checkout(root, environ)
+
+
+def test_a_proven_cancel_is_told_once_and_its_signature_is_verified_by_the_official_library(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = told(tmp_path, sandbox, receiver)
+    checkout.want("one", job_id)
+
+    ran, again = checkout.run(*RUN), checkout.run(*RUN)
+    (message,) = receiver.received
+
+    assert (ran.code, again.code) == (0, 0)
+    assert message.path == PATH
+    assert Webhook(SECRET).verify(message.body, message.headers) == message.content
+    assert message.content["type"] == "job.cancelled"
+    data = message.content["data"]
+    assert data["text"] == "one cancelled and proven."
+    assert (data["jobs"], data["facts"]["jobId"], data["facts"]["outcome"]) == (["one"], job_id, Outcome.CANCELLED)
+    assert data["facts"]["confirmedAt"] == message.content["timestamp"]
+    with pytest.raises(WebhookVerificationError):
+        Webhook(SECRET).verify(message.body + b" ", message.headers)
+
+
+def test_what_a_run_cannot_deliver_is_said_and_the_next_run_delivers_it_with_the_same_id(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = told(tmp_path, sandbox, receiver)
+    checkout.want("one", job_id)
+    receiver.status, receiver.headers = 503, {"retry-after": "60"}
+
+    failed = checkout.run(*RUN)
+    refused = [each.id for each in receiver.received]
+    receiver.status, receiver.headers = 200, {}
+    delivered = checkout.run(*RUN)
+
+    assert failed.code == 0
+    assert "notifications cannot be delivered to audit: HTTP 503" in failed.err
+    assert "not delivered yet to audit: 1 notification. The next run delivers them from the outbox" in failed.err
+    assert len(refused) == 1, "Retry-After is obeyed"
+    assert (delivered.code, delivered.err.count("audit")) == (0, 0)
+    assert [each.id for each in receiver.received[1:]] == refused
+
+
+def test_a_watch_tells_that_it_starts_and_stops_and_that_an_account_is_away_and_back(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    first, _ = sandbox.create(2)
+    checkout = told(tmp_path, sandbox, receiver)
+    checkout.want("one", first, "observed")
+
+    with watching(checkout, *RUN[2:]) as watch:
+        wait_for((checkout.status_dir / "one.yaml").exists, "the first pass writes a status")
+        sandbox.break_with({"fault": "status", "status": "500", "on": "any"})
+        checkout.want("one", first)
+        wait_for(lambda: "account.away" in receiver.types(), "the outage is told", within_s=30)
+        sandbox.heal()
+        wait_for(lambda: "job.cancelled" in receiver.types(), "the cancel is told", within_s=60)
+        code = watch.stop()
+    kinds = receiver.types()
+
+    assert code == 0
+    assert kinds[0] == "watch.started"
+    assert sorted(kinds[1:-1]) == ["account.away", "account.back", "job.cancelled"]
+    assert kinds[-1] == "watch.stopped"
+    assert len(receiver.received) == len(kinds)
+
+
+def test_no_secret_of_a_sink_is_in_the_output_the_outbox_or_a_status(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = told(tmp_path, sandbox, receiver)
+    checkout.want("one", job_id)
+    receiver.status, receiver.text = 404, f"no such hook: {PATH} {SECRET}"
+
+    ran = checkout.run(*RUN)
+    files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+    assert "HTTP 404: no such hook: [redacted]" in ran.err
+    for secret in (PATH, SECRET):
+        assert secret not in ran.out + ran.err
+        assert secret.encode() not in files
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"HOOK_URL": ""}, "the url of the sink audit is missing: HOOK_URL is not set"),
+        ({"HOOK_URL": "http://example.org/x"}, "its URL must start with https://, unless its host is this machine"),
+        ({"HOOK_SECRET": "whsec_c2hvcnQ="}, "its secret must be whsec_ followed by 24 to 64 bytes in base64"),
+    ],
+)
+def test_a_sink_that_cannot_be_used_is_an_error_before_anything_is_done(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver, environ: dict[str, str], said: str
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = told(tmp_path, sandbox, receiver)
+    checkout.want("one", job_id)
+
+    ran = checkout.run(*RUN, **environ)
+
+    assert ran.code == 78
+    assert said in ran.err
+    assert sandbox.cancels(job_id) == []
+
+
+def test_a_kill_at_any_moment_neither_loses_nor_doubles_a_notification(
+    tmp_path: Path,
+    sandbox: Sandbox,
+    receiver: Receiver,
+    pytestconfig: pytest.Config,
+    record_property: Callable[[str, object], None],
+) -> None:
+    def a_run(name: str) -> tuple[Checkout, str]:
+        (job_id,) = sandbox.create(1)
+        checkout = told(tmp_path / name, sandbox, receiver)
+        checkout.want("one", job_id)
+        return checkout, job_id
+
+    code, effects = run_crashing(a_run("lives")[0], 0, *RUN)
+    ours = [at for at, effect in enumerate(effects, 1) if effect == "POST " or effect.endswith(FILES)]
+    after = [at + 1 for at in ours if at < len(effects)]
+    points = range(1, len(effects) + 1) if pytestconfig.getoption("--long") else sorted({*ours, *after})
+
+    repeats = 0
+
+    assert code == 0
+    for number in points:
+        checkout, job_id = a_run(f"dies-before-{number}")
+        receiver.received.clear()
+        died, _ = run_crashing(checkout, number, *RUN)
+        again = checkout.run(*RUN)
+
+        assert (died, again.code) == (-signal.SIGKILL, 0)
+        jobs = [each["data"]["facts"]["jobId"] for each in receiver.once().values()]
+        assert jobs == [job_id], f"killed before {effects[number - 1]}"
+        repeats += len(receiver.received) - 1
+    assert repeats, "some kills are between a request and its record, so the request is repeated with the same id"
+    record_property("killed by SIGKILL", f"before {len(points)} of the {len(effects)} effects of a run that notifies")
+
+
+def test_the_outbox_is_empty_once_everything_is_delivered(tmp_path: Path, sandbox: Sandbox, receiver: Receiver) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = told(tmp_path, sandbox, receiver)
+    checkout.want("one", job_id)
+
+    checkout.run(*RUN)
+    outbox, record = ((tmp_path / "state" / name).read_text(encoding="utf-8").splitlines() for name in FILES)
+
+    assert outbox == ["reconcile 1"]
+    assert [json.loads(each)[0] for each in record[2:]] == [f"receipt openai {sandbox.url} {job_id}"]

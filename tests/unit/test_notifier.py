@@ -1,0 +1,176 @@
+"""The tasks that deliver notifications, in virtual time, to sinks whose answers a test determines."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.controller.notifier import Notifier
+from reconciler.errors import Delivered, Kind, PermanentError, TransientError
+from reconciler.local.outbox import StateOutbox
+from reconciler.model.notification import News, Notification
+from reconciler.model.operator import NotifySink
+from reconciler.ports import StoredStatuses
+from tests.support.build import a_status
+from tests.support.clock import VirtualClock, in_virtual_time
+from tests.support.news_cases import a_notification, a_stalled_status
+from tests.support.non_durable_disk import NonDurableDisk
+
+ROOT = Path("/state")
+AGAIN = TransientError("HTTP 503", delivered=Delivered.NO)
+UNKNOWN = TransientError("no response", delivered=Delivered.UNKNOWN)
+PAUSE = TransientError("HTTP 429", delivered=Delivered.NO, retry_after_s=120)
+REFUSED = PermanentError("HTTP 400", kind=Kind.REFUSED)
+
+
+@dataclass
+class Ear:
+    """A sink that records what it is sent, and raises the next of its errors, if any."""
+
+    name: str
+    is_for_people: bool = False
+    knows_ids: bool = True
+    errors: list[Exception | None] = field(default_factory=list)
+    heard: list[tuple[float, str, bool]] = field(default_factory=list)
+
+    async def deliver(self, message: Notification, *, may_be_repeat: bool) -> None:
+        """Record a notification with the time, or raise an error."""
+        error = self.errors.pop(0) if self.errors else None
+        self.heard.append((asyncio.get_running_loop().time(), message.id, may_be_repeat))
+        if error is not None:
+            raise error
+
+    def ids(self) -> list[str]:
+        """Return the ids of what it was sent."""
+        return [each for _, each, _ in self.heard]
+
+
+@dataclass
+class Desk:
+    """A notifier with its sinks, and what it warned of. A new desk with the same disk is a restarted process."""
+
+    ears: tuple[Ear, ...]
+    disk: NonDurableDisk = field(default_factory=lambda: NonDurableDisk(ROOT))
+    warned: list[str] = field(default_factory=list)
+
+    def open(self) -> Notifier:
+        """Return a notifier that delivers to the sinks."""
+        where = {"env": "X"}
+        rules = [
+            NotifySink.model_validate({"name": each.name, "type": "webhook", "url": where, "secret": where})
+            for each in self.ears
+        ]
+        outbox = StateOutbox(ROOT, self.disk, [each.name for each in self.ears])
+        notifier = Notifier(
+            outbox, list(zip(self.ears, rules, strict=True)), VirtualClock(), lambda: 0.5, self.warned.append
+        )
+        notifier.start()
+        return notifier
+
+
+def news(*numbers: int) -> list[News]:
+    return [News(a_notification(each)) for each in numbers]
+
+
+def test_each_sink_gets_everything_in_order_and_one_that_fails_delays_no_other() -> None:
+    good, bad = Ear("good"), Ear("bad", errors=[AGAIN, AGAIN, None])
+    desk = Desk((good, bad))
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1, 2))
+        await asyncio.sleep(0.1)
+        assert good.ids() == ["msg_1", "msg_2"]
+        assert await notifier.finish(60) == {}
+
+    in_virtual_time(main)
+
+    assert bad.ids() == ["msg_1", "msg_1", "msg_1", "msg_2"]
+    assert [at for at, *_ in bad.heard] == [0.0, 1.0, 2.5, 2.5]
+    assert desk.warned == [
+        "notifications cannot be delivered to bad: HTTP 503",
+        "notifications are delivered to bad again",
+    ]
+
+
+def test_retry_after_is_obeyed_and_what_is_left_is_delivered_after_a_restart() -> None:
+    ear = Ear("audit", errors=[PAUSE])
+    desk = Desk((ear,))
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1))
+        assert await notifier.finish(10) == {"audit": 1}
+        assert await desk.open().finish(10) == {}
+
+    in_virtual_time(main)
+
+    assert ear.ids() == ["msg_1", "msg_1"]
+
+
+def test_a_refused_notification_is_not_sent_again_and_a_bug_in_a_sink_does_not_stop_it() -> None:
+    ear = Ear("audit", errors=[REFUSED, KeyError("x"), None])
+    desk = Desk((ear,))
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1, 2, 3))
+        assert await notifier.finish(10) == {}
+
+    in_virtual_time(main)
+
+    assert ear.ids() == ["msg_1", "msg_2", "msg_3"]
+    assert desk.warned[0] == (
+        "audit refused a notification, so it is not sent again (job-1 cancelled and proven.): HTTP 400"
+    )
+    assert desk.warned[1].startswith("a notification was not sent to audit: a bug: KeyError in")
+
+
+def test_a_repeat_to_a_sink_that_knows_no_ids_says_that_it_may_be_one_only_if_that_is_so() -> None:
+    ear = Ear("chat", knows_ids=False, errors=[AGAIN, UNKNOWN, None])
+    desk = Desk((ear,))
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1))
+        assert await notifier.finish(10) == {}
+
+    in_virtual_time(main)
+
+    assert [is_repeat for *_, is_repeat in ear.heard] == [False, False, True]
+
+
+def test_a_storm_becomes_few_messages_for_people_and_all_of_them_for_a_machine() -> None:
+    people, machine = Ear("chat", is_for_people=True), Ear("audit")
+    desk = Desk((people, machine))
+
+    async def main() -> None:
+        notifier = desk.open()
+        for second in range(300):
+            notifier.tell(news(second))
+            await asyncio.sleep(1)
+        assert await notifier.finish(10) == {}
+
+    in_virtual_time(main)
+
+    assert len(machine.heard) == 300
+    assert len(people.heard) <= 5 * 6
+
+
+def test_a_pass_tells_what_is_new_in_its_statuses_and_unreadable_ones_do_not_count_as_deleted() -> None:
+    ear = Ear("audit")
+    desk = Desk((ear,))
+    stalled = StoredStatuses(jobs=(a_stalled_status(),))
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell_statuses(stalled, {})
+        notifier.tell_statuses(stalled, {})
+        notifier.tell_statuses(StoredStatuses(discarded=("bots.yaml",)), {})
+        notifier.tell_statuses(StoredStatuses(jobs=(a_status(),)), {})
+        assert await notifier.finish(10) == {}
+
+    in_virtual_time(main)
+
+    assert len(ear.heard) == 2
