@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -27,33 +26,24 @@ from reconciler.views.json_schema import json_schema
 from tests.pictures import PICTURE, picture, said_by
 from tests.support.cli import started_sandbox
 from tests.support.markdown_table import ROOT
+from tests.support.shown_commands import BIN, assert_shown, blocks, commands, run, settled, succeed
 from tests.support.tables import OPTIONS, README, TABLES, exit_codes, with_tables
 from tests.support.workflows import readme_workflows
 
 SCHEMA = ROOT / "specs" / ".schema.json"
 DOCUMENTS = [README, *sorted((ROOT / ".github").rglob("*.md"))]
-BIN = Path(sys.executable).parent
 MODELINE = "# yaml-language-server: $schema=.schema.json\n"
 README_LINES_MAX = 300
 
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
+_ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r"`([\w.]+)` (?:in|of) `([\w/]+\.py)`")
-_MOVING = [
-    (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "<time>"),
-    (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC"), "<time>"),
-    (re.compile(r"\b(\d+[dhms]){1,2}(?=\s*$)", re.MULTILINE), "<age>"),
-    (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
-]
 
 
 def schema_text() -> str:
     """Return the schema that `reconcile schema` prints if no third-party provider types are installed."""
     return json.dumps(json_schema(OPTIONS), indent=2) + "\n"
-
-
-def blocks(*languages: str) -> list[str]:
-    return [body for language, body in _FENCE.findall(README.read_text(encoding="utf-8")) if language in languages]
 
 
 @pytest.fixture
@@ -65,49 +55,11 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    own = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(directory / ".cache")}
-    not_ours = ("RECONCILE_", "GITHUB_", "COLUMNS")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
-    return subprocess.run(
-        ["bash", "-c", command],
-        cwd=directory,
-        env={**inherited, **own},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def sessions(*, of_the_crowd: bool) -> Iterator[tuple[str, str]]:
     """Return each command of the `console` blocks, in order, with the part of its output that the README shows."""
-    for block in blocks("console"):
-        if ("adopt" in block) is not of_the_crowd:
-            continue
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            yield command, output
-
-
-def settled(text: str) -> str:
-    """Return a text without the parts that differ between runs."""
-    for pattern, word in _MOVING:
-        text = pattern.sub(word, text)
-    return "\n".join(" ".join(line.split()) for line in text.splitlines())
-
-
-def succeed(command: str, directory: Path) -> str:
-    """Return the output of a command that must succeed."""
-    done = run(command, directory)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def assert_shown(command: str, shown: str, printed: str) -> None:
-    """Compare the output of a command with the README. The line `...` stands for any lines."""
-    parts = [re.escape(part.strip("\n")) for part in re.split(r"^\.\.\.$", settled(shown), flags=re.MULTILINE)]
-
-    assert re.fullmatch(".*".join(parts), settled(printed).strip("\n"), re.DOTALL), f"{command}:\n{printed}"
+    for block in blocks(README, "console"):
+        if ("adopt" in block) is of_the_crowd:
+            yield from commands(block)
 
 
 def test_every_command_prints_the_output_shown_in_the_readme(clone: Path) -> None:
@@ -128,19 +80,19 @@ def test_six_commands_lead_from_thirty_jobs_to_a_reviewed_setup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     succeed("git init -q . && git config user.name Ada && git config user.email ada@example.org", tmp_path)
-    commands = list(sessions(of_the_crowd=True))
+    session = list(sessions(of_the_crowd=True))
     with started_sandbox(tmp_path, "--crowd", "30", "--port", "0") as url:
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv("OPENAI_API_KEY", "any")
-        for command, shown in commands:
+        for command, shown in session:
             assert_shown(command, shown, succeed(command, tmp_path))
 
-    assert len(commands) <= 6
+    assert len(session) <= 6
 
 
 def test_the_first_readme_command_reconciles_the_example_specs(clone: Path) -> None:
     """The current environment replaces the one that the command would create. `.ci/run` creates one from scratch."""
-    first, _ = blocks("sh")
+    first, _ = blocks(README, "sh")
     make, install, rest = first.strip().split(" && ")
     done = run(rest, clone)
 
@@ -151,14 +103,14 @@ def test_the_first_readme_command_reconciles_the_example_specs(clone: Path) -> N
 
 
 def test_the_second_readme_command_runs_the_tests_as_ci_does() -> None:
-    _, second = blocks("sh")
+    _, second = blocks(README, "sh")
     install, tests = second.strip().split(" && ")
 
     assert install == ".venv/bin/pip install -q -e '.[test]'"
     assert f"python -m pytest{tests.partition('pytest')[2]}" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("block", blocks("yaml"))
+@pytest.mark.parametrize("block", blocks(README, "yaml"))
 def test_every_yaml_block_in_the_documents_is_valid(block: str, tmp_path: Path) -> None:
     (tmp_path / "block.yaml").write_text(block, encoding="utf-8")
     report = wiring.validate(Paths(tmp_path))
@@ -204,6 +156,19 @@ def test_every_link_to_a_file_resolves(path: Path) -> None:
     targets = _LINK.findall(path.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_heading_resolves(path: Path) -> None:
+    links = _ANCHOR.findall(path.read_text(encoding="utf-8"))
+
+    assert [link for link in links if link[1] not in anchors(path.parent / link[0] if link[0] else path)] == []
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of the headings of a document, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", _FENCED.sub("", document.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

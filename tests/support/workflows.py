@@ -1,4 +1,4 @@
-"""The workflows of the README, and `act`, which runs a workflow on this machine as GitHub does on a runner."""
+"""The workflows of the documents, and `act`, which runs a workflow on this machine as GitHub does on a runner."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.support.markdown_table import ROOT
 from tests.support.repositories import a_clone
 from tests.support.tables import README
 
+RECIPES = ROOT / ".github" / "RECIPES.md"
 PLACEHOLDERS = ("OWNER/REPO", "COMMIT")
 ENDS_WITHIN_S = 300
 SHIPPED = (
@@ -31,6 +32,12 @@ _SET = re.compile(r"::set-output:: ([\w-]+)=(.*)")
 def readme_workflows() -> dict[str, str]:
     """Return each workflow of the README, by the path in its first line."""
     return {path: text for text, path in _BLOCK.findall(README.read_text(encoding="utf-8"))}
+
+
+def morning_workflow() -> str:
+    """Return the workflow of RECIPES.md that fails if a job is not as its spec wants it."""
+    (workflow,) = (text for text, path in _BLOCK.findall(RECIPES.read_text(encoding="utf-8")) if "workflows" in path)
+    return str(workflow)
 
 
 def pinned_workflow() -> str:
