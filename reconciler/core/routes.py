@@ -8,7 +8,12 @@ from reconciler.model.selector import parse_selector
 
 
 def is_received(sink: NotifySink, news: News) -> bool:
-    """Return whether a sink receives news: if at least one of its routes matches, or if it has none."""
+    """Return whether a sink receives news: if at least one of its routes matches, or if it has none.
+
+    PagerDuty receives only problems, because each event pages a person.
+    """
+    if sink.type == "pagerduty" and not news.notification.problem:
+        return False
     return not sink.routes or any(_is_matched(each, news) for each in sink.routes)
 
 

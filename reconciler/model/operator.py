@@ -22,8 +22,11 @@ CredentialName = Annotated[Word, Field(description="The environment variable or 
 KindName = Literal["FineTuningJob", "BatchJob"]
 SINKS_MAX = 20
 """The maximum number of sinks, and of routes of one sink."""
-SECRET_FIELDS = ("url", "secret")
+SECRET_FIELDS = ("url", "secret", "key")
 """The fields of a sink that say where a secret is stored."""
+_REQUIRED = {"webhook": {"url", "secret"}, "slack": {"url"}, "teams": {"url"}, "pagerduty": {"key"}}
+"""The secrets that each type of sink needs."""
+_OPTIONAL = {"pagerduty": {"url"}}
 
 
 class PathRule(Document):
@@ -88,10 +91,20 @@ class NotifySink(Document):
     """A receiver of notifications. Its URL and its secret are in environment variables or files, never in this file."""
 
     name: Name = Field(description="The name of the sink in messages. It is unique.")
-    type: Literal["webhook"] = Field(description="webhook: a POST request that is signed as Standard Webhooks define.")
-    url: CredentialSource | None = Field(None, description="Where the URL is stored. It is treated as a secret.")
+    type: Literal["webhook", "slack", "teams", "pagerduty"] = Field(
+        description="webhook: a POST request that is signed as Standard Webhooks define. slack: an incoming webhook. "
+        "teams: a workflow that posts to a channel or chat. pagerduty: the Events API v2, only for problems."
+    )
+    url: CredentialSource | None = Field(
+        None,
+        description="Where the URL is stored. It is treated as a secret. For pagerduty it is optional, for the service "
+        "region EU or a proxy.",
+    )
     secret: CredentialSource | None = Field(
         None, description="For webhook: where the signing secret is stored, as whsec_ and 24 to 64 bytes in base64."
+    )
+    key: CredentialSource | None = Field(
+        None, description="For pagerduty: where the integration key of the service is stored."
     )
     routes: Annotated[tuple[NotifyRoute, ...], Field(max_length=SINKS_MAX)] = Field(
         (), description="The sink receives what matches at least one route. Without routes it receives everything."
@@ -99,9 +112,14 @@ class NotifySink(Document):
 
     @model_validator(mode="after")
     def _has_what_its_type_needs(self) -> Self:
+        required = _REQUIRED[self.type]
         for name in SECRET_FIELDS:
-            if getattr(self, name) is None:
+            is_set = getattr(self, name) is not None
+            if name in required and not is_set:
                 msg = f"{name} is required: write {name}: {{env: VARIABLE}} or {name}: {{file: PATH}}"
+                raise ValueError(msg)
+            if is_set and name not in required | _OPTIONAL.get(self.type, set()):
+                msg = f"{name} is not used by the type {self.type}: remove it"
                 raise ValueError(msg)
         return self
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from reconciler.controller.notifier import Notifier, told_before
 from reconciler.controller.runtime import Runtime
@@ -18,16 +19,24 @@ from reconciler.local.credentials import current_secret
 from reconciler.local.disk import LocalDisk
 from reconciler.local.outbox import StateOutbox
 from reconciler.model.notification import News
-from reconciler.model.operator import NotifySink
+from reconciler.model.operator import SECRET_FIELDS, NotifySink
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotificationSink, Rate
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.telemetry.heartbeat import check_url, secrets_of
+from reconciler.telemetry.pagerduty_sink import EVENTS_URL, PagerDutySink
+from reconciler.telemetry.slack_sink import SlackSink
+from reconciler.telemetry.teams_sink import RETIRED_HOST, TeamsSink
 from reconciler.telemetry.webhook_sink import WebhookSink, signing_keys
 from reconciler.wiring.command_errors import ConfigurationError
 
-RATE = Rate(requests_per_second=1, burst=5, concurrency=1)
-"""The request rate of a sink. It is that which Slack allows."""
+RATES = {
+    "webhook": Rate(requests_per_second=10, burst=20, concurrency=1),
+    "slack": Rate(requests_per_second=1, burst=5, concurrency=1),
+    "teams": Rate(requests_per_second=1, burst=5, concurrency=1),
+    "pagerduty": Rate(requests_per_second=2, burst=20, concurrency=1),
+}
+"""The request rate of each type of sink. Slack allows one request a second, and PagerDuty two for each key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +111,30 @@ async def _open(
 ) -> NotificationSink:
     from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  httpx takes 0.2 s to import
 
-    url = _secret(rules.name, "url", rules.url, options.secret_dirs)
+    secrets = {
+        field: _secret(rules.name, field, source, options.secret_dirs)
+        for field in SECRET_FIELDS
+        if (source := getattr(rules, field)) is not None
+    }
+    url = secrets.get("url", EVENTS_URL)
     try:
         _check_url(url)
-        keys = signing_keys(_secret(rules.name, "secret", rules.secret, options.secret_dirs))
-    except ValueError as error:
+        keys = signing_keys(secrets["secret"]) if rules.type == "webhook" else ()
+        transport = await stack.enter_async_context(HttpTransport(url, Throttle(RATES[rules.type])))
+    except (ValueError, PermanentError) as error:
         msg = f"the sink {rules.name} of the operator's file cannot be used: {error}"
         raise ConfigurationError(msg) from None
-    KNOWN_SECRETS.add(("sink", rules.name), *secrets_of(url))
-    try:
-        transport = await stack.enter_async_context(HttpTransport(url, Throttle(RATE)))
-    except PermanentError as error:
-        msg = f"the sink {rules.name} of the operator's file cannot be used: {error}"
-        raise ConfigurationError(msg) from None
-    return WebhookSink(rules.name, transport, keys, runtime.clock.now)
+    if "url" in secrets:
+        KNOWN_SECRETS.add(("sink", rules.name), *secrets_of(url))
+    match rules.type:
+        case "webhook":
+            return WebhookSink(rules.name, transport, keys, runtime.clock.now)
+        case "slack":
+            return SlackSink(rules.name, transport)
+        case "teams":
+            return TeamsSink(rules.name, transport)
+        case "pagerduty":
+            return PagerDutySink(rules.name, transport, secrets["key"])
 
 
 def _check_url(url: str) -> None:
@@ -124,14 +143,21 @@ def _check_url(url: str) -> None:
     if url.startswith("http://") and not parse_endpoint(url).is_loopback:
         msg = "its URL must start with https://, unless its host is this machine"
         raise ValueError(msg)
+    if (urlsplit(url).hostname or "").endswith(RETIRED_HOST):
+        msg = "its URL is that of an Office 365 connector, which Microsoft has retired: create a workflow in Teams"
+        raise ValueError(msg)
 
 
-def _secret(sink: str, field: str, source: CredentialSource | None, secret_dirs: tuple[Path, ...]) -> str:
-    """Return the secret of a field, and redact it from now on. Raises `ConfigurationError` if it is not set."""
-    place = (source.env or source.file or "") if source is not None else ""
+def _secret(sink: str, field: str, source: CredentialSource, secret_dirs: tuple[Path, ...]) -> str:
+    """Return the text of a field, and redact it from now on if it is a secret.
+
+    Raises `ConfigurationError` if it is not set or cannot be read.
+    """
+    place = source.env or source.file or ""
     secret = current_secret(place, os.environ, secret_dirs)
     if not secret:
         msg = f"the {field} of the sink {sink} is missing: {place} is not set, is empty or cannot be read"
         raise ConfigurationError(msg)
-    KNOWN_SECRETS.add(("sink", sink, field), *secret.split())
+    if field != "url":  # of a URL only the path and the query are secret
+        KNOWN_SECRETS.add(("sink", sink, field), *secret.split())
     return secret

@@ -24,7 +24,20 @@ spec:
   notify:
   - {name: audit, type: webhook, url: {env: HOOK_URL}, secret: {env: HOOK_SECRET}}
 """
+FOUR_SINKS = """\
+apiVersion: jobs.reconciler/v1
+kind: OperatorConfig
+spec:
+  notify:
+  - {name: audit, type: webhook, url: {env: AUDIT_URL}, secret: {env: HOOK_SECRET}}
+  - {name: chat, type: slack, url: {env: CHAT_URL}}
+  - {name: team, type: teams, url: {env: TEAM_URL}}
+  - {name: pager, type: pagerduty, key: {env: PAGER_KEY}, url: {env: PAGER_URL}}
+"""
 PATH = "/in/5f2c9a7be1d04c38"
+KEY = "R0123456789ABCDEFGHIJKLMNOPQRSTU"
+KILLS = 9
+"""About this many kills are tried, or with `--long` one before each effect."""
 RUN = ("--once", "--wait", "--config", "operator.yaml", "--state-dir", "state")
 FILES = ("notifications.outbox", "notifications.told")
 
@@ -40,7 +53,9 @@ def told(root: Path, sandbox: Sandbox, receiver: Receiver, config: str = CONFIG)
     """Return a checkout with a sink at the receiver."""
     root.mkdir(exist_ok=True)
     (root / "operator.yaml").write_text(config, encoding="utf-8")
-    environ = {**sandbox.environ, "HOOK_URL": f"{receiver.url}{PATH}", "HOOK_SECRET": SECRET}
+    urls = {f"{each.upper()}_URL": f"{receiver.url}{PATH}/{each}" for each in ("audit", "chat", "team", "pager")}
+    secrets = {"HOOK_URL": f"{receiver.url}{PATH}", "HOOK_SECRET": SECRET, "PAGER_KEY": KEY}
+    environ = {**sandbox.environ, **urls, **secrets}
     a_checkout(root, sandbox)
     return Checkout(root, environ)
 
@@ -151,39 +166,96 @@ def test_a_sink_that_cannot_be_used_is_an_error_before_anything_is_done(
     assert sandbox.cancels(job_id) == []
 
 
-def test_a_kill_at_any_moment_neither_loses_nor_doubles_a_notification(
+def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing_where_the_receiver_knows_ids(
     tmp_path: Path,
     sandbox: Sandbox,
     receiver: Receiver,
     pytestconfig: pytest.Config,
     record_property: Callable[[str, object], None],
 ) -> None:
-    def a_run(name: str) -> tuple[Checkout, str]:
+    """Slack receives everything at least once, and a repeat says that it may be one."""
+
+    def a_run(name: str) -> Checkout:
         (job_id,) = sandbox.create(1)
-        checkout = told(tmp_path / name, sandbox, receiver)
+        checkout = told(tmp_path / name, sandbox, receiver, FOUR_SINKS)
         checkout.want("one", job_id)
-        return checkout, job_id
+        checkout.want("typo", "ftjob-nobody-has-this")
+        return checkout
 
-    code, effects = run_crashing(a_run("lives")[0], 0, *RUN)
+    code, effects = run_crashing(a_run("lives"), 0, *RUN)
     ours = [at for at, effect in enumerate(effects, 1) if effect == "POST " or effect.endswith(FILES)]
-    after = [at + 1 for at in ours if at < len(effects)]
-    points = range(1, len(effects) + 1) if pytestconfig.getoption("--long") else sorted({*ours, *after})
+    ours = [at for at in ours if at > effects.index("POST ")]
+    points = range(1, len(effects) + 1) if pytestconfig.getoption("--long") else ours[:: max(1, len(ours) // KILLS)]
+    repeats = {"audit": 0, "chat": 0, "pager": 0}
 
-    repeats = 0
-
-    assert code == 0
     for number in points:
-        checkout, job_id = a_run(f"dies-before-{number}")
+        checkout = a_run(f"dies-before-{number}")
         receiver.received.clear()
         died, _ = run_crashing(checkout, number, *RUN)
         again = checkout.run(*RUN)
+        signed, chat, pages = (receiver.at(f"{PATH}/{each}") for each in ("audit", "chat", "pager"))
+        kept = {each.id: each.content for each in signed}
+        texts = [each.content["text"] for each in chat]
+        unmarked = [each for each in texts if not each.endswith(" (may be a repeat)")]
 
-        assert (died, again.code) == (-signal.SIGKILL, 0)
-        jobs = [each["data"]["facts"]["jobId"] for each in receiver.once().values()]
-        assert jobs == [job_id], f"killed before {effects[number - 1]}"
-        repeats += len(receiver.received) - 1
-    assert repeats, "some kills are between a request and its record, so the request is repeated with the same id"
-    record_property("killed by SIGKILL", f"before {len(points)} of the {len(effects)} effects of a run that notifies")
+        assert (died, again.code) == (-signal.SIGKILL, code), f"killed before {effects[number - 1]}"
+        assert sorted((each["type"], each["data"]["jobs"]) for each in kept.values()) == [
+            ("job.cancelled", ["one"]),
+            ("job.stalled", ["typo"]),
+        ]
+        assert {each.content["event_action"] for each in pages} == {"trigger"}
+        assert len({each.content["dedup_key"] for each in pages}) == 1
+        assert {each.removesuffix(" (may be a repeat)") for each in texts} == {
+            each["data"]["text"] for each in kept.values()
+        }
+        assert len(unmarked) == len(set(unmarked)), "a repeat says that it may be one"
+        repeats["audit"] += len(signed) - len(kept)
+        repeats["chat"] += len(texts) - len(kept)
+        repeats["pager"] += len(pages) - 1
+    assert sum(repeats.values()), "some kills are between a request and its record, so the request is repeated"
+    record_property(
+        "killed by SIGKILL", f"before {len(points)} of the {len(effects)} effects of a run that notifies: {repeats}"
+    )
+
+
+def test_a_stalled_job_pages_a_person_and_its_end_resolves_the_alert(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = told(tmp_path, sandbox, receiver, FOUR_SINKS)
+    checkout.want("one", "ftjob-nobody-has-this")
+
+    checkout.run(*RUN)
+    checkout.want("one", job_id, "observed")
+    checkout.run(*RUN)
+    trigger, resolve = (each.content for each in receiver.at(f"{PATH}/pager"))
+    slack, teams = (receiver.at(f"{PATH}/{each}") for each in ("chat", "team"))
+
+    assert (trigger["event_action"], resolve["event_action"]) == ("trigger", "resolve")
+    assert trigger["dedup_key"] == resolve["dedup_key"]
+    assert trigger["routing_key"] == KEY
+    assert trigger["payload"]["class"] == "JobNotFound"
+    assert [each.content["text"].partition(" (")[0] for each in slack] == [
+        "one needs a person",
+        "one is no longer stalled",
+    ]
+    assert [each.content["attachments"][0]["content"]["type"] for each in teams] == ["AdaptiveCard"] * 2
+
+
+def test_a_storm_is_one_message_in_slack_and_all_messages_for_a_machine(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    checkout = told(tmp_path, sandbox, receiver, FOUR_SINKS)
+    for number in range(23):
+        checkout.want(f"job-{number:02}", f"ftjob-nobody-has-{number:02}")
+
+    checkout.run(*RUN)
+    (summary,) = receiver.at(f"{PATH}/chat")
+
+    assert summary.content["text"] == (
+        "23 notifications in one: 23 stalled. Jobs: job-00, job-01, job-02, job-03, job-04 and 18 more."
+    )
+    assert len({each.id for each in receiver.at(f"{PATH}/audit")}) == 23
 
 
 def test_the_outbox_is_empty_once_everything_is_delivered(tmp_path: Path, sandbox: Sandbox, receiver: Receiver) -> None:

@@ -52,6 +52,10 @@ class Receiver:
         """Return the content of each signed webhook by its id, as a receiver that remembers ids keeps them."""
         return {each.id: each.content for each in self.received}
 
+    def at(self, path: str) -> list[Received]:
+        """Return what arrived at a path."""
+        return [each for each in self.received if each.path == path]
+
     def types(self) -> list[str]:
         """Return the type of each signed webhook that is kept, in the order of arrival."""
         return [each["type"] for each in self.once().values()]

@@ -70,7 +70,13 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
             "operator.yaml:4: spec.notify[0]: secret is required: write secret: {env: VARIABLE} or",
         ),
         (f"  notify: [{SINK}, {SINK}]\n", "spec.notify[1].name: a is the name of another sink"),
-        ("  notify: [{name: a, type: webhok}]\n", "spec.notify[0].type: must be webhook, but is 'webhok'"),
+        ("  notify: [{name: a, type: webhok}]\n", "spec.notify[0].type: 'webhok' is not one of webhook, slack, teams"),
+        ("  notify: [{name: a, type: slack}]\n", "spec.notify[0]: url is required"),
+        ("  notify: [{name: a, type: pagerduty}]\n", "spec.notify[0]: key is required"),
+        (
+            "  notify: [{name: a, type: teams, url: {env: U}, key: {env: K}}]\n",
+            "spec.notify[0]: key is not used by the type teams: remove it",
+        ),
         (
             "  notify:\n  - name: a\n    type: webhook\n    routes: [{selector: team}]\n",
             "operator.yaml:7: spec.notify[0].routes[0].selector: 'team' is not a selector: write it as team=support",
@@ -88,7 +94,7 @@ def test_a_mistake_is_reported_at_its_line_and_no_rule_applies(text: str, said: 
     assert parse_rules((HEAD + text).encode(), "x").spec == OperatorSpec()
 
 
-@pytest.mark.parametrize("field", ["url", "secret"])
+@pytest.mark.parametrize("field", ["url", "secret", "key"])
 @pytest.mark.parametrize("value", ["https://hooks.example/CANARY", "{env: https://CANARY}", "[CANARY]", "{CANARY: x}"])
 def test_a_secret_that_is_written_into_the_file_is_refused_and_not_repeated(field: str, value: str) -> None:
     (found, *_) = wrong(f"  notify:\n  - name: a\n    type: webhook\n    {field}: {value}\n")

@@ -14,6 +14,13 @@ NEWS = News(
 )
 
 
+def test_pagerduty_receives_only_problems() -> None:
+    pager = NotifySink.model_validate({"name": "a", "type": "pagerduty", "key": {"env": "X"}})
+
+    assert not is_received(pager, NEWS)
+    assert is_received(pager, News(a_notification(problem="msg_p")))
+
+
 @pytest.mark.parametrize(
     ("routes", "expected"),
     [
