@@ -156,6 +156,7 @@ class StatusDirectory:
         If the spec was moved, its old file is removed. Raises `OSError` if a file cannot be written, synced or removed.
         """
         path = path_of(status)
+        self._replaced.pop(status.name, None)
         if path in self._too_new or self._is_unmoved(path, status):
             return False
         replaced = {
@@ -183,8 +184,10 @@ class StatusDirectory:
             self._remove_file(path)
 
     def restore(self, status: JobStatus) -> None:
-        """Undo the last `write` of this status. It must have returned True. Raises `OSError` if the disk fails."""
-        written, replaced = path_of(status), self._replaced.pop(status.name, {})
+        """Undo the last `write` of this status, if it wrote anything. Raises `OSError` if the disk fails."""
+        written, replaced = path_of(status), self._replaced.pop(status.name, None)
+        if replaced is None:
+            return
         for path, data in replaced.items():
             self._write_file(path, data, durable=True)
         if written not in replaced:
@@ -204,10 +207,6 @@ class StatusDirectory:
         path = f"{PROVIDERS}{name}.yaml"
         if not self._is_unread(path):
             self._remove_file(path)
-
-    def _is_unknown(self, path: str) -> bool:
-        """Return whether there may be a file at `path` that could not be read and that this process did not write."""
-        return self._is_unread(path) and path not in self._written
 
     def _is_unread(self, path: str) -> bool:
         """Return whether `path`, or a directory above it, could not be read at the last `load`."""
@@ -258,7 +257,7 @@ class StatusDirectory:
         if self._bytes_of(path) == data:
             return False
         target = self._root / path
-        if self._is_unknown(path):
+        if self._is_unread(path) and path not in self._written:
             why = "the file could not be read, so it is not overwritten: make it readable"
             raise OSError(errno.EAGAIN, why, str(target))
         self._remove_temporary()

@@ -107,7 +107,10 @@ class StatusStore(Protocol):
         ...
 
     def restore(self, status: JobStatus) -> None:
-        """Undo the last write of this status: restore the files that it replaced, and remove a new file."""
+        """Undo the last write of this status: restore the files that it replaced, and remove a new file.
+
+        If that write changed no file, do nothing.
+        """
         ...
 
     def discard(self, path: str) -> None:

@@ -110,6 +110,7 @@ class Statuses:
         self._check()
         path = status_path(status.source, status.name)
         before = self.jobs.get(path)
+        self._replaced.pop(path, None)
         if before == status:
             return False
         self._replaced[path], self.jobs[path] = before, status
@@ -125,10 +126,12 @@ class Statuses:
         self._keep()
 
     def restore(self, status: JobStatus) -> None:
-        """Restore the state before the last write of this status."""
+        """Restore the state before the last write of this status, if that write changed it."""
         self._check()
         path = status_path(status.source, status.name)
-        before = self._replaced.pop(path, None)
+        if path not in self._replaced:
+            return
+        before = self._replaced.pop(path)
         if before is None:
             self.jobs.pop(path, None)
         else:

@@ -303,6 +303,17 @@ def test_only_a_changed_status_is_written(place: Path) -> None:
     assert parse_status(file.read_text(encoding="utf-8")) == a_status()
 
 
+def test_restore_keeps_a_status_that_the_last_write_left_unchanged(place: Path) -> None:
+    file = written(place)
+    store, _ = statuses(place, index(place))
+    store.load()
+    for status in (a_status(), a_status(final=False)):
+        store.write(status, durable=True)
+        assert not store.write(status, durable=True)
+        store.restore(status)
+        assert file.read_text(encoding="utf-8") == render_status(status)
+
+
 def test_a_secret_is_redacted_in_a_status_that_was_written_before_it_was_known(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ def test_a_status_of_a_later_version_is_not_overwritten(tmp_path: Path) -> None:
         too_new=("support-triage.yaml",), too_new_jobs=frozenset({(str(ACCOUNT), "ftjob-abc123")})
     )
     assert not statuses.write(a_status(), durable=True)
+    statuses.restore(a_status())
     assert (tmp_path / "support-triage.yaml").read_text() == text
 
 
