@@ -1,4 +1,4 @@
-"""What oracles accept: after a crash a statement about the open attempt, and after five attempts a running job."""
+"""What oracles accept and reject after a crash, after five cancels without effect, and while a pause is open."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import hashlib
 from dataclasses import replace
 from itertools import count
 
-from tests.scenario.history import Crashed, Event, FileWritten, History, ProviderRequest
+from tests.scenario.history import ChangeSent, Crashed, Event, FileWritten, History, ProviderRequest
 from tests.scenario.oracles import ALWAYS, OF_A_WATCH, verdict
 from tests.scenario.oracles.convergence import not_converged
+from tests.scenario.oracles.fault_isolation import cancel_not_sent
 from tests.scenario.oracles.reported_outcomes import false_attribution
 from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, every, fault, reason
-from tests.scenario.simulation import CrashAfter, Pass, RunWatch, Simulation, Step, TimedInjection, simulate
+from tests.scenario.simulation import CrashAfter, Pass, RunWatch, Simulation, Sleep, Step, TimedInjection, simulate
 
 ENDED_AT_S = 3.0
 KEPT_AT_S = 70.0
@@ -76,3 +77,19 @@ def test_the_oracle_accepts_a_job_that_still_runs_only_after_five_cancels_withou
     assert reason(history, "job-a") == "CancelNotHonoured"
     assert not verdict(history, OF_A_WATCH)
     assert any("CancelNotHonoured" in each for each in not_converged(fewer))
+
+
+def test_an_open_pause_does_not_excuse_a_cancel_that_was_not_sent() -> None:
+    def cancel_it(simulation: Simulation) -> None:
+        simulation.edit("it is to end", simulation.revision.changed("job-a", desired="cancelled"))
+
+    steps, schedule = (Pass(), Sleep(1.0), Pass()), [fault(fault="lost-cancel"), TimedInjection(0.5, cancel_it)]
+    history = simulate(a_scenario(a_job_spec(desired="paused"), steps=steps, schedule=schedule))
+    cancels = [
+        each for each in history.events if isinstance(each, ChangeSent | ProviderRequest) and each.verb == "cancel"
+    ]
+    without = replace(history, events=[each for each in history.events if each not in cancels])
+
+    assert len(cancels) == 2
+    assert list(cancel_not_sent(history)) == []
+    assert len(list(cancel_not_sent(without))) == 1

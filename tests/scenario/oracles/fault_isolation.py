@@ -20,7 +20,7 @@ _ENOUGH = 12
 """The number of absent jobs that a pass may retrieve, including jobs that may need a change."""
 _CROWD_PERCENT = 20
 _OPEN = frozenset({None, "gone"})
-"""The outcomes of a request that is not repeated yet: a job that was gone may come back."""
+"""The outcomes of a cancel that is not repeated yet: a job that was gone may come back."""
 _OWN_WORDS = frozenset({"unknown-word", "stale-read", "switched account"})
 
 
@@ -51,7 +51,7 @@ def _is_halted(one_pass: PassRecord) -> bool:
 def _is_first_cancel_due(
     history: History, one_pass: PassRecord, end: PassEnded, job_spec: JobSpec, statuses: list[Tree]
 ) -> bool:
-    """Return whether a job can be cancelled, and has no open request.
+    """Return whether a job can be cancelled, and has no open cancel.
 
     The cancel of a job that was `gone` and is present again is open again.
     """
@@ -60,10 +60,7 @@ def _is_first_cancel_due(
     is_suspended = job_spec.is_suspended(one_pass.at) or job_spec.is_suspended(end.at)
     if job_spec.desired != "cancelled" or is_suspended or not truths <= MAY["cancel"]:
         return False
-    return not any(
-        each["status"]["phase"] in OVER or any(receipt["outcome"] in _OPEN for receipt in each["status"]["receipts"])
-        for each in statuses
-    )
+    return not any(each["status"]["phase"] in OVER or _has_open_cancel(each) for each in statuses)
 
 
 def _known(history: History, statuses: Mapping[str, bytes]) -> dict[tuple[str, str], list[Tree]]:
@@ -158,18 +155,22 @@ def _is_expected(known: Mapping[tuple[str, str], list[Tree]], job_spec: JobSpec)
 
 
 def _is_there(tree: Tree) -> bool:
-    return tree["status"]["phase"] in UNFINISHED and not _has_open(tree)
+    return tree["status"]["phase"] in UNFINISHED and not _has_open_cancel(tree)
 
 
 def _is_known_to_be(
     phases: set[str] | frozenset[str], known: Mapping[tuple[str, str], list[Tree]], job_spec: JobSpec
 ) -> bool:
     trees = known.get((job_spec.account, job_spec.job_id), [])
-    return any(each["status"]["phase"] in phases and not _has_open(each) for each in trees)
+    return any(each["status"]["phase"] in phases and not _has_open_cancel(each) for each in trees)
 
 
-def _has_open(tree: Tree) -> bool:
-    return any(not each["outcome"] for each in tree["status"]["receipts"])
+def _has_open_cancel(tree: Tree) -> bool:
+    """Return whether the cancel of a job is open, or is open again if the job is present.
+
+    An open pause or resume does not count: it is withdrawn as soon as the cancel is wanted.
+    """
+    return any(each["verb"] == "cancel" and each["outcome"] in _OPEN for each in tree["status"]["receipts"])
 
 
 def _may_be_urgent(known: Mapping[tuple[str, str], list[Tree]], job_spec: JobSpec) -> bool:
