@@ -192,7 +192,7 @@ class HttpTransport:
         try:
             url = httpx.URL(self._base_url + path, **({"params": query} if query else {}))
         except httpx.InvalidURL:
-            problem = PermanentError(f"the URL of a request to {self._host} is not valid", kind=Kind.INVALID)
+            problem = PermanentError(f"a URL at {self._host} is not valid: check the base URL", kind=Kind.INVALID)
         else:
             return self._reads.build_request(method, url, json=json, headers=checked_headers(headers or {}))
         raise problem

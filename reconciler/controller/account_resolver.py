@@ -220,7 +220,7 @@ class AccountResolver:
 
     def _clash(self, name: str, key: str, other: str) -> SpecProblem:
         how = "use only one of the two names, or set the options that distinguish the two accounts"
-        message = f"{other!r} is the same account with a different key ({key}): {how}"
+        message = f"the provider {other!r} is the same account with a different key ({key}): {how}"
         return SpecProblem(
             Reason.INVALID_PROVIDER, message, ("spec", "credentials" if name in self._documents else "provider")
         )

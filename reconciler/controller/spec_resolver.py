@@ -163,7 +163,8 @@ def _candidate(
     jobs = target.of_kind(kind.name)
     if jobs is None:
         # The spec is left without an account, so that it claims no job of another kind.
-        problem = SpecProblem(Reason.INVALID_SPEC, f"{target.type.name} has no jobs of this kind", ("kind",))
+        message = f"{target.type.name} has no jobs of this kind: change the kind, or name another provider"
+        problem = SpecProblem(Reason.INVALID_SPEC, message, ("kind",))
         return resolved(None, None, problem)
     try:
         job_id = jobs.canonical_id(spec.job_id)

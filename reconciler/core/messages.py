@@ -22,7 +22,8 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
         case Reason.CANCEL_PENDING if seen.phase is Phase.ABSENT:
             return "the provider no longer knows this job; one more check will confirm it"
         case Reason.PHASE_NOT_UNDERSTOOD:
-            return f"the provider reports {seen.facts.provider_status!r}, a status that this version does not know"
+            unknown = f"the provider reports {seen.facts.provider_status!r}, a status that this version does not know"
+            return f"{unknown}: update reconcile"
         case Reason.JOB_FAILED if seen.facts.error is not None and seen.facts.error.message:
             return f"failed at the provider: {seen.facts.error.message}"
         case Reason.LIMIT_REACHED:

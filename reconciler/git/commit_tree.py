@@ -51,7 +51,7 @@ def list_tree(git: Git, commit: str, inside: str) -> list[TreeListing]:
     within = ["--", f"{inside}/"] if inside else []
     listed = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, *within)
     if listed.count(b"\0") > FILES_MAX:
-        msg = f"its tree has more than {FILES_MAX:,} files"
+        msg = f"its tree has more than {FILES_MAX:,} files: keep the specs in a smaller repository"
         raise GitError(msg)
     text = listed.decode("utf-8", "surrogateescape")
     entries = [entry.partition("\t") for entry in text.split("\0") if entry]
@@ -124,7 +124,7 @@ class TreeDisk:
         """Raise `GitError` if the total size of the spec files exceeds `BYTES_MAX`."""
         sizes = (blob.size for path, blob in self._blobs.items() if may_hold_specs(path))
         if sum(size for size in sizes if size <= BLOB_MAX) > BYTES_MAX:
-            msg = f"its spec files are larger than {BYTES_MAX // 1024**2} MiB together"
+            msg = f"its spec files are larger than {BYTES_MAX // 1024**2} MiB together: use several repositories"
             raise GitError(msg)
 
     def read(self, path: Path) -> bytes:
@@ -196,7 +196,7 @@ class TreeDisk:
             is_known = key in self._directories
             self._paths_left -= 0 if is_known else len(key)
             if self._paths_left < 0:
-                msg = f"the paths of its directories take more than {PATHS_MAX // 1024**2} MiB"
+                msg = f"the paths of its directories take more than {PATHS_MAX // 1024**2} MiB: use shorter paths"
                 raise GitError(msg)
             self._directories.setdefault(key, {})[entry.name] = entry
             if is_known:

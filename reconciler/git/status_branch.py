@@ -179,7 +179,7 @@ class StatusBranch:
                 return self.publish(message)
             except ConflictError:
                 continue
-        msg = f"the branch {self.branch} could not be updated in {TRIES} tries, because others keep changing it"
+        msg = f"the branch {self.branch} was changed by others during each of {TRIES} tries to update it: run again"
         raise GitError(msg)
 
     def _rebase(self) -> None:

@@ -112,8 +112,8 @@ class FileCredentials:
                 raise PermanentError(msg, kind=Kind.MISSING)
             if self.name not in (None, name):
                 msg = (
-                    f"the credential file {self.path} is not read, because it changed its target after its host was "
-                    "checked: restart reconcile to check it again"
+                    f"the credential file {self.path} is not read, because a link on its path changed its target after "
+                    "the host was checked: restart reconcile to check it again"
                 )
                 raise PermanentError(msg, kind=Kind.MISSING)
             data = _bytes_of(target)

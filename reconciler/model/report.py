@@ -113,10 +113,12 @@ class Refusal:
         if self.doubt is not None:
             return f"{changes} wanted ({self.scope}), but the last hour cannot be counted: {self.doubt}"
         total = self.requested + self.earlier
-        share = f"{total * 100 // self.unfinished} %" if self.unfinished else "all"
+        share = "no unfinished job is known"
+        if self.unfinished:
+            share = f"{total * 100 // self.unfinished} % of {self.unfinished} unfinished jobs"
         earlier = f", besides {self.earlier} allowed within the last hour" if self.earlier else ""
         return (
-            f"{changes} wanted at once{earlier}: {share} of {self.unfinished} unfinished jobs "
+            f"{changes} wanted at once{earlier}: {share} "
             f"({self.scope}); the limit per hour is the larger of {self.max_cancels} and "
             f"{self.max_cancel_percent} %, but at most {self.max_cancels_absolute}"
         )

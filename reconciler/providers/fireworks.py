@@ -173,7 +173,7 @@ def _bare_id(name: str, account: str, collection: str) -> str:
     """
     found = _NAME.fullmatch(name)
     if found is None or found["collection"] != collection:
-        msg = f"the provider returned something that is not a job of the collection {collection}"
+        msg = f"the provider returned {clean(name)!r}, which is not the name of a job in {collection}"
         raise PermanentError(msg, kind=Kind.INVALID)
     if found["account"] != account:
         msg = (

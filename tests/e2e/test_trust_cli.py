@@ -65,7 +65,7 @@ def test_an_account_with_two_keys_is_requested_with_neither(checkout: Checkout, 
     mended = checkout.run("--once", "--wait", OTHER_KEY="sk-of-another-project")
 
     assert ran.code == 65
-    assert "spec.credentials: 'main' is the same account with a different key (OPENAI_API_KEY)" in ran.err
+    assert "spec.credentials: the provider 'main' is the same account with a different key (OPENAI_API_KEY)" in ran.err
     assert sandbox.cancels(theirs) == []
     assert mended.code == 0
     assert (sandbox.phase(mine), sandbox.phase(alone)) == ("cancelled", "cancelled")

@@ -27,11 +27,13 @@ def test_two_provider_names_for_one_account_with_different_keys_are_invalid() ->
 
     assert resolver.all() == {
         "first": SpecProblem(
-            Reason.INVALID_PROVIDER, f"'openai' {same} (OPENAI_API_KEY): {how}", ("spec", "credentials")
+            Reason.INVALID_PROVIDER, f"the provider 'openai' {same} (OPENAI_API_KEY): {how}", ("spec", "credentials")
         ),
-        "openai": SpecProblem(Reason.INVALID_PROVIDER, f"'first' {same} (A_KEY): {how}", ("spec", "provider")),
+        "openai": SpecProblem(
+            Reason.INVALID_PROVIDER, f"the provider 'first' {same} (A_KEY): {how}", ("spec", "provider")
+        ),
     }
-    assert told(resolver) == [f"specs/p.yaml:4: spec.credentials: 'openai' {same} (OPENAI_API_KEY): {how}"]
+    assert told(resolver) == [f"specs/p.yaml:4: spec.credentials: the provider 'openai' {same} (OPENAI_API_KEY): {how}"]
 
 
 def test_two_variables_with_the_same_secret_are_one_credential() -> None:

@@ -334,7 +334,7 @@ def test_a_job_that_was_never_observed_and_is_absent_is_not_found() -> None:
         (
             "running",
             a_look(Phase.UNKNOWN, provider_status="dreaming"),
-            "the provider reports 'dreaming', a status that this version does not know",
+            "the provider reports 'dreaming', a status that this version does not know: update reconcile",
         ),
     ],
 )
