@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self, TextIO
@@ -18,7 +18,6 @@ import click
 
 from reconciler.ci import host_of
 from reconciler.ci.no_host import NO_HOST
-from reconciler.cli.option_values import OptionValues
 from reconciler.cli.streams import BackgroundStream
 from reconciler.cli.version_command import version_text
 from reconciler.local.clock import SystemClock
@@ -48,7 +47,7 @@ class ConsoleOutput:
     """The CI host of the run, which may interpret some lines of the output as commands."""
 
     @classmethod
-    def of(cls, values: OptionValues) -> Self:
+    def of(cls, values: Mapping[str, Any]) -> Self:
         """Return the console that the options and the environment select (https://no-color.org)."""
         is_colorless = values["no_color"] or bool(os.environ.get("NO_COLOR"))
         is_json_log = values["log_format"] == "json"

@@ -25,10 +25,10 @@ from reconciler.cli.options import (
     SAFETY,
     SELECTION,
     TRUST,
-    Shared,
     options,
     output,
 )
+from reconciler.cli.shared_option import Shared
 from reconciler.views.text import did_you_mean
 
 VERBS = {

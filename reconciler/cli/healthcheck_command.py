@@ -11,7 +11,8 @@ import urllib.request
 import click
 
 from reconciler.cli.listen_address import health_url
-from reconciler.cli.options import Shared, examples
+from reconciler.cli.options import examples
+from reconciler.cli.shared_option import Shared
 from reconciler.model.exit_code import ExitCode
 
 LISTEN_DEFAULT = "127.0.0.1:8080"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from reconciler import wiring
 from reconciler.cli.choices import JobName, kind_called, written_kinds
+from reconciler.cli.found_specs import chosen_specs
 from reconciler.cli.option_values import OptionValues, paths, selection
-from reconciler.cli.options import Shared
+from reconciler.cli.shared_option import Shared
 from reconciler.controller.run_options import Paths, Selection
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.exit_code import ExitCode, worst
@@ -23,8 +23,7 @@ from reconciler.views.text import did_you_mean
 
 def complete_name(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of specs that begin with this text, for shell completion. With `--kind`, only of that kind."""
-    specs = Shared.value_of(ctx, "specs")
-    snapshot = wiring.read_specs(Paths(specs if isinstance(specs, Path) else Path(str(specs))))
+    snapshot = wiring.read_specs(Paths(chosen_specs(ctx)))
     kind = kind_called(str(Shared.value_of(ctx, "kind")))
     found = (name for name, kinds in _kinds_by_name(snapshot).items() if kind is None or kind in kinds)
     return sorted(name for name in found if name.startswith(incomplete))

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli.found_specs import specs_of
 from reconciler.cli.listen_address import split_address
 from reconciler.controller.run_options import (
     GitRemote,
@@ -27,11 +28,10 @@ from reconciler.model.spec import parse_duration
 from reconciler.views.renderers import formats
 from reconciler.wiring.monitoring_options import MonitoringOptions
 
-COMMIT_DIGITS_MIN = 7
-_COMMIT = re.compile(rf"[0-9a-f]{{{COMMIT_DIGITS_MIN},64}}")
-
 OptionValues = Mapping[str, Any]
 """The values that click parsed, by parameter name."""
+COMMIT_DIGITS_MIN = 7
+_COMMIT = re.compile(rf"[0-9a-f]{{{COMMIT_DIGITS_MIN},64}}")
 
 
 def output_format(values: OptionValues, what: str) -> str:
@@ -46,12 +46,14 @@ def paths(values: OptionValues) -> Paths:
     through a link, because a commit could change where the link leads.
     """
     remote = _remote(values) if values.get("git_url") else None
-    for name in ("specs", "status_dir") if remote is None else ():
-        if values[name] is not None and (top := checkout_left_by(values[name])) is not None:
-            msg = f"{str(values[name])!r} leads out of the checkout {top} through a link: use the link's target instead"
-            raise click.BadParameter(msg, param_hint=f"--{name.replace('_', '-')}")
+    specs = specs_of(values) if remote is None else Path(remote.path)
+    named = {"--specs": specs, "--status-dir": values["status_dir"]} if remote is None else {}
+    for option, path in named.items():
+        if path is not None and (top := checkout_left_by(path)) is not None:
+            msg = f"{str(path)!r} leads out of the checkout {top} through a link: use the link's target instead"
+            raise click.BadParameter(msg, param_hint=option)
     return Paths(
-        specs=values["specs"] if remote is None else Path(remote.path),
+        specs=specs,
         status_dir=values["status_dir"],
         state_dir=values["state_dir"],
         audit=values.get("audit"),

@@ -5,15 +5,15 @@ This module only declares the options. Their values are converted by `option_val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from reconciler.ci import HOSTS
 from reconciler.cli.choices import KindOfJob, OneOf, OutputFormat
+from reconciler.cli.shared_option import Shared
 from reconciler.views.column_paths import EXAMPLE
 from reconciler.views.renderers import CUSTOM_COLUMNS, formats
 
@@ -22,43 +22,6 @@ COLUMNS_HELP = f" Columns are chosen as in kubectl: {CUSTOM_COLUMNS}={EXAMPLE}. 
 
 C = TypeVar("C", bound=Callable[..., Any] | click.Command)
 Decorator = Callable[[C], C]
-
-
-class Shared(click.Option):
-    """An option that can be set after the verb, before the verb, or by a variable `RECONCILE_<NAME>`.
-
-    If the option is set in several of these places, the first place in this order applies.
-    """
-
-    def __init__(self, param_decls: Sequence[str] | None = None, **settings: Any) -> None:
-        super().__init__(param_decls, **settings)
-        self.envvar = f"RECONCILE_{str(self.name).upper()}"
-
-    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """Return the value after the verb, else the value before it, else the variable's value, else the default."""
-        value, source = super().consume_value(ctx, opts)
-        key = _key(self.name)
-        if source is ParameterSource.COMMANDLINE:
-            ctx.meta[key] = value
-        elif key in ctx.meta:
-            return ctx.meta[key], ParameterSource.COMMANDLINE
-        return value, source
-
-    def get_error_hint(self, ctx: click.Context | None) -> str:
-        """Return the name of this option for an error message, with its variable if that set the value."""
-        hint = super().get_error_hint(ctx)
-        is_variable = ctx is not None and ctx.get_parameter_source(str(self.name)) is ParameterSource.ENVIRONMENT
-        return f"{hint} (from the variable {self.envvar})" if is_variable else hint
-
-    @staticmethod
-    def value_of(ctx: click.Context, name: str) -> object:
-        """Return the value of a shared option wherever it was set, else its default; None if the command lacks it."""
-        return ctx.meta.get(_key(name), ctx.params.get(name))
-
-
-def _key(name: str | None) -> str:
-    """Return the key of an option in `ctx.meta`, which the contexts of the group and of its verb share."""
-    return f"{__name__}.{name}"
 
 
 def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
@@ -161,7 +124,12 @@ AUDIT: tuple[Decorator[Any], ...] = (
 )
 PATHS: tuple[Decorator[Any], ...] = (
     click.option(
-        "--specs", cls=Shared, type=_path(), default="specs", show_default=True, help="Directory of the specs."
+        "--specs",
+        cls=Shared,
+        type=_path(),
+        default="specs",
+        show_default=True,
+        help="Directory of the specs. In a Git checkout, the default is also searched for in the parent directories.",
     ),
     _file(
         "--config",

@@ -75,6 +75,18 @@ def checkout_left_by(directory: Path) -> Path | None:
     return None if top is None or named.resolve().is_relative_to(top.resolve()) else top
 
 
+def nearest_above(directory: Path, name: str) -> Path | None:
+    """Return the directory with this name in the nearest parent of a directory, or None if there is none.
+
+    The search ends at the top of the checkout that contains the directory. Outside a checkout there is no search,
+    because the parents may belong to others.
+    """
+    here = directory.absolute()
+    top = next((each for each in (here, *here.parents) if os.path.lexists(each / ".git")), None)
+    parents = [] if top is None else [each for each in here.parents if each.is_relative_to(top)]
+    return next((each / name for each in parents if (each / name).is_dir()), None)
+
+
 def _configuration(git: Git, common_dir: Path) -> str:
     """Return the settings of a repository, including those of included files, in the format of `git config --list -z`.
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from reconciler.cli import main
 from reconciler.cli.group import VERBS, reconcile
-from reconciler.cli.options import Shared
+from reconciler.cli.shared_option import Shared
 
 Captured = pytest.CaptureFixture[str]
 

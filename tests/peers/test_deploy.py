@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from reconciler.cli.group import reconcile
-from reconciler.cli.options import Shared
+from reconciler.cli.shared_option import Shared
 from tests.support.shown_commands import blocks
 from tests.support.workflows import RECIPES
 

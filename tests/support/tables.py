@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.cli.group import EPILOG, VERBS, reconcile
-from reconciler.cli.options import Shared
+from reconciler.cli.shared_option import Shared
 from reconciler.model.capabilities import Capabilities
 from reconciler.model.kind import BATCH, FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
