@@ -1,8 +1,8 @@
 """The pauses and the circuit breaker of one credential at one host.
 
-Rules: a pause that the provider requested is never shortened. After `FAILURES_MAX` failed requests in a row the circuit
-opens. Each failed probe doubles the time for which the circuit stays open, up to `PAUSE_MAX_S`. The first success
-closes the circuit.
+Rules: a later, shorter pause does not shorten a pause that the provider requested. After `FAILURES_MAX` failed requests
+in a row the circuit opens. Each failed probe doubles the time for which the circuit stays open, up to `PAUSE_MAX_S`.
+The first success closes the circuit.
 
 Times are those of the event loop.
 """
@@ -39,7 +39,7 @@ class CircuitBreaker:
         self._opens_until = -math.inf
 
     def pause_for(self, seconds: float) -> None:
-        """Stop sending requests for this long. An earlier pause that ends later is not shortened."""
+        """Stop sending requests for this long, or until an earlier pause ends if that is later."""
         self.paused_until = max(self.paused_until, asyncio.get_running_loop().time() + seconds)
 
     def remaining_s(self, now: float) -> float:

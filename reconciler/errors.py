@@ -63,7 +63,8 @@ class ProviderError(Exception):
 class TransientError(ProviderError):
     """An error that a retry may resolve.
 
-    `retry_after_s` is the shortest delay before a retry, in seconds, or None if none is known.
+    `retry_after_s` is the shortest delay before a retry, in seconds, or None if the provider requests no
+    delay.
     """
 
     def __init__(self, message: str, *, delivered: Delivered, retry_after_s: float | None = None) -> None:

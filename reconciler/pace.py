@@ -67,7 +67,7 @@ class Pace:
         self._tokens = float(rate.burst)
         self._at = now
         self._known_limit: float | None = None
-        """The pace at which the provider throttled, or the rate that its response allowed, if that is lower.
+        """The pace at which the provider throttled, or the rate that its response allowed, whichever is lower.
 
         None while no limit is known.
         """
@@ -85,7 +85,7 @@ class Pace:
 
     @property
     def ceiling(self) -> float | None:
-        """The maximum pace, in requests per second; None if there is none."""
+        """The maximum pace, in requests per second; None if the pace has no ceiling."""
         return self._ceiling if math.isfinite(self._ceiling) else None
 
     @property

@@ -178,7 +178,7 @@ def _shared(one: bytes, other: bytes) -> int:
 
 
 def _decoded_char(match: re.Match[str]) -> str:
-    """Return the character that an escape encodes."""
+    """Return the character that an escape encodes, or a space for white space or several characters."""
     kind, code = str(match.lastgroup), match[match.lastgroup or 0]
     if kind == "entity":
         from html import unescape  # noqa: PLC0415  few texts contain an entity

@@ -7,8 +7,8 @@ Rules:
   account's own requests has failed.
 - A change request is sent before all waiting requests that change nothing, except the repeat of a read whose
   connection turned out to be closed. Otherwise requests are sent in the order of their arrival.
-- A pause that the provider requested is never shortened. A request waits until a short pause ends, and fails
-  at once if the pause is long.
+- A later, shorter pause does not shorten a pause that the provider requested. A request waits until a short pause ends,
+  and fails at once if the pause is long.
 - After `FAILURES_MAX` failed requests in a row the circuit opens. It stays open longer after each failed probe, and
   closes once a request succeeds. A throttled request is not a failure: the provider works, so only the pace is lowered.
 - After `stop`, no request is sent.
@@ -225,7 +225,7 @@ class Throttle:
         return waiting
 
     def _serve(self) -> None:
-        """Let the requests that may be sent now proceed, in queue order, and set a timer for the next one."""
+        """Let the requests that may be sent now proceed, in queue order, and set a timer for the next request."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 RETRY_AFTER_MAX_S = 86_400.0
-"""The maximum pause: one day. A provider that requests a longer one probably does so by mistake."""
+"""The maximum pause: one day. A longer request is probably a mistake of the provider."""
 
 
 def http_date(text: str | None) -> datetime | None:

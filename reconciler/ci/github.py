@@ -2,7 +2,8 @@
 
 Rules:
 
-- The token is sent only to the API's base URL in the runner's environment, or to `API_URL` if there is none.
+- The token is sent only to the API's base URL in the runner's environment, or to `API_URL` if the environment
+  names none.
 - The comment of an earlier run is edited in place. Only a comment that begins with the marker and was written by an app
   counts as such, so a person's comment with the marker is not changed.
 - The summary contains everything that the comment contains, so a comment that cannot be written is only a warning.
@@ -145,7 +146,7 @@ class GitHub:
         """Create or edit the comment that begins with this marker, and return its ID.
 
         Raises `ValueError` if the API's base URL cannot be used, `PermanentError(unreachable)` if the proxy or
-        certificate settings cannot be used, and the same errors as the function `put_comment`.
+        certificate settings cannot be used, and the errors of the function `put_comment`.
         """
         from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  importing httpx takes 0.2 s
 
@@ -155,7 +156,7 @@ class GitHub:
 
 
 async def put_comment(transport: Transport, runner: Runner, marker: str, text: str) -> int:
-    """Edit the comment that begins with this marker, or create it if there is none, and return its ID.
+    """Edit the comment that begins with this marker, or create a comment if none is found, and return its ID.
 
     Only the first `PAGES_MAX` pages of comments are searched. Raises `CommentRefusedError` if GitHub refuses the
     comment or the response is not from its API, `PermanentError(invalid)` if the response is not JSON, and the errors
@@ -226,7 +227,7 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _pull_request(event: Path | None) -> int | None:
-    """Return the number of the pull request in an event file, or None if there is none or the file is unreadable."""
+    """Return the number of the pull request in an event file; None for another event or an unreadable file."""
     try:
         payload = json.loads(event.read_text(encoding="utf-8")) if event else {}
         return int(payload["pull_request"]["number"])

@@ -56,7 +56,7 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
     snapshot = wiring.read_specs(paths(values)) if paths(values).specs.exists() else Snapshot()
     if snapshot.broken_files or snapshot.broken_jobs:
         console.show_problems(document_problems(snapshot.diagnostics))
-        console.log("Nothing was adopted: a spec that is not valid may name one of the jobs. Correct it first.")
+        console.log("Nothing was adopted: a spec that is not valid may name one of the jobs. Correct the spec first.")
         return ExitCode.INVALID_DOCUMENT
     with show_progress(console, "listing the providers' jobs"):
         listed, adoptions = asyncio.run(_find(values, snapshot, provider, kind, is_unfinished=unfinished))

@@ -47,8 +47,8 @@ def check_names(
         values: the option values.
         names: the names to check.
         known: the names of the specs that the options select.
-        diagnostics: the diagnostics of the documents. If `known` is empty, the message quotes the first one, which is
-            the likely cause.
+        diagnostics: the diagnostics of the documents. If `known` is empty, the message quotes the first
+            diagnostic, which is the likely cause.
     """
     _check_written_kinds(values, names)
     for name in names:

@@ -276,7 +276,7 @@ def open_streams() -> None:
 
 
 def close_streams() -> None:
-    """Wait for the readers one last time. If that of standard output times out, wait only briefly for stderr's."""
+    """Wait for the reader of stdout one last time, and then for that of stderr: briefly if the first wait timed out."""
     out, err = sys.stdout, sys.stderr
     if isinstance(out, BackgroundStream) and isinstance(err, BackgroundStream):
         is_read = out.finish(out.timeout_s)

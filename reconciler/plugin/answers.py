@@ -177,7 +177,7 @@ def count(value: Any) -> int | None:
 def require_same_job(job: ObservedJob, ref: JobRef) -> ObservedJob:
     """Return the job with the requested id as its `id`.
 
-    Raises `PermanentError(invalid)` if none of the job's ids is the requested one.
+    Raises `PermanentError(invalid)` if the requested id is not among the job's ids.
     """
     if ref.id not in job.ids:
         msg = "the provider returned a job other than the requested one"
@@ -186,7 +186,7 @@ def require_same_job(job: ObservedJob, ref: JobRef) -> ObservedJob:
 
 
 def gateway_message(response: Response) -> str | None:
-    """Return the message of an error response that is not in the provider's own format, or None if there is none.
+    """Return the message of an error response that is not in the provider's own format, or None if it has none.
 
     Such a response is plain text, or JSON from a gateway: API Management (`message`), FastAPI (`detail`, also a list),
     RFC 7807 (`title`, `detail`), OAuth (`error`, `error_description`), Apigee (`fault`), or a list of `errors`.

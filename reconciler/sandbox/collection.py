@@ -24,7 +24,7 @@ class Collection:
         routes: the method of each route, its path relative to `path`, and its operation.
         show: returns the JSON object of a job.
         absence: returns the response for an id that no job has.
-        refusal: the status of the response to a cancel that is refused, such as that of a job that has ended.
+        refusal: the status of the response to a refused cancel, for example of a job that has ended.
         required: the parameters that a create must contain.
         used: the parameters of a create that set properties of the new job.
     """

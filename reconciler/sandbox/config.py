@@ -174,7 +174,7 @@ class SandboxOptions(Document):
         description="Status during a cancel. By default the job keeps its status until it is cancelled, as at OpenAI.",
     )
     faults: tuple[Fault, ...] = Field(
-        (), description="Fault rules. The first one that applies to a request determines its fault."
+        (), description="Fault rules. The first rule that applies to a request determines the fault."
     )
 
     @model_validator(mode="after")

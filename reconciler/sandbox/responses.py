@@ -82,7 +82,7 @@ def replacement_for(fault: Fault | None) -> Response | None:
 
 
 def faulty_response(fault: Fault | None, body: serialization.Json) -> Response:
-    """Return the response with the world's `body`, changed by the fault unless that is None."""
+    """Return the response with the world's `body`. A fault that changes responses is applied; None is no fault."""
     match fault:
         case UnknownWord():
             return JSONResponse(_with_unknown_status(body, fault))

@@ -82,7 +82,7 @@ class Timeline:
     def resumed(self, at: datetime) -> Timeline:
         """Return the timeline of a job that is queued again at `at`, and then continues where it was paused.
 
-        A job that was declared as paused continues with its next stage, or runs forever if there is none.
+        A job that was declared as paused continues with its next stage, or runs forever if it has none.
         """
         taken = self.steps_until(at)
         rest = self.held or self.steps[len(taken) :] or (Step(at, Phase.RUNNING),)

@@ -156,7 +156,7 @@ class _Gauges(Collector):
         yield _gauge("workqueue_depth", "Jobs that will be observed again.", value=watch_status.waiting)
         yield _gauge(
             "workqueue_longest_running_processor_seconds",
-            "Time since the last progress of the slowest running pass or account; 0 if none is running.",
+            "Time since the last progress of the slowest running pass or account; 0 if neither is running.",
             value=max(0.0, watch_status.heartbeat_at - watch_status.progress_at),
         )
         yield _gauge(
@@ -165,7 +165,7 @@ class _Gauges(Collector):
         finished_at = watch_status.finished_at.timestamp() if watch_status.finished_at else 0.0
         yield _gauge(
             "last_success_timestamp_seconds",
-            "End of the last pass, as a Unix time; 0 before the first one ends.",
+            "End of the last pass, as a Unix time; 0 before the first pass ends.",
             value=finished_at,
         )
         ages = _gauge(

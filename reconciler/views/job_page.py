@@ -33,7 +33,7 @@ APPROVAL = (
 
 
 def job_page(name: str, view: WatchView, frame: Frame) -> str:
-    """Return the page of the jobs with this name: one section for each, or links to similar names if there is none."""
+    """Return the page of the jobs with this name: one section for each, or links to similar names if no job has it."""
     lines = view.named(name)
     if not lines:
         return page("no such job", _unknown(name, view), frame)

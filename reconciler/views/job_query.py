@@ -132,7 +132,7 @@ def parse_query(parameters: Iterable[tuple[str, str]]) -> tuple[JobQuery, list[s
 
 
 def select(lines: Sequence[JobLine], query: JobQuery) -> SelectedJobs:
-    """Return the jobs that a query selects. If it names a page after the last one, return the last page."""
+    """Return the jobs that a query selects. If it names a page after the last page, return the last page."""
     labels, text = parse_selector(query.selector), query.q.casefold()
     matching = _sorted([line for line in lines if _matches(line, query, labels, text)], query.sort)
     pages = max(1, -(-len(matching) // PAGE_SIZE))

@@ -90,7 +90,7 @@ def _table(view: WatchView, selected: SelectedJobs, frame: Frame) -> Html:
 
 
 def _columns(view: WatchView, frame: Frame) -> list[TableColumn]:
-    """Return the columns. Columns in which every job would have the same or no value are left out."""
+    """Return the columns: `Kind` only if there are several kinds, and `Left` and `Tokens` only if a job has a value."""
     now = frame.now
     found = [
         TableColumn("Job", "job", _job),

@@ -70,7 +70,7 @@ def json_schema(options: Options, kinds: Kinds = DOCUMENTS) -> dict[str, Any]:
 
 
 def field_notes(options: Options) -> tuple[FieldNote, ...]:
-    """Return every field: those of the kinds, then the options of each type. A mapping precedes its own fields."""
+    """Return every field: the fields of the kinds, then the options of each type. A mapping precedes its own fields."""
     references, definitions = _definitions(ALL_KINDS, options)
     return tuple(
         note

@@ -12,7 +12,10 @@ LATE = timedelta(minutes=1)
 
 
 def last_pass_text(report: Report, now: datetime) -> str:
-    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`, or an empty text if none is recorded."""
+    """Return when the last pass was, and up to `NAMED_MAX` accounts that it did not observe; empty if none is recorded.
+
+    An example is `Last pass 2m ago (reconcile --once); west was observed 3h ago`.
+    """
     last = report.last_pass
     if last is None:
         return ""

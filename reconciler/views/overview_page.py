@@ -48,7 +48,7 @@ class Headline:
 
 
 def headline(view: WatchView, frame: Frame) -> Headline:
-    """Return the state of the watch. A problem of the watch itself comes before those of jobs."""
+    """Return the state of the watch. A problem of the watch itself comes before problems of jobs."""
     watch = view.watch
     if dead := liveness_problems(watch, frame.monotonic):
         return Headline("not working", f"Not working: {'; '.join(dead)}.", "bad")
@@ -75,7 +75,7 @@ def _of_jobs(view: WatchView) -> Headline:
 
 
 def _pulse(view: WatchView, frame: Frame) -> Html:
-    """Return when the last pass was, what is next, and what the watch waits for."""
+    """Return when the last pass was, which job is due next, how many polls are scheduled, and the specs' commit."""
     watch = view.watch
     if watch.finished_at is None:
         return tag("p", "No pass has ended yet.", id="pulse")

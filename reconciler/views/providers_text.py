@@ -86,7 +86,7 @@ def capabilities_text(can: Capabilities) -> Mapping[str, str]:
 def ends_text(can: Capabilities) -> str | None:
     """Return the announced ends of the service that are not over.
 
-    An end without a day comes first, then the other ends by day. Return None if there is none.
+    An end without a day comes first, then the other ends by day. Return None if no such end is announced.
     """
     ahead = sorted((each for each in can.retirements if not each.has_ended), key=lambda each: each.on)
     return "; ".join([*([can.ends_on] if can.ends_on else []), *map(str, ahead)]) or None
@@ -182,7 +182,7 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
 
 
 def _next_end(can: Capabilities) -> str | None:
-    """Return the day of the next end; for an end that is only known as text, the text. None if there is none."""
+    """Return the announced end without a day as text, else the day of the next end, else None."""
     days = [each.on for each in can.retirements if not each.has_ended]
     return can.ends_on or (min(days).isoformat() if days else None)
 

@@ -1,8 +1,8 @@
 """The renderers: for each result and output format, the function that renders it.
 
-A command finds its renderer in `RENDERERS`, and its option `-o` offers the formats of the table; the first one is the
-default. To add a format, add a module to this package and a row to the table. Functions are named as text and imported
-when they are used, because `reconcile --help` needs the formats and must not import the modules.
+A command finds its renderer in `RENDERERS`, and its option `-o` offers the formats of the table; the first format is
+the default. To add a format, add a module to this package and a row to the table. Functions are named as text and
+imported when they are used, because `reconcile --help` needs the formats and must not import the modules.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Renderer:
             returns the text.
         problems: the function that returns the problems to print to stderr, because a person does not see them in the
             text.
-        live: the function that renders the result for a terminal that is updated in place; None if there is none.
+        live: the function that renders the result for a terminal that is updated in place; None if the format
+            cannot be updated.
         is_choice: whether `-o` offers the format. If not, only a CI host or another option uses it.
     """
 

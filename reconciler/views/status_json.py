@@ -1,4 +1,4 @@
-"""Statuses as JSON: the content of the status files with the same keys, and the spec of each job.
+"""Statuses as JSON: the content of the status files, with the keys of these files, and the spec of each job.
 
 If a job could not be observed, its object also has the key `unobserved`, whose value says why. `status` is then the
 last known status. With `get --live`, the counters of a job are the observed ones.

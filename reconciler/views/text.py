@@ -45,7 +45,7 @@ def count(number: int, noun: str) -> str:
 
 
 def names(all_names: Sequence[str]) -> str:
-    """Return the first `NAMED_MAX` names, and the number of the others: `a, b, c, d, e and 3 more`."""
+    """Return the first `NAMED_MAX` names, and how many more there are: `a, b, c, d, e and 3 more`."""
     shown = ", ".join(clean(name) for name in all_names[:NAMED_MAX])
     rest = len(all_names) - NAMED_MAX
     return f"{shown} and {rest:,} more" if rest > 0 else shown

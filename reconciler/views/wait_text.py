@@ -18,13 +18,13 @@ class WaitResult:
     goal: str
     """The state to wait for."""
     jobs: tuple[tuple[Row, bool | None], ...]
-    """Each job, and whether it reached the goal: False if it no longer can, None if it still can or is unobserved."""
+    """Each job, and whether it reached the goal: True, False if it no longer can, or None if that is still open."""
     is_timed_out: bool
     """Whether `--timeout` passed before every job had reached the goal."""
 
 
 def wait_text(result: WaitResult, _context: RenderContext) -> str:
-    """Return a line for each job: its state, and, unless it reached the goal, whether it still can."""
+    """Return a line for each job: its state and, if it has not reached the goal, whether it can still reach it."""
     return "".join(f"{line}\n" for line in _lines(result))
 
 

@@ -40,7 +40,7 @@ class ConfiguredPolicy:
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the normalised base URL of the document, else that of the vendor's variable, else that of the type.
+        """Return the normalised base URL: the document's, else the one in the vendor's variable, else the type's own.
 
         `written` is the base URL in the document. Raises `ValueError` if there is no base URL, or if it is invalid.
         """

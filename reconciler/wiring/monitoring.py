@@ -152,7 +152,7 @@ def _serve(
 
 
 def _listen_token(options: MonitoringOptions) -> str | None:
-    """Return the token of the port, or None if there is none. Raises `MonitoringError` if it cannot be used."""
+    """Return the token of the port, or None if no token is set. Raises `MonitoringError` if it cannot be used."""
     file, token = options.listen_token_file, os.environ.get(LISTEN_TOKEN)
     source = LISTEN_TOKEN if file is None else "the file of --listen-token-file"
     if file is not None:

@@ -2,7 +2,7 @@
 
 If a document leaves out the base URL or the scope options of an account, the operator's environment provides them. The
 reader's environment may differ. Therefore, this policy takes the base URL and the options from the statuses of the same
-provider type, if all of these statuses agree. No request is sent to such a URL.
+provider type, if all of these statuses agree. No request is sent to a URL from a status.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class StatusReaderPolicy(ConfiguredPolicy):
         }
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the base URL of the document, else the only one in the statuses, else that of this environment.
+        """Return the document's base URL, else the only base URL in the statuses, else that of this environment.
 
         Raises `ValueError` if there is no base URL, or if it is invalid.
         """

@@ -16,8 +16,8 @@ from reconciler.wiring.command_errors import ConfigurationError
 def operator_rules(paths: Paths) -> OperatorRules:
     """Return the rules of the operator's file.
 
-    Raises `ConfigurationError` in the same cases as `read_operator_rules`, and if the file contains mistakes. The
-    message then lists each mistake with its line.
+    Raises the errors of `read_operator_rules`, and `ConfigurationError` if the file contains mistakes. The message then
+    lists each mistake with its line.
     """
     rules = read_operator_rules(paths)
     if rules.diagnostics:

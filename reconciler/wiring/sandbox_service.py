@@ -61,7 +61,7 @@ async def serve_sandbox(
 def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> SandboxOptions:
     """Return the options of a sandbox: the jobs, batches and faults that a file declares, sample jobs, and faults.
 
-    `faults` contains fault rules as YAML, which come before those of the file.
+    `faults` contains fault rules as YAML, which take precedence over the rules of the file.
 
     Raises `UsageError` if the file cannot be read, or if an option is invalid.
     """
