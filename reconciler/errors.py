@@ -74,7 +74,7 @@ class TransientError(ProviderError):
 
 
 class NotSentError(TransientError):
-    """The throttle did not send a request, so its failure says nothing new about the provider."""
+    """The error of a request that the throttle did not send. It says nothing new about the provider."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message, delivered=Delivered.NO, retry_after_s=retry_after_s)

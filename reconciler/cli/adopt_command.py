@@ -48,8 +48,8 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
 
     The desired state in each spec is `observed`, so no change is requested for the job until you edit the spec. The
     file of a spec is adopted/PROVIDER/NAME.yaml in the specs directory, with a name that is derived from the job's id.
-    Directories are created if needed, and an existing file is never overwritten. Batches are adopted only while they
-    are unfinished, and only with --kind BatchJob, if a spec names a batch of the same account, or if the provider type
+    Directories are created if needed, and an existing file is never overwritten. Only unfinished batches are adopted,
+    in three cases: with --kind BatchJob, where a spec names a batch of the same account, and where the provider type
     has no fine-tuning jobs.
     """
     console = ConsoleOutput.of(values)

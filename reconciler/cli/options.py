@@ -162,7 +162,7 @@ REMOTE: tuple[Decorator[Any], ...] = (
     ),
     _token_file(
         "--git-token-file",
-        "With --git-url: file with the token for the remote. By default it is in RECONCILE_GIT_TOKEN, or in the URL.",
+        "With --git-url: file with the token for the remote. By default RECONCILE_GIT_TOKEN, or the URL, has the token.",
     ),
     _text(
         "--accept-revision",

@@ -165,7 +165,7 @@ def _today(view: WatchView, frame: Frame) -> Html | None:
         for line, receipt in found[:LISTED_MAX]
         if receipt.confirmed_at is not None
     ]
-    total = f"{count(len(found), 'job')} cancelled and proven." if found else "No job was cancelled."
+    total = f"{count(len(found), 'job')} cancelled, as the provider confirmed." if found else "No job was cancelled."
     rest = len(found) - LISTED_MAX
     return card(
         "today",

@@ -195,7 +195,7 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
         )
     ignored = {(each.commit, str(each.why_ignored)) for refusal in refusals for each in refusal.ignored}
     for commit, why in sorted(ignored):
-        hint += f" The line of commit {commit} is ignored: {why}."
+        hint += f" The Approve-Cancels line of commit {commit} is ignored: {why}."
     return [
         Problem(
             severity=Severity.ERROR,

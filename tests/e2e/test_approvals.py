@@ -161,7 +161,7 @@ def test_the_line_of_a_commit_that_changes_a_status_is_ignored_and_the_refusal_s
     ran = checkout.run("--once", "--wait")
 
     assert ran.code == 3
-    assert f"The line of commit {commit} is ignored: the commit also changes a status." in ran.err
+    assert f"The Approve-Cancels line of commit {commit} is ignored: the commit also changes a status." in ran.err
     assert sandbox.cancels(*jobs) == []
 
 

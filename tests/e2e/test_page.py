@@ -69,7 +69,10 @@ def test_the_page_of_a_watch_follows_a_job_from_running_to_a_proven_cancel(
     with a_watch(checkout) as (address, _):
         before = ask(address)
         checkout.want("runaway", job_id)
-        wait_for(lambda: "1 job cancelled and proven" in ask(address).text, "the page shows the proven cancel")
+        wait_for(
+            lambda: "1 job cancelled, as the provider confirmed" in ask(address).text,
+            "the page shows the proven cancel",
+        )
         job, accounts = ask(address, "/jobs/runaway"), ask(address, "/accounts")
         filtered = ask(address, "/?phase=cancelled&provider=main")
         pages = (before, job, accounts, filtered)

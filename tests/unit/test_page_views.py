@@ -153,7 +153,7 @@ def test_cancelled_today_counts_only_confirmed_cancels_of_this_utc_day() -> None
     rows = [a_cancelled_job("this-morning", 60), a_cancelled_job("yesterday", 15 * 60), a_job("running")]
     (card,) = re.findall(r'<section id="today".*?</section>', overview(a_watch(rows)))
 
-    assert text_of(card) == "Today (UTC) 1 job cancelled and proven. 13:15:00 UTC this-morning"
+    assert text_of(card) == "Today (UTC) 1 job cancelled, as the provider confirmed. 13:15:00 UTC this-morning"
 
 
 def test_the_totals_above_the_table_are_those_of_its_rows() -> None:
