@@ -162,7 +162,7 @@ REMOTE: tuple[Decorator[Any], ...] = (
     ),
     _token_file(
         "--git-token-file",
-        "With --git-url: file with the token for the remote. By default RECONCILE_GIT_TOKEN, or the URL, has the token.",
+        "With --git-url: file with the token for the remote. By default RECONCILE_GIT_TOKEN or the URL has it.",
     ),
     _text(
         "--accept-revision",
