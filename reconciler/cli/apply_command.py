@@ -65,7 +65,7 @@ def apply(*, auto_approve: bool, **values: Any) -> int:
     console = ConsoleOutput.of(values)
     report = planned(values, console)
     code = console.show_report(report, "plan", "text")
-    if not any(map(is_pending, report.rows)):
+    if report.is_shadow or not any(map(is_pending, report.rows)):
         return code
     if not auto_approve and not _is_approved():
         console.log(NOT_APPROVED)

@@ -106,7 +106,7 @@ def selection(values: OptionValues, names: tuple[str, ...] = ()) -> Selection:
 
 
 def safety_options(values: OptionValues) -> SafetyOptions:
-    """Return the guard's limits, the changes that are allowed despite the guard, and whether jobs are suspended."""
+    """Return the guard's limits, the changes that are allowed despite the guard, and what stops every change."""
     return SafetyOptions(
         allow_cancels=values["allow_cancels"],
         allow_names=frozenset(values["allow_cancel"]),
@@ -114,6 +114,7 @@ def safety_options(values: OptionValues) -> SafetyOptions:
         max_cancel_percent=values["max_cancel_percent"],
         max_cancels_absolute=values["max_cancels_absolute"],
         suspend=values["suspend"],
+        shadow=values["shadow"],
     )
 
 

@@ -202,6 +202,7 @@ SAFETY: tuple[Decorator[Any], ...] = (
         "operator's file set one of these three limits too, the stricter value applies.",
     ),
     _flag("--suspend", "Observe jobs and confirm earlier requests, but request no change."),
+    _flag("--shadow", "Shadow mode: decide, judge and report as usual, but request no change."),
 )
 TRUST: tuple[Decorator[Any], ...] = (
     # The parameter is `trust_files`, so its variable is RECONCILE_TRUST_FILES. RECONCILE_TRUST contains the bindings.

@@ -26,6 +26,7 @@ OF_THE_WATCH = (
     "max_cancel_percent",
     "max_cancels_absolute",
     "suspend",
+    "shadow",
 )
 """The options of this command that a running watch would ignore, by parameter name."""
 
@@ -51,7 +52,7 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
 
     Without this command, a request that had no effect is repeated after a delay that grows to six hours. While a watch
     runs for these specs on this machine, the command asks the watch to make the attempt, and returns at once. The watch
-    uses its own options, so this command then refuses --suspend and the options of the guard.
+    uses its own options, so this command then refuses --suspend, --shadow and the options of the guard.
     """
     detach_from_terminal()
     console = ConsoleOutput.of(values)

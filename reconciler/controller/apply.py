@@ -84,7 +84,7 @@ def _write_all(
     done: list[Applied] = []
     intents: list[tuple[JobPlan, JobStatus]] = []
     for case in cases:
-        if case.decision.action is None or case.is_refused:
+        if case.decision.action is None or case.is_refused or case.is_withheld:
             done.append(write(case, case.decision.status, context))
             continue
         try:

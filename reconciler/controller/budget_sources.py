@@ -23,11 +23,12 @@ from reconciler.core.decide import is_suspended
 from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.core.scope import AccountMap, ScopedLimits
+from reconciler.core.shadow import is_reported
 from reconciler.model.job import UNFINISHED
 from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import JobStatus
+from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import StoredStatuses
 
 
@@ -68,9 +69,15 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
             journal,
             runtime.older.statuses,
             is_ours=runtime.publisher is not None and runtime.publisher.is_dedicated,
+            is_shadow=desired.is_shadow,
         ),
         # No other status can be counted as that of an unfinished job.
-        claimed=tuple(status for _, status in claimed if status.phase in UNFINISHED or status.name in known.unfinished),
+        claimed=tuple(
+            status
+            for _, status in claimed
+            if (status.phase in UNFINISHED or status.name in known.unfinished)
+            and not (desired.is_shadow and is_reported(status, Verb.CANCEL))
+        ),
         account_map=AccountMap({line: target.scope for line, target in resolved.targets.items()}),
         known_unfinished=known.unfinished,
         use=carried.use,

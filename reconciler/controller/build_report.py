@@ -12,7 +12,7 @@ from reconciler.controller.applied import Applied
 from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.other_statuses import OtherStatuses
 from reconciler.controller.pass_memory import PassMemory
-from reconciler.controller.plan import AccountPlan
+from reconciler.controller.plan import AccountPlan, JobPlan
 from reconciler.controller.report_exit_codes import exit_codes
 from reconciler.controller.requeue import Requeue, requeues
 from reconciler.controller.resolved_account import ResolvedAccount
@@ -65,7 +65,8 @@ def build_report(
     applied = applied_by_name(outcomes)
     plans = [each.plan for each in outcomes if each.plan]
     policy = runtime.policy
-    rows = in_order(_rows(desired, others.blocked, applied, memory.rows))
+    is_dry = runtime.control is None
+    rows = in_order(_rows(desired, others.blocked, applied, memory.rows, is_dry=is_dry))
     memory.rows = {row.name: row for row in rows}
     report = Report(
         rows=rows,
@@ -78,7 +79,8 @@ def build_report(
         revision=desired.snapshot.revision,
         removed=others.removed,
         orphans=desired.new_orphans(),
-        is_dry=runtime.control is None,
+        is_dry=is_dry,
+        is_shadow=desired.is_shadow,
     )
     return PassResult(
         report=replace(report, exit_codes=exit_codes(report)),
@@ -113,7 +115,12 @@ def _unplanned(plans: Iterable[AccountPlan]) -> Iterator[Action]:
 
 
 def _rows(
-    desired: DesiredSpecs, blocked: Mapping[int, JobStatus], applied: Mapping[str, Applied], known: Mapping[str, Row]
+    desired: DesiredSpecs,
+    blocked: Mapping[int, JobStatus],
+    applied: Mapping[str, Applied],
+    known: Mapping[str, Row],
+    *,
+    is_dry: bool,
 ) -> Iterator[Row]:
     """Yield a row for each selected spec that has a status. An equal row in `known`, by spec name, is reused.
 
@@ -133,7 +140,7 @@ def _rows(
         if row is not None and one is None and _is_row_of(row, spec, status, before):
             yield row
         else:
-            yield _row(spec, status, before) if one is None else _row_of(spec, one)
+            yield _row(spec, status, before) if one is None else _row_of(spec, one, is_dry=is_dry)
 
 
 def _is_row_of(row: Row, spec: ResolvedSpec, status: JobStatus, before: JobStatus | None) -> bool:
@@ -169,15 +176,22 @@ def _row(spec: ResolvedSpec, status: JobStatus, before: JobStatus | None, **done
     )
 
 
-def _row_of(spec: ResolvedSpec, one: Applied) -> Row:
+def _row_of(spec: ResolvedSpec, one: Applied, *, is_dry: bool) -> Row:
     """Return the row of a spec that an account worker handled."""
     case, action = one.case, one.case.decision.action
     progress = one.answer.progress if one.answer else None
     if action is not None and progress is None:
-        progress = Progress.REFUSED if case.is_refused else Progress.PLANNED
+        progress = _unsent(case, is_dry=is_dry)
     return _row(
         spec, one.status, case.last, action=action, progress=progress, seen=case.seen, unobserved=case.unobserved
     )
+
+
+def _unsent(case: JobPlan, *, is_dry: bool) -> Progress:
+    """Return the progress of a change for which no request was attempted."""
+    if case.is_refused:
+        return Progress.REFUSED
+    return Progress.WITHHELD if case.is_withheld and not is_dry else Progress.PLANNED
 
 
 def _accounts(

@@ -46,7 +46,7 @@ class CurrentSpecs:
 
     def may_act(self, subject: Subject) -> bool:
         """Return whether a change may still be requested for this spec."""
-        return self.may_ask and self.hold(subject)
+        return self.may_ask and not subject.is_shadow and self.hold(subject)
 
     def since(self, before: CurrentSpecs) -> frozenset[JobRef]:
         """Return the jobs that must be observed again.

@@ -50,6 +50,8 @@ class DesiredSpecs:
     """Whether the run selects every spec. If not, no status is removed."""
     edition: int = 0
     """The publisher's edition when the statuses were read."""
+    is_shadow: bool = False
+    """Whether due changes are only reported (`core.shadow`)."""
 
     @property
     def last(self) -> Mapping[int, JobStatus]:
@@ -138,7 +140,9 @@ def load_desired_specs(
     # outdated, and `apply_plan` requests no change.
     edition = runtime.publisher.edition if runtime.publisher is not None else 0
     stored = _load_statuses(runtime, by_content=by_content)
-    resolved = resolve(snapshot, runtime.policy, is_suspended=options.is_suspended, known=cache)
+    resolved = resolve(
+        snapshot, runtime.policy, is_suspended=options.is_suspended, is_shadow=options.is_shadow, known=cache
+    )
     # A later version may have recorded requests in fields that this version cannot read. Such specs are left out.
     specs = resolved.candidates
     if stored.too_new:
@@ -161,6 +165,7 @@ def load_desired_specs(
         unfinished=frozenset(_unfinished(specs, matched.last)),
         is_whole=is_selected is None,
         edition=edition,
+        is_shadow=options.is_shadow,
     )
 
 

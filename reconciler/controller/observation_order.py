@@ -23,11 +23,12 @@ from reconciler.core.absence import known_before
 from reconciler.core.decide import decide, is_suspended
 from reconciler.core.facts import observation_from_status
 from reconciler.core.finality import is_settled
+from reconciler.core.shadow import is_reported
 from reconciler.core.subject import Subject
 from reconciler.core.unchanged import is_unchanged
 from reconciler.model.job import UNFINISHED, Account, JobRef, Observed, Phase, Unobserved
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import JobStatus
+from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import JobReader
 
 
@@ -120,6 +121,9 @@ def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) 
     """Return whether a job probably needs a change, judged by its spec and its last status."""
     if is_settled(last) or is_suspended(subject, now):
         return False
+    if subject.is_shadow and any(is_reported(last, verb) for verb in Verb):
+        # Only the first report of a withheld change is urgent, like the first request of a change.
+        return False
     job = observation_from_status(last) if last is not None else None
     if last is None or job is None:
         return subject.spec.desired_state in {DesiredState.CANCELLED, DesiredState.PAUSED}
@@ -182,17 +186,26 @@ async def observe_rest(
     resting = [(subject, last) for subject, last in request.resting if subject.ref in observations.by_job]
     decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_observed=bool(wanted))
     # An outdated row must not contradict an accepted request. After `judge_all`, no response may be awaited.
-    cases = await confirm_accepted(reader, decided.cases, now)
+    cases = await confirm_rows(reader, decided.cases, now)
     plan = judge_all(replace(decided, cases=cases), rules(), now())
     return replace(plan, begun_at=begun_at, list_pages=observations.pages)
 
 
-async def confirm_accepted(
+async def confirm_rows(
     reader: JobReader, cases: tuple[JobPlan, ...], now: Callable[[], datetime]
 ) -> tuple[JobPlan, ...]:
-    """Retrieve each job whose list row contradicts a request that the provider accepted, and decide it again."""
-    denied = {case.subject.ref for case in cases if case.is_by_row and _is_acceptance_denied(case)}
-    return tuple([await confirm_row(reader, case, now) if case.subject.ref in denied else case for case in cases])
+    """Retrieve each job whose list row must not be trusted, and decide it again.
+
+    Such a row contradicts a request that the provider accepted, or it is the only evidence for a change that shadow
+    mode reports for the first time.
+    """
+    doubted = {case.subject.ref for case in cases if case.is_by_row and (_is_acceptance_denied(case) or _is_news(case))}
+    return tuple([await confirm_row(reader, case, now) if case.subject.ref in doubted else case for case in cases])
+
+
+def _is_news(case: JobPlan) -> bool:
+    """Return whether shadow mode is about to report a change, whose job a request would retrieve first."""
+    return case.is_withheld and case.decision.action is not None and case.decision.action.is_first_attempt
 
 
 def _is_acceptance_denied(case: JobPlan) -> bool:

@@ -15,6 +15,7 @@ from reconciler.core.facts import observation_from_status
 from reconciler.core.past_attempts import PlannedChange
 from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
+from reconciler.core.shadow import is_reported, withheld
 from reconciler.core.subject import Subject
 from reconciler.errors import bug
 from reconciler.model.action import Action
@@ -22,7 +23,7 @@ from reconciler.model.job import UNFINISHED, Account, JobRef, Observation, Obser
 from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.reason import Reason
 from reconciler.model.report import Refusal
-from reconciler.model.status import JobStatus
+from reconciler.model.status import JobStatus, Verb
 
 TrackedJob = tuple[Subject, JobStatus | None]
 """A spec, and the last status of its job."""
@@ -55,6 +56,11 @@ class JobPlan:
     def finish_at(self) -> datetime | None:
         """The provider's estimate of when the job will finish; None if it gives none or the job was not seen."""
         return estimated_finish(Observed(self.seen))
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether shadow mode withholds the action. It is then not requested."""
+        return self.subject.is_shadow and self.decision.action is not None
 
     @property
     def is_refused(self) -> bool:
@@ -228,7 +234,7 @@ def judge(
         else case
         for case in cases
     ]
-    return [_refuse(case, judged, now) for case in marked], judged.refusals
+    return [_withhold(_refuse(case, judged, now), now) for case in marked], judged.refusals
 
 
 def _change(case: JobPlan) -> PlannedChange:
@@ -241,8 +247,14 @@ def _change(case: JobPlan) -> PlannedChange:
         is_first=action is not None and action.is_first_attempt,
         is_unplanned=case.is_unplanned,
         receipts=case.last.receipts if case.last else (),
-        is_unfinished=None if case.unobserved is not None else case.decision.status.phase in UNFINISHED,
+        is_unfinished=None if case.unobserved is not None else _is_unfinished(case),
     )
+
+
+def _is_unfinished(case: JobPlan) -> bool:
+    """Return whether a job counts as unfinished. In shadow mode, a reported cancel counts as one that took effect."""
+    is_over = case.subject.is_shadow and is_reported(case.last, Verb.CANCEL)
+    return case.decision.status.phase in UNFINISHED and not is_over
 
 
 def _is_unplanned(pinned: PinnedPlan | None, action: Action | None) -> bool:
@@ -255,3 +267,11 @@ def _refuse(case: JobPlan, judged: Judged, now: datetime) -> JobPlan:
     refusal = judged.refusals[0]
     status = refused(case.decision.status, str(refusal), case.decision.last, now)
     return replace(case, decision=replace(case.decision, status=status), refusal=refusal)
+
+
+def _withhold(case: JobPlan, now: datetime) -> JobPlan:
+    """Return a job plan that reports its change if shadow mode withholds it and the guard would allow it."""
+    decision, action = case.decision, case.decision.action
+    if action is None or case.is_refused or not case.is_withheld:
+        return case
+    return replace(case, decision=replace(decision, status=withheld(decision.status, action, decision.last, now)))

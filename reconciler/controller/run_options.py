@@ -35,6 +35,8 @@ class RunOptions:
     """The only changes that may be requested for the first time; None allows all."""
     is_suspended: bool = False
     """Whether the operator suspends all jobs."""
+    is_shadow: bool = False
+    """Whether due changes are only reported (`core.shadow`)."""
     retry: frozenset[str] = frozenset()
     """The names of the specs whose next attempt is due now, because a user requested a retry."""
 
@@ -143,6 +145,8 @@ class SafetyOptions:
     max_cancels_absolute: int | None = None
     suspend: bool = False
     """Whether no change is requested for any job."""
+    shadow: bool = False
+    """Whether due changes are only reported."""
 
     def limits(self, ruled: OperatorSafety) -> ScopedLimits:
         """Return the limits. If a flag and the operator's file set the same limit, the stricter value applies."""
@@ -219,5 +223,6 @@ def run_options(selection: Selection, brakes: SafetyOptions, operator: OperatorS
         rules=ChangeRules(brakes.limits(ruled.safety), Approvals(brakes.allow_cancels, brakes.allow_names)),
         pinned=brakes.pinned,
         is_suspended=brakes.suspend or ruled.suspend,
+        is_shadow=brakes.shadow or ruled.shadow,
         retry=frozenset(selection.names if selection.is_retry else ()),
     )

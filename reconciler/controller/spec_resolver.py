@@ -48,8 +48,22 @@ class Resolved:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What all subjects of a revision have in common."""
+
+    suspension: Suspension | None
+    interval: timedelta
+    is_shadow: bool
+
+
 def resolve(
-    snapshot: Snapshot, policy: OperatorPolicy, *, is_suspended: bool, known: ResolutionCache | None = None
+    snapshot: Snapshot,
+    policy: OperatorPolicy,
+    *,
+    is_suspended: bool,
+    is_shadow: bool = False,
+    known: ResolutionCache | None = None,
 ) -> Resolved:
     """Resolve every spec of a snapshot.
 
@@ -57,20 +71,21 @@ def resolve(
         snapshot: one revision of the specs.
         policy: the operator's decisions.
         is_suspended: whether the operator suspended every job. The Settings in the snapshot may suspend every job too.
+        is_shadow: whether due changes are only reported.
         known: the resolved specs of the last pass, reused for unchanged documents; it is updated.
     """
-    suspension, interval = _suspension(snapshot, is_suspended=is_suspended), _interval(snapshot)
+    common = _Common(_suspension(snapshot, is_suspended=is_suspended), _interval(snapshot), is_shadow)
     targets = AccountResolver(snapshot, policy)
     known = ResolutionCache() if known is None else known
-    bases = {name: (*targets.basis(name, known.targets), suspension, interval) for name in targets.used}
+    bases = {name: (*targets.basis(name, known.targets), common) for name in targets.used}
     found = known.candidates(snapshot, bases)
     if found is None:
-        found = _candidates(snapshot, targets, bases, policy, known, suspension, interval)
+        found = _candidates(snapshot, targets, bases, policy, known, common)
         known.keep_all(snapshot, bases, found)
     known.targets = targets.all()
     diagnostics = tuple(sorted({*targets.complaints(), *found.diagnostics}, key=_place))
     by_account, names = targets.by_account(), targets.names()
-    return Resolved(found.specs, diagnostics, by_account, names, suspension, found.claims, found.named)
+    return Resolved(found.specs, diagnostics, by_account, names, common.suspension, found.claims, found.named)
 
 
 def _candidates(
@@ -79,14 +94,13 @@ def _candidates(
     bases: Mapping[str, object],
     policy: OperatorPolicy,
     known: ResolutionCache,
-    suspension: Suspension | None,
-    interval: timedelta,
+    common: _Common,
 ) -> Candidates:
     fresh = ResolutionCache()
     candidates = []
     for located in snapshot.jobs:
         basis = bases[located.document.spec.provider]
-        candidates.append(known.candidate(located, basis) or _candidate(located, targets, suspension, interval))
+        candidates.append(known.candidate(located, basis) or _candidate(located, targets, common))
         fresh.keep(located, basis, candidates[-1])
     known.found = fresh.found
     for each in snapshot.broken_jobs:
@@ -146,9 +160,7 @@ def _first(diagnostics: tuple[Diagnostic, ...]) -> str:
     return f"{first.field}: {first.message}" if first.field else first.message
 
 
-def _candidate(
-    located: Located[JobDocument], targets: AccountResolver, suspension: Suspension | None, interval: timedelta
-) -> ResolvedSpec:
+def _candidate(located: Located[JobDocument], targets: AccountResolver, common: _Common) -> ResolvedSpec:
     document, kind = located.document, KINDS[located.document.kind]
     name, spec = document.metadata.name, document.spec
     resolved = partial(ResolvedSpec, name, located.file, located, kind=kind)
@@ -180,8 +192,9 @@ def _candidate(
         digest=_digest(spec, ref),
         capabilities=jobs.jobs.capabilities,
         kind=kind,
-        suspension=suspension or spec.suspend,
-        interval=interval,
+        suspension=common.suspension or spec.suspend,
+        is_shadow=common.is_shadow,
+        interval=common.interval,
     )
     return resolved(jobs, subject, None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
+from reconciler.core.shadow import WOULD
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import TERMINAL
 from reconciler.model.reason import Reason
@@ -22,6 +23,10 @@ class Goal(StrEnum):
     FAILED = "failed"
 
 
+_LEFT_ALONE = frozenset({Reason.SUSPENDED, *WOULD.values()})
+"""The reasons of jobs for which no change is requested on purpose."""
+
+
 def judge(row: Row, goal: Goal) -> bool | None:
     """Return whether a job reached the goal.
 
@@ -36,7 +41,7 @@ def judge(row: Row, goal: Goal) -> bool | None:
     if status.is_stalled:
         return False
     if goal is Goal.SETTLED:
-        return True if status.is_ready or status.ready.reason is Reason.SUSPENDED else None
+        return True if status.is_ready or status.ready.reason in _LEFT_ALONE else None
     return False if status.final and status.phase in TERMINAL else None
 
 

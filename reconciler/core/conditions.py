@@ -35,7 +35,7 @@ class Readiness(Enum):
     STALLED = "stalled"
     """A person must act."""
     SUSPENDED = "suspended"
-    """A person suspended the job, or deleted its spec while the guard still counts its requests."""
+    """A change is not requested: the job is suspended, its spec is deleted, or the run is in shadow mode."""
     UNOBSERVED = "unobserved"
     """Unknown, because the current spec has not been observed yet, or because the status cannot be read."""
 

@@ -28,6 +28,7 @@ from reconciler.core.messages import message_of
 from reconciler.core.receipts import is_contested, open_for, withdraw
 from reconciler.core.schedule import estimated_finish, next_poll
 from reconciler.core.settle import not_honoured
+from reconciler.core.shadow import is_reported
 from reconciler.core.situation import Situated, situate, situation
 from reconciler.core.subject import Subject
 from reconciler.core.table import TABLE, TableRow
@@ -246,7 +247,7 @@ def _request(
         name=subject.name,
         because=Because.LIMIT_REACHED if is_limit else Because.DESIRED_STATE,
         reason=seen.limit if is_limit else subject.spec.reason,
-        is_first_attempt=receipt is None,
+        is_first_attempt=receipt is None and not (subject.is_shadow and is_reported(seen.last, verb)),
     )
     return verdict, action
 

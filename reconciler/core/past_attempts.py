@@ -19,6 +19,7 @@ from itertools import chain
 from reconciler.core.backoff import SKEW_MAX
 from reconciler.core.receipts import open_for
 from reconciler.core.remembered_attempts import WINDOW, attempts, is_remembered
+from reconciler.core.shadow import reported_at
 from reconciler.model.job import JobRef
 from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus, Receipt, Verb
@@ -72,6 +73,8 @@ class PastAttempts:
     """Earlier versions of statuses, which are needed if the journal does not cover the whole time that is counted."""
     is_ours: bool = False
     """Whether only reconcile writes statuses, so that every status is believed."""
+    is_shadow: bool = False
+    """Whether a change counts that shadow mode has withheld, as if it had been requested."""
     _counts: list[tuple[Counter[_Key], Counter[_Key]]] = field(default_factory=list, compare=False)
     """The result of `_by_moment`, once it has been computed; empty before."""
 
@@ -132,7 +135,7 @@ class PastAttempts:
 
     def _recording(self) -> Iterator[JobStatus]:
         """Yield the statuses that record attempts, which are few."""
-        return (each for each in chain(self.statuses, self.older) if each.receipts or each.spent)
+        return (each for each in chain(self.statuses, self.older) if each.receipts or each.spent or self.is_shadow)
 
     def _by_moment(self) -> tuple[Counter[_Key], Counter[_Key]]:
         """Return the number of unapproved attempts by account and time, in the statuses and in the journal."""
@@ -140,6 +143,8 @@ class PastAttempts:
             versions: dict[str, Counter[_Key]] = {}
             for status in self._recording():
                 found = Counter((each.account, each.requested_at) for each in attempts(status) if not each.approved_by)
+                if self.is_shadow and status.job is not None:
+                    found.update((status.job.account, at) for at in reported_at(status))
                 # The versions of one status record the same attempts, so their union takes the maximum and not the sum.
                 versions[status.name] = versions.get(status.name, Counter()) | found
             in_statuses: Counter[_Key] = Counter()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from reconciler.core import backoff, limits
 from reconciler.core.conditions import phase_since
 from reconciler.core.finality import AGREE_AFTER
+from reconciler.core.shadow import WOULD
 from reconciler.core.subject import Subject
 from reconciler.model.job import UNFINISHED, Observation, Observed, Phase
 from reconciler.model.reason import Reason
@@ -23,6 +24,8 @@ CANCELLING_MAX = timedelta(seconds=60)
 """The maximum delay before a job that is being cancelled is polled again."""
 INTERVALS_MAX = 5
 """An unfinished job is polled at least once in this many intervals, however long its phase lasts."""
+_WANTED = frozenset({Reason.REFUSED_BY_GUARD, *WOULD.values()})
+"""The reasons of jobs that need a change which is not requested."""
 _SHORTEST = timedelta(seconds=1)
 """The minimum delay before a poll for the end of a suspension or of a doubt.
 
@@ -67,7 +70,7 @@ def _by_phase(subject: Subject, status: JobStatus, now: datetime) -> timedelta:
     since = phase_since(status, status.phase) or now
     if status.phase is Phase.CANCELLING:
         return _same_again(now - since, CANCELLING_FIRST, CANCELLING_MAX)
-    is_change_wanted = status.is_reconciling or status.ready.reason is Reason.REFUSED_BY_GUARD
+    is_change_wanted = status.is_reconciling or status.ready.reason in _WANTED
     if status.phase not in UNFINISHED or is_change_wanted or _is_over_a_limit(subject, status, now):
         # The next observation may settle the job, or the obstacle to a wanted change may be gone by then.
         return subject.interval

@@ -31,6 +31,8 @@ class Subject:
     capabilities: Capabilities
     kind: JobKind = FINE_TUNING
     suspension: Suspension | None = None
+    is_shadow: bool = False
+    """Whether the operator runs in shadow mode, in which a due change is only reported (`core.shadow`)."""
     is_retry: bool = False
     """Whether the next attempt is due now because a user requested a retry."""
     interval: timedelta = INTERVAL

@@ -66,6 +66,8 @@ class Progress(StrEnum):
     REJECTED = "rejected"
     ALREADY_OVER = "already over"
     """The provider refused the request, because the job had ended, or was in or entering the requested state."""
+    WITHHELD = "withheld"
+    """The change was not requested, because of shadow mode."""
     NOT_RECORDED = "not recorded"
     OVERTAKEN = "overtaken"
     """The change was no longer wanted or allowed, or others changed the published status. Nothing was sent."""

@@ -139,6 +139,11 @@ class OperatorSpec(Document):
     )
     safety: OperatorSafety = Field(default_factory=OperatorSafety, description="The guard's limits.")
     suspend: Flag = Field(default=False, description="If true, no change is requested for any job.")
+    shadow: Flag = Field(
+        default=False,
+        description="If true, every run is in shadow mode, like --shadow: a due change is reported as WouldCancel, "
+        "WouldPause or WouldResume, and is not requested.",
+    )
     notify: Annotated[tuple[NotifySink, ...], Field(max_length=SINKS_MAX)] = Field(
         (), description="Who is told what happens to jobs and accounts."
     )

@@ -134,6 +134,9 @@ class Reason(StrEnum):
         "Suspended",
         "The spec, the Settings or the operator suspends the job. It is observed, but no change is requested.",
     )
+    WOULD_CANCEL = "WouldCancel", "A cancel is due. Shadow mode reports it instead of requesting it."
+    WOULD_PAUSE = "WouldPause", "A pause is due. Shadow mode reports it instead of requesting it."
+    WOULD_RESUME = "WouldResume", "A resume is due. Shadow mode reports it instead of requesting it."
     # A provider that cannot be observed
     CANNOT_OBSERVE_PROVIDER = (
         "CannotObserveProvider",

@@ -180,6 +180,8 @@ class Report:
     """The announced ends that concern the accounts and models of the jobs, the next one first. Only a plan has them."""
     is_dry: bool = False
     """Whether this is the report of a plan or a dry run, in which nothing was requested or written."""
+    is_shadow: bool = False
+    """Whether this is the report of a run in shadow mode, in which no change was requested."""
     last_pass: LastPass | None = None
     """The last pass if it is known and the report was made only from statuses, or None."""
     expired: tuple[Expired, ...] = ()

@@ -114,9 +114,13 @@ class PassLog:
         """The accounts with an outage, each with the jobs that have not been observed since it began."""
         self._refusals: tuple[Refusal, ...] = ()
         self._last_warnings: frozenset[str] = frozenset()
+        self._is_shadow = False
 
     def log_pass(self, report: Report, covered: Collection[str]) -> None:
         """Log what changed since the previous pass. `covered` contains the names of the specs that the pass handled."""
+        if report.is_shadow and not self._is_shadow:
+            self._logger.info("shadow mode: no change is requested", shadow=True)
+        self._is_shadow = report.is_shadow
         states = {row.name: _state(row) for row in report.rows}
         changed = [each for each in report.transitions if self._last_states.get(each.name) != states[each.name]]
         self._last_states = states

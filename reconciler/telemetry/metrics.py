@@ -187,6 +187,11 @@ class _Gauges(Collector):
             "Notices and errors of the last pass, such as an unreachable remote or unpublished statuses.",
             value=len(watch_status.report.notices) + len(watch_status.report.errors),
         )
+        yield _gauge(
+            "shadow",
+            "1 if the watch runs in shadow mode, in which it requests no change, else 0.",
+            value=float(watch_status.report.is_shadow),
+        )
         yield from _of_rows(watch_status.report.rows)
 
 

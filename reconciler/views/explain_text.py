@@ -18,6 +18,9 @@ from reconciler.views.layout import Canvas, listing, section, styled
 
 NOTHING_TO_DO = "Nothing."
 SET_ANOTHER_STATE = "Set `desiredState` to `cancelled` or `observed`, or `spec.jobId` to the id of a new job."
+END_SHADOW = (
+    "Nothing. To have the change requested, run without `--shadow`, and without `shadow` in the operator's file."
+)
 OPTIONS = "Provider.spec.options"
 
 ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
@@ -84,6 +87,9 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
         },
         "Neither": {
             Reason.SUSPENDED: "When the suspension is no longer needed, remove `suspend` where it is set.",
+            Reason.WOULD_CANCEL: END_SHADOW,
+            Reason.WOULD_PAUSE: END_SHADOW,
+            Reason.WOULD_RESUME: END_SHADOW,
             Reason.OUT_OF_DATE: "Run `reconcile --once`.",
             Reason.STATUS_UNKNOWN: (
                 "Make the file that the error names readable: check its owner, its mode and its disk."

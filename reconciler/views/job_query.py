@@ -38,6 +38,7 @@ URGENCY = {
             JobState.UNOBSERVED,
             JobState.OUT_OF_DATE,
             JobState.ON_THE_WAY,
+            JobState.WITHHELD,
             JobState.SUSPENDED,
             JobState.AS_DESIRED,
         )

@@ -60,7 +60,7 @@ def _row_lines(row: Row) -> Iterator[Payload]:
         return
     hook = _hook(row, row.action)
     yield _line("planned_change", f"{row.name}: {row.action.verb}", {"change": hook})
-    if row.progress in (None, Progress.PLANNED, Progress.REFUSED):
+    if row.progress in (None, Progress.PLANNED, Progress.REFUSED, Progress.WITHHELD):
         return
     if row.progress in SENT:
         yield _line("apply_start", f"{row.name}: {row.action.verb} requested", {"hook": hook})
@@ -138,6 +138,7 @@ def _summary(report: Report, operation: str) -> Payload:
     payload = {
         "changes": {**changes, "operation": operation},
         "jobs": jobs,
+        "isShadow": report.is_shadow,
         "revision": report.revision,
         "removed": report.removed or [each.name for each in report.orphans if report.is_dry],
         "exitCode": report.exit_code,

@@ -1,7 +1,7 @@
 """A report as JUnit XML, for CI systems that display it: one test case for each job, and one for each other error.
 
 The test case of a job fails if the job is stalled, could not be observed, or had its change refused. It is skipped
-while the job is suspended. Characters that XML does not allow are written as escapes.
+while the job is suspended, and if its change is withheld. Characters that XML does not allow are written as escapes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from reconciler.views.row_state import JobState, row_state
 from reconciler.views.text import clean
 
 _FAILED = frozenset({JobState.STALLED, JobState.REFUSED, JobState.UNOBSERVED})
+
+_SKIPPED = frozenset({JobState.SUSPENDED, JobState.WITHHELD})
 
 
 def junit_xml(report: Report, context: RenderContext) -> str:
@@ -41,7 +43,7 @@ def _job(suite: Element, row: Row) -> None:
     case = SubElement(suite, "testcase", classname=clean(row.source), name=clean(row.name))
     if state.job_state in _FAILED:
         SubElement(case, "failure", type=state.reason, message=clean(state.message))
-    elif state.job_state is JobState.SUSPENDED:
+    elif state.job_state in _SKIPPED:
         SubElement(case, "skipped", message=clean(state.message))
 
 

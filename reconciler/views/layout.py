@@ -33,6 +33,7 @@ STYLES: dict[str, str] = {
     JobState.ON_THE_WAY: "cyan",
     JobState.STALLED: "red",
     JobState.SUSPENDED: "magenta",
+    JobState.WITHHELD: "magenta",
     JobState.REFUSED: "red",
     JobState.OUT_OF_DATE: "yellow",
     JobState.UNOBSERVED: "yellow",

@@ -16,6 +16,7 @@ from reconciler.views.html import Child, Html, document, joined, tag
 from reconciler.views.row_state import RowState
 from reconciler.views.text import span
 
+SHADOW_NOTE = "Shadow mode: this watch decides and reports, and requests no change."
 PAGES = (("/", "Jobs"), ("/accounts", "Accounts"))
 
 
@@ -29,6 +30,7 @@ class Frame:
         version: the version of the watch that the page shows.
         style: the address of the stylesheet.
         script: the address of the script.
+        is_shadow: whether the watch runs in shadow mode.
     """
 
     now: datetime
@@ -36,6 +38,7 @@ class Frame:
     version: str
     style: str
     script: str
+    is_shadow: bool = False
 
     def wall(self, at: float) -> datetime:
         """Return the time of day of a time in monotonic seconds."""
@@ -58,6 +61,7 @@ def page(title: str, main: Html, frame: Frame, here: str = "") -> str:
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
         _header(frame, here),
+        tag("p", SHADOW_NOTE, id="shadow", role="note") if frame.is_shadow else None,
         _lost(),
         tag("main", main, id="content", tabindex="-1"),
         tag("p", id="announced", class_="unseen", role="status"),

@@ -18,7 +18,7 @@ from reconciler.views.markdown import (
     table_row,
 )
 from reconciler.views.orphans_text import orphan_lines
-from reconciler.views.plan_text import REFUSED_TITLE, TARGETS, TITLES
+from reconciler.views.plan_text import REFUSED_TITLE, SHADOW_TEXT, TARGETS, TITLES
 from reconciler.views.problems import problems, unjudged_limits, unobserved_accounts
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import JobState, cause_text, is_pending, planned_text, row_state, states_text
@@ -34,6 +34,7 @@ def plan_markdown(report: Report, context: RenderContext) -> str:
     lines = [
         f"### Plan: {_title(pending, refused, len(report.orphans))}",
         *(["", f"{states_text(rest).capitalize()}."] if rest or not pending else []),
+        *(["", SHADOW_TEXT] if report.is_shadow else []),
         *problem_lines("Problems", (*problems(report), *unobserved_accounts(report), *unjudged_limits(report))),
         *_changes("Changes", pending, now),
         *_changes(REFUSED_TITLE, refused, now),

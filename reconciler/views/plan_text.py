@@ -54,10 +54,12 @@ DITTO = '"'
 TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running"}
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
 REFUSED_TITLE = "Refused: none of these will be requested"
+SHADOW_TEXT = "Shadow mode: no run with these options requests a change."
 UNJUDGED_TITLE = "Limits that cannot be judged: they cancel nothing"
 TITLES = {
     JobState.STALLED: "Stalled: manual action is needed",
     JobState.SUSPENDED: "Suspended: observed, no change is requested",
+    JobState.WITHHELD: "Withheld: a change is due, and is not requested",
     JobState.ON_THE_WAY: "On the way: waiting for the provider",
 }
 
@@ -82,6 +84,7 @@ def plan_text(report: Report, context: RenderContext) -> str:
             *unjudged_limits_part(rest),
             *orphan_part(report.orphans),
             *unobserved_part(report),
+            *([styled(SHADOW_TEXT), Text()] if report.is_shadow else []),
             styled(f"Plan: {_totals(pending, by_state, len(report.orphans))}.", "bold"),
         ]
     )

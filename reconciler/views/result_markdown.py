@@ -15,17 +15,16 @@ from reconciler.views.orphans_text import orphan_lines
 from reconciler.views.plan_text import TITLES
 from reconciler.views.problems import document_problems, problems, unjudged_limits, unobserved_accounts
 from reconciler.views.render_context import RenderContext
-from reconciler.views.result_text import SENT, change_line
-from reconciler.views.row_state import JobState, requested_text, row_state, states_text
+from reconciler.views.result_text import change_line, requests_text
+from reconciler.views.row_state import JobState, row_state, states_text
 from reconciler.views.text import age, count
 
 
 def result_markdown(report: Report, context: RenderContext) -> str:
     """Return the requests of a pass and their outcomes as GitHub Markdown, cut to the size limit of the context."""
-    sent = [row for row in report.rows if row.progress in SENT]
     changes = [line for row in report.rows if (line := change_line(row)) is not None]
     lines = [
-        f"### Requested: {requested_text(sent)}",
+        f"### {requests_text(report)}",
         "",
         f"Now: {states_text(report.rows)}.",
         *problem_lines("Problems", (*problems(report), *unobserved_accounts(report), *unjudged_limits(report))),

@@ -19,7 +19,15 @@ from reconciler.views.layout import Canvas, styled
 from reconciler.views.orphans_text import orphan_part
 from reconciler.views.plan_text import state_part, unjudged_limits_part
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import NO_JOBS, JobState, requested_text, row_state, rows_by_state, totals_text
+from reconciler.views.row_state import (
+    NO_JOBS,
+    JobState,
+    requested_text,
+    row_state,
+    rows_by_state,
+    totals_text,
+    withheld_text,
+)
 from reconciler.views.status_table import rows_table
 from reconciler.views.text import clean, count, names
 from reconciler.views.unobserved_text import unobserved_part
@@ -37,6 +45,7 @@ PROGRESS_TEXT = {
     Progress.FORBIDDEN: "was forbidden: the provider refused the credential",
     Progress.REJECTED: "was rejected by the provider",
     Progress.ALREADY_OVER: "refused: already",
+    Progress.WITHHELD: "would be requested: shadow mode withholds it",
     Progress.NOT_RECORDED: "was not sent: its receipt could not be recorded first",
     Progress.OVERTAKEN: "was not sent: it was no longer wanted or allowed, or another writer changed its status",
 }
@@ -61,10 +70,14 @@ def result_text(report: Report, context: RenderContext) -> str:
     parts += orphan_part(report.orphans)
     if report.removed:
         parts += [styled(_removed_text(report.removed)), Text()]
-    sent = [row for row in report.rows if row.progress in SENT]
-    return context.canvas.render(
-        [*parts, styled(f"Requested: {requested_text(sent)}. Now: {totals_text(by_state)}.", "bold")]
-    )
+    return context.canvas.render([*parts, styled(f"{requests_text(report)}. Now: {totals_text(by_state)}.", "bold")])
+
+
+def requests_text(report: Report) -> str:
+    """Return what a pass requested, or, in shadow mode, what it withheld."""
+    if report.is_shadow:
+        return f"Shadow mode, nothing requested. Withheld: {withheld_text(report.rows)}"
+    return f"Requested: {requested_text(row for row in report.rows if row.progress in SENT)}"
 
 
 def _change_lines(report: Report, reported: Collection[str]) -> Iterator[str]:

@@ -29,13 +29,20 @@ class JobState(StrEnum):
     ON_THE_WAY = "on the way"
     STALLED = "stalled"
     SUSPENDED = "suspended"
+    WITHHELD = "withheld"
     REFUSED = "refused"
     OUT_OF_DATE = "out of date"
     UNOBSERVED = "not seen"
 
 
 NO_JOBS = "No jobs found: no spec declares one, or the options select none."
-
+_UNREQUESTED = {
+    Reason.SUSPENDED: JobState.SUSPENDED,
+    Reason.WOULD_CANCEL: JobState.WITHHELD,
+    Reason.WOULD_PAUSE: JobState.WITHHELD,
+    Reason.WOULD_RESUME: JobState.WITHHELD,
+}
+"""The states of jobs for which no change is requested on purpose, by the reason of `Ready`."""
 DESIRED_PHASES: dict[DesiredState, frozenset[Phase]] = {
     DesiredState.RUNNING: frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED}),
     DesiredState.PAUSED: frozenset({Phase.PAUSED, Phase.SUCCEEDED}),
@@ -84,7 +91,7 @@ def _job_state(row: Row) -> JobState:
         return JobState.ON_THE_WAY
     if ready.status is ConditionStatus.TRUE:
         return JobState.AS_DESIRED
-    return JobState.SUSPENDED if ready.reason is Reason.SUSPENDED else JobState.UNOBSERVED
+    return _UNREQUESTED.get(ready.reason, JobState.UNOBSERVED)
 
 
 def cause_text(because: Because, reason: str | None) -> str:
@@ -134,6 +141,11 @@ def count_by_state(rows: Iterable[Row]) -> dict[JobState, int]:
 def planned_text(rows: Iterable[Row]) -> str:
     """Return `1 to cancel, 2 to resume`, leaving out verbs without a change, or an empty text if there is no change."""
     return ", ".join(f"{n:,} to {verb}" for verb, n in count_by_verb(rows).items() if n)
+
+
+def withheld_text(rows: Iterable[Row]) -> str:
+    """Return the changes that shadow mode withheld, as `planned_text` does, or `nothing` if there are none."""
+    return planned_text(row for row in rows if row.progress is Progress.WITHHELD) or "nothing"
 
 
 def requested_text(rows: Iterable[Row]) -> str:

@@ -155,7 +155,7 @@ class PageServer:
             if len(self._rendered) >= RENDERED_MAX:
                 self._rendered.clear()
             style, script = (self._static[name].path for name in STATIC)
-            text = render(view, Frame(now, self.monotonic(), version, style, script))
+            text = render(view, Frame(now, self.monotonic(), version, style, script, view.watch.report.is_shadow))
             headers = {"cache-control": "no-store"}
             self._rendered[key] = HTMLResponse(KNOWN_SECRETS.redact(text), status_code, headers)
         return self._rendered[key]

@@ -16,6 +16,7 @@ from reconciler.core.decide import Decision, decide, decide_in_full
 from reconciler.core.receipts import intend
 from reconciler.core.schedule import INTERVALS_MAX
 from reconciler.core.settle import RequestOutcome, halted, refused, settle
+from reconciler.core.shadow import withheld
 from reconciler.core.unchanged import is_unchanged
 from reconciler.formats.plain_status import render_plain
 from reconciler.formats.status_rows import pack_status, unpack_status
@@ -151,6 +152,28 @@ def a_repeated_refusal_writes_the_same_status(case: Case, decision: Decision) ->
         if not _is_well_formed(status) or again.action != decision.action or after != status:
             return False
     return True
+
+
+def shadow_mode_decides_the_same_and_only_reports_it(case: Case, decision: Decision) -> bool:
+    """The decision differs only in `is_first_attempt`. The report adds no receipt and settles nothing.
+
+    Another pass in shadow mode writes the same status, even a minute later, and no longer counts the change as a first
+    attempt. A pass without shadow mode requests the change at once.
+    """
+    action, shadowed = decision.action, replace(case, subject=replace(case.subject, is_shadow=True))
+    if decide(shadowed.subject, case.look, case.last, case.now) != decision:
+        return False
+    if action is None:
+        return True
+    status = withheld(decision.status, action, decision.last, case.now)
+    is_kept = replace(status, conditions=(), history=()) == replace(decision.status, conditions=(), history=())
+    is_kept &= not status.is_ready and _is_well_formed(status)
+    again = shadowed.with_other_counters().again(status, timedelta(minutes=1))
+    if again.action is None:
+        return False
+    after = withheld(again.status, again.action, status, case.now + timedelta(minutes=1))
+    is_reported = status.is_stalled or not again.action.is_first_attempt
+    return is_kept and after == status and is_reported and case.again(status).action == action
 
 
 def a_cancel_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
@@ -357,6 +380,7 @@ LAWS_OF_LATER_DECISIONS: tuple[Law, ...] = (
     a_sent_request_is_not_repeated_at_once,
     an_undelivered_request_is_sent_again,
     a_repeated_refusal_writes_the_same_status,
+    shadow_mode_decides_the_same_and_only_reports_it,
     a_due_cancel_is_requested_again_within_six_hours,
     a_final_status_stays_final,
     a_doubted_job_is_reopened_by_a_second_observation,

@@ -56,8 +56,8 @@ def a_row(  # noqa: PLR0913 - each test passes only the parts that it is about
     account: Account = OPENAI,
     unobserved: str | None = None,
 ) -> Row:
-    """Return the row of a job, which is ready unless `also` adds a condition or the reason is `Suspended`."""
-    is_ready = also is None and reason is not Reason.SUSPENDED
+    """Return the row of a job, which is ready unless `also` or the reason says otherwise."""
+    is_ready = also is None and reason not in {Reason.SUSPENDED, Reason.WOULD_CANCEL}
     conditions = [_condition(ConditionType.READY, reason, message, is_true=is_ready)]
     if also is not None:
         conditions.append(_condition(also, reason, message, is_true=True))

@@ -76,6 +76,7 @@ async def running_watch(
     specs_dir: Specs | None = None,
     tell: Callable[[PassResult], None] | None = None,
     world: World | None = None,
+    options: RunOptions | None = None,
 ) -> AsyncIterator[RunningWatch]:
     """Run a watch over these specs until the body ends. Their jobs run. `tell` gets each result instead of `passes`."""
     account = TimedAccount(an_account(*(each.spec.job_id for each in specs)).jobs)
@@ -98,7 +99,7 @@ async def running_watch(
 
     watch = Watch(
         replace(controlled(world, is_stopping=stop.is_set), clock=clock),
-        RunOptions(),
+        options or RunOptions(),
         notifier,
         lambda: 0.5,
         health,

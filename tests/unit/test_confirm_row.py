@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 
 from reconciler.controller.observation_order import (
-    confirm_accepted,
     confirm_row,
+    confirm_rows,
 )
 from reconciler.controller.plan import JobPlan
 from reconciler.model.job import Phase
@@ -28,7 +28,7 @@ def by_row(spec: FineTuningJob, last: JobStatus | None = None, phase: Phase = Ph
 
 
 def confirmed(account: InMemoryAccount, *cases: JobPlan) -> tuple[JobPlan, ...]:
-    return asyncio.run(confirm_accepted(account, cases, lambda: NOW))
+    return asyncio.run(confirm_rows(account, cases, lambda: NOW))
 
 
 ACCEPTED = past_of(a_spec(), Phase.RUNNING, a_receipt(age=MINUTE, accepted_at=NOW - MINUTE))

@@ -112,6 +112,13 @@ def test_the_flag_or_the_operator_file_suspends_every_spec(*, flag: bool, ruled:
     assert wanted.is_suspended == (flag or ruled)
 
 
+@pytest.mark.parametrize(("flag", "ruled"), [(True, False), (False, True), (True, True), (False, False)])
+def test_the_flag_or_the_operator_file_switches_shadow_mode_on(*, flag: bool, ruled: bool) -> None:
+    wanted = run_options(Selection(), SafetyOptions(shadow=flag), OperatorSpec(shadow=ruled))
+
+    assert wanted.is_shadow == (flag or ruled)
+
+
 def test_the_command_line_alone_sets_the_options_without_an_operator_file() -> None:
     pinned = PinnedPlan.of(())
     safety = SafetyOptions(allow_cancels=5, allow_names=frozenset({"a"}), pinned=pinned)
@@ -120,7 +127,7 @@ def test_the_command_line_alone_sets_the_options_without_an_operator_file() -> N
     assert wanted.rules.approvals == Approvals(5, frozenset({"a"}))
     assert wanted.rules.limits == ScopedLimits()
     assert wanted.pinned is pinned
-    assert (wanted.is_selected, wanted.is_suspended) == (None, False)
+    assert (wanted.is_selected, wanted.is_suspended, wanted.is_shadow) == (None, False, False)
 
 
 def test_only_specs_named_for_retry_are_retried() -> None:

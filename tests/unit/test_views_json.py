@@ -28,6 +28,7 @@ def lines_of(report: Report, operation: str = "apply") -> list[dict[str, Any]]:
         (None, ["planned_change"]),
         (Progress.PLANNED, ["planned_change"]),
         (Progress.REFUSED, ["planned_change"]),
+        (Progress.WITHHELD, ["planned_change"]),
         (Progress.ACCEPTED, ["planned_change", "apply_start", "apply_complete"]),
         (Progress.UNANSWERED, ["planned_change", "apply_start", "apply_errored"]),
         (Progress.FORBIDDEN, ["planned_change", "apply_start", "apply_errored"]),

@@ -5,6 +5,7 @@ from xml.dom.minidom import parseString
 
 from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.reason import Reason
 from reconciler.model.report import Report
 from reconciler.views.junit import junit_xml
 from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
@@ -12,15 +13,16 @@ from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_suspended_row
 
 def test_each_job_is_a_test_case_that_fails_if_manual_action_is_needed() -> None:
     refused = with_cancel(a_waiting_row("dear"), progress=Progress.REFUSED)
-    report = Report(rows=(a_row("chat"), a_stalled_row("odd"), a_suspended_row("held"), refused))
+    withheld = with_cancel(a_row("shadowed", reason=Reason.WOULD_CANCEL), progress=Progress.WITHHELD)
+    report = Report(rows=(a_row("chat"), a_stalled_row("odd"), a_suspended_row("held"), withheld, refused))
     suite = parseString(junit_xml(report, replace(CONTEXT, result="plan"))).getElementsByTagName("testsuite")[0]  # noqa: S318 - our own
     cases = suite.getElementsByTagName("testcase")
     failed = [case.getAttribute("name") for case in cases if case.getElementsByTagName("failure")]
     skipped = [case.getAttribute("name") for case in cases if case.getElementsByTagName("skipped")]
 
-    assert [suite.getAttribute(key) for key in ("tests", "failures", "skipped")] == ["4", "2", "1"]
+    assert [suite.getAttribute(key) for key in ("tests", "failures", "skipped")] == ["5", "2", "2"]
     assert failed == ["odd", "dear"]
-    assert skipped == ["held"]
+    assert skipped == ["held", "shadowed"]
 
 
 def test_an_invalid_document_is_a_test_case_of_its_file() -> None:

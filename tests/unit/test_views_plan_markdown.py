@@ -11,6 +11,7 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.report import Refusal, Report
 from reconciler.views.markdown import escaped
 from reconciler.views.plan_markdown import plan_markdown
+from reconciler.views.plan_text import SHADOW_TEXT
 from reconciler.views.render_context import COMMENT_MAX
 from reconciler.views.text import clean
 from tests.support.references import BREAK, REFERENCES
@@ -41,6 +42,12 @@ def test_a_planned_change_is_a_table_row_with_its_reason() -> None:
         "| **cancel** to cancelled | **support-triage** | running | 5h15m | - | the spec wants it: too dear |" in text
     )
     assert "1 as desired." in text
+
+
+def test_a_plan_in_shadow_mode_says_that_nothing_is_requested() -> None:
+    text = plan_markdown(Report(rows=(with_cancel(a_waiting_row()),), is_shadow=True), CONTEXT)
+
+    assert text.splitlines()[:3] == ["### Plan: 1 to cancel", "", SHADOW_TEXT]
 
 
 def test_a_plan_that_changes_every_job_does_not_say_that_there_are_none() -> None:

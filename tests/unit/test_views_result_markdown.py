@@ -7,6 +7,7 @@ import pytest
 from reconciler.ci.github_text import SUMMARY_MAX
 from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.reason import Reason
 from reconciler.model.report import Report
 from reconciler.views.markdown import bytes_of, fitted
 from reconciler.views.render_context import SizeLimit
@@ -21,6 +22,16 @@ def test_a_result_contains_the_requested_changes_and_the_state_of_each_job() -> 
     assert text.startswith("### Requested: 1 cancel\n\nNow: 1 as desired; 1 on the way.")
     assert "- support-triage: cancel accepted, not confirmed yet" in text
     assert "| chat | running | running | True | AsDesired | 5h15m |" in text
+
+
+def test_the_result_of_shadow_mode_says_so_first() -> None:
+    withheld = with_cancel(a_row(reason=Reason.WOULD_CANCEL), progress=Progress.WITHHELD)
+    text = result_markdown(Report(rows=(withheld, a_row("chat")), is_shadow=True), CONTEXT)
+
+    assert text.startswith(
+        "### Shadow mode, nothing requested. Withheld: 1 to cancel\n\nNow: 1 as desired; 1 withheld."
+    )
+    assert "- support-triage: cancel would be requested: shadow mode withholds it" in text
 
 
 def test_provider_text_creates_no_markup_in_a_result() -> None:
