@@ -38,7 +38,7 @@ VERBS = {
     "describe": "Show jobs in full: spec, status and history.",
     "events": "Show what happened to jobs, in the order of time.",
     "validate": "Check every document, without credentials or network access.",
-    "explain": "Explain a field of a document, or a reason in a status.",
+    "explain": "Explain a field of a document or status, a reason, a condition or a phase.",
     "schema": "Print the JSON Schema of the documents.",
     "set": "Set the desired state of a job in its spec.",
     "suspend": "Suspend jobs: edit their specs so that no change is requested.",

@@ -222,15 +222,15 @@ class Safety(Document):
     """The guard's limits on changes per hour. In Settings they can only tighten the operator's limits."""
 
     max_cancels: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="The number of changes per hour that is allowed whatever their percentage."
+        None, description="The number of changes per hour that is allowed whatever their percentage. Default: 3."
     )
     max_cancel_percent: Annotated[Count, Field(ge=0, le=100)] | None = Field(
         None,
         description="The maximum number of changes per hour, as a percentage of the unfinished jobs. If maxCancels "
-        "allows more, maxCancels applies instead.",
+        "allows more, maxCancels applies instead. Default: 30.",
     )
     max_cancels_absolute: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="The maximum number of changes per hour, whatever their percentage."
+        None, description="The maximum number of changes per hour, whatever their percentage. Default: 20."
     )
 
 
@@ -239,8 +239,8 @@ class SettingsSpec(Document):
 
     interval: Annotated[Duration, AfterValidator(_valid_interval)] | None = Field(
         None,
-        description="How often a watch reads all specs again; from 15s to 1d. A job is observed when a change is "
-        "expected, and at least once in five intervals until it has ended.",
+        description="How often a watch reads all specs again; from 15s to 1d. Default: 60s. A job is observed when "
+        "a change is expected, and at least once in five intervals until it has ended.",
     )
     suspend: Flag = Field(default=False, description="If true, no change is requested for any job.")
     safety: Safety = Field(

@@ -1,4 +1,4 @@
-"""The pages of `explain`: the meaning of a field of a document or of a reason, and a suggestion for a misspelt topic.
+"""The pages of `explain`: the meaning of a field, a reason or a word, and the topics to suggest for a misspelt one.
 
 The meaning of each reason is documented in `model.reason`. This module adds what the user should do about it.
 """
@@ -12,7 +12,9 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
+from reconciler.views.explain_words import WORDS
 from reconciler.views.json_schema import ALL_KINDS, FieldNote
 from reconciler.views.layout import Canvas, listing, section, styled
 
@@ -135,36 +137,45 @@ def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
     kinds = [note for note in roots if note.path in ALL_KINDS]
     types = [note for note in roots if note.path not in ALL_KINDS]
     reasons = [(styled(place, "bold"), styled(" ".join(advice))) for place, advice in ADVICE.items()]
+    words = [(styled(what, "bold"), styled(" ".join(meanings))) for what, meanings in WORDS.items()]
     how = "reconcile explain FineTuningJob.spec.limits, or spec.limits, or maxAge, or CancelNotHonoured"
     return canvas.render(
         [
             section("Documents", _described(kinds)),
             section(f"Options of a provider type ({OPTIONS})", _described(types)),
             section("Reasons", listing(reasons)),
+            section("Words", listing(words)),
+            section("Statuses", listing([(styled(", ".join(f"{kind}.status" for kind in KINDS)),)])),
             Text.assemble(("More: ", "bold"), how),
         ]
     )
 
 
-def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas) -> str | None:
-    """Return the page of a reason, or of each field that the topic names, or None if there is neither.
+def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas, *, is_recursive: bool = False) -> str | None:
+    """Return the pages of the reason, the words and the fields that the topic names, or None if it names none.
 
     A field is named by its path. If no path is equal to the topic, it is named by the end of its path. Case is ignored.
+    With `is_recursive`, the page of a field shows all fields below it instead of the next level.
     """
     wanted = topic.lower()
-    reason = next((each for each in Reason if each.lower() == wanted), None)
-    if reason is not None:
-        return canvas.render(_reason_page(reason))
+    reasons = [each for each in Reason if each.lower() == wanted]
+    words = [(what, word) for what, meanings in WORDS.items() for word in meanings if word.lower() == wanted]
     found = [note for note in notes if note.path.lower() == wanted]
     found = found or [note for note in notes if note.path.lower().endswith(f".{wanted}")]
-    return canvas.render([part for note in found for part in _field_page(note, notes)]) if found else None
+    pages = [
+        *(_reason_page(each) for each in reasons),
+        *(_word_page(what, word) for what, word in words),
+        *(_field_page(note, notes, is_recursive=is_recursive) for note in found),
+    ]
+    return canvas.render([part for page in pages for part in (*page, Text())][:-1]) if pages else None
 
 
 def topics(notes: Sequence[FieldNote], length: int = 1) -> set[str]:
-    """Return the topics with this number of words between dots: ends of the paths of fields, and the reasons."""
+    """Return the topics with this number of words between dots: ends of paths of fields, reasons and other words."""
     paths = (note.path.split(".") for note in notes)
     ends = {".".join(path[-length:]) for path in paths if len(path) >= length}
-    return ends | {str(each) for each in Reason} if length == 1 else ends
+    words = {str(word) for meanings in WORDS.values() for word in meanings}
+    return ends | words | {str(each) for each in Reason} if length == 1 else ends
 
 
 def advice_of(reason: str) -> str:
@@ -184,33 +195,43 @@ def _reason_page(reason: Reason) -> list[RenderableType]:
     ]
 
 
-def _field_page(note: FieldNote, notes: Sequence[FieldNote]) -> list[RenderableType]:
-    need = "required" if note.is_required else "optional"
-    parts: list[RenderableType] = [Text.assemble((note.path, "bold"), f": {note.type}; {need}")]
+def _word_page(what: str, word: str) -> list[RenderableType]:
+    return [Text.assemble((word, "bold"), f": a {what}"), _indented(WORDS[what][word])]
+
+
+def _field_page(note: FieldNote, notes: Sequence[FieldNote], *, is_recursive: bool) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text.assemble((note.path, "bold"), f": {note.type}; {note.need}")]
     if note.description:
         parts.append(_indented(note.description))
     if note.path == OPTIONS:
         types = ", ".join(each.path for each in notes if "." not in each.path and each.path not in ALL_KINDS)
         parts.append(_indented(f"The options depend on spec.type. Run reconcile explain TYPE, with one of {types}."))
-    children = [each for each in notes if each.path.rpartition(".")[0] == note.path]
-    return [*parts, *([Text(), _lines(children)] if children else []), Text()]
+    below = [each for each in notes if each.path.startswith(f"{note.path}.")]
+    shown = below if is_recursive else [each for each in below if each.path.rpartition(".")[0] == note.path]
+    return [*parts, *([Text(), _lines(shown, note.path.count(".") + 1)] if shown else [])]
 
 
 def _described(notes: Sequence[FieldNote]) -> RenderableType:
     return listing([(styled(note.path, "bold"), styled(note.description)) for note in notes])
 
 
-def _lines(notes: Sequence[FieldNote]) -> RenderableType:
+def _lines(notes: Sequence[FieldNote], depth: int) -> RenderableType:
+    """Return one line for each field. A field is indented by how far it is below `depth`."""
     return listing(
         [
             (
-                styled(note.path.rpartition(".")[2], "bold"),
+                styled("  " * (note.path.count(".") - depth) + note.path.rpartition(".")[2], "bold"),
                 styled(note.type),
-                styled(" ".join(filter(None, ["Required." if note.is_required else "", note.description]))),
+                styled(" ".join(filter(None, [_need(note), note.description]))),
             )
             for note in notes
         ]
     )
+
+
+def _need(note: FieldNote) -> str:
+    default = note.need.partition("; ")[2]
+    return "Required." if note.is_required else f"{default.capitalize()}." if default else ""
 
 
 def _indented(text: str) -> RenderableType:

@@ -26,6 +26,7 @@ ALL_KINDS: Kinds = MappingProxyType({**DOCUMENTS, **OPERATOR_KINDS})
 Options = Mapping[str, type[BaseModel]]
 """The model of `spec.options`, by provider type."""
 
+REQUIRED, OPTIONAL = "required", "optional"
 _KEYWORDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 """JSON Schema's names for bounds. If a validator runs before a bound is checked, pydantic writes its own names."""
 
@@ -45,8 +46,14 @@ class FieldNote:
 
     path: str
     type: str
-    is_required: bool
+    need: str
+    """Whether an author must write the field, and its default; or that no author writes it."""
     description: str
+
+    @property
+    def is_required(self) -> bool:
+        """Whether an author must write the field."""
+        return self.need == REQUIRED
 
 
 def json_schema(options: Options, kinds: Kinds = DOCUMENTS) -> dict[str, Any]:
@@ -107,13 +114,24 @@ def _walk(path: str, node: dict[str, Any], definitions: dict[str, Any], *, is_re
     yield FieldNote(
         path=path,
         type=_types(node, definitions),
-        is_required=is_required,
+        need=REQUIRED if is_required else _optional(node),
         description=" ".join(described[0].split()) if described else "",
     )
     for choice in choices:
         holder = _resolved(choice.get("items", choice), definitions)
         for key, value in holder.get("properties", {}).items():
             yield from _walk(f"{path}.{key}", value, definitions, is_required=key in holder.get("required", ()))
+
+
+def _optional(node: dict[str, Any]) -> str:
+    """Return that a field is optional, with its default if that is a number, a word or a flag.
+
+    The default of a field with examples is left out, because the schema writes it in another form than documents.
+    """
+    default = node.get("default")
+    if not isinstance(default, int | float | str) or default == "" or "examples" in node:
+        return OPTIONAL
+    return f"{OPTIONAL}; default {str(default).lower() if isinstance(default, bool) else default}"
 
 
 def _choices(node: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:

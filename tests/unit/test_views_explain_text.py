@@ -8,12 +8,20 @@ import pytest
 
 import reconciler
 from reconciler.core.conditions import Readiness
+from reconciler.core.guard import ChangeLimits
+from reconciler.core.subject import INTERVAL
 from reconciler.core.table import TABLE
+from reconciler.model.job import Phase
+from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import ConditionType
 from reconciler.providers import NAMES, load
 from reconciler.views.explain_text import ADVICE, PLACE_TITLES, explain_text, overview_text, topics
+from reconciler.views.explain_words import WORDS
 from reconciler.views.json_schema import field_notes
 from reconciler.views.layout import Canvas
+from reconciler.views.status_notes import MEANINGS, status_notes
 from reconciler.views.text import nearest
 
 NOTES = field_notes({name: load(name).options for name in NAMES})
@@ -97,3 +105,58 @@ def test_the_error_for_a_misspelt_topic_suggests_a_similar_one(typed: str, meant
 def test_an_unknown_topic_without_a_near_match_has_no_suggestion() -> None:
     assert explain_text("zzz", NOTES, Canvas()) is None
     assert nearest("zzz", topics(NOTES)) == ()
+
+
+def test_every_field_of_a_status_is_explained_and_every_explanation_is_of_a_field() -> None:
+    explained = {note.path.partition(".")[2] for note in status_notes()}
+
+    assert explained == set(MEANINGS)
+    assert {note.path.partition(".")[0] for note in status_notes()} == set(KINDS)
+
+
+def test_a_field_of_a_status_is_found_as_a_field_of_a_spec_is() -> None:
+    text = explain_text("status.receipts", (*NOTES, *status_notes()), Canvas())
+
+    assert text is not None
+    assert text.startswith("FineTuningJob.status.receipts: list of mapping; written by reconcile\n")
+    assert "cancel, pause, resume" in text
+
+
+@pytest.mark.parametrize("word", [*ConditionType, *DesiredState, *Phase])
+def test_every_condition_desired_state_and_phase_is_explained(word: str) -> None:
+    whats = [what for what, meanings in WORDS.items() if word in meanings]
+
+    assert [line for line in page(word).splitlines() if line in {f"{word}: a {what}" for what in whats}]
+    assert word in overview_text(NOTES, Canvas())
+
+
+def test_a_word_that_is_a_reason_too_is_explained_as_both() -> None:
+    text = page("cancelled")
+
+    assert text.startswith("Cancelled: Ready is True\n")
+    assert "\ncancelled: a desired state\n" in text
+    assert "\ncancelled: a phase\n" in text
+
+
+def test_recursive_shows_all_levels_below_a_field_indented() -> None:
+    text = explain_text("Provider.spec", NOTES, Canvas(), is_recursive=True)
+    once = page("Provider.spec")
+
+    assert text is not None
+    assert re.search(r"^  credentials +mapping", text, re.MULTILINE)
+    assert re.search(r"^    env +text", text, re.MULTILINE)
+    assert not re.search(r"^ +env ", once, re.MULTILINE)
+
+
+def test_a_default_is_shown_with_its_field_and_in_the_list_of_fields() -> None:
+    assert page("Settings.spec.suspend").startswith("Settings.spec.suspend: true or false; optional; default false\n")
+    assert re.search(r"^  suspend +true or false +Default false\. ", page("Settings.spec"), re.MULTILINE)
+
+
+def test_the_defaults_in_descriptions_are_those_of_the_code() -> None:
+    limits = ChangeLimits()
+
+    assert f"Default: {limits.max_cancels}." in page("Settings.spec.safety.maxCancels")
+    assert f"Default: {limits.max_cancel_percent}." in page("Settings.spec.safety.maxCancelPercent")
+    assert f"Default: {limits.max_cancels_absolute}." in page("Settings.spec.safety.maxCancelsAbsolute")
+    assert f"Default: {int(INTERVAL.total_seconds())}s." in page("Settings.spec.interval")
