@@ -1,7 +1,7 @@
 """The outbox of notifications in the state directory, and the record of what was told.
 
 Rules: each file is replaced in one step and is on the disk before a method returns. `OUTBOX` is written before `TOLD`.
-If the machine fails in between, the marks in `OUTBOX` complete the record when it is opened. A file that is damaged is
+If the machine fails in between, the marks in `OUTBOX` complete `TOLD` when it is opened. A file that is damaged is
 set aside, because a job must be cancelled even if nobody can be told. Only the holder of the lock uses these files.
 """
 
@@ -52,6 +52,8 @@ class _Content:
 class StateOutbox:
     """The `Outbox` in a state directory. If a file is damaged, the constructor adds a message to `notices`.
 
+    The constructor raises `OSError` if a file cannot be read or written.
+
     Args:
         directory: the state directory.
         disk: the disk that contains it.
@@ -74,6 +76,9 @@ class StateOutbox:
         kept = (replace(each, to={name: at for name, at in each.to.items() if name in sinks}) for each in entries)
         serial = max([until, *(each.serial for each in entries)])
         self._content = _Content(tuple(each for each in kept if each.to), record, serial)
+        if serial > until:
+            # Before anything is delivered, because the entry with the mark is then removed.
+            self._write_told()
 
     @property
     def told(self) -> Told:
