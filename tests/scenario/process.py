@@ -50,6 +50,7 @@ from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
 from tests.scenario.batch_services import kind_of
 from tests.scenario.history import Audited, EditsRead, ExternalEvent, FileRemoved, FileWritten, History, PassStarted
+from tests.scenario.listeners import Listeners, telling
 from tests.scenario.provider import Provider, app_of
 from tests.scenario.remote import Branch, Remote
 from tests.scenario.repository import KEY_VARIABLE
@@ -129,6 +130,8 @@ class Machine:
     has_small_pages: bool = True
     branch: Branch | None = None
     """The remote that statuses are published to, or None."""
+    listeners: Listeners | None = None
+    """The receivers of notifications, or None."""
 
     def at(self, account: Account) -> list[Provider]:
         """Return the simulated accounts at the base URL of an account, one for each kind of job."""
@@ -157,6 +160,9 @@ async def run(machine: Machine, life: ProcessLife, stop: asyncio.Event, notify: 
         accounts = _Accounts(stack, machine, life, notify)
         closing = asyncio.ensure_future(accounts.close_at(stop))
         stack.callback(closing.cancel)
+        state_disk = _StateDisk(machine, life)
+        heard = machine.listeners
+        news = await stack.enter_async_context(telling(heard, state_disk, STATE, life.effect)) if heard else None
         yield Runtime(
             specs=_WatchedSpecs(SPECS, STATUSES, disk, "specs", machine),
             statuses=StatusDirectory(STATUSES, disk),
@@ -165,7 +171,8 @@ async def run(machine: Machine, life: ProcessLife, stop: asyncio.Event, notify: 
             clock=machine.clock,
             control=accounts.control,
             is_stopping=stop.is_set,
-            journal=StateJournal(STATE, _StateDisk(machine, life), str(STATUSES), machine.clock.now),
+            journal=StateJournal(STATE, state_disk, str(STATUSES), machine.clock.now),
+            news=news,
             notify=notify,
             audit=partial(_audited, machine),
             publisher=_remote(machine, life),

@@ -33,6 +33,7 @@ from tests.scenario.history import (
     WatchEnded,
     WatchStarted,
 )
+from tests.scenario.listeners import Listeners
 from tests.scenario.process import SPECS, STATUSES, Killed, Machine, ProcessLife
 from tests.scenario.product import Product, started, whole
 from tests.scenario.provider import KEY, Host, Provider
@@ -117,6 +118,8 @@ class Scenario:
     """The earlier state of each world that does not begin with this run."""
     is_published: bool = False
     """Whether the statuses are pushed to a remote."""
+    has_listeners: bool = False
+    """Whether notifications are sent to receivers."""
     remaining_steps: tuple[Step, ...] = ()
     """The steps after all faults have ended. A fault-free run that begins there makes the same steps."""
 
@@ -155,6 +158,7 @@ class Simulation:
             self.history,
             has_small_pages=scenario.has_small_pages,
             branch=Branch() if scenario.is_published else None,
+            listeners=Listeners(self.clock) if scenario.has_listeners else None,
         )
         self.notifier = ManualNotifier()
         self.life = ProcessLife(0)
