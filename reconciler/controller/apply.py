@@ -89,16 +89,22 @@ def _write_all(
             continue
         try:
             origin = context.specs.origin(case.subject.source)
-            intent = intend(case.decision.status, case.decision.action, origin, case.approved_by, moment(context))
-            context.statuses.write(intent, durable=True)
-        except Exception as error:  # noqa: BLE001  any error: without an intent no request may be sent
-            why = disk_error(error)
-            answer = RequestOutcome(Progress.NOT_RECORDED, why)
-            problem = f"{case.subject.name}: the intent could not be written, so no request was sent: {why}"
-            done.append(Applied(case, case.last or case.decision.status, case.subject.interval, answer, (problem,)))
-        else:
-            intents.append((case, intent))
-    return done, intents
+            intents.append(
+                (case, intend(case.decision.status, case.decision.action, origin, case.approved_by, moment(context)))
+            )
+        except Exception as error:  # noqa: BLE001  a bug: without an intent no request may be sent
+            done.append(_not_written(case, error))
+    failed = context.statuses.write_intents(intent for _, intent in intents)
+    done += [_not_written(case, failed[intent.name]) for case, intent in intents if intent.name in failed]
+    return done, [(case, intent) for case, intent in intents if intent.name not in failed]
+
+
+def _not_written(case: JobPlan, error: Exception) -> Applied:
+    """Return the result of a job plan whose intent could not be written, so that no request may be sent."""
+    why = disk_error(error)
+    answer = RequestOutcome(Progress.NOT_RECORDED, why)
+    problem = f"{case.subject.name}: the intent could not be written, so no request was sent: {why}"
+    return Applied(case, case.last or case.decision.status, case.subject.interval, answer, (problem,))
 
 
 def _record_attempts(

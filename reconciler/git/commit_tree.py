@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -155,6 +156,10 @@ class TreeDisk:
     def sync(self, path: Path) -> None:
         """Raise `OSError`, because a commit cannot be changed."""
         raise _read_only(path)
+
+    def sync_all(self, paths: Sequence[Path]) -> dict[Path, OSError]:
+        """Return an error for each file, because a commit cannot be changed."""
+        return {path: _read_only(path) for path in paths}
 
     def rename(self, source: Path, target: Path) -> None:
         """Raise `OSError`, because a commit cannot be changed."""

@@ -98,10 +98,11 @@ def rendered(status: JobStatus) -> Rendered:
 def written_file(file: Rendered) -> StatusFile:
     """Return the contents of a file that was just written."""
     if file.row is not None:
-        return StatusFile(None, file.data, file.status, row=file.row)
+        return StatusFile(None, file.status, file.status, row=file.row)
     # Unpacking the row gives the same status as parsing the file, in a tenth of the time.
     row = pack_status(file.status)
-    return StatusFile(None, file.data, unpack_status(row), row=row)
+    status = unpack_status(row)
+    return StatusFile(None, status, status, row=row)
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ Rules:
 - Files that are not statuses are left unchanged.
 - A discarded file is overwritten only by the status of its path. A file from a later version is never overwritten.
 - A file that the last `load` could not read is unknown, not missing. It is overwritten only if this process wrote it.
-- A method that writes or removes a file raises `OSError` if that fails.
+- A method that writes or removes a file raises `OSError` if that fails, except `write_intents`.
 - With an index, an unchanged file is not opened, and an unchanged status is not even rendered.
 """
 
@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import errno
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, as_written
-from reconciler.formats.status_writer import render_provider_status, render_status
+from reconciler.formats.status_writer import render_provider_status
 from reconciler.local.file_index import FileIndex
+from reconciler.local.status_bytes import StatusBytes
 from reconciler.local.status_contents import (
+    Rendered,
     StatusFile,
     file_of_row,
     freshness,
@@ -45,10 +48,9 @@ class StatusDirectory:
         self._root = root
         self._disk = disk
         self._index = index
-        self._bytes: dict[str, bytes | JobStatus] = {}
-        """The bytes of each file, or a status whose rendered text equals them."""
+        self._files = StatusBytes(root, disk)
         self._replaced: dict[str, dict[str, bytes]] = {}
-        """The bytes of the files that the last `write` of each status replaced, by the status's name and the path."""
+        """The bytes of the files that the last intent of each spec replaced, by the spec's name and the path."""
         self._parsed: dict[str, StatusFile] = {}
         self._collected: StoredStatuses | None = None
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
@@ -56,14 +58,6 @@ class StatusDirectory:
         """The discarded paths, in the order of the last `load`, except those that were written or removed since."""
         self._too_new: dict[str, tuple[str, str] | None] = {}
         self._unread: tuple[Unread, ...] = ()
-        self._temporary: list[str] | None = None
-        """The temporary files of killed processes, until the first write removes them. None before the first `load`."""
-        self._written: dict[str, bytes] = {}
-        """The bytes that this process wrote to each path, unless other bytes have been read there since."""
-        self._changed: set[str] = set()
-        """The paths that have been written or removed since they were last parsed."""
-        self._was_there: bool | None = None
-        """Whether the tree existed before the first `load`."""
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
         """Read the whole tree. Without `by_content`, a file whose stamp has not changed is not read again.
@@ -71,11 +65,10 @@ class StatusDirectory:
         A file that cannot be read or parsed is reported in the result.
         """
         parsed, self._parsed, self._collected = self._parsed, {}, None
-        self._bytes, self._changed, self._discarded, self._too_new = {}, set(), {}, {}
+        self._discarded, self._too_new = {}, {}
         begun_at = self._index.now() if self._index is not None else None
         walked = walk(self._disk, self._root)
-        if self._was_there is None:
-            self._was_there = not walked.is_missing
+        self._files.begin(walked)
         self._unread = tuple(unread(path, error) for path, error in walked.refused.items())
         for path, stamp in walked.files:
             before = parsed.get(path)
@@ -83,9 +76,7 @@ class StatusDirectory:
             if known is None:
                 self._load_file(path, stamp, before, begun_at)
             else:
-                self._parsed[path], self._bytes[path] = known, known.contents
-        if self._temporary is None:
-            self._temporary = walked.temporary
+                self._parsed[path], self._files.known[path] = known, known.contents
         return self._collect()
 
     def _known_file(
@@ -119,13 +110,13 @@ class StatusDirectory:
 
     def known(self) -> StoredStatuses:
         """Return the statuses of the last `load`, with later writes. The disk is not read."""
-        for path in sorted(self._changed):
-            if (data := self._bytes_of(path)) is not None:
+        for path in sorted(self._files.changed):
+            if (data := self._files.of(path)) is not None:
                 self._parsed[path] = StatusFile(None, data, parse_file(path, data))
             else:
                 self._parsed.pop(path, None)
-        if self._changed or self._collected is None:
-            self._changed.clear()
+        if self._files.changed or self._collected is None:
+            self._files.changed.clear()
             self._collected = self._collect()
         return self._collected
 
@@ -155,23 +146,57 @@ class StatusDirectory:
 
         If the spec was moved, its old file is removed. Raises `OSError` if a file cannot be written, synced or removed.
         """
-        path = path_of(status)
-        self._replaced.pop(status.name, None)
-        if path in self._too_new or self._is_unmoved(path, status):
+        file = self._file_of(status)
+        if file is None:
             return False
-        replaced = {
-            each: data for each in {*self._paths[status.name], path} if (data := self._bytes_of(each)) is not None
-        }
-        file = rendered(status)
-        is_changed = self._write_file(path, file.data, durable=durable)
+        is_changed = self._write_file(path_of(status), file.data, durable=durable)
+        self._settle(file, is_changed=is_changed)
+        return is_changed
+
+    def write_intents(self, intents: Iterable[JobStatus]) -> dict[str, Exception]:
+        """Write intents, and sync all of them together, with their directories.
+
+        Return the error of each intent that could not be written, by the name of its spec.
+        """
+        files: dict[str, Rendered] = {}
+        failed: dict[str, Exception] = {}
+        for intent in intents:
+            self._replaced.pop(intent.name, None)
+            try:
+                if (file := self._file_of(intent)) is not None:
+                    files[path_of(intent)] = file
+            except Exception as error:  # noqa: BLE001  an intent that cannot be rendered affects only its own job
+                failed[intent.name] = error
+        changed = {path: file.data for path, file in files.items() if self._files.of(path) != file.data}
+        for path in changed:
+            name = files[path].status.name
+            paths = {*self._paths[name], path}
+            self._replaced[name] = {each: data for each in paths if (data := self._files.of(each)) is not None}
+        errors = self._replace(changed, durable=True, are_intents=True)
+        for path, file in files.items():
+            try:
+                if path in errors:
+                    raise errors[path]
+                self._settle(file, is_changed=path in changed)
+            except OSError as error:
+                failed[file.status.name] = error
+        return failed
+
+    def _file_of(self, status: JobStatus) -> Rendered | None:
+        """Return the file to write for a status. None if the file on disk is the same, or must not be overwritten."""
+        path = path_of(status)
+        return None if path in self._too_new or self._is_unmoved(path, status) else rendered(status)
+
+    def _settle(self, file: Rendered, *, is_changed: bool) -> None:
+        """Record that a status is on disk, and remove the files that its spec had before it was moved."""
+        status, path = file.status, path_of(file.status)
         if is_changed:
             self._parsed[path], self._collected = written_file(file), None
-            self._changed.discard(path)
-        self._replaced[status.name] = replaced
+            self._files.known[path] = self._parsed[path].contents
+            self._files.changed.discard(path)
         for other in self._paths[status.name] - {path}:
             self._remove_file(other)
         self._paths[status.name] = {path}
-        return is_changed
 
     def remove(self, status: JobStatus) -> None:
         """Remove the files of a status. Raises `OSError` if one cannot be removed."""
@@ -184,7 +209,7 @@ class StatusDirectory:
             self._remove_file(path)
 
     def restore(self, status: JobStatus) -> None:
-        """Undo the last `write` of this status, if it wrote anything. Raises `OSError` if the disk fails."""
+        """Undo the write of the last intent of this spec, if it wrote anything. Raises `OSError` if the disk fails."""
         written, replaced = path_of(status), self._replaced.pop(status.name, None)
         if replaced is None:
             return
@@ -215,9 +240,9 @@ class StatusDirectory:
     def _read(self, path: str, stamp: StatusStamp, known: StatusFile | None, begun_at: datetime | None) -> StatusFile:
         """Return the contents of a file. Unchanged bytes are not parsed twice."""
         data = as_written(self._disk.read(self._root / path))
-        if self._written.get(path) not in {None, data}:
-            del self._written[path]
-        self._bytes[path] = data
+        if path in self._files.written and not self._files.was_written(path, data):
+            del self._files.written[path]
+        self._files.known[path] = data
         is_certain = self._index is not None and begun_at is not None and self._index.vouches_for(stamp, begun_at)
         if known is not None and known.data == data:
             return replace(known, stamp=stamp, is_certain=is_certain)
@@ -232,68 +257,41 @@ class StatusDirectory:
             return
         self.known()
         begun_at = self._index.now()
-        walked = walk(self._disk, self._root) if self._written else Walked()
+        walked = walk(self._disk, self._root) if self._files.written else Walked()
         for path, stamp in walked.files:
             known = self._parsed.get(path)
-            if path not in self._written or known is None:
+            if path not in self._files.written or known is None:
                 continue
             with suppress(OSError):
-                is_same = as_written(self._disk.read(self._root / path)) == self._written[path] == known.data
+                is_same = self._files.was_written(path, as_written(self._disk.read(self._root / path)))
                 self._index.keep(path, stamp, row_of(known) if is_same else None, begun_at)
         self._index.save()
 
-    def _bytes_of(self, path: str) -> bytes | None:
-        """Return the last known bytes of a file, or None if there is no file."""
-        found = self._bytes.get(path)
-        return render_status(found).encode() if isinstance(found, JobStatus) else found
-
     def _is_unmoved(self, path: str, status: JobStatus) -> bool:
         """Return whether an unchanged file contains this status, so that rendering it would give the same bytes."""
-        known = self._bytes.get(path)
-        is_same = isinstance(known, JobStatus) and known == status and self._paths[status.name] == {path}
+        known = self._files.known.get(path)
+        is_read = isinstance(known, JobStatus) and path not in self._files.written
+        is_same = is_read and known == status and self._paths[status.name] == {path}
         return is_same and self._index is not None and not self._index.may_hold_secret()
 
     def _write_file(self, path: str, data: bytes, *, durable: bool) -> bool:
-        if self._bytes_of(path) == data:
+        if self._files.of(path) == data:
             return False
-        target = self._root / path
-        if self._is_unread(path) and path not in self._written:
-            why = "the file could not be read, so it is not overwritten: make it readable"
-            raise OSError(errno.EAGAIN, why, str(target))
-        self._remove_temporary()
-        fresh = self._disk.write_beside(target, data)
-        try:
-            if durable:
-                self._disk.sync(fresh)
-            self._disk.rename(fresh, target)
-        except OSError:
-            with suppress(OSError):
-                self._disk.remove(fresh)
-            raise
-        self._bytes[path] = data
-        self._written[path] = data
-        self._changed.add(path)
-        self._discarded.pop(path, None)
-        if durable:
-            self._sync_parents(target)
+        for error in self._replace({path: data}, durable=durable).values():
+            raise error
         return True
 
-    def _sync_parents(self, target: Path) -> None:
-        """Make the entries of a file and of its parent directories durable, because all of them may be new."""
-        last = self._root if self._was_there else self._root.parent
-        for directory in target.parents:
-            self._disk.sync_dir(directory)
-            if directory == last:
-                return
+    def _replace(self, files: Mapping[str, bytes], *, durable: bool, are_intents: bool = False) -> dict[str, OSError]:
+        """Replace files, and return the error of each file that could not be replaced or synced."""
+        why = "the file could not be read, so it is not overwritten: make it readable"
+        unread = [path for path in files if self._is_unread(path) and path not in self._files.written]
+        unknown = {path: OSError(errno.EAGAIN, why, str(self._root / path)) for path in unread}
+        known = {path: data for path, data in files.items() if path not in unknown}
+        failed = self._files.replace(known, durable=durable, are_intents=are_intents)
+        for path in self._files.changed.intersection(known):
+            self._discarded.pop(path, None)
+        return unknown | failed
 
     def _remove_file(self, path: str) -> None:
-        self._disk.remove(self._root / path)
-        self._bytes.pop(path, None)
-        self._written.pop(path, None)
-        self._changed.add(path)
+        self._files.remove(path)
         self._discarded.pop(path, None)
-
-    def _remove_temporary(self) -> None:
-        while self._temporary:
-            with suppress(OSError):
-                self._disk.remove(self._root / self._temporary.pop())

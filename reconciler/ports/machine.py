@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +65,10 @@ class Disk(Protocol):
 
     def sync(self, path: Path) -> None:
         """Make the content of a file durable."""
+        ...
+
+    def sync_all(self, paths: Sequence[Path]) -> dict[Path, OSError]:
+        """Make the contents of files durable at the same time. Return the error of each file for which that failed."""
         ...
 
     def rename(self, source: Path, target: Path) -> None:

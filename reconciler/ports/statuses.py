@@ -83,8 +83,8 @@ class StoredStatuses:
 class StatusStore(Protocol):
     """The store of statuses on disk.
 
-    Each method that writes or removes a file raises `OSError` if that fails. A file that `load` could not read is not
-    changed.
+    Each method that writes or removes a file raises `OSError` if that fails, except `write_intents`. A file that `load`
+    could not read is not changed.
     """
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
@@ -98,7 +98,15 @@ class StatusStore(Protocol):
     def write(self, status: JobStatus, *, durable: bool) -> bool:
         """Write a status if it differs from the file on disk, and return whether it was written.
 
-        A file with a later apiVersion is not overwritten. With `durable`, the file and its directories are synced.
+        A file with a later apiVersion is not overwritten. With `durable`, the bytes are synced before they replace the
+        old ones, so that a crash leaves one of the two. If the file is new, its directories are synced too.
+        """
+        ...
+
+    def write_intents(self, intents: Iterable[JobStatus]) -> dict[str, Exception]:
+        """Write intents, and sync all of them together, with their directories, so that a crash loses none of them.
+
+        Return the error of each intent that could not be written, by the name of its spec. No other error is raised.
         """
         ...
 
@@ -107,9 +115,9 @@ class StatusStore(Protocol):
         ...
 
     def restore(self, status: JobStatus) -> None:
-        """Undo the last write of this status: restore the files that it replaced, and remove a new file.
+        """Undo the last intent of this spec: restore the files that it replaced, and remove a new file.
 
-        If that write changed no file, do nothing.
+        If that intent changed no file, do nothing.
         """
         ...
 

@@ -40,14 +40,20 @@ BUGS = (
     Bug(
         "do not write the intent",
         "controller/apply.py",
-        "            context.statuses.write(intent, durable=True)\n",
-        "            pass\n",
+        "failed = context.statuses.write_intents(intent for _, intent in intents)",
+        "failed: dict[str, Exception] = {}",
     ),
     Bug(
         "write the intent without fsync",
-        "controller/apply.py",
-        "context.statuses.write(intent, durable=True)",
-        "context.statuses.write(intent, durable=False)",
+        "local/status_store.py",
+        "self._replace(changed, durable=True, are_intents=True)",
+        "self._replace(changed, durable=False, are_intents=True)",
+    ),
+    Bug(
+        "write the intent without fsync of its directory",
+        "local/status_store.py",
+        "self._replace(changed, durable=True, are_intents=True)",
+        "self._replace(changed, durable=True)",
     ),
     Bug(
         "take a partial list for complete, so that jobs not in it count as gone",

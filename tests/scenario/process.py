@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -300,6 +300,11 @@ class _LivingDisk:
     def sync(self, path: Path) -> None:
         self._life.effect(f"sync {path.name}")
         self._machine.disk.sync(path)
+
+    def sync_all(self, paths: Sequence[Path]) -> dict[Path, OSError]:
+        for path in paths:
+            self.sync(path)
+        return {}
 
     def rename(self, source: Path, target: Path) -> None:
         self._life.effect(f"rename to {target.name}")

@@ -105,6 +105,16 @@ class Statuses:
         """Return the statuses of the last load, with all later writes."""
         return self._known
 
+    def write_intents(self, intents: Iterable[JobStatus]) -> dict[str, Exception]:
+        """Write intents one by one, and return the errors."""
+        failed: dict[str, Exception] = {}
+        for intent in intents:
+            try:
+                self.write(intent, durable=True)
+            except Exception as error:  # noqa: BLE001  a bug in the rendering of one intent is an error of that intent
+                failed[intent.name] = error
+        return failed
+
     def write(self, status: JobStatus, *, durable: bool) -> bool:
         """Write a status, and return whether it differs from the earlier status at its path."""
         self._check()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,12 @@ class NonDurableDisk:
         """Make a file's bytes durable."""
         file = self._file(str(path))
         file.safe = file.data
+
+    def sync_all(self, paths: Sequence[Path]) -> dict[Path, OSError]:
+        """Make the bytes of files durable."""
+        for path in paths:
+            self.sync(path)
+        return {}
 
     def rename(self, source: Path, target: Path) -> None:
         """Rename a file in one step, and replace the file that has the new name, if any."""

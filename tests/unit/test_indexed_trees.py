@@ -298,18 +298,18 @@ def test_only_a_changed_status_is_written(place: Path) -> None:
 
     assert not store.write(a_status(), durable=True)
     assert file.stat().st_mtime_ns == before
-    assert store.write(a_status(final=False), durable=False)
+    assert store.write_intents([a_status(final=False)]) == {}
     store.restore(a_status(final=False))
     assert parse_status(file.read_text(encoding="utf-8")) == a_status()
 
 
-def test_restore_keeps_a_status_that_the_last_write_left_unchanged(place: Path) -> None:
+def test_restore_keeps_a_status_that_the_last_intent_left_unchanged(place: Path) -> None:
     file = written(place)
     store, _ = statuses(place, index(place))
     store.load()
     for status in (a_status(), a_status(final=False)):
-        store.write(status, durable=True)
-        assert not store.write(status, durable=True)
+        store.write_intents([status])
+        store.write_intents([status])
         store.restore(status)
         assert file.read_text(encoding="utf-8") == render_status(status)
 

@@ -54,6 +54,38 @@ class RecordingDisk(LocalDisk):
         super().remove(path)
 
 
+class FailingDisk(LocalDisk):
+    """The real disk, except that one operation fails in the directory `bad`."""
+
+    def __init__(self, root: Path, operation: str) -> None:
+        super().__init__(root)
+        self._operation = operation
+
+    def write_beside(self, target: Path, data: bytes) -> Path:
+        """Write a file, unless that fails."""
+        self._fail("write_beside", target.parent)
+        return super().write_beside(target, data)
+
+    def sync(self, path: Path) -> None:
+        """Sync a file, unless that fails."""
+        self._fail("sync", path.parent)
+        super().sync(path)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Rename a file, unless that fails."""
+        self._fail("rename", target.parent)
+        super().rename(source, target)
+
+    def sync_dir(self, path: Path) -> None:
+        """Sync a directory, unless that fails."""
+        self._fail("sync_dir", path)
+        super().sync_dir(path)
+
+    def _fail(self, operation: str, directory: Path) -> None:
+        if operation == self._operation and directory.name == "bad":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
 class RefusingDisk(LocalDisk):
     """The real disk, except that reading or listing a path in `refused` fails."""
 
@@ -144,6 +176,47 @@ def test_a_durable_write_syncs_the_file_before_the_rename_and_then_the_directori
     ]
 
 
+def test_a_durable_write_of_a_known_file_syncs_no_directory(tmp_path: Path) -> None:
+    tree(tmp_path).write(a_status(), durable=False)
+    disk = RecordingDisk(tmp_path)
+    statuses = StatusDirectory(tmp_path, disk)
+    statuses.load()
+
+    statuses.write(a_status(final=False), durable=True)
+
+    assert disk.calls == ["write beside support-triage.yaml", "sync", "rename support-triage.yaml"]
+
+
+def test_intents_are_synced_before_any_of_them_replaces_a_file_and_each_directory_is_synced_once(
+    tmp_path: Path,
+) -> None:
+    tree(tmp_path).write(a_status("a", source="team/a.yaml"), durable=False)
+    disk = RecordingDisk(tmp_path)
+    statuses = StatusDirectory(tmp_path, disk)
+    statuses.load()
+
+    failed = statuses.write_intents([a_status(each, source=f"team/{each}.yaml", final=False) for each in "ab"])
+
+    assert failed == {}
+    assert disk.calls == [
+        *("write beside a.yaml", "write beside b.yaml", "sync", "sync"),
+        *("rename a.yaml", "rename b.yaml", "sync_dir team", f"sync_dir {tmp_path.name}"),
+    ]
+    assert {each.name for each in tree(tmp_path).load().jobs if not each.final} == {"a", "b"}
+
+
+@pytest.mark.parametrize("operation", ["write_beside", "sync", "rename", "sync_dir"])
+def test_an_intent_that_cannot_be_written_does_not_affect_the_others(tmp_path: Path, operation: str) -> None:
+    statuses = StatusDirectory(tmp_path, FailingDisk(tmp_path, operation))
+    statuses.load()
+
+    failed = statuses.write_intents([a_status(each, source=f"{each}/x.yaml") for each in ("good", "bad")])
+
+    assert list(failed) == ["bad"]
+    assert str(failed["bad"]) == "[Errno 5] Input/output error"
+    assert "good/good.yaml" in files(tmp_path)
+
+
 def test_a_write_that_is_not_durable_does_not_sync(tmp_path: Path) -> None:
     disk = RecordingDisk(tmp_path)
 
@@ -231,6 +304,7 @@ def test_a_status_of_a_later_version_is_not_overwritten(tmp_path: Path) -> None:
         too_new=("support-triage.yaml",), too_new_jobs=frozenset({(str(ACCOUNT), "ftjob-abc123")})
     )
     assert not statuses.write(a_status(), durable=True)
+    assert statuses.write_intents([a_status()]) == {}
     statuses.restore(a_status())
     assert (tmp_path / "support-triage.yaml").read_text() == text
 
@@ -321,26 +395,26 @@ def test_known_reflects_the_last_load_and_own_writes_without_reading_the_disk(tm
     ids=["the same", "moved", "renamed"],
 )
 @pytest.mark.parametrize("before", [render_status(a_status()), "spoilt: jobs.reconciler/v1", None])
-def test_restore_undoes_a_write_completely(tmp_path: Path, name: str, source: str, before: str | None) -> None:
+def test_restore_undoes_an_intent_completely(tmp_path: Path, name: str, source: str, before: str | None) -> None:
     if before is not None:
         (tmp_path / "support-triage.yaml").write_text(before)
     statuses = tree(tmp_path)
     statuses.load()
     written = a_status(name, source=source, phase=Phase.RUNNING, final=False)
-    statuses.write(written, durable=True)
+    statuses.write_intents([written])
     statuses.restore(written)
     left = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
 
     assert left == ({} if before is None else {"support-triage.yaml": before})
 
 
-def test_restore_undoes_a_write_even_after_another_load(tmp_path: Path) -> None:
+def test_restore_undoes_an_intent_even_after_another_load(tmp_path: Path) -> None:
     statuses = tree(tmp_path)
     statuses.write(a_status(), durable=True)
     statuses.load()
     before = (tmp_path / "support-triage.yaml").read_bytes()
     written = a_status(phase=Phase.RUNNING, final=False)
-    statuses.write(written, durable=True)
+    statuses.write_intents([written])
     statuses.load()
     statuses.restore(written)
 
