@@ -82,7 +82,7 @@ def _account(found: Checked, *, is_checked: bool) -> AccountLine:
 
 
 def _ceiling(target: ResolvedAccount | None) -> float | None:
-    """Return the maximum request rate that an account's document sets, per second; None if it does not set one."""
+    """Return the maximum request rate that an account's document sets, per second; None if it sets none."""
     ceiling = target.rate.requests_per_second_max if target is not None else None
     return ceiling if ceiling is not None and math.isfinite(ceiling) else None
 

@@ -20,7 +20,7 @@ from reconciler.wiring import UsageError
 
 
 def edit_specs(values: OptionValues, names: Sequence[str], edits: Callable[[JobDocument], Iterable[Edit]]) -> int:
-    """Apply these edits to each named spec, print the diff, and return 0. In a dry run, only print the diff.
+    """Edit each named spec as `edits` says, print the diff, and return 0. In a dry run, only print the diff.
 
     Raises `UsageError` if a spec cannot be found or edited, and `OSError` if a file cannot be read or written.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 from reconciler.redaction import KNOWN_SECRETS
 
 QUEUE_MAX = 256 * 1024
-"""While more bytes than this are queued, a write waits for the reader. Once that times out, text is dropped."""
+"""While more bytes than this are queued, a write waits for the reader. Once the wait times out, text is dropped."""
 STDERR_TIMEOUT_S = 0.2
 """How long a flush of standard error waits for its reader, in seconds. It is short, because the command waits too."""
 RESULT_TIMEOUT_S = 10.0

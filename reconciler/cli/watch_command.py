@@ -38,7 +38,7 @@ from reconciler.views.problems import document_problems
 from reconciler.wiring.monitoring import MonitoringError, open_observers
 
 STOP_TIMEOUT_S = 24.0
-"""How long after the first signal the process exits, in seconds, even if it hangs. The documentation says 25 s."""
+"""How long after the first signal the process exits, in seconds, even if it hangs. The documentation promises 25 s."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -167,5 +167,5 @@ def _exit_at_once(number: int, _frame: FrameType | None) -> None:
 
 
 def _exit_after_timeout(_number: int, _frame: FrameType | None) -> None:
-    """Exit even if requests are in progress. Nothing is lost, because their receipts are on the disk."""
+    """Exit even if requests are in progress. The next run continues from their receipts, which are on the disk."""
     os._exit(os.EX_OK)

@@ -1,4 +1,4 @@
-"""Which jobs the page shows, in which order: the query of its address, and the selection by it.
+"""The jobs that the page shows, and their order: the query in the address of the page selects them.
 
 Rules: the table, its totals and its links come from one selection. The parameters `kind`, `provider` and `selector`
 mean what the options of `get` with these names mean. A parameter or value that is not understood is ignored, and the

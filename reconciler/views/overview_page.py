@@ -25,7 +25,7 @@ LISTED_MAX = 6
 
 
 def overview_page(view: WatchView, parameters: list[tuple[str, str]], frame: Frame) -> str:
-    """Return the page for the query of its address."""
+    """Return the first page. `parameters` are those of the query in its address."""
     query, ignored = parse_query(parameters)
     state = headline(view, frame)
     body = joined(

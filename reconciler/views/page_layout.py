@@ -41,7 +41,7 @@ class Frame:
     is_shadow: bool = False
 
     def wall(self, at: float) -> datetime:
-        """Return the time of day of a time in monotonic seconds."""
+        """Return the wall-clock time of a time in monotonic seconds."""
         return self.now + timedelta(seconds=at - self.monotonic)
 
 

@@ -52,7 +52,7 @@ class AccountLine:
     is_working: bool | None
     """Whether the account passed the check, or None if it was not checked."""
     ceiling: float | None = None
-    """The maximum request rate that its document sets, per second; None if it does not set one."""
+    """The maximum request rate that the Provider document sets, per second; None if it sets none."""
 
 
 @dataclass(frozen=True, slots=True)

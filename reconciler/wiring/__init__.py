@@ -1,4 +1,4 @@
-"""The assembly of each command from its parts. Only this package imports every concrete class.
+"""The assembly of each command from its parts. Only this package imports the implementations of all ports.
 
 Rules:
 

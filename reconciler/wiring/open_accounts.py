@@ -37,7 +37,7 @@ from reconciler.wiring.monitoring import Observers
 
 @dataclass(frozen=True, slots=True)
 class OpenAccounts:
-    """The `Accounts` of a run, with a transport over HTTP. Each account is opened once and kept open."""
+    """The `Accounts` of a run, with a transport over HTTP. An account stays open until the run ends."""
 
     stack: AsyncExitStack
     state_dir: Path
