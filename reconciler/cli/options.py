@@ -107,7 +107,7 @@ MONITORING: tuple[Decorator[Any], ...] = (
     ),
     _token_file(
         "--listen-token-file",
-        "With --listen: file with the token that the page and /metrics need. By default RECONCILE_LISTEN_TOKEN has it.",
+        "With --listen: file with the token that the page and /metrics need. Default: that in RECONCILE_LISTEN_TOKEN.",
     ),
     _text(
         "--heartbeat-url",
@@ -162,7 +162,7 @@ REMOTE: tuple[Decorator[Any], ...] = (
     ),
     _token_file(
         "--git-token-file",
-        "With --git-url: file with the token for the remote. By default RECONCILE_GIT_TOKEN or the URL has it.",
+        "With --git-url: file with the remote's token. Default: the token in RECONCILE_GIT_TOKEN, or in the URL.",
     ),
     _text(
         "--accept-revision",

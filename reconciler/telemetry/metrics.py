@@ -56,7 +56,7 @@ class Metrics:
         self._errors = counter("reconcile_errors", "Jobs that a pass could not observe.", "provider")
         self._terminal = counter(
             "terminal_reconcile_errors",
-            "Observations of an account that failed and that a retry cannot resolve.",
+            "Failed observations of an account, if a retry cannot resolve the failure.",
             "provider",
         )
         self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure or a conflict.")

@@ -53,7 +53,7 @@ DITTO = '"'
 
 TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running"}
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
-REFUSED_TITLE = "Refused: none of these will be requested"
+REFUSED_TITLE = "Refused by the guard: none of these changes will be requested"
 SHADOW_TEXT = "Shadow mode: no run with these options requests a change."
 UNJUDGED_TITLE = "Limits that cannot be judged: they cancel nothing"
 TITLES = {

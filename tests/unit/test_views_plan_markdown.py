@@ -95,7 +95,7 @@ def test_diagnostics_and_refusals_come_before_stalled_jobs() -> None:
     refused = with_cancel(a_waiting_row(), progress=Progress.REFUSED)
     text = plan_markdown(Report(rows=(refused, a_stalled_row("odd")), diagnostics=(found,)), CONTEXT)
 
-    assert text.index("specs/a.yaml:<!-- -->7: is wrong") < text.index("Refused: none of these") < text.index("Stalled")
+    assert text.index("specs/a.yaml:<!-- -->7: is wrong") < text.index("Refused by the guard") < text.index("Stalled")
 
 
 def test_a_refused_plan_has_the_number_in_its_title_and_shows_how_to_approve_it() -> None:

@@ -108,7 +108,7 @@ def test_changes_refused_by_the_guard_are_listed_but_not_planned() -> None:
     rows = [with_cancel(a_stalled_row(f"sweep-{number:02}"), progress=Progress.REFUSED) for number in range(25)]
     text = text_of(*rows)
 
-    assert "Refused: none of these" in text
+    assert "Refused by the guard: none of these changes" in text
     assert text.count("sweep-") == 25
     assert "Plan: 25 refused." in text
 
