@@ -32,6 +32,7 @@ from reconciler.cli.shared_option import Shared
 from reconciler.views.text import did_you_mean
 
 VERBS = {
+    "init": "Write the first files of a repository.",
     "plan": "Show the changes that a pass would request.",
     "apply": "Show the plan, ask for approval, and request the changes.",
     "get": "List jobs with their last recorded status.",

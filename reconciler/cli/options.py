@@ -122,7 +122,7 @@ MONITORING: tuple[Decorator[Any], ...] = (
 AUDIT: tuple[Decorator[Any], ...] = (
     _file("--audit", "Append one line of JSON to this file for each change request that is sent."),
 )
-PATHS: tuple[Decorator[Any], ...] = (
+SPECS: tuple[Decorator[Any], ...] = (
     click.option(
         "--specs",
         cls=Shared,
@@ -131,6 +131,9 @@ PATHS: tuple[Decorator[Any], ...] = (
         show_default=True,
         help="Directory of the specs. In a Git checkout, the default is also searched for in the parent directories.",
     ),
+)
+PATHS: tuple[Decorator[Any], ...] = (
+    *SPECS,
     _file(
         "--config",
         "The operator's file, outside the specs: trusted hosts, paths and limits, which no spec can loosen. By default "

@@ -89,6 +89,7 @@ RENDERERS: Mapping[tuple[str, str], Renderer] = {
     ("drift", "text"): Renderer("drift_text:drift_text", problems=EVERY_PROBLEM),
     ("drift", "json"): Renderer("drift_text:drift_json", problems=EVERY_PROBLEM),
     ("wait", "text"): Renderer("wait_text:wait_text", problems="problems:unobserved_accounts"),
+    ("init", "text"): Renderer("starter_files:init_text"),
     ("adopt", "text"): Renderer("adopted_text:adopted_text"),
     ("providers", "text"): Renderer("providers_text:providers_text"),
     ("providers", "wide"): Renderer("providers_text:providers_wide"),
