@@ -47,7 +47,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
     """Return the change budget of a pass.
 
     `before` is the budget of the previous pass, with the approvals that this process has used and the changes that are
-    not written yet. A dry run neither reads nor changes it.
+    not written yet. A dry run neither reads nor changes `before`.
     """
     now, stored, resolved = runtime.clock.now(), desired.stored, desired.resolved
     journal, known, errors = _remembered(runtime)

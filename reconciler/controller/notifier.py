@@ -1,8 +1,9 @@
 """Tell people and other systems what is new: record it in the outbox, and deliver it to each sink in order.
 
-Rules: news are on the disk before the pass goes on. A pass never waits for a sink: each sink has a task of its own, and
-a sink that fails does not delay the others. A failed delivery is repeated after a backoff, and later notifications for
-the same sink wait, so that the order is kept. What is not delivered when the process ends is delivered by the next.
+Rules: news is on the disk before the pass continues. A pass never waits for a sink: each sink has a task of its own,
+and a sink that fails does not delay other sinks. A failed delivery is repeated after a backoff, and later notifications
+for the same sink wait, so that the order is kept. What is not delivered when the process ends is delivered by the next
+process.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Notifier:
         sinks: the sinks, with their routes in the operator's file.
         clock: the clock.
         jitter: returns random numbers in [0, 1).
-        warn: logs that a sink begins to fail, that it works again, or that it refused a notification.
+        warn: logs that a sink begins to fail, works again, or refused a notification, and that news could not be
+            recorded.
     """
 
     outbox: Outbox
@@ -49,7 +51,7 @@ class Notifier:
         self._tasks = [asyncio.create_task(self._serve(sink)) for sink, _ in self.sinks]
 
     def tell(self, news: Iterable[News]) -> None:
-        """Record news for the sinks that receive them. Raises `OSError` if they cannot be recorded."""
+        """Record news for the sinks that receive it. Raises `OSError` if the news cannot be recorded."""
         items = [(each, [sink.name for sink, rules in self.sinks if is_received(rules, each)]) for each in news]
         if items:
             self.outbox.add(items)
@@ -70,7 +72,7 @@ class Notifier:
             self.warn(f"a notification could not be recorded: {error.strerror or error}")
 
     async def finish(self, within_s: float) -> Mapping[str, int]:
-        """Deliver what is waiting for at most this long, and stop.
+        """Deliver what waits, for at most `within_s` seconds, and stop.
 
         Return the number of notifications that still wait, by sink. The next process delivers them.
         """
@@ -86,7 +88,7 @@ class Notifier:
         changed.set()
 
     async def _serve(self, sink: NotificationSink) -> None:
-        """Deliver to one sink for ever, or, once the process is ending, until nothing waits."""
+        """Deliver to one sink for ever, or, once the process is ending, until no notification waits."""
         sent_at: list[datetime] = []
         failures = 0
         while True:
@@ -111,7 +113,7 @@ class Notifier:
                 await self.clock.sleep(delay_s)
 
     def _next(self, sink: NotificationSink, sent_at: Collection[datetime], now: datetime) -> Waiting | datetime | None:
-        """Return what to send now, or until when to wait, or None if nothing waits. Summarise first if it is time."""
+        """Return what to send now, or until when to wait, or None if nothing waits. May create a summary first."""
         while True:
             waiting = self.outbox.waiting(sink.name)
             step = next_delivery(waiting, sent_at, now, is_for_people=sink.is_for_people, is_ending=self._is_ending)
@@ -121,7 +123,7 @@ class Notifier:
             self.outbox.merge(sink.name, merged, by=summary(merged))
 
     async def _attempt(self, sink: NotificationSink, todo: Waiting, failures: int) -> float | None:
-        """Send one notification. Return None if the sink needs it no more, or the seconds until the next attempt."""
+        """Send one notification. Return None if it need not be sent again, or the seconds until the next attempt."""
         message = todo.notification
         if not sink.knows_ids:
             self.outbox.begin(sink.name, message)
@@ -145,12 +147,12 @@ class Notifier:
 
 
 def _source(stored: StoredStatuses, now: datetime, labels: Mapping[str, Mapping[str, str]], told: Told) -> NewsSource:
-    """Return what the news are found in. If a status could not be read, no job counts as deleted."""
+    """Return the statuses in which news is searched. If a status could not be read, no job counts as deleted."""
     if stored.unread or stored.discarded or stored.too_new:
         labels = {**{name: {} for name in job_names(told)}, **labels}
     return NewsSource(stored.jobs, stored.providers, now, labels)
 
 
 def told_before(stored: StoredStatuses, now: datetime) -> Told:
-    """Return the record by which nothing in these statuses is news."""
+    """Return the record of what was told in which these statuses are no news."""
     return told_after({}, news_since({}, _source(stored, now, {}, {})))

@@ -19,7 +19,7 @@ from reconciler.model.report import Row
 
 @dataclass(slots=True)
 class PassMemory:
-    """The state that one pass keeps for the next."""
+    """The state that one pass keeps for the next pass."""
 
     unobserved: UnobservedTracker = field(default_factory=UnobservedTracker)
     cache: ResolutionCache = field(default_factory=ResolutionCache)

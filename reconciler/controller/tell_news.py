@@ -1,4 +1,4 @@
-"""Record what a pass found out for those who are to be told. A failure is reported, and the next pass tries again."""
+"""Record the news of a pass for the sinks of notifications. A failure is reported, and the next pass tries again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from reconciler.controller.runtime import Runtime
 
 
 def tell_news(result: PassResult, desired: DesiredSpecs, runtime: Runtime) -> PassResult:
-    """Record the news of a pass in the outbox, and return the result, with a notice if that failed.
+    """Record the news of a pass in the outbox, and return the result, with a notice if the write failed.
 
-    A dry run tells nothing.
+    A dry run records no news.
     """
     if runtime.news is None or runtime.control is None:
         return result

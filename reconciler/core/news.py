@@ -1,8 +1,9 @@
-"""What is new since people were last told: the difference between the statuses and the record of what was told.
+"""Find the news: the difference between the statuses and the record of what earlier notifications told.
 
 Rules: the statuses are compared, not the passes. A crash between a status and its notification therefore loses nothing:
-the next pass finds the same difference, and its notification has the same id. A receipt is told once, when it closes. A
-problem is told when it begins, when its reason changes, and when it ends. Refusals of the guard are told by account.
+the next pass finds the same difference, and its notification has the same id. A receipt gets one notification, when it
+closes. A problem gets one when it begins, when its reason changes, and when it ends. Refusals of the guard are grouped
+by account.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ _EFFECTS = {
     (Verb.PAUSE, Outcome.PAUSED): NotificationType.JOB_PAUSED,
     (Verb.RESUME, Outcome.RUNNING): NotificationType.JOB_RESUMED,
 }
-"""The types of notifications about requests that had their effect. The job of any other request ended by itself."""
+"""The types of notifications about requests that had their effect. After any other request, the job ended by itself."""
 JOB, RECEIPT, REFUSED, ACCOUNT = "job ", "receipt ", "refused ", "account "
 """The beginnings of the subjects in the record of what was told.
 
-The marks are: of a job its problem's reason and key; of a receipt its time and outcome; of refusals the names of the
-jobs; of an account since when it is away, `_ALL` or `_SOME`, its reason, and its name for display.
+The mark of a job has the reason and the key of its problem; that of a receipt its time and outcome; that of refusals
+the names of the jobs; that of an account since when it is away, `_ALL` or `_SOME`, the reason, and the account's name.
 """
 _ALL, _SOME = "all", "some"
 
 
 @dataclass(frozen=True, slots=True)
 class NewsSource:
-    """The statuses after a pass, from which the news are found."""
+    """The statuses after a pass, in which news is searched."""
 
     jobs: tuple[JobStatus, ...]
     accounts: tuple[ProviderStatus, ...]
@@ -47,12 +48,12 @@ class NewsSource:
 
 
 def notification_id(*parts: str) -> str:
-    """Return the id of a notification about something that these parts identify. It has no dot."""
+    """Return the id of a notification, which is equal for equal parts. It contains no dot."""
     return f"msg_{sha256(chr(0).join(parts).encode()).hexdigest()[:32]}"
 
 
 def news_since(told: Told, found: NewsSource) -> tuple[News, ...]:
-    """Return what is new, in the order in which it is told."""
+    """Return the news since `told`, in the order of its notifications."""
     return (
         *_news_of_accounts(told, found),
         *_news_of_refusals(told, found),
@@ -62,12 +63,12 @@ def news_since(told: Told, found: NewsSource) -> tuple[News, ...]:
 
 
 def job_names(told: Told) -> Iterator[str]:
-    """Yield the names of the jobs that have a problem which was told."""
+    """Yield the names of the jobs whose problem was told and has not ended."""
     return (subject.removeprefix(JOB) for subject in told if subject.startswith(JOB))
 
 
 def told_after(told: Told, news: Iterable[News]) -> Told:
-    """Return the record of what was told, once these news were told too."""
+    """Return the record of what was told, after this news was told too."""
     after = dict(told)
     for subject, mark in (pair for each in news for pair in each.marks.items()):
         if mark is None:
@@ -94,7 +95,7 @@ def _news_of_job(told: Told, status: JobStatus, labels: Mapping[str, str]) -> It
 
 
 def _newly_closed(told: Told, status: JobStatus) -> list[Receipt]:
-    """Return the closed receipts that were not told yet, oldest first. Withdrawn ones are not told."""
+    """Return the closed receipts that were not told yet, oldest first. Withdrawn receipts are left out."""
     known = told.get(_receipt_subject(status))
     closed = [each for each in reversed(status.receipts) if each.outcome not in {None, Outcome.WITHDRAWN}]
     if known is None:
@@ -188,7 +189,7 @@ def _news_of_refusals(told: Told, found: NewsSource) -> Iterator[News]:
 
 
 def _refusal(account: str, jobs: list[JobStatus], names: tuple[str, ...], found: NewsSource) -> News:
-    """Return the news that changes of an account were refused, or, without jobs, that none is refused any more."""
+    """Return the news that changes of an account were refused, or, without jobs, that no change is refused any more."""
     type_ = NotificationType.CHANGES_REFUSED if jobs else NotificationType.CHANGES_RELEASED
     at = max((each.ready.last_transition_time for each in jobs), default=found.now)
     message = Notification(
@@ -222,7 +223,7 @@ def _news_of_accounts(told: Told, found: NewsSource) -> Iterator[News]:
 
 
 def _account(account: str, mark: tuple[str, ...], status: ProviderStatus | None, found: NewsSource) -> News:
-    """Return the news that an account is away, or, without a status, that it is back."""
+    """Return the news that an account is away, or, without a status, that the account is back."""
     since, extent, reason, name = mark
     type_ = NotificationType.ACCOUNT_BACK if status is None else NotificationType.ACCOUNT_AWAY
     jobs = [each for each in found.jobs if each.job is not None and each.job.account == account and not each.final]

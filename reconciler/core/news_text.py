@@ -1,4 +1,4 @@
-"""The sentences of notifications. Each begins with what it is about, and is complete by itself."""
+"""The sentences of notifications. Each sentence begins with its subject, and needs no other sentence."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def refused(account: str, jobs: Sequence[JobStatus]) -> str:
 
 
 def released(account: str) -> str:
-    """Return that nothing is refused any more."""
+    """Return that no change of an account is refused any more."""
     return f"No change on {account} is refused by the guard any more."
 
 
@@ -120,7 +120,7 @@ def summary(messages: Sequence[Notification]) -> str:
 
 
 def counted(messages: Iterable[Notification]) -> dict[str, int]:
-    """Return the number of notifications of each type, with those that earlier summaries replace."""
+    """Return the number of notifications of each type. A summary counts as the notifications that it replaces."""
     counts: Counter[str] = Counter()
     for each in messages:
         counts.update(each.counts or {each.type: 1})
@@ -128,7 +128,7 @@ def counted(messages: Iterable[Notification]) -> dict[str, int]:
 
 
 def named(names: Iterable[str]) -> str:
-    """Return the first names of a list, and how many more there are."""
+    """Return at most `NAMES_MAX` names as text, and how many further names there are."""
     found = list(names)
     more = f" and {len(found) - NAMES_MAX} more" if len(found) > NAMES_MAX else ""
     return f"{', '.join(found[:NAMES_MAX])}{more}"

@@ -8,7 +8,7 @@ from reconciler.model.selector import parse_selector
 
 
 def is_received(sink: NotifySink, news: News) -> bool:
-    """Return whether a sink receives news: if at least one of its routes matches, or if it has none.
+    """Return whether a sink receives news: if at least one of its routes matches, or if it has no routes.
 
     PagerDuty receives only problems, because each event pages a person.
     """

@@ -1,4 +1,4 @@
-"""What a sink is sent next: one notification, or one summary of many.
+"""Decide what a sink is sent next: one notification, or one summary of many.
 
 Rules: a sink for people receives at most `BURST` notifications within `WINDOW`. If more than `BURST` are waiting, or if
 several are waiting for the last place in the window, one summary replaces them. A notification whose first attempt has
@@ -20,19 +20,19 @@ BURST = 5
 """How many notifications a sink for people receives within `WINDOW`. Slack allows one a second, in short bursts."""
 WINDOW = timedelta(minutes=1)
 WAITING_MAX = 1000
-"""The maximum number of notifications that wait for one sink. The older half of more is replaced by a summary."""
+"""The maximum number of notifications that wait for one sink. If more wait, a summary replaces the older half."""
 _ORDER = (NotificationSeverity.INFO, NotificationSeverity.WARNING, NotificationSeverity.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class NextDelivery:
-    """What to do next for one sink. If nothing waits, all fields have their defaults."""
+    """What to do next for one sink. If no notification waits, all fields have their defaults."""
 
     send: Waiting | None = None
     summarise: tuple[Notification, ...] = ()
     """The notifications to replace by a summary first."""
     rest_until: datetime | None = None
-    """When the next notification may be sent."""
+    """When the next notification may be sent, or None if one may be sent now or none waits."""
 
 
 def next_delivery(
@@ -42,10 +42,10 @@ def next_delivery(
 
     Args:
         waiting: what waits for the sink, oldest first.
-        sent_at: when it received notifications, at least those within `WINDOW`.
+        sent_at: when the sink received notifications, at least those within `WINDOW`.
         now: the current time.
         is_for_people: whether people read the sink, so that many notifications become one summary.
-        is_ending: whether the process ends, so that nothing is gathered any more.
+        is_ending: whether the process ends, so that no further notification is waited for.
     """
     if not waiting:
         return NextDelivery()
@@ -62,14 +62,14 @@ def next_delivery(
 
 
 def excess(waiting: Sequence[Waiting]) -> tuple[Notification, ...]:
-    """Return the notifications to replace by a summary because too many wait, or none."""
+    """Return the notifications to replace by a summary because too many wait. Empty if not too many wait."""
     if len(waiting) <= WAITING_MAX:
         return ()
     return tuple(each.notification for each in waiting if not each.is_attempted)[: WAITING_MAX // 2]
 
 
 def summary(messages: Sequence[Notification]) -> Notification:
-    """Return one notification that replaces several. Its severity is the highest of theirs."""
+    """Return one notification that replaces several. Its severity is the highest severity of these."""
     return Notification(
         id=notification_id(NotificationType.SUMMARY, *(each.id for each in messages)),
         type=NotificationType.SUMMARY,

@@ -1,7 +1,7 @@
 """The outbox of notifications in the state directory, and the record of what was told.
 
 Rules: each file is replaced in one step and is on the disk before a method returns. `OUTBOX` is written before `TOLD`.
-If the machine fails in between, the marks in `OUTBOX` complete `TOLD` when it is opened. A file that is damaged is
+If the machine fails in between, the marks in `OUTBOX` complete `TOLD` when both are opened. A damaged file is
 set aside, because a job must be cancelled even if nobody can be told. Only the holder of the lock uses these files.
 """
 
@@ -56,7 +56,7 @@ class StateOutbox:
 
     Args:
         directory: the state directory.
-        disk: the disk that contains it.
+        disk: the disk that contains the directory.
         sinks: the names of all sinks. What waits for another sink is dropped.
     """
 
@@ -86,13 +86,13 @@ class StateOutbox:
         return self._content.told
 
     def start(self, told: Told) -> None:
-        """Record what need not be told, because it was so before anyone was to be told."""
+        """Record what is not told, because it was known before notifications were configured."""
         self._content = replace(self._content, told=told)
         self._write_told()
         self.is_new = False
 
     def add(self, items: Iterable[tuple[News, Collection[str]]]) -> None:
-        """Record news with the names of the sinks that receive each, and remember that they were told."""
+        """Record news, each item with the names of the sinks that receive it, and remember that it was told."""
         content = self._content
         told, entries, serial = dict(content.told), list(content.entries), content.serial
         for news, sinks in items:
@@ -101,7 +101,7 @@ class StateOutbox:
             if sinks:
                 entries.append(_Entry(serial, news.notification, news.marks, dict.fromkeys(sinks, False)))
         self._write(tuple(entries))
-        # Even if the record cannot be written, this process does not tell the same again.
+        # Even if the record cannot be written, this process does not tell this news again.
         self._content = replace(self._content, told=told, serial=serial)
         if told != content.told:
             self._write_told()
@@ -123,7 +123,7 @@ class StateOutbox:
         self._set(sink, {message.id}, is_attempted=None)
 
     def merge(self, sink: str, messages: Collection[Notification], by: Notification) -> None:
-        """Let one notification wait for a sink in place of several. It takes the place of the newest one."""
+        """Let one notification wait for a sink instead of several. It takes the position of the newest of them."""
         ids = {each.id for each in messages}
         entries = list(_without(self._content.entries, sink, ids))
         last = max(at for at, each in enumerate(self._content.entries) if each.notification.id in ids)
@@ -132,7 +132,7 @@ class StateOutbox:
         self._write(tuple(each for each in entries if each.to))
 
     def _set(self, sink: str, ids: Collection[str], *, is_attempted: bool | None) -> None:
-        """Record the attempt at one sink, or, with None, that nothing waits for it any more."""
+        """Record the attempt at one sink, or, with None, that the notifications no longer wait for this sink."""
         if is_attempted is None:
             entries = _without(self._content.entries, sink, ids)
         else:
@@ -162,7 +162,7 @@ class StateOutbox:
         self._disk.sync_dir(self._directory)
 
     def _read(self, name: str) -> list[Any] | None:
-        """Return the rows of a file, or None if it is missing, or if it is damaged and was set aside."""
+        """Return the rows of a file, or None if it is missing or damaged. A damaged file is set aside."""
         path = self._directory / name
         try:
             head, *lines = self._disk.read(path).decode().splitlines() or [""]
@@ -187,7 +187,7 @@ def _apply(told: dict[str, tuple[str, ...]], marks: Mapping[str, Mark]) -> None:
 
 
 def _without(entries: Iterable[_Entry], sink: str, ids: Collection[str]) -> Iterable[_Entry]:
-    """Yield the entries, without this sink in those with these ids."""
+    """Yield the entries. In those with these ids, nothing waits for this sink any more."""
     for each in entries:
         is_one = each.notification.id in ids
         yield replace(each, to={name: at for name, at in each.to.items() if name != sink}) if is_one else each

@@ -64,7 +64,7 @@ class Notification:
     reason: str = ""
     """The reason in the status, or an empty string."""
     jobs: tuple[str, ...] = ()
-    """The names of the jobs that it is about."""
+    """The names of the jobs that the notification is about."""
     kind: str = FINE_TUNING_JOB
     account: str = ""
     """The account line (`model.account_line`), or an empty string."""
@@ -86,7 +86,7 @@ class News:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """What is remembered once the notification is recorded, by subject."""
     labels: tuple[Mapping[str, str], ...] = ()
-    """The labels of each job that it is about."""
+    """The labels of each job that the notification is about."""
 
 
 @dataclass(frozen=True, slots=True)

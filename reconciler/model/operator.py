@@ -23,7 +23,7 @@ KindName = Literal["FineTuningJob", "BatchJob"]
 SINKS_MAX = 20
 """The maximum number of sinks, and of routes of one sink."""
 SECRET_FIELDS = ("url", "secret", "key")
-"""The fields of a sink that say where a secret is stored."""
+"""The fields of a sink that name the place of a secret."""
 _REQUIRED = {"webhook": {"url", "secret"}, "slack": {"url"}, "teams": {"url"}, "pagerduty": {"key"}}
 """The secrets that each type of sink needs."""
 _OPTIONAL = {"pagerduty": {"url"}}

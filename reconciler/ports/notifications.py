@@ -21,7 +21,7 @@ class Outbox(Protocol):
         ...
 
     def add(self, items: Iterable[tuple[News, Collection[str]]]) -> None:
-        """Record news with the names of the sinks that receive each, and remember that they were told."""
+        """Record news, each item with the names of the sinks that receive it, and remember that it was told."""
         ...
 
     def waiting(self, sink: str) -> Sequence[Waiting]:
@@ -41,12 +41,12 @@ class Outbox(Protocol):
         ...
 
     def merge(self, sink: str, messages: Collection[Notification], by: Notification) -> None:
-        """Let one notification wait for a sink in place of several."""
+        """Let one notification wait for a sink instead of several."""
         ...
 
 
 class NewsRecorder(Protocol):
-    """Records what is new for those who are to be told."""
+    """Records news for the sinks of notifications."""
 
     def tell_statuses(self, stored: StoredStatuses, labels: Mapping[str, Mapping[str, str]]) -> None:
         """Record what is new in the statuses. `labels` are those of each spec, by its name.
@@ -70,7 +70,7 @@ class NotificationSink(Protocol):
 
     @property
     def is_for_people(self) -> bool:
-        """Whether people read it, so that many notifications are replaced by one summary."""
+        """Whether people read what the sink receives, so that many notifications are replaced by one summary."""
         ...
 
     @property
@@ -81,6 +81,6 @@ class NotificationSink(Protocol):
     async def deliver(self, message: Notification, *, may_be_repeat: bool) -> None:
         """Send a notification once.
 
-        Raises `TransientError` if it may succeed later, and `PermanentError` if this notification never will.
+        Raises `TransientError` if a later attempt may succeed, and `PermanentError` if no attempt can.
         """
         ...

@@ -1,4 +1,4 @@
-"""Statuses and notifications for the tests of what is told."""
+"""Builders of statuses and notifications for the tests of notifications."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def a_cancelled_status(name: str = "support-triage", **receipt: Any) -> JobStatu
 
 
 def an_outage(name: str = "east", *, jobs: tuple[str, ...] = (), since: datetime = NOW) -> ProviderStatus:
-    """Return the status of an account that cannot be observed."""
+    """Return the status of an account that cannot be observed, or of which only `jobs` cannot."""
     return ProviderStatus(
         name=name,
         account=str(ACCOUNT),
@@ -44,7 +44,7 @@ def an_outage(name: str = "east", *, jobs: tuple[str, ...] = (), since: datetime
 
 
 def found(*jobs: JobStatus, accounts: tuple[ProviderStatus, ...] = (), **labels: dict[str, str]) -> NewsSource:
-    """Return what a pass found. `labels` are those of specs, by name with `_` for `-`."""
+    """Return the statuses after a pass. `labels` are the labels of specs, by spec name with `_` for `-`."""
     named = {name.replace("_", "-"): each for name, each in labels.items()}
     return NewsSource(jobs, accounts, NOW, named)
 

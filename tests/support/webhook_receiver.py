@@ -40,7 +40,7 @@ class Received:
 
 @dataclass(slots=True)
 class Receiver:
-    """The receiver. `status`, `text` and `headers` are those of the next responses."""
+    """The receiver. `status`, `text` and `headers` are what its next responses contain."""
 
     url: str = ""
     status: int = 200
@@ -53,11 +53,11 @@ class Receiver:
         return {each.id: each.content for each in self.received}
 
     def at(self, path: str) -> list[Received]:
-        """Return what arrived at a path."""
+        """Return the requests that arrived at a path, in order."""
         return [each for each in self.received if each.path == path]
 
     def types(self) -> list[str]:
-        """Return the type of each signed webhook that is kept, in the order of arrival."""
+        """Return the type of each signed webhook, in the order in which their ids first arrived."""
         return [each["type"] for each in self.once().values()]
 
     async def receive(self, request: Request) -> Response:

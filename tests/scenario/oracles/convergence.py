@@ -90,7 +90,7 @@ def is_all_gone(history: History, revision: Revision, account: str, at: datetime
 
 
 def was_cancelled_in_vain(history: History, job_spec: JobSpec, at: datetime) -> bool:
-    """Return whether the provider received five cancels of a job and the next one, after six hours, is not due yet.
+    """Return whether the provider received five cancels of a job, and the next cancel, after six hours, is not due yet.
 
     Cancels from before the last edit that did not want the job cancelled do not count.
     """
