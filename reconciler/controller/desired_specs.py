@@ -55,7 +55,7 @@ class DesiredSpecs:
 
     @property
     def last(self) -> Mapping[int, JobStatus]:
-        """The last status of each spec that has one, by position."""
+        """The last status of each spec that has a status, by position."""
         return self.matched.last
 
     @property

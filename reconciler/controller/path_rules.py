@@ -58,7 +58,7 @@ class PathRules:
         return (*self._rulings.get(scope.credential, ()), *self._by_scope.get(scope, ()))
 
     def objection(self, file: str, provider: str, account: Account, scope: CredentialScope) -> str | None:
-        """Return why a spec file may not use an account under a provider name, or None if it may."""
+        """Return why a spec file may not use an account under a provider name, or None if the file may use it."""
         rulings = self._rulings.get(scope.credential)
         if rulings is not None:
             globs = tuple(glob for each in rulings if each.host in {None, scope.host} for glob in each.globs)

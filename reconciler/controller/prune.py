@@ -42,7 +42,7 @@ class Pruned:
     errors: tuple[str, ...] = ()
 
     def __add__(self, other: Pruned) -> Pruned:
-        """Return one result that combines both."""
+        """Return one result that combines two results."""
         return Pruned(self.removed + other.removed, self.notices + other.notices, self.errors + other.errors)
 
 

@@ -36,7 +36,7 @@ class Requeue:
     after: timedelta
     pace: RequeueReason
     retry_after_s: float | None = None
-    """The shortest delay that the provider allows, in seconds, or None if it sets none."""
+    """The shortest delay that the provider allows, in seconds, or None if it sets no delay."""
 
 
 def requeues(outcomes: Iterable[AccountOutcome]) -> tuple[Requeue, ...]:

@@ -24,7 +24,7 @@ class Goal(StrEnum):
 
 
 _LEFT_ALONE = frozenset({Reason.SUSPENDED, *WOULD.values()})
-"""The reasons of jobs for which no change is requested on purpose."""
+"""The reasons of jobs for which reconcile deliberately requests no change."""
 
 
 def judge(row: Row, goal: Goal) -> bool | None:

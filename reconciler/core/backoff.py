@@ -39,12 +39,12 @@ FAILURE_MAX_S = 450.0
 
 
 def is_last_attempt_accepted(receipt: Receipt) -> bool:
-    """Return whether the provider accepted the newest attempt, not only an earlier one."""
+    """Return whether the provider accepted the newest attempt, not only an earlier attempt."""
     return receipt.accepted_at is not None and receipt.accepted_at >= receipt.last_attempt_at
 
 
 def _times_out_at(receipt: Receipt, honour_within: timedelta) -> datetime:
-    """Return when the newest attempt has timed out. The newest attempt must be a regular one."""
+    """Return when the newest attempt has timed out. The newest attempt must be a regular attempt."""
     # The recorded time of an attempt is that of its intent, and the request may be sent much later. Therefore the
     # timeout of an accepted request is counted from its acceptance.
     if receipt.accepted_at is not None and is_last_attempt_accepted(receipt):

@@ -111,7 +111,9 @@ class ChangeBudget:
     standing: dict[str, str] = field(default_factory=dict)
     """The pending refusals: the account of each, by spec name."""
     doubts: Mapping[str, str] = field(default_factory=dict)
-    """Why past attempts cannot be counted, by account or `EVERYWHERE`. No unapproved first attempt is allowed there."""
+    """Why past attempts cannot be counted, by account or `EVERYWHERE`. No unapproved first attempt is allowed in such
+    an account.
+    """
     hidden: int = 0
     """How many attempts of the last hour the unread status files are assumed to contain."""
     unwritten: dict[str, UnwrittenBatch] = field(default_factory=dict)

@@ -38,7 +38,7 @@ def remembered(spent: Iterable[RememberedAttempt], now: datetime) -> tuple[Remem
 
 
 def known_until(spent: Iterable[RememberedAttempt]) -> datetime:
-    """Return when the last of these attempts no longer needs to be remembered. There must be at least one."""
+    """Return when the last of these attempts no longer needs to be remembered. Raises `ValueError` without attempts."""
     return max(each.requested_at + _span(each.approved_by) for each in spent)
 
 

@@ -1,7 +1,7 @@
 """Read and write a pinned plan as a JSON file.
 
 Rules: equal plans are rendered to equal bytes. A file is refused if it is not JSON, if it has another kind or
-apiVersion, or if one of its changes lacks a field or has an unknown one.
+apiVersion, or if one of its changes lacks a field or has an unknown field.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIELDS = {each.name for each in fields(Pin)}
 
 
 class PlanUnreadableError(Exception):
-    """A file is not a usable pinned plan. The message names the file, the reason, and the command that creates one."""
+    """A file is not a usable pinned plan. The message names the file, the reason, and how to create a plan."""
 
 
 def render_plan(plan: PinnedPlan) -> str:

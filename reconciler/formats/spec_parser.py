@@ -219,7 +219,7 @@ def _kind(value: Mapping[str, Any]) -> str | None:
 
 
 def _kind_by_keys(value: Mapping[str, Any]) -> str | None:
-    """Return `Provider` or `Settings` if the keys of a document with an unknown `kind` suggest one, otherwise None.
+    """Return `Provider` or `Settings` if the keys of a document with an unknown `kind` suggest it, otherwise None.
 
     Both jobs and Settings can contain `suspend`. If no other key suggests a job, the document is assumed to be
     Settings, because changes could be requested if Settings were mistaken for a job.

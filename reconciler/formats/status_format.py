@@ -99,11 +99,11 @@ class Record:
         return get_type_hints(self.model)
 
     def default(self, attribute: str) -> object:
-        """Return the default value of an attribute of the model; `MISSING` if it has none."""
+        """Return the default value of an attribute of the model; `MISSING` if it has no default."""
         return next(each.default for each in fields(self.model) if each.name == attribute)
 
     def field(self, attribute: str) -> Field:
-        """Return the field for an attribute. Raises `LookupError` if the record does not have one."""
+        """Return the field for an attribute. Raises `LookupError` if the record has no field for it."""
         found = next((each for each in self.fields if each.name == attribute), None)
         if found is None:
             msg = f"the format of a status has no field for {self.model.__name__}.{attribute}"

@@ -68,7 +68,7 @@ def _read(data: bytes | None) -> JobStatus | None:
 
 
 def _parsed(data: bytes | None) -> JobStatus | None:
-    """Return the status, or None if there is no readable one. Raises `StatusTooNewError` if a later version wrote it."""
+    """Return the status, or None if it cannot be read. Raises `StatusTooNewError` if a later version wrote it."""
     try:
         return None if data is None else parse_status(data.decode())
     except (StatusUnreadableError, UnicodeDecodeError):

@@ -114,7 +114,7 @@ def open_clone(
     *,
     is_exclusive: bool = True,
 ) -> Clone:
-    """Return the clone of a remote. If it is missing or incomplete, create an empty one.
+    """Return the clone of a remote. If the clone is missing or incomplete, create an empty clone.
 
     Args:
         directory: the directory of the clone.

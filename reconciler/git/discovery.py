@@ -121,7 +121,7 @@ def _git_dir(top: Path) -> Path | None:
     except OSError as error:
         raise _unreadable(entry, error) from None
     if stat.S_ISDIR(mode):
-        # As in Git, the search continues above a `.git` that is not a repository, but not above an unreadable one.
+        # As in Git, the search continues above a `.git` that is not a repository, but not above an unreadable `.git`.
         return entry if _is_repository(entry) or not os.access(entry, os.X_OK) else None
     target = _pointer(entry) if stat.S_ISREG(mode) else None
     if (

@@ -166,7 +166,7 @@ class StatusBranch:
     def publish_on_top(self, message: str) -> str | None:
         """Publish the changes on top of the newest commit, for outcomes that must not be lost in a conflict.
 
-        Return the commit, or None if no status differs from the published one. If another writer has also changed a
+        Return the commit, or None if no status differs from the published status. If another writer has also changed a
         status, `merge_statuses` merges both versions. Raises the errors of `pull` and `publish` except `ConflictError`,
         and `GitError` if other writers keep pushing.
         """

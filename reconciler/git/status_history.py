@@ -34,7 +34,7 @@ LATE_MAX = timedelta(hours=1)
 
 
 class _TooMuchError(Exception):
-    """The history exceeds a limit. The message says which one."""
+    """The history exceeds a limit. The message says which limit."""
 
 
 def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> EarlierStatuses:

@@ -51,7 +51,7 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
 
 
 def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], bool]) -> Path:
-    """Create a state directory that only this user can write to, or check an existing one. Return its resolved path.
+    """Create a state directory that only this user can write to, or check an existing directory; return its real path.
 
     `is_tracked` returns whether Git tracks files in a directory. Raises `StateDirRefusedError` if the path cannot be
     used, `StateDirUnsafeError` if others may have written to it, or `OSError` if it cannot be created or examined.

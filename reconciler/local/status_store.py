@@ -90,7 +90,7 @@ class StatusDirectory:
         return None if row is None or self._index is None else file_of_row(row, stamp, is_certain=self._index.is_brief)
 
     def _load_file(self, path: str, stamp: StatusStamp, known: StatusFile | None, begun_at: datetime | None) -> None:
-        """Read one file, and record its status, or why it has none."""
+        """Read one file, and record its status, or why the file has no status."""
         try:
             self._parsed[path] = self._read(path, stamp, known, begun_at)
         except StatusTooNewError as error:

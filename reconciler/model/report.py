@@ -41,7 +41,8 @@ class Row:
     seen: ObservedJob | None = None
     """The job as this pass observed it, or None. It has fields that a status does not have."""
     unobserved: Unobserved | None = None
-    """Why the job could not be observed, or None. If it could not, `status` is the last known status."""
+    """Why the job could not be observed, or None if it was observed. With a reason, `status` is the last known status.
+    """
     document: JobDocument | None = None
     """The spec, or None if it is not valid."""
     line: int | None = None

@@ -40,7 +40,7 @@ _METADATA_PROVIDERS = frozenset({"container-role", "iam-role"})
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that a request is signed with. `token` is the session token, or None for keys without one."""
+    """The keys that a request is signed with. `token` is the session token, or None if the keys have none."""
 
     access_key: str
     secret_key: str

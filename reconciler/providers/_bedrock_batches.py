@@ -92,7 +92,7 @@ def _counts(row: Mapping[str, Any]) -> JobCounts:
 
 
 def _output(row: Mapping[str, Any], number: str) -> str | None:
-    """Return the S3 URI of the results: a folder that the service names after the job. None if the row names none."""
+    """Return the S3 URI of the results: a folder that the service names after the job. None if the row has none."""
     folder = field(row, "outputDataConfig.s3OutputDataConfig.s3Uri", text)
     return f"{folder.rstrip('/')}/{number}/" if isinstance(folder, str) else None
 

@@ -1,4 +1,4 @@
-"""The options of provider types that have none."""
+"""The model of the options for provider types without options."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class OpenAIJobs(OpenAICollection):
 
 
 def _error(value: Any) -> JobError | None:
-    """Return the error of a job, or None. For a job without one, OpenAI returns an object whose fields are null."""
+    """Return the error of a job, or None. If a job has no error, OpenAI returns an object whose fields are null."""
     if not isinstance(value, dict):
         return JobError(message=text(value)) if value and isinstance(value, str) else None
     error = JobError(code=text(value.get("code")), message=text(value.get("message")), param=text(value.get("param")))

@@ -1,4 +1,4 @@
-"""A collection of jobs in OpenAI's API or in a compatible one: list, retrieve and cancel.
+"""A collection of jobs in OpenAI's API or in a compatible API: list, retrieve and cancel.
 
 Rules:
 

@@ -98,7 +98,7 @@ class AzureOpenAIType:
         return ()
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the id unchanged, because a job has only one."""
+        """Return the id unchanged, because a job has only one id."""
         return job_id
 
     def own_url(self, options: BaseModel) -> None:  # noqa: ARG002 - the port's signature

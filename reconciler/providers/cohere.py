@@ -83,7 +83,7 @@ def _job(body: Mapping[str, Any], at: datetime | None) -> ObservedJob:
 
 
 def _dataset(value: Any) -> str | None:
-    """Return the id of a dataset, or None for an empty one, which a batch has until its results are written."""
+    """Return the id of a dataset, or None if it is empty, as it is until the results of a batch are written."""
     return text(value) or None
 
 

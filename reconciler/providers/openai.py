@@ -26,7 +26,7 @@ HeaderWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
 
 class OpenAIOptions(Document):
-    """The organization and project of the jobs, for a key that has access to more than one."""
+    """The organization and project of the jobs, for a key that has access to several of them."""
 
     organization: HeaderWord | None = Field(
         None, description="Organization ID, sent in the header OpenAI-Organization."

@@ -74,7 +74,7 @@ class SandboxType:
         return () if world == DEFAULT_WORLD else (("world", world),)
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the id unchanged, because a job has only one."""
+        """Return the id unchanged, because a job has only one id."""
         return job_id
 
     def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature

@@ -133,7 +133,7 @@ class Host:
     name: str
     base_url: str
     skew: timedelta = timedelta(0)
-    """How far the provider's clock is ahead of the local one."""
+    """How far the provider's clock is ahead of the local clock."""
     is_wrong_project: bool = False
     """Whether the key opens another project, which has none of the jobs."""
     limit: LimitedProvider | None = None

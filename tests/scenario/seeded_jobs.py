@@ -107,7 +107,7 @@ def world_of(
 
 
 def declared(account: str, jobs: Mapping[str, Mapping[str, Any]]) -> SandboxOptions:
-    """Return the jobs of an account, by ID, which need not be IDs of the sandbox."""
+    """Return these jobs of an account as the sandbox declares them. The IDs may have any format."""
     key, prefix = ("batches", "batch_") if is_of_batches(account) else ("jobs", "ftjob-")
     options = SandboxOptions.model_validate(
         {key: [{**facts, "id": f"{prefix}{place}"} for place, facts in enumerate(jobs.values())]}

@@ -182,7 +182,7 @@ class Simulation:
         self.notifier.notify(gone | changed.keys())
 
     def tamper(self, path: str, what: str, data: bytes | None) -> None:
-        """Change a status file, as another process does. None removes it."""
+        """Change a status file, as another process does. None removes the file."""
         self.history.events.append(Tampered(self.clock.now(), path, what, data))
         if data is None:
             self.machine.disk.drop(STATUSES / path)

@@ -28,7 +28,7 @@ TROUBLES: Mapping[str, dict[str, Any]] = {
 
 
 def subsets(names: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """Yield every selection of the jobs except the full one."""
+    """Yield every selection of at least one job, except the selection of all jobs."""
     return chain.from_iterable(combinations(names, count) for count in range(1, len(names)))
 
 

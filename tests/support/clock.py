@@ -26,7 +26,7 @@ class VirtualClock:
         return self.base + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        """Return the running loop's time in seconds, or 0 outside of one."""
+        """Return the running loop's time in seconds, or 0 outside of a running loop."""
         try:
             return asyncio.get_running_loop().time()
         except RuntimeError:

@@ -30,7 +30,7 @@ class Operator:
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the written URL, that of a variable, or that of the type. Raises `ValueError` without a valid one."""
+        """Return the written URL, that of a variable, or that of the type. Raises `ValueError` if it is not valid."""
         text = written or self._first(type_.url_variables) or type_.own_url(options)
         if text is None:
             msg = f"{type_.name} has no default base URL: set spec.baseUrl"

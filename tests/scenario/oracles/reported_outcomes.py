@@ -210,8 +210,8 @@ def unreported_limit(history: History) -> Iterator[str]:
             answers = [
                 each for each in one_pass.served(job_spec.account) if each.words.get(job_spec.job_id) in UNFINISHED
             ]
-            # If one response has a usable time and another has not, either may have been used. A time is judged between
-            # its response and the end of the pass.
+            # If one response has a usable time and another response has none, either may have been used. A time is
+            # judged between its response and the end of the pass.
             has_times = one_pass.revision.service(job_spec.account).type not in WITHOUT_TIMES
             tellings = {has_times and _is_timely(each, at) for each in answers for at in (each.ended_at, end.at)}
             phase = tree["status"]["phase"]

@@ -142,7 +142,7 @@ def _is_said_ready(event: PassEnded, job_spec: JobSpec) -> bool:
 
 
 def missing_status(history: History) -> Iterator[str]:
-    """Yield the specs without a readable status after a pass, or after several, that could write one.
+    """Yield the specs without a readable status after one or several passes that could write the status.
 
     The observation of a job is discarded if its spec changes meanwhile, and a run may end before the next observation.
     """
