@@ -141,7 +141,12 @@ def load_desired_specs(
     edition = runtime.publisher.edition if runtime.publisher is not None else 0
     stored = _load_statuses(runtime, by_content=by_content)
     resolved = resolve(
-        snapshot, runtime.policy, is_suspended=options.is_suspended, is_shadow=options.is_shadow, known=cache
+        snapshot,
+        runtime.policy,
+        is_suspended=options.is_suspended,
+        is_shadow=options.is_shadow,
+        windows=options.windows,
+        known=cache,
     )
     # A later version may have recorded requests in fields that this version cannot read. Such specs are left out.
     specs = resolved.candidates

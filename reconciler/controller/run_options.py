@@ -10,6 +10,7 @@ from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.core import guard
 from reconciler.core.guard import Approvals
 from reconciler.core.scope import ScopedLimits
+from reconciler.model.change_window import ChangeWindow
 from reconciler.model.kind import JobDocument
 from reconciler.model.operator import OperatorSafety, OperatorSpec
 from reconciler.model.pinned_plan import PinnedPlan
@@ -37,6 +38,8 @@ class RunOptions:
     """Whether the operator suspends all jobs."""
     is_shadow: bool = False
     """Whether due changes are only reported (`core.shadow`)."""
+    windows: tuple[ChangeWindow, ...] = ()
+    """The operator's change windows."""
     retry: frozenset[str] = frozenset()
     """The names of the specs whose next attempt is due now, because a user requested a retry."""
 
@@ -215,7 +218,12 @@ def _least(default: int, flag: int | None, *ruled: int | None) -> int:
     return min(given, default=default)
 
 
-def run_options(selection: Selection, brakes: SafetyOptions, operator: OperatorSpec | None = None) -> RunOptions:
+def run_options(
+    selection: Selection,
+    brakes: SafetyOptions,
+    operator: OperatorSpec | None = None,
+    windows: tuple[ChangeWindow, ...] = (),
+) -> RunOptions:
     """Return the options of a pass, from the command line and the operator's file. None means that there is no file."""
     ruled = operator or OperatorSpec()
     return RunOptions(
@@ -224,5 +232,6 @@ def run_options(selection: Selection, brakes: SafetyOptions, operator: OperatorS
         pinned=brakes.pinned,
         is_suspended=brakes.suspend or ruled.suspend,
         is_shadow=brakes.shadow or ruled.shadow,
+        windows=windows,
         retry=frozenset(selection.names if selection.is_retry else ()),
     )

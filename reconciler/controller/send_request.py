@@ -18,6 +18,7 @@ from reconciler.controller.applied import Applied, ApplyContext, disk_error, mom
 from reconciler.controller.observation_order import confirm_row
 from reconciler.controller.plan import JobPlan, defects
 from reconciler.controller.runtime import read_only
+from reconciler.core.change_windows import is_open
 from reconciler.core.decide import decide
 from reconciler.core.settle import RequestOutcome, settle
 from reconciler.errors import (
@@ -179,6 +180,8 @@ class _PreflightCheck:
         subject, specs = self.case.subject, self.context.specs
         document = specs.current(subject.source, subject.name)
         if document is None or not self.context.holds(subject) or not specs.is_as_read():
+            return False
+        if not is_open(subject.windows, self.context.now()):
             return False
         account = subject.ref.account
         # The digest of a document of another kind may be equal, because its account is taken from the subject.

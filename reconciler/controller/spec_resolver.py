@@ -17,8 +17,10 @@ from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.resolution_cache import Candidates, ResolutionCache
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem, diagnose
 from reconciler.controller.resolved_spec import ResolvedSpec
+from reconciler.core.change_windows import matching
 from reconciler.core.match import Claim, duplicates
 from reconciler.core.subject import INTERVAL, Subject
+from reconciler.model.change_window import ChangeWindow
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
 from reconciler.model.kind import KINDS, JobDocument
@@ -55,6 +57,7 @@ class _Common:
     suspension: Suspension | None
     interval: timedelta
     is_shadow: bool
+    windows: tuple[ChangeWindow, ...]
 
 
 def resolve(
@@ -63,6 +66,7 @@ def resolve(
     *,
     is_suspended: bool,
     is_shadow: bool = False,
+    windows: tuple[ChangeWindow, ...] = (),
     known: ResolutionCache | None = None,
 ) -> Resolved:
     """Resolve every spec of a snapshot.
@@ -72,9 +76,10 @@ def resolve(
         policy: the operator's decisions.
         is_suspended: whether the operator suspended every job. The Settings in the snapshot may suspend every job too.
         is_shadow: whether due changes are only reported.
+        windows: the operator's change windows.
         known: the resolved specs of the last pass, reused for unchanged documents; it is updated.
     """
-    common = _Common(_suspension(snapshot, is_suspended=is_suspended), _interval(snapshot), is_shadow)
+    common = _Common(_suspension(snapshot, is_suspended=is_suspended), _interval(snapshot), is_shadow, windows)
     targets = AccountResolver(snapshot, policy)
     known = ResolutionCache() if known is None else known
     bases = {name: (*targets.basis(name, known.targets), common) for name in targets.used}
@@ -193,6 +198,7 @@ def _candidate(located: Located[JobDocument], targets: AccountResolver, common: 
         capabilities=jobs.jobs.capabilities,
         kind=kind,
         suspension=common.suspension or spec.suspend,
+        windows=matching(common.windows, document.metadata.labels.items()),
         is_shadow=common.is_shadow,
         interval=common.interval,
     )

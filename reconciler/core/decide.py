@@ -10,7 +10,8 @@ The input is a spec, an observation of its job, its last status and the time. Th
    applies. Limits of a job whose desired state is `observed` are only reported.
 5. `table.TABLE` determines the verb and the verdict. The job is stalled instead if the phase lasts too long, or if the
    verb is not supported, contested or without effect.
-6. The action is returned only if an attempt is due now, by `backoff` or because a user requested a retry.
+6. The action is returned only if an attempt is due now, by `backoff` or because a user requested a retry, and if the
+   change windows are open.
 
 `decide` is pure and total: it accepts every observation, last status and time. It is idempotent: given the status that
 it returned and the same observation and time, it returns the same status.
@@ -22,9 +23,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core import backoff
+from reconciler.core.change_windows import is_open, outside
 from reconciler.core.conditions import Readiness, Verdict, conclude, phase_since, verdict_of
 from reconciler.core.finality import is_final
-from reconciler.core.messages import message_of
+from reconciler.core.messages import message_of, suspended_message
 from reconciler.core.receipts import is_contested, open_for, withdraw
 from reconciler.core.schedule import estimated_finish, next_poll
 from reconciler.core.settle import not_honoured
@@ -36,7 +38,7 @@ from reconciler.core.unchanged import is_unchanged
 from reconciler.model.action import Action
 from reconciler.model.job import Observation, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.spec import DesiredState, render_instant
+from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, JobFacts, JobStatus, Receipt, Verb
 
 _PHASE_TIMEOUTS = {
@@ -107,7 +109,7 @@ def decide_in_full(
         seen = replace(seen, receipts=withdraw(seen.receipts, _verb_of(row, wanted)))
     action = None
     if suspended:
-        verdict = Verdict(Readiness.SUSPENDED, Reason.SUSPENDED, _suspended_message(subject))
+        verdict = Verdict(Readiness.SUSPENDED, Reason.SUSPENDED, suspended_message(subject.suspension))
     elif row.verb is None:
         verdict = _without_request(row, seen, wanted, now)
     else:
@@ -189,13 +191,6 @@ def is_suspended(subject: Subject, now: datetime) -> bool:
     return suspension is not None and (suspension.until is None or now < suspension.until)
 
 
-def _suspended_message(subject: Subject) -> str:
-    suspension = subject.suspension
-    why = f": {suspension.reason}" if suspension and suspension.reason else ""
-    until = f", until {render_instant(suspension.until)}" if suspension and suspension.until else ""
-    return f"suspended{until}{why}"
-
-
 def _verb_of(row: TableRow, wanted: DesiredState) -> Verb | None:
     """Return the verb whose receipt may stay open, because the change is requested or in progress, or None."""
     if row.verb is not None:
@@ -241,6 +236,8 @@ def _request(
     is_due = receipt is None or subject.is_retry or backoff.is_attempt_due(receipt, now, subject.honour_within(verb))
     if not is_due or (is_limit and seen.is_limit_remembered):
         return verdict, None
+    if not is_open(subject.windows, now):
+        return (verdict if receipt else outside(subject.windows, verb, subject.digest, seen.last, now)), None
     action = Action(
         verb=verb,
         ref=subject.ref,

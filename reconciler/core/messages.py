@@ -6,7 +6,7 @@ from reconciler.core.situation import Situated
 from reconciler.core.table import TableRow
 from reconciler.model.job import TERMINAL, JobCounts, Phase
 from reconciler.model.reason import Reason
-from reconciler.model.spec import DesiredState
+from reconciler.model.spec import DesiredState, Suspension, render_instant
 
 
 def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
@@ -34,6 +34,13 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
             return f"{seen.phase} at the provider; {seen.unjudged}"
         case _:
             return f"{seen.phase} at the provider{_progress(seen)}"
+
+
+def suspended_message(suspension: Suspension | None) -> str:
+    """Return the message of the condition for a suspended job, with the end and the reason of the suspension."""
+    why = f": {suspension.reason}" if suspension and suspension.reason else ""
+    until = f", until {render_instant(suspension.until)}" if suspension and suspension.until else ""
+    return f"suspended{until}{why}"
 
 
 def _progress(seen: Situated) -> str:

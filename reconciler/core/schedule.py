@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from reconciler.core import backoff, limits
+from reconciler.core.change_windows import is_open, next_opening
 from reconciler.core.conditions import phase_since
 from reconciler.core.finality import AGREE_AFTER
 from reconciler.core.shadow import WOULD
@@ -24,7 +25,7 @@ CANCELLING_MAX = timedelta(seconds=60)
 """The maximum delay before a job that is being cancelled is polled again."""
 INTERVALS_MAX = 5
 """An unfinished job is polled at least once in this many intervals, however long its phase lasts."""
-_WANTED = frozenset({Reason.REFUSED_BY_GUARD, *WOULD.values()})
+_WANTED = frozenset({Reason.REFUSED_BY_GUARD, Reason.OUTSIDE_WINDOW, *WOULD.values()})
 """The reasons of jobs that need a change which is not requested."""
 _SHORTEST = timedelta(seconds=1)
 """The minimum delay before a poll for the end of a suspension or of a doubt.
@@ -98,6 +99,8 @@ def _until_moments(subject: Subject, status: JobStatus, now: datetime) -> list[t
     delays = _until_resumed(subject, now)
     if status.job and (limit := limits.next_at(subject.spec.limits, status.job, status.phase)):
         delays.append(limit - now + _SHORTEST)
+    if status.open_receipt or status.ready.reason is Reason.OUTSIDE_WINDOW:
+        delays += _until_open(subject, now)
     if receipt := status.open_receipt:
         delays.append(backoff.next_attempt_at(receipt, subject.honour_within(receipt.verb)) - now)
     return delays
@@ -110,6 +113,12 @@ def _until_resumed(subject: Subject, now: datetime) -> list[timedelta]:
     """
     until = subject.suspension.until if subject.suspension else None
     return [max(until - now, _SHORTEST)] if until is not None and until > now else []
+
+
+def _until_open(subject: Subject, now: datetime) -> list[timedelta]:
+    """Return the delay until the change windows open, as a list of at most one element."""
+    opening = None if is_open(subject.windows, now) else next_opening(subject.windows, now)
+    return [] if opening is None else [opening - now]
 
 
 def _same_again(lasted: timedelta, first: timedelta, most: timedelta) -> timedelta:

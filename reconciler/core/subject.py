@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from reconciler.core.backoff import HONOUR_WITHIN
 from reconciler.model.capabilities import Capabilities
+from reconciler.model.change_window import ChangeWindow
 from reconciler.model.job import JobRef
 from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.spec import JobSpec, Suspension
@@ -31,6 +32,8 @@ class Subject:
     capabilities: Capabilities
     kind: JobKind = FINE_TUNING
     suspension: Suspension | None = None
+    windows: tuple[ChangeWindow, ...] = ()
+    """The operator's change windows that apply to the job."""
     is_shadow: bool = False
     """Whether the operator runs in shadow mode, in which a due change is only reported (`core.shadow`)."""
     is_retry: bool = False

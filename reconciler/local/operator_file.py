@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reconciler.formats.document_check import DocumentCheck, is_too_new
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, decode
 from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_text import parse
 from reconciler.local.credential_policy import Binding, binding_of, normalise_host
+from reconciler.model.change_window import ChangeWindow, Period
+from reconciler.model.change_window_rule import ChangeWindowRule
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.operator import OPERATOR_KINDS, OperatorConfig, OperatorSpec
+from reconciler.model.scalar import quoted
+from reconciler.model.selector import parse_selector
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class OperatorRules:
 
     spec: OperatorSpec = field(default_factory=OperatorSpec)
     bindings: tuple[Binding, ...] = ()
+    windows: tuple[ChangeWindow, ...] = ()
+    """The change windows, with their time zones."""
     hosts: tuple[str | None, ...] = ()
     """The host of each rule in `paths`, with its port, or None if the rule does not name a host."""
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -63,7 +70,7 @@ def parse_rules(data: bytes, shown: str) -> OperatorRules:
 def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) -> OperatorRules:
     """Return the rules of a document, or its errors if there are any.
 
-    `found` contains the errors that are already known. Errors in hosts and in the names of sinks are added.
+    `found` contains the errors that are already known. Errors in hosts, names and time zones are added.
     """
     bindings: list[Binding] = []
     for path, credential, target in _targets(spec):
@@ -77,13 +84,48 @@ def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) ->
             hosts.append(None if rule.host is None else normalise_host(rule.host))
         except ValueError as error:
             found.append(check.diagnostic(("spec", "paths", index, "host"), str(error)))
-    names = [sink.name for sink in spec.notify]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            found.append(check.diagnostic(("spec", "notify", index, "name"), f"{name} is the name of another sink"))
+    found += _doubled_names("notify", "sink", [sink.name for sink in spec.notify], check)
+    found += _doubled_names("changeWindows", "change window", [each.name for each in spec.change_windows], check)
+    windows: list[ChangeWindow] = []
+    for index, window in enumerate(spec.change_windows):
+        try:
+            windows.append(_window(window))
+        except ValueError as error:
+            found.append(check.diagnostic(("spec", "changeWindows", index, "timeZone"), str(error)))
     if found:
         return OperatorRules(diagnostics=tuple(found))
-    return OperatorRules(spec, tuple(bindings), tuple(hosts))
+    return OperatorRules(spec, tuple(bindings), tuple(windows), tuple(hosts))
+
+
+def _doubled_names(key: str, what: str, names: list[str], check: DocumentCheck) -> list[Diagnostic]:
+    """Return an error for each entry of a list in `spec` that has the name of an earlier entry."""
+    return [
+        check.diagnostic(("spec", key, index, "name"), f"{name} is the name of another {what}")
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]
+
+
+def _window(rule: ChangeWindowRule) -> ChangeWindow:
+    """Return a change window with its time zone. Raises `ValueError` if this machine does not know the zone."""
+    try:
+        zone = ZoneInfo(rule.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = (
+            f"{quoted(rule.time_zone)} is not a time zone that this machine knows: write an IANA name such as "
+            "Europe/Amsterdam, or install tzdata"
+        )
+        raise ValueError(msg) from None
+    when = Period(rule.freeze.from_, rule.freeze.until) if rule.freeze else rule.allow or rule.deny
+    assert when is not None  # noqa: S101  the model has checked this
+    return ChangeWindow(
+        name=rule.name,
+        is_deny=rule.allow is None,
+        when=when,
+        zone=zone,
+        labels=parse_selector(rule.selector or ""),
+        reason=rule.reason,
+    )
 
 
 def _targets(spec: OperatorSpec) -> Iterator[tuple[tuple[str | int, ...], str, str]]:

@@ -10,10 +10,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from reconciler.model.change_window_rule import WINDOWS_MAX, ChangeWindowRule, SelectorText
 from reconciler.model.notification import NotificationSeverity
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import Flag, Name, Word, quoted
-from reconciler.model.selector import parse_selector
 from reconciler.model.spec import GLOBS_MAX, CredentialSource, Document, Metadata, Safety
 
 RULES_MAX = 1000
@@ -56,11 +56,6 @@ class OperatorSafety(Safety):
     )
 
 
-def _selector(text: str) -> str:
-    parse_selector(text)
-    return text
-
-
 def _reason(text: str) -> str:
     if text not in set(Reason):
         msg = f"{quoted(text)} is not a reason: reconcile explain lists all reasons"
@@ -71,7 +66,7 @@ def _reason(text: str) -> str:
 class NotifyRoute(Document):
     """Which notifications a sink receives. A notification must match every field that is set."""
 
-    selector: Annotated[Word, AfterValidator(_selector)] | None = Field(
+    selector: SelectorText | None = Field(
         None,
         description="Labels that a job of the notification must have, such as team=support,env=prod. Default: any job.",
     )
@@ -143,6 +138,9 @@ class OperatorSpec(Document):
         default=False,
         description="If true, every run is in shadow mode, like --shadow: a due change is reported as WouldCancel, "
         "WouldPause or WouldResume, and is not requested.",
+    )
+    change_windows: Annotated[tuple[ChangeWindowRule, ...], Field(max_length=WINDOWS_MAX)] = Field(
+        (), description="When changes may be requested. Default: at any time."
     )
     notify: Annotated[tuple[NotifySink, ...], Field(max_length=SINKS_MAX)] = Field(
         (), description="Who is told what happens to jobs and accounts."

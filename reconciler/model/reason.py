@@ -137,6 +137,13 @@ class Reason(StrEnum):
     WOULD_CANCEL = "WouldCancel", "A cancel is due. Shadow mode reports it instead of requesting it."
     WOULD_PAUSE = "WouldPause", "A pause is due. Shadow mode reports it instead of requesting it."
     WOULD_RESUME = "WouldResume", "A resume is due. Shadow mode reports it instead of requesting it."
+    OUTSIDE_WINDOW = (
+        "OutsideWindow",
+        (
+            "A change is due, and the operator's change windows do not let it be requested now. It is requested once "
+            "they do."
+        ),
+    )
     # A provider that cannot be observed
     CANNOT_OBSERVE_PROVIDER = (
         "CannotObserveProvider",

@@ -89,6 +89,10 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
         },
         "Neither": {
             Reason.SUSPENDED: "When the suspension is no longer needed, remove `suspend` where it is set.",
+            Reason.OUTSIDE_WINDOW: (
+                "Wait until the time in the message. To have the change requested before, ask the operator to change "
+                "`changeWindows`."
+            ),
             Reason.WOULD_CANCEL: END_SHADOW,
             Reason.WOULD_PAUSE: END_SHADOW,
             Reason.WOULD_RESUME: END_SHADOW,

@@ -38,6 +38,7 @@ class JobState(StrEnum):
 NO_JOBS = "No jobs found: no spec declares one, or the options select none."
 _UNREQUESTED = {
     Reason.SUSPENDED: JobState.SUSPENDED,
+    Reason.OUTSIDE_WINDOW: JobState.WITHHELD,
     Reason.WOULD_CANCEL: JobState.WITHHELD,
     Reason.WOULD_PAUSE: JobState.WITHHELD,
     Reason.WOULD_RESUME: JobState.WITHHELD,

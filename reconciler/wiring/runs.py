@@ -69,7 +69,7 @@ async def run_once(
             async with with_notifier(runtime, how, notes.append) as telling:
                 report = await run_to_completion(
                     telling,
-                    run_options(selection, safety, rules.spec),
+                    run_options(selection, safety, rules.spec, rules.windows),
                     wait_s=timeouts.wait_s,
                     timeout_s=timeouts.timeout_s,
                     jitter=random.random,
@@ -120,7 +120,8 @@ def run_options_of(paths: Paths, selection: Selection, safety: SafetyOptions) ->
 
     Raises the errors of `operator_rules`.
     """
-    return run_options(selection, safety, operator_rules(paths).spec)
+    rules = operator_rules(paths)
+    return run_options(selection, safety, rules.spec, rules.windows)
 
 
 def request_retry_by_watch(paths: Paths, names: Iterable[str]) -> None:

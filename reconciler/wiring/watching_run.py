@@ -60,7 +60,7 @@ async def watch(
             change_notifier(opened.specs, paths) as notifier,
         ):
             runtime = await with_publisher(opened, paths, publishing, state_dir, is_watch=True)
-            options = run_options(selection, safety, rules.spec)
+            options = run_options(selection, safety, rules.spec, rules.windows)
             if options.is_selected is not None and (notice := why_no_match(selection, runtime.specs.snapshot())):
                 observers.warn(notice)
             recorder = PassRecorder(state_dir, command_line(), runtime.clock.now)

@@ -137,7 +137,10 @@ _STATES: Mapping[JobState, tuple[str, str]] = MappingProxyType(
         JobState.ON_THE_WAY: ("`False`, with `Reconciling`", "A change is due or in progress. Wait."),
         JobState.STALLED: ("`False`, with `Stalled`", "A person must act. The reason says what to do."),
         JobState.SUSPENDED: ("`False`", "The job is suspended: it is observed, and no change is requested."),
-        JobState.WITHHELD: ("`False`", "A change is due. Shadow mode reports it, and does not request it."),
+        JobState.WITHHELD: (
+            "`False`",
+            "A change is due, and is not requested, because of shadow mode or a change window.",
+        ),
         JobState.REFUSED: ("`False`, with `Stalled`", "In this pass, the guard refused the change."),
         JobState.OUT_OF_DATE: ("`Unknown`", "The spec is newer than the status."),
         JobState.UNOBSERVED: ("`Unknown`", "The job could not be observed, or its status file cannot be read."),

@@ -22,6 +22,7 @@ from reconciler.formats.plain_status import render_plain
 from reconciler.formats.status_rows import pack_status, unpack_status
 from reconciler.formats.status_writer import render_status
 from reconciler.model.action import Action, Progress
+from reconciler.model.change_window import ChangeWindow, Period
 from reconciler.model.job import Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
@@ -29,7 +30,7 @@ from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Outcome, Verb
 from tests.support.conditions_oracle import violations
 from tests.support.decision_case import OVER, STARTED, STOPPABLE, Case
-from tests.support.subjects import a_batch_subject, a_subject
+from tests.support.subjects import MINUTE, a_batch_subject, a_subject
 
 ASKED = (Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED, Progress.FORBIDDEN)
 """The results after which a request counts as sent."""
@@ -174,6 +175,34 @@ def shadow_mode_decides_the_same_and_only_reports_it(case: Case, decision: Decis
     after = withheld(again.status, again.action, status, case.now + timedelta(minutes=1))
     is_reported = status.is_stalled or not again.action.is_first_attempt
     return is_kept and after == status and is_reported and case.again(status).action == action
+
+
+def a_closed_change_window_delays_a_request_and_nothing_else(case: Case, decision: Decision) -> bool:
+    """While it is closed, no request is sent, the job is polled when it opens, and another decision changes nothing.
+
+    Once it is open, the same change is requested. A receipt that is already open keeps its status.
+    """
+    closed = ChangeWindow("freeze", is_deny=True, when=Period(case.now - MINUTE, case.now + MINUTE))
+    delayed = replace(case, subject=replace(case.subject, windows=(closed,)))
+    waiting = decide(delayed.subject, case.look, case.last, case.now)
+    if decision.action is None:
+        return waiting.status == decision.status and waiting.action is None
+    status = waiting.status
+    is_kept = replace(status, conditions=(), history=()) == replace(decision.status, conditions=(), history=())
+    if decision.status.open_receipt is not None:
+        is_kept &= status == decision.status
+    else:
+        is_kept &= (status.ready.reason, status.is_ready) == (Reason.OUTSIDE_WINDOW, False) and _is_well_formed(status)
+    half = delayed.with_other_counters().again(status, MINUTE / 2)
+    is_still = (half.status, half.action) == (status, None)
+    is_polled = waiting.requeue is not None and waiting.requeue <= MINUTE
+    return (
+        waiting.action is None
+        and is_kept
+        and is_still
+        and is_polled
+        and delayed.again(status, MINUTE).action == (case.again(decision.status, MINUTE).action)
+    )
 
 
 def a_cancel_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
@@ -381,6 +410,7 @@ LAWS_OF_LATER_DECISIONS: tuple[Law, ...] = (
     an_undelivered_request_is_sent_again,
     a_repeated_refusal_writes_the_same_status,
     shadow_mode_decides_the_same_and_only_reports_it,
+    a_closed_change_window_delays_a_request_and_nothing_else,
     a_due_cancel_is_requested_again_within_six_hours,
     a_final_status_stays_final,
     a_doubted_job_is_reopened_by_a_second_observation,

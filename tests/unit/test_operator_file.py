@@ -47,7 +47,7 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
     [
         (
             "  trst: {}\n",
-            "operator.yaml:4: spec.trst: unknown key; valid here: trust, paths, safety, suspend, shadow, notify; did",
+            "operator.yaml:4: spec.trst: unknown key; valid here: trust, paths, safety, suspend, shadow, changeWindows",
         ),
         ("  trust: {KEY: [a b]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL must not contain blanks"),
         ("  trust: {KEY: [ftp://x]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL must start with https://"),

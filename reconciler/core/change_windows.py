@@ -1,0 +1,118 @@
+"""Change windows: when changes of a job may be requested.
+
+Rules: without a window, at any time. If a job has windows that allow, only within one of them. A window that denies
+beats one that allows. The hours of a window are wall-clock times in its zone, so a window is an hour longer or shorter
+on a day on which the clocks change. A time that the clocks skip is the moment of the change. Of a time that occurs
+twice, the stricter one counts: an allowed period begins at the second and ends at the first, and a denied period the
+other way round. The functions are pure: a zone is a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from reconciler.core.conditions import Readiness, Verdict
+from reconciler.model.change_window import ChangeWindow, Period
+from reconciler.model.reason import Reason
+from reconciler.model.spec import render_instant
+from reconciler.model.status import JobStatus, Verb
+
+_DAY = timedelta(days=1)
+_AHEAD = timedelta(days=15)
+"""How far ahead an opening is searched. It is more than a week, so that every recurring opening is found."""
+_FORESEEABLE = timedelta(days=3650)
+"""An opening that is later than this is not announced."""
+_SECOND = timedelta(seconds=1)
+
+
+def matching(windows: Collection[ChangeWindow], labels: Collection[tuple[str, str]]) -> tuple[ChangeWindow, ...]:
+    """Return the windows that apply to a job with these labels."""
+    return tuple(each for each in windows if set(each.labels) <= set(labels))
+
+
+def is_open(windows: Collection[ChangeWindow], at: datetime) -> bool:
+    """Return whether the windows of a job let a change be requested at this moment."""
+    if any(_contains(each, at) for each in windows if each.is_deny):
+        return False
+    allowing = [each for each in windows if not each.is_deny]
+    return not allowing or any(_contains(each, at) for each in allowing)
+
+
+def next_opening(windows: Collection[ChangeWindow], after: datetime) -> datetime | None:
+    """Return the next moment at which changes may be requested, or None if there is none in the foreseeable future."""
+    last = after + _FORESEEABLE
+    ends = [each.when.end for each in windows if isinstance(each.when, Period) and after < each.when.end < last]
+    edges = {edge for begin in (after, *ends) for edge in _edges(windows, begin, begin + _AHEAD)}
+    return next((edge for edge in sorted(edges) if after < edge < last and is_open(windows, edge)), None)
+
+
+def _edges(windows: Collection[ChangeWindow], first: datetime, last: datetime) -> Iterator[datetime]:
+    """Yield the moments at which a window that allows begins, or one that denies ends."""
+    for window in windows:
+        for period in _periods(window, first, last):
+            yield period.end if window.is_deny else period.start
+
+
+def _contains(window: ChangeWindow, at: datetime) -> bool:
+    return any(each.start <= at < each.end for each in _periods(window, at, at))
+
+
+def _periods(window: ChangeWindow, first: datetime, last: datetime) -> Iterator[Period]:
+    """Yield at least the periods of a window that have a moment between two moments."""
+    when = window.when
+    if isinstance(when, Period):
+        yield when
+        return
+    day = (first.astimezone(window.zone) - 2 * _DAY).date()
+    while day <= (last.astimezone(window.zone) + _DAY).date():
+        if day.weekday() in when.days:
+            start = _moment(day, when.start, window.zone, is_second=not window.is_deny)
+            yield Period(start, _moment(day, when.end, window.zone, is_second=window.is_deny))
+        day += _DAY
+
+
+def _moment(day: date, minutes: int, zone: tzinfo, *, is_second: bool) -> datetime:
+    """Return the moment of a wall-clock time, in UTC. Of a time that occurs twice, `is_second` selects one.
+
+    A time that the clocks skip is the moment at which they change.
+    """
+    naive = datetime.combine(day, time()) + timedelta(minutes=minutes)
+    first, second = (naive.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first <= second:
+        return second if is_second else first
+    # The clocks skip this time. They change between `second` and `first`, which have different offsets.
+    before = second.astimezone(zone).utcoffset()
+    while first - second > _SECOND:
+        middle = second + (first - second) // 2
+        if middle.astimezone(zone).utcoffset() == before:
+            second = middle
+        else:
+            first = middle
+    return first.replace(microsecond=0)
+
+
+def outside(
+    windows: Collection[ChangeWindow], verb: Verb, digest: str, last: JobStatus | None, now: datetime
+) -> Verdict:
+    """Return the verdict on a job whose change waits for a window. `digest` is that of its spec."""
+    opening = next_opening(windows, now)
+    until = f"the next one opens at {render_instant(opening)}" if opening else "none opens in the next ten years"
+    why = "".join(f"; {each.name}: {each.reason}" for each in windows if each.reason and _prevents(each, now))
+    since = render_instant(_waiting_since(digest, last) or now)
+    message = f"the {verb} has been waiting for a change window since {since}; {until}{why}"
+    return Verdict(Readiness.SUSPENDED, Reason.OUTSIDE_WINDOW, message)
+
+
+def _prevents(window: ChangeWindow, now: datetime) -> bool:
+    return _contains(window, now) == window.is_deny
+
+
+def _waiting_since(digest: str, last: JobStatus | None) -> datetime | None:
+    """Return since when a change of this version of the spec has been waiting, as the history records it."""
+    since = None
+    for entry in last.history if last is not None and last.observed_spec == digest else ():
+        if entry.reason is not Reason.OUTSIDE_WINDOW:
+            break
+        since = entry.at
+    return since
