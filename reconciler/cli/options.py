@@ -107,7 +107,7 @@ MONITORING: tuple[Decorator[Any], ...] = (
     ),
     _token_file(
         "--listen-token-file",
-        "With --listen: file with the token that the page and /metrics need. Default: that in RECONCILE_LISTEN_TOKEN.",
+        "With --listen: file with the token that the page and /metrics need. Default: RECONCILE_LISTEN_TOKEN.",
     ),
     _text(
         "--heartbeat-url",

@@ -79,7 +79,7 @@ class Status(Rule):
     """A response with an error status in the API's error format; the call has no effect."""
 
     fault: Literal["status"]
-    status: int = Field(ge=400, le=599)
+    status: int = Field(ge=400, le=599, description="HTTP status of the response.")
     code: Word | None = Field(None, description="Error code, such as insufficient_quota.")
     retry_after: Duration | None = Field(None, description="Value of the Retry-After header.")
 
