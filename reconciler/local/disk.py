@@ -101,7 +101,7 @@ class LocalDisk:
         return target.with_name(name)
 
     def _made(self, directory: Path) -> Path:
-        """Create a directory, and return its path with links resolved."""
+        """Create a directory, and return its path with links resolved. Raises `OSError` if it cannot be created."""
         real = self.resolved(directory)
         if not (self._makes_root or self._root.is_dir()):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._root))
@@ -161,7 +161,7 @@ class LocalDisk:
         return Path(self._real(path))
 
     def _real(self, path: Path) -> str:
-        """Return the result of `resolved` as a text, because most callers only extend it."""
+        """Return the result of `resolved` as a text, because most callers only extend it. Raises its errors."""
         plain = self._plain(path)
         if plain is not None:
             return plain

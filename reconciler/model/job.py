@@ -83,7 +83,7 @@ class Account:
     """The line and the hash are computed once, because each lookup of a job uses them."""
 
     def __post_init__(self) -> None:
-        """Compute the line and the hash."""
+        """Compute the line and the hash. Raises `ValueError` if the line would contain a second mark of a kind."""
         line = " ".join([self.type, self.base_url, *(f"{key}={value}" for key, value in self.scope)])
         if KIND_MARK in line:
             msg = f"the address and the options of an account must not contain {KIND_MARK.strip()!r}"

@@ -135,7 +135,8 @@ def _bare_id(collection: str, job_id: str, options: BaseModel) -> str:
     """Return the bare id in a job id or resource name, as `VertexType.canonical_id` does.
 
     A resource name can contain the number of a project, while the options contain its ID. Only Google can compare the
-    two, so such a name is accepted. If it is another project, Google reports that the job does not exist.
+    two, so such a name is accepted. If it is another project, Google reports that the job does not exist. Raises
+    `ValueError` if the name is of another project or location.
     """
     own = VertexOptions.model_validate(options)
     parent, _, bare = job_id.rpartition(f"/{collection}/")

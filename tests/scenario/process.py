@@ -232,7 +232,7 @@ class Environment:
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return the result of the real check."""
+        """Return the result of the real check, which is None if the host is trusted."""
         return self.trust.check(type_, options, credentials, base_url)
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:

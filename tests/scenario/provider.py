@@ -61,7 +61,7 @@ class CountedFaults(Faults):
     """The sandbox's faults, with a record of the fault of each request."""
 
     def pick(self, call: Call) -> Fault | None:
-        """Return the fault of a call, and record it for the request."""
+        """Return the fault of a call, or None, and record it for the request."""
         fault = super().pick(call)
         _met.set(_label(fault) if fault else None)
         return fault

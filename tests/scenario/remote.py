@@ -71,7 +71,7 @@ class Remote:
         return "a revision"
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Acquire the lock, and push the current statuses. Raises `PublishError` if the branch is unreachable."""
+        """Acquire the lock, and do what `publish` does."""
         async with self._lock:
             return await self.publish(message)
 

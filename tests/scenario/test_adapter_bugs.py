@@ -49,7 +49,7 @@ class Buggy(Jobs):
         return await Jobs.list_page(self, query, cursor)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return one job, or raise its bug."""
+        """Return one job or None, or raise the bug of its retrieve."""
         self._stumble("get", ref.id)
         return await Jobs.get_job(self, ref)
 

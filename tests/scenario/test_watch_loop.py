@@ -88,7 +88,7 @@ class Jobs:
         return JobPage(tuple(map(self._job, page)), more)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return one job, after `trouble` has run."""
+        """Return one job or None, after `trouble` has run. Raises `FORBIDDEN` for a job in `forbidden`."""
         await self._meet("get")
         if ref.id in self.forbidden:
             raise FORBIDDEN

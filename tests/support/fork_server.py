@@ -87,7 +87,10 @@ class ForkedProcess:
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Read both pipes, wait for the end, and return what was read: an empty text for a stream that is no pipe."""
+        """Read both pipes, wait for the end, and return what was read, or an empty text for a stream that is no pipe.
+
+        Raises `TimeoutExpired` after `timeout` seconds.
+        """
         until = None if timeout is None else time.monotonic() + timeout
         told = {pipe.fileno(): bytearray() for pipe in self._pipes()}
         waiting = [*told]

@@ -132,14 +132,14 @@ class SharedBranch:
         """Do nothing, because nothing else publishes."""
 
     async def publish(self, message: str) -> str | None:
-        """Record the message, and return a name for its commit, such as `commit-1`."""
+        """Record the message, and return a name for its commit, such as `commit-1`, or raise `trouble`."""
         if self.trouble is not None:
             raise self.trouble
         self.messages.append(message)
         return f"commit-{len(self.messages)}"
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Record the message, and return a name for its commit, such as `commit-1`."""
+        """Do what `publish` does."""
         return await self.publish(message)
 
 

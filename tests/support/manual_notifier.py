@@ -28,7 +28,7 @@ class ManualNotifier:
         self.is_alive, self.drops_changes = True, False
 
     async def wait(self) -> frozenset[str] | None:
-        """Return the changed paths once a change was reported."""
+        """Return the changed paths once a change was reported, or None if the paths are not known."""
         await self._changed.wait()
         self._changed.clear()
         paths, self._paths = self._paths, frozenset()

@@ -26,7 +26,7 @@ class _OutageJobs:
         self.cancel_job = inner.cancel_job
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return a job once the file contains `none`."""
+        """Return what the sandbox returns for a job, once the file contains `none`."""
         while (outage := self._file.read_text(encoding="utf-8")) != "none":
             if outage == "block":
                 time.sleep(_STEP_S)  # noqa: ASYNC251 - the error that this plugin simulates
