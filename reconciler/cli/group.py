@@ -28,6 +28,7 @@ from reconciler.cli.options import (
     options,
     output,
 )
+from reconciler.cli.other_tools import verb_hint
 from reconciler.cli.shared_option import Shared
 from reconciler.views.text import did_you_mean
 
@@ -111,9 +112,8 @@ class VerbGroup(click.Group):
         Raises `click.UsageError` if there is no such verb, or if an option before the verb is not one of its options.
         """
         if args[0] not in VERBS:
-            ctx.fail(
-                f"There is no verb {args[0]!r}. {did_you_mean(args[0], VERBS) or '`reconcile --help` lists all verbs.'}"
-            )
+            hint = verb_hint(args[0]) or did_you_mean(args[0], VERBS) or "`reconcile --help` lists all verbs."
+            ctx.fail(f"There is no verb {args[0]!r}. {hint}")
         name, command, rest = super().resolve_command(ctx, args)
         accepted = {param.name for param in command.params} if command is not None else set()
         for param in self.params:

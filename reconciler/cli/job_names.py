@@ -34,6 +34,16 @@ ANY_NAMES = click.argument("names", type=JobName(), nargs=-1, metavar="[NAME]...
 
 
 NOTHING_SELECTED = "no job is selected"
+TYPE_WORDS = ("all", "job", "jobs", "pod", "pods", "app", "apps")
+"""Words that other tools expect between a verb and a name."""
+
+
+def _type_hint(name: str) -> str:
+    """Return how to leave out the type of an object, if the name is one, as in `get jobs` and `describe job chat`."""
+    kind = kind_called(name)
+    if kind is not None:
+        return f"To limit the command to this kind, use --kind {kind}."
+    return "There is no type before the name: without a name, `reconcile get` lists all jobs." * (name in TYPE_WORDS)
 
 
 def check_names(
@@ -55,7 +65,7 @@ def check_names(
         if name not in known:
             _check_is_selected(values, name)
             cause = f"{diagnostics[0]}." if diagnostics and not known else ""
-            hint = cause or did_you_mean(name, known) or "`reconcile get` lists all jobs."
+            hint = cause or _type_hint(name) or did_you_mean(name, known) or "`reconcile get` lists all jobs."
             msg = f"no job is called {name!r}. {hint}"
             raise wiring.UsageError(msg)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -11,6 +12,7 @@ import click
 
 from reconciler.cli.group import reconcile
 from reconciler.cli.interrupts import INTERRUPTED
+from reconciler.cli.other_tools import option_hint
 from reconciler.cli.streams import close_streams, open_streams
 from reconciler.cli.url_password import hide_password
 from reconciler.views.text import did_you_mean
@@ -38,7 +40,9 @@ def run(argv: Sequence[str] | None) -> int:
         return int(reconcile.main(args=argv, prog_name="reconcile", standalone_mode=False) or os.EX_OK)
     except click.NoSuchOption as error:
         params = error.ctx.command.params if error.ctx is not None else ()
-        hint = did_you_mean(error.option_name, [each for param in params for each in param.opts])
+        known = [each for param in params for each in param.opts]
+        arguments = sys.argv[1:] if argv is None else argv
+        hint = option_hint(error.option_name, arguments, known) or did_you_mean(error.option_name, known)
         click.UsageError(f"{error.message} {hint}".rstrip(), error.ctx).show()
         return os.EX_USAGE
     except click.ClickException as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.cli.group import EPILOG, VERBS, reconcile
+from reconciler.cli.other_tools import OPTIONS_ELSEWHERE, VERBS_ELSEWHERE
 from reconciler.cli.shared_option import Shared
 from reconciler.model.capabilities import Capabilities
 from reconciler.model.kind import BATCH, FINE_TUNING, JobKind
@@ -89,6 +90,12 @@ def reasons_met_first() -> str:
     to_do = {reason: what for advice in ADVICE.values() for reason, what in advice.items()}
     rows = [(f"`{reason}`", reason.paragraph, to_do[reason]) for reason in MET_FIRST]
     return table(("Reason", "Meaning", "What to do"), *rows)
+
+
+def other_tools() -> str:
+    """Return the verbs and options of other tools, with what to run instead."""
+    rows = [*VERBS_ELSEWHERE.items(), *OPTIONS_ELSEWHERE.items()]
+    return table(("Typed", "Instead"), *((", ".join(f"`{word}`" for word in words), hint) for words, hint in rows))
 
 
 def stalled() -> str:
@@ -216,6 +223,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
             "lists": lists,
             "ends": announced_ends,
             "batches": batches,
+            "other-tools": other_tools,
             "environment": policy,
         },
         OPERATIONS: {"stalled": stalled},
