@@ -130,7 +130,7 @@ class Notifier:
         try:
             await sink.deliver(message, may_be_repeat=todo.is_attempted)
         except TransientError as error:
-            if not sink.knows_ids and error.delivered is Delivered.NO:
+            if not sink.knows_ids and not todo.is_attempted and error.delivered is Delivered.NO:
                 self.outbox.fail(sink.name, message)
             if not failures:
                 self.warn(f"notifications cannot be delivered to {sink.name}: {error}")

@@ -9,11 +9,13 @@ by account.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 
 from reconciler.core import news_text
+from reconciler.core.shadow import WOULD, reported_at
 from reconciler.model.account_line import kind_of_line
 from reconciler.model.notification import Mark, News, Notification, NotificationSeverity, NotificationType, Told
 from reconciler.model.reason import Reason
@@ -27,11 +29,12 @@ _EFFECTS = {
     (Verb.RESUME, Outcome.RUNNING): NotificationType.JOB_RESUMED,
 }
 """The types of notifications about requests that had their effect. After any other request, the job ended by itself."""
-JOB, RECEIPT, REFUSED, ACCOUNT = "job ", "receipt ", "refused ", "account "
+JOB, RECEIPT, REFUSED, ACCOUNT, WITHHELD = "job ", "receipt ", "refused ", "account ", "withheld "
 """The beginnings of the subjects in the record of what was told.
 
 The mark of a job has the reason and the key of its problem; that of a receipt its time and outcome; that of refusals
-the names of the jobs; that of an account since when it is away, `_ALL` or `_SOME`, the reason, and the account's name.
+the names of the jobs; that of a change that shadow mode withholds its reason and time; that of an account since when it
+is away, `_ALL` or `_SOME`, the reason, and the account's name.
 """
 _ALL, _SOME = "all", "some"
 
@@ -80,6 +83,7 @@ def told_after(told: Told, news: Iterable[News]) -> Told:
 
 def _news_of_job(told: Told, status: JobStatus, labels: Mapping[str, str]) -> Iterator[News]:
     yield from (_receipt_closed(status, each, labels) for each in _newly_closed(told, status))
+    yield from _withheld(told, status, labels)
     subject, reason = f"{JOB}{status.name}", status.ready.reason
     before = told.get(subject)
     if status.is_stalled and reason is not Reason.REFUSED_BY_GUARD:
@@ -92,6 +96,17 @@ def _news_of_job(told: Told, status: JobStatus, labels: Mapping[str, str]) -> It
         yield News(
             _about(status, NotificationType.JOB_RECOVERED, text, before[0], before[1]), {subject: None}, (labels,)
         )
+
+
+def _withheld(told: Told, status: JobStatus, labels: Mapping[str, str]) -> Iterator[News]:
+    """Yield the news that shadow mode withholds a change of a job. That it no longer does is not told."""
+    subject, reason = f"{WITHHELD}{status.name}", status.ready.reason
+    if reason not in WOULD.values():
+        return
+    mark = (reason, *(render_instant(at) for at in islice(reported_at(status), 1)))
+    if told.get(subject) != mark:
+        message = _about(status, NotificationType.CHANGE_WITHHELD, news_text.withheld(status), reason, subject)
+        yield News(replace(message, severity=NotificationSeverity.INFO, problem=""), {subject: mark}, (labels,))
 
 
 def _newly_closed(told: Told, status: JobStatus) -> list[Receipt]:

@@ -28,6 +28,7 @@ _SUMMARISED = {
     NotificationType.JOB_RECOVERED: "no longer stalled",
     NotificationType.CHANGES_REFUSED: "refusals of the guard",
     NotificationType.CHANGES_RELEASED: "ends of a refusal",
+    NotificationType.CHANGE_WITHHELD: "changes that shadow mode withholds",
     NotificationType.ACCOUNT_AWAY: "accounts that cannot be observed",
     NotificationType.ACCOUNT_BACK: "accounts that are observed again",
     NotificationType.WATCH_STARTED: "starts",
@@ -65,6 +66,11 @@ def stalled(status: JobStatus) -> str:
 def recovered(status: JobStatus, reason: str) -> str:
     """Return that the problem of a job has ended. `reason` is that of the problem."""
     return f"{status.name} is no longer stalled ({reason}): {status.ready.message or status.ready.reason}."
+
+
+def withheld(status: JobStatus) -> str:
+    """Return which change shadow mode withholds."""
+    return f"[shadow] {status.name} would be changed ({status.ready.reason}): {status.ready.message}."
 
 
 def deleted(name: str, reason: str) -> str:
@@ -115,7 +121,8 @@ def summary(messages: Sequence[Notification]) -> str:
     counts = counted(messages)
     parts = ", ".join(f"{number} {_SUMMARISED[NotificationType(each)]}" for each, number in counts.items())
     names = list(dict.fromkeys(name for each in messages for name in each.jobs))
-    first = f" Jobs: {named(names)}." if names else ""
+    more = ", …" if len(names) > NAMES_MAX else "."
+    first = f" Jobs: {', '.join(names[:NAMES_MAX])}{more}" if names else ""
     return f"{sum(counts.values())} notifications in one: {parts}.{first}"
 
 

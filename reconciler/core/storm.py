@@ -21,6 +21,8 @@ BURST = 5
 WINDOW = timedelta(minutes=1)
 WAITING_MAX = 1000
 """The maximum number of notifications that wait for one sink. If more wait, a summary replaces the older half."""
+JOBS_MAX = 100
+"""The maximum number of jobs that a summary names."""
 _ORDER = (NotificationSeverity.INFO, NotificationSeverity.WARNING, NotificationSeverity.ERROR)
 
 
@@ -76,6 +78,6 @@ def summary(messages: Sequence[Notification]) -> Notification:
         at=max(each.at for each in messages),
         severity=max((each.severity for each in messages), key=_ORDER.index),
         text=news_text.summary(messages),
-        jobs=tuple(dict.fromkeys(name for each in messages for name in each.jobs)),
+        jobs=tuple(dict.fromkeys(name for each in messages for name in each.jobs))[:JOBS_MAX],
         counts=news_text.counted(messages),
     )

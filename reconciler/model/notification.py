@@ -43,6 +43,8 @@ class NotificationType(StrEnum):
     CHANGES_REFUSED = "changes.refused"
     CHANGES_RELEASED = "changes.released"
     """No change of the account is refused by the guard any more."""
+    CHANGE_WITHHELD = "change.withheld"
+    """A change is due, and shadow mode does not request it."""
     ACCOUNT_AWAY = "account.away"
     ACCOUNT_BACK = "account.back"
     WATCH_STARTED = "watch.started"

@@ -242,6 +242,24 @@ def test_a_stalled_job_pages_a_person_and_its_end_resolves_the_alert(
     assert [each.content["attachments"][0]["content"]["type"] for each in teams] == ["AdaptiveCard"] * 2
 
 
+def test_in_shadow_mode_a_withheld_change_is_told_once_and_nothing_is_cancelled(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = told(tmp_path, sandbox, receiver)
+    checkout.want("one", job_id)
+
+    for _ in range(2):
+        checkout.run(*RUN, "--shadow")
+    (message,) = receiver.received
+
+    assert message.content["type"] == "change.withheld"
+    assert message.content["data"]["text"] == (
+        "[shadow] one would be changed (WouldCancel): shadow mode: the cancel is not requested."
+    )
+    assert sandbox.cancels(job_id) == []
+
+
 def test_a_storm_is_one_message_in_slack_and_all_messages_for_a_machine(
     tmp_path: Path, sandbox: Sandbox, receiver: Receiver
 ) -> None:
@@ -253,7 +271,7 @@ def test_a_storm_is_one_message_in_slack_and_all_messages_for_a_machine(
     (summary,) = receiver.at(f"{PATH}/chat")
 
     assert summary.content["text"] == (
-        "23 notifications in one: 23 stalled. Jobs: job-00, job-01, job-02, job-03, job-04 and 18 more."
+        "23 notifications in one: 23 stalled. Jobs: job-00, job-01, job-02, job-03, job-04, …"
     )
     assert len({each.id for each in receiver.at(f"{PATH}/audit")}) == 23
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from reconciler.core.news import NewsSource, news_since, told_after
 from reconciler.core.watch_news import watch_stopped
 from reconciler.model.notification import Notification, NotificationSeverity, Told
 from reconciler.model.reason import Reason
-from reconciler.model.status import Because, Origin, Outcome, Verb
+from reconciler.model.status import Because, HistoryEntry, Origin, Outcome, Verb
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.news_cases import a_cancelled_status, a_stalled_status, an_outage, found
 from tests.support.reports import OPEN
@@ -120,6 +120,20 @@ def test_the_problem_of_a_job_ends_when_its_spec_is_deleted_and_not_while_its_st
     stalled = found(a_stalled_status(), support_triage={})
 
     assert kinds(steps(stalled, found(support_triage={}), found())) == [["job.stalled"], [], ["job.recovered"]]
+
+
+def test_a_change_that_shadow_mode_withholds_is_told_once_until_it_is_another_one() -> None:
+    def would(reason: Reason, at: datetime) -> NewsSource:
+        status = a_stalled_status(reason=reason, message="not requested", at=at)
+        history = (HistoryEntry(at, status.phase, reason), HistoryEntry(NOW, status.phase, Reason.AS_DESIRED))
+        return found(replace(status, conditions=(status.ready,), history=history))
+
+    cancel, again = (would(Reason.WOULD_CANCEL, NOW + timedelta(hours=each)) for each in (1, 3))
+    heard = steps(cancel, cancel, would(Reason.WOULD_PAUSE, NOW + timedelta(hours=2)), found(a_status()), again)
+
+    assert kinds(heard) == [["change.withheld"], [], ["change.withheld"], [], ["change.withheld"]]
+    assert heard[0][0].text == "[shadow] support-triage would be changed (WouldCancel): not requested."
+    assert (heard[0][0].severity, heard[0][0].problem) == ("info", "")
 
 
 def test_refusals_of_the_guard_are_told_by_account_and_only_if_there_are_more() -> None:
