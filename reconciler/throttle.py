@@ -132,7 +132,7 @@ class Throttle:
         pace, paused_s = self._pace_of(now), self._breaker.paused_until - now
         blocked_s = max(0.0, paused_s, self._blocked_for_s(now))
         per_second, by = (0.0, LimitedBy.HEADERS) if paused_s > 0 else (pace.per_second(now), pace.limited_by(now))
-        return RequestRate(per_second, by, pace.ceiling, blocked_s)
+        return RequestRate(per_second, by, pace.ceiling, blocked_s, is_waiting=self._timer is not None)
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Permit]:

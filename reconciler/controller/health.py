@@ -30,6 +30,7 @@ class HealthTracker:
 
     overview: WatchStatus
     _moved_at: dict[Account, float] = field(default_factory=dict)
+    """When a request to each account last ended, or last waited for its turn."""
     _away: set[Account | None] = field(default_factory=set)
     _seen_at: dict[JobRef, datetime] = field(default_factory=dict)
     """When each job was last seen. A job that was never seen has the start of the first pass that wanted it."""
@@ -61,6 +62,10 @@ class HealthTracker:
             rates: the current request rate of each open account, by account line (`model.account_line`).
             is_watching: whether the watcher would notice a change of the specs.
         """
+        # At a low rate, a request may wait for its turn for longer than the limit after which a worker seems to hang.
+        shared = {account.shared for account in at_work}
+        waiting = [each for each in shared if (rate := rates.get(str(each))) is not None and rate.is_waiting]
+        self._moved_at.update(dict.fromkeys(waiting, now))
         progress = [max(since, self._moved_at.get(account.shared, since)) for account, since in at_work.items()]
         if pass_since is not None:
             progress.append(pass_since)

@@ -29,3 +29,5 @@ class RequestRate:
     """The maximum that the Provider document or the code sets, per second; None if there is none."""
     blocked_s: float = 0.0
     """How much longer no request is sent, in seconds, because the circuit is open or the provider requested a pause."""
+    is_waiting: bool = False
+    """Whether a request waits for its turn, because of the rate or of a short pause."""

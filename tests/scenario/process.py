@@ -360,8 +360,7 @@ class _Accounts:
         return target.rate if gate is None else gate.rate_now()
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return no rates, because no test reads them."""
-        return {}
+        return {str(account): gate.request_rate() for account, gate in self._gates.items()}
 
     def requests(self, account: Account) -> int:
         return self._gates[account.shared].requests if account.shared in self._gates else 0

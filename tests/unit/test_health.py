@@ -136,6 +136,15 @@ def test_a_worker_that_waits_for_the_requests_of_another_kind_makes_progress() -
     assert health.overview.progress_at == 95.0
 
 
+@pytest.mark.parametrize(("is_waiting", "progress_at"), [(True, 100.0), (False, 10.0)])
+def test_a_worker_whose_request_waits_for_its_turn_makes_progress(*, is_waiting: bool, progress_at: float) -> None:
+    health, batches = HealthTracker.beginning(0.0, 60.0), ACCOUNT.of_kind("BatchJob")
+    rates = {str(ACCOUNT): RequestRate(1 / 60, LimitedBy.THROTTLING, is_waiting=is_waiting)}
+    health.beat(100.0, {batches: 10.0}, None, rates, is_watching=True)
+
+    assert health.overview.progress_at == progress_at
+
+
 def test_an_idle_watch_makes_progress() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     rates = {str(ACCOUNT): RequestRate(2.5, LimitedBy.THROTTLING)}

@@ -110,6 +110,22 @@ def test_an_abandoned_request_is_not_a_failure() -> None:
     in_virtual_time(main)
 
 
+def test_the_request_rate_says_whether_a_request_waits_for_its_turn() -> None:
+    async def main() -> None:
+        gate = Throttle(Rate(requests_per_second=0.01, burst=1, concurrency=1))
+        told = []
+        for _ in range(2):
+            asking = asyncio.create_task(ask(gate, is_well=True))
+            await asyncio.sleep(1)
+            told.append(gate.request_rate().is_waiting)
+        await asking
+        told.append(gate.request_rate().is_waiting)
+
+        assert told == [False, True, False]
+
+    in_virtual_time(main)
+
+
 def test_after_a_stop_queued_requests_are_rejected_and_the_running_one_completes() -> None:
     async def main() -> None:
         gate = Throttle(Rate(requests_per_second=0.01, burst=1, concurrency=1))
