@@ -61,8 +61,8 @@ class FileIndex:
         self.is_brief = is_brief
         self.is_kept = is_kept
         self._head = f"{_FORMAT} {reader}\n"
-        self._known = dict(_rows(self._believed(_own_bytes(file))))
-        self._kept: dict[str, tuple[str, str]] = {}
+        self._known = dict(_entries(self._believed(_own_bytes(file))))
+        self._kept: dict[str, str] = {}
         self._is_changed = False
         self._searched_at = -1
         self._is_secret_found = False
@@ -72,13 +72,13 @@ class FileIndex:
 
         A row is returned only once, so the caller keeps what it needs.
         """
-        found = self._known.get(path)
-        if found is None or stamp is None or found[0] != _stamp_text(stamp):
+        known_stamp, _, row = self._known.get(path, "").partition("\t")
+        if stamp is None or known_stamp != _stamp_text(stamp):
             return None
-        del self._known[path]
+        entry = self._known.pop(path)
         if self.is_kept:
-            self._kept[path] = found
-        return found[1]
+            self._kept[path] = entry
+        return row
 
     def keep(self, path: str, stamp: Stamp, row: str | None, read_at: datetime) -> None:
         """Keep the row of a file that was just read. It replaces an earlier row. If the index is not kept, do nothing.
@@ -93,7 +93,7 @@ class FileIndex:
             return
         before = self._kept.pop(path, None)
         if row is not None and stamp is not None and path.isprintable() and not is_racy(stamp, read_at):
-            self._kept[path] = (_stamp_text(stamp), row)
+            self._kept[path] = f"{_stamp_text(stamp)}\t{row}"
         self._is_changed |= before != self._kept.get(path)
 
     def vouches_for(self, stamp: Stamp, read_at: datetime) -> bool:
@@ -112,9 +112,9 @@ class FileIndex:
             return True
         if self._searched_at != KNOWN_SECRETS.changes:
             self._searched_at = KNOWN_SECRETS.changes
-            rows = (row for _, row in self._kept.values())
+            entries = iter(self._kept.values())
             # A search copies the text several times, so all rows at once would be the peak of a pass.
-            parts = iter(lambda: "\n".join(islice(rows, _SEARCHED_AT_ONCE)), "")
+            parts = iter(lambda: "\n".join(islice(entries, _SEARCHED_AT_ONCE)), "")
             self._is_secret_found = any(map(KNOWN_SECRETS.is_in, parts))
         return self._is_secret_found
 
@@ -125,7 +125,7 @@ class FileIndex:
         """
         if not self.is_kept or not (self._is_changed or self._known):
             return
-        lines = (f"{path}\t{stamp}\t{row}\n".encode() for path, (stamp, row) in self._kept.items())
+        lines = (f"{path}\t{entry}\n".encode() for path, entry in self._kept.items())
         data = b"".join(_sealed(self._head.encode(), lines))
         with suppress(OSError):
             self._disk.rename(self._disk.write_beside(self._file, data), self._file)
@@ -190,10 +190,11 @@ def _is_open(facts: os.stat_result) -> bool:
     return bool(facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-def _rows(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each path with its entry, which is the stamp of the file, a tab, and the row."""
     for line in text.split("\n")[:-1]:
-        path, stamp, row = line.split("\t", 2)
-        yield path, (stamp, row)
+        path, _, entry = line.partition("\t")
+        yield path, entry
 
 
 def _stamp_text(stamp: tuple[int, ...]) -> str:

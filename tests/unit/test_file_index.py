@@ -265,7 +265,7 @@ def _bug(name: str, old: str, new: str) -> Bug:
 
 MUTANTS = (
     Mutant(
-        _bug("believe a stale row", " or found[0] != _stamp_text(stamp):", ":"),
+        _bug("believe a stale row", " or known_stamp != _stamp_text(stamp):", ":"),
         test_a_file_is_read_again_if_a_part_of_its_stamp_changed,
         ("its size",),
     ),
