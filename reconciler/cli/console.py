@@ -18,6 +18,7 @@ import click
 
 from reconciler.ci import host_of
 from reconciler.ci.no_host import NO_HOST
+from reconciler.cli.source_lines import find_source
 from reconciler.cli.streams import BackgroundStream
 from reconciler.cli.version_command import version_text
 from reconciler.local.clock import SystemClock
@@ -63,7 +64,7 @@ class ConsoleOutput:
 
     def context(self, reported: Collection[str] = ()) -> RenderContext:
         """Return the context for a renderer. `reported` are the names of jobs whose changes were already printed."""
-        return RenderContext(self.canvas(sys.stdout), self.now(), version_text, reported=reported)
+        return RenderContext(self.canvas(sys.stdout), self.now(), version_text, find_source, reported=reported)
 
     def is_terminal(self, stream: TextIO) -> bool:
         """Return whether the stream is a terminal that can move its cursor."""

@@ -17,6 +17,7 @@ from reconciler.cli.options import output as output_option
 @click.command(
     epilog=examples(
         "reconcile validate",
+        "reconcile validate -o sarif > reconcile.sarif",
         "reconcile validate --since origin/main --junit validate.xml",
     )
 )
@@ -32,7 +33,7 @@ def validate(*, output: str, since: str | None, **values: Any) -> int:
     """Check every document, without credentials or network access.
 
     The command prints one line to stdout for each problem: file:line: field: message. A status file that was edited by
-    hand is a problem too.
+    hand is a problem too. With -o sarif, the output is a SARIF file for code scanning, also if there is no problem.
     """
     console = ConsoleOutput.of(values)
     report = wiring.validate(paths(values), since=since, author=values["commit_author"])

@@ -23,6 +23,14 @@ class SizeLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class SourcePlace:
+    """The path of a document from the top of its repository, and the text of one of its lines, which may be empty."""
+
+    path: str
+    line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RenderContext:
     """The circumstances in which a result is rendered.
 
@@ -31,6 +39,7 @@ class RenderContext:
         now: the current time, from which ages are computed.
         find_version: returns the version of `reconcile`. It is called only by formats that show the version, because it
             takes time.
+        find_source: returns where a file is in its repository, and the text of one of its lines.
         result: the name of the result in `RENDERERS`; for a report, its operation.
         argument: the argument of the format, such as the columns of `custom-columns=...`; empty if it has none.
         reported: the names of jobs whose changes were already printed during the run.
@@ -40,6 +49,7 @@ class RenderContext:
     canvas: Canvas
     now: datetime
     find_version: Callable[[], str] = lambda: "unknown"
+    find_source: Callable[[str, int | None], SourcePlace] = lambda file, _line: SourcePlace(file)
     result: str = ""
     argument: str = ""
     reported: Collection[str] = ()

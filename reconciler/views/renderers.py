@@ -73,6 +73,7 @@ RENDERERS: Mapping[tuple[str, str], Renderer] = {
     ("apply", "junit"): Renderer("junit:junit_xml", is_choice=False),
     ("validate", "text"): Renderer("problems:validation_text", problems="problems:problems_outside_documents"),
     ("validate", "json"): Renderer("json_lines:report_lines", problems=EVERY_PROBLEM),
+    ("validate", "sarif"): Renderer("sarif:sarif_text", problems="problems:problems_outside_documents"),
     ("validate", "markdown"): Renderer("result_markdown:validation_markdown", is_choice=False),
     ("validate", "junit"): Renderer("junit:junit_xml", is_choice=False),
     ("get", "table"): Renderer("status_table:get_text", problems=EVERY_PROBLEM, live="status_table:live_table"),

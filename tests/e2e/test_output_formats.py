@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,22 @@ def test_wrong_columns_are_reported_before_anything_is_read(workspace: Workspace
 
 def test_another_verb_does_not_offer_columns(workspace: Workspace) -> None:
     assert "is not one of text, json" in workspace.run("plan", "-o", "custom-columns=A:.b").err
+
+
+def test_sarif_names_the_file_and_the_key_and_repeats_no_text_of_the_document(workspace: Workspace) -> None:
+    workspace.write("chat.yaml", (workspace.specs / "chat.yaml").read_text() + "  apiKey: sk-4f8a1b2c3d4e5f60\n")
+    ran = workspace.run("validate", "-o", "sarif")
+    (result,) = json.loads(ran.out)["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]
+
+    assert ran.code == 65
+    assert place["artifactLocation"]["uri"] == "specs/chat.yaml"
+    assert (place["region"]["startColumn"], place["region"]["endColumn"]) == (3, 9)
+    assert "sk-4f8a1b2c3d4e5f60" not in ran.out + ran.err
+
+
+def test_sarif_without_a_problem_has_no_results(workspace: Workspace) -> None:
+    ran = workspace.run("validate", "-o", "sarif")
+
+    assert ran.code == 0
+    assert json.loads(ran.out)["runs"][0]["results"] == []
