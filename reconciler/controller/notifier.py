@@ -9,6 +9,7 @@ process.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,7 +45,9 @@ class Notifier:
     warn: Callable[[str], None]
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _is_ending: bool = False
+    _ending: asyncio.Event = field(default_factory=asyncio.Event)
+    _ends_at: float = math.inf
+    """When the deliveries end, in monotonic seconds. It is infinite while the process is not ending."""
 
     def start(self) -> None:
         """Start to deliver, beginning with what earlier processes left."""
@@ -76,7 +79,8 @@ class Notifier:
 
         Return the number of notifications that still wait, by sink. The next process delivers them.
         """
-        self._is_ending = True
+        self._ends_at = self.clock.monotonic() + within_s
+        self._ending.set()
         self._wake()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
@@ -87,6 +91,15 @@ class Notifier:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
+    async def _is_worth_waiting(self, delay_s: float) -> bool:
+        """Wait before the next attempt. Return False at once if the deliveries end before it."""
+        until = self.clock.monotonic() + delay_s
+        await first(self.clock.sleep(delay_s), self._ending.wait())
+        left_s = until - self.clock.monotonic()
+        if until <= self._ends_at and left_s > 0:
+            await self.clock.sleep(left_s)
+        return until <= self._ends_at
+
     async def _serve(self, sink: NotificationSink) -> None:
         """Deliver to one sink for ever, or, once the process is ending, until no notification waits."""
         sent_at: list[datetime] = []
@@ -95,7 +108,7 @@ class Notifier:
             changed, now = self._changed, self.clock.now()
             try:
                 todo = self._next(sink, sent_at, now)
-                if todo is None and self._is_ending:
+                if todo is None and self._ending.is_set():
                     return
                 if not isinstance(todo, Waiting):
                     rests = [] if todo is None else [self.clock.sleep((todo - now).total_seconds())]
@@ -110,13 +123,16 @@ class Notifier:
                 failures = 0
             else:
                 failures += 1
-                await self.clock.sleep(delay_s)
+                if not await self._is_worth_waiting(delay_s):
+                    return
 
     def _next(self, sink: NotificationSink, sent_at: Collection[datetime], now: datetime) -> Waiting | datetime | None:
         """Return what to send now, or until when to wait, or None if nothing waits. May create a summary first."""
         while True:
             waiting = self.outbox.waiting(sink.name)
-            step = next_delivery(waiting, sent_at, now, is_for_people=sink.is_for_people, is_ending=self._is_ending)
+            step = next_delivery(
+                waiting, sent_at, now, is_for_people=sink.is_for_people, is_ending=self._ending.is_set()
+            )
             merged = excess(waiting) or step.summarise
             if not merged:
                 return step.send or step.rest_until

@@ -157,7 +157,7 @@ def test_a_crash_at_any_effect_loses_and_doubles_no_notification(
     record_property: Callable[[str, object], None], pytestconfig: pytest.Config
 ) -> None:
     crashes, repeats, marked = 0, 0, 0
-    for effects in range(0, MOST_EFFECTS, 1 if pytestconfig.getoption("--long") else 2):
+    for effects in range(0, MOST_EFFECTS, 1 if pytestconfig.getoption("--long") else 4):
         schedule = (crash(0.5, effects), cancelled(1.0, 0))
         history, listeners = heard_in(range(1), RunWatch(60), EndFaults(), RunWatch(60), schedule=schedule)
         signed, slack = listeners.at("webhook"), [each.content["text"] for each in listeners.at("slack")]

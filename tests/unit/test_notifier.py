@@ -101,7 +101,9 @@ def test_retry_after_is_obeyed_and_what_is_left_is_delivered_after_a_restart() -
     async def main() -> None:
         notifier = desk.open()
         notifier.tell(news(1))
+        await asyncio.sleep(0.1)
         assert await notifier.finish(10) == {"audit": 1}
+        assert asyncio.get_running_loop().time() < 1, "an attempt that would be too late is not awaited"
         assert await desk.open().finish(10) == {}
 
     in_virtual_time(main)
