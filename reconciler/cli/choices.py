@@ -1,4 +1,4 @@
-"""Parameter types that accept one of several words. This module must not import anything slow: see `group`."""
+"""Parameter types for words and whole numbers. This module must not import anything slow: see `group`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ from reconciler.views.renderers import CUSTOM_COLUMNS
 from reconciler.views.text import did_you_mean
 
 _WRITTEN_KINDS = f"{__name__}.written_kinds"
+
+
+class WholeNumber(click.IntRange):
+    """A parameter type that accepts a whole number within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number. Raises `click.BadParameter` if the value is not a whole number, or out of bounds."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            bounds = f"of at least {self.min}" if self.max is None else f"from {self.min} to {self.max}"
+            self.fail(f"{str(value)!r} is not a whole number {bounds}.", param, ctx)
 
 
 class OneOf(click.Choice[str]):

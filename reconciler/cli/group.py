@@ -173,7 +173,7 @@ class VerbGroup(click.Group):
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="With --once: request only the changes in this file, which plan --out wrote. If another change is due at the "
-    "start, none is requested.",
+    "start, no change is requested.",
 )
 @output("apply", "plan")
 @options(PATHS, REMOTE, SELECTION, SAFETY, TRUST, PUBLISHING, AUDIT, MONITORING, CI, CONSOLE)

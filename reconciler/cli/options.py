@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.ci import HOSTS
-from reconciler.cli.choices import KindOfJob, OneOf, OutputFormat
+from reconciler.cli.choices import KindOfJob, OneOf, OutputFormat, WholeNumber
 from reconciler.cli.shared_option import Shared
 from reconciler.views.column_paths import EXAMPLE
 from reconciler.views.renderers import CUSTOM_COLUMNS, formats
@@ -86,7 +86,7 @@ def _flag(name: str, help_: str) -> Decorator[Any]:
 
 
 def _limit(name: str, help_: str, maximum: int | None = None) -> Decorator[Any]:
-    return click.option(name, cls=Shared, type=click.IntRange(0, maximum), metavar="N", help=help_)
+    return click.option(name, cls=Shared, type=WholeNumber(0, maximum), metavar="N", help=help_)
 
 
 def _text(name: str, metavar: str, help_: str, **settings: Any) -> Decorator[Any]:
@@ -240,7 +240,7 @@ PUBLISHING: tuple[Decorator[Any], ...] = (
     _text(
         "--status-branch", "NAME", "Commit the statuses to this separate branch, instead of the branch of the specs."
     ),
-    click.option("--remote", cls=Shared, default="origin", show_default=True, help="Git remote that --push pushes to."),
+    _text("--remote", "NAME", "Git remote that --push pushes to.", default="origin"),
     *AUTHOR,
     _text(
         "--commit-trailer",

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler import wiring
+from reconciler.cli.choices import WholeNumber
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import CONSOLE, examples, options
 
@@ -21,9 +22,14 @@ PORT = 8765
         "reconcile sandbox --jobs specs/sandbox.yaml --fault '{fault: status, status: 503, on: cancel, times: 2}'",
     )
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="Port; 0 selects a free one."
+    "--port",
+    type=WholeNumber(0, 65_535),
+    metavar="PORT",
+    default=PORT,
+    show_default=True,
+    help="Port to listen on; 0 selects a free port.",
 )
 @click.option(
     "--jobs",
@@ -31,7 +37,7 @@ PORT = 8765
     help="File with Provider documents of type sandbox, whose jobs, batches and faults exist at the start.",
 )
 @click.option(
-    "--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="Add this many sample jobs; 0 by default."
+    "--crowd", type=WholeNumber(0, 10_000), metavar="N", default=0, help="Add this many sample jobs; 0 by default."
 )
 @click.option(
     "--api-key-env",
