@@ -141,8 +141,8 @@ class AccountResolver:
     def _names_of_secrets(self, snapshot: Snapshot, used: Iterable[str]) -> dict[bytes, str]:
         """Return one name for each secret, by the secret's mark.
 
-        If several names have the same secret, the alphabetically first one is used. A name in the operator's file takes
-        precedence.
+        If several names have the same secret, the alphabetically first name is used. A name in the operator's file
+        takes precedence.
         """
         sources = [(each.document.spec.type, each.document.spec.credentials) for each in snapshot.providers]
         sources += [(name, None) for name in used if name not in self._documents]

@@ -199,7 +199,7 @@ def _accounts(
 ) -> Iterable[AccountReport]:
     """Return a report for each account whose worker observed or decided jobs, or failed because of a bug.
 
-    If an account has two outcomes, the later one is reported.
+    If an account has two outcomes, the later outcome is reported.
     """
     about_jobs = (each for each in outcomes if each.plan is None or each.plan.has_observed or each.plan.cases)
     return {each.target.account: _account(each, standing, runtime) for each in about_jobs}.values()

@@ -30,7 +30,7 @@ class CurrentSpecs:
     """The jobs that specs name (`Resolved.named`), even if a spec is not selected."""
     budget: ChangeBudget = field(default_factory=ChangeBudget)
     pinned: PinnedPlan | None = None
-    """The only changes that may be requested for the first time; None allows all."""
+    """The only changes that may be requested for the first time; None allows every change."""
     may_ask: bool = False
     """Whether changes may be requested: the Settings are valid and the revision is trusted."""
     halt: str | None = None

@@ -177,8 +177,8 @@ def load_desired_specs(
 def _load_statuses(runtime: Runtime, *, by_content: bool) -> StoredStatuses:
     """Return the statuses.
 
-    The files are checked again in a scan (`by_content`), if a publisher may have changed them, or if one could not be
-    read last time. Otherwise, the statuses are returned from memory, because no other process writes them while the
+    The files are checked again in a scan (`by_content`), if a publisher may have changed them, or if a status could not
+    be read last time. Otherwise, the statuses are returned from memory, because no other process writes them while the
     lock is held.
     """
     # A file that could not be read last time may be readable now.

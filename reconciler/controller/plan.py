@@ -97,7 +97,7 @@ class AccountPlan:
         return self.unobserved is not None and all(case.unobserved is not None for case in self.cases)
 
     def __add__(self, later: AccountPlan) -> AccountPlan:
-        """Return one plan that combines this one with a later one of the same account."""
+        """Return one plan that combines this plan with a later plan of the same account."""
         return AccountPlan(
             self.account,
             (*self.cases, *later.cases),
@@ -252,7 +252,7 @@ def _change(case: JobPlan) -> PlannedChange:
 
 
 def _is_unfinished(case: JobPlan) -> bool:
-    """Return whether a job counts as unfinished. In shadow mode, a reported cancel counts as one that took effect."""
+    """Return whether a job counts as unfinished. In shadow mode, a reported cancel counts as an end of the job."""
     is_over = case.subject.is_shadow and is_reported(case.last, Verb.CANCEL)
     return case.decision.status.phase in UNFINISHED and not is_over
 

@@ -9,7 +9,7 @@ from reconciler.model.report import Report
 
 
 def exit_codes(report: Report) -> frozenset[ExitCode]:
-    """Return every exit code that applies to a report. `exit_code.worst` selects the one to exit with."""
+    """Return every exit code that applies to a report. `exit_code.worst` selects the code to exit with."""
     reasons = {row.status.ready.reason for row in report.rows}
     unobserved = {each.unobserved.exit_code for each in report.accounts if each.unobserved}
     is_unset = Reason.HOST_NOT_TRUSTED in reasons or ExitCode.CONFIGURATION in unobserved

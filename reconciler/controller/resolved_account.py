@@ -33,7 +33,7 @@ class ResolvedAccount:
     options: BaseModel
     rate: Rate
     credentials: CredentialSource | None
-    """The source of the credential that the document names, or None for the default one of the type."""
+    """The source of the credential that the document names, or None for the default credential of the type."""
     scope: CredentialScope
     """The host and credential that identify the account for the guard and the path rules."""
     jobs: JobsOfKind = field(init=False, repr=False, compare=False)

@@ -209,7 +209,7 @@ def _is_unfinished_since(oldest: datetime, job: ObservedJob) -> bool:
 class _Order:
     """Whether the rows of a list came newest first so far, by their times.
 
-    Rows with equal times show no order. Therefore the order is known only once an older row has followed a newer one.
+    Rows with equal times show no order. Therefore the order is known only once an older row has followed a newer row.
     """
 
     last: datetime | None = None

@@ -4,8 +4,8 @@
 add the pending refusals, judge each scope, and record which approvals were used. A *pending* refusal is a refusal whose
 change is still wanted.
 
-Rules: a batch is refused as a whole. Accounts are judged in the order in which they are observed, so the first ones may
-use up a limit that several accounts share. If the pass waited for all accounts first, one account that hangs would
+Rules: a batch is refused as a whole. Accounts are judged in the order in which they are observed, so the first accounts
+may use up a limit that several accounts share. If the pass waited for all accounts first, one account that hangs would
 delay every change. A change with a pending refusal is part of every later batch of its account, so a refused batch
 cannot pass in parts. Percentages refer to the jobs that this pass saw unfinished or that the journal records as
 unfinished. A status alone is not evidence that a job is unfinished, because a spec author may have forged it.

@@ -48,7 +48,7 @@ def next_opening(windows: Collection[ChangeWindow], after: datetime) -> datetime
 
 
 def _edges(windows: Collection[ChangeWindow], first: datetime, last: datetime) -> Iterator[datetime]:
-    """Yield the moments at which a window that allows begins, or one that denies ends."""
+    """Yield the moments at which a window that allows begins, or a window that denies ends."""
     for window in windows:
         for period in _periods(window, first, last):
             yield period.end if window.is_deny else period.start

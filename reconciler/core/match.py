@@ -88,7 +88,7 @@ def match(
     discarded: Iterable[str] = (),
     hidden: Hidden = NOTHING_HIDDEN,
 ) -> Matched:
-    """Match each claim with its last status. A claim without one gets a placeholder if its status was discarded.
+    """Match each claim with its last status. A claim without a status gets a placeholder if its status was discarded.
 
     Args:
         claims: the specs.

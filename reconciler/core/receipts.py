@@ -65,7 +65,7 @@ def _reopened(receipt: Receipt) -> Receipt:
 
 
 def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receipt, ...]:
-    """Return the receipts, with the open one closed as withdrawn unless its verb is `wanted`. None wants no verb."""
+    """Return the receipts. The open receipt is closed as withdrawn unless its verb is `wanted`, which may be None."""
     return tuple(
         replace(receipt, outcome=Outcome.WITHDRAWN) if receipt.is_open and receipt.verb is not wanted else receipt
         for receipt in receipts

@@ -33,7 +33,7 @@ class RequestOutcome:
     message: str = ""
     """What happened, as text for a person. It is empty if `progress` says everything."""
     retry_after_s: float | None = None
-    """The shortest delay before a retry, in seconds, or None if none is known."""
+    """The shortest delay before a retry, in seconds, or None if no delay is known."""
     job: ObservedJob | None = None
     """The job as the provider showed it after it refused a request without effect (`AlreadyOver`), or None."""
 

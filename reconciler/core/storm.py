@@ -34,7 +34,7 @@ class NextDelivery:
     summarise: tuple[Notification, ...] = ()
     """The notifications to replace by a summary first."""
     rest_until: datetime | None = None
-    """When the next notification may be sent, or None if one may be sent now or none waits."""
+    """When the next notification may be sent, or None if it may be sent now or no notification waits."""
 
 
 def next_delivery(

@@ -9,7 +9,7 @@ from reconciler.ports import JobEdit, Located, Snapshot
 def job_edits(before: Snapshot, after: Snapshot) -> tuple[JobEdit, ...] | None:
     """Return the edits of one file, or None if the file changed in any other way.
 
-    None is also returned if one of the versions contains anything other than valid job documents.
+    None is also returned if any of the versions contains anything other than valid job documents.
 
     Args:
         before: the contents of the file at the last snapshot.

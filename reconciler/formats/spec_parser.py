@@ -43,7 +43,7 @@ MAY_HOLD_SETTINGS = "may contain Settings, so no change is requested for any job
 
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _PLAIN_BYTES = b"\t\n" + bytes(range(0x20, 0x7F))
-"""The bytes that pass every check of `decode`. Most files contain no other."""
+"""The bytes that pass every check of `decode`. Most files contain no other bytes."""
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MISLEADING = re.compile("\r(?!\n)|[\x85\u2028-\u202e\u2066-\u2069]")
 """Characters that end a line in YAML but not in a code review, or that change the order in which text is displayed."""

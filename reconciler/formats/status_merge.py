@@ -6,8 +6,8 @@ Rules:
   versions contain a receipt, the version of it that records more progress is kept.
 - Everything else is taken from the version with the newer receipt, or from the published version if neither receipt is
   newer. The next observation corrects what is outdated.
-- If the versions are about different jobs, the published one is kept, and our new receipts are added to it as attempts
-  that the guard counts.
+- If the versions are about different jobs, the published version is kept, and our new receipts are added to it as
+  attempts that the guard counts.
 - A published status from a later version of reconcile is kept unchanged.
 """
 

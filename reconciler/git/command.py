@@ -77,7 +77,7 @@ class Git:
         git_dir: the repository's directory, or the private directory of a linked working tree.
         work_tree: the working tree, or None if the repository is bare.
         common_dir: the directory that contains the branches and objects. None if no command reads a repository.
-        settings: the text of the configuration file that Git reads instead of the one in `common_dir`.
+        settings: the text of the configuration file that Git reads instead of the configuration file in `common_dir`.
         attributes: the text of an attributes file, which takes precedence over those in commits.
         access: the credentials of the remote. None means that Git finds them.
         is_stopping: returns whether reconcile is about to exit. A command then gets less time (`STOPS_WITHIN_S`).

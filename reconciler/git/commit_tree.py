@@ -174,7 +174,7 @@ class TreeDisk:
         raise _read_only(path)
 
     def _read_with(self, wanted: _Blob, suffix: str) -> None:
-        """Read a blob, together with others that have the same suffix, because callers usually read all of them."""
+        """Read a blob, together with other blobs that have the same suffix, because callers usually read all."""
         total = 0
         names: dict[str, None] = {}
         for blob in (wanted, *(blob for path, blob in self._blobs.items() if path.endswith(suffix))):

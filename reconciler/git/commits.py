@@ -79,7 +79,7 @@ def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[st
     Args:
         git: the repository.
         commits: for each commit, its id, optionally followed by a blank and the id of the commit to compare it with.
-        paths: directories, relative to the root of the tree. Without a path, or with an empty one, every change is
+        paths: directories, relative to the root of the tree. Without a path, or with an empty path, every change is
             returned.
         how: options of `git diff-tree` that show a merge, such as `-c`. Without one, a merge without a commit to
             compare it with has no changes.

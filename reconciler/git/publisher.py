@@ -52,7 +52,7 @@ class GitPublisher:
             await _in_thread(self.branch.pull)
 
     async def publish(self, message: str) -> str | None:
-        """Publish the statuses, and return the commit, or None if none has changed: see `StatusBranch.publish`.
+        """Publish the statuses, and return the commit, or None if no status has changed: see `StatusBranch.publish`.
 
         Raises `ConflictError` if a pull is needed first, and `PublishError` if the publication fails.
         """

@@ -44,8 +44,8 @@ class RemoteSpecs:
         memory: the file that records the commit that was last acted on.
         now: the wall clock.
         index: the parsed contents of spec files from earlier runs. Without an index, every file is parsed.
-        accepted: a commit id, or the beginning of one. A rewind of the branch to that commit is accepted once. None
-            accepts no rewind.
+        accepted: a commit id, or the beginning of a commit id. A rewind of the branch to that commit is accepted once.
+            None accepts no rewind.
         may_act: whether the specs may be acted on. If not, neither a commit nor the use of `accepted` is recorded.
     """
 

@@ -147,7 +147,7 @@ class WorkingTree:
         raise GitError(msg)
 
     def _wait(self) -> None:
-        """Return once no Git command runs in the working tree. Raises `GitError` if one keeps running."""
+        """Return once no Git command runs in the working tree. Raises `GitError` if a command keeps running."""
         lock = self.git.git_dir / "index.lock"
         if not any(not lock.exists() for _ in self._attempts()):
             msg = f"Git keeps running in the checkout (if no Git is running, remove {lock})"

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
-    """Create the file of a retry request for each spec name. Raises `OSError` if one cannot be created."""
+    """Create the file of a retry request for each spec name. Raises `OSError` if a file cannot be created."""
     folder = state_dir / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in names:

@@ -2,8 +2,8 @@
 
 Rules: every file that may be a spec is either found, or reported with the reason why it is not read. Files and
 directories whose names start with `.` are ignored, and so is the status directory. Files are not opened. Files whose
-name, or that of a directory, starts with `_` are *set aside*: they are not read as specs, but the first ones are
-yielded as lookalikes.
+name, or that of a directory, starts with `_` are *set aside*: they are not read as specs, but the first of these files
+are yielded as lookalikes.
 """
 
 from __future__ import annotations

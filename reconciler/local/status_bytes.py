@@ -4,8 +4,8 @@ Rules:
 
 - The new bytes of a file are durable before it takes the place of the old file. A crash leaves one of the two.
 - All files of one call are written first and then synced at the same time, because a disk needs little more time for
-  many files than for one. An error of one file does not prevent the replacement of the others.
-- A crash may also undo the replacement of a file. Its old bytes then say less, but nothing wrong, unless the new ones
+  many files than for one. An error of one file does not prevent the replacement of other files.
+- A crash may also undo the replacement of a file. Its old bytes then say less, but nothing wrong, unless the new bytes
   are an intent. Therefore directories are synced only for intents, and for files that are new.
 """
 
@@ -51,7 +51,7 @@ class StatusBytes:
         return render_status(found).encode() if isinstance(found, JobStatus) else found
 
     def was_written(self, path: str, data: bytes) -> bool:
-        """Return whether this process wrote these bytes to a path, and has read no others there since."""
+        """Return whether this process wrote these bytes to a path, and has read no other bytes at this path since."""
         return self.written.get(path) == _hash(data)
 
     def replace(self, files: Mapping[str, bytes], *, durable: bool, are_intents: bool = False) -> dict[str, OSError]:

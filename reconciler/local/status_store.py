@@ -199,7 +199,7 @@ class StatusDirectory:
         self._paths[status.name] = {path}
 
     def remove(self, status: JobStatus) -> None:
-        """Remove the files of a status. Raises `OSError` if one cannot be removed."""
+        """Remove the files of a status. Raises `OSError` if a file cannot be removed."""
         for path in self._paths.pop(status.name, set()):
             self._remove_file(path)
 

@@ -178,7 +178,7 @@ class Report:
     orphans: tuple[JobStatus, ...] = ()
     """The last statuses of deleted specs that no earlier pass reported. No change is requested for their jobs."""
     ends: tuple[AnnouncedEnd, ...] = ()
-    """The announced ends that concern the accounts and models of the jobs, the next one first. Only a plan has them."""
+    """The announced ends that concern the accounts and models of the jobs, the next end first. Only a plan has them."""
     is_dry: bool = False
     """Whether this is the report of a plan or a dry run, in which nothing was requested or written."""
     is_shadow: bool = False

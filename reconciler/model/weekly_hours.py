@@ -1,6 +1,6 @@
 """Hours that recur every week, such as `Mon-Fri 08:00-18:00`.
 
-Rules: the day is the one on which the hours begin, so they may cross midnight. `24:00` is the end of a day. The start
+Rules: the day is the day on which the hours begin, so they may cross midnight. `24:00` is the end of a day. The start
 is included, and the end is not.
 """
 

@@ -99,7 +99,8 @@ class StatusStore(Protocol):
         """Write a status if it differs from the file on disk, and return whether it was written.
 
         A file with a later apiVersion is not overwritten. With `durable`, the bytes are synced before they replace the
-        old ones, so that a crash leaves one of the two. If the file is new, its directories are synced too.
+        old bytes, so that a crash leaves either the old or the new bytes. If the file is new, its directories are
+        synced too.
         """
         ...
 

@@ -44,7 +44,7 @@ class EntraCredentials:
     async def token(self) -> str:
         """Return a token. It is renewed `MARGIN_S` seconds before it expires.
 
-        Raises `TransientError` or `PermanentError(missing)` if none can be obtained.
+        Raises `TransientError` or `PermanentError(missing)` if no token can be obtained.
         """
         return await self._ambient.get()
 

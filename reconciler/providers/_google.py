@@ -57,7 +57,7 @@ class _ApplicationDefault:
     def access(self) -> Access:
         """Return a token. It is renewed 3 min 45 s before it expires, which is google-auth's margin.
 
-        Raises `TransientError` or `PermanentError(missing)` if none can be obtained.
+        Raises `TransientError` or `PermanentError(missing)` if no token can be obtained.
         """
         try:
             import google.auth  # noqa: PLC0415 - an extra, and slow to import

@@ -6,7 +6,7 @@
 - A list row of a training session contains its ARN, but not its name.
 
 Sources: botocore 1.44.8 `data/sagemaker/2017-07-24/service-2.json`. Not confirmed against the service: the errors for a
-missing job and for a stop of one that has ended, and the order of a list of training sessions.
+missing job and for a stop of a job that has ended, and the order of a list of training sessions.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
 - Requests are sent with version 2023-06-01 of the API, because most gateways support it.
 
 Sources: anthropic 2.14.0 `types/messages/message_batch.py`, `resources/messages/batches.py`; the documentation of the
-Message Batches API. Not confirmed against the service: the errors for a missing batch, and for a cancel of one that has
-ended.
+Message Batches API. Not confirmed against the service: the errors for a missing batch, and for a cancel of a batch that
+has ended.
 """
 
 from __future__ import annotations

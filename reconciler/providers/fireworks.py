@@ -11,7 +11,7 @@
 
 Sources: fireworks-ai 1.2.30 `resources/{supervised_fine_tuning_jobs,dpo_jobs,reinforcement_fine_tuning_jobs,
 reinforcement_fine_tuning_steps}.py`, `types/supervised_fine_tuning_job.py`, `_client.py`; the documentation of `firectl
-cancel`. Not confirmed against the service: the errors for a missing job, and for a cancel of one that has ended; what
+cancel`. Not confirmed against the service: the errors for a missing job, and for a cancel of a job that has ended; what
 `JOB_STATE_IDLE` means.
 """
 

@@ -11,8 +11,8 @@
 Sources: google-genai 3.6.1 `batches.py`, `types.py`; litellm 1.110.2 `llms/gemini/batches/transformation.py` for the
 counts; the samples in Google's documentation of the Batch API, which compare the state with `JOB_STATE_SUCCEEDED`, and
 google-genai, which reads `BATCH_STATE_SUCCEEDED`. Not confirmed against the service: which of the two names it returns,
-that the error of a cancelled batch has the code 1, and the errors for a missing batch and for a cancel of one that has
-ended.
+that the error of a cancelled batch has the code 1, and the errors for a missing batch and for a cancel of a batch that
+has ended.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@
 Sources: huggingface_hub 2.4.0 `hf_api.py`, `_jobs_api.py`, `utils/_http.py`, `utils/_pagination.py`; huggingface.js
 `packages/hub/src/lib/jobs/cancel-job.ts` (the response to a cancel); huggingface/hub-docs `docs/jobs/manage.md`,
 `docs/jobs/pricing.md`; huggingface/skills `hub_saving.md` (what a cancel loses). Not confirmed against the service: the
-errors for a missing job and for a cancel of one that has ended, the order of a list, and the status of a job that ran
+errors for a missing job and for a cancel of a job that has ended, the order of a list, and the status of a job that ran
 out of time.
 """
 

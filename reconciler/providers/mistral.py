@@ -5,7 +5,7 @@
 - An id is a UUID. A spec may contain capital letters in it, but Mistral returns lower-case letters.
 
 Sources: mistralai 3.7.0 `client/batch_jobs.py`, `client/models/{batchjob,batchjobstatus}.py`. Not confirmed against the
-service: the error for a missing job, and for a cancel of one that has ended.
+service: the error for a missing job, and for a cancel of a job that has ended.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ Sources: together 3.1.1 `resources/fine_tuning.py`, `lib/types/fine_tuning.py`, 
 finetune_event,fine_tuning_list_response,fine_tuning_list_checkpoints_response}.py`, `resources/batches.py`,
 `types/batch_job.py`; togethercomputer/openapi `openapi.yaml` (2026-04-28) for the errors of fine-tuning jobs;
 support.together.ai, article 2318504656, for what a cancel costs; the documentation of the Batch API. Not confirmed
-against the service: the errors for a missing job or batch, and for a cancel of one that has ended; the order of events
-and checkpoints.
+against the service: the errors for a missing job or batch, and for a cancel of a job or batch that has ended; the order
+of events and checkpoints.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Listeners:
         return [each for each in self.heard if each.sink == sink]
 
     async def receive(self, request: Request) -> Response:
-        """Record a request, unless its receiver is away."""
+        """Record a request, or respond with 503 while its sink is away."""
         sink = request.path_params["sink"]
         if sink in self.away:
             self.refused += 1

@@ -87,7 +87,7 @@ def _report(waiting: selectors.BaseSelector, ended: selectors.SelectorKey) -> No
 
 
 def _become(order: Sequence[object], streams: Sequence[int]) -> None:
-    """Change this process into the one that an order describes."""
+    """Change this process into the process that an order describes."""
     # Python may set `LC_CTYPE` at startup (PEP 538), so the children of a new interpreter would inherit it.
     own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}
     module, arguments, directory, environ, path = order

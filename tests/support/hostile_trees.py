@@ -54,7 +54,7 @@ class Author:
 
     @property
     def folder(self) -> Path:
-        """The author's folder or one below it, at random."""
+        """The author's folder or a folder below it, at random."""
         return self.repository.specs / self.name / self.random.choice(["", "", "a", "a/b"])
 
     def new_name(self) -> str:

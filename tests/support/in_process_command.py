@@ -45,7 +45,7 @@ class Workspace:
         return path
 
     def declare(self, *job_ids: str, life: str = RUNNING) -> None:
-        """Declare the provider `demo`, with these jobs and no others."""
+        """Declare the provider `demo`, with these jobs and no other jobs."""
         self.write("demo.yaml", SANDBOX + "".join(JOB.format(id=each, life=life) for each in job_ids))
 
     def want(self, name: str, state: str, job_id: str | None = None, provider: str = "demo") -> Path:

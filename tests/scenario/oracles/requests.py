@@ -144,7 +144,7 @@ def change_before_observation(history: History) -> Iterator[str]:
     """Yield the requests before which the same pass had not retrieved the job in a phase that allows them.
 
     A list can show an earlier state, so no request may depend on its rows. An account worker may outlive its pass, so
-    the retrieves of a pass count until a pass has ended and another one has started.
+    the retrieves of a pass count until a pass has ended and another pass has started.
     """
     words: dict[tuple[str, str], str] = {}
     is_ended = False
