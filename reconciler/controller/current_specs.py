@@ -75,7 +75,7 @@ def current_specs(desired: DesiredSpecs, budget: ChangeBudget, pinned: PinnedPla
     Args:
         desired: the revision.
         budget: how many changes may be requested.
-        pinned: the only changes that may be requested for the first time; None allows all.
+        pinned: the only changes that may be requested for the first time; None allows every change.
     """
     chosen = (desired.specs[key] for key in desired.chosen)
     return CurrentSpecs(

@@ -33,7 +33,7 @@ class RunOptions:
     """A function that returns whether a spec is selected; None selects all. With a filter, no status is removed."""
     rules: ChangeRules = field(default_factory=ChangeRules)
     pinned: PinnedPlan | None = None
-    """The only changes that may be requested for the first time; None allows all."""
+    """The only changes that may be requested for the first time; None allows every change."""
     is_suspended: bool = False
     """Whether the operator suspends all jobs."""
     is_shadow: bool = False
@@ -142,7 +142,7 @@ class SafetyOptions:
     allow_cancels: int | None = None
     allow_names: frozenset[str] = frozenset()
     pinned: PinnedPlan | None = None
-    """The approved plan, which lists the only changes that may be requested for the first time; None allows all."""
+    """The approved plan: the only changes that may be requested for the first time. None allows every change."""
     max_cancels: int | None = None
     max_cancel_percent: int | None = None
     max_cancels_absolute: int | None = None

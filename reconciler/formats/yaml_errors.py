@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _ESCAPE = "a text in double quotes contains an invalid escape: write a backslash as \\\\, or use single quotes"
-_UNCLEAR = "this line or the one before it cannot be read: check its quotes, colons and indentation"
+_UNCLEAR = "this line or the line before it cannot be read: check its quotes, colons and indentation"
 _INDENTED_BY_TAB = re.compile(r" *\t")
 _MESSAGES = (
     ("mapping values are not allowed", "a ':' is not allowed here: quote a value that contains ': '"),

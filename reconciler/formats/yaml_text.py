@@ -208,11 +208,11 @@ class _Builder:
 
     def _alias_value(self, event: AliasEvent) -> Any:
         if event.anchor not in self._anchors:
-            msg = f"the alias *{event.anchor} has no anchor &{event.anchor} before it in this document"
+            msg = f"the alias *{event.anchor} has no anchor &{event.anchor} before it in this document: add the anchor"
             raise YamlUnreadableError(msg, _line(event))
         anchored = self._anchors[event.anchor]
         if anchored is None:
-            msg = f"the alias *{event.anchor} is inside the value that it refers to"
+            msg = f"the alias *{event.anchor} is inside the value that it refers to: write the value out"
             raise YamlUnreadableError(msg, _line(event))
         value, size = anchored
         self._nodes += size

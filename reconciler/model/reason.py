@@ -160,8 +160,8 @@ class Reason(StrEnum):
         "ObservationSuspect",
         (
             "Many jobs disappeared at once, or the account shows no known job any more. This suggests a wrong key, "
-            "project or URL. If the account still shows some known jobs, the missing ones are considered deleted after "
-            "an hour."
+            "project or URL. If the account still shows some known jobs, the missing jobs are considered deleted "
+            "after an hour."
         ),
     )
     RATE_LIMITED = "RateLimited", "The provider limits the request rate, or several requests in a row failed."

@@ -65,7 +65,7 @@ def _calls(module: str, function: str) -> Iterator[tuple[str, str]]:
 
 
 def _homes(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
-    """Yield the public functions of a controller module, and its imports from other such modules, with their modules."""
+    """Yield the public functions of a controller module, and its imports from such modules, with their modules."""
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reconciler.controller."):
             for alias in node.names:

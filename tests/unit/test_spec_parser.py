@@ -149,8 +149,8 @@ def test_optional_fields_may_be_empty() -> None:
                 "put the value in quotes"
             ),
         ),
-        (b"a: *b\n", "specs/a.yaml:1: the alias *b has no anchor &b before it in this document"),
-        (b"a: &b [*b]\n", "specs/a.yaml:1: the alias *b is inside the value that it refers to"),
+        (b"a: *b\n", "specs/a.yaml:1: the alias *b has no anchor &b before it in this document: add the anchor"),
+        (b"a: &b [*b]\n", "specs/a.yaml:1: the alias *b is inside the value that it refers to: write the value out"),
         (
             b"a: {{ name }}\n",
             "specs/a.yaml:1: a key must be text, not a list or a mapping: put a '{{' template in quotes",
