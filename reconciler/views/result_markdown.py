@@ -16,7 +16,7 @@ from reconciler.views.plan_text import TITLES
 from reconciler.views.problems import document_problems, problems, unjudged_limits, unobserved_accounts
 from reconciler.views.render_context import RenderContext
 from reconciler.views.result_text import change_line, requests_text
-from reconciler.views.row_state import JobState, row_state, states_text
+from reconciler.views.row_state import JobState, row_state, states_text, waiting_rows
 from reconciler.views.text import age, count
 
 
@@ -32,6 +32,7 @@ def result_markdown(report: Report, context: RenderContext) -> str:
         *(f"- {escaped(line)}" for line in changes),
         *orphan_lines(report.orphans),
         *state_lines(TITLES[JobState.STALLED], [r for r in report.rows if row_state(r).job_state is JobState.STALLED]),
+        *state_lines(TITLES[JobState.WITHHELD], waiting_rows(report.rows)),
         *_jobs_table(report, context.now),
     ]
     return fitted(lines, context.size_limit, "get")

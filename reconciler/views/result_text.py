@@ -26,6 +26,7 @@ from reconciler.views.row_state import (
     row_state,
     rows_by_state,
     totals_text,
+    waiting_rows,
     withheld_text,
 )
 from reconciler.views.status_table import rows_table
@@ -64,6 +65,7 @@ def result_text(report: Report, context: RenderContext) -> str:
     parts += unobserved_part(report)
     parts += _table(report, context.canvas, context.now)
     parts += state_part(by_state[JobState.STALLED], JobState.STALLED)
+    parts += state_part(waiting_rows(report.rows), JobState.WITHHELD)
     parts += unjudged_limits_part(report.rows)
     if not report.rows:
         parts += [styled(NO_JOBS), Text()]

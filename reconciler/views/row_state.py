@@ -109,6 +109,11 @@ def is_pending(row: Row) -> bool:
     return row.action is not None and row.progress in (None, Progress.PLANNED)
 
 
+def waiting_rows(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of the jobs whose change waits for a change window. In shadow mode, an action is due instead."""
+    return [row for row in rows if row.action is None and row_state(row).job_state is JobState.WITHHELD]
+
+
 def is_drifting(row: Row) -> bool:
     """Return whether an observed job is not in the desired state of its spec, or has a change due.
 

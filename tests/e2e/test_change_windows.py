@@ -46,7 +46,7 @@ def test_a_change_outside_a_window_waits_and_the_plan_and_the_result_say_until_w
     status = checkout.status("runaway")
 
     assert (plan.code, once.code, again.code) == (ExitCode.OK, ExitCode.OK, ExitCode.OK)
-    for said in (plan.out, status.ready.message):
+    for said in (plan.out, once.out, status.ready.message):
         assert f"the next one opens at {render_instant(until)}; year-end: the accounts" in said
     assert "Requested: nothing. Now: 1 withheld." in once.out
     assert (status.ready.reason, status.receipts) == (Reason.OUTSIDE_WINDOW, ())

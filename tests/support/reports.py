@@ -57,7 +57,7 @@ def a_row(  # noqa: PLR0913 - each test passes only the parts that it is about
     unobserved: str | None = None,
 ) -> Row:
     """Return the row of a job, which is ready unless `also` or the reason says otherwise."""
-    is_ready = also is None and reason not in {Reason.SUSPENDED, Reason.WOULD_CANCEL}
+    is_ready = also is None and reason not in {Reason.SUSPENDED, Reason.WOULD_CANCEL, Reason.OUTSIDE_WINDOW}
     conditions = [_condition(ConditionType.READY, reason, message, is_true=is_ready)]
     if also is not None:
         conditions.append(_condition(also, reason, message, is_true=True))

@@ -9,7 +9,7 @@ from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report
-from reconciler.views.markdown import bytes_of, fitted
+from reconciler.views.markdown import bytes_of, escaped, fitted
 from reconciler.views.render_context import SizeLimit
 from reconciler.views.result_markdown import result_markdown, validation_markdown
 from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
@@ -32,6 +32,16 @@ def test_the_result_of_shadow_mode_says_so_first() -> None:
         "### Shadow mode, nothing requested. Withheld: 1 to cancel\n\nNow: 1 as desired; 1 withheld."
     )
     assert "- support-triage: cancel would be requested: shadow mode withholds it" in text
+
+
+def test_a_result_says_which_changes_wait_for_a_window() -> None:
+    message = "the next one opens at 2026-12-01T07:00:00Z"
+    waiting = a_row(reason=Reason.OUTSIDE_WINDOW, message=message)
+    withheld = with_cancel(a_row("shadowed", reason=Reason.WOULD_CANCEL), progress=Progress.WITHHELD)
+    text = result_markdown(Report(rows=(waiting, withheld)), CONTEXT)
+
+    assert f"| **support-triage** | OutsideWindow | {escaped(message)} |" in text
+    assert "| **shadowed** | WouldCancel |" not in text
 
 
 def test_provider_text_creates_no_markup_in_a_result() -> None:
