@@ -17,7 +17,7 @@ from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.exit_code import ExitCode, worst
 from reconciler.model.kind import JobDocument
 from reconciler.model.report import Report
-from reconciler.ports import Located, Snapshot
+from reconciler.ports import BrokenJob, Located, Snapshot
 from reconciler.views.text import did_you_mean
 
 
@@ -151,24 +151,28 @@ def find_specs(values: OptionValues, names: Sequence[str]) -> list[Located[JobDo
     snapshot, chosen = wiring.read_specs(paths(values)), selection(values)
     broken = {each.name: each for each in snapshot.broken_jobs if chosen.kind in (None, each.kind)}
     jobs = [each for each in snapshot.jobs if chosen.matches(each.document)]
-    if not names:
-        names = [each.document.metadata.name for each in jobs]
-    if not names:
+    selected = names or [each.document.metadata.name for each in jobs]
+    if not selected:
         raise wiring.UsageError(wiring.why_no_match(chosen, snapshot) or NOTHING_SELECTED)
-    check_names(values, names, {each.document.metadata.name for each in jobs} | set(broken), snapshot.diagnostics)
-    found = []
-    for name in dict.fromkeys(names):
-        specs = [each for each in jobs if each.document.metadata.name == name]
-        if name in broken:
-            msg = f"the spec of {name!r} is not valid, so it cannot be edited: {broken[name].diagnostics[0]}"
-            raise wiring.UsageError(msg)
-        require_one_kind(values, name, {each.document.kind: f"{each.file}:{each.line}" for each in specs})
-        if len(specs) > 1:
-            places = " and ".join(f"{paths(values).specs / each.file}:{each.line}" for each in specs)
-            msg = f"the name {name!r} is not unique: it is used in {places}. Rename all but one of these specs."
-            raise wiring.UsageError(msg)
-        found += specs
-    return found
+    known = {each.document.metadata.name for each in jobs} | set(broken)
+    check_names(values, selected, known, snapshot.diagnostics)
+    return [_only_spec(values, name, jobs, broken) for name in dict.fromkeys(selected)]
+
+
+def _only_spec(
+    values: OptionValues, name: str, jobs: Sequence[Located[JobDocument]], broken: Mapping[str, BrokenJob]
+) -> Located[JobDocument]:
+    """Return the only spec with a name. Raises `UsageError` if it is not valid, or if there are several."""
+    if name in broken:
+        msg = f"the spec of {name!r} is not valid, so it cannot be edited: {broken[name].diagnostics[0]}"
+        raise wiring.UsageError(msg)
+    specs = [each for each in jobs if each.document.metadata.name == name]
+    require_one_kind(values, name, {each.document.kind: f"{each.file}:{each.line}" for each in specs})
+    if len(specs) > 1:
+        places = " and ".join(f"{paths(values).specs / each.file}:{each.line}" for each in specs)
+        msg = f"the name {name!r} is not unique: it is used in {places}. Rename all but one of these specs."
+        raise wiring.UsageError(msg)
+    return specs[0]
 
 
 def _kinds_by_name(snapshot: Snapshot) -> Mapping[str, Sequence[str]]:

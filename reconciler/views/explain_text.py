@@ -137,16 +137,14 @@ PLACE_TITLES = MappingProxyType(
 
 def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
     """Return the list of topics: kinds, provider types and reasons."""
-    roots = [note for note in notes if "." not in note.path]
-    kinds = [note for note in roots if note.path in ALL_KINDS]
-    types = [note for note in roots if note.path not in ALL_KINDS]
+    kinds = [note for note in notes if note.path in ALL_KINDS]
     reasons = [(styled(place, "bold"), styled(" ".join(advice))) for place, advice in ADVICE.items()]
     words = [(styled(what, "bold"), styled(" ".join(meanings))) for what, meanings in WORDS.items()]
     how = "reconcile explain FineTuningJob.spec.limits, or spec.limits, or maxAge, or CancelNotHonoured"
     return canvas.render(
         [
             section("Documents", _described(kinds)),
-            section(f"Options of a provider type ({OPTIONS})", _described(types)),
+            section(f"Options of a provider type ({OPTIONS})", _described(_types(notes))),
             section("Reasons", listing(reasons)),
             section("Words", listing(words)),
             section("Statuses", listing([(styled(", ".join(f"{kind}.status" for kind in KINDS)),)])),
@@ -162,16 +160,21 @@ def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas, *, is_r
     With `is_recursive`, the page of a field shows all fields below it instead of the next level.
     """
     wanted = topic.lower()
-    reasons = [each for each in Reason if each.lower() == wanted]
-    words = [(what, word) for what, meanings in WORDS.items() for word in meanings if word.lower() == wanted]
-    found = [note for note in notes if note.path.lower() == wanted]
-    found = found or [note for note in notes if note.path.lower().endswith(f".{wanted}")]
+    words = ((what, word) for what, meanings in WORDS.items() for word in meanings)
     pages = [
-        *(_reason_page(each) for each in reasons),
-        *(_word_page(what, word) for what, word in words),
-        *(_field_page(note, notes, is_recursive=is_recursive) for note in found),
+        *(_reason_page(each) for each in Reason if each.lower() == wanted),
+        *(_word_page(what, word) for what, word in words if word.lower() == wanted),
+        *(_field_page(note, notes, is_recursive=is_recursive) for note in _fields_called(wanted, notes)),
     ]
-    return canvas.render([part for page in pages for part in (*page, Text())][:-1]) if pages else None
+    if not pages:
+        return None
+    return canvas.render([part for page in pages for part in (*page, Text())][:-1])
+
+
+def _fields_called(wanted: str, notes: Sequence[FieldNote]) -> list[FieldNote]:
+    """Return the fields whose path, or else its end, is this text in lower case."""
+    found = [note for note in notes if note.path.lower() == wanted]
+    return found or [note for note in notes if note.path.lower().endswith(f".{wanted}")]
 
 
 def topics(notes: Sequence[FieldNote], length: int = 1) -> set[str]:
@@ -208,11 +211,16 @@ def _field_page(note: FieldNote, notes: Sequence[FieldNote], *, is_recursive: bo
     if note.description:
         parts.append(_indented(note.description))
     if note.path == OPTIONS:
-        types = ", ".join(each.path for each in notes if "." not in each.path and each.path not in ALL_KINDS)
+        types = ", ".join(each.path for each in _types(notes))
         parts.append(_indented(f"The options depend on spec.type. Run reconcile explain TYPE, with one of {types}."))
     below = [each for each in notes if each.path.startswith(f"{note.path}.")]
     shown = below if is_recursive else [each for each in below if each.path.rpartition(".")[0] == note.path]
     return [*parts, *([Text(), _lines(shown, note.path.count(".") + 1)] if shown else [])]
+
+
+def _types(notes: Sequence[FieldNote]) -> list[FieldNote]:
+    """Return the notes of the provider types."""
+    return [note for note in notes if "." not in note.path and note.path not in ALL_KINDS]
 
 
 def _described(notes: Sequence[FieldNote]) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,6 +110,14 @@ class Starter:
         return f"{(self.secret or '').removesuffix('_API_KEY')}_READ_KEY"
 
 
+@dataclass(frozen=True, slots=True)
+class InitResult:
+    """Each file with what was done about it, and what the files were written for."""
+
+    files: Sequence[tuple[str, str]]
+    starter: Starter
+
+
 def starter_files(starter: Starter) -> dict[str, str]:
     """Return the text of each file, by its path from the top of the repository."""
     specs = starter.specs
@@ -127,17 +136,20 @@ def starter_files(starter: Starter) -> dict[str, str]:
 def next_steps(starter: Starter) -> list[tuple[str, str]]:
     """Return the commands to run next, each with what it does."""
     if starter.type == EMBEDDED:
-        first = [("reconcile plan", "shows that the example job would be cancelled, and why")]
-        first += [("reconcile --once --wait", "cancels it, and writes its status below the specs")]
-        first += [("reconcile describe example", "shows what happened")]
-    else:
-        first = [(f"export {starter.secret}=...", "the key of the account")] if starter.secret else []
-        first += [("reconcile validate", f"says what {starter.specs}/provider.yaml lacks, if anything")]
-        first += [("reconcile providers --check", "tests the account and its key")]
-        first += [("reconcile adopt --provider main", "writes a spec for each job of the account; none is changed")]
-        first += [("reconcile set NAME cancelled", "writes the state that a job should have into its spec")]
-        first += [("reconcile plan", "shows what would change")]
-    return first
+        return [
+            ("reconcile plan", "shows that the example job would be cancelled, and why"),
+            ("reconcile --once --wait", "cancels it, and writes its status below the specs"),
+            ("reconcile describe example", "shows what happened"),
+        ]
+    key = [(f"export {starter.secret}=...", "the key of the account")] if starter.secret else []
+    return [
+        *key,
+        ("reconcile validate", f"says what {starter.specs}/provider.yaml lacks, if anything"),
+        ("reconcile providers --check", "tests the account and its key"),
+        ("reconcile adopt --provider main", "writes a spec for each job of the account; none is changed"),
+        ("reconcile set NAME cancelled", "writes the state that a job should have into its spec"),
+        ("reconcile plan", "shows what would change"),
+    ]
 
 
 def init_text(shown: InitResult, context: RenderContext) -> str:
@@ -148,22 +160,15 @@ def init_text(shown: InitResult, context: RenderContext) -> str:
     return context.canvas.render([*parts, *(styled(note) for note in _workflow_notes(shown.starter))])
 
 
-@dataclass(frozen=True, slots=True)
-class InitResult:
-    """Each file with what was done about it, and what the files were written for."""
-
-    files: Sequence[tuple[str, str]]
-    starter: Starter
-
-
 def _workflow_notes(starter: Starter) -> list[str]:
     """Return what to do before the workflows can run."""
-    notes = [f"In the workflows, {ACTION} is the repository of reconcile and a full SHA in it."]
     environment = "On GitHub, create an environment `reconcile` that only `main` may deploy to"
     if starter.secret is not None:
-        read_only = f"If there are read-only keys, store one as the secret {starter.read_secret}."
-        return [*notes[: starter.action == ACTION], f"{environment}, with the secret {starter.secret}. {read_only}"]
-    return [*notes[: starter.action == ACTION], f"{environment}."]
+        environment += f", with the secret {starter.secret}. If there are read-only keys, store one as the secret "
+        environment += starter.read_secret
+    if starter.action != ACTION:
+        return [f"{environment}."]
+    return [f"In the workflows, {ACTION} is the repository of reconcile and a full SHA in it.", f"{environment}."]
 
 
 def _account(starter: Starter) -> str:
@@ -181,7 +186,7 @@ def _workflow(template: str, starter: Starter) -> str:
     repository, _, commit = starter.action.partition("@")
     text = template.replace("OWNER/REPO", repository).replace("COMMIT", commit)
     if starter.specs != "specs":
-        text = text.replace("with: {command: ", f"with: {{specs: {starter.specs}, command: ")
+        text = text.replace("with: {command: ", f"with: {{specs: {json.dumps(starter.specs)}, command: ")
     if starter.secret is None:
         return "".join(line for line in text.splitlines(keepends=True) if "OPENAI_API_KEY" not in line)
     return text.replace("OPENAI_READ_KEY", starter.read_secret).replace("OPENAI_API_KEY", starter.secret)
