@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 from collections.abc import AsyncIterator, Callable
@@ -47,7 +48,7 @@ class NotifierOptions:
         sinks: the sinks in the operator's file.
         state_dir: the state directory. The caller holds its lock if there are sinks.
         secret_dirs: the directories in which secrets may be stored in files.
-        within_s: how long to deliver before the process ends.
+        within_s: how long to deliver before the process ends, unless it is interrupted.
     """
 
     sinks: tuple[NotifySink, ...]
@@ -77,10 +78,14 @@ async def with_notifier(
             outbox.start(told_before(runtime.statuses.load(), runtime.clock.now()))
         notifier = Notifier(outbox, sinks, runtime.clock, random.random, warn)
         notifier.start()
+        within_s = options.within_s
         try:
             yield replace(runtime, news=notifier)
+        except asyncio.CancelledError:
+            within_s = 0.0  # a person interrupted the run, and does not want to wait
+            raise
         finally:
-            for name, number in (await notifier.finish(options.within_s)).items():
+            for name, number in (await notifier.finish(within_s)).items():
                 messages = "1 notification" if number == 1 else f"{number} notifications"
                 warn(f"not delivered yet to {name}: {messages}. The next run delivers them from the outbox")
 

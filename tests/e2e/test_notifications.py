@@ -36,6 +36,8 @@ spec:
 """
 PATH = "/in/5f2c9a7be1d04c38"
 KEY = "R0123456789ABCDEFGHIJKLMNOPQRSTU"
+INTERRUPTED_WITHIN_S = 5
+"""Less than the time for which a run that is not interrupted delivers."""
 KILLS = 5
 """About this many kills are tried, or with `--long` one before each effect."""
 RUN = ("--once", "--wait", "--config", "operator.yaml", "--state-dir", "state")
@@ -240,6 +242,27 @@ def test_a_stalled_job_pages_a_person_and_its_end_resolves_the_alert(
         "one is no longer stalled",
     ]
     assert [each.content["attachments"][0]["content"]["type"] for each in teams] == ["AdaptiveCard"] * 2
+
+
+def test_an_interrupted_run_does_not_wait_for_a_sink_and_the_next_run_delivers(
+    tmp_path: Path, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    (job_id,) = sandbox.create(1)
+    sandbox.break_with({"fault": "late-cancel", "on": "cancel", "job": job_id, "for": "60s"})
+    checkout = told(tmp_path, sandbox, receiver)
+    checkout.want("one", job_id)
+    checkout.want("typo", "ftjob-nobody-has-this")
+    receiver.status = 503
+
+    with checkout.start(*RUN) as process:
+        wait_for(lambda: len(receiver.received) > 1, "the sink has refused the notification twice")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=INTERRUPTED_WITHIN_S)
+    receiver.status = 200
+    checkout.run("--once", *RUN[2:])
+
+    assert receiver.types() == ["job.stalled"]
+    assert receiver.received[-1].id == receiver.received[0].id
 
 
 def test_in_shadow_mode_a_withheld_change_is_told_once_and_nothing_is_cancelled(
