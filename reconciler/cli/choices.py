@@ -97,6 +97,6 @@ class JobName(click.ParamType[str]):
 
 
 def written_kinds(ctx: click.Context) -> Mapping[str, str]:
-    """Return the kinds that were written before the names of jobs, by name."""
+    """Return the kind that the command line names before each job, as in `batchjob/labels`, by the name of the job."""
     found: Mapping[str, str] = ctx.meta.get(_WRITTEN_KINDS, {})
     return found

@@ -70,7 +70,7 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
 
 
 def _refuse_own_options(values: OptionValues) -> None:
-    """Raise `click.UsageError` if an option is set that the running watch would not know of."""
+    """Raise `click.UsageError` if an option is set that the running watch would ignore."""
     given = [f"--{name.replace('_', '-')}" for name in OF_THE_WATCH if values[name] not in (None, False, ())]
     if given:
         msg = f"A watch is running for these specs, and it uses its own options: leave out {list_of(given)}."
