@@ -30,7 +30,7 @@ from tests.support.spec_committer import SpecCommitter, forced, until
 from tests.support.watch_process import watching
 
 TOKEN = "canary-of-the-remote-123456"  # noqa: S105  a canary
-PUSHES = 20
+PUSHES, PUSHES_LONG = 6, 20
 LARGE = 24 * 1024 * 1024
 SEEN_WITHIN_S = 30
 SECONDS, SECONDS_LONG = 15, 120
@@ -98,11 +98,12 @@ def options(team: Team) -> tuple[str, ...]:
 
 
 def test_a_push_cancels_a_job_and_the_proof_is_pushed_back(
-    team: Team, record_property: Callable[[str, object], None]
+    team: Team, record_property: Callable[[str, object], None], pytestconfig: pytest.Config
 ) -> None:
+    pushes = PUSHES_LONG if pytestconfig.getoption("--long") else PUSHES
     delays: list[float] = []
     with watching(team.runner, *options(team), RECONCILE_GIT_TOKEN=TOKEN) as watch:
-        for number in range(PUSHES):
+        for number in range(pushes):
             job_id = team.want(f"job-{number}")
             pushed_at = time.monotonic()
             wait_for(partial(team.sandbox.cancels, job_id), "the cancel is requested", SEEN_WITHIN_S)
