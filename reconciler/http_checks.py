@@ -46,7 +46,10 @@ def check_path(path: str) -> None:
         or not path.isprintable()
         or not {" ", "\\", "?", "#"}.isdisjoint(path)
     ):
-        msg = "the path of the request is not below the base URL, so nothing was sent: check spec.jobId and the options"
+        msg = (
+            "the path of the request leaves the base URL or contains a character that is not allowed, so nothing was "
+            "sent: check spec.jobId of the job and spec.options of its Provider document"
+        )
         raise PermanentError(msg, kind=Kind.INVALID)
 
 

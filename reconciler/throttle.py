@@ -290,8 +290,8 @@ class Throttle:
     def _blocked_for_s(self, now: float) -> float:
         """Return how long the circuit blocks this account, in seconds.
 
-        It is 0 if the circuit is closed, or if no request of this account has failed since the latest opening. While
-        this account's probe is in progress, it is `PAUSE_FIRST_S`.
+        It is 0 while the circuit is closed. While the circuit is open, it is `PAUSE_FIRST_S` during this account's
+        probe, 0 if no request of this account has failed since the latest opening, or else the time until a probe.
         """
         if not self._breaker.openings:
             return 0.0

@@ -45,7 +45,8 @@ NOT_ADDED = "not written, because the directory already contains documents"
     "--action",
     default=ACTION,
     metavar="OWNER/REPO@SHA",
-    help="Repository of reconcile and a full commit in it, for the workflows.",
+    help="Repository and full commit SHA of the reconcile action for the workflows. By default, the workflows contain "
+    "a placeholder to replace.",
 )
 @options(SPECS, DRY_RUN, CONSOLE)
 def init(*, type_: str, action: str, dry_run: bool, **values: Any) -> int:

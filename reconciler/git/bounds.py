@@ -20,7 +20,10 @@ _ENDS_WITHIN_S = 2.0
 
 
 def limit_resources(process: int, limits: Mapping[int, int]) -> None:
-    """Limit the resources of a process and of all its descendants. On systems other than Linux, do nothing.
+    """Limit the resources of a process and of its current descendants. On systems other than Linux, do nothing.
+
+    A process that is just being started may be missed, so call this repeatedly while the process runs. A process that
+    has ended or belongs to another user is skipped without an error, with its descendants.
 
     Args:
         process: the process id.

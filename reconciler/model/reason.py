@@ -56,7 +56,7 @@ class Reason(StrEnum):
         "PhaseNotUnderstood",
         (
             "The provider reports a job status that this version of `reconcile` does not know. No change is requested "
-            "until the provider reports a known one."
+            "until the provider reports a status that it knows."
         ),
     )
     SPEC_DELETED = (

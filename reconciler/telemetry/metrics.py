@@ -52,7 +52,12 @@ class Metrics:
         def histogram(name: str, help_: str, *labels: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(name, help_, labels, namespace=NAMESPACE, registry=registry, buckets=buckets)
 
-        self._results = counter("reconcile", "Jobs that a pass covered, by result.", "provider", "result")
+        self._results = counter(
+            "reconcile",
+            "Reconciliations of jobs, by result: each pass counts each of its jobs once.",
+            "provider",
+            "result",
+        )
         self._errors = counter("reconcile_errors", "Jobs that a pass could not observe.", "provider")
         self._terminal = counter(
             "terminal_reconcile_errors",

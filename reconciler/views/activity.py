@@ -37,7 +37,7 @@ class Activity:
     """The state of a run, as its events report it."""
 
     current_step: str
-    """What the run does while it waits for no observation, response or confirmation."""
+    """The text to show while nothing else is pending, which says what the run is doing."""
     sent: list[Action] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
     """The names of the jobs whose change has an outcome that a line has reported."""

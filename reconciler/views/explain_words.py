@@ -36,10 +36,10 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "phase": {
             Phase.VALIDATING_FILES: "The provider checks the input files of the job. The job is unfinished.",
-            Phase.QUEUED: "The job waits to start. The job is unfinished.",
-            Phase.RUNNING: "The job runs. The job is unfinished.",
+            Phase.QUEUED: "The job waits to start. It is unfinished.",
+            Phase.RUNNING: "The job is running. It is unfinished.",
             Phase.PAUSING: "A pause is in progress at the provider. The job is unfinished.",
-            Phase.PAUSED: "The job is paused. The job is unfinished.",
+            Phase.PAUSED: "The job is paused. It is unfinished.",
             Phase.CANCELLING: "A cancel is in progress at the provider. The job is unfinished.",
             Phase.SUCCEEDED: "The job has ended with a result.",
             Phase.FAILED: "The job has ended with an error.",

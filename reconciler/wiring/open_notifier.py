@@ -87,12 +87,12 @@ async def with_notifier(
         finally:
             for name, number in (await notifier.finish(within_s)).items():
                 messages = "1 notification" if number == 1 else f"{number} notifications"
-                warn(f"not delivered yet to {name}: {messages}. The next run delivers them from the outbox")
+                warn(f"{messages} to {name} not delivered yet: the next run with this state directory tries again")
 
 
 @asynccontextmanager
 async def told_of_watch(runtime: Runtime, specs: str) -> AsyncIterator[None]:
-    """Tell that a watch of these specs starts, and, after the body, that it stopped, if anybody is to be told."""
+    """Notify the sinks, if there are any, that a watch of these specs starts, and after the body that it stopped."""
     recorder, now = runtime.news, runtime.clock.now
     if recorder is None:
         yield

@@ -99,7 +99,7 @@ def test_what_a_run_cannot_deliver_is_said_and_the_next_run_delivers_it_with_the
 
     assert failed.code == 0
     assert "notifications cannot be delivered to audit: HTTP 503" in failed.err
-    assert "not delivered yet to audit: 1 notification. The next run delivers them from the outbox" in failed.err
+    assert "1 notification to audit not delivered yet: the next run with this state directory tries again" in failed.err
     assert len(refused) == 1, "Retry-After is obeyed"
     assert (delivered.code, delivered.err.count("audit")) == (0, 0)
     assert [each.id for each in receiver.received[1:]] == refused

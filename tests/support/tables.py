@@ -57,7 +57,7 @@ OTHER_VARIABLES = MappingProxyType(
         "RECONCILE_TRUST": (
             "Hosts that credentials may be sent to, such as `OPENAI_API_KEY=gateway.example.org`; separated by commas."
         ),
-        "NO_COLOR": "Disables colours if it is set.",
+        "NO_COLOR": "Disables colours if it is set and not empty.",
         "XDG_CACHE_HOME": "Parent directory of the default `--state-dir`.",
     }
 )
