@@ -99,8 +99,7 @@ def outside(
     opening = next_opening(windows, now)
     until = f"the next one opens at {render_instant(opening)}" if opening else "none opens in the next ten years"
     why = "".join(f"; {each.name}: {each.reason}" for each in windows if each.reason and _prevents(each, now))
-    since = render_instant(_waiting_since(digest, last) or now)
-    message = f"the {verb} has been waiting for a change window since {since}; {until}{why}"
+    message = f"{_waiting(verb, digest, last, now)}; {until}{why}"
     return Verdict(Readiness.SUSPENDED, Reason.OUTSIDE_WINDOW, message)
 
 
@@ -108,11 +107,14 @@ def _prevents(window: ChangeWindow, now: datetime) -> bool:
     return _contains(window, now) == window.is_deny
 
 
-def _waiting_since(digest: str, last: JobStatus | None) -> datetime | None:
-    """Return since when a change of this version of the spec has been waiting, as the history records it."""
-    since = None
-    for entry in last.history if last is not None and last.observed_spec == digest else ():
-        if entry.reason is not Reason.OUTSIDE_WINDOW:
-            break
-        since = entry.at
-    return since
+def _waiting(verb: Verb, digest: str, last: JobStatus | None, now: datetime) -> str:
+    """Return since when this change of this version of the spec has been waiting, as text.
+
+    The text of the last status is kept, because neither the history nor the condition records the version of the spec.
+    """
+    begin = f"the {verb} has been waiting for a change window since "
+    if last is not None and last.observed_spec == digest and last.ready.reason is Reason.OUTSIDE_WINDOW:
+        before, _, _ = last.ready.message.partition(";")
+        if before.startswith(begin):
+            return before
+    return f"{begin}{render_instant(now)}"

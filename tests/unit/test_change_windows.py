@@ -164,6 +164,30 @@ def test_the_status_says_since_when_a_change_waits_why_and_until_when() -> None:
     assert decide(closed, a_look(Phase.RUNNING, NOW + HOUR), running.status, NOW + HOUR).action is not None
 
 
+def test_the_status_counts_the_wait_from_the_edit_of_the_spec_and_then_stays_as_it_is() -> None:
+    windows = (freeze(NOW - HOUR, NOW + HOUR),)
+    first = replace(a_subject("cancelled", CANNOT_PAUSE), windows=windows)
+    edited = replace(a_subject("cancelled", CANNOT_PAUSE, limits={"maxAge": "90d"}), windows=windows)
+    before = decide(first, a_look(Phase.RUNNING, NOW), None, NOW).status
+    later = NOW + 10 * MINUTE
+    after = decide(edited, a_look(Phase.RUNNING, later), before, later).status
+
+    assert "since 2026-11-23T14:13:20Z" in after.ready.message
+    assert decide(edited, a_look(Phase.RUNNING, later), after, later + MINUTE).status == after
+
+
+def test_a_phase_that_alternates_does_not_change_since_when_a_change_waits() -> None:
+    subject = replace(a_subject("cancelled", CANNOT_PAUSE), windows=(freeze(NOW - HOUR, NOW + HOUR),))
+    last, messages = None, set()
+    for number in range(6):
+        now = NOW + number * MINUTE
+        phase = (Phase.RUNNING, Phase.QUEUED)[number % 2]
+        last = decide(subject, a_look(phase, now), last, now).status
+        messages.add(last.ready.message)
+
+    assert len(messages) == 1
+
+
 def test_a_job_is_polled_at_the_moment_when_its_window_opens() -> None:
     subject = replace(a_subject("cancelled", CANNOT_PAUSE), windows=(freeze(NOW - HOUR, NOW + 40 * SECOND),))
 
