@@ -236,7 +236,9 @@ def _request(
     is_due = receipt is None or subject.is_retry or backoff.is_attempt_due(receipt, now, subject.honour_within(verb))
     if not is_due or (is_limit and seen.is_limit_remembered):
         return verdict, None
-    if not is_open(subject.windows, now):
+    was_reported = subject.is_shadow and is_reported(seen.last, verb)
+    # Without shadow mode, the change would have been requested when it was reported, within a window.
+    if not was_reported and not is_open(subject.windows, now):
         return (verdict if receipt else outside(subject.windows, verb, subject.digest, seen.last, now)), None
     action = Action(
         verb=verb,
@@ -244,7 +246,7 @@ def _request(
         name=subject.name,
         because=Because.LIMIT_REACHED if is_limit else Because.DESIRED_STATE,
         reason=seen.limit if is_limit else subject.spec.reason,
-        is_first_attempt=receipt is None and not (subject.is_shadow and is_reported(seen.last, verb)),
+        is_first_attempt=receipt is None and not was_reported,
     )
     return verdict, action
 

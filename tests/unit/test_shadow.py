@@ -19,6 +19,7 @@ from reconciler.core.shadow import reported_at
 from reconciler.errors import Delivered, TransientError
 from reconciler.formats.status_writer import render_status
 from reconciler.model.action import Progress
+from reconciler.model.change_window import ChangeWindow, Period
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.model.reason import Reason
@@ -138,6 +139,20 @@ def test_the_pass_after_shadow_mode_requests_each_change_at_once_with_one_attemp
     assert [(each.attempts, each.requested_at) for each in receipts] == [(1, NOW + MINUTE)] * 2
     assert passes.account.changes == requested
     assert passes.reasons == {"chat": Reason.CANCELLED, "code": Reason.CANCELLED}
+
+
+def test_a_change_that_was_reported_within_a_window_stays_reported_when_the_window_closes() -> None:
+    closed = ChangeWindow("night", is_deny=True, when=Period(NOW + MINUTE, NOW + HOUR))
+    options, passes = replace(SHADOW, windows=(closed,)), of("chat")
+    passes.make(options)
+    before = passes.statuses
+    passes.make(options)
+    during = passes.statuses
+    passes.world.clock.moment = NOW + HOUR
+    passes.make(options)
+
+    assert before["chat"].ready.reason is Reason.WOULD_CANCEL
+    assert before == during == passes.statuses
 
 
 def test_a_spec_that_no_longer_wants_the_change_ends_its_report() -> None:
