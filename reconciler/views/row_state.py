@@ -117,12 +117,13 @@ def waiting_rows(rows: Iterable[Row]) -> list[Row]:
 def is_drifting(row: Row) -> bool:
     """Return whether an observed job is not in the desired state of its spec, or has a change due.
 
-    A ready job without a due change does not drift, whatever its phase is. For example, a job that was cancelled
-    because of a limit is ready.
+    A change that waits for a change window is due. A ready job without a due change does not drift, whatever its phase
+    is. For example, a job that was cancelled because of a limit is ready.
     """
     if row.wanted is None or row.unobserved is not None or row.status.ready.reason is Reason.STATUS_UNKNOWN:
         return False
-    return row.action is not None or not (row.status.is_ready or row.status.phase in DESIRED_PHASES[row.wanted])
+    is_due = row.action is not None or row.status.ready.reason is Reason.OUTSIDE_WINDOW
+    return is_due or not (row.status.is_ready or row.status.phase in DESIRED_PHASES[row.wanted])
 
 
 def count_by_verb(rows: Iterable[Row]) -> dict[Verb, int]:

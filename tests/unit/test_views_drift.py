@@ -149,6 +149,10 @@ def test_a_stalled_job_drifts_if_its_phase_contradicts_its_desired_state(
     assert is_drifting(replace(row, wanted=wanted)) is drifts
 
 
+def test_a_job_whose_change_waits_for_a_change_window_drifts() -> None:
+    assert is_drifting(replace(a_row(phase=Phase.RUNNING, reason=Reason.OUTSIDE_WINDOW), wanted=DesiredState.RUNNING))
+
+
 def test_a_job_cancelled_by_its_limit_does_not_drift() -> None:
     assert not is_drifting(a_row(phase=Phase.CANCELLED, reason=Reason.LIMIT_REACHED))
 
