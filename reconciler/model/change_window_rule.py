@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from reconciler.model.scalar import Instant, Name, Text, Word
+from reconciler.model.scalar import Instant, Name, Text, Word, check_label_key, check_label_value, quoted
 from reconciler.model.selector import parse_selector
 from reconciler.model.spec import Document
 from reconciler.model.weekly_hours import WeeklyHoursText
@@ -16,8 +16,14 @@ WINDOWS_MAX = 100
 
 
 def parsed_selector(text: str) -> str:
-    """Return the text of a selector. Raises `ValueError` if it is not one."""
-    parse_selector(text)
+    """Return the text of a selector. Raises `ValueError` if it is not one, or if no labels of a job can match it."""
+    labels = parse_selector(text)
+    for key, value in labels:
+        check_label_key(key)
+        check_label_value(value)
+    if len(dict(labels)) < len(set(labels)):
+        msg = f"{quoted(text)} matches no job: a job has one value of each label"
+        raise ValueError(msg)
     return text
 
 

@@ -188,13 +188,12 @@ Name = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_LABEL.pattern}$"}),
 ]
 _LABEL_FORM = "use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
-LabelKey = Annotated[
-    str,
-    AfterValidator(
-        _matching(_LABEL_KEY, f"is not a label key: {_LABEL_FORM}, after an optional prefix such as example.org/")
-    ),
-]
-LabelValue = Annotated[str, AfterValidator(_matching(_LABEL_VALUE, f"is not a label value: {_LABEL_FORM}"))]
+check_label_key = _matching(
+    _LABEL_KEY, f"is not a label key: {_LABEL_FORM}, after an optional prefix such as example.org/"
+)
+check_label_value = _matching(_LABEL_VALUE, f"is not a label value: {_LABEL_FORM}")
+LabelKey = Annotated[str, AfterValidator(check_label_key)]
+LabelValue = Annotated[str, AfterValidator(check_label_value)]
 Text = Annotated[str, Field(min_length=1, max_length=REASON_MAX), AfterValidator(_printable)]
 Word = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_printable), AfterValidator(_one_line)]
 Variable = Annotated[Word, AfterValidator(_variable)]

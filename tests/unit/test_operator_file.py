@@ -82,6 +82,18 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
             "operator.yaml:7: spec.notify[0].routes[0].selector: 'team' is not a selector: write it as team=support",
         ),
         (
+            "  changeWindows: [{name: a, deny: Sun 00:00-24:00, selector: team!=support}]\n",
+            "operator.yaml:4: spec.changeWindows[0].selector: 'team!' is not a label key: use at most 63",
+        ),
+        (
+            "  changeWindows: [{name: a, deny: Sun 00:00-24:00, selector: team==support}]\n",
+            "operator.yaml:4: spec.changeWindows[0].selector: '=support' is not a label value: use at most 63",
+        ),
+        (
+            "  changeWindows: [{name: a, deny: Sun 00:00-24:00, selector: 'team=support,team=data'}]\n",
+            "spec.changeWindows[0].selector: 'team=support,team=data' matches no job: a job has one value",
+        ),
+        (
             "  notify: [{name: a, type: webhook, routes: [{reasons: [Canceled]}]}]\n",
             "'Canceled' is not a reason: reconcile explain lists",
         ),
