@@ -18,7 +18,7 @@ from reconciler.model.status import JobStatus
 from reconciler.views.describe_text import job_facts
 from reconciler.views.layout import STYLES, Column, styled, table
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, is_drifting
+from reconciler.views.row_state import JobState, is_drifting, next_change
 from reconciler.views.text import NO_VALUE, clean
 from reconciler.views.usage import current_facts
 
@@ -140,8 +140,8 @@ def _conclusion(row: Row) -> str:
     """Return whether the job differs from its spec, and what the next pass does about it."""
     if row.unobserved is not None:
         return f"Unknown: the job could not be observed: {row.unobserved.message}"
-    if row.action is not None:
-        return f"Different: the next pass requests a {row.action.verb}."
+    if verb := next_change(row):
+        return f"Different: the next pass requests a {verb}."
     state = row.status.ready
     if is_drifting(row):
         return f"Different, and no change is requested: {state.reason}: {state.message}"

@@ -16,7 +16,7 @@ from reconciler.model.spec import render_instant
 from reconciler.views.layout import STYLES, Column, section, styled, table
 from reconciler.views.read_lists import ReadList, bounds, lists_json
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, row_state
+from reconciler.views.row_state import JobState, next_change, row_state
 from reconciler.views.text import NO_VALUE, age, count
 
 LISTED_MAX = 50
@@ -103,7 +103,7 @@ def _drifting_table(rows: Sequence[Row], width: int) -> Text:
         Column("WANTED", [styled(row.wanted or NO_VALUE) for row in rows]),
         Column("PHASE", [styled(row.status.phase) for row in rows]),
         Column("REASON", [styled(state.reason, STYLES[state.job_state]) for state in states]),
-        Column("NEXT PASS", [styled(row.action.verb if row.action else NO_VALUE) for row in rows]),
+        Column("NEXT PASS", [styled(next_change(row) or NO_VALUE) for row in rows]),
     ]
     return table(columns, width, drop=("NEXT PASS",))
 

@@ -109,6 +109,12 @@ def is_pending(row: Row) -> bool:
     return row.action is not None and row.progress in (None, Progress.PLANNED)
 
 
+def next_change(row: Row) -> Verb | None:
+    """Return the verb of the change that the next pass requests, or None if it requests none."""
+    is_withheld = row_state(row).job_state is JobState.WITHHELD
+    return row.action.verb if row.action and is_pending(row) and not is_withheld else None
+
+
 def waiting_rows(rows: Iterable[Row]) -> list[Row]:
     """Return the rows of the jobs whose change waits for a change window. In shadow mode, an action is due instead."""
     return [row for row in rows if row.action is None and row_state(row).job_state is JobState.WITHHELD]

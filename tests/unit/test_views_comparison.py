@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.model.action import Progress
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
@@ -31,6 +32,10 @@ DUE = with_cancel(observed(a_row("chat")))
 ENDED = observed(a_row("ended", phase=Phase.SUCCEEDED))
 SAME = observed(a_row("same"))
 SUSPENDED = replace(observed(a_suspended_row("held")), wanted=DesiredState.CANCELLED)
+WITHHELD = with_cancel(
+    observed(a_row("shadowed", reason=Reason.WOULD_CANCEL, message="shadow mode: the cancel is not requested"))
+)
+REFUSED = with_cancel(observed(a_stalled_row("many", Reason.REFUSED_BY_GUARD, "too many")), progress=Progress.REFUSED)
 ABSENT = a_stalled_row("typo")
 AWAY = a_row("away", unobserved="cannot connect")
 BROKEN = replace(a_stalled_row("broken", Reason.INVALID_SPEC, "not valid"), wanted=None, ref=None)
@@ -76,6 +81,8 @@ def test_the_wanted_age_is_the_limit_in_the_spec() -> None:
         (DUE, "Different: the next pass requests a cancel."),
         (SAME, "No difference."),
         (ENDED, "No difference."),
+        (WITHHELD, "Different, and no change is requested: WouldCancel: shadow mode: the cancel is not requested"),
+        (REFUSED, "Different, and no change is requested: RefusedByGuard: too many"),
         (SUSPENDED, "Different, and no change is requested: Suspended: suspended: incident 7"),
         (ABSENT, "Different, and no change is requested: JobNotFound: look for a typo"),
         (AWAY, "Unknown: the job could not be observed: cannot connect"),
