@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 from reconciler.core.conditions import Readiness, Verdict
 from reconciler.model.change_window import ChangeWindow, Period
@@ -39,12 +40,22 @@ def is_open(windows: Collection[ChangeWindow], at: datetime) -> bool:
     return not allowing or any(_contains(each, at) for each in allowing)
 
 
-def next_opening(windows: Collection[ChangeWindow], after: datetime) -> datetime | None:
-    """Return the next moment at which changes may be requested, or None if there is none in the foreseeable future."""
+@lru_cache(256)
+def next_opening(windows: tuple[ChangeWindow, ...], after: datetime) -> datetime | None:
+    """Return the next moment at which changes may be requested, or None if there is none in the foreseeable future.
+
+    The results are cached, because a pass asks the same question for every job that waits.
+    """
     last = after + _FORESEEABLE
     ends = [each.when.end for each in windows if isinstance(each.when, Period) and after < each.when.end < last]
-    edges = {edge for begin in (after, *ends) for edge in _edges(windows, begin, begin + _AHEAD)}
-    return next((edge for edge in sorted(edges) if after < edge < last and is_open(windows, edge)), None)
+    # The hours of every week repeat within `_AHEAD`, so an opening follows `after` or the end of a single period.
+    for begin in sorted({after, *ends}):
+        until = min(begin + _AHEAD, last)
+        edges = {edge for edge in _edges(windows, begin, until) if after < edge <= until}
+        opening = next((edge for edge in sorted(edges) if is_open(windows, edge)), None)
+        if opening is not None:
+            return opening
+    return None
 
 
 def _edges(windows: Collection[ChangeWindow], first: datetime, last: datetime) -> Iterator[datetime]:
@@ -93,7 +104,7 @@ def _moment(day: date, minutes: int, zone: tzinfo, *, is_second: bool) -> dateti
 
 
 def outside(
-    windows: Collection[ChangeWindow], verb: Verb, digest: str, last: JobStatus | None, now: datetime
+    windows: tuple[ChangeWindow, ...], verb: Verb, digest: str, last: JobStatus | None, now: datetime
 ) -> Verdict:
     """Return the verdict on a job whose change waits for a window. `digest` is that of its spec."""
     opening = next_opening(windows, now)

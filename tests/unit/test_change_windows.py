@@ -98,7 +98,7 @@ def test_a_window_begins_and_ends_at_the_moments_of_its_wall_clock_times(
         is_within,
         not is_within,
     ]
-    assert next_opening([window], begins - SECOND) == (ends if window.is_deny else begins)
+    assert next_opening((window,), begins - SECOND) == (ends if window.is_deny else begins)
 
 
 @pytest.mark.parametrize(
