@@ -53,7 +53,7 @@ def init(*, type_: str, action: str, dry_run: bool, **values: Any) -> int:
     """Write the first files of a repository.
 
     The files are a Provider document, Settings, an example of a spec, an example of an operator's file, and two
-    workflows for GitHub. An existing file is never overwritten, and nothing is added to a specs directory that already
+    workflows for CI. An existing file is never overwritten, and nothing is added to a specs directory that already
     contains documents. With the default provider type, the example works without a key. Run the command at the top of
     the repository.
     """
@@ -79,7 +79,7 @@ def _checked(specs: Path) -> Path:
     here = Path.cwd()
     top = next((each for each in (here, *here.parents) if os.path.lexists(each / ".git")), here)
     if top != here:
-        msg = f"run `reconcile init` at the top of the repository, in {top}, because GitHub reads workflows only there"
+        msg = f"run `reconcile init` at the top of the repository, in {top}, because the CI host reads workflows only there"
         raise wiring.UsageError(msg)
     if specs.is_absolute() or ".." in specs.parts or specs == Path():
         msg = f"the specs directory must be a directory below this one, but is {str(specs)!r}"
