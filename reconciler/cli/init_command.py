@@ -79,7 +79,7 @@ def _checked(specs: Path) -> Path:
     here = Path.cwd()
     top = next((each for each in (here, *here.parents) if os.path.lexists(each / ".git")), here)
     if top != here:
-        msg = f"run `reconcile init` at the top of the repository, in {top}, because the CI host reads workflows only there"
+        msg = f"run `reconcile init` at the top of the repository, in {top}: a CI host reads workflows only there"
         raise wiring.UsageError(msg)
     if specs.is_absolute() or ".." in specs.parts or specs == Path():
         msg = f"the specs directory must be a directory below this one, but is {str(specs)!r}"

@@ -233,6 +233,7 @@ async def apply_decisions(
     if latest.halt is not None or not (latest.may_ask or runtime.control is None):
         cases = tuple(_without_action(case, latest.halt, now) for case in cases)
     if runtime.control is None:
+        latest.budget.written(str(target.account))
         return tuple(map(_undone, cases))
     if runtime.is_stopping():
         # A job may be unobserved only because this process is stopping, so that is not written to its status.
