@@ -17,6 +17,7 @@ _MOVING = [
     (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC"), "<time>"),
     (re.compile(r"(\d{4}-\d{2}-\d{2} +)?\b\d{2}:\d{2}:\d{2}\b"), "<time>"),
     (re.compile(r"\b(\d+[dhms]){1,2}(?=\s*$)", re.MULTILINE), "<age>"),
+    (re.compile(r"\bcommit [0-9a-f]{7,40}\b"), "commit <sha>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
 ]
 
