@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from reconciler.sandbox.faults import FAULTS
 from tests.scenario.history import History
 from tests.scenario.oracles import ALWAYS, IN_TIME, OF_A_WATCH, verdict
+from tests.scenario.process import STATE
 from tests.scenario.repository import JobSpec, Revision
 from tests.scenario.seeded_jobs import declared
 from tests.scenario.seeded_run import TIGHT
@@ -18,7 +20,10 @@ from tests.scenario.short_runs import RUNNING, a_job_spec, a_scenario, cancels, 
 from tests.scenario.simulation import Pass, RunWatch, Scenario, Simulation, TimedInjection, simulate
 
 HOUR_S = 3600.0
+PASS_S = 61.0
 CHANGED_AT_S = 90.0
+LOST_AT_S = 182.0
+CANCELLED_AT_S = 220.0
 PUSH_S = 20.0
 ACCOUNTS = ("one", "two", "three")
 WITHOUT_DEADLINES = tuple(oracle for oracle in OF_A_WATCH if oracle not in IN_TIME)
@@ -46,22 +51,47 @@ def other_names(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
     )
 
 
-def played(change: Change, specs: int) -> History:
-    """Run: as many jobs are cancelled as the guard allows in an hour, and then two more cancels are requested."""
+def lose_state(simulation: Simulation) -> None:
+    """Remove the files of the state directory, as on a new CI runner. Git still has the statuses."""
+    disk = simulation.machine.disk
+    for path in map(Path, disk.files()):
+        if path.is_relative_to(STATE):
+            disk.drop(path)
 
-    def edit(simulation: Simulation) -> None:
-        simulation.edit("others", replace(simulation.revision, job_specs=change(simulation.revision.job_specs)))
 
+def played(change: Change, specs: int, *, is_later: bool) -> History:
+    """Run: as many jobs are cancelled as the guard allows in an hour, and then two more cancels are requested.
+
+    With `is_later`, the specs change first, and a later edit requests the cancels. In between, the process ends and the
+    state directory is lost, so only the statuses record the first cancels.
+    """
     job_specs = [*(a_job_spec(job_id) for job_id in FIRST), *(a_job_spec(job_id, "observed") for job_id in SECOND)]
-    scenario = a_scenario(*job_specs, steps=(*every(61.0, 70), Pass()), schedule=[TimedInjection(CHANGED_AT_S, edit)])
+    changed = change(tuple(job_specs[:specs]))
+
+    def edit(job_specs: tuple[JobSpec, ...]) -> Callable[[Simulation], None]:
+        return lambda simulation: simulation.edit("others", replace(simulation.revision, job_specs=job_specs))
+
+    steps, schedule = (*every(PASS_S, 70), Pass()), [TimedInjection(CHANGED_AT_S, edit(changed))]
+    if is_later:
+        observed = tuple(replace(each, desired="observed") for each in changed)
+        schedule = [
+            TimedInjection(CHANGED_AT_S, edit(observed)),
+            TimedInjection(LOST_AT_S, lose_state),
+            TimedInjection(CANCELLED_AT_S, edit(changed)),
+        ]
+        steps = (*every(PASS_S, 3), RunWatch(1.0), *steps)
+    scenario = a_scenario(*job_specs, steps=steps, schedule=schedule)
     return simulate(
         replace(scenario, revision=replace(scenario.revision, job_specs=tuple(job_specs[:specs])), change_limits=TIGHT)
     )
 
 
+@pytest.mark.parametrize("is_later", [False, True], ids=["at once", "after the state is lost"])
 @pytest.mark.parametrize(("change", "specs"), [(other_jobs, 2), (other_jobs, 4), (other_specs, 4), (other_names, 4)])
-def test_changing_specs_does_not_bypass_the_hourly_limit_of_the_guard(change: Change, specs: int) -> None:
-    history = played(change, specs)
+def test_changing_specs_does_not_bypass_the_hourly_limit_of_the_guard(
+    change: Change, specs: int, *, is_later: bool
+) -> None:
+    history = played(change, specs, is_later=is_later)
     asked = {job_id: [each.total_seconds() for each in cancels(history, job_id)] for job_id in (*FIRST, *SECOND)}
 
     assert not verdict(history, ALWAYS)

@@ -112,3 +112,26 @@ def test_a_status_is_kept_while_a_file_that_may_contain_its_spec_cannot_be_read(
     assert not verdict(history, ALWAYS)
     assert all("job-a.yaml" in statuses for statuses in passes[:10])
     assert "job-a.yaml" not in passes[-1]
+
+
+def test_the_status_of_a_deleted_spec_is_kept_while_a_spec_file_cannot_be_read() -> None:
+    """The guard counts the request of a deleted spec for an hour. Then its status is removed, if every file is read."""
+
+    def delete(simulation: Simulation) -> None:
+        kept = tuple(each for each in simulation.revision.job_specs if each.name != "job-a")
+        simulation.edit("deleted", replace(simulation.revision, job_specs=kept))
+
+    def break_file(simulation: Simulation) -> None:
+        simulation.edit("broken", replace(simulation.revision, broken_files=frozenset({"job-b.yaml"})))
+
+    def mend(simulation: Simulation) -> None:
+        simulation.edit("mended", replace(simulation.revision, broken_files=frozenset()))
+
+    job_specs = (a_job_spec("ftjob-a"), a_job_spec("ftjob-b", "running"), a_job_spec("ftjob-c", "running"))
+    schedule = [TimedInjection(90.0, delete), TimedInjection(1800.0, break_file), TimedInjection(5430.0, mend)]
+    history = simulate(a_scenario(*job_specs, steps=every(600.0, 12), schedule=schedule))
+    passes = [each.statuses for each in history.events if isinstance(each, PassEnded)]
+
+    assert not verdict(history, ALWAYS)
+    assert all("job-a.yaml" in statuses for statuses in passes[:10])
+    assert "job-a.yaml" not in passes[-1]
