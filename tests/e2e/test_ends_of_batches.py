@@ -1,4 +1,4 @@
-"""How batches end, by the command: what the plan, the status, the receipt and `describe` say in each case."""
+"""How batches end, by the command: what the plan, the status, the receipt, `describe` and the page say."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_batch_that_completes_while_its_cancel_is_sent_is_reported_as_refused(
         ran = scene.run("--once", "--wait=5s")
         status, again = scene.status(), scene.run("--once")
         (receipt,) = status.receipts
-        told, page = said(scene.described()), scene.page()
+        told, page, web_page = said(scene.described()), scene.page(), scene.web_page()
 
         assert plan[0] == "cancel nightly: running -> cancelled"
         assert "keeps the results of the finished requests, in the output file" in plan
@@ -62,6 +62,8 @@ def test_a_batch_that_completes_while_its_cancel_is_sent_is_reported_as_refused(
         assert "phase succeeded (the provider reports 'completed')" in " ".join(told).replace(", final", "")
         assert "provider cancel refused: already succeeded" in history(scene)
         assert "Plan: nothing to change" in page
+        assert "succeeded at the provider; 100 of 100 done" in web_page
+        assert "provider cancel refused: already succeeded" in web_page
         assert NOTHING in again.out
         assert scene.cancels == 1
 
@@ -71,7 +73,7 @@ def test_an_expired_batch_is_failed_and_says_how_much_is_done(tmp_path: Path) ->
     with batch_scene(tmp_path, OPENAI, **expired, edit=_with_counts(23)) as scene:
         scene.want("running")
         plan, ran = said(scene.run("plan").out), scene.run("--once")
-        wanted, told, page = scene.status(), said(scene.described()), scene.page()
+        wanted, told, page, web_page = scene.status(), said(scene.described()), scene.page(), scene.web_page()
         scene.want("cancelled")
         assert scene.run("--once").code == 0
         unwanted = scene.status()
@@ -86,6 +88,7 @@ def test_an_expired_batch_is_failed_and_says_how_much_is_done(tmp_path: Path) ->
         assert "phase failed, final (the provider reports 'expired')" in told
         assert "result file-out-batch_running" in told
         assert f"| **nightly** | JobFailed | {message} |" in page
+        assert message in web_page
         assert (unwanted.ready.reason, unwanted.ready.message) == ("FinishedBeforeCancel", message)
         assert scene.cancels == 0
 
@@ -195,6 +198,7 @@ def test_a_partial_batch_has_succeeded_and_says_what_is_missing(tmp_path: Path) 
         scene.want("running")
         plan, ran = said(scene.run("plan").out), scene.run("--once")
         wanted, told, wide = scene.status(), said(scene.described()), scene.run("get", "-o", "wide").out
+        web_page = scene.web_page()
         scene.want("cancelled")
         assert scene.run("--once").code == 0
         unwanted = scene.status()
@@ -206,6 +210,7 @@ def test_a_partial_batch_has_succeeded_and_says_what_is_missing(tmp_path: Path) 
         assert (wanted.phase, wanted.final, wanted.job.counts) == (Phase.SUCCEEDED, True, JobCounts(10_000, 9120, 0))
         assert (wanted.ready.reason, wanted.ready.message) == ("Succeeded", message)
         assert message in wide
+        assert message in web_page
         assert "phase succeeded, final (the provider reports 'PartiallyCompleted')" in told
         assert "requests 9,120 of 10,000 done" in told
         assert "result s3://b/out/runningxxxxx/" in told
@@ -222,7 +227,7 @@ def test_a_batch_with_a_slow_cancel_is_cancelling_and_gets_one_request(tmp_path:
         scene.want("cancelled")
         first, waited = scene.run("--once"), scene.run("--once", "--wait=2s")
         plan, page, told = said(scene.run("plan").out), scene.page(), said(scene.described())
-        pending = scene.status()
+        pending, web_page = scene.status(), scene.web_page()
         scene.ahead = timedelta(minutes=9)
         still = scene.run("--once")
         scene.ahead = timedelta(minutes=11)
@@ -235,6 +240,7 @@ def test_a_batch_with_a_slow_cancel_is_cancelling_and_gets_one_request(tmp_path:
         assert "1 job still in progress: nightly" in waited.err
         assert "nightly CancelPending cancelling at the provider" in plan
         assert "| **nightly** | CancelPending | cancelling at the provider |" in page
+        assert "cancelling at the provider" in web_page
         assert "phase cancelling" in told
         assert (pending.phase, pending.final) == (Phase.CANCELLING, False)
         assert pending.receipts[0].accepted_at is not None
@@ -270,6 +276,8 @@ def test_a_batch_that_ends_with_one_word_is_cancelled_if_requests_were_cancelled
         assert (receipt.outcome, receipt.attempts) == (Outcome.CANCELLED, 1)
         assert "phase cancelled, final (the provider reports 'ended')" in told
         assert "confirmed cancel: the job was observed cancelled" in history(scene)
+        assert "cancelled at the provider; 23 of 100 done" in scene.web_page()
+        assert "confirmed cancel: the job was observed cancelled" in scene.web_page()
 
 
 def test_a_batch_that_ends_with_one_word_has_succeeded_if_its_cancel_came_too_late(tmp_path: Path) -> None:
@@ -297,6 +305,7 @@ def test_a_batch_in_a_bare_array_shows_no_cancelling_and_gets_one_request(tmp_pa
         listed = scene.run("drift", "--kind", "BatchJob")
         first = scene.run("--once", "--wait=2s")
         plan, told, pending = said(scene.run("plan").out), said(scene.described()), scene.status()
+        web_page = scene.web_page()
         scene.ahead = timedelta(minutes=9)
         still = scene.run("--once")
         scene.ahead = timedelta(minutes=11)
@@ -308,6 +317,7 @@ def test_a_batch_in_a_bare_array_shows_no_cancelling_and_gets_one_request(tmp_pa
         assert "Drift: 1 job not as desired; 0 without a spec" in listed.out
         assert first.code == 75
         assert f"nightly CancelPending {waiting}" in plan
+        assert waiting in web_page
         assert "phase running (the provider reports 'IN_PROGRESS')" in told
         assert pending.receipts[0].accepted_at is not None
         assert NOTHING in still.out

@@ -7,25 +7,33 @@ the sandbox does not have.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reconciler.controller.run_options import Paths, Selection
 from reconciler.model.job import Phase
 from reconciler.model.status import JobStatus
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import BatchWorld
 from reconciler.testing.transport_faults import response_of
+from reconciler.views.job_page import job_page
+from reconciler.views.page_layout import Frame
+from reconciler.views.watch_view import watch_view
+from reconciler.wiring import read_statuses
 from tests.contract.batch_harness import BatchService
 from tests.support.both_kinds import BATCH
 from tests.support.cli import Checkout, Ran
+from tests.support.page_scene import MONOTONIC, a_watch
 from tests.support.sandbox_server import serve
 from tests.support.service_endpoints import PROVIDER
 
@@ -92,6 +100,13 @@ class BatchScene:
     def page(self) -> str:
         """Return the plan as Markdown, as in the comment on a pull request."""
         return self.run("plan", "-o", "markdown").out
+
+    def web_page(self) -> str:
+        """Return the text of the batch's page in a watch whose last pass wrote the current status, in one line."""
+        report = read_statuses(Paths(self.checkout.specs, self.checkout.status_dir), Selection())
+        frame = Frame(datetime.now(UTC), MONOTONIC, "1-7-000", "/page.css", "/page.js")
+        html = job_page("nightly", watch_view(a_watch(list(report.rows))), frame)
+        return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
     def status(self) -> JobStatus:
         """Return the parsed status of the batch."""
