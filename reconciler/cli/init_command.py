@@ -14,6 +14,7 @@ from reconciler.cli.choices import OneOf
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import CONSOLE, DRY_RUN, SPECS, examples, options
 from reconciler.controller.run_options import Paths
+from reconciler.git.discovery import checkout_among
 from reconciler.local.spec_editor import create
 from reconciler.model.account_line import EMBEDDED, FINE_TUNING_JOB
 from reconciler.ports import jobs_by_kind
@@ -77,7 +78,7 @@ def init(*, type_: str, action: str, dry_run: bool, **values: Any) -> int:
 def _checked(specs: Path) -> Path:
     """Return the specs directory. Raises `UsageError` if it is not below this directory, or Git's top is above it."""
     here = Path.cwd()
-    top = next((each for each in (here, *here.parents) if os.path.lexists(each / ".git")), here)
+    top = checkout_among((here, *here.parents)) or here
     if top != here:
         msg = f"run `reconcile init` at the top of the repository, in {top}: a CI host reads workflows only there"
         raise wiring.UsageError(msg)

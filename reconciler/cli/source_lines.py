@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
+from reconciler.git.discovery import checkout_among
 from reconciler.views.render_context import SourcePlace
 
 SIZE_MAX = 10_000_000
@@ -18,7 +18,7 @@ def find_source(file: str, line: int | None) -> SourcePlace:
     Outside a checkout, the path is relative to the current directory.
     """
     path = Path(file).resolve()
-    top = next((each for each in path.parents if os.path.lexists(each / ".git")), Path.cwd())
+    top = checkout_among(path.parents) or Path.cwd()
     shown = path.relative_to(top).as_posix() if path.is_relative_to(top) else Path(file).as_posix()
     lines = _lines(path) if line is not None else []
     return SourcePlace(shown, lines[line - 1] if line is not None and line <= len(lines) else "")

@@ -16,11 +16,11 @@ from datetime import datetime
 
 from reconciler.controller.workers import end, first
 from reconciler.core.backoff import failure_delay
-from reconciler.core.news import NewsSource, job_names, news_since, told_after
+from reconciler.core.news import NewsSource, job_names, news_since
 from reconciler.core.routes import is_received
 from reconciler.core.storm import WINDOW, excess, next_delivery, summary
 from reconciler.errors import Delivered, PermanentError, TransientError, bug
-from reconciler.model.notification import News, Told, Waiting
+from reconciler.model.notification import News, Told, Waiting, told_after
 from reconciler.model.operator import NotifySink
 from reconciler.ports import Clock, NotificationSink, Outbox, StoredStatuses
 
@@ -171,4 +171,4 @@ def _source(stored: StoredStatuses, now: datetime, labels: Mapping[str, Mapping[
 
 def told_before(stored: StoredStatuses, now: datetime) -> Told:
     """Return the record of what was told in which these statuses are no news."""
-    return told_after({}, news_since({}, _source(stored, now, {}, {})))
+    return told_after({}, (each.marks for each in news_since({}, _source(stored, now, {}, {}))))

@@ -8,7 +8,7 @@ by account.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -68,17 +68,6 @@ def news_since(told: Told, found: NewsSource) -> tuple[News, ...]:
 def job_names(told: Told) -> Iterator[str]:
     """Yield the names of the jobs whose problem was told and has not ended."""
     return (subject.removeprefix(JOB) for subject in told if subject.startswith(JOB))
-
-
-def told_after(told: Told, news: Iterable[News]) -> Told:
-    """Return the record of what was told, after this news was told too."""
-    after = dict(told)
-    for subject, mark in (pair for each in news for pair in each.marks.items()):
-        if mark is None:
-            after.pop(subject, None)
-        else:
-            after[subject] = mark
-    return after
 
 
 def _news_of_job(told: Told, status: JobStatus, labels: Mapping[str, str]) -> Iterator[News]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,13 +65,18 @@ def find_repository(
     return Repository(git, common_dir, is_partial=is_set(listed, ".promisor"))
 
 
+def checkout_among(directories: Iterable[Path]) -> Path | None:
+    """Return the first of these directories that contains a `.git` of any type, or None if none of them does."""
+    return next((each for each in directories if os.path.lexists(each / ".git")), None)
+
+
 def checkout_left_by(directory: Path) -> Path | None:
     """Return the checkout in which a path begins, if a symbolic link leads the path out of it. Otherwise return None.
 
     A spec author may have committed such a link.
     """
     named = Path(os.path.abspath(directory))  # noqa: PTH100  `Path.absolute` would keep `..`
-    top = next((each for each in named.parents if os.path.lexists(each / ".git")), None)
+    top = checkout_among(named.parents)
     return None if top is None or named.resolve().is_relative_to(top.resolve()) else top
 
 
@@ -82,7 +87,7 @@ def nearest_above(directory: Path, name: str) -> Path | None:
     because the parents may belong to others.
     """
     here = directory.absolute()
-    top = next((each for each in (here, *here.parents) if os.path.lexists(each / ".git")), None)
+    top = checkout_among((here, *here.parents))
     parents = [] if top is None else [each for each in here.parents if each.is_relative_to(top)]
     return next((each / name for each in parents if (each / name).is_dir()), None)
 

@@ -1,8 +1,8 @@
 """The outbox of notifications in the state directory, and the record of what was told.
 
 Rules: each file is replaced in one step and is on the disk before a method returns. `OUTBOX` is written before `TOLD`.
-If the machine fails in between, the marks in `OUTBOX` complete `TOLD` when both are opened. A damaged file is
-set aside, because a job must be cancelled even if nobody can be told. Only the holder of the lock uses these files.
+If the machine fails in between, the marks in `OUTBOX` complete `TOLD` when both are opened. A damaged file is set
+aside, because jobs must be cancelled even if no notification can be sent. Only the holder of the lock uses these files.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from reconciler.model.notification import (
     NotificationType,
     Told,
     Waiting,
+    told_after,
 )
 from reconciler.ports import Disk
 
@@ -69,10 +70,8 @@ class StateOutbox:
         """Whether nothing has been recorded in this directory yet."""
         until = told[0] if told else 0
         entries = tuple(_entry(each) for each in self._read(OUTBOX) or ())
-        record = {subject: tuple(mark) for subject, *mark in (told or [0])[1:]}
-        for each in entries:
-            if each.serial > until:
-                _apply(record, each.marks)
+        recorded = {subject: tuple(mark) for subject, *mark in (told or [0])[1:]}
+        record = told_after(recorded, (each.marks for each in entries if each.serial > until))
         kept = (replace(each, to={name: at for name, at in each.to.items() if name in sinks}) for each in entries)
         serial = max([until, *(each.serial for each in entries)])
         self._content = _Content(tuple(each for each in kept if each.to), record, serial)
@@ -94,13 +93,14 @@ class StateOutbox:
     def add(self, items: Iterable[tuple[News, Collection[str]]]) -> None:
         """Record news, each item with the names of the sinks that receive it, and remember that it was told."""
         content = self._content
-        told, entries, serial = dict(content.told), list(content.entries), content.serial
+        marks, entries, serial = [], list(content.entries), content.serial
         for news, sinks in items:
             serial += 1
-            _apply(told, news.marks)
+            marks.append(news.marks)
             if sinks:
                 entries.append(_Entry(serial, news.notification, news.marks, dict.fromkeys(sinks, False)))
         self._write(tuple(entries))
+        told = told_after(content.told, marks)
         # Even if the record cannot be written, this process does not tell this news again.
         self._content = replace(self._content, told=told, serial=serial)
         if told != content.told:
@@ -176,14 +176,6 @@ class StateOutbox:
             self.notices += (f"{path} is damaged, so it was renamed: some notifications may be lost",)
             return None
         return rows
-
-
-def _apply(told: dict[str, tuple[str, ...]], marks: Mapping[str, Mark]) -> None:
-    for subject, mark in marks.items():
-        if mark is None:
-            told.pop(subject, None)
-        else:
-            told[subject] = mark
 
 
 def _without(entries: Iterable[_Entry], sink: str, ids: Collection[str]) -> Iterable[_Entry]:

@@ -5,7 +5,7 @@ A notification is sent as it was first recorded. Its id stays the same over all 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -89,6 +89,17 @@ class News:
     """What is remembered once the notification is recorded, by subject."""
     labels: tuple[Mapping[str, str], ...] = ()
     """The labels of each job that the notification is about."""
+
+
+def told_after(told: Told, marks: Iterable[Mapping[str, Mark]]) -> Told:
+    """Return the record of what was told, after the news that sets these marks was told too, in this order."""
+    after = dict(told)
+    for subject, mark in (pair for each in marks for pair in each.items()):
+        if mark is None:
+            after.pop(subject, None)
+        else:
+            after[subject] = mark
+    return after
 
 
 @dataclass(frozen=True, slots=True)

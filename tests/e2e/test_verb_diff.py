@@ -8,19 +8,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.exit_code import ExitCode
-from tests.support.cli import WORLD, Checkout
-
-JOBS = "{id: ftjob-a, life: [{phase: running}]}, {id: ftjob-b, life: [{phase: running}]}"
+from tests.support.cli import Checkout, two_running_jobs
 
 
 @pytest.fixture
 def author(tmp_path: Path) -> Checkout:
     """Return a checkout with the running jobs `costly`, which should be cancelled, and `kept`."""
-    checkout = Checkout(tmp_path)
-    checkout.write("world.yaml", WORLD.format(jobs=JOBS))
-    checkout.want("costly", "ftjob-a", provider="world")
-    checkout.want("kept", "ftjob-b", state="observed", provider="world")
-    return checkout
+    return two_running_jobs(tmp_path)
 
 
 def test_diff_shows_only_the_jobs_that_differ_and_exits_with_2(author: Checkout) -> None:

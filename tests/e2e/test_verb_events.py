@@ -9,18 +9,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.exit_code import ExitCode
-from tests.support.cli import WORLD, Checkout, Ran, finished
-
-JOBS = "{id: ftjob-a, life: [{phase: running}]}, {id: ftjob-b, life: [{phase: running}]}"
+from tests.support.cli import Checkout, Ran, finished, two_running_jobs
 
 
 @pytest.fixture
 def author(tmp_path: Path) -> Checkout:
     """Return a checkout with the running jobs `costly` and `kept`, of which a pass has cancelled the first."""
-    checkout = Checkout(tmp_path)
-    checkout.write("world.yaml", WORLD.format(jobs=JOBS))
-    checkout.want("costly", "ftjob-a", provider="world")
-    checkout.want("kept", "ftjob-b", state="observed", provider="world")
+    checkout = two_running_jobs(tmp_path)
     assert checkout.run("--once", "--wait").code == ExitCode.OK
     return checkout
 

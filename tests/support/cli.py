@@ -185,3 +185,13 @@ def started_sandbox(root: Path, *arguments: str, key: str | None = None) -> Iter
 
 def _environment(root: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(root), "XDG_CACHE_HOME": str(root / "cache")}
+
+
+def two_running_jobs(root: Path) -> Checkout:
+    """Return a checkout with the running jobs `costly`, which should be cancelled, and `kept`."""
+    checkout = Checkout(root)
+    jobs = "{id: ftjob-a, life: [{phase: running}]}, {id: ftjob-b, life: [{phase: running}]}"
+    checkout.write("world.yaml", WORLD.format(jobs=jobs))
+    checkout.want("costly", "ftjob-a", provider="world")
+    checkout.want("kept", "ftjob-b", state="observed", provider="world")
+    return checkout

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.news import NewsSource, news_since, told_after
+from reconciler.core.news import NewsSource, news_since
 from reconciler.core.watch_news import watch_stopped
-from reconciler.model.notification import Notification, NotificationSeverity, Told
+from reconciler.model.notification import Notification, NotificationSeverity, Told, told_after
 from reconciler.model.reason import Reason
 from reconciler.model.status import Because, HistoryEntry, Origin, Outcome, Verb
 from tests.support.build import ACCOUNT, NOW, a_status
@@ -25,7 +25,7 @@ def steps(*sources: NewsSource) -> list[list[Notification]]:
     for source in sources:
         news = news_since(told, source)
         assert news_since(told, source) == news, "a repeat after a crash finds the same news, with the same ids"
-        told = told_after(told, news)
+        told = told_after(told, (each.marks for each in news))
         assert news_since(told, source) == (), "what was told is not told again"
         heard.append([each.notification for each in news])
     return heard
