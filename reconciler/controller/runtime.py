@@ -82,7 +82,7 @@ class Runtime:
     older: EarlierStatuses = field(default_factory=EarlierStatuses)
     """Earlier statuses from Git history, for the part of the last hour that the journal does not cover."""
     news: NewsRecorder | None = None
-    """Records what is new for those who are to be told; None if nobody is."""
+    """Records the news for the sinks of notifications; None if there are no sinks."""
     notify: Notify = ignore_event
     """The callback that receives the events of a pass when they happen."""
 

@@ -143,7 +143,7 @@ class OperatorSpec(Document):
         (), description="When changes may be requested. Default: at any time."
     )
     notify: Annotated[tuple[NotifySink, ...], Field(max_length=SINKS_MAX)] = Field(
-        (), description="Who is told what happens to jobs and accounts."
+        (), description="The sinks that receive notifications about jobs and accounts."
     )
 
 
