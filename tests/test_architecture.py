@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from radon.complexity import cc_visit
 
 ROOT = Path(__file__).parent.parent
 HOUSE = sorted((ROOT / "reconciler").rglob("*.py"))
@@ -28,6 +29,7 @@ TOP_LEVEL = {
     "tests",
 }
 LINES_MAX, SCREEN = 300, 60
+COMPLEXITY_MAX = 12
 CONTRACTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
@@ -52,6 +54,34 @@ def test_a_module_has_a_docstring_and_at_most_300_lines_and_short_functions(path
     assert ast.get_docstring(tree)
     assert len(text.splitlines()) <= LINES_MAX
     assert [each.name for each in functions if (each.end_lineno or 0) - each.lineno >= SCREEN] == []
+
+
+def too_complex(code: str) -> list[str]:
+    """Return the functions whose cyclomatic complexity exceeds the maximum.
+
+    As radon counts: one for the function, and one for each branch, loop, handler, assertion, comprehension, its
+    conditions, and each `and` and `or`. The functions and lambdas inside a function count with it.
+    """
+    blocks = (each for each in cc_visit(code) if each.letter in {"F", "M"})
+    return [f"{each.name} ({each.complexity})" for each in blocks if each.complexity > COMPLEXITY_MAX]
+
+
+@pytest.mark.parametrize("package", ["controller", "core"])
+def test_no_function_of_the_controller_and_the_core_is_too_complex(package: str) -> None:
+    found = {
+        str(path.relative_to(ROOT)): names
+        for path in sorted((ROOT / "reconciler" / package).rglob("*.py"))
+        if (names := too_complex(path.read_text(encoding="utf-8")))
+    }
+
+    assert found == {}
+
+
+def test_a_function_with_twelve_branches_is_too_complex() -> None:
+    branches = [f"    if word == {number}: return" for number in range(COMPLEXITY_MAX)]
+
+    assert too_complex("\n".join(["def function(word):", *branches[1:]])) == []
+    assert too_complex("\n".join(["def function(word):", *branches])) == ["function (13)"]
 
 
 def test_module_names_and_class_names_are_unique() -> None:

@@ -169,21 +169,13 @@ class AccountResolver:
         return self._name_by_mark.get(credential.mark, credential.name) if credential.mark else credential.name
 
     def _clashes(self, jobs: Iterable[Located[JobDocument]]) -> dict[str, SpecProblem]:
-        """Return a problem for each name whose account is also used by another name with a different credential.
-
-        Only names in specs that the path rules allow are compared.
-        """
+        """Return a problem for each allowed name whose account another such name uses with a different credential."""
         resolved = {name: each for name in self.used if isinstance(each := self.of(name), ResolvedAccount)}
         if len({each.account for each in resolved.values()}) == len(
             {(each.account, each.scope.credential) for each in resolved.values()}
         ):
             return {}
-        used = {(each.file, each.document.spec.provider): each for each in jobs}
-        targets = {
-            name: target
-            for (_, name), each in sorted(used.items())
-            if isinstance(target := self.of(name), ResolvedAccount) and self.refusal(each, target) is None
-        }
+        targets = self._allowed(jobs)
         first: dict[Account, dict[str, str]] = {}
         for name, target in targets.items():
             first.setdefault(target.account, {}).setdefault(target.scope.credential, name)
@@ -193,6 +185,15 @@ class AccountResolver:
             if others:
                 found[name] = self._clash(name, *others[0])
         return found
+
+    def _allowed(self, jobs: Iterable[Located[JobDocument]]) -> dict[str, ResolvedAccount]:
+        """Return the account of each name in a spec that the path rules allow, in the order of the spec files."""
+        used = {(each.file, each.document.spec.provider): each for each in jobs}
+        return {
+            name: target
+            for (_, name), each in sorted(used.items())
+            if isinstance(target := self.of(name), ResolvedAccount) and self.refusal(each, target) is None
+        }
 
     def _with_all_missing_bindings(self) -> dict[str, ResolvedAccount | SpecProblem]:
         """Return the resolved names, with all missing bindings in the message of each unbound account.

@@ -6,7 +6,7 @@ change budget of the newest pass, not those of the pass that started it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -77,26 +77,36 @@ def partition_by_account(
 ) -> dict[Account, Work]:
     """Return the work of each account, without orphans. The arguments are those of `assign_work`."""
     work: dict[Account, Work] = {}
-    finished: list[TrackedJob] = []
-    waiting, last = _accounts_beside(desired), desired.last
+    not_due: list[TrackedJob] = []
     for key in desired.chosen:
-        subject, target, before = desired.specs[key].subject, desired.specs[key].target, last.get(key)
+        subject, target, before = desired.specs[key].subject, desired.specs[key].target, desired.last.get(key)
         if subject is None or target is None:
             continue
         if due is None or subject.ref in due or must_observe(subject, before):
             asked = replace(subject, is_retry=True) if subject.name in retry else subject
             work.setdefault(target.account, Work(target)).pairs.append((asked, before))
-        # A settled job is not observed by itself, but a list that is read for other jobs may contradict its end.
-        elif is_settled(before):
-            finished.append((subject, before))
         else:
-            waiting.add(target.account)
-    for account in waiting & work.keys():
-        work[account] = replace(work[account], is_part=True)
-    for subject, before in finished if work else ():
-        if subject.ref.account in work:
-            work[subject.ref.account].resting.append((subject, before))
+            not_due.append((subject, before))
+    if work:
+        _add_not_due(work, not_due, _accounts_beside(desired))
     return work
+
+
+def _add_not_due(work: dict[Account, Work], not_due: Iterable[TrackedJob], beside: AbstractSet[Account]) -> None:
+    """Add to each account's work its settled jobs, and whether it has jobs that this pass does not observe.
+
+    A settled job is not observed by itself, but a list that is read for other jobs may contradict its end. `beside` are
+    the accounts of jobs that this run does not handle.
+    """
+    parts = set(beside)
+    for subject, before in not_due:
+        account = subject.ref.account
+        if not is_settled(before):
+            parts.add(account)
+        elif account in work:
+            work[account].resting.append((subject, before))
+    for account in parts & work.keys():
+        work[account] = replace(work[account], is_part=True)
 
 
 def _accounts_beside(desired: DesiredSpecs) -> set[Account]:

@@ -54,13 +54,10 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
     limits = _limits(rules, desired)
     lost = _lost(known, stored, now)
     carried = before if runtime.control is not None else ChangeBudget()
-    found = doubts(stored, desired.specs, runtime.policy)
-    gone = why_uncountable(lost, known, limits.everywhere)
-    for why in (*errors, *filter(None, (gone, runtime.older.doubt))):
-        found.setdefault(EVERYWHERE, why)
     claimed = [
         (each, desired.last[key]) for key, each in enumerate(desired.specs) if each.subject and key in desired.last
     ]
+    everywhere = (*errors, why_uncountable(lost, known, limits.everywhere), runtime.older.doubt)
     budget = ChangeBudget(
         limits=limits,
         approvals=replace(rules.approvals, commits=desired.snapshot.approvals),
@@ -73,20 +70,31 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
         ),
         # No other status can be counted as that of an unfinished job.
         claimed=tuple(
-            status
-            for _, status in claimed
-            if (status.phase in UNFINISHED or status.name in known.unfinished)
-            and not (desired.is_shadow and is_reported(status, Verb.CANCEL))
+            status for _, status in claimed if _may_be_unfinished(status, known, is_shadow=desired.is_shadow)
         ),
         account_map=AccountMap({line: target.scope for line, target in resolved.targets.items()}),
         known_unfinished=known.unfinished,
         use=carried.use,
         unwritten=carried.unwritten,
         standing=dict(_standing(claimed, now)),
-        doubts=found,
+        doubts=_doubts(desired, runtime, filter(None, everywhere)),
         hidden=most_attempts(stored),
     )
     return PassBudget(budget, known, lost, errors)
+
+
+def _doubts(desired: DesiredSpecs, runtime: Runtime, everywhere: Iterable[str]) -> dict[str, str]:
+    """Return why the attempts cannot be counted, by scope. The first reason of `everywhere` is that of all accounts."""
+    found = doubts(desired.stored, desired.specs, runtime.policy)
+    for why in everywhere:
+        found.setdefault(EVERYWHERE, why)
+    return found
+
+
+def _may_be_unfinished(status: JobStatus, known: KnownStatuses, *, is_shadow: bool) -> bool:
+    """Return whether the guard counts a job as unfinished. In shadow mode, a job with a reported cancel has ended."""
+    is_over = is_shadow and is_reported(status, Verb.CANCEL)
+    return not is_over and (status.phase in UNFINISHED or status.name in known.unfinished)
 
 
 def _limits(rules: ChangeRules, desired: DesiredSpecs) -> ScopedLimits:

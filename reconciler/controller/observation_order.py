@@ -119,19 +119,30 @@ def _provisional_plan(
 
 def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) -> bool:
     """Return whether a job probably needs a change, judged by its spec and its last status."""
-    if is_settled(last) or is_suspended(subject, now):
-        return False
-    if subject.is_shadow and any(is_reported(last, verb) for verb in Verb):
-        # Only the first report of a withheld change is urgent, like the first request of a change.
+    if is_settled(last) or is_suspended(subject, now) or _was_reported(subject, last):
         return False
     job = observation_from_status(last) if last is not None else None
     if last is None or job is None:
         return subject.spec.desired_state in {DesiredState.CANCELLED, DesiredState.PAUSED}
-    limit_at = limits.next_at(subject.spec.limits, last.job, last.phase) if last.job is not None else None
-    is_over = limit_at is not None and limit_at <= now and last.phase in UNFINISHED
-    if not is_over and is_unchanged(subject, job, last):
+    if _has_reached_limit(subject, last, now):
+        return True
+    # `decide` would conclude the same from an unchanged job, but it also computes the next poll.
+    if is_unchanged(subject, job, last):
         return False
-    return is_over or decide(subject, Observed(job), last, now.replace(microsecond=0)).action is not None
+    return decide(subject, Observed(job), last, now.replace(microsecond=0)).action is not None
+
+
+def _was_reported(subject: Subject, last: JobStatus | None) -> bool:
+    """Return whether shadow mode has reported the change. Only the first report is urgent, like a first request."""
+    return subject.is_shadow and any(is_reported(last, verb) for verb in Verb)
+
+
+def _has_reached_limit(subject: Subject, last: JobStatus, now: datetime) -> bool:
+    """Return whether a job that was last seen unfinished has reached a limit by now."""
+    if last.job is None or last.phase not in UNFINISHED:
+        return False
+    limit_at = limits.next_at(subject.spec.limits, last.job, last.phase)
+    return limit_at is not None and limit_at <= now
 
 
 async def observe_rest(

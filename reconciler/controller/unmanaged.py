@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
@@ -30,7 +30,7 @@ from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.spec_resolver import resolve
 from reconciler.errors import ProviderError
 from reconciler.model.account_line import FINE_TUNING_JOB
-from reconciler.model.job import TERMINAL, Account, JobRef, ListQuery, ObservedJob, Phase, Unobserved, Unset
+from reconciler.model.job import TERMINAL, Account, JobPage, JobRef, ListQuery, ObservedJob, Phase, Unobserved, Unset
 from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot
@@ -178,31 +178,32 @@ async def _walk(
     reason.
     """
     jobs: dict[str, ObservedJob] = {}
-    order = _Order()
+    horizon = _Horizon(oldest)
     cursor: str | None = None
     cursors: set[str | None] = set()
     while cursor not in cursors and len(cursors) < PAGES_MAX:
         cursors.add(cursor)
-        try:
-            page = await reader.list_page(ListQuery(page_size), cursor)
-        except ProviderError as error:
-            return unobserved_by(error)
-        if page.garbled:
-            why = f"{page.garbled} row{'s' if page.garbled > 1 else ''} of the list cannot be read"
-            return Unobserved(Reason.OBSERVATION_INCOMPLETE, why)
+        page = await _read_page(reader, page_size, cursor)
+        if isinstance(page, Unobserved):
+            return page
         jobs.update((job.id, job) for job in page.jobs)
         cursor = page.next_cursor
-        newest = order.newest_of(page.jobs)
-        if oldest is not None and any(_is_unfinished_since(oldest, job) for job in page.jobs):
-            oldest = None  # this service keeps jobs longer, so an older page may show unfinished jobs
-        if cursor is None or (oldest is not None and newest is not None and newest < oldest):
+        is_past = horizon.is_past(page.jobs)
+        if cursor is None or is_past:
             return jobs, cursor is None
     return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"the list does not end: {len(cursors)} pages were read")
 
 
-def _is_unfinished_since(oldest: datetime, job: ObservedJob) -> bool:
-    """Return whether a job was created before `oldest` and may not have ended."""
-    return job.phase not in TERMINAL and isinstance(job.created_at, datetime) and job.created_at < oldest
+async def _read_page(reader: JobReader, page_size: int, cursor: str | None) -> JobPage | Unobserved:
+    """Return a page of the list, or why it could not be read completely."""
+    try:
+        page = await reader.list_page(ListQuery(page_size), cursor)
+    except ProviderError as error:
+        return unobserved_by(error)
+    if page.garbled:
+        why = f"{page.garbled} row{'s' if page.garbled > 1 else ''} of the list cannot be read"
+        return Unobserved(Reason.OBSERVATION_INCOMPLETE, why)
+    return page
 
 
 @dataclass(slots=True)
@@ -230,3 +231,24 @@ class _Order:
         self.holds = self.holds and all(one >= next_ for one, next_ in pairs)
         self.has_fallen = self.has_fallen or any(one > next_ for one, next_ in pairs)
         self.last = so_far[-1] if so_far else None
+
+
+@dataclass(slots=True)
+class _Horizon:
+    """The time before which the pages of a list need not be read."""
+
+    oldest: datetime | None
+    """Jobs that were created before this time are expected to have ended. None means that all pages are read."""
+    order: _Order = field(default_factory=_Order)
+
+    def is_past(self, jobs: Sequence[ObservedJob]) -> bool:
+        """Take in the next page. Return whether all further pages show only older jobs, which have ended."""
+        newest = self.order.newest_of(jobs)
+        if self.oldest is not None and any(_is_unfinished_since(self.oldest, job) for job in jobs):
+            self.oldest = None  # this service keeps jobs longer, so an older page may show unfinished jobs
+        return self.oldest is not None and newest is not None and newest < self.oldest
+
+
+def _is_unfinished_since(oldest: datetime, job: ObservedJob) -> bool:
+    """Return whether a job was created before `oldest` and may not have ended."""
+    return job.phase not in TERMINAL and isinstance(job.created_at, datetime) and job.created_at < oldest

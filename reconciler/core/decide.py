@@ -22,15 +22,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.core import backoff
-from reconciler.core.change_windows import is_open, outside
 from reconciler.core.conditions import Readiness, Verdict, conclude, phase_since, verdict_of
+from reconciler.core.due_request import due_request
 from reconciler.core.finality import is_final
 from reconciler.core.messages import message_of, suspended_message
-from reconciler.core.receipts import is_contested, open_for, withdraw
+from reconciler.core.receipts import withdraw
 from reconciler.core.schedule import estimated_finish, next_poll
-from reconciler.core.settle import not_honoured
-from reconciler.core.shadow import is_reported
 from reconciler.core.situation import Situated, situate, situation
 from reconciler.core.subject import Subject
 from reconciler.core.table import TABLE, TableRow
@@ -39,7 +36,7 @@ from reconciler.model.action import Action
 from reconciler.model.job import Observation, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import Because, JobFacts, JobStatus, Receipt, Verb
+from reconciler.model.status import JobFacts, JobStatus, Receipt, Verb
 
 _PHASE_TIMEOUTS = {
     Phase.UNKNOWN: timedelta(hours=24),
@@ -113,7 +110,7 @@ def decide_in_full(
     elif row.verb is None:
         verdict = _without_request(row, seen, wanted, now)
     else:
-        verdict, action = _request(subject, row, seen, wanted, now)
+        verdict, action = due_request(subject, row, row.verb, seen, wanted, now)
     status = _settled_draft(subject, seen, verdict, now)
     return Decision(status, action, next_poll(subject, status, now, estimated_finish(observation)), seen.last)
 
@@ -219,69 +216,6 @@ def _without_request(row: TableRow, seen: Situated, wanted: DesiredState, now: d
 def _hours(span: timedelta) -> str:
     minutes = int(span.total_seconds()) // 60
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
-
-
-def _request(
-    subject: Subject, row: TableRow, seen: Situated, wanted: DesiredState, now: datetime
-) -> tuple[Verdict, Action | None]:
-    """Return the verdict of a table row with a verb, and the action if an attempt is due now."""
-    verb = row.verb
-    assert verb is not None  # noqa: S101  the caller has checked this
-    receipt = open_for(seen.receipts, verb)
-    forbidding = _forbidding(subject, verb, seen, now)
-    if forbidding is not None:
-        return forbidding, None
-    verdict = _pending(subject, row, verb, seen, receipt, now)
-    is_limit = wanted is not subject.spec.desired_state
-    is_due = receipt is None or subject.is_retry or backoff.is_attempt_due(receipt, now, subject.honour_within(verb))
-    if not is_due or (is_limit and seen.is_limit_remembered):
-        return verdict, None
-    was_reported = subject.is_shadow and is_reported(seen.last, verb)
-    # Without shadow mode, the change would have been requested when it was reported, within a window.
-    if not was_reported and not is_open(subject.windows, now):
-        return (verdict if receipt else outside(subject.windows, verb, subject.digest, seen.last, now)), None
-    action = Action(
-        verb=verb,
-        ref=subject.ref,
-        name=subject.name,
-        because=Because.LIMIT_REACHED if is_limit else Because.DESIRED_STATE,
-        reason=seen.limit if is_limit else subject.spec.reason,
-        is_first_attempt=receipt is None and not was_reported,
-    )
-    return verdict, action
-
-
-def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> Verdict | None:
-    """Return the verdict that forbids this verb for this job, or None. A cancel is always allowed."""
-    if verb is Verb.CANCEL:
-        return None
-    if not (subject.kind.can_be_paused and subject.capabilities.can_pause):
-        return Verdict(Readiness.STALLED, Reason.NOT_SUPPORTED, f"{subject.ref.account.type} cannot {verb} a job")
-    if open_for(seen.receipts, verb) is None and is_contested(seen.receipts, verb, now):
-        message = f"the {verb} was undone three times within a day, but not by reconcile"
-        return Verdict(Readiness.STALLED, Reason.CONTESTED, message)
-    return None
-
-
-def _pending(
-    subject: Subject, row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None, now: datetime
-) -> Verdict:
-    """Return the verdict of a pending request. `receipt` is its open receipt, or None if no request was sent yet.
-
-    The verdict stays the same until the receipt changes or the last regular attempt has timed out.
-    """
-    last = seen.last
-    if receipt is not None and last is not None and last.open_receipt == receipt:
-        before = verdict_of(last)
-        if before.reason is Reason.ACTION_FORBIDDEN:
-            return before
-        if backoff.is_exhausted(receipt, now, subject.honour_within(verb)):
-            return not_honoured(verb, seen.phase)
-        if before.reason is row.reason and before.readiness is Readiness.RECONCILING:
-            return before
-    over = f", over {seen.limit}" if seen.limit else ""
-    progress = "was requested" if receipt else "is due"
-    return Verdict(row.readiness, row.reason, f"{seen.phase} at the provider{over}; {verb} {progress}")
 
 
 def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: datetime) -> JobStatus:

@@ -1,4 +1,4 @@
-"""Match each spec with its last status, and find duplicate specs.
+"""Match each spec with its last status.
 
 Rules:
 
@@ -15,7 +15,6 @@ Rules:
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,11 +25,6 @@ from reconciler.model.job import JobRef, Phase
 from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
-
-OTHERS_MAX = 5
-"""The maximum number of duplicates in a message. Without this limit, the message of each duplicate would list all other
-duplicates.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,47 +218,6 @@ def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, Jo
         if name in ours and claim.key not in last:
             last[claim.key] = ours.pop(name)
     return last
-
-
-def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
-    """Return a message for each spec that has the same name or job as another spec, by key.
-
-    Specs that may not use their account are ignored.
-    """
-    claims = [claim for claim in claims if claim.may_claim]
-    jobs = [claim.job for claim in claims if claim.job is not None]
-    if len({claim.name for claim in claims}) == len(claims) and len(set(jobs)) == len(jobs):
-        return {}
-    of_name: defaultdict[str, list[str]] = defaultdict(list)
-    of_job: defaultdict[Hashable, list[str]] = defaultdict(list)
-    for claim in claims:
-        of_name[claim.name].append(claim.source)
-        of_job[claim.job].append(claim.name)
-    for each in (*of_name.values(), *of_job.values()):
-        each.sort()
-    found = {}
-    for claim in claims:
-        sources, names = of_name[claim.name], of_job[claim.job]
-        if len(sources) > 1:
-            others = _others(sources, claim.source)
-            found[claim.key] = f"the name {claim.name!r} is used more than once: also in {others}; rename all but one"
-        elif claim.ref is not None and claim.job is not None and len(names) > 1:
-            others = _others(names, claim.name)
-            found[claim.key] = f"another spec names the job {claim.ref.id} too: {others}; remove all but one"
-    return found
-
-
-def _others(texts: list[str], own: str) -> str:
-    """Return a list of the texts other than `own`: at most `OTHERS_MAX`, then how many more there are.
-
-    `texts` is sorted and contains `own`.
-    """
-    begun = texts[: OTHERS_MAX + 2]
-    if own in begun:
-        begun.remove(own)
-    shown = list(dict.fromkeys(begun))[:OTHERS_MAX]
-    more = len(texts) - 1 - OTHERS_MAX
-    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _describes_job_of(status: JobStatus, claim: Claim) -> bool:

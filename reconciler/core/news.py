@@ -8,7 +8,7 @@ by account.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -180,16 +180,22 @@ def _news_of_deleted(told: Told, found: NewsSource) -> Iterator[News]:
 
 
 def _news_of_refusals(told: Told, found: NewsSource) -> Iterator[News]:
-    refused: dict[str, list[JobStatus]] = {}
-    for each in found.jobs:
-        if each.is_stalled and each.ready.reason is Reason.REFUSED_BY_GUARD:
-            refused.setdefault(each.job.account if each.job else "", []).append(each)
+    refused = _refused_by_account(found.jobs)
     before = {key.removeprefix(REFUSED): mark for key, mark in told.items() if key.startswith(REFUSED)}
     for account in sorted(refused.keys() | before.keys()):
         jobs, known = refused.get(account, []), before.get(account, ())
         names = tuple(sorted(each.name for each in jobs))
         if set(names) - set(known) or (known and not names):
             yield _refusal(account, jobs, names or known, found)
+
+
+def _refused_by_account(jobs: Iterable[JobStatus]) -> dict[str, list[JobStatus]]:
+    """Return the jobs whose change the guard refuses, by account. The account of an unknown job is empty."""
+    refused: dict[str, list[JobStatus]] = {}
+    for each in jobs:
+        if each.is_stalled and each.ready.reason is Reason.REFUSED_BY_GUARD:
+            refused.setdefault(each.job.account if each.job else "", []).append(each)
+    return refused
 
 
 def _refusal(account: str, jobs: list[JobStatus], names: tuple[str, ...], found: NewsSource) -> News:

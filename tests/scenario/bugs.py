@@ -191,9 +191,9 @@ BUGS = (
     ),
     Bug(
         "act on both specs of one job",
-        "core/match.py",
-        "        elif claim.ref is not None and claim.job is not None and len(names) > 1:\n",
-        "        elif claim.ref is not None and claim.job is not None and len(names) > 9:\n",
+        "core/duplicates.py",
+        "    if claim.ref is None or len(names) <= 1:\n",
+        "    if claim.ref is None or len(names) <= 9:\n",
     ),
     Bug(
         "act although the job is suspended",
@@ -379,7 +379,7 @@ BUGS = (
     Bug(
         "guard: ignore unreadable statuses",
         "controller/budget_sources.py",
-        "    found = doubts(stored, desired.specs, runtime.policy)\n",
+        "    found = doubts(desired.stored, desired.specs, runtime.policy)\n",
         "    found: dict[str, str] = {}\n",
     ),
     Bug(
@@ -561,7 +561,7 @@ BUGS = (
     ),
     Bug(
         "kinds: resume a batch that somebody paused",
-        "core/decide.py",
+        "core/due_request.py",
         "    if not (subject.kind.can_be_paused and subject.capabilities.can_pause):\n",
         "    if not subject.capabilities.can_pause:\n",
     ),
