@@ -172,6 +172,7 @@ def _row(spec: ResolvedSpec, status: JobStatus, before: JobStatus | None, **done
         document=document,
         line=spec.document.line if spec.document else None,
         capabilities=spec.subject.capabilities if spec.subject else None,
+        price=spec.subject.price(status.job) if spec.subject else None,
         **done,
     )
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from reconciler.model.price import Price
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotBound, ProviderType
 
@@ -71,6 +72,10 @@ class OperatorPolicy(Protocol):
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
         """Return the path rules of the operator's file: credential, host (None: every host), globs of allowed files."""
+        ...
+
+    def prices(self) -> tuple[Price, ...] | None:
+        """Return the prices of the operator's file, or None if it has none."""
         ...
 
     def show(self, file: str) -> str:

@@ -73,6 +73,8 @@ def _row(candidate: ResolvedSpec, last: JobStatus | None, unknown: JobStatus | N
         status=unknown or _status(candidate, last, now),
         before=last,
         document=candidate.document.document if candidate.document else None,
+        capabilities=candidate.subject.capabilities if candidate.subject else None,
+        price=candidate.subject.price(last.job if last else None) if candidate.subject else None,
     )
     is_out_of_date = row.status.ready.reason is Reason.OUT_OF_DATE
     return replace(row, unobserved=Unobserved(Reason.OUT_OF_DATE, row.status.ready.message)) if is_out_of_date else row

@@ -25,6 +25,7 @@ from reconciler.model.change_window import ChangeWindow
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
 from reconciler.model.kind import KINDS, JobDocument
+from reconciler.model.price import Price, prices_of
 from reconciler.model.reason import Reason
 from reconciler.model.spec import JobSpec, Suspension, spec_digest
 from reconciler.ports import JobEdit, Located, Snapshot
@@ -59,6 +60,7 @@ class _Common:
     interval: timedelta
     is_shadow: bool
     windows: tuple[ChangeWindow, ...]
+    prices: tuple[Price, ...] | None
 
 
 def resolve(
@@ -80,7 +82,9 @@ def resolve(
         windows: the operator's change windows.
         known: the resolved specs of the last pass, reused for unchanged documents; it is updated.
     """
-    common = _Common(_suspension(snapshot, is_suspended=is_suspended), _interval(snapshot), is_shadow, windows)
+    common = _Common(
+        _suspension(snapshot, is_suspended=is_suspended), _interval(snapshot), is_shadow, windows, policy.prices()
+    )
     targets = AccountResolver(snapshot, policy)
     known = ResolutionCache() if known is None else known
     bases = {name: (*targets.basis(name, known.targets), common) for name in targets.used}
@@ -200,6 +204,7 @@ def _candidate(located: Located[JobDocument], targets: AccountResolver, common: 
         kind=kind,
         suspension=common.suspension or spec.suspend,
         windows=matching(common.windows, document.metadata.labels.items()),
+        prices=None if common.prices is None else prices_of(common.prices, ref.account.type, kind.name),
         is_shadow=common.is_shadow,
         interval=common.interval,
     )

@@ -10,8 +10,10 @@ from reconciler.model.capabilities import Capabilities
 from reconciler.model.change_window import ChangeWindow
 from reconciler.model.job import JobRef
 from reconciler.model.kind import FINE_TUNING, JobKind
+from reconciler.model.money import Unpriced
+from reconciler.model.price import Price, price_for
 from reconciler.model.spec import JobSpec, Suspension
-from reconciler.model.status import Verb
+from reconciler.model.status import JobFacts, Verb
 
 INTERVAL = timedelta(seconds=60)
 """The default poll interval."""
@@ -34,11 +36,19 @@ class Subject:
     suspension: Suspension | None = None
     windows: tuple[ChangeWindow, ...] = ()
     """The operator's change windows that apply to the job."""
+    prices: tuple[Price, ...] | None = None
+    """The prices of jobs of this kind at this provider type, or None if the operator states no price at all."""
     is_shadow: bool = False
     """Whether the operator runs in shadow mode, in which a due change is only reported (`core.shadow`)."""
     is_retry: bool = False
     """Whether the next attempt is due now because a user requested a retry."""
     interval: timedelta = INTERVAL
+
+    def price(self, facts: JobFacts | None) -> Price | Unpriced | None:
+        """Return the price of the job, or None if the operator states no price at all."""
+        if self.prices is None:
+            return None
+        return price_for(self.prices, self.ref.account.type, facts.model if facts is not None else None)
 
     def honour_within(self, verb: Verb) -> timedelta:
         """Return how long an accepted request may have no effect before it is repeated."""

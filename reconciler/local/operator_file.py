@@ -6,13 +6,14 @@ rules. A caller must not start a run with such a result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reconciler.formats.document_check import DocumentCheck, is_too_new
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, decode
+from reconciler.formats.validation_errors import did_you_mean, not_one_of
 from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_text import parse
 from reconciler.local.credential_policy import Binding, binding_of, normalise_host
@@ -20,6 +21,7 @@ from reconciler.model.change_window import ChangeWindow, Period
 from reconciler.model.change_window_rule import ChangeWindowRule
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.operator import OPERATOR_KINDS, OperatorConfig, OperatorSpec
+from reconciler.model.price_rule import PriceRule
 from reconciler.model.scalar import quoted
 from reconciler.model.selector import parse_selector
 
@@ -38,15 +40,24 @@ class OperatorRules:
     """The errors in the file. If there are any, the other fields have their defaults."""
 
 
-def read_rules(file: Path) -> OperatorRules:
-    """Return the rules in a file, or the errors in it. Raises `OSError` if the file cannot be read."""
+def read_rules(file: Path, provider_types: Collection[str]) -> OperatorRules:
+    """Return the rules in a file, or the errors in it. Raises `OSError` if the file cannot be read.
+
+    `provider_types` are the names of the provider types that a price may be for.
+    """
     with file.open("rb") as stream:
         data = stream.read(FILE_MAX_BYTES + 1)
-    return parse_rules(data, str(file))
+    return parse_rules(data, str(file), provider_types)
 
 
-def parse_rules(data: bytes, shown: str) -> OperatorRules:
-    """Return the rules in the bytes of a file, or the errors. `shown` is the path of the file for diagnostics."""
+def parse_rules(data: bytes, shown: str, provider_types: Collection[str] = ()) -> OperatorRules:
+    """Return the rules in the bytes of a file, or the errors.
+
+    Args:
+        data: the content of the file.
+        shown: the path of the file for diagnostics.
+        provider_types: the names of the provider types that a price may be for. If it is empty, any name is accepted.
+    """
     try:
         documents = [each for each in parse(decode(data)) if each.value is not None or each.problems]
     except YamlUnreadableError as error:
@@ -64,6 +75,8 @@ def parse_rules(data: bytes, shown: str) -> OperatorRules:
     config, errors = check.validated("OperatorConfig", value)
     if not isinstance(config, OperatorConfig):
         return OperatorRules(diagnostics=(*found, *errors))
+    if config.spec.prices is not None:
+        found += _price_errors(config.spec.prices.list, provider_types, check)
     return _rules(config.spec, check, found)
 
 
@@ -104,6 +117,19 @@ def _doubled_names(key: str, what: str, names: list[str], check: DocumentCheck) 
         for index, name in enumerate(names)
         if name in names[:index]
     ]
+
+
+def _price_errors(rules: tuple[PriceRule, ...], types: Collection[str], check: DocumentCheck) -> Iterator[Diagnostic]:
+    """Yield an error for each price of an unknown provider type, and for each second price of the same jobs."""
+    first: dict[tuple[str, str, str], int] = {}
+    for index, rule in enumerate(rules):
+        path = ("spec", "prices", "list", index)
+        if types and rule.provider not in types:
+            message = not_one_of(rule.provider, types)
+            yield check.diagnostic((*path, "provider"), message, did_you_mean(rule.provider, types))
+        earlier = first.setdefault((rule.provider, rule.kind, rule.model), index)
+        if earlier != index:
+            yield check.diagnostic(path, f"is a second price of the jobs of spec.prices.list[{earlier}]: remove one")
 
 
 def _window(rule: ChangeWindowRule) -> ChangeWindow:

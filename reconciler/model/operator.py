@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from reconciler.model.change_window_rule import WINDOWS_MAX, ChangeWindowRule, SelectorText
 from reconciler.model.notification import NotificationSeverity
+from reconciler.model.price_rule import PriceList
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import Flag, Name, Word, quoted
 from reconciler.model.spec import GLOBS_MAX, CredentialSource, Document, Metadata, Safety
@@ -141,6 +142,9 @@ class OperatorSpec(Document):
     )
     change_windows: Annotated[tuple[ChangeWindowRule, ...], Field(max_length=WINDOWS_MAX)] = Field(
         (), description="When changes may be requested. Default: at any time."
+    )
+    prices: PriceList | None = Field(
+        None, description="What providers charge, so that costs are shown. Without a price, a cost is unknown."
     )
     notify: Annotated[tuple[NotifySink, ...], Field(max_length=SINKS_MAX)] = Field(
         (), description="The sinks that receive notifications about jobs and accounts."

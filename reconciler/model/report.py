@@ -14,6 +14,8 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.exit_code import ExitCode, worst
 from reconciler.model.job import Account, JobRef, ObservedJob, Unobserved
 from reconciler.model.kind import JobDocument
+from reconciler.model.money import Unpriced
+from reconciler.model.price import Price
 from reconciler.model.retirement import AnnouncedEnd
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
@@ -49,6 +51,8 @@ class Row:
     """The line of the spec in its file, or None if it is not valid."""
     capabilities: Capabilities | None = None
     """What its provider declares about jobs of this kind, or None if the account is unknown."""
+    price: Price | Unpriced | None = None
+    """The price of the job, or why it has none. None if the operator states no price at all."""
 
 
 def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:

@@ -21,11 +21,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from reconciler.model.action_record import Sent
+from reconciler.model.money import Amount
 from reconciler.model.report import Report, Row
 from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.model.status import ConditionStatus, ConditionType, Outcome, Verb
 from reconciler.model.transition import Transition
 from reconciler.model.watch_status import Result, WatchStatus
+from reconciler.views.cost_text import left, spent, watched_rows
 
 NAMESPACE = "reconcile"
 NO_ANSWER = "none"
@@ -198,6 +200,7 @@ class _Gauges(Collector):
             value=float(watch_status.report.is_shadow),
         )
         yield from _of_rows(watch_status.report.rows)
+        yield from _of_costs(watch_status)
 
 
 def _of_rates(rates: Mapping[str, RequestRate]) -> Iterator[GaugeMetricFamily]:
@@ -243,6 +246,25 @@ def _of_rows(rows: Sequence[Row]) -> Iterator[GaugeMetricFamily]:
     yield info
     yield conditions
     yield unjudged
+
+
+def _of_costs(watch: WatchStatus) -> Iterator[GaugeMetricFamily]:
+    """Yield the costs when the last pass ended. A job whose cost is unknown has no series of it, but one of its own."""
+    if watch.finished_at is None or not any(row.price is not None for row in watch.report.rows):
+        return
+    labels = ("name", "provider", "currency", "basis")
+    so_far = _gauge("job_cost", "What a job has cost so far, at the operator's prices.", *labels)
+    more = _gauge("job_cost_left", "What an unfinished job will still cost if nothing stops it.", *labels)
+    unknown = _gauge("job_cost_unknown", "1 for each job whose cost so far is unknown.", "name", "provider")
+    for row in watched_rows(watch):
+        for family, cost in ((so_far, spent(row, watch.finished_at)), (more, left(row, watch.finished_at))):
+            if isinstance(cost, Amount):
+                family.add_metric([row.name, _provider(row), cost.currency, cost.basis], float(cost.value))
+            elif cost is not None and family is so_far:
+                unknown.add_metric([row.name, _provider(row)], 1)
+    yield so_far
+    yield more
+    yield unknown
 
 
 def _gauge(name: str, help_: str, *labels: str, value: float | None = None) -> GaugeMetricFamily:

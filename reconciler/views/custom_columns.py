@@ -24,7 +24,7 @@ def get_custom_columns(report: Report, context: RenderContext) -> str:
 
     Raises `ValueError` if the argument is not valid.
     """
-    documents = status_documents(report)
+    documents = status_documents(report, context.now)
     if context.argument in ("", "?"):
         paths = dict.fromkeys(path for document in documents for path in _paths(document))
         return "".join(f"{path}\n" for path in paths)

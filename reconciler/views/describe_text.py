@@ -15,6 +15,7 @@ from reconciler.model.kind import JobDocument
 from reconciler.model.report import Row
 from reconciler.model.spec import Limits, Suspension, render_duration, render_instant
 from reconciler.model.status import JobFacts, JobStatus
+from reconciler.views.cost_text import cost_text
 from reconciler.views.job_history import TimelineEntry, timeline
 from reconciler.views.layout import STYLES, listing, section, styled
 from reconciler.views.render_context import RenderContext
@@ -49,7 +50,7 @@ def describe_text(job: JobDescription, context: RenderContext) -> str:
         (styled("ready", "dim"), styled(state.ready, style)),
         (styled("reason", "dim"), styled(state.reason, style)),
         (styled("message", "dim"), styled(state.message or NO_VALUE)),
-        *_facts(job_facts(row.status, context.now)),
+        *_facts([*job_facts(row.status, context.now), ("cost", cost_text(row, context.now))]),
     ]
     parts: list[RenderableType] = [
         styled(row.name, "bold"),

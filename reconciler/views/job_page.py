@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
+from reconciler.views.cost_text import cost_text
 from reconciler.views.describe_text import Fact, job_facts, spec_facts
 from reconciler.views.explain_text import advice_of
 from reconciler.views.html import Html, joined, tag
@@ -58,7 +59,7 @@ def _job(line: JobLine, view: WatchView, frame: Frame) -> Html:
         _state(line, frame),
         _commands(line),
         _section("Spec", [*spec_facts(row.document)]),
-        _section("Job", [*job_facts(row.status, frame.now), *_usage(line, frame)]),
+        _section("Job", [*job_facts(row.status, frame.now), *_usage(line, view, frame)]),
         _history(line),
     )
 
@@ -94,8 +95,12 @@ def _commands(line: JobLine) -> Html:
     return tag("section", tag("h2", "Commands"), tag("ul", (tag("li", command(each)) for each in shown)), id="commands")
 
 
-def _usage(line: JobLine, frame: Frame) -> list[Fact]:
-    return [("used", usage_text(line.row, frame.now)), ("left", time_left_text(line.row, frame.now))]
+def _usage(line: JobLine, view: WatchView, frame: Frame) -> list[Fact]:
+    return [
+        ("used", usage_text(line.row, frame.now)),
+        ("left", time_left_text(line.row, frame.now)),
+        ("cost", cost_text(line.row, view.costs_at(frame.now))),
+    ]
 
 
 def _section(title: str, shown: Iterable[Fact]) -> Html:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from reconciler.model.job import Phase
 from reconciler.model.kind import KINDS
+from reconciler.model.money import Amount, Total, total_of
 from reconciler.model.selector import Labels, parse_selector
 from reconciler.views.row_state import JobState
 from reconciler.views.usage import expected_end, used_tokens
@@ -54,6 +55,7 @@ SORTS: dict[str, Callable[[JobLine], Any]] = {
     "created": lambda line: line.row.status.job.created_at if line.row.status.job else None,
     "left": lambda line: expected_end(line.row),
     "tokens": lambda line: used_tokens(line.row),
+    "cost": lambda line: line.cost.value if isinstance(line.cost, Amount) else None,
     "changed": lambda line: line.row.status.ready.last_transition_time,
 }
 """The sort key of each order, by its name. A job without a value comes last in both directions."""
@@ -107,6 +109,8 @@ class SelectedJobs:
     matching: int
     total: int
     pages: int
+    cost: Total
+    """What the jobs that match have cost, on this page and the others."""
 
 
 _CHECKS: dict[str, Callable[[str], object]] = {
@@ -136,9 +140,10 @@ def select(lines: Sequence[JobLine], query: JobQuery) -> SelectedJobs:
     """Return the jobs that a query selects. If it names a page after the last page, return the last page."""
     labels, text = parse_selector(query.selector), query.q.casefold()
     matching = _sorted([line for line in lines if _matches(line, query, labels, text)], query.sort)
+    cost = total_of(line.cost for line in matching)
     pages = max(1, -(-len(matching) // PAGE_SIZE))
     if query.page == ALL:
-        return SelectedJobs(query, matching, 1, len(matching), len(lines), pages)
+        return SelectedJobs(query, matching, 1, len(matching), len(lines), pages, cost)
     page = min(int(query.page), pages)
     begin = (page - 1) * PAGE_SIZE
     return SelectedJobs(
@@ -148,6 +153,7 @@ def select(lines: Sequence[JobLine], query: JobQuery) -> SelectedJobs:
         len(matching),
         len(lines),
         pages,
+        cost,
     )
 
 

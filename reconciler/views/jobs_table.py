@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.model.job import Phase
 from reconciler.model.kind import KINDS
+from reconciler.views.cost_text import amount_text, total_text
 from reconciler.views.html import NOTHING, Html, joined, tag
 from reconciler.views.job_query import ALL, DEFAULT, GROUPS, JobQuery, SelectedJobs
 from reconciler.views.page_layout import Frame, badge, distance, job_link, relative, scrollable, separated, time_of
@@ -83,14 +84,26 @@ def _table(view: WatchView, selected: SelectedJobs, frame: Frame) -> Html:
     last = selected.first + len(selected.lines) - 1
     every = f" ({selected.total:,} in all)" if selected.matching != selected.total else ""
     what = "that match" if query.is_filtered else ""
-    caption = tag("caption", f"Jobs {selected.first:,} to {last:,} of {selected.matching:,} {what}".rstrip(), every)
+    shown = f"Jobs {selected.first:,} to {last:,} of {selected.matching:,} {what}".rstrip()
+    caption = tag("caption", shown, every, _cost_of(view, selected))
     head = tag("thead", tag("tr", (_heading(each, query) for each in columns)))
     body = tag("tbody", (_row(line, columns) for line in selected.lines))
     return joined(scrollable("Table of jobs", tag("table", caption, head, body, class_="jobs")), _pager(selected))
 
 
+def _cost_of(view: WatchView, selected: SelectedJobs) -> str | None:
+    """Return the cost of all jobs that match, as the end of the caption, or None without prices."""
+    if not view.jobs.has_prices:
+        return None
+    return f". Cost so far: {total_text(selected.cost)}"
+
+
 def _columns(view: WatchView, frame: Frame) -> list[TableColumn]:
-    """Return the columns: `Kind` only if there are several kinds, and `Left` and `Tokens` only if a job has a value."""
+    """Return the columns.
+
+    `Kind` is one only if there are several kinds, `Left` and `Tokens` only if a job has a value, and `Cost` only with
+    prices.
+    """
     now = frame.now
     found = [
         TableColumn("Job", "job", _job),
@@ -110,6 +123,8 @@ def _columns(view: WatchView, frame: Frame) -> list[TableColumn]:
         found.append(
             TableColumn("Tokens", "tokens", lambda line: f"{used:,}" if (used := used_tokens(line.row)) else None)
         )
+    if view.jobs.has_prices:
+        found.append(TableColumn("Cost", "cost", lambda line: amount_text(line.cost)))
     found.append(
         TableColumn("Changed", "changed", lambda line: relative(line.row.status.ready.last_transition_time, now))
     )

@@ -20,6 +20,7 @@ from reconciler.model.exit_code import PRECEDENCE
 from reconciler.model.report import Report, Row
 from reconciler.model.spec import render_instant
 from reconciler.model.status import JobStatus
+from reconciler.views.cost_text import cost_json
 from reconciler.views.orphans_text import last_phase_text
 from reconciler.views.problems import Problem, problems, unjudged_limits, unobserved_accounts
 from reconciler.views.render_context import RenderContext
@@ -37,7 +38,7 @@ def report_lines(report: Report, context: RenderContext) -> str:
     version = context.version
     lines = (
         _line("version", f"reconcile {version}", {"reconcile": version, "ui": UI_VERSION}),
-        *(line for row in report.rows for line in _row_lines(row)),
+        *(line for row in report.rows for line in _row_lines(row, context.now)),
         *(_orphan(each) for each in report.orphans),
         *_diagnostics(problems(report)),
         *_diagnostics(unobserved_accounts(report)),
@@ -52,13 +53,13 @@ def _line(type_: str, message: str, payload: Payload, level: str = "info") -> Pa
     return {"type": type_, "@level": level, "@message": message, **payload}
 
 
-def _row_lines(row: Row) -> Iterator[Payload]:
+def _row_lines(row: Row, now: datetime) -> Iterator[Payload]:
     """Yield the lines for the planned change of one job and its outcome, or for its drift."""
     if row.action is None:
         if is_drifting(row):
-            yield _line("drift", f"{row.name}: {row.status.phase}", {"change": {"resource": _resource(row)}})
+            yield _line("drift", f"{row.name}: {row.status.phase}", {"change": {"resource": _resource(row, now)}})
         return
-    hook = _hook(row, row.action)
+    hook = _hook(row, row.action, now)
     yield _line("planned_change", f"{row.name}: {row.action.verb}", {"change": hook})
     if row.progress in (None, Progress.PLANNED, Progress.REFUSED, Progress.WITHHELD):
         return
@@ -85,7 +86,7 @@ def _orphan(status: JobStatus) -> Payload:
     return _line("no_longer_managed", message, {"resource": resource})
 
 
-def _resource(row: Row) -> Payload:
+def _resource(row: Row, now: datetime) -> Payload:
     state = row_state(row)
     return {
         "name": row.name,
@@ -100,12 +101,13 @@ def _resource(row: Row) -> Payload:
         to_camel(row.status.kind.counted): used_tokens(row),
         "ready": state.ready,
         "readyReason": state.reason,
+        **cost_json(row, now),
     }
 
 
-def _hook(row: Row, action: Action) -> Payload:
+def _hook(row: Row, action: Action, now: datetime) -> Payload:
     return {
-        "resource": _resource(row),
+        "resource": _resource(row, now),
         "action": action.verb,
         "because": action.because,
         "reason": action.reason,

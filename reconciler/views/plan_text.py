@@ -15,6 +15,7 @@ from rich.text import Text
 from reconciler.model.action import Action, Progress
 from reconciler.model.report import Report, Row
 from reconciler.model.status import Receipt, Verb
+from reconciler.views.cost_text import cost_text, total_left, total_spent, total_text
 from reconciler.views.layout import (
     STYLES,
     UNLIMITED_WIDTH,
@@ -85,6 +86,7 @@ def plan_text(report: Report, context: RenderContext) -> str:
             *orphan_part(report.orphans),
             *unobserved_part(report),
             *([styled(SHADOW_TEXT), Text()] if report.is_shadow else []),
+            *_cost_part(pending, now),
             styled(f"Plan: {_totals(pending, by_state, len(report.orphans))}.", "bold"),
         ]
     )
@@ -94,6 +96,15 @@ def _totals(pending: list[Row], by_state: Mapping[JobState, list[Row]], orphans:
     parts = [planned_text(pending)] if pending else []
     parts += [totals_text(by_state)] if any(by_state.values()) or not (pending or orphans) else []
     return "; ".join([*parts, *([f"{orphans:,} no longer managed"] if orphans else [])])
+
+
+def _cost_part(pending: Sequence[Row], now: datetime) -> list[RenderableType]:
+    """Return what the jobs to cancel have cost and will still cost, or an empty list without prices."""
+    rows = [row for row in pending if row.price is not None and row.action and row.action.verb is Verb.CANCEL]
+    if not rows:
+        return []
+    so_far, more = total_text(total_spent(rows, now)), total_text(total_left(rows, now))
+    return [styled(f"Cost of the jobs to cancel: {so_far} so far; {more} more if nothing stops them."), Text()]
 
 
 def _unchanged(by_state: Mapping[JobState, list[Row]]) -> str:
@@ -122,6 +133,7 @@ def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
         ("why", cause_text(action.because, action.reason)),
         ("spent", usage_text(row, now)),
         ("left", time_left_text(row, now)),
+        ("cost", cost_text(row, now)),
         *_consequences(row, action),
     )
     facts = [(label, value) for label, value in known if value is not None]

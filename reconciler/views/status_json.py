@@ -1,7 +1,8 @@
 """Statuses as JSON: the content of the status files, with the keys of these files, and the spec of each job.
 
 If a job could not be observed, its object also has the key `unobserved`, whose value says why. `status` is then the
-last known status. With `get --live`, the counters of a job are the observed ones.
+last known status. With `get --live`, the counters of a job are the observed ones. If the operator states prices, `cost`
+says what the job has cost and will still cost.
 """
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ from pydantic.alias_generators import to_camel
 
 from reconciler.model.report import Report, Row
 from reconciler.model.spec import API_VERSION, render_instant
+from reconciler.views.cost_text import cost_json
 from reconciler.views.render_context import RenderContext
 from reconciler.views.usage import current_facts
 
 _camel = cache(to_camel)
 
 
-def get_json(report: Report, _context: RenderContext) -> str:
+def get_json(report: Report, context: RenderContext) -> str:
     """Return a JSON array with one object per job, as `get -o json` prints it."""
-    return json.dumps(status_documents(report), indent=2) + "\n"
+    return json.dumps(status_documents(report, context.now), indent=2) + "\n"
 
 
-def status_documents(report: Report) -> list[dict[str, Any]]:
-    """Return the object of each job."""
-    return [_document(row) for row in report.rows]
+def status_documents(report: Report, now: datetime) -> list[dict[str, Any]]:
+    """Return the object of each job. `now` is the time at which costs are computed."""
+    return [_document(row, now) for row in report.rows]
 
 
-def _document(row: Row) -> dict[str, Any]:
+def _document(row: Row, now: datetime) -> dict[str, Any]:
     status = {_camel(each.name): _plain(getattr(row.status, each.name)) for each in fields(row.status)}
     name, kind = status.pop("name"), row.status.kind
     del status["kind"]
@@ -50,6 +52,7 @@ def _document(row: Row) -> dict[str, Any]:
             **_spec(row),
         },
         "status": status,
+        **cost_json(row, now),
     }
     return document if row.unobserved is None else {**document, "unobserved": row.unobserved.message}
 

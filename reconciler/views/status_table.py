@@ -8,6 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from reconciler.model.report import Report, Row
+from reconciler.views.cost_text import amount_text, left, spent
 from reconciler.views.layout import STYLES, Column, styled, table
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import NO_JOBS, RowState, row_state
@@ -17,7 +18,7 @@ from reconciler.views.usage import done_requests, expected_end, job_age, time_le
 MESSAGE_FOLD = 24
 DROPPED = ("LEFT", "AGE", "PROVIDER", "WANTED", "PHASE")
 """The columns that a narrow terminal leaves out, the least important first."""
-DROPPED_WIDE = ("ACCOUNT", "TOKENS", "REQUESTS", "SOURCE", "JOB ID", "KIND", *DROPPED)
+DROPPED_WIDE = ("ACCOUNT", "COST LEFT", "TOKENS", "REQUESTS", "SOURCE", "JOB ID", "KIND", *DROPPED)
 
 
 def get_text(report: Report, context: RenderContext) -> str:
@@ -43,8 +44,8 @@ def live_wide_table(report: Report, context: RenderContext) -> Text:
 def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool = False) -> Text:
     """Return the rows as a table, in the order given.
 
-    With `is_wide`, it also shows the tokens, the requests of batches, job ids, accounts, files and messages, and the
-    kinds if they differ.
+    With `is_wide`, it also shows the costs, the tokens, the requests of batches, job ids, accounts, files and messages,
+    and the kinds if they differ.
     """
     states = [row_state(row) for row in rows]
     kinds = {row.status.kind.name for row in rows}
@@ -66,6 +67,9 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
         columns.append(column("LEFT", lambda row: time_left(row, now)))
     if is_wide and any(used_tokens(row) for row in rows):
         columns.append(column("TOKENS", lambda row: f"{count:,}" if (count := used_tokens(row)) else None))
+    if is_wide and any(row.price for row in rows):
+        columns.append(column("COST", lambda row: amount_text(spent(row, now))))
+        columns.append(column("COST LEFT", lambda row: amount_text(left(row, now))))
     if is_wide and any(done_requests(row) for row in rows):
         columns.append(column("REQUESTS", done_requests))
     if is_wide:

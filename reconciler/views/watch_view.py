@@ -12,11 +12,13 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 
 from reconciler.model.job import ObservedJob
+from reconciler.model.money import Cost
 from reconciler.model.outages import hidden, hiding, is_hidden
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.status import Outcome, ProviderStatus, Receipt, Verb
 from reconciler.model.watch_status import WatchStatus
+from reconciler.views.cost_text import spent
 from reconciler.views.row_state import JobState, RowState, row_state
 from reconciler.views.usage import expected_end, used_tokens
 
@@ -34,6 +36,8 @@ class JobLine:
     state: RowState
     unseen_since: datetime | None
     """When the failure that hides the job was first reported; None if no recorded failure hides it."""
+    cost: Cost | None = None
+    """What the job had cost when the last pass ended, or None if the operator states no price at all."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ class JobLines:
         return any(used_tokens(line.row) for line in self.lines)
 
     @cached_property
+    def has_prices(self) -> bool:
+        """Whether the operator states prices."""
+        return any(line.cost is not None for line in self.lines)
+
+    @cached_property
     def by_key(self) -> Mapping[tuple[str, str], JobLine]:
         """The jobs by the name and the file of their specs."""
         return {(line.row.name, line.row.source): line for line in self.lines}
@@ -95,6 +104,10 @@ class WatchView:
     def lines(self) -> tuple[JobLine, ...]:
         """The jobs, sorted by name."""
         return self.jobs.lines
+
+    def costs_at(self, now: datetime) -> datetime:
+        """Return the time of the costs: the end of the last pass, so that they agree with the metrics."""
+        return self.watch.finished_at or now
 
     def named(self, name: str) -> tuple[JobLine, ...]:
         """Return the jobs with this name. There are several if two specs have the name."""
@@ -141,16 +154,21 @@ def _line(row: Row, watch: WatchStatus, known: JobLine | None) -> JobLine:
     outage = hiding(row, watch.outages) if watch.outages else None
     if outage is not None:
         row = hidden(row, outage)
-    if known is not None and _is_as_before(row, seen, known.row):
+    is_before = known is not None and _is_as_before(row, seen, known.row)
+    if known is not None and is_before and row.price is None:
         return known
     if seen is not row.seen:
         row = replace(row, seen=seen)
-    return JobLine(row, _state(row), outage.since if outage else None)
+    cost = spent(row, watch.finished_at) if watch.finished_at is not None else None
+    if known is not None and is_before:
+        return replace(known, cost=cost)
+    return JobLine(row, _state(row), outage.since if outage else None, cost)
 
 
 def _is_as_before(row: Row, seen: ObservedJob | None, before: Row) -> bool:
     """Return whether a row of an observed job has not changed since an earlier row of the job."""
     is_same = row.status is before.status and row.document is before.document and seen is before.seen
+    is_same = is_same and row.price == before.price
     is_observed = row.unobserved is None and before.unobserved is None
     return is_same and is_observed and (row.line, row.progress) == (before.line, before.progress)
 

@@ -13,6 +13,7 @@ from reconciler.controller.run_options import Paths
 from reconciler.local.credential_policy import Trust, canonical_name, credential_name, normalise_base_url
 from reconciler.local.credentials import SecretMarks, current_secret
 from reconciler.local.operator_file import OperatorRules
+from reconciler.model.price import Price
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotBound, ProviderType
 from reconciler.providers import load
@@ -98,6 +99,11 @@ class ConfiguredPolicy:
             (self._marked(canonical_name(rule.credential)), host, rule.specs)
             for rule, host in zip(self._rules.spec.paths, self._rules.hosts, strict=True)
         )
+
+    def prices(self) -> tuple[Price, ...] | None:
+        """Return the prices of the operator's file, or None if it has none."""
+        listed = self._rules.spec.prices
+        return None if listed is None else tuple(rule.price(listed.currency) for rule in listed.list)
 
     def _marked(self, name: str) -> Credential:
         """Return a credential with a mark of its secret. Two names of one secret have equal marks."""

@@ -10,6 +10,7 @@ from reconciler.controller.run_options import Paths
 from reconciler.local.credential_policy import Trust
 from reconciler.local.operator_file import OperatorRules, read_rules
 from reconciler.local.ownership import MisplacedFileError, check_place
+from reconciler.providers import provider_names
 from reconciler.wiring.command_errors import ConfigurationError
 
 
@@ -71,7 +72,7 @@ def read_operator_rules(paths: Paths) -> OperatorRules:
         return OperatorRules()
     try:
         check_place(paths.operator, *written_by_authors(paths))
-        return read_rules(paths.operator)
+        return read_rules(paths.operator, provider_names())
     except MisplacedFileError as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:

@@ -251,6 +251,9 @@ class Environment:
         """Return no rulings: every spec may use every credential."""
         return ()
 
+    def prices(self) -> None:
+        """Return no prices, because no operator's file exists."""
+
     def show(self, file: str) -> str:
         """Return the path of a spec, as messages show it."""
         return f"specs/{file}"

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from reconciler.controller.operator_policy import Credential, DefaultOption
 from reconciler.local.credential_policy import Trust, credential_name, normalise_base_url
+from reconciler.model.price import Price
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotBound, ProviderType
 from reconciler.providers import load
@@ -24,6 +25,8 @@ class Operator:
     """The operator's rules: a credential, a host with its port or None for any, and the files that may use it there."""
     speaks_of: tuple[str, ...] = ()
     """The additional credentials that the operator's file names."""
+    listed: tuple[Price, ...] | None = None
+    """The prices of the operator's file."""
 
     def provider_type(self, name: str) -> ProviderType:
         """Return the built-in provider type with this name."""
@@ -61,6 +64,10 @@ class Operator:
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
         """Return the operator's rules, as in `paths`."""
         return tuple((self._known(name), host, globs) for name, host, globs in self.paths)
+
+    def prices(self) -> tuple[Price, ...] | None:
+        """Return the prices of the operator's file."""
+        return self.listed
 
     def show(self, file: str) -> str:
         """Return the path of a spec, as messages show it."""

@@ -17,6 +17,7 @@ from reconciler.views.json_schema import json_schema
 EXAMPLE = Path(__file__).parents[2] / ".github" / "deploy" / "operator.example.yaml"
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: OperatorConfig\nspec:\n"
 SINK = "{name: a, type: webhook, url: {env: U}, secret: {env: S}}"
+PRICE = "  prices: {currency: USD, list: [{provider: openai, kind: FineTuningJob, "
 
 
 def wrong(text: str) -> list[str]:
@@ -97,6 +98,39 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
             "  notify: [{name: a, type: webhook, routes: [{reasons: [Canceled]}]}]\n",
             "'Canceled' is not a reason: reconcile explain lists",
         ),
+        ("  prices: {list: []}\n", "operator.yaml:4: spec.prices.currency: is required"),
+        (
+            "  prices: {currency: usd, list: []}\n",
+            "'usd' is not the code of a currency, such as USD: did you mean USD?",
+        ),
+        ("  prices: {currency: $, list: []}\n", "spec.prices.currency: '$' is not the code of a currency, such as USD"),
+        (f"{PRICE}perHour: -3}}]}}\n", "spec.prices.list[0].perHour: '-3' is not an amount: write digits"),
+        (f"{PRICE}perHour: NaN}}]}}\n", "spec.prices.list[0].perHour: 'NaN' is not an amount"),
+        (f"{PRICE}perHour: Infinity}}]}}\n", "spec.prices.list[0].perHour: 'Infinity' is not an amount"),
+        (f"{PRICE}perHour: 1e3}}]}}\n", "spec.prices.list[0].perHour: '1e3' is not an amount"),
+        (f"{PRICE}perHour: 1_000}}]}}\n", "spec.prices.list[0].perHour: '1_000' is not an amount"),
+        (f"{PRICE}perHour: 3 USD}}]}}\n", "spec.prices.list[0].perHour: '3 USD' is not an amount"),
+        (f"{PRICE}perHour: 0}}]}}\n", "perHour: 0 is not plausible, because it is less than 0.001. Leave out unknown"),
+        (f"{PRICE}perHour: 1000001}}]}}\n", "perHour: 1000001 is not plausible, because it is more than 1000000"),
+        (
+            f"{PRICE}perMillionTokens: 0.000003}}]}}\n",
+            "If 0.000003 is the price of one token, write 3. Leave out unknown prices.",
+        ),
+        (f"{PRICE}perMilionTokens: 3}}]}}\n", "spec.prices.list[0].perMilionTokens: unknown key; valid here: provider"),
+        (f"{PRICE}perMilionTokens: 3}}]}}\n", "did you mean 'perMillionTokens'?"),
+        (f"{PRICE}perThousandRequests: 3}}]}}\n", "spec.prices.list[0]: perThousandRequests is only for BatchJob"),
+        (f"{PRICE}model: o4-mini}}]}}\n", "spec.prices.list[0]: needs exactly one of perHour, perMillionTokens and"),
+        (f"{PRICE}perHour: 3, perMillionTokens: 3}}]}}\n", "spec.prices.list[0]: needs exactly one of perHour"),
+        (f"{PRICE}perHour: 3, model: o*mini}}]}}\n", "spec.prices.list[0].model: 'o*mini' is not the name of a model"),
+        (f"{PRICE}perHour: 3, bound: atmost}}]}}\n", "did you mean 'atMost'?"),
+        (
+            (
+                "  prices:\n    currency: USD\n    list:\n"
+                "    - {provider: openai, kind: FineTuningJob, model: o*, perHour: 3}\n"
+                "    - {provider: openai, kind: FineTuningJob, model: o*, perHour: 4}\n"
+            ),
+            "operator.yaml:8: spec.prices.list[1]: is a second price of the jobs of spec.prices.list[0]: remove one",
+        ),
     ],
 )
 def test_a_mistake_is_reported_at_its_line_and_no_rule_applies(text: str, said: str) -> None:
@@ -104,6 +138,16 @@ def test_a_mistake_is_reported_at_its_line_and_no_rule_applies(text: str, said: 
 
     assert any(said in each for each in found), found
     assert parse_rules((HEAD + text).encode(), "x").spec == OperatorSpec()
+
+
+def test_a_price_of_an_unknown_provider_type_is_reported_with_a_similar_type() -> None:
+    text = f"{HEAD}  prices: {{currency: USD, list: [{{provider: opnai, kind: BatchJob, perMillionTokens: 1}}]}}\n"
+
+    (found,) = parse_rules(text.encode(), "operator.yaml", ("openai", "sandbox")).diagnostics
+
+    assert str(found) == (
+        "operator.yaml:4: spec.prices.list[0].provider: 'opnai' is not one of openai, sandbox; did you mean 'openai'?"
+    )
 
 
 @pytest.mark.parametrize("field", ["url", "secret", "key"])

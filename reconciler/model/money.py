@@ -1,0 +1,99 @@
+"""Amounts of money, each with its basis.
+
+Rules: amounts are exact decimals. They are rounded only when they are shown, and a sum is rounded once. An unknown
+amount is an `Unpriced` with the reason, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+
+CENT = Decimal("0.01")
+AMOUNT_MAX = Decimal(10**12)
+"""The largest amount. A larger one is not plausible, so it is unknown."""
+
+
+class Basis(StrEnum):
+    """What an amount is based on."""
+
+    METERED = "metered"
+    """The quantity that the provider reports, at a price of the operator."""
+    AT_LEAST = "atLeast"
+    """A lower bound."""
+    AT_MOST = "atMost"
+    """An upper bound."""
+    ESTIMATE = "estimate"
+    """Neither bound is known."""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether at least the amount has been spent."""
+        return self in {Basis.METERED, Basis.AT_LEAST}
+
+    def combined(self, other: Basis) -> Basis:
+        """Return the basis of a sum or a product of values with these two bases."""
+        if Basis.METERED in {self, other}:
+            return other if self is Basis.METERED else self
+        return self if self is other else Basis.ESTIMATE
+
+
+_PREFIXES = {Basis.METERED: "", Basis.AT_LEAST: "at least ", Basis.AT_MOST: "at most ", Basis.ESTIMATE: "about "}
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount in one currency, and its basis."""
+
+    value: Decimal
+    currency: str
+    basis: Basis
+
+    def __str__(self) -> str:
+        """Return the amount as text, such as `at least 41.20 USD`."""
+        return f"{_PREFIXES[self.basis]}{render_money(self.value, self.currency)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """Why an amount is unknown, as text."""
+
+    why: str
+
+    def __str__(self) -> str:
+        """Return the reason."""
+        return self.why
+
+
+Cost = Amount | Unpriced
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The sum of some costs."""
+
+    amount: Amount | None
+    """The sum of the known amounts, or None if none of them is known."""
+    unknown: int = 0
+    """How many amounts are unknown and not part of the sum."""
+
+
+def total_of(costs: Iterable[Cost | None]) -> Total:
+    """Return the sum of costs in one currency. A cost of None is left out, and not counted as unknown."""
+    found = [cost for cost in costs if cost is not None]
+    amounts = [cost for cost in found if isinstance(cost, Amount)]
+    if not amounts:
+        return Total(None, len(found))
+    basis = Basis.METERED
+    for each in amounts:
+        basis = basis.combined(each.basis)
+    value = sum((each.value for each in amounts), Decimal(0))
+    return Total(Amount(value, amounts[0].currency, basis), len(found) - len(amounts))
+
+
+def render_money(value: Decimal, currency: str) -> str:
+    """Return a value in a currency, with two decimals, or with four if it is smaller than a cent."""
+    digits = CENT if value == 0 or abs(value) >= CENT else CENT * CENT
+    return f"{value.quantize(digits, ROUND_HALF_EVEN):f} {currency}"

@@ -1,0 +1,94 @@
+"""What a job has cost so far and will still cost, as text with its basis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from reconciler.model.cost import cost_left, cost_so_far, may_have_paused
+from reconciler.model.money import Amount, Cost, Total, Unpriced, total_of
+from reconciler.model.report import Row
+from reconciler.model.watch_status import WatchStatus
+from reconciler.views.text import count
+from reconciler.views.usage import current_facts, expected_end
+
+
+def spent(row: Row, at: datetime) -> Cost | None:
+    """Return what the job has cost at a time, or None if the operator states no price at all."""
+    facts, status = current_facts(row), row.status
+    if facts is None or row.price is None or isinstance(row.price, Unpriced):
+        return row.price if isinstance(row.price, Unpriced) else None
+    is_pause_possible = may_have_paused(row.capabilities, status.phase, status.history, status.receipts)
+    return cost_so_far(row.price, status.phase, facts, at, is_pause_possible=is_pause_possible)
+
+
+def left(row: Row, at: datetime) -> Cost | None:
+    """Return what the job will still cost if nothing stops it, or None if it has ended or has no price."""
+    facts = current_facts(row)
+    if facts is None or row.price is None or isinstance(row.price, Unpriced):
+        return None
+    return cost_left(row.price, row.status.phase, facts, expected_end(row), at)
+
+
+def cost_text(row: Row, at: datetime) -> str | None:
+    """Return `at least 41.20 USD so far, at 8.24 USD per hour; about 48.80 USD more if nothing stops it`.
+
+    If an amount is unknown, the text says why. Return None if the operator states no price at all.
+    """
+    so_far, more = spent(row, at), left(row, at)
+    if so_far is None or row.price is None or isinstance(row.price, Unpriced):
+        return str(so_far) if so_far is not None else None
+    text = f"{so_far} so far, at {row.price}" if isinstance(so_far, Amount) else f"unknown, because {so_far}"
+    if isinstance(more, Amount):
+        return f"{text}; {more} more if nothing stops it"
+    return text if more is None or str(more) == str(so_far) else f"{text}; the rest is unknown, because {more}"
+
+
+def amount_text(cost: Cost | None) -> str | None:
+    """Return a known amount as text, or None."""
+    return str(cost) if isinstance(cost, Amount) else None
+
+
+def total_text(total: Total) -> str:
+    """Return a sum as text, such as `at least 41.20 USD, and 2 unknown`."""
+    if total.amount is None:
+        return f"unknown ({count(total.unknown, 'job')})"
+    return f"{total.amount}, and {total.unknown:,} unknown" if total.unknown else str(total.amount)
+
+
+def total_spent(rows: Iterable[Row], at: datetime) -> Total:
+    """Return what these jobs have cost at a time."""
+    return total_of(spent(row, at) for row in rows)
+
+
+def total_left(rows: Iterable[Row], at: datetime) -> Total:
+    """Return what these jobs will still cost if nothing stops them."""
+    return total_of(left(row, at) for row in rows)
+
+
+def watched_rows(watch: WatchStatus) -> Iterator[Row]:
+    """Yield the rows of a watch, each with its job as a pass last observed it.
+
+    The cost of a job is computed from what was observed, and the row of the last pass may lack it.
+    """
+    for row in watch.report.rows:
+        seen = row.seen or (watch.observed.get(row.ref) if row.ref is not None else None)
+        yield row if seen is row.seen else replace(row, seen=seen)
+
+
+def cost_json(row: Row, at: datetime) -> dict[str, Any]:
+    """Return what the job has cost and will still cost, as JSON values under the key `cost`; empty without prices."""
+    found = {"spent": spent(row, at), "left": left(row, at)}
+    shown = {key: _json(cost) for key, cost in found.items() if cost is not None}
+    return {"cost": shown} if shown else {}
+
+
+def _json(cost: Cost) -> dict[str, str]:
+    """Return an amount as JSON values. Its digits are text, because a JSON number may be read as a rounded float."""
+    if isinstance(cost, Unpriced):
+        return {"unknown": cost.why}
+    digits = cost.value.quantize(Decimal("0.000001")).normalize()
+    return {"amount": f"{digits:f}", "currency": cost.currency, "basis": cost.basis}
