@@ -11,7 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+from reconciler.ci.github_event import event_value
 from reconciler.ci.github_text import SUMMARY_MAX, Places, annotations_of, commands, output_text, without_commands
 from reconciler.local.credential_policy import normalise_base_url
 from reconciler.local.file_writer import append_text, replace_file
@@ -68,7 +68,7 @@ class Runner:
             temp=_path(environ, "RUNNER_TEMP"),
             api_url=environ.get("GITHUB_API_URL") or API_URL,
             repository=repository if _REPOSITORY.fullmatch(repository) else None,
-            pull_request=_pull_request(_path(environ, "GITHUB_EVENT_PATH")),
+            pull_request=_pull_request(environ.get("GITHUB_EVENT_PATH")),
             token=environ.get("GITHUB_TOKEN") or None,
         )
 
@@ -226,10 +226,9 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(environ[name]) if environ.get(name) else None
 
 
-def _pull_request(event: Path | None) -> int | None:
+def _pull_request(event: str | None) -> int | None:
     """Return the number of the pull request in an event file; None for another event or an unreadable file."""
     try:
-        payload = json.loads(event.read_text(encoding="utf-8")) if event else {}
-        return int(payload["pull_request"]["number"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(event_value(event, "pull_request", "number"))
+    except (ValueError, TypeError):
         return None

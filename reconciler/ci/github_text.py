@@ -136,15 +136,15 @@ def _of_problem(problem: Problem, places: Places) -> Annotation:
 
 
 def _of_row(row: Row, places: Places) -> Annotation | None:
-    look, file = row_state(row), places.spec(row.source)
+    look, file, line = row_state(row), places.spec(row.source), row.line or 1
     if look.job_state is JobState.STALLED:
         return Annotation(
-            level=Level.ERROR, title=look.reason, message=f"{row.name}: {look.message}", file=file, line=1
+            level=Level.ERROR, title=look.reason, message=f"{row.name}: {look.message}", file=file, line=line
         )
     if row.action is not None and is_pending(row):
         because = cause_text(row.action.because, row.action.reason)
         change = f"{row.name}: {row.status.phase} -> {TARGETS[row.action.verb]}, because {because}"
-        return Annotation(level=Level.NOTICE, title=f"Would {row.action.verb}", message=change, file=file, line=1)
+        return Annotation(level=Level.NOTICE, title=f"Would {row.action.verb}", message=change, file=file, line=line)
     return None
 
 

@@ -58,7 +58,7 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
 
     Raises `OSError` if the JUnit file cannot be written. A failure of the host is only a warning.
     """
-    host, context = console.host, console.context()
+    host, context = console.host, console.context(specs=paths(values).specs)
     if values["junit"] is not None:
         replace_file(values["junit"], ci_report.text("junit", context).encode())
     if host is NO_HOST:

@@ -12,12 +12,14 @@ import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self, TextIO
 
 import click
 
 from reconciler.ci import host_of
 from reconciler.ci.no_host import NO_HOST
+from reconciler.ci.run_links import links_of
 from reconciler.cli.source_lines import find_source
 from reconciler.cli.streams import BackgroundStream
 from reconciler.cli.version_command import version_text
@@ -62,9 +64,21 @@ class ConsoleOutput:
         """Return the canvas for a stream: as wide as a terminal, or `UNLIMITED_WIDTH` wide for any other stream."""
         return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_terminal(stream) and not self.is_colorless)
 
-    def context(self, reported: Collection[str] = ()) -> RenderContext:
-        """Return the context for a renderer. `reported` are the names of jobs whose changes were already printed."""
-        return RenderContext(self.canvas(sys.stdout), self.now(), version_text, find_source, reported=reported)
+    def context(self, reported: Collection[str] = (), specs: Path | None = None) -> RenderContext:
+        """Return the context for a renderer.
+
+        `reported` are the names of jobs whose changes were already printed, and `specs` is the specs directory if the
+        result links to specs.
+        """
+        return RenderContext(
+            self.canvas(sys.stdout),
+            self.now(),
+            version_text,
+            find_source,
+            reported=reported,
+            specs=str(specs or ""),
+            find_links=lambda: links_of(os.environ),
+        )
 
     def is_terminal(self, stream: TextIO) -> bool:
         """Return whether the stream is a terminal that can move its cursor."""
@@ -127,13 +141,20 @@ class ConsoleOutput:
         """Print a result in a format. Raises `LookupError` if `RENDERERS` has no such row."""
         self.print_result(render(result, format_, shown, self.context()))
 
-    def show_report(self, report: Report, operation: str, format_: str, reported: Collection[str] = ()) -> int:
+    def show_report(
+        self,
+        report: Report,
+        operation: str,
+        format_: str,
+        reported: Collection[str] = (),
+        specs: Path | None = None,
+    ) -> int:
         """Print a report, then the problems that the format leaves out, and return the exit code.
 
-        `operation` and `format_` are a key of `RENDERERS`; for any other, `LookupError` is raised. `reported` are the
-        names of the jobs whose changes were already printed.
+        `operation` and `format_` are a key of `RENDERERS`; for any other, `LookupError` is raised. For `reported` and
+        `specs`, see `context`.
         """
-        self.print_result(render(operation, format_, report, self.context(reported)))
+        self.print_result(render(operation, format_, report, self.context(reported, specs)))
         self.show_problems(renderer(operation, format_).stderr_problems(report))
         return report.exit_code
 

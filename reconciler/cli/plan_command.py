@@ -53,7 +53,7 @@ def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **values: An
     pinned = pinned_plan(report)
     if out is not None:
         replace_file(out, render_plan(pinned).encode())
-    code = console.show_report(report, "plan", output)
+    code = console.show_report(report, "plan", output, specs=paths(values).specs)
     report_to_ci(values, console, CiReport(report, "plan", pinned))
     return code
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from reconciler.model.job import UNFINISHED
 from reconciler.model.status import JobStatus
 from reconciler.views.layout import STYLES, SentenceTable, section, styled
-from reconciler.views.markdown import escaped, table_row
+from reconciler.views.markdown import escaped, table
 from reconciler.views.row_state import JobState
 from reconciler.views.text import NO_VALUE
 
@@ -33,20 +33,27 @@ def orphan_part(orphans: Sequence[JobStatus]) -> list[RenderableType]:
 
 
 def orphan_lines(orphans: Sequence[JobStatus]) -> Iterator[str]:
-    """Yield the orphans as a Markdown table, or nothing if there is no orphan."""
+    """Yield the orphans as a Markdown table, those that may still run first, or nothing if there is no orphan."""
     if not orphans:
         return
-    yield from ("", f"#### {TITLE}", "", "| Job | State | Job ID and account |", "|---|---|---|")
-    for orphan in orphans:
-        yield table_row(f"**{escaped(orphan.name)}**", escaped(last_phase_text(orphan)), escaped(_job_text(orphan)))
+    cells = [
+        (f"**{escaped(each.name)}**", escaped(last_phase_text(each)), escaped(_job_text(each)))
+        for each in sorted(orphans, key=may_still_run, reverse=True)
+    ]
+    yield from ("", f"#### {TITLE}", "", *table(("Job", "State", "Job ID and account"), cells, "job"))
 
 
 def last_phase_text(status: JobStatus) -> str:
     """Return the last known phase of an orphan, and whether its job has ended or may still run."""
     if status.final:
         return f"has ended: {status.phase}"
-    continues = ", and may still run" if status.phase in UNFINISHED else ""
+    continues = ", and may still run" if may_still_run(status) else ""
     return f"last observed {status.phase}{continues}"
+
+
+def may_still_run(status: JobStatus) -> bool:
+    """Return whether the job of an orphan was last observed in a phase that is not final."""
+    return not status.final and status.phase in UNFINISHED
 
 
 def _job_text(status: JobStatus) -> str:

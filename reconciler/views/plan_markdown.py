@@ -5,69 +5,84 @@ The most important parts come first, because a text that exceeds the size limit 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.model.action import Progress
 from reconciler.model.report import Report, Row
-from reconciler.views.markdown import (
-    escaped,
-    fitted,
-    problem_lines,
-    state_lines,
-    table_row,
-)
-from reconciler.views.orphans_text import orphan_lines
+from reconciler.model.status import JobStatus
+from reconciler.views.markdown import escaped, fitted, origin_lines, problem_lines, spec_link, state_lines, table
+from reconciler.views.orphans_text import may_still_run, orphan_lines
 from reconciler.views.plan_text import REFUSED_TITLE, SHADOW_TEXT, TARGETS, TITLES
 from reconciler.views.problems import problems, unjudged_limits, unobserved_accounts
+from reconciler.views.refusals_markdown import refusal_lines
 from reconciler.views.render_context import RenderContext
+from reconciler.views.report_sources import ReportSources
 from reconciler.views.row_state import JobState, cause_text, is_pending, planned_text, row_state, states_text
 from reconciler.views.usage import job_age, time_left
+
+HEAD = ("Change", "Job", "Now", "Age", "Left", "Why", "Spec")
 
 
 def plan_markdown(report: Report, context: RenderContext) -> str:
     """Return the plan as GitHub Markdown, cut to the size limit of the context."""
-    now = context.now
     pending = [row for row in report.rows if is_pending(row)]
     rest = [row for row in report.rows if not is_pending(row)]
     refused = [row for row in rest if row.progress is Progress.REFUSED]
+    sources = ReportSources.of(report, context)
+    found = (*problems(replace(report, refusals=())), *unobserved_accounts(report), *unjudged_limits(report))
     lines = [
-        f"### Plan: {_title(pending, refused, len(report.orphans))}",
+        f"### Plan: {_title(pending, refused, report.orphans)}",
+        *origin_lines(sources),
         *(["", f"{states_text(rest).capitalize()}."] if rest or not pending else []),
         *(["", SHADOW_TEXT] if report.is_shadow else []),
-        *problem_lines("Problems", (*problems(report), *unobserved_accounts(report), *unjudged_limits(report))),
-        *_changes("Changes", pending, now),
-        *_changes(REFUSED_TITLE, refused, now),
+        *problem_lines("Problems", found, sources),
+        *_changes("Changes", pending, sources, context.now),
+        *_refused(report, refused, sources, context.now),
+        *orphan_lines(report.orphans),
     ]
-    lines += orphan_lines(report.orphans)
     for state, title in TITLES.items():
         lines += state_lines(title, [row for row in rest if row_state(row).job_state is state])
     lines += state_lines("Could not observe", [row for row in rest if row_state(row).job_state is JobState.UNOBSERVED])
     return fitted(lines, context.size_limit, "plan")
 
 
-def _title(pending: list[Row], refused: list[Row], orphans: int) -> str:
+def _title(pending: list[Row], refused: list[Row], orphans: Sequence[JobStatus]) -> str:
+    running = sum(may_still_run(each) for each in orphans)
     parts = (
         planned_text(pending),
         f"{len(refused):,} refused" if refused else "",
-        f"{orphans:,} no longer managed" if orphans else "",
+        f"{len(orphans):,} no longer managed" if orphans else "",
     )
-    return ", ".join(filter(None, parts)) or "nothing to change"
+    warning = f" ({running:,} may still run)" if running else ""
+    return (", ".join(filter(None, parts)) or "nothing to change") + warning
 
 
-def _changes(title: str, rows: list[Row], now: datetime) -> Iterator[str]:
-    if not rows:
-        return
-    head = table_row("Change", "Job", "Now", "Age", "Left", "Why", "Spec")
-    yield from ("", f"#### {title}", "", head, "|---|---|---|---|---|---|---|")
-    for row in rows:
-        if row.action is not None:
-            yield table_row(
-                f"**{row.action.verb}** to {TARGETS[row.action.verb]}",
-                f"**{escaped(row.name)}**",
-                escaped(row.status.phase),
-                job_age(row, now),
-                time_left(row, now),
-                escaped(cause_text(row.action.because, row.action.reason)),
-                escaped(row.source),
-            )
+def _changes(title: str, rows: Sequence[Row], sources: ReportSources, now: datetime) -> Iterator[str]:
+    # This table is never collapsed, because a person approves the changes.
+    if rows:
+        yield from ("", f"#### {title}", "", *table(HEAD, _cells(rows, sources, now)))
+
+
+def _refused(report: Report, rows: Sequence[Row], sources: ReportSources, now: datetime) -> Iterator[str]:
+    if rows or report.refusals:
+        yield from ("", f"#### {REFUSED_TITLE}", "", *refusal_lines(report.refusals))
+    if rows:
+        yield from ("", *table(HEAD, _cells(rows, sources, now), "refused change"))
+
+
+def _cells(rows: Sequence[Row], sources: ReportSources, now: datetime) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"**{row.action.verb}** to {TARGETS[row.action.verb]}",
+            f"**{escaped(row.name)}**",
+            escaped(row.status.phase),
+            job_age(row, now),
+            time_left(row, now),
+            escaped(cause_text(row.action.because, row.action.reason)),
+            spec_link(row, sources),
+        )
+        for row in rows
+        if row.action is not None
+    ]

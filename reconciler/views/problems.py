@@ -193,9 +193,7 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
             f"some of them. In CI, put the line `Approve-Cancels: {len(wanted)}` in the message of the squash or merge "
             "commit that brings the changes to the branch."
         )
-    ignored = {(each.commit, str(each.why_ignored)) for refusal in refusals for each in refusal.ignored}
-    for commit, why in sorted(ignored):
-        hint += f" The Approve-Cancels line of commit {commit} is ignored: {why}."
+    hint = " ".join([hint, *ignored_approvals(refusals)])
     return [
         Problem(
             severity=Severity.ERROR,
@@ -205,6 +203,12 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
         )
         for refusal in refusals
     ]
+
+
+def ignored_approvals(refusals: Iterable[Refusal]) -> list[str]:
+    """Return one sentence for each approval of a commit that is ignored, with the cause."""
+    ignored = {(each.commit, str(each.why_ignored)) for refusal in refusals for each in refusal.ignored}
+    return [f"The Approve-Cancels line of commit {commit} is ignored: {why}." for commit, why in sorted(ignored)]
 
 
 def _unplanned(actions: tuple[Action, ...]) -> list[Problem]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.views.layout import Canvas
+from reconciler.views.repository_links import RepositoryLinks
 
 COMMENT_MAX = 65_536
 """The maximum length of a GitHub comment, in characters."""
@@ -30,6 +31,9 @@ class SourcePlace:
     line: str = ""
 
 
+FindSource = Callable[[str, int | None], SourcePlace]
+
+
 @dataclass(frozen=True, slots=True)
 class RenderContext:
     """The circumstances in which a result is rendered.
@@ -44,16 +48,20 @@ class RenderContext:
         argument: the argument of the format, such as the columns of `custom-columns=...`; empty if it has none.
         reported: the names of jobs whose changes were already printed during the run.
         size_limit: the maximum size of a Markdown text.
+        specs: the specs directory, as `find_source` accepts it.
+        find_links: returns the addresses of the repository and the CI run, or None outside CI.
     """
 
     canvas: Canvas
     now: datetime
     find_version: Callable[[], str] = lambda: "unknown"
-    find_source: Callable[[str, int | None], SourcePlace] = lambda file, _line: SourcePlace(file)
+    find_source: FindSource = lambda file, _line: SourcePlace(file)
     result: str = ""
     argument: str = ""
     reported: Collection[str] = ()
     size_limit: SizeLimit = field(default_factory=SizeLimit)
+    specs: str = ""
+    find_links: Callable[[], RepositoryLinks | None] = lambda: None
 
     @property
     def version(self) -> str:

@@ -6,15 +6,18 @@ The most important parts come first, because a text that exceeds the size limit 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.model.diagnostic import Severity
 from reconciler.model.report import Report
-from reconciler.views.markdown import escaped, fitted, problem_lines, state_lines, table_row
+from reconciler.views.markdown import escaped, fitted, origin_lines, problem_lines, state_lines, table
 from reconciler.views.orphans_text import orphan_lines
-from reconciler.views.plan_text import TITLES
+from reconciler.views.plan_text import REFUSED_TITLE, TITLES
 from reconciler.views.problems import document_problems, problems, unjudged_limits, unobserved_accounts
+from reconciler.views.refusals_markdown import refusal_lines
 from reconciler.views.render_context import RenderContext
+from reconciler.views.report_sources import ReportSources
 from reconciler.views.result_text import change_line, requests_text
 from reconciler.views.row_state import JobState, row_state, states_text, waiting_rows
 from reconciler.views.text import age, count
@@ -23,11 +26,15 @@ from reconciler.views.text import age, count
 def result_markdown(report: Report, context: RenderContext) -> str:
     """Return the requests of a pass and their outcomes as GitHub Markdown, cut to the size limit of the context."""
     changes = [line for row in report.rows if (line := change_line(row)) is not None]
+    sources = ReportSources.of(report, context)
+    found = (*problems(replace(report, refusals=())), *unobserved_accounts(report), *unjudged_limits(report))
     lines = [
         f"### {requests_text(report)}",
+        *origin_lines(sources),
         "",
         f"Now: {states_text(report.rows)}.",
-        *problem_lines("Problems", (*problems(report), *unobserved_accounts(report), *unjudged_limits(report))),
+        *problem_lines("Problems", found, sources),
+        *(["", f"#### {REFUSED_TITLE}", "", *refusal_lines(report.refusals)] if report.refusals else []),
         *(["", "#### Changes", ""] if changes else []),
         *(f"- {escaped(line)}" for line in changes),
         *orphan_lines(report.orphans),
@@ -44,7 +51,7 @@ def validation_markdown(report: Report, context: RenderContext) -> str:
     warnings = len(report.diagnostics) - errors
     lines = [
         f"### Validation: {count(errors, 'error')}, {count(warnings, 'warning')}",
-        *problem_lines("Problems", document_problems(report.diagnostics)),
+        *problem_lines("Problems", document_problems(report.diagnostics), ReportSources.of(report, context)),
     ]
     return fitted(lines, context.size_limit, "validate")
 
@@ -52,14 +59,20 @@ def validation_markdown(report: Report, context: RenderContext) -> str:
 def _jobs_table(report: Report, now: datetime) -> Iterator[str]:
     if not report.rows:
         return
-    yield from ("", "#### Jobs", "", "| Job | Wanted | Phase | Ready | Reason | Age |", "|---|---|---|---|---|---|")
-    for row in report.rows:
-        state, job = row_state(row), row.status.job
-        yield table_row(
-            escaped(row.name),
-            row.wanted or "",
-            escaped(row.status.phase),
-            state.ready,
-            state.reason,
-            age(job.created_at if job else None, now),
-        )
+    cells = [(row, row_state(row), row.status.job) for row in report.rows]
+    yield from ("", "#### Jobs", "")
+    yield from table(
+        ("Job", "Wanted", "Phase", "Ready", "Reason", "Age"),
+        [
+            (
+                escaped(row.name),
+                row.wanted or "",
+                escaped(row.status.phase),
+                state.ready,
+                state.reason,
+                age(job.created_at if job else None, now),
+            )
+            for row, state, job in cells
+        ],
+        "job",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.report import Report
 from reconciler.views.plan_markdown import plan_markdown
+from reconciler.views.repository_links import RepositoryLinks
 from reconciler.views.text import clean
 from tests.support.references import REFERENCES
 from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
@@ -35,6 +37,9 @@ HOSTILE = (
         "\x1b[31m",
     ),
 )
+LINKS = RepositoryLinks(
+    base="https://git.example/acme", commit="a" * 40, head=None, run="run 88", run_url="https://git.example/runs/5"
+)
 foreign = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=4), max_size=8).map("".join)
 
 
@@ -53,3 +58,17 @@ def test_foreign_text_is_rendered_literally_by_github_markdown(why: str, said: s
     assert {len(row) for row in cells} == {0, 7, 3}
     assert " ".join(f"the spec wants it: {clean(why)}".split()) in {" ".join(cell.split()) for cell in shown}
     assert " ".join(clean(said).split()) in {" ".join(cell.split()) for cell in shown}
+
+
+@given(foreign)
+def test_the_path_of_a_spec_is_a_link_to_the_repository_only(path: str) -> None:
+    row = replace(with_cancel(a_waiting_row()), source=path, line=3)
+    context = replace(CONTEXT, find_links=lambda: LINKS)
+    page = cmarkgfm.github_flavored_markdown_to_html(
+        plan_markdown(Report(rows=(row,), revision=LINKS.commit), context), cmarkgfm.Options.CMARK_OPT_UNSAFE
+    )
+    (shown,) = re.findall(r"<td>(<a .*?)</td>", page)
+    tags = [tag for tag in _TAG.findall(page) if not _OURS.fullmatch(tag) and tag not in {"</a>", "<code>", "</code>"}]
+
+    assert [tag for tag in tags if not tag.startswith('<a href="https://git.example/')] == []
+    assert " ".join(html.unescape(_TAG.sub("", shown)).split()) == " ".join(f"{clean(path)}:3".split())

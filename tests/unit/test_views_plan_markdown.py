@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,13 +10,27 @@ from hypothesis import strategies as st
 from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.report import Refusal, Report
-from reconciler.views.markdown import escaped
+from reconciler.views.markdown import ROWS_MAX, escaped
 from reconciler.views.plan_markdown import plan_markdown
 from reconciler.views.plan_text import SHADOW_TEXT
-from reconciler.views.render_context import COMMENT_MAX
+from reconciler.views.render_context import COMMENT_MAX, RenderContext, SourcePlace
+from reconciler.views.repository_links import RepositoryLinks
 from reconciler.views.text import clean
 from tests.support.references import BREAK, REFERENCES
 from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
+
+COMMIT = "0123456" + "a" * 33
+LINKS = RepositoryLinks(
+    base="https://git.example/acme/infra", commit=COMMIT, head=None, run="run 88", run_url="https://git.example/runs/5"
+)
+
+
+def in_ci(links: RepositoryLinks) -> RenderContext:
+    """Return the context of a CI run in a subdirectory `top` of the repository."""
+    return replace(
+        CONTEXT, find_links=lambda: links, find_source=lambda file, _line: SourcePlace(f"top/{file}"), specs="specs"
+    )
+
 
 parts = st.sampled_from(
     (
@@ -90,6 +105,85 @@ def test_a_comment_stays_within_its_size_limit_and_is_cut_between_rows(jobs: int
     assert ("_Cut after" in text) is (f"job-{jobs - 1:04}" not in text)
 
 
+def test_a_commit_outside_ci_is_named_without_links() -> None:
+    text = plan_markdown(Report(rows=(with_cancel(a_waiting_row()),), revision=COMMIT), CONTEXT)
+
+    assert text.splitlines()[2] == "Commit `0123456`."
+    assert "](" not in text
+
+
+def test_a_report_of_the_commit_of_a_ci_run_links_to_commit_run_and_spec_lines() -> None:
+    found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong")
+    row = replace(with_cancel(a_waiting_row()), line=12)
+    text = plan_markdown(Report(rows=(row,), revision=COMMIT, diagnostics=(found,)), in_ci(LINKS))
+    files = f"https://git.example/acme/infra/blob/{COMMIT}/top"
+
+    assert text.splitlines()[2] == (
+        f"Commit [`0123456`](https://git.example/acme/infra/commit/{COMMIT}) in [run 88](https://git.example/runs/5)."
+    )
+    assert f"| [team-a/bots.yaml:12]({files}/specs/team-a/bots.yaml#L12) |" in text
+    assert f"- error: [specs/a.yaml:7]({files}/specs/a.yaml#L7): is wrong" in text
+
+
+def test_a_merge_of_a_proposed_commit_names_the_proposed_commit() -> None:
+    text = plan_markdown(Report(revision=COMMIT), in_ci(replace(LINKS, head="f" * 40)))
+
+    assert f"Commit [`fffffff`](https://git.example/acme/infra/commit/{'f' * 40}), merged with its base branch," in text
+
+
+def test_a_report_of_another_repository_has_no_links() -> None:
+    text = plan_markdown(Report(rows=(with_cancel(a_waiting_row()),), revision="e" * 40), in_ci(LINKS))
+
+    assert "](" not in text
+
+
+def test_a_long_table_is_collapsed_unless_it_contains_the_changes() -> None:
+    stalled = tuple(a_stalled_row(f"odd-{number:02}") for number in range(ROWS_MAX + 1))
+    changes = tuple(with_cancel(a_waiting_row(name=f"job-{number:02}")) for number in range(ROWS_MAX + 1))
+
+    assert "<details>" not in plan_markdown(Report(rows=stalled[1:]), CONTEXT)
+    assert "<details>\n<summary>11 jobs</summary>\n" in plan_markdown(Report(rows=stalled), CONTEXT)
+    assert "<details>" not in plan_markdown(Report(rows=changes), CONTEXT)
+
+
+def test_a_cut_within_a_collapsed_table_closes_it() -> None:
+    rows = tuple(a_stalled_row(f"odd-{number:04}", message="@" * 99) for number in range(500))
+    text = plan_markdown(Report(rows=rows), CONTEXT)
+
+    assert len(text) <= COMMENT_MAX
+    assert (text.count("<details>"), text.count("</details>")) == (1, 1)
+    assert text.index("</details>") < text.index("_Cut after")
+
+
+def test_refusals_are_one_table_with_the_numbers_of_each_limit() -> None:
+    refused = [with_cancel(a_waiting_row(name), progress=Progress.REFUSED) for name in ("one", "two")]
+    known = Refusal(
+        scope="east",
+        requested=4,
+        earlier=1,
+        unfinished=10,
+        max_cancels=3,
+        max_cancel_percent=30,
+        max_cancels_absolute=20,
+        names=("one",),
+    )
+    doubted = replace(known, scope="west", requested=1, earlier=0, unfinished=0, names=("two",), doubt="a | b")
+    text = plan_markdown(Report(rows=tuple(refused), refusals=(known, doubted)), CONTEXT)
+
+    limit = "3, or 30 % if more; at most 20"
+    assert f"| east | 4 changes | 1 | 50 % of 10 unfinished jobs | {limit} | one |" in text
+    assert f"| west | 1 change | unknown: a \\| b | - | {limit} | two |" in text
+    assert "Approve-Cancels: 2" in text
+
+
+def test_a_plan_counts_deleted_specs_whose_jobs_may_still_run_and_lists_them_first() -> None:
+    running, ended = a_row("still-running").status, replace(a_row("ended").status, final=True)
+    text = plan_markdown(Report(orphans=(ended, running)), CONTEXT)
+
+    assert text.splitlines()[0] == "### Plan: 2 no longer managed (1 may still run)"
+    assert text.index("**still-running**") < text.index("**ended**")
+
+
 def test_diagnostics_and_refusals_come_before_stalled_jobs() -> None:
     found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong")
     refused = with_cancel(a_waiting_row(), progress=Progress.REFUSED)
@@ -113,8 +207,8 @@ def test_a_refused_plan_has_the_number_in_its_title_and_shows_how_to_approve_it(
     text = plan_markdown(Report(rows=(refused,), refusals=(refusal,)), CONTEXT)
 
     assert text.splitlines()[0] == "### Plan: 1 refused"
-    assert "`--allow-cancels 1`" in text
-    assert "`Approve-Cancels: 1`" in text
+    assert "```text\nreconcile --once --allow-cancels 1\n```" in text
+    assert "```text\nApprove-Cancels: 1\n```" in text
 
 
 @given(st.lists(parts | st.text(max_size=3), max_size=10).map("".join))
