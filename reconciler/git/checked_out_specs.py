@@ -2,8 +2,9 @@
 
 Rules: the files are read as they are in the working tree, including uncommitted changes. They are not acted on in any
 of these cases: a Git command is running; an operation such as a merge or rebase is unfinished; Git leaves out or
-re-encodes a part of the specs; two scans differ. A watch acts only on the branch that was checked out when the watch
-started. A shallow clone shows neither the last commit of a file nor approvals, because its history is incomplete.
+re-encodes a part of the specs; the files change during every scan. A watch acts only on the branch that was checked out
+when the watch started. A shallow clone shows neither the last commit of a file nor approvals, because its history is
+incomplete.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ PARTIAL = (
     "file cannot approve changes, and receipts may not name the commit of their spec. Clone the repository without "
     "--filter"
 )
+_TORN = "it changed while it was read"
+_FURTHER_SCANS = 3
+"""How often a checkout is scanned again, at most, until two scans in a row are equal."""
 
 
 @dataclass(slots=True)
@@ -77,28 +81,36 @@ class CheckedOutSpecs:
 
         Without `by_content`, a file whose stamp has not changed is not read again.
         """
-        before, why_not_trusted = self._state()
-        found = self.specs.snapshot(by_content=by_content)
+        commit, found, why_not_trusted = self._read(by_content=by_content)
         if self._mismatch is not None:
             found = replace(found, diagnostics=(self._mismatch, *found.diagnostics))
-        is_torn = False
-        if why_not_trusted is None:
-            # Reading a checkout takes many steps. If two scans are equal and the state has not changed between them,
-            # the snapshot is consistent.
-            first, found = found, self.specs.snapshot(by_content=by_content)
-            is_torn = found != first or self._state() != (before, None)
-        if is_torn:
-            why_not_trusted = "it changed while it was read"
-        self._revision, self._distrust = before, why_not_trusted
+        self._revision, self._distrust = commit, why_not_trusted
         reported = f"the checkout is read but not acted on: {why_not_trusted}" if why_not_trusted else None
         return replace(
             found,
-            revision=before,
+            revision=commit,
             why_not_trusted=reported or found.why_not_trusted,
-            is_torn=is_torn,
-            approvals=self._approvals.at(before, found) if before and not self.checkout.is_shallow() else (),
+            is_torn=why_not_trusted == _TORN,
+            approvals=self._approvals.at(commit, found) if commit and not self.checkout.is_shallow() else (),
             notices=self._notices(),
         )
+
+    def _read(self, *, by_content: bool) -> tuple[str | None, Snapshot, str | None]:
+        """Return the checked-out commit, every document, and why the documents may not be acted on, or None.
+
+        Reading a checkout takes many steps. If two scans in a row are equal and the state has not changed between them,
+        the documents are consistent. A person who saves a file changes one scan, so a few more scans follow.
+        """
+        commit, why = self._state()
+        found = self.specs.snapshot(by_content=by_content)
+        for _ in range(_FURTHER_SCANS):
+            if why is not None:
+                return commit, found, why
+            again, state = self.specs.snapshot(by_content=by_content), self._state()
+            if again == found and state == (commit, None):
+                return commit, found, None
+            found, (commit, why) = again, state
+        return commit, found, why or _TORN
 
     def has_settled(self) -> bool:
         """Return whether the state of the checkout forbade acting on the last snapshot, but allows acting now."""

@@ -198,34 +198,40 @@ def test_leftover_files_of_a_resolved_conflict_do_not_stop_a_pass(clone: Clone, 
 
 
 class BusyDisk(LocalDisk):
-    """A disk on which each file changes once it has been read."""
+    """A disk on which a desired state changes once its file has been read, as often as `changes` says."""
+
+    def __init__(self, root: Path, changes: int) -> None:
+        """Show the files of a directory."""
+        super().__init__(root)
+        self.changes = changes
 
     def read(self, path: Path) -> bytes:
         """Return the contents of a file, and change the file."""
         data = super().read(path)
-        path.write_bytes(data.replace(b"cancelled", b"observed"))
+        if self.changes > 0:
+            self.changes -= 1
+            old, new = (b"cancelled", b"observed") if b"cancelled" in data else (b"observed", b"cancelled")
+            path.write_bytes(data.replace(old, new))
         return data
 
 
-def test_two_scans_that_differ_are_not_acted_on(clone: Clone) -> None:
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [(0, None), (1, None), (100, "the checkout is read but not acted on: it changed while it was read")],
+    ids=["quiet", "saved once", "rewritten all the time"],
+)
+def test_a_checkout_is_acted_on_once_two_scans_in_a_row_are_equal(clone: Clone, changes: int, why: str | None) -> None:
     checkout = Checkout(clone.root)
     checkout.want("runaway", "ftjob-abc123", provider="openai")
     found = find_checkout(checkout.specs)
     assert found is not None
     statuses = checkout.status_dir
-    quiet, busy = (
-        CheckedOutSpecs(
-            SpecsDir(checkout.specs, statuses, disk, "specs"),
-            checkout.specs,
-            found,
-            statuses,
-            lambda: datetime.now(UTC),
-        ).snapshot()
-        for disk in (LocalDisk(checkout.specs), BusyDisk(checkout.specs))
-    )
+    disk = BusyDisk(checkout.specs, changes)
+    read = CheckedOutSpecs(
+        SpecsDir(checkout.specs, statuses, disk, "specs"), checkout.specs, found, statuses, lambda: datetime.now(UTC)
+    ).snapshot()
 
-    assert quiet.why_not_trusted is None
-    assert "it changed while it was read" in str(busy.why_not_trusted)
+    assert (read.why_not_trusted, read.is_torn) == (why, why is not None)
 
 
 def test_a_git_repository_among_the_specs_is_named_without_a_path_of_the_machine(tmp_path: Path) -> None:
