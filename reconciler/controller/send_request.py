@@ -20,7 +20,7 @@ from reconciler.controller.plan import JobPlan, defects
 from reconciler.controller.runtime import read_only
 from reconciler.core.change_windows import is_open
 from reconciler.core.decide import decide
-from reconciler.core.settle import RequestOutcome, settle
+from reconciler.core.settle import RequestOutcome, settle, unconfirmed
 from reconciler.errors import (
     Delivered,
     Kind,
@@ -71,13 +71,17 @@ async def _confirm_and_request(
     if not case.is_by_row:
         return await _send_and_settle(case, intent, control, context)
     async with lanes:
+        listed = case.decision.status
         try:
             case = await confirm_row(read_only(control()), case, context.now)
         except Exception as error:  # noqa: BLE001  a bug in an adapter: no request was sent, and other jobs must go on
             done = write(case, case.decision.status, context)
             return replace(done, errors=(*done.errors, f"{case.subject.name}: {bug(error)}"))
         if case.decision.action is None:
-            done = write(case, case.decision.status, context)
+            status = case.decision.status
+            if case.unobserved is not None:
+                status = unconfirmed(listed, status, case.decision.last, moment(context))
+            done = write(case, status, context)
             return replace(done, errors=(*done.errors, *defects([case])))
         # The new decision is based on the last status, which lacks the attempt that the intent records.
         seen_now = replace(case.decision.status, receipts=intent.receipts, spent=intent.spent)

@@ -1,4 +1,4 @@
-"""Compute the status of a job after the outcome of a request.
+"""Compute the status of a job after the outcome of a request, or after a request that was not sent.
 
 Rules: a response alone does not close a receipt, because only an observation of the job shows the outcome. An attempt
 that was certainly not delivered is removed from the receipt. An attempt with an unknown outcome counts as delivered.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.backoff import ATTEMPTS_MAX
-from reconciler.core.conditions import Readiness, Verdict, conclude
+from reconciler.core.conditions import Readiness, Verdict, conclude, verdict_of
 from reconciler.model.action import Action, Progress
 from reconciler.model.job import ObservedJob, Phase
 from reconciler.model.reason import Reason
@@ -64,6 +64,27 @@ def settle(
     if is_reminder and outcome.progress is not Progress.FORBIDDEN:
         return conclude(status, not_honoured(action.verb, status.phase), last, now)
     return conclude(status, _verdict(action.verb, outcome), last, now)
+
+
+def unconfirmed(listed: JobStatus, unobserved: JobStatus, last: JobStatus | None, now: datetime) -> JobStatus:
+    """Return the status of a job that a list showed, but that could not be retrieved before its change was requested.
+
+    The row of the list is the newest observation, so the status reports what it showed. There are two exceptions. A row
+    alone does not contradict a request that the provider accepted. A job that must be reported as unobserved, because
+    no retrieve has shown it since its spec changed, stays so.
+
+    Args:
+        listed: the status that was decided from the row.
+        unobserved: the status that was decided without an observation.
+        last: the last status that the decisions were based on.
+        now: the current time.
+    """
+    receipt = unobserved.open_receipt
+    if receipt is not None and receipt.accepted_at is not None:
+        return unobserved
+    if unobserved.ready.reason is Reason.CANNOT_OBSERVE_PROVIDER:
+        return conclude(listed, verdict_of(unobserved), last, now)
+    return listed
 
 
 def _after_attempt(receipt: Receipt, outcome: RequestOutcome, now: datetime) -> Receipt:

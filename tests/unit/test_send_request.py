@@ -34,6 +34,7 @@ from tests.support.in_memory_accounts import (
     an_account,
 )
 from tests.support.subjects import MINUTE
+from tests.unit.test_observation_order import NO_ANSWER, past_of
 
 CANCEL = "cancel ftjob-abc123"
 COMMIT = Origin("4be1f0c", "Ada")
@@ -70,6 +71,18 @@ class SingleRequest:
 
 def _keys(case: JobPlan) -> dict[str, Any]:
     return {"jobId": case.subject.ref.id, "desiredState": str(case.subject.spec.desired_state)}
+
+
+def test_if_a_listed_job_cannot_be_retrieved_the_status_says_what_the_list_showed() -> None:
+    case = a_case(a_spec(), Phase.RUNNING, past_of(a_spec(), Phase.QUEUED), is_by_row=True)
+    account = an_account()
+    account.broken["ftjob-abc123"] = NO_ANSWER
+    request = SingleRequest(account, case)
+    request.send()
+    (status,) = request.world.statuses.jobs.values()
+
+    assert request.account.changes == []
+    assert (status.phase, status.receipts) == (Phase.RUNNING, ())
 
 
 def test_an_accepted_cancel_is_stored_as_accepted_but_still_open() -> None:

@@ -5,14 +5,14 @@ import pytest
 from reconciler.core.conditions import Readiness, Verdict
 from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
-from reconciler.core.settle import RequestOutcome, halted, not_honoured, refused, settle
+from reconciler.core.settle import RequestOutcome, halted, not_honoured, refused, settle, unconfirmed
 from reconciler.model.action import Progress
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Verb
 from tests.support.build import NOW
 from tests.support.conditions_oracle import violations
-from tests.support.subjects import HOUR, MINUTE, SECOND, a_look, a_past, a_receipt, a_subject
+from tests.support.subjects import HOUR, MINUTE, SECOND, UNSEEN, a_look, a_past, a_receipt, a_subject
 
 SUBJECT = a_subject("cancelled")
 LATER = NOW + SECOND
@@ -146,3 +146,34 @@ def test_a_change_in_an_untrusted_revision_is_stalled_with_the_reason() -> None:
     assert (status.ready.message, status.ready.last_transition_time) == ("the settings cannot be read", LATER)
     assert status.history[1:] == before.history
     assert violations(status) == []
+
+
+def test_a_listed_job_that_is_not_retrieved_is_reported_as_its_row_shows_it() -> None:
+    last = a_past(a_subject("cancelled"), Phase.QUEUED, age=HOUR)
+    listed, unobserved = listed_but_not_retrieved(last)
+
+    assert unconfirmed(listed, unobserved, last, NOW) == listed
+
+
+def test_a_job_that_was_never_retrieved_stays_unobserved_in_the_phase_of_its_row() -> None:
+    listed, unobserved = listed_but_not_retrieved(None)
+    status = unconfirmed(listed, unobserved, None, NOW)
+
+    assert (status.phase, status.ready.reason) == (Phase.RUNNING, Reason.CANNOT_OBSERVE_PROVIDER)
+    assert unconfirmed(*listed_but_not_retrieved(status), status, NOW) == status
+
+
+def test_a_row_alone_does_not_contradict_an_accepted_cancel() -> None:
+    accepted = a_receipt(age=HOUR, accepted_at=NOW - HOUR)
+    last = a_past(a_subject("cancelled"), Phase.CANCELLING, accepted, age=HOUR)
+    listed, unobserved = listed_but_not_retrieved(last)
+
+    assert listed.phase is Phase.RUNNING
+    assert unconfirmed(listed, unobserved, last, NOW) == last
+
+
+def listed_but_not_retrieved(last: JobStatus | None) -> tuple[JobStatus, JobStatus]:
+    """Return the statuses of a job that must be cancelled: by its row, which shows it running, and unobserved."""
+    subject = a_subject("cancelled")
+    unobserved = decide(subject, UNSEEN, last, NOW)
+    return decide(subject, a_look(Phase.RUNNING), last, NOW).status, unobserved.status
