@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,6 +159,36 @@ def test_a_storm_becomes_few_messages_for_people_and_all_of_them_for_a_machine()
 
     assert len(machine.heard) == 300
     assert len(people.heard) <= 5 * 6
+
+
+class BusyDisk(NonDurableDisk):
+    """A disk whose next writes fail."""
+
+    failures = 0
+
+    def write_beside(self, target: Path, data: bytes) -> Path:
+        """Write bytes to a new file beside another, or fail."""
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return super().write_beside(target, data)
+
+
+def test_a_delivery_that_cannot_be_recorded_is_made_again_after_a_delay() -> None:
+    ear, disk = Ear("audit"), BusyDisk(ROOT)
+    desk = Desk((ear,), disk)
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1))
+        disk.failures = 2
+        await asyncio.sleep(30)
+        assert await notifier.finish(10) == {}
+
+    in_virtual_time(main)
+
+    assert [(at, id_) for at, id_, _ in ear.heard] == [(0.0, "msg_1"), (1.0, "msg_1"), (2.5, "msg_1")]
+    assert desk.warned[0] == "the notifications of audit cannot be recorded: No space left on device"
 
 
 def test_a_pass_tells_what_is_new_in_its_statuses_and_unreadable_ones_do_not_count_as_deleted() -> None:

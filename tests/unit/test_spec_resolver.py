@@ -12,10 +12,11 @@ from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.spec_resolver import resolve
 from reconciler.core.match import Claim
 from reconciler.core.subject import INTERVAL
+from reconciler.model.batch_job import BatchJob
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, CredentialScope, JobRef
 from reconciler.model.reason import Reason
-from reconciler.model.spec import FineTuningJob, Suspension, spec_digest
+from reconciler.model.spec import API_VERSION, FineTuningJob, Suspension, spec_digest
 from reconciler.ports import BrokenJob, Snapshot
 from reconciler.providers import load
 from tests.support.build import ACCOUNT, a_spec
@@ -118,6 +119,20 @@ def test_an_invalid_job_id_is_reported_at_its_line_and_still_names_an_account() 
     assert [(each.file, each.line, each.field) for each in found.diagnostics] == [("specs/bots.yaml", 9, "spec.jobId")]
     assert spec.ref == JobRef(ACCOUNT, "../jobs")
     assert spec.job is None
+
+
+def test_a_kind_of_job_that_the_provider_lacks_is_reported_at_the_kind_of_the_spec() -> None:
+    provider = located(a_provider("lab", type="fireworks", options={"account": "acme"}), "p.yaml")
+    spec = {"provider": "lab", "jobId": "batch-1", "desiredState": "cancelled"}
+    document = {"apiVersion": API_VERSION, "kind": "BatchJob", "metadata": {"name": "labels"}, "spec": spec}
+    batch = located(BatchJob.model_validate(document), "batches.yaml", 3)
+    found = resolve(Snapshot(jobs=(batch,), providers=(provider,)), Operator(), is_suspended=False)
+    (candidate,) = found.candidates
+
+    assert (candidate.target, candidate.subject) == (None, None)
+    assert [str(each) for each in found.diagnostics] == [
+        "specs/batches.yaml:3: kind: fireworks has no jobs of this kind: change the kind, or name another provider"
+    ]
 
 
 def test_an_invalid_provider_stops_its_specs_and_is_reported_only_at_the_provider() -> None:

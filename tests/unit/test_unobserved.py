@@ -132,6 +132,12 @@ def test_an_account_is_unobserved_if_all_its_jobs_are_unobserved_one_by_one() ->
     assert tracker.hidden(ACCOUNT) == BOTH
 
 
+def test_an_account_whose_jobs_fail_for_different_reasons_has_the_failure_of_its_first_job() -> None:
+    tracker = after(a_look(code=AWAY), a_look(chat=DENIED))
+
+    assert tracker.accounts == {ACCOUNT: DENIED}
+
+
 @pytest.mark.parametrize("count", range(2, 7))
 def test_failed_observations_of_single_jobs_keep_their_account_unobserved(count: int) -> None:
     looks = [a_look(chat=DENIED), a_look(code=DENIED)] * 3
