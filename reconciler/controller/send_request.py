@@ -56,8 +56,7 @@ async def request_change(
     try:
         return await _confirm_and_request(case, intent, control, context, lanes)
     except Exception as error:  # noqa: BLE001  a bug must not prevent the requests for other jobs
-        problem = f"{case.subject.name}: {bug(error)}"
-        return Applied(case, intent, case.subject.interval, errors=(problem,))
+        return _ended_by_bug(error, case, intent)
 
 
 async def _confirm_and_request(
@@ -109,9 +108,13 @@ async def _send_and_settle(
     try:
         done = _settle_outcome(case, intent, answer, context, is_audited=_is_audited(answer, preflight))
     except Exception as error:  # noqa: BLE001  a bug in reconcile: the request still counts, and its intent stays open
-        problem = f"{case.subject.name}: {bug(error)}"
-        done = Applied(case, intent, case.subject.interval, answer, (problem,))
+        done = _ended_by_bug(error, case, intent, answer)
     return replace(done, errors=(*done.errors, *problems))
+
+
+def _ended_by_bug(error: Exception, case: JobPlan, intent: JobStatus, answer: RequestOutcome | None = None) -> Applied:
+    """Return the result of a job plan whose handling a bug ended. The intent stays open, so the job is observed."""
+    return Applied(case, intent, case.subject.interval, answer, (f"{case.subject.name}: {bug(error)}",))
 
 
 def _settle_outcome(

@@ -349,8 +349,9 @@ BUGS = (
     Bug(
         "let an exception for one response lose the others",
         "controller/send_request.py",
-        "    except Exception as error:  # noqa: BLE001  a bug must not prevent the requests for other jobs\n",
-        "    except OSError as error:\n",
+        "    return Applied(case, intent, case.subject.interval, answer, "
+        """(f"{case.subject.name}: {bug(error)}",))\n""",
+        "    raise error\n",
     ),
     Bug(
         "do not report a limit that cannot be judged",

@@ -56,6 +56,16 @@ def requests(history: History) -> list[ProviderRequest]:
     return [each for each in history.events if isinstance(each, ProviderRequest)]
 
 
+def test_reads_that_are_repeated_on_a_new_connection_stay_within_the_rate_limit() -> None:
+    broken = [fault(fault="reset-before-acting", on="retrieve", after=each, times=1) for each in range(1, 12)]
+    history = simulate(a_scenario(*JOBS[:12], steps=every(61.0, 1), schedule=broken))
+    reads = Counter(each.job_id for each in requests(history) if each.verb == "retrieve")
+
+    assert not verdict(history, ALWAYS)
+    assert sum(reads.values()) > len(reads) + 6
+    assert len(cancels(history)) == 12
+
+
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("hint", Hint)
 def test_thirty_cancels_of_a_throttled_account_are_each_accepted_once(hint: Hint, record_property: Record) -> None:

@@ -17,7 +17,7 @@ from reconciler.core.guard import ChangeLimits
 from tests.scenario.history import ExternalEvent, FileWritten, HealthShown, History, PassEnded, ProviderRequest
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.convergence import endings
-from tests.scenario.process import STATUSES
+from tests.scenario.process import STATE, STATUSES
 from tests.scenario.short_runs import a_job_spec, a_scenario, cancels, fault, last_status, reason
 from tests.scenario.simulation import Pass, RunWatch, Scenario, Simulation, Sleep, TimedInjection, simulate
 from tests.scenario.test_crashes import REFERENCE
@@ -140,6 +140,19 @@ def test_an_unreadable_status_directory_blocks_every_first_request(number: int, 
     assert not after.errors
     assert {f"team/job-{name}.yaml" for name in "abc"} <= after.statuses.keys()
     assert b"RefusedByGuard" in after.statuses["other/job-d.yaml"]
+
+
+def test_an_unreadable_status_directory_blocks_every_first_request_on_a_machine_without_a_journal() -> None:
+    def forget(simulation: Simulation) -> None:
+        for entry in simulation.machine.disk.list(STATE):
+            simulation.machine.disk.remove(STATE / entry.name)
+
+    refused = refusing(lambda path: path == STATUSES / "team", from_s=40.0, until_s=100.0)
+    history = simulate(six_jobs([*refused, TimedInjection(35.0, forget)], passes=2))
+
+    assert not verdict(history, ALWAYS)
+    assert len(cancels(history)) == 3
+    assert b"specs/status/team cannot be read" in pass_at(history, 1).statuses["other/job-d.yaml"]
 
 
 def test_an_unreadable_status_blocks_its_account_and_stays_unchanged() -> None:

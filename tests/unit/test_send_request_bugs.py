@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from reconciler.controller.send_request import request_change
 from reconciler.core.receipts import intend
 from reconciler.errors import Delivered, TransientError
 from reconciler.model.action import Progress
-from reconciler.model.action_record import ActionRecord, PassEvent, RequestEnded, RequestStarted
+from reconciler.model.action_record import ActionRecord, PassEvent, ReceiptClosed, RequestEnded, RequestStarted
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from tests.support.build import NOW, a_spec
@@ -22,6 +23,7 @@ from tests.support.in_memory_accounts import (
     a_context,
     an_account,
 )
+from tests.support.subjects import HOUR, a_receipt
 from tests.unit.test_send_request import CANCEL, SingleRequest
 
 
@@ -46,6 +48,21 @@ def test_a_bug_in_an_event_callback_leaves_the_intent_open_and_is_reported_for_t
     assert status.open_receipt is not None
     assert done.answer is not None
     assert done.answer.progress is Progress.ACCEPTED
+    assert len(done.errors) == 1
+    assert done.errors[0].startswith("support-triage: a bug: ZeroDivisionError")
+
+
+def test_a_bug_in_an_event_callback_about_a_job_that_has_ended_is_reported_for_that_job() -> None:
+    asked_before = replace(a_case(a_spec()).decision.status, receipts=(a_receipt(age=HOUR),))
+    request = SingleRequest(an_account(phase=Phase.FAILED), a_case(a_spec(), last=asked_before, is_by_row=True))
+
+    def raise_at_the_end(event: PassEvent) -> None:
+        if isinstance(event, ReceiptClosed):
+            raise ZeroDivisionError
+
+    done = request.send(notify=raise_at_the_end)
+
+    assert request.account.changes == []
     assert len(done.errors) == 1
     assert done.errors[0].startswith("support-triage: a bug: ZeroDivisionError")
 
