@@ -111,7 +111,7 @@ def settings_error(host: str, error: Exception) -> PermanentError:
             why = error.strerror or type(error).__name__
         case _:
             why = str(error)
-    return PermanentError(f"no connection to {host} can be made: {why}", kind=Kind.UNREACHABLE)
+    return PermanentError(f"cannot connect to {host}: {why}", kind=Kind.UNREACHABLE)
 
 
 def text_of_error(error: Exception) -> str:

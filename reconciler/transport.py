@@ -251,10 +251,10 @@ class HttpTransport:
     def _unanswered(self, error: Exception) -> TransientError:
         match error:
             case httpx.ConnectError() if "certificate" in str(error).lower() or "ssl" in str(error).lower():
-                what = f"the certificate or TLS of {self._host} was not accepted"
-                return self._unsent(f"{what}: {text_of_error(error)}; SSL_CERT_FILE can name the authority to trust")
+                what = f"the TLS connection to {self._host} failed: {text_of_error(error)}"
+                return self._unsent(f"{what}; to trust a private certificate authority, set SSL_CERT_FILE")
             case httpx.ConnectTimeout():
-                return self._unsent(f"no connection to {self._host} within {self._deadlines.connect_s:g} s")
+                return self._unsent(f"cannot connect to {self._host} within {self._deadlines.connect_s:g} s")
             case httpx.ConnectError() | httpx.PoolTimeout() | httpx.ProxyError():
                 return self._unsent(f"cannot connect to {self._host}: {text_of_error(error)}")
             case TimeoutError():

@@ -208,12 +208,12 @@ def _id(comment: Any) -> int:
 
 def _check(response: Response) -> Response:
     if response.status == HTTPStatus.UNAUTHORIZED:
-        msg = "HTTP 401: GITHUB_TOKEN is not valid or has expired"
+        msg = "HTTP 401: GITHUB_TOKEN is not valid or has expired: pass the token of this workflow run"
         raise CommentRefusedError(msg)
     if response.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
         msg = (
-            f"HTTP {response.status}: the job needs the permission `pull-requests: write`, which the pull request of a "
-            "fork does not get"
+            f"HTTP {response.status}: the workflow job needs the permission `pull-requests: write`, which GitHub does "
+            "not give to pull requests from forks"
         )
         raise CommentRefusedError(msg)
     if response.status >= HTTPStatus.BAD_REQUEST:

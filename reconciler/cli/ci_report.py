@@ -70,7 +70,8 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
         console.show_problems(
             [
                 _warning(
-                    host, f"{error.filename or 'a file of the runner'} could not be written: {error.strerror or error}"
+                    host,
+                    f"{error.filename or 'a file of the CI runner'} could not be written: {error.strerror or error}",
                 )
             ]
         )

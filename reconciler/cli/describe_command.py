@@ -100,7 +100,7 @@ async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | Jo
             return (), Unobserved(row.status.ready.reason, row.status.ready.message, is_transient=False)
         can = target.jobs.capabilities
         if not (can.can_list_events or can.can_list_checkpoints):
-            msg = f"{target.account.type} offers no log of jobs of kind {target.account.kind}: omit --events"
+            msg = f"the type {target.account.type} offers no log of jobs of kind {target.account.kind}: omit --events"
             raise wiring.UsageError(msg)
         try:
             return await _request_log(await open_or_unavailable(runtime.accounts, target), row.ref, can), None

@@ -83,7 +83,9 @@ def _checked(specs: Path) -> Path:
         msg = f"run `reconcile init` at the top of the repository, in {top}: a CI host reads workflows only there"
         raise wiring.UsageError(msg)
     if specs.is_absolute() or ".." in specs.parts or specs == Path():
-        msg = f"the specs directory must be a directory below this one, but is {str(specs)!r}"
+        msg = (
+            f"--specs must be a directory below the current one, not {str(specs)!r}: pass a relative path without '..'"
+        )
         raise wiring.UsageError(msg)
     return specs
 

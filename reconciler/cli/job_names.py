@@ -33,7 +33,7 @@ NAME = click.argument("name", type=JobName(), metavar="NAME", shell_complete=com
 ANY_NAMES = click.argument("names", type=JobName(), nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
 
 
-NOTHING_SELECTED = "no job is selected"
+NOTHING_SELECTED = "no job matches the options: `reconcile get` lists all jobs"
 TYPE_WORDS = ("all", "job", "jobs", "pod", "pods", "app", "apps")
 """Words that other tools expect between a verb and a name."""
 
@@ -43,7 +43,7 @@ def _type_hint(name: str) -> str:
     kind = kind_called(name)
     if kind is not None:
         return f"To limit the command to this kind, use --kind {kind}."
-    return "There is no type before the name: without a name, `reconcile get` lists all jobs." * (name in TYPE_WORDS)
+    return "Write the name alone, without a type. `reconcile get` lists all jobs." * (name in TYPE_WORDS)
 
 
 def check_names(
@@ -90,7 +90,7 @@ def _check_is_selected(values: OptionValues, name: str) -> None:
     if chosen.kind is not None and chosen.kind not in kinds:
         msg = f"{name!r} is a {kinds[0]}, not a {chosen.kind}. Omit --kind, or use --kind {kinds[0]}."
         raise wiring.UsageError(msg)
-    msg = f"the job {name!r} exists, but the options --selector and --provider leave it out."
+    msg = f"the job {name!r} exists, but does not match --selector and --provider."
     raise wiring.UsageError(msg)
 
 

@@ -70,7 +70,7 @@ class _HiddenPath(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail("this is not the path of a readable file.", param, ctx)
+            self.fail("no readable file has this path.", param, ctx)
 
 
 def _file(name: str, help_: str) -> Decorator[Any]:

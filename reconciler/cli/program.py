@@ -46,9 +46,16 @@ def run(argv: Sequence[str] | None) -> int:
         click.UsageError(f"{error.message} {hint}".rstrip(), error.ctx).show()
         return os.EX_USAGE
     except click.ClickException as error:
-        error.show()
+        _as_sentence(error).show()
         return os.EX_USAGE
     except click.Abort as error:
         if not error.args:  # `live_run` has already reported an abort with an argument
             click.echo("Interrupted.", err=True)
         return INTERRUPTED
+
+
+def _as_sentence(error: click.ClickException) -> click.ClickException:
+    """Return the error, with a full stop if it is about a value. The parsers of values return texts without one."""
+    if type(error) is not click.BadParameter or error.message.endswith((".", "?")):
+        return error
+    return click.BadParameter(f"{error.message}.", error.ctx, error.param, error.param_hint)

@@ -144,7 +144,9 @@ def _is_undelivered(done: Applied, counted: Collection[str]) -> bool:
 
 def _overtaken(case: JobPlan) -> Applied:
     """Return the result of a job plan that the next pass must decide again, because a commit replaced its status."""
-    answer = RequestOutcome(Progress.OVERTAKEN, "a commit by others replaced the status")
+    answer = RequestOutcome(
+        Progress.OVERTAKEN, "another writer's commit replaced the status, and the next pass decides again"
+    )
     return Applied(case, case.last or case.decision.status, case.subject.interval, answer)
 
 

@@ -26,7 +26,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 from reconciler.ports import Snapshot, StoredStatuses
 
-_WRITTEN_LATER = "written by a later version of reconcile, so it is not changed: update reconcile"
+_WRITTEN_LATER = "a later version of reconcile wrote this status, so it is not changed: update reconcile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,8 @@ class DesiredSpecs:
         """Return the notices about the revision, and a notice for each status file that was discarded."""
         why_not_trusted = self.snapshot.why_not_trusted
         doubtful = (
-            f"{policy.show_status(path)}: damaged or edited by hand, so it is ignored (StatusDiscarded)"
+            f"{policy.show_status(path)}: the status is damaged or was edited by hand, so it is ignored "
+            f"({Reason.STATUS_DISCARDED})"
             for path in self.stored.discarded
         )
         distrust = () if why_not_trusted is None else (f"{why_not_trusted} ({Reason.REVISION_NOT_TRUSTED})",)

@@ -61,7 +61,7 @@ async def walk(
     passed: dict[str, ObservedJob] = {}
     cursors: set[str] = set()
     cursor: str | None = None
-    why = f"the list does not end: {PAGES_MAX} pages were read"
+    why = f"the list has more than {PAGES_MAX} pages, so it was not read to its end"
     for pages in range(1, PAGES_MAX + 1):
         page = await _page(reader, page_size, cursor)
         if isinstance(page, ProviderError):

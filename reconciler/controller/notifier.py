@@ -152,7 +152,7 @@ class Notifier:
                 self.warn(f"notifications cannot be delivered to {sink.name}: {error}")
             return failure_delay(failures + 1, self.jitter(), error.retry_after_s)
         except PermanentError as error:
-            self.warn(f"{sink.name} refused a notification, so it is not sent again ({message.text}): {error}")
+            self.warn(f"{sink.name} refused a notification ({error}), so it is not sent again: {message.text}")
         except Exception as error:  # noqa: BLE001  a bug in one sink must not end its task
             self.warn(f"a notification was not sent to {sink.name}: {bug(error)}")
         else:

@@ -108,7 +108,7 @@ def needs_document(type_name: str, problem: SpecProblem) -> SpecProblem:
     if not problem.path:
         return problem
     option = ".".join(problem.path)
-    message = f"the type {type_name} needs a Provider document: {option} {problem.message}"
+    message = f"the type {type_name} needs a Provider document: {option}: {problem.message}"
     return replace(problem, message=message, path=("spec", "provider"))
 
 

@@ -218,7 +218,7 @@ async def _call_provider(action: Action, controller: JobController) -> RequestOu
         elif isinstance(controller, SupportsPause):
             answer = await (controller.pause_job if action.verb is Verb.PAUSE else controller.resume_job)(action.ref)
         else:
-            return RequestOutcome(Progress.NOT_DELIVERED, f"this provider cannot {action.verb} a job")
+            return RequestOutcome(Progress.NOT_DELIVERED, f"the provider type cannot {action.verb} a job")
     except TransientError as error:
         progress = Progress.NOT_DELIVERED if error.delivered is Delivered.NO else Progress.UNANSWERED
         return RequestOutcome(progress, str(error), error.retry_after_s)

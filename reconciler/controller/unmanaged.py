@@ -191,7 +191,9 @@ async def _walk(
         is_past = horizon.is_past(page.jobs)
         if cursor is None or is_past:
             return jobs, cursor is None
-    return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"the list does not end: {len(cursors)} pages were read")
+    return Unobserved(
+        Reason.OBSERVATION_INCOMPLETE, f"the list has more than {len(cursors)} pages, so it was not read to its end"
+    )
 
 
 async def _read_page(reader: JobReader, page_size: int, cursor: str | None) -> JobPage | Unobserved:

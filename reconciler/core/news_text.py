@@ -19,9 +19,9 @@ _DONE = {
     (Verb.RESUME, Outcome.RUNNING): "resumed",
 }
 _SUMMARISED = {
-    NotificationType.JOB_CANCELLED: "cancelled and proven",
-    NotificationType.JOB_PAUSED: "paused and proven",
-    NotificationType.JOB_RESUMED: "resumed and proven",
+    NotificationType.JOB_CANCELLED: "cancelled and confirmed",
+    NotificationType.JOB_PAUSED: "paused and confirmed",
+    NotificationType.JOB_RESUMED: "resumed and confirmed",
     NotificationType.JOB_FINISHED: "ended by themselves",
     NotificationType.JOB_GONE: "gone after a cancel",
     NotificationType.JOB_STALLED: "stalled",
@@ -40,9 +40,9 @@ def receipt_closed(name: str, receipt: Receipt) -> str:
     """Return what a request led to, with the cause of the request."""
     verb, outcome = receipt.verb, receipt.outcome
     if receipt.is_moot:
-        end = f"is {outcome}, but the provider accepted no {verb} of reconcile"
+        end = f"is {outcome}, but the provider accepted no {verb} from reconcile"
     elif outcome is not None and (verb, outcome) in _DONE:
-        end = f"{_DONE[verb, outcome]} and proven"
+        end = f"was {_DONE[verb, outcome]}, as the provider confirmed"
     elif outcome is Outcome.GONE:
         end = f"is gone: the provider accepted the {verb}, and no longer knows the job"
     else:
@@ -59,8 +59,8 @@ def _cause(receipt: Receipt) -> str:
 
 
 def stalled(status: JobStatus) -> str:
-    """Return why a job needs a person."""
-    return f"{status.name} needs a person ({status.ready.reason}): {status.ready.message}."
+    """Return that a job is stalled, and why."""
+    return f"{status.name} is stalled ({status.ready.reason}): {status.ready.message}."
 
 
 def recovered(status: JobStatus, reason: str) -> str:
@@ -82,30 +82,30 @@ def refused(account: str, jobs: Sequence[JobStatus]) -> str:
     """Return which changes of an account the guard refused, and why."""
     changes = _number(len(jobs), "change")
     names = named(each.name for each in jobs)
-    return f"{changes} on {account} refused by the guard, none requested: {names}. {jobs[0].ready.message}."
+    return f"The guard refused {changes} on {account}, so none is requested: {names}. {jobs[0].ready.message}."
 
 
 def released(account: str) -> str:
     """Return that no change of an account is refused any more."""
-    return f"No change on {account} is refused by the guard any more."
+    return f"The guard no longer refuses a change on {account}."
 
 
 def away(status: ProviderStatus, jobs: Sequence[JobStatus]) -> str:
-    """Return since when and why an account, or some of its jobs, cannot be observed. `jobs` are its unfinished jobs."""
+    """Return since when and why an account, or some of its jobs, is unobserved. `jobs` are its unfinished jobs."""
     pending = sum(each.open_receipt is not None for each in jobs)
     title = _titled(status.name, status.account)
     what = f"{_number(len(status.jobs), 'job')} of {title}" if status.jobs else title
     waiting = f", {pending} of them with a request in progress" if pending else ""
     return (
-        f"{what} cannot be observed since {render_instant(status.since)}: "
+        f"{what} {'have' if len(status.jobs) > 1 else 'has'} not been observed since {render_instant(status.since)}: "
         f"{status.message}. The account has {_number(len(jobs), 'unfinished job')}{waiting}. "
-        "No change is requested meanwhile."
+        "No change is requested until it is observed again."
     )
 
 
 def back(name: str, account: str, since: str, now: datetime) -> str:
     """Return that an account is observed again."""
-    return f"{_titled(name, account)} is no longer unobserved. It was from {since} to {render_instant(now)}."
+    return f"{_titled(name, account)} is observed again. It was unobserved from {since} to {render_instant(now)}."
 
 
 def _number(number: int, what: str) -> str:

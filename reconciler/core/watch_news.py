@@ -19,7 +19,7 @@ def watch_stopped(specs: str, at: datetime, pending: Sequence[str], *, has_faile
     """Return the news that a watch of these specs has stopped. `pending` are the jobs with an open request."""
     why = " because of an error" if has_failed else ""
     requests = "1 request is" if len(pending) == 1 else f"{len(pending)} requests are"
-    left = f" {requests} not proven yet: {named(pending)}." if pending else ""
+    left = f" {requests} not confirmed yet: {named(pending)}." if pending else ""
     severity = NotificationSeverity.ERROR if has_failed else NotificationSeverity.INFO
     return _news(
         NotificationType.WATCH_STOPPED, specs, at, f"reconcile stopped{why}: it watched {specs}.{left}", severity

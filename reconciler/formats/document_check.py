@@ -104,7 +104,9 @@ class DocumentCheck:
         wanted = one_of(words)
         if isinstance(value, str):
             return self.diagnostic((key,), not_one_of(value, words), did_you_mean(value, words))
-        return self.diagnostic((key,), f"is required: write {wanted}" if value is None else f"must be {wanted}")
+        return self.diagnostic(
+            (key,), f"this field is required: write {wanted}" if value is None else f"must be {wanted}"
+        )
 
 
 def is_too_new(value: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ SUFFIXES = (".yaml", ".yml")
 _OTHERS = (".json", ".yaml.txt", ".yml.txt", ".json.txt")
 _MARK = b"jobs.reconciler/"
 _SET_ASIDE = (
-    "is not read, because its name or that of a folder starts with _: rename it, or move it out of this directory"
+    "the file is not read, because its name, or that of a folder, starts with _: rename it, or move the file elsewhere"
 )
 
 
@@ -47,5 +47,5 @@ def why_not_read(path: str) -> str:
     return (
         _SET_ASIDE
         if name is None
-        else f"is not read, because its name does not end in .yaml or .yml: rename it to {name}"
+        else f"the file is not read, because its name does not end in .yaml or .yml: rename it to {name}"
     )

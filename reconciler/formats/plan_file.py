@@ -63,4 +63,4 @@ def _pin(entry: Mapping[str, Any]) -> Pin:
 
 
 def _unreadable(path: Path, why: str) -> PlanUnreadableError:
-    return PlanUnreadableError(f"{path} is not a usable plan: {why}. Create one with `reconcile plan --out {path}`")
+    return PlanUnreadableError(f"{path} is not a usable plan: {why}. Create one with `reconcile plan --out {path}`.")

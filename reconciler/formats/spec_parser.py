@@ -39,7 +39,7 @@ from reconciler.model.spec import (
 from reconciler.ports import BrokenJob, D, Located, Snapshot
 
 FILE_MAX_BYTES = 4 * 1024 * 1024
-MAY_HOLD_SETTINGS = "may contain Settings, so no change is requested for any job until it can be read"
+MAY_HOLD_SETTINGS = "it may contain Settings, so no change is requested for any job until it can be read"
 
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _PLAIN_BYTES = b"\t\n" + bytes(range(0x20, 0x7F))
@@ -128,26 +128,28 @@ def decode(data: bytes) -> str:
     YAML does not allow or that can mislead a reader of the text.
     """
     if len(data) > FILE_MAX_BYTES:
-        msg = f"is larger than {FILE_MAX_BYTES // 1024**2} MiB: split the file"
+        msg = f"the file is larger than {FILE_MAX_BYTES // 1024**2} MiB: split the file"
         raise YamlUnreadableError(msg)
     if not data.translate(None, _PLAIN_BYTES):
         return data.decode("ascii")
     if data.startswith(_WIDE_MARKS):
-        msg = "is UTF-16 or UTF-32: save it as UTF-8"
+        msg = "the file is UTF-16 or UTF-32: save it as UTF-8"
         raise YamlUnreadableError(msg, 1)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        msg = f"is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; save it as UTF-8"
+        msg = f"the file is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}; save it as UTF-8"
         raise YamlUnreadableError(msg, line) from None
     bad = _NOT_YAML.search(text)
     if bad:
-        msg = f"contains the control character U+{ord(bad[0]):04X}, which YAML does not allow: remove it"
+        msg = f"the file contains the control character U+{ord(bad[0]):04X}, which YAML does not allow: remove it"
         raise YamlUnreadableError(msg, text.count("\n", 0, bad.start()) + 1)
     hidden = _MISLEADING.search(text)
     if hidden:
-        msg = f"contains U+{ord(hidden[0]):04X}, which can make the text look different from what it says: remove it"
+        msg = (
+            f"the file contains U+{ord(hidden[0]):04X}, which can make text look different from what it says: remove it"
+        )
         raise YamlUnreadableError(msg, text.count("\n", 0, hidden.start()) + 1)
     return text
 

@@ -28,18 +28,19 @@ Formatting all of them would take far more memory than the document itself.
 """
 CREDENTIALS = ("spec", "credentials")
 _NOTIFY = ("spec", "notify")
-_CREDENTIAL_MESSAGE = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
+_CREDENTIAL_MESSAGE = "must be {env: VARIABLE} or {file: PATH}: never write the secret itself"
 _KEY_MARK = "[key]"  # pydantic's mark for the key of a mapping, not its value
 
 MESSAGES = {
-    "missing": "is required",
+    "missing": "this field is required",
     # Mappings and lists
     **dict.fromkeys(("model_type", "model_attributes_type", "dataclass_type", "named_tuple_type"), "must be a mapping"),
     **dict.fromkeys(("dict_type", "mapping_type", "frozen_dict_type", "ordered_dict_type"), "must be a mapping"),
     "counter_type": "must be a mapping",
-    "unexpected_keyword_argument": "is an unknown key",
+    "unexpected_keyword_argument": "unknown key",
     **dict.fromkeys(
-        ("missing_argument", "missing_keyword_only_argument", "missing_positional_only_argument"), "is required"
+        ("missing_argument", "missing_keyword_only_argument", "missing_positional_only_argument"),
+        "this field is required",
     ),
     "invalid_key": "must have only text as keys",
     **dict.fromkeys(
@@ -172,7 +173,7 @@ def field_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Fie
     If there are more than `LISTED_MAX` errors, yield one error with their number instead.
     """
     if error.error_count() > LISTED_MAX:
-        yield FieldError((), f"has {error.error_count():,} errors: check whether this file is a spec")
+        yield FieldError((), f"the document has {error.error_count():,} errors: check whether this file is a spec")
         return
     found = (_field_error(details, model) for details in error.errors(include_url=False))
     yield from list(dict.fromkeys(found))[:ERRORS_MAX]

@@ -67,12 +67,12 @@ class ParseBudget:
         """Count the nodes that an alias repeats. Raises `YamlUnreadableError` if there are too many in the file."""
         self.repeated_nodes -= nodes
         if self.repeated_nodes < 0:
-            msg = f"aliases repeat more than {REPEATED_NODES_MAX:,} values: use fewer aliases"
+            msg = f"the aliases in this file repeat more than {REPEATED_NODES_MAX:,} values: use fewer aliases"
             raise YamlUnreadableError(msg, line)
 
     def use_problem(self, line: int) -> None:
         """Count one error. Raises `YamlUnreadableError` if there are too many in the file."""
         self.problems -= 1
         if self.problems < 0:
-            msg = f"contains more than {PROBLEMS_MAX:,} errors: check whether this file is a spec"
+            msg = f"the file contains more than {PROBLEMS_MAX:,} errors: check whether this file is a spec"
             raise YamlUnreadableError(msg, line)

@@ -113,7 +113,7 @@ def _nodes(text: str, index: int, depth: int) -> Mapping[Path, Node]:
     try:
         return locate(text, index, depth)
     except YamlUnreadableError as error:
-        msg = f"the file {error}"
+        msg = str(error)
         raise YamlEditError(msg) from None
 
 

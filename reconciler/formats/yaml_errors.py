@@ -33,7 +33,7 @@ _MESSAGES = (
     ("directive", "'%' has a meaning in YAML at the beginning of a line: put the value in quotes"),
     ("<document start>", "a value has ended before this line: check the indentation, brackets and quotes"),
     ("comment or line break", "only a comment is allowed after this: put the value in quotes"),
-    ("tab character", "YAML does not allow a tab here: indent with spaces"),
+    ("tab character", "a tab is not allowed here: indent with spaces"),
 )
 
 
@@ -51,5 +51,5 @@ def explain_error(problem: str, found: int | None, begun: int | None, lines: Seq
     # The parser notices an unclosed quote only at the end of the file. The line with the opening quote is more useful.
     at = begun if "end of stream" in problem and begun is not None else found
     if at is not None and at < len(lines) and _INDENTED_BY_TAB.match(lines[at]):
-        return "YAML does not allow a tab here: indent with spaces", at
+        return "a tab is not allowed here: indent with spaces", at
     return next((words for part, words in _MESSAGES if part in problem), _UNCLEAR), at

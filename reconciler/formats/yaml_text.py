@@ -41,7 +41,7 @@ DOCUMENTS_MAX = 10_000
 DEPTH_MAX = 100
 MERGE = "<<"
 
-_TOO_DEEP = f"is nested deeper than {DEPTH_MAX} levels: reduce the nesting"
+_TOO_DEEP = f"the file is nested deeper than {DEPTH_MAX} levels: reduce the nesting"
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is not in every build of PyYAML
 _NO_CHARACTER = (OverflowError, ValueError)
 """What the pure Python parser raises for an escape such as `\\U99999999`, which is not a character."""
@@ -73,7 +73,7 @@ def parse(text: str, loader: type[yaml.BaseLoader | yaml.CBaseLoader] = _LOADER)
     except yaml.MarkedYAMLError as error:
         raise _in_words(error, text) from None
     except (yaml.YAMLError, *_NO_CHARACTER):
-        msg = "is not YAML: it contains a character that YAML does not allow: remove it"
+        msg = "invalid YAML: the file contains a character that YAML does not allow: remove it"
         raise YamlUnreadableError(msg) from None
 
 
@@ -95,7 +95,7 @@ def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
         next(islice(begun, index, None))
         return _NodeLocator(events, text, depth).document()
     except (yaml.YAMLError, *_NO_CHARACTER):  # the pure Python parser accepts slightly less than libyaml
-        msg = "uses a layout that cannot be edited safely"
+        msg = "the layout of the file cannot be edited safely"
         raise YamlUnreadableError(msg) from None
 
 
@@ -106,7 +106,7 @@ def _documents(events: Iterator[Event]) -> Iterator[RawDocument]:
         if isinstance(event, DocumentStartEvent):
             count += 1
             if count > DOCUMENTS_MAX:
-                msg = f"contains more than {DOCUMENTS_MAX:,} documents: split the file"
+                msg = f"the file contains more than {DOCUMENTS_MAX:,} documents: split it"
                 raise YamlUnreadableError(msg, _line(event))
             yield _Builder(events, left).document()
 
@@ -117,7 +117,7 @@ def _in_words(error: yaml.MarkedYAMLError, text: str) -> YamlUnreadableError:
         return YamlUnreadableError(_TOO_DEEP, error.problem_mark.line + 1 if error.problem_mark else None)
     found, begun = (mark.line if mark else None for mark in (error.problem_mark, error.context_mark))
     words, at = explain_error(problem, found, begun, text.splitlines())
-    return YamlUnreadableError(f"is not YAML: {words}", None if at is None else at + 1)
+    return YamlUnreadableError(f"invalid YAML: {words}", None if at is None else at + 1)
 
 
 def _line(event: Any) -> int:

@@ -44,7 +44,7 @@ BYTES_MAX = 8 * 1024 * 1024
 _LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 _HAS_STATUS = "the commit also changes a status"
 _MOVED = "a later commit changes the Provider document, or a file that was not read"
-_NOT_COMMITTED = "the Provider document is not committed as it is"
+_NOT_COMMITTED = "the Provider document in the working tree differs from its commit"
 _LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
 

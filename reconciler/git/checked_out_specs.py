@@ -85,11 +85,11 @@ class CheckedOutSpecs:
         if self._mismatch is not None:
             found = replace(found, diagnostics=(self._mismatch, *found.diagnostics))
         self._revision, self._distrust = commit, why_not_trusted
-        reported = f"the checkout is read but not acted on: {why_not_trusted}" if why_not_trusted else None
+        doubt = f"no change is requested while the checkout is in this state: {why_not_trusted}"
         return replace(
             found,
             revision=commit,
-            why_not_trusted=reported or found.why_not_trusted,
+            why_not_trusted=doubt if why_not_trusted else found.why_not_trusted,
             is_torn=why_not_trusted == _TORN,
             approvals=self._approvals.at(commit, found) if commit and not self.checkout.is_shallow() else (),
             notices=self._notices(),

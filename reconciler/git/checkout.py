@@ -127,10 +127,10 @@ class Checkout:
         for entry in listed.split("\0")[:-1]:
             facts, _, path = entry.partition("\t")
             if _SUBMODULE in facts.split() and not exists(top / path / ".git"):
-                message = f"is a submodule that is not checked out: run git submodule update --init {path}"
+                message = f"this submodule is not checked out: run git submodule update --init {path}"
                 return Diagnostic(file=path, message=message)
             if facts.startswith(_LEFT_OUT) and path.endswith(SUFFIXES) and not exists(top / path):
-                message = f"is left out of a sparse checkout: run git sparse-checkout add {within}"
+                message = f"the file is left out of a sparse checkout: run git sparse-checkout add {within}"
                 return Diagnostic(file=path, message=message)
         return None
 

@@ -40,8 +40,9 @@ def find_reencoded(git: Git, specs: str, statuses: str | None) -> Diagnostic | N
     for path, _, value in zip(fields, fields, fields, strict=True):
         is_status = statuses is not None and path.startswith(f"{statuses}/")
         if value.lower() not in _AS_COMMITTED and path.endswith(SUFFIXES) and not is_status:
-            message = f"is not checked out as it is committed: its {_ATTRIBUTE} (gitattributes) is {value[:40]!a}"
-            return Diagnostic(file=path, message=message, suggestion="store it in UTF-8, and remove the attribute")
+            why = f"because its Git attribute {_ATTRIBUTE} is {value[:40]!a}"
+            message = f"the checked-out file differs from its commit, {why}"
+            return Diagnostic(file=path, message=message, suggestion="save it as UTF-8, and remove the attribute")
     return None
 
 

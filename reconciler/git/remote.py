@@ -239,7 +239,7 @@ class RemoteSpecs:
         if _WANTS_CREDENTIALS not in message:
             return message
         is_given = self.git.access is not None and self.git.access.is_given
-        needed, refused = "set --git-token-file or RECONCILE_GIT_TOKEN", "give a token that may read the repository"
+        needed, refused = "set --git-token-file or RECONCILE_GIT_TOKEN", "use a token that may read the repository"
         why = f"the remote refuses the token: {refused}" if is_given else f"the remote needs a token: {needed}"
         return f"{why} ({message})"
 

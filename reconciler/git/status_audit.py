@@ -33,7 +33,7 @@ def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str
     return tuple(
         Diagnostic(
             file=str(statuses / path),
-            message="damaged or edited by hand",
+            message="the status is damaged or was edited by hand",
             suggestion=_OVERWRITTEN if path in places else _REMOVED,
         )
         for path in found.discarded

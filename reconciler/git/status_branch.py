@@ -273,7 +273,7 @@ class StatusBranch:
 
     def _conflict(self) -> ConflictError:
         self._is_behind = True
-        return ConflictError(f"the branch {self.branch} has moved on")
+        return ConflictError(f"the branch {self.branch} was changed by others")
 
 
 def _may_be_status(listed: TreeListing) -> bool:

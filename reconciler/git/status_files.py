@@ -49,7 +49,7 @@ class StatusFiles:
         for path, error in unread.items():
             raise OSError(
                 error.errno,
-                f"cannot be read ({error.strerror}), so it is not overwritten: make it readable",
+                f"the status cannot be read ({error.strerror}), so it is not overwritten: make the file readable",
                 str(self.directory / path),
             )
         return found

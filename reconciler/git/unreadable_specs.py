@@ -27,7 +27,7 @@ class UnreadableSpecs:
 
         Without `by_content`, a file whose stamp has not changed is not read again.
         """
-        why = "the checkout is not acted on, because Git cannot read it (see the log)"
+        why = "no change is requested, because Git cannot read the checkout: see the log"
         found = self.specs.snapshot(by_content=by_content)
         return replace(
             found, why_not_trusted=why, notices=(*found.notices, f"Git cannot read the checkout: {self.why}")

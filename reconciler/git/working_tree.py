@@ -99,7 +99,7 @@ class WorkingTree:
         changed = self.git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", head, base)
         output = replace(self.git, attributes="").run("check-attr", "-z", "--stdin", "filter", data=changed)
         if set(output.split(b"\0")[2::3]) - {b"unspecified", b"unset"}:
-            msg = "a filter, such as Git LFS, would have to run"
+            msg = "reconcile runs no Git filters, and a changed file needs one, such as Git LFS"
             raise GitError(msg)
 
     def move(self, commit: str, base: str | None) -> None:

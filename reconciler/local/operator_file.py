@@ -63,7 +63,7 @@ def parse_rules(data: bytes, shown: str, provider_types: Collection[str] = ()) -
     except YamlUnreadableError as error:
         return OperatorRules(diagnostics=(Diagnostic(file=shown, line=error.line, message=str(error)),))
     if len(documents) != 1:
-        message = f"must contain exactly one document, of kind OperatorConfig, but contains {len(documents)}"
+        message = f"the file must contain exactly one document, of kind OperatorConfig, but contains {len(documents)}"
         return OperatorRules(diagnostics=(Diagnostic(file=shown, message=message),))
     check = DocumentCheck(documents[0], shown, OPERATOR_KINDS)
     value, found = documents[0].value, check.problems()

@@ -96,7 +96,8 @@ class SpecsDir:
             try:
                 parsed[file] = self._parse(file, each.stamp, begun_at)
             except OSError as error:
-                skipped.append(Skipped(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
+                why = f"the file cannot be read: {error.strerror or error}"
+                skipped.append(Skipped(file, why, may_hold_anything=True))
         self._parsed = parsed
         self._providers = {file: each.contents for file, each in parsed.items() if each.contents.providers}
         whole = merge_snapshots([*map(self._reported, skipped), *(each.contents for each in parsed.values())])

@@ -26,7 +26,7 @@ HOLDS_GIT = (
     "contains a Git repository, and spec authors could change its configuration: if it is the checkout of the specs, "
     "move them into a folder of the checkout and name the folder with --specs; otherwise remove the repository"
 )
-NO_DIRECTORY = "is not a directory: name the directory of the specs with --specs"
+NO_DIRECTORY = "this is not a directory: name the directory of the specs with --specs"
 
 _WHY: dict[type[OSError], str] = {FileNotFoundError: NOT_THERE, NotADirectoryError: NO_DIRECTORY}
 _ASIDE = "_"
@@ -113,12 +113,12 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
             entries = disk.list(root / directory)
         except OSError as error:
             why = _WHY.get(type(error))
-            unread = f"cannot be read: {error.strerror or error}"
+            unread = f"the directory cannot be read: {error.strerror or error}"
             yield Skipped(directory, why or unread, may_hold_anything=why is None)
             continue
         names = {entry.name for entry in entries}
         if ".git" in names or names >= _LAYOUT:
-            yield Skipped(directory, HOLDS_GIT, is_repository=True)
+            yield Skipped(directory, f"the directory {HOLDS_GIT}", is_repository=True)
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name
             if entry.name.startswith(_ASIDE):
@@ -133,7 +133,8 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
                 yield found
         if count > FILES_MAX:
             message = (
-                f"contains more than {FILES_MAX:,} spec files, so the rest is not read: use several specs directories"
+                f"the directory contains more than {FILES_MAX:,} spec files, so the rest is not read: divide the "
+                "specs among several directories, each with its own reconcile"
             )
             yield Skipped("", message, may_hold_anything=True)
             return
@@ -174,8 +175,8 @@ def _skipped(path: str, entry: Entry) -> Skipped | None:
     if may_hold_specs and not entry.name.isprintable():
         return Skipped(path, "this name is not UTF-8, or contains control characters: rename it")
     if entry.is_dir and path.count("/") >= DEPTH_MAX:
-        return Skipped(path, f"is nested deeper than {DEPTH_MAX} directories: move it")
+        return Skipped(path, f"the directory is more than {DEPTH_MAX} levels deep: move it")
     if entry.is_dir or entry.is_file:
         return None
     severity = Severity.ERROR if may_hold_specs else Severity.WARNING
-    return Skipped(path, f"is not read, because it is {entry.why_neither}: replace or remove it", severity)
+    return Skipped(path, f"it is not read, because it is {entry.why_neither}: replace or remove it", severity)

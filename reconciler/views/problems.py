@@ -174,7 +174,7 @@ def _expired(expired: Expired, all_unobserved: Collection[str]) -> Problem:
         severity=Severity.ERROR,
         code="TimedOut",
         summary=f"{expired.clock}={span_of_seconds(expired.length_s)} expired with {' and '.join(left)}",
-        hint=f"The next pass continues from here. To allow more time, pass for example {expired.clock}=1h.",
+        hint=f"The next pass continues from here. To allow more time, pass, for example, {expired.clock}=1h.",
     )
 
 

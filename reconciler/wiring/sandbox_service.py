@@ -94,7 +94,7 @@ def _rules(fault: str) -> tuple[Fault, ...]:
     try:
         documents = parse(fault)
     except YamlUnreadableError as error:
-        msg = f"{place} {error}"
+        msg = f"{place}: {error}"
         raise ValueError(msg) from None
     if len(documents) != 1:
         msg = f"{place} is not one rule: write it as {{fault: status, status: 503, on: cancel}}"

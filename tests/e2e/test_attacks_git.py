@@ -316,7 +316,7 @@ def test_a_spec_whose_checkout_differs_from_the_reviewed_text_is_not_acted_on(
     assert 'said ", desiredState: cancelled} #' in (runner.root / "specs" / "shown.yaml").read_text(encoding="utf-8")
     assert field.sandbox.cancels(job_id) == []
     assert ran.code == 65
-    assert "is not checked out as it is committed" in ran.err
+    assert "the checked-out file differs from its commit, because its Git attribute" in ran.err
 
 
 @pytest.mark.parametrize("target", ["/dev/zero", "/proc/self/environ", ".", "pipe"])

@@ -342,7 +342,7 @@ def test_a_git_token_given_instead_of_its_file_is_not_printed(tmp_path: Path, wa
     ran = Checkout(tmp_path, environ).run("--once", "--git-url", "https://git.example/a.git", *given)
 
     assert ran.code == ExitCode.USAGE
-    assert "is not the path of a readable file" in ran.err
+    assert "no readable file has this path" in ran.err
     assert token not in everything(tmp_path, ran)
 
 

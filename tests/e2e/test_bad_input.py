@@ -20,8 +20,10 @@ HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: ba
 GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cancelled")
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec:\n"
 SUSPENDED = SETTINGS + "  suspend: true\n"
-LEFT_ALONE = "written by a later version of reconcile, so it is not changed"
-MAY_HOLD_SETTINGS = "specs/bad.yaml: may contain Settings, so no change is requested for any job until it can be read"
+LEFT_ALONE = "a later version of reconcile wrote this status, so it is not changed"
+MAY_HOLD_SETTINGS = (
+    "specs/bad.yaml: it may contain Settings, so no change is requested for any job until it can be read"
+)
 PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: other}\nspec:\n"
 ON_OTHER = GOOD.replace("demo", "other")
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -132,7 +134,9 @@ CASES: dict[str, Case] = {
         ("specs/bad.yaml:7: spec.desiredState: 'canceled' is not one of running, paused, cancelled, observed",),
     ),
     "missing key": Case(
-        HEAD + "spec: {provider: demo, jobId: ftjob-bad}\n", 65, ("specs/bad.yaml:4: spec.desiredState: is required",)
+        HEAD + "spec: {provider: demo, jobId: ftjob-bad}\n",
+        65,
+        ("specs/bad.yaml:4: spec.desiredState: this field is required",),
     ),
     "duplicate key": Case(
         GOOD + "  jobId: ftjob-2\n",
@@ -183,15 +187,17 @@ CASES: dict[str, Case] = {
     "tab indentation": Case(
         GOOD.replace("  jobId", "\tjobId"),
         65,
-        ("specs/bad.yaml:6: is not YAML: YAML does not allow a tab here: indent with spaces",),
+        ("specs/bad.yaml:6: invalid YAML: a tab is not allowed here: indent with spaces",),
     ),
     "byte order mark": Case(b"\xef\xbb\xbf" + GOOD.encode(), 0, ("bad: cancel accepted",)),
     "CRLF": Case(GOOD.replace("\n", "\r\n"), 0, ("bad: cancel accepted",)),
-    "UTF-16": Case(GOOD.encode("utf-16"), 65, ("specs/bad.yaml:1: is UTF-16 or UTF-32: save it as UTF-8",)),
+    "UTF-16": Case(GOOD.encode("utf-16"), 65, ("specs/bad.yaml:1: the file is UTF-16 or UTF-32: save it as UTF-8",)),
     "empty file": Case("", 0, ("1 on the way",)),
     "only comments": Case("# nothing yet\n", 0, ("1 on the way",)),
-    "10 MB file": Case(GOOD + "#" * 10_000_000, 65, ("specs/bad.yaml: is larger than 4 MiB: split the file",)),
-    "alias bomb": Case(BOMB, 65, ("specs/bad.yaml:6: aliases repeat more than 100,000 values: use fewer aliases",)),
+    "10 MB file": Case(GOOD + "#" * 10_000_000, 65, ("specs/bad.yaml: the file is larger than 4 MiB: split the file",)),
+    "alias bomb": Case(
+        BOMB, 65, ("specs/bad.yaml:6: the aliases in this file repeat more than 100,000 values: use fewer aliases",)
+    ),
     "merge key": Case(
         HEAD + "x: &x {provider: demo}\nspec:\n  <<: *x\n  jobId: a-1\n  desiredState: running\n",
         65,
@@ -203,15 +209,15 @@ CASES: dict[str, Case] = {
     "not UTF-8": Case(
         GOOD.encode() + b"# caf\xe9\n",
         65,
-        ("specs/bad.yaml:8: is not UTF-8: byte 0xe9 at offset 146; save it as UTF-8",),
+        ("specs/bad.yaml:8: the file is not UTF-8: byte 0xe9 at offset 146; save it as UTF-8",),
     ),
     "NUL byte": Case(
         GOOD.encode() + b"# \x00\n",
         65,
-        ("specs/bad.yaml:8: contains the control character U+0000, which YAML does not allow: remove it",),
+        ("specs/bad.yaml:8: the file contains the control character U+0000, which YAML does not allow: remove it",),
     ),
     "not YAML": Case(
-        "spec: [\n", 65, ("specs/bad.yaml:2: is not YAML: a value is missing here, or a bracket is never closed",)
+        "spec: [\n", 65, ("specs/bad.yaml:2: invalid YAML: a value is missing here, or a bracket is never closed",)
     ),
     "conflict markers": Case(
         "<<<<<<< HEAD\n" + GOOD + "=======\n>>>>>>> other\n",
@@ -222,15 +228,17 @@ CASES: dict[str, Case] = {
         "- a\n- b\n", 65, ("specs/bad.yaml:1: a document must be a mapping with apiVersion, kind, metadata and spec",)
     ),
     "link that goes round": Case(
-        _link_loop, 65, ("specs/bad.yaml: is not read, because it is a link in a loop: replace or remove it",)
+        _link_loop, 65, ("specs/bad.yaml: it is not read, because it is a link in a loop: replace or remove it",)
     ),
     "link that leads outside": Case(
-        _link_outside, 65, ("specs/bad.yaml: is not read, because it is a link that leads out of the specs directory",)
+        _link_outside,
+        65,
+        ("specs/bad.yaml: it is not read, because it is a link that leads out of the specs directory",),
     ),
     "folder that holds itself": Case(
         _folder_loop,
         0,
-        ("specs/round: is not read, because it is a link to a directory that would be read twice",),
+        ("specs/round: it is not read, because it is a link to a directory that would be read twice",),
     ),
     "file name with escape codes": Case(
         _odd_name,
@@ -273,17 +281,17 @@ CASES: dict[str, Case] = {
     "Provider without a type": Case(
         ON_OTHER + "---\n" + PROVIDER + "  baseUrl: https://x.example\n",
         65,
-        ("specs/bad.yaml:12: spec.type: is required",),
+        ("specs/bad.yaml:12: spec.type: this field is required",),
     ),
     "literal secret": Case(
         ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  credentials: sk-live-123456789\n",
         65,
-        ("specs/bad.yaml:14: spec.credentials: must be {env: VARIABLE} or {file: PATH}: where the secret is, n",),
+        ("specs/bad.yaml:14: spec.credentials: must be {env: VARIABLE} or {file: PATH}: never write",),
     ),
     "literal secret as a variable": Case(
         ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  credentials: {env: sk-live-123456789}\n",
         65,
-        ("specs/bad.yaml:14: spec.credentials: must be {env: VARIABLE} or {file: PATH}: where the secret is, n",),
+        ("specs/bad.yaml:14: spec.credentials: must be {env: VARIABLE} or {file: PATH}: never write",),
     ),
     "password in the address": Case(
         ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  baseUrl: https://me:sk-live-1@x.example\n",
@@ -390,7 +398,9 @@ CASES: dict[str, Case] = {
         _status_is_a_file, 70, ("the intent could not be written, so no request was sent",), stops=True
     ),
     "status of a later version": Case(
-        _newer_status, 65, ("specs/status/bad.yaml: written by a later version of reconcile, so it is not changed",)
+        _newer_status,
+        65,
+        ("specs/status/bad.yaml: a later version of reconcile wrote this status, so it is not changed",),
     ),
     "status of a later version, and its spec has moved": Case(
         _newer_status_of_the_job("status/team/chat.yaml"), 65, (LEFT_ALONE,), stops=True
@@ -400,7 +410,7 @@ CASES: dict[str, Case] = {
     ),
     "missing directory": Case("", 65, ("spcs: there is no such directory",), stops=True, arguments=("--specs", "spcs")),
     "a file in the place of the directory": Case(
-        "", 65, ("specs/chat.yaml: is not a directory",), stops=True, arguments=("--specs", "specs/chat.yaml")
+        "", 65, ("specs/chat.yaml: this is not a directory",), stops=True, arguments=("--specs", "specs/chat.yaml")
     ),
     "empty directory": Case("", 0, ("no jobs.",), stops=True, arguments=("--specs", "empty")),
 }

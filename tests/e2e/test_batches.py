@@ -242,7 +242,7 @@ def test_describe_says_that_batches_have_no_log(tmp_path: Path, api: tuple[BothK
     ran = checkout.run("describe", "job", "--events")
 
     assert ran.code == 64
-    assert "openai offers no log of jobs of kind BatchJob: omit --events" in ran.err
+    assert "the type openai offers no log of jobs of kind BatchJob: omit --events" in ran.err
 
 
 def test_adopt_writes_specs_for_unfinished_batches_only_if_requested(

@@ -36,7 +36,7 @@ Captured = pytest.CaptureFixture[str]
         ("plan --trust no-such-file", "'no-such-file' does not exist"),
         ("sandbox --port 99999", "'99999' is not a whole number from 0 to 65535"),
         ("sandbox --fault=", "--fault '' is not one rule: write it as {fault: status, status: 503, on: cancel}"),
-        ("sandbox --fault {a:", "--fault '{a:' is not YAML"),
+        ("sandbox --fault {a:", "--fault '{a:': invalid YAML"),
         ("sandbox --fault x", "--fault 'x': must be a mapping, but is 'x'"),
         ('sandbox --fault {"fault":"x"}', "must have the key 'fault' with one of 'status',"),
         ('sandbox --fault {"fault":"status","status":9999}', ": status: must be at most 599, but is '9999'"),

@@ -73,7 +73,10 @@ def test_a_renamed_spec_keeps_its_receipt(story: Story, sandbox: Sandbox) -> Non
 
 
 def test_a_status_edited_by_hand_is_reported_and_rewritten(story: Story) -> None:
-    assert "status/edited.yaml: damaged or edited by hand, so it is ignored (StatusDiscarded)" in story.ran.err
+    assert (
+        "status/edited.yaml: the status is damaged or was edited by hand, so it is ignored (StatusDiscarded)"
+        in story.ran.err
+    )
     assert story.checkout.status("edited").phase is Phase.VALIDATING_FILES
 
 

@@ -145,8 +145,8 @@ CASES: dict[str, Case] = {
     "unreadable file": Case(
         65,
         (
-            "specs/bad.yaml: cannot be read: Permission denied",
-            "specs/bad.yaml: may contain Settings, so no change is requested",
+            "specs/bad.yaml: the file cannot be read: Permission denied",
+            "specs/bad.yaml: it may contain Settings, so no change is requested",
         ),
         prepare=_unreadable_file,
         prefix=NO_RIGHTS,
@@ -154,15 +154,15 @@ CASES: dict[str, Case] = {
     ),
     "unreadable file beside Settings": Case(
         65,
-        ("specs/bad.yaml: cannot be read: Permission denied",),
+        ("specs/bad.yaml: the file cannot be read: Permission denied",),
         prepare=_unreadable_file_beside_settings,
         prefix=NO_RIGHTS,
     ),
     "unreadable directory": Case(
         65,
         (
-            "specs/team: cannot be read: Permission denied",
-            "specs/team: may contain Settings, so no change is requested",
+            "specs/team: the directory cannot be read: Permission denied",
+            "specs/team: it may contain Settings, so no change is requested",
         ),
         prepare=_unreadable_directory,
         prefix=NO_RIGHTS,
@@ -196,7 +196,7 @@ CASES: dict[str, Case] = {
     ),
     "proxy that is no address": Case(
         78,
-        ("no connection to nowhere.invalid can be made: HTTPS_PROXY or ALL_PROXY is not an address",),
+        ("cannot connect to nowhere.invalid: HTTPS_PROXY or ALL_PROXY is not an address",),
         {**NOWHERE, "HTTPS_PROXY": f"gopher://{KEY}"},
         prepare=_far_job,
     ),
@@ -208,7 +208,11 @@ CASES: dict[str, Case] = {
     ),
     "bad certificate": Case(
         69,
-        ("was not accepted: certificate verify failed: self", "SSL_CERT_FILE can name the authority to trust"),
+        (
+            "the TLS connection to localhost",
+            "failed: certificate verify failed: self",
+            "set SSL_CERT_FILE",
+        ),
         OPENAI,
         ("--timeout", "0s"),
         prepare=_self_signed,
@@ -220,7 +224,7 @@ CASES: dict[str, Case] = {
         prepare=_far_job,
     ),
     "https to a server that speaks http": Case(
-        69, ("the certificate or TLS of 127.0.0.1",), OPENAI, ("--timeout", "0s"), prepare=_page("https")
+        69, ("the TLS connection to 127.0.0.1",), OPENAI, ("--timeout", "0s"), prepare=_page("https")
     ),
     "a page in the place of the API": Case(
         69, ("the response (HTTP 200) is not JSON: check the base URL",), OPENAI, prepare=_page("http")

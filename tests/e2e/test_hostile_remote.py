@@ -160,7 +160,7 @@ def test_a_hostile_remote_runs_no_program_and_reads_no_outside_file(
 
     assert not owned.exists()
     assert ran.code == 65
-    assert "specs/link.yaml: is not read, because it is neither a file nor a directory" in ran.err
+    assert "specs/link.yaml: it is not read, because it is neither a file nor a directory" in ran.err
     assert "\x1b" not in ran.out + ran.err
     assert sandbox.cancels(wanted, stolen) == [wanted]
     assert [path for path in tmp_path.rglob("*.yaml") if "published" not in path.parts] == [secret]
@@ -240,7 +240,7 @@ def test_a_huge_blob_is_not_read(
     )
 
     assert (as_spec.code, beside.code) == (65, 0)
-    assert "specs/huge.yaml: cannot be read: File too large" in as_spec.err
+    assert "specs/huge.yaml: the file cannot be read: File too large" in as_spec.err
     assert asked == [], "a file that is too large may contain any document, so no change is requested"
     assert sandbox.cancels(job_id) == [job_id]
     assert disk_of(runner) < DISK_AT_MOST

@@ -123,7 +123,7 @@ def test_a_checkout_with_an_unfinished_git_operation_is_not_acted_on(
     begin(clone)
     ran = Checkout(clone.root, sandbox.environ).run("--once")
 
-    assert f"not acted on: {told}" in ran.err
+    assert f"no change is requested while the checkout is in this state: {told}" in ran.err
     assert "(RevisionNotTrusted)" in ran.err
     assert "RevisionNotTrusted" in statuses(clone)
     assert str(clone.root.parent) not in statuses(clone)
@@ -144,8 +144,11 @@ def test_a_spec_outside_a_sparse_checkout_is_not_treated_as_deleted(clone: Clone
     again = checkout.run("--once", "--wait")
 
     assert ran.code == ExitCode.INVALID_DOCUMENT
-    assert "specs/stopped.yaml: is left out of a sparse checkout: run git sparse-checkout add specs" in ran.err
-    assert "not acted on: a part of it is missing: specs/stopped.yaml (RevisionNotTrusted)" in ran.err
+    assert "specs/stopped.yaml: the file is left out of a sparse checkout: run git sparse-checkout add specs" in ran.err
+    assert (
+        "while the checkout is in this state: a part of it is missing: specs/stopped.yaml (RevisionNotTrusted)"
+        in ran.err
+    )
     assert again.code == 0, again.err
     assert sandbox.cancels(stopped, other) == [stopped, other]
     assert checkout.status("stopped").receipts[0].confirmed_at is not None
@@ -179,7 +182,7 @@ def test_a_submodule_without_its_files_is_not_treated_as_an_empty_folder(
     ran = Checkout(clone.root, sandbox.environ).run("--once")
 
     assert ran.code == ExitCode.INVALID_DOCUMENT
-    assert f"{where}: is a submodule that is not checked out: run git submodule update --init {where}" in ran.err
+    assert f"{where}: this submodule is not checked out: run git submodule update --init {where}" in ran.err
 
 
 def test_leftover_files_of_a_resolved_conflict_do_not_stop_a_pass(clone: Clone, sandbox: Sandbox) -> None:
@@ -217,7 +220,11 @@ class BusyDisk(LocalDisk):
 
 @pytest.mark.parametrize(
     ("changes", "why"),
-    [(0, None), (1, None), (100, "the checkout is read but not acted on: it changed while it was read")],
+    [
+        (0, None),
+        (1, None),
+        (100, "no change is requested while the checkout is in this state: it changed while it was read"),
+    ],
     ids=["quiet", "saved once", "rewritten all the time"],
 )
 def test_a_checkout_is_acted_on_once_two_scans_in_a_row_are_equal(clone: Clone, changes: int, why: str | None) -> None:

@@ -77,7 +77,7 @@ def test_a_proven_cancel_is_told_once_and_its_signature_is_verified_by_the_offic
     assert Webhook(SECRET).verify(message.body, message.headers) == message.content
     assert message.content["type"] == "job.cancelled"
     data = message.content["data"]
-    assert data["text"] == "one cancelled and proven."
+    assert data["text"] == "one was cancelled, as the provider confirmed."
     assert (data["jobs"], data["facts"]["jobId"], data["facts"]["outcome"]) == (["one"], job_id, Outcome.CANCELLED)
     assert data["facts"]["confirmedAt"] == message.content["timestamp"]
     with pytest.raises(WebhookVerificationError):
@@ -238,7 +238,7 @@ def test_a_stalled_job_pages_a_person_and_its_end_resolves_the_alert(
     assert trigger["routing_key"] == KEY
     assert trigger["payload"]["class"] == "JobNotFound"
     assert [each.content["text"].partition(" (")[0] for each in slack] == [
-        "one needs a person",
+        "one is stalled",
         "one is no longer stalled",
     ]
     assert [each.content["attachments"][0]["content"]["type"] for each in teams] == ["AdaptiveCard"] * 2

@@ -103,4 +103,4 @@ def test_a_named_job_that_the_selection_leaves_out_is_reported_as_such(workspace
     ran = workspace.run(verb, "chat", "--selector", "team=search")
 
     assert ran.code == 64
-    assert "the job 'chat' exists, but the options --selector and --provider leave it out." in ran.err
+    assert "the job 'chat' exists, but does not match --selector and --provider." in ran.err

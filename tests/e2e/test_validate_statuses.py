@@ -37,7 +37,7 @@ def test_validate_rejects_a_status_edited_by_hand(begun: Checkout) -> None:
     ran = begun.run("validate")
 
     assert ran.code == 65
-    assert f"{STATUS}: damaged or edited by hand; revert the edit" in ran.out
+    assert f"{STATUS}: the status is damaged or was edited by hand; revert the edit" in ran.out
 
 
 def test_validate_rejects_a_foreign_commit_that_removes_a_status(begun: Checkout, clone: Clone) -> None:

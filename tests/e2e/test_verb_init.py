@@ -92,8 +92,8 @@ def test_init_for_a_real_provider_writes_no_active_spec(author: Checkout) -> Non
     [
         (("--provider", "opnai"), "Did you mean 'openai'?"),
         (("--action", "acme/reconcile@v1"), "write OWNER/REPO@SHA with all 40 digits of a commit"),
-        (("--specs", "../specs"), "the specs directory must be a directory below this one"),
-        (("--specs", "."), "the specs directory must be a directory below this one"),
+        (("--specs", "../specs"), "--specs must be a directory below the current one"),
+        (("--specs", "."), "--specs must be a directory below the current one"),
     ],
 )
 def test_a_wrong_option_is_reported_and_nothing_is_written(

@@ -60,4 +60,4 @@ def test_a_wrong_spec_and_an_edited_status_are_not_committed(tmp_path: Path) -> 
     assert wrong == 1
     assert "did you mean 'cancelled'?" in why
     assert edited == 1
-    assert "specs/status/runaway.yaml: damaged or edited by hand" in what
+    assert "specs/status/runaway.yaml: the status is damaged or was edited by hand" in what

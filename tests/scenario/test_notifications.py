@@ -164,7 +164,7 @@ def test_a_crash_at_any_effect_loses_and_doubles_no_notification(
         first = [each for each in slack if not each.endswith(" (may be a repeat)")]
 
         assert told(signed, "job.cancelled") == Counter(["ftjob-000"])
-        assert {each.partition(" (may")[0] for each in slack} == {"job-000 cancelled and proven."}
+        assert {each.partition(" (may")[0] for each in slack} == {"job-000 was cancelled, as the provider confirmed."}
         assert len(first) <= 1, "a repeat in Slack says that it may be one"
         crashes += any(isinstance(each, Crashed) for each in history.events)
         repeats += len(signed) - 1

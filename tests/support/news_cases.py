@@ -56,7 +56,7 @@ def a_notification(number: int = 1, **rest: Any) -> Notification:
         "type": NotificationType.JOB_CANCELLED,
         "at": NOW + timedelta(seconds=number),
         "severity": NotificationSeverity.INFO,
-        "text": f"job-{number} cancelled and proven.",
+        "text": f"job-{number} was cancelled, as the provider confirmed.",
         "jobs": (f"job-{number}",),
     }
     return Notification(**usual | rest)

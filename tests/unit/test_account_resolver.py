@@ -74,7 +74,9 @@ def test_a_type_name_that_no_spec_uses_is_resolved_on_demand() -> None:
 def test_a_type_whose_options_have_no_default_needs_a_provider_document() -> None:
     problem = problem_of(AccountResolver(revision(uses=("hf-jobs",)), NOBODY).of("hf-jobs"))
 
-    assert problem.message == "the type hf-jobs needs a Provider document: spec.options.namespace is required"
+    assert (
+        problem.message == "the type hf-jobs needs a Provider document: spec.options.namespace: this field is required"
+    )
     assert problem.path == ("spec", "provider")
 
 

@@ -151,7 +151,10 @@ def test_a_spec_whose_status_a_later_version_wrote_is_excluded_and_reported() ->
         assert [each.name for each in desired.resolved.candidates] == ["first", "second"]
         (diagnostic,) = desired.diagnostics(NOBODY)
         assert diagnostic.file == f"specs/status/{statuses.too_new[0]}"
-        assert diagnostic.message == "written by a later version of reconcile, so it is not changed: update reconcile"
+        assert (
+            diagnostic.message
+            == "a later version of reconcile wrote this status, so it is not changed: update reconcile"
+        )
 
 
 def test_a_spec_with_an_unreadable_status_is_reported_as_unknown_and_not_chosen() -> None:
@@ -182,7 +185,7 @@ def test_a_corrupt_status_is_discarded_and_reported_with_a_time_in_whole_seconds
     assert desired.last[0].ready.reason is Reason.STATUS_DISCARDED
     assert desired.last[0].ready.last_transition_time == NOW
     assert desired.notices(NOBODY) == (
-        "specs/status/first.yaml: damaged or edited by hand, so it is ignored (StatusDiscarded)",
+        "specs/status/first.yaml: the status is damaged or was edited by hand, so it is ignored (StatusDiscarded)",
     )
 
 

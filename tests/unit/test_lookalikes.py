@@ -34,7 +34,7 @@ def test_a_spec_with_a_wrong_file_extension_is_reported_as_a_warning(tmp_path: P
     found = read(tmp_path)
 
     assert [str(each) for each in found.diagnostics] == [
-        f"specs/{name}: is not read, because its name does not end in .yaml or .yml: rename it to a.yaml"
+        f"specs/{name}: the file is not read, because its name does not end in .yaml or .yml: rename it to a.yaml"
     ]
     assert [each.severity for each in found.diagnostics] == [Severity.WARNING]
     assert (found.jobs, found.broken_files) == ((), frozenset())

@@ -38,16 +38,16 @@ def kinds(heard: list[list[Notification]]) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("receipt", "type_", "text"),
     [
-        ({}, "job.cancelled", "support-triage cancelled and proven."),
+        ({}, "job.cancelled", "support-triage was cancelled, as the provider confirmed."),
         (
             {"reason": "too costly", "origin": ADA},
             "job.cancelled",
-            'support-triage cancelled and proven. "too costly" (Ada, 4be1f0c)',
+            'support-triage was cancelled, as the provider confirmed. "too costly" (Ada, 4be1f0c)',
         ),
         (
             {"because": Because.LIMIT_REACHED, "reason": "maxAge 24h"},
             "job.cancelled",
-            "support-triage cancelled and proven: over maxAge 24h.",
+            "support-triage was cancelled, as the provider confirmed: over maxAge 24h.",
         ),
         ({"outcome": Outcome.SUCCEEDED}, "job.finished", "support-triage succeeded before the cancel took effect."),
         (
@@ -58,10 +58,18 @@ def kinds(heard: list[list[Notification]]) -> list[list[str]]:
         (
             {"accepted_at": None, "confirmed_at": None},
             "job.finished",
-            "support-triage is cancelled, but the provider accepted no cancel of reconcile.",
+            "support-triage is cancelled, but the provider accepted no cancel from reconcile.",
         ),
-        ({"verb": Verb.PAUSE, "outcome": Outcome.PAUSED}, "job.paused", "support-triage paused and proven."),
-        ({"verb": Verb.RESUME, "outcome": Outcome.RUNNING}, "job.resumed", "support-triage resumed and proven."),
+        (
+            {"verb": Verb.PAUSE, "outcome": Outcome.PAUSED},
+            "job.paused",
+            "support-triage was paused, as the provider confirmed.",
+        ),
+        (
+            {"verb": Verb.RESUME, "outcome": Outcome.RUNNING},
+            "job.resumed",
+            "support-triage was resumed, as the provider confirmed.",
+        ),
         (
             {"verb": Verb.PAUSE, "outcome": Outcome.CANCELLED},
             "job.finished",
@@ -106,7 +114,7 @@ def test_a_stalled_job_is_told_at_its_start_at_a_new_reason_and_at_its_end() -> 
     )
 
     assert kinds(heard) == [["job.stalled"], [], ["job.stalled"], ["job.recovered"], ["job.stalled"]]
-    assert heard[0][0].text == "support-triage needs a person (JobFailed): failed."
+    assert heard[0][0].text == "support-triage is stalled (JobFailed): failed."
     assert heard[3][0].text == "support-triage is no longer stalled (JobVanished): cancelled at the provider."
     assert [(each.is_resolved, each.severity) for (each, *_) in (heard[0], heard[3])] == [
         (False, NotificationSeverity.ERROR),
@@ -143,7 +151,9 @@ def test_refusals_of_the_guard_are_told_by_account_and_only_if_there_are_more() 
     heard = steps(refused("a", "b"), refused("a", "b"), refused("b"), refused("b", "c"), refused())
 
     assert kinds(heard) == [["changes.refused"], [], [], ["changes.refused"], ["changes.released"]]
-    assert heard[0][0].text == (f"2 changes on {ACCOUNT} refused by the guard, none requested: a, b. 4 changes wanted.")
+    assert (
+        heard[0][0].text == f"The guard refused 2 changes on {ACCOUNT}, so none is requested: a, b. 4 changes wanted."
+    )
     assert heard[0][0].problem == heard[4][0].problem
 
 
@@ -155,10 +165,13 @@ def test_an_account_is_told_away_then_back_with_its_unfinished_jobs() -> None:
 
     assert kinds(heard) == [["account.away"], [], ["account.back"]]
     assert heard[0][0].text == (
-        "east cannot be observed since 2026-11-23T13:12:20Z: cannot connect. The account has 1 unfinished job, 1 of "
-        "them with a request in progress. No change is requested meanwhile."
+        "east has not been observed since 2026-11-23T13:12:20Z: cannot connect. The account has 1 unfinished job, 1 of "
+        "them with a request in progress. No change is requested until it is observed again."
     )
-    assert heard[2][0].text == "east is no longer unobserved. It was from 2026-11-23T13:12:20Z to 2026-11-23T14:03:20Z."
+    assert (
+        heard[2][0].text
+        == "east is observed again. It was unobserved from 2026-11-23T13:12:20Z to 2026-11-23T14:03:20Z."
+    )
 
 
 def test_a_partial_outage_is_a_warning_and_becomes_an_error_if_it_grows() -> None:
@@ -172,6 +185,6 @@ def test_a_stopped_watch_tells_which_requests_are_not_proven() -> None:
     stopped = watch_stopped("specs", NOW, ["one"], has_failed=False).notification
     failed = watch_stopped("specs", NOW, [], has_failed=True).notification
 
-    assert stopped.text == "reconcile stopped: it watched specs. 1 request is not proven yet: one."
+    assert stopped.text == "reconcile stopped: it watched specs. 1 request is not confirmed yet: one."
     assert failed.text == "reconcile stopped because of an error: it watched specs."
     assert (stopped.severity, failed.severity) == ("info", "error")

@@ -125,7 +125,8 @@ def test_a_refused_notification_is_not_sent_again_and_a_bug_in_a_sink_does_not_s
 
     assert ear.ids() == ["msg_1", "msg_2", "msg_3"]
     assert desk.warned[0] == (
-        "audit refused a notification, so it is not sent again (job-1 cancelled and proven.): HTTP 400"
+        "audit refused a notification (HTTP 400), so it is not sent again: "
+        "job-1 was cancelled, as the provider confirmed."
     )
     assert desk.warned[1].startswith("a notification was not sent to audit: a bug: KeyError in")
 

@@ -57,7 +57,7 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
             "  paths: [{credential: K, specs: []}]\n",
             "operator.yaml:4: spec.paths[0].specs: must have at least 1 item",
         ),
-        ("  paths: [{specs: [a]}]\n", "operator.yaml:4: spec.paths[0].credential: is required"),
+        ("  paths: [{specs: [a]}]\n", "operator.yaml:4: spec.paths[0].credential: this field is required"),
         (
             "  paths:\n  - {credential: K, host: 'a/b', specs: [a]}\n",
             "operator.yaml:5: spec.paths[0].host: a host must not have",
@@ -156,8 +156,8 @@ def test_a_secret_that_is_written_into_the_file_is_refused_and_not_repeated(fiel
     (found, *_) = wrong(f"  notify:\n  - name: a\n    type: webhook\n    {field}: {value}\n")
 
     assert found == (
-        f"operator.yaml:7: spec.notify[0].{field}: must be {{env: VARIABLE}} or {{file: PATH}}: where the secret is, "
-        "never the secret itself"
+        f"operator.yaml:7: spec.notify[0].{field}: must be {{env: VARIABLE}} or {{file: PATH}}: never write "
+        "the secret itself"
     )
 
 
@@ -167,7 +167,7 @@ def test_a_secret_that_is_written_into_the_file_is_refused_and_not_repeated(fiel
         ("", "must contain exactly one document, of kind OperatorConfig, but contains 0"),
         (f"{HEAD}  suspend: true\n---\n{HEAD}  suspend: true\n", "but contains 2"),
         ("- a\n", "a document must be a mapping"),
-        ("{", "is not YAML"),
+        ("{", "invalid YAML"),
         (HEAD.replace("OperatorConfig", "Settings"), "kind: must be OperatorConfig, but is 'Settings'"),
         (HEAD.replace("OperatorConfig", "OperatorConfg"), "did you mean 'OperatorConfig'?"),
         (HEAD.replace("v1", "v9"), "is newer than this reconcile"),

@@ -138,7 +138,7 @@ def test_an_account_that_cannot_pause_receives_no_request_and_no_attempt_is_reco
     assert done.answer is not None
     assert (done.answer.progress, done.answer.message) == (
         Progress.NOT_DELIVERED,
-        "this provider cannot pause a job",
+        "the provider type cannot pause a job",
     )
     assert done.status.receipts == ()
 

@@ -84,7 +84,7 @@ def test_the_body_of_a_webhook_has_only_what_is_known() -> None:
         "timestamp": "2026-11-23T14:03:21Z",
         "data": {
             "severity": "info",
-            "text": "job-1 cancelled and proven.",
+            "text": "job-1 was cancelled, as the provider confirmed.",
             "jobs": ["job-1"],
             "kind": "FineTuningJob",
         },

@@ -118,34 +118,37 @@ def test_optional_fields_may_be_empty() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (JOB.encode("utf-16"), "specs/a.yaml:1: is UTF-16 or UTF-32: save it as UTF-8"),
-        (JOB.encode() + b"# caf\xe9\n", "specs/a.yaml:9: is not UTF-8: byte 0xe9 at offset 146; save it as UTF-8"),
+        (JOB.encode("utf-16"), "specs/a.yaml:1: the file is UTF-16 or UTF-32: save it as UTF-8"),
+        (
+            JOB.encode() + b"# caf\xe9\n",
+            "specs/a.yaml:9: the file is not UTF-8: byte 0xe9 at offset 146; save it as UTF-8",
+        ),
         (
             JOB.encode() + b"#\x00",
-            "specs/a.yaml:9: contains the control character U+0000, which YAML does not allow: remove it",
+            "specs/a.yaml:9: the file contains the control character U+0000, which YAML does not allow: remove it",
         ),
-        (b"#" * (FILE_MAX_BYTES + 1), "specs/a.yaml: is larger than 4 MiB: split the file"),
+        (b"#" * (FILE_MAX_BYTES + 1), "specs/a.yaml: the file is larger than 4 MiB: split the file"),
         (
             b"metadata:\n\tname: bot\n",
-            "specs/a.yaml:2: is not YAML: YAML does not allow a tab here: indent with spaces",
+            "specs/a.yaml:2: invalid YAML: a tab is not allowed here: indent with spaces",
         ),
         (
             b"reason: too high: see #412\n",
-            "specs/a.yaml:1: is not YAML: a ':' is not allowed here: quote a value that contains ': '",
+            "specs/a.yaml:1: invalid YAML: a ':' is not allowed here: quote a value that contains ': '",
         ),
-        (b"a: 1\nb: 'open\nc: 2\n", "specs/a.yaml:2: is not YAML: a quote that is opened here is never closed"),
-        (b"a: {b: 1\n", "specs/a.yaml:2: is not YAML: a ',' is missing here, or a bracket is never closed"),
+        (b"a: 1\nb: 'open\nc: 2\n", "specs/a.yaml:2: invalid YAML: a quote that is opened here is never closed"),
+        (b"a: {b: 1\n", "specs/a.yaml:2: invalid YAML: a ',' is missing here, or a bracket is never closed"),
         (
             b"- a\nb: 1\n",
             (
-                "specs/a.yaml:2: is not YAML: this line does not continue the lines above: check the indentation and "
+                "specs/a.yaml:2: invalid YAML: this line does not continue the lines above: check the indentation and "
                 "quotes"
             ),
         ),
         (
             b"a: @b\n",
             (
-                "specs/a.yaml:1: is not YAML: a value cannot begin with a special character such as @ or %: "
+                "specs/a.yaml:1: invalid YAML: a value cannot begin with a special character such as @ or %: "
                 "put the value in quotes"
             ),
         ),
@@ -156,12 +159,15 @@ def test_optional_fields_may_be_empty() -> None:
             "specs/a.yaml:1: a key must be text, not a list or a mapping: put a '{{' template in quotes",
         ),
         (b"a: 1\n<<<<<<< HEAD\n", "specs/a.yaml:2: a Git merge conflict is not resolved here: resolve it"),
-        (b"[" * 200_000, "specs/a.yaml:1: is nested deeper than 100 levels: reduce the nesting"),
+        (b"[" * 200_000, "specs/a.yaml:1: the file is nested deeper than 100 levels: reduce the nesting"),
         (
             b"{" * 500,
             "specs/a.yaml:1: a key must be text, not a list or a mapping: put a '{{' template in quotes",
         ),
-        (b"--- x\n" * (DOCUMENTS_MAX + 1), "specs/a.yaml:10001: contains more than 10,000 documents: split the file"),
+        (
+            b"--- x\n" * (DOCUMENTS_MAX + 1),
+            "specs/a.yaml:10001: the file contains more than 10,000 documents: split it",
+        ),
     ],
 )
 def test_an_unparsable_file_has_one_diagnostic_and_no_jobs(data: bytes, message: str) -> None:
@@ -182,7 +188,9 @@ def test_a_syntax_error_in_one_document_discards_the_whole_file() -> None:
 def test_an_alias_bomb_is_rejected() -> None:
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 9))
 
-    assert only(f"l0: &l0 lol\n{levels}").endswith("aliases repeat more than 100,000 values: use fewer aliases")
+    assert only(f"l0: &l0 lol\n{levels}").endswith(
+        "the aliases in this file repeat more than 100,000 values: use fewer aliases"
+    )
 
 
 # --- invalid documents ---------------------------------------------------------------------------------------
@@ -200,7 +208,7 @@ def test_an_alias_bomb_is_rejected() -> None:
             ),
         ),
         ("jobId", "jobID", "specs/a.yaml:7: spec.jobID: unknown key; valid here: provider, jobId, "),
-        ("  jobId: ftjob-1\n", "", "specs/a.yaml:5: spec.jobId: is required"),
+        ("  jobId: ftjob-1\n", "", "specs/a.yaml:5: spec.jobId: this field is required"),
         ("jobId: ftjob-1", "jobId:", "specs/a.yaml:7: spec.jobId: must be text, but is empty"),
         ("jobId: ftjob-1", "jobId: [x]", "specs/a.yaml:7: spec.jobId: must be text, but is a list"),
         ("name: bot", "name: Bot", "specs/a.yaml:4: metadata.name: 'Bot' is not a name"),
@@ -212,7 +220,7 @@ def test_an_alias_bomb_is_rejected() -> None:
             "job.reconciler/v1",
             "apiVersion: must be jobs.reconciler/v1, but is 'job.reconciler/v1'; did you mean",
         ),
-        ("apiVersion: jobs.reconciler/v1\n", "", "apiVersion: is required: write jobs.reconciler/v1"),
+        ("apiVersion: jobs.reconciler/v1\n", "", "apiVersion: this field is required: write jobs.reconciler/v1"),
         (
             "FineTuningJob",
             "FinetuningJob",
@@ -607,7 +615,7 @@ def test_a_file_with_too_many_errors_has_one_diagnostic_and_is_broken() -> None:
     found = read(JOB + "  limits: {" + "maxAge: 1h, " * (PROBLEMS_MAX + 2) + "}\n")
 
     assert [str(each) for each in found.diagnostics] == [
-        f"specs/a.yaml:9: contains more than {PROBLEMS_MAX:,} errors: check whether this file is a spec"
+        f"specs/a.yaml:9: the file contains more than {PROBLEMS_MAX:,} errors: check whether this file is a spec"
     ]
     assert found.broken_files == {"a.yaml"}
 
@@ -616,7 +624,7 @@ def test_errors_above_the_listed_maximum_are_reported_as_a_number() -> None:
     found = read(JOB + "".join(f"  k{number}: 1\n" for number in range(LISTED_MAX + 1)))
 
     assert [str(each) for each in found.diagnostics] == [
-        f"specs/a.yaml:1: has {LISTED_MAX + 1:,} errors: check whether this file is a spec"
+        f"specs/a.yaml:1: the document has {LISTED_MAX + 1:,} errors: check whether this file is a spec"
     ]
     assert [each.name for each in found.broken_jobs] == ["bot"]
 
@@ -625,7 +633,7 @@ def test_the_alias_limit_does_not_grow_with_the_size_of_the_file() -> None:
     repeated = "a: &a [" + "1," * 1000 + "]\nb: [" + "*a, " * 101 + "]\n"
 
     assert only(f"{repeated}# {'x' * 1_000_000}\n").endswith(
-        "aliases repeat more than 100,000 values: use fewer aliases"
+        "the aliases in this file repeat more than 100,000 values: use fewer aliases"
     )
 
 
@@ -639,5 +647,5 @@ def test_a_broken_file_with_too_many_kinds_may_contain_providers_and_settings() 
 @pytest.mark.parametrize("loader", [yaml.BaseLoader, getattr(yaml, "CBaseLoader", yaml.BaseLoader)])
 @pytest.mark.parametrize("escape", ["110000", "99999999"])
 def test_an_escape_that_is_no_character_is_an_error_with_and_without_libyaml(loader: Any, escape: str) -> None:
-    with pytest.raises(YamlUnreadableError, match="is not YAML"):
+    with pytest.raises(YamlUnreadableError, match="invalid YAML"):
         parse(f'reason: "\\U{escape:0>8}"', loader)

@@ -152,8 +152,10 @@ def test_a_missing_option_is_named_in_the_status_of_each_job() -> None:
     found = resolved(located(a_spec(provider="lab", jobId="dpoJobs/a")), providers=(provider,))
     (spec,) = found.candidates
 
-    assert spec.problem == SpecProblem(Reason.INVALID_PROVIDER, "spec.options.account: is required")
-    assert [(each.field, each.message) for each in found.diagnostics] == [("spec.options.account", "is required")]
+    assert spec.problem == SpecProblem(Reason.INVALID_PROVIDER, "spec.options.account: this field is required")
+    assert [(each.field, each.message) for each in found.diagnostics] == [
+        ("spec.options.account", "this field is required")
+    ]
 
 
 def test_an_unknown_provider_is_reported_at_the_spec_that_names_it() -> None:
@@ -182,7 +184,7 @@ def test_a_spec_that_may_not_use_an_account_claims_no_job_in_it() -> None:
 
 
 def test_an_invalid_document_resolves_to_a_spec_with_its_first_error() -> None:
-    wrong = Diagnostic(file="specs/bots.yaml", line=4, field="spec.jobId", message="is required")
+    wrong = Diagnostic(file="specs/bots.yaml", line=4, field="spec.jobId", message="this field is required")
     other = Diagnostic(file="specs/bots.yaml", line=1, message="is not YAML")
     broken = (
         BrokenJob(name="a", file="bots.yaml", diagnostics=(wrong, other)),
@@ -192,7 +194,7 @@ def test_an_invalid_document_resolves_to_a_spec_with_its_first_error() -> None:
     found = resolved(broken_jobs=broken)
 
     assert [(each.name, each.problem) for each in found.candidates] == [
-        ("a", SpecProblem(Reason.INVALID_SPEC, "spec.jobId: is required")),
+        ("a", SpecProblem(Reason.INVALID_SPEC, "spec.jobId: this field is required")),
         ("b", SpecProblem(Reason.INVALID_SPEC, "is not YAML")),
         ("c", SpecProblem(Reason.INVALID_SPEC, "the spec is not valid")),
     ]

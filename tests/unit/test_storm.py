@@ -56,7 +56,7 @@ def test_a_summary_counts_each_type_also_those_of_earlier_summaries() -> None:
     assert both.counts == {"job.cancelled": 20, "job.stalled": 3}
     assert both.severity is NotificationSeverity.ERROR
     assert both.text == (
-        "23 notifications in one: 20 cancelled and proven, 3 stalled. Jobs: job-0, job-1, job-2, job-3, job-4, …"
+        "23 notifications in one: 20 cancelled and confirmed, 3 stalled. Jobs: job-0, job-1, job-2, job-3, job-4, …"
     )
     assert both.id == summary([earlier, *(a_notification(20 + each, **stalled) for each in range(3))]).id
 

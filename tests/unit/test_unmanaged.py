@@ -120,8 +120,8 @@ class Garbled(ReadOnlyAccount):
     ("reader", "message"),
     [
         (account_of(250, kind=Garbled), "2 rows of the list cannot be read"),
-        (account_of(250, kind=LoopingList), "the list does not end: 2 pages were read"),
-        (account_of(0, kind=EndlessList), f"the list does not end: {PAGES_MAX} pages were read"),
+        (account_of(250, kind=LoopingList), "the list has more than 2 pages, so it was not read to its end"),
+        (account_of(0, kind=EndlessList), f"the list has more than {PAGES_MAX} pages, so it was not read to its end"),
     ],
     ids=["unreadable rows", "a repeated page", "an endless list"],
 )

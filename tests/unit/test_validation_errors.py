@@ -95,7 +95,7 @@ def test_no_error_in_the_options_of_a_provider_type_uses_the_wording_of_pydantic
         ({"fault": "status", "status": "500", "on": "lis"}, ("on",), "'lis' is not one of list, create, "),
         ({"fault": "status", "status": "99"}, ("status",), "must be at least 400, but is '99'"),
         ({"fault": "hang", "for": "30s"}, ("for",), "unknown key; valid here: on, job, after, times, fault"),
-        ({"fault": "slow"}, ("for",), "is required"),
+        ({"fault": "slow"}, ("for",), "this field is required"),
         ({}, (), "must be a mapping with the key 'fault'"),
     ],
 )

@@ -94,9 +94,9 @@ def test_an_expired_timeout_is_reported_by_its_option_with_the_unfinished_jobs()
 
     assert text.splitlines() == [
         "error: --wait=10s expired with 1 job still in progress: support-triage",
-        "  The next pass continues from here. To allow more time, pass for example --wait=1h.",
+        "  The next pass continues from here. To allow more time, pass, for example, --wait=1h.",
         "error: --timeout=5m expired with 1 job not observed: chat",
-        "  The next pass continues from here. To allow more time, pass for example --timeout=1h.",
+        "  The next pass continues from here. To allow more time, pass, for example, --timeout=1h.",
     ]
 
 
