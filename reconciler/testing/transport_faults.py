@@ -9,8 +9,10 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from reconciler.testing.harness import Fault
@@ -126,12 +128,24 @@ def _cut_short(response: HttpResponse) -> HttpResponse:
 
 
 def _gzipped(response: HttpResponse) -> HttpResponse:
-    headers = (*response.headers, (b"content-encoding", b"gzip"))
-    return HttpResponse(response.status, headers, gzip.compress(response.body, compresslevel=1))
+    return _as_gzip(response, gzip.compress(response.body, compresslevel=1))
 
 
 def _huge(response: HttpResponse) -> HttpResponse:
-    return _gzipped(replace(response, body=response.body + b" " * HUGE_BYTES))
+    begun, compressor = _compressed_padding()
+    rest = compressor.copy()
+    return _as_gzip(response, begun + rest.compress(response.body) + rest.flush())
+
+
+@cache
+def _compressed_padding() -> tuple[bytes, zlib._Compress]:
+    """Return `HUGE_BYTES` spaces in gzip's format, and the compressor that continues them."""
+    compressor = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    return compressor.compress(b" " * HUGE_BYTES), compressor
+
+
+def _as_gzip(response: HttpResponse, body: bytes) -> HttpResponse:
+    return HttpResponse(response.status, (*response.headers, (b"content-encoding", b"gzip")), body)
 
 
 def _pointing_elsewhere(body: Any) -> Any:
