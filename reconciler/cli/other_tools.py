@@ -119,7 +119,7 @@ def option_hint(option: str, arguments: Sequence[str], known: Sequence[str]) -> 
     """Return what to use instead of an option of another tool, or an empty text if that is not known.
 
     Args:
-        option: the option that does not exist. Of `-auto-approve`, it is the first letter that is no option: `-a`.
+        option: the option that does not exist. For `-auto-approve`, click reports only `-a`.
         arguments: the arguments of the command.
         known: the options of the command.
     """

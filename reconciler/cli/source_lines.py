@@ -1,4 +1,4 @@
-"""Where a document is in its repository, and the line of it that a problem is about."""
+"""The path of a document in its repository, and the text of the line that a problem is about."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Notifier:
             self.warn(f"a notification could not be recorded: {error.strerror or error}")
 
     async def finish(self, within_s: float) -> Mapping[str, int]:
-        """Deliver what waits, for at most `within_s` seconds, and stop.
+        """Deliver the waiting notifications for at most `within_s` seconds, and stop.
 
         Return the number of notifications that still wait, by sink. The next process delivers them.
         """
@@ -163,12 +163,12 @@ class Notifier:
 
 
 def _source(stored: StoredStatuses, now: datetime, labels: Mapping[str, Mapping[str, str]], told: Told) -> NewsSource:
-    """Return the statuses in which news is searched. If a status could not be read, no job counts as deleted."""
+    """Return the statuses to search for news. If a status could not be read, no job counts as deleted."""
     if stored.unread or stored.discarded or stored.too_new:
         labels = {**{name: {} for name in job_names(told)}, **labels}
     return NewsSource(stored.jobs, stored.providers, now, labels)
 
 
 def told_before(stored: StoredStatuses, now: datetime) -> Told:
-    """Return the record of what was told in which these statuses are no news."""
+    """Return a record of what was told that contains everything in these statuses, so that none of it is news."""
     return told_after({}, (each.marks for each in news_since({}, _source(stored, now, {}, {}))))

@@ -215,7 +215,7 @@ async def confirm_rows(
 
 
 def _is_news(case: JobPlan) -> bool:
-    """Return whether shadow mode is about to report a change, whose job a request would retrieve first."""
+    """Return whether shadow mode is about to report a change. A real request would retrieve the job first."""
     return case.is_withheld and case.decision.action is not None and case.decision.action.is_first_attempt
 
 

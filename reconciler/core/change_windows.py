@@ -1,10 +1,11 @@
 """Change windows: when changes of a job may be requested.
 
-Rules: without a window, at any time. If a job has windows that allow, only within one of them. A window that denies
-beats one that allows. The hours of a window are wall-clock times in its zone, so a window is an hour longer or shorter
-on a day on which the clocks change. A time that the clocks skip is the moment of the change. Of a time that occurs
-twice, the stricter one counts: an allowed period begins at the second and ends at the first, and a denied period the
-other way round. The functions are pure: a zone is a value.
+Rules: a change of a job without windows may be requested at any time. If a job has windows that allow changes, they may
+be requested only within one of these windows. A window that denies changes takes precedence. The hours of a window are
+wall-clock times in its zone, so a window is an hour longer or shorter on a day on which the clocks change. A time that
+the clocks skip is the moment of the change. If a time occurs twice, the window is stricter: an allowed period begins at
+the second occurrence and ends at the first, and a denied period begins at the first and ends at the second. The
+functions are pure: a zone is a value.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from reconciler.model.status import JobStatus, Verb
 
 _DAY = timedelta(days=1)
 _AHEAD = timedelta(days=15)
-"""How far ahead an opening is searched. It is more than a week, so that every recurring opening is found."""
+"""How far ahead to search for an opening. It is more than a week, so that every recurring opening is found."""
 _FORESEEABLE = timedelta(days=3650)
 """An opening that is later than this is not announced."""
 _SECOND = timedelta(seconds=1)
@@ -33,7 +34,7 @@ def matching(windows: Collection[ChangeWindow], labels: Collection[tuple[str, st
 
 
 def is_open(windows: Collection[ChangeWindow], at: datetime) -> bool:
-    """Return whether the windows of a job let a change be requested at this moment."""
+    """Return whether the windows of a job allow a change to be requested at this moment."""
     if any(_contains(each, at) for each in windows if each.is_deny):
         return False
     allowing = [each for each in windows if not each.is_deny]
@@ -44,7 +45,7 @@ def is_open(windows: Collection[ChangeWindow], at: datetime) -> bool:
 def next_opening(windows: tuple[ChangeWindow, ...], after: datetime) -> datetime | None:
     """Return the next moment at which changes may be requested, or None if there is none in the foreseeable future.
 
-    The results are cached, because a pass asks the same question for every job that waits.
+    The results are cached, because a pass calls this function for every job that waits.
     """
     last = after + _FORESEEABLE
     ends = [each.when.end for each in windows if isinstance(each.when, Period) and after < each.when.end < last]
@@ -84,9 +85,9 @@ def _periods(window: ChangeWindow, first: datetime, last: datetime) -> Iterator[
 
 
 def _moment(day: date, minutes: int, zone: tzinfo, *, is_second: bool) -> datetime:
-    """Return the moment of a wall-clock time, in UTC. Of a time that occurs twice, `is_second` selects one.
+    """Return the moment of a wall-clock time, in UTC. If it occurs twice, `is_second` selects the second occurrence.
 
-    A time that the clocks skip is the moment at which they change.
+    If the clocks skip the time, return the moment at which they change.
     """
     naive = datetime.combine(day, time()) + timedelta(minutes=minutes)
     first, second = (naive.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))

@@ -1,6 +1,6 @@
 """Find duplicate specs: those with the name or the job of another spec.
 
-Rules: no duplicate is acted on, because nobody can know which of them is meant. A spec that may not use its account is
+Rules: no duplicate is acted on, because either of them may be the intended one. A spec that may not use its account is
 ignored, so that it cannot block another spec.
 """
 

@@ -28,20 +28,23 @@ _EFFECTS = {
     (Verb.PAUSE, Outcome.PAUSED): NotificationType.JOB_PAUSED,
     (Verb.RESUME, Outcome.RUNNING): NotificationType.JOB_RESUMED,
 }
-"""The types of notifications about requests that had their effect. After any other request, the job ended by itself."""
+"""The type of the notification about a request that took effect, by verb and outcome.
+
+A request with any other outcome is reported as `job.finished`: the job ended before the request took effect.
+"""
 JOB, RECEIPT, REFUSED, ACCOUNT, WITHHELD = "job ", "receipt ", "refused ", "account ", "withheld "
 """The beginnings of the subjects in the record of what was told.
 
-The mark of a job has the reason and the key of its problem; that of a receipt its time and outcome; that of refusals
-the names of the jobs; that of a change that shadow mode withholds its reason and time; that of an account since when it
-is away, `_ALL` or `_SOME`, the reason, and the account's name.
+The mark of a subject is a tuple. For a job, it contains the reason and the key of the job's problem; for a receipt, its
+time and outcome; for refusals, the names of the jobs; for a withheld change, its reason and time; and for an account,
+the start of the outage, `_ALL` or `_SOME`, the reason, and the account's name.
 """
 _ALL, _SOME = "all", "some"
 
 
 @dataclass(frozen=True, slots=True)
 class NewsSource:
-    """The statuses after a pass, in which news is searched."""
+    """The statuses after a pass, which are compared with the record of what was told."""
 
     jobs: tuple[JobStatus, ...]
     accounts: tuple[ProviderStatus, ...]
@@ -88,7 +91,7 @@ def _news_of_job(told: Told, status: JobStatus, labels: Mapping[str, str]) -> It
 
 
 def _withheld(told: Told, status: JobStatus, labels: Mapping[str, str]) -> Iterator[News]:
-    """Yield the news that shadow mode withholds a change of a job. That it no longer does is not told."""
+    """Yield the news that shadow mode withholds a change of a job. The end of that is not news."""
     subject, reason = f"{WITHHELD}{status.name}", status.ready.reason
     if reason not in WOULD.values():
         return

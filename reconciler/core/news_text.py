@@ -86,7 +86,7 @@ def refused(account: str, jobs: Sequence[JobStatus]) -> str:
 
 
 def released(account: str) -> str:
-    """Return that no change of an account is refused any more."""
+    """Return that the guard no longer refuses a change of an account."""
     return f"The guard no longer refuses a change on {account}."
 
 

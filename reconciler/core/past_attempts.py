@@ -74,7 +74,7 @@ class PastAttempts:
     is_ours: bool = False
     """Whether only reconcile writes statuses, so that every status is believed."""
     is_shadow: bool = False
-    """Whether a change counts that shadow mode has withheld, as if it had been requested."""
+    """Whether a change that shadow mode has withheld counts as if it had been requested."""
     _counts: list[tuple[Counter[_Key], Counter[_Key]]] = field(default_factory=list, compare=False)
     """The result of `_by_moment`, once it has been computed; empty before."""
 

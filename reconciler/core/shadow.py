@@ -2,11 +2,11 @@
 
 Theory: an operator tries out rules and specs before they act. Therefore everything but the request happens as usual: a
 change is decided and judged by the guard, and its status reports it (`WouldCancel`). A status with such a reason stands
-for the receipt that a request would have written. From then on, the change is no first attempt, its time counts for the
-guard's last hour, and a job whose cancel was reported does not count as unfinished.
+for the receipt that a request would have written. From then on, the change is not a first attempt, its time counts for
+the guard's last hour, and a job whose cancel was reported does not count as unfinished.
 
-Rules: a status of shadow mode contains no receipt of a change that was not requested. Without shadow mode, its reasons
-mean nothing, so that the change is requested at once. The functions are pure.
+Rules: a status of shadow mode contains no receipt of a change that was not requested. Outside shadow mode, its reasons
+are ignored, so the change is requested at once. The functions are pure.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def is_reported(last: JobStatus | None, verb: Verb) -> bool:
 def withheld(decided: JobStatus, action: Action, last: JobStatus | None, now: datetime) -> JobStatus:
     """Return the status of a job whose change is due and is withheld, because of shadow mode.
 
-    A status that needs a person because of an earlier request stays as it is.
+    A status that is stalled because of an earlier request stays as it is.
     """
     if decided.is_stalled:
         return decided

@@ -1,4 +1,4 @@
-"""Decide what a sink is sent next: one notification, or one summary of many.
+"""Decide what to send to a sink next: one notification, or one summary of many.
 
 Rules: a sink for people receives at most `BURST` notifications within `WINDOW`. If more than `BURST` are waiting, or if
 several are waiting for the last place in the window, one summary replaces them. A notification whose first attempt has
@@ -43,11 +43,11 @@ def next_delivery(
     """Return what to do next for a sink.
 
     Args:
-        waiting: what waits for the sink, oldest first.
+        waiting: the notifications that wait for the sink, oldest first.
         sent_at: when the sink received notifications, at least those within `WINDOW`.
         now: the current time.
         is_for_people: whether people read the sink, so that many notifications become one summary.
-        is_ending: whether the process ends, so that no further notification is waited for.
+        is_ending: whether the process ends, so that there is no reason to wait for further notifications.
     """
     if not waiting:
         return NextDelivery()

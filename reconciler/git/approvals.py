@@ -103,7 +103,7 @@ class ReadApprovals:
         return ()
 
     def _checked(self, revision: str, found: Snapshot) -> Iterator[Approving]:
-        """Yield the commits. Jobs whose Provider document is not committed as it is are split off, with that reason."""
+        """Yield the commits. Jobs whose Provider document differs from its commit are split off, with that reason."""
         named = {wanted.provider for each in self._found for wanted in each.wants.values()}
         providers = [each for each in found.providers if each.document.metadata.name in named]
         foreign = not_committed(self.git, revision, self.specs, providers)

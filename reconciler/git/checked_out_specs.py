@@ -33,7 +33,7 @@ PARTIAL = (
 )
 _TORN = "it changed while it was read"
 _FURTHER_SCANS = 3
-"""How often a checkout is scanned again, at most, until two scans in a row are equal."""
+"""The maximum number of further scans of a checkout, which end once two scans in a row are equal."""
 
 
 @dataclass(slots=True)

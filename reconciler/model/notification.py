@@ -42,7 +42,7 @@ class NotificationType(StrEnum):
     JOB_RECOVERED = "job.recovered"
     CHANGES_REFUSED = "changes.refused"
     CHANGES_RELEASED = "changes.released"
-    """No change of the account is refused by the guard any more."""
+    """The guard no longer refuses a change of the account."""
     CHANGE_WITHHELD = "change.withheld"
     """A change is due, and shadow mode does not request it."""
     ACCOUNT_AWAY = "account.away"

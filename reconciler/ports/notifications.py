@@ -41,7 +41,7 @@ class Outbox(Protocol):
         ...
 
     def merge(self, sink: str, messages: Collection[Notification], by: Notification) -> None:
-        """Let one notification wait for a sink instead of several."""
+        """Replace several notifications that wait for a sink by one."""
         ...
 
 

@@ -128,7 +128,7 @@ class SpecSource(Protocol):
     def origin(self, file: str) -> Origin | None:
         """Return the commit that last changed a file.
 
-        Return None if the source has no commits, if the file is not committed as it is, or if the history is incomplete
+        Return None if the source has no commits, if the file differs from its commit, or if the history is incomplete
         or cannot be read.
         """
         ...

@@ -249,7 +249,7 @@ def _of_rows(rows: Sequence[Row]) -> Iterator[GaugeMetricFamily]:
 
 
 def _of_costs(watch: WatchStatus) -> Iterator[GaugeMetricFamily]:
-    """Yield the costs when the last pass ended. A job whose cost is unknown has no series of it, but one of its own."""
+    """Yield the costs at the end of the last pass. A job whose cost is unknown has a series of `job_cost_unknown`."""
     if watch.finished_at is None or not any(row.price is not None for row in watch.report.rows):
         return
     labels = ("name", "provider", "currency", "basis")

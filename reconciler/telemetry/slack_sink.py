@@ -1,7 +1,8 @@
 """An incoming webhook of Slack.
 
 Rules: Slack has no idempotency key. If the outcome of an attempt is unknown, the message is sent again with a mark that
-it may be a repeat. Only `&`, `<` and `>` have a special meaning, so they are escaped: no text mentions a channel.
+it may be a repeat. Only `&`, `<` and `>` have a special meaning, so they are escaped, and no text can mention a
+channel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The first page of a running watch: whether it works, what it cannot see, who must act, and the jobs."""
+"""The first page of a running watch: whether it works, which accounts it cannot observe, who must act, and the jobs."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from reconciler.views.render_context import RenderContext
 from reconciler.views.workflow_templates import ACT, PLAN
 
 ACTION = "OWNER/REPO@COMMIT"
-"""What stands in the workflows for the repository of `reconcile` and one of its commits, if `--action` is not given."""
+"""The placeholder in the workflows for the repository of `reconcile` and one of its commits, without `--action`."""
 SECRET_ENDS = ("_API_KEY", "_TOKEN")
 """The ends of variables that contain a whole credential. Other types find their credentials in several places."""
 
@@ -83,7 +83,7 @@ OPERATOR = f"""\
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """What the files are written for.
+    """The choices that the files depend on.
 
     Args:
         type: the provider type.
@@ -112,7 +112,7 @@ class Starter:
 
 @dataclass(frozen=True, slots=True)
 class InitResult:
-    """Each file with what was done about it, and what the files were written for."""
+    """What was done about each file, and the choices that the files depend on."""
 
     files: Sequence[tuple[str, str]]
     starter: Starter

@@ -91,7 +91,7 @@ def status_notes() -> tuple[FieldNote, ...]:
 
 
 WRITTEN = "written by reconcile"
-"""What the page of a field says in place of whether an author must write it."""
+"""What the page of a status field says where other pages say whether an author must write the field."""
 
 
 def _notes(kind: str, path: str, record: Record) -> Iterator[FieldNote]:
