@@ -103,7 +103,7 @@ class ConsoleOutput:
     def show_problems(self, found: Iterable[Problem]) -> None:
         """Print problems to stderr, as text or, with `is_json_log`, as lines of JSON."""
         if not self.is_json_log:
-            text = problems_text(found, self.canvas(sys.stderr))
+            text = problems_text(found, self.canvas(sys.stderr), find_source)
             # An empty line separates the problems from a result on the same terminal.
             is_below_result = self.is_terminal(sys.stdout) and self.is_terminal(sys.stderr)
             self._write(sys.stderr, f"\n{text}" if text and is_below_result else text)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterable
 
 from reconciler.ci import without_any_commands
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import DISTRIBUTION
+from reconciler.cli.source_lines import find_source
 from reconciler.cli.version_command import version_text
 from reconciler.errors import error_location
 from reconciler.model.exit_code import ExitCode
 from reconciler.views.layout import styled
+from reconciler.views.problems import Problem, document_problems, problems_text
 from reconciler.views.text import clean
 from reconciler.wiring import BusyError, ConfigurationError, UsageError
 
@@ -29,7 +32,8 @@ def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
     """
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)
     if code is not None:
-        return _print_error(str(error), code)
+        found = document_problems(error.diagnostics) if isinstance(error, ConfigurationError) else ()
+        return _print_error(str(error), code, found)
     if isinstance(error, OSError):
         place = f"cannot read or write {error.filename}: " if error.filename is not None else ""
         return _print_error(f"{place}{error.strerror or error}", ExitCode.SOFTWARE)
@@ -42,10 +46,10 @@ def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
     return _print_error(message, ExitCode.SOFTWARE)
 
 
-def _print_error(message: str, code: ExitCode) -> ExitCode:
-    console = ConsoleOutput()
-    lines = [without_any_commands(clean(line)) for line in f"reconcile: {message}".split("\n")]
-    sys.stderr.write(console.canvas(sys.stderr).render([styled(line) for line in lines]))
+def _print_error(message: str, code: ExitCode, found: Iterable[Problem] = ()) -> ExitCode:
+    canvas = ConsoleOutput().canvas(sys.stderr)
+    lines = [styled(clean(line)) for line in f"reconcile: {message}".split("\n")]
+    sys.stderr.write(without_any_commands(canvas.render(lines) + problems_text(found, canvas, find_source)))
     return code
 
 

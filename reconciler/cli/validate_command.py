@@ -32,8 +32,10 @@ from reconciler.cli.options import output as output_option
 def validate(*, output: str, since: str | None, **values: Any) -> int:
     """Check every document, without credentials or network access.
 
-    The command prints one line to stdout for each problem: file:line: field: message. A status file that was edited by
-    hand is a problem too. With -o sarif, the output is a SARIF file for code scanning, also if there is no problem.
+    The command prints one line to stdout for each problem, file:line: field: message, and below it the line of the
+    document. Words of the document that the message does not name are hidden, because they may be secrets. A status
+    file that was edited by hand is a problem too. With -o sarif, the output is a SARIF file for code scanning, also if
+    there is no problem.
     """
     console = ConsoleOutput.of(values)
     report = wiring.validate(paths(values), since=since, author=values["commit_author"])

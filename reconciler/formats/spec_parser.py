@@ -65,7 +65,7 @@ def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) 
     try:
         documents = parse(decode(data))
     except YamlUnreadableError as error:
-        diagnostic = Diagnostic(file=shown, line=error.line, message=str(error))
+        diagnostic = Diagnostic(file=shown, line=error.line, column=error.column, message=str(error))
         found = Snapshot(broken_files=frozenset({file}), diagnostics=(diagnostic,))
         return _with_suspected_contents(found, data, file, shown)
     return read_parsed(documents, data, file=file, shown=shown)
@@ -144,14 +144,19 @@ def decode(data: bytes) -> str:
     bad = _NOT_YAML.search(text)
     if bad:
         msg = f"the file contains the control character U+{ord(bad[0]):04X}, which YAML does not allow: remove it"
-        raise YamlUnreadableError(msg, text.count("\n", 0, bad.start()) + 1)
+        raise YamlUnreadableError(msg, *_place(text, bad.start()))
     hidden = _MISLEADING.search(text)
     if hidden:
         msg = (
             f"the file contains U+{ord(hidden[0]):04X}, which can make text look different from what it says: remove it"
         )
-        raise YamlUnreadableError(msg, text.count("\n", 0, hidden.start()) + 1)
+        raise YamlUnreadableError(msg, *_place(text, hidden.start()))
     return text
+
+
+def _place(text: str, at: int) -> tuple[int, int]:
+    """Return the line of a character, and its number in the line, both from 1."""
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,15 @@ PROBLEMS_MAX = 1_000
 
 
 class YamlUnreadableError(Exception):
-    """A text cannot be parsed. `line` is the line of the error, from 1, or None if it is unknown."""
+    """A text cannot be parsed.
 
-    def __init__(self, message: str, line: int | None = None) -> None:
+    `line` is the line of the error, and `column` the character of the line, both from 1, or None if it is unknown.
+    """
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(message)
         self.line = line
+        self.column = column
 
 
 @dataclass(frozen=True, slots=True)

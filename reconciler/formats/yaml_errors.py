@@ -37,19 +37,23 @@ _MESSAGES = (
 )
 
 
-def explain_error(problem: str, found: int | None, begun: int | None, lines: Sequence[str]) -> tuple[str, int | None]:
-    """Return the message for a parser error, and the line at which to report it; None if that is unknown.
+Place = tuple[int, int]
+"""A line and a character of the line, both from 0."""
 
-    Lines are numbered from 0.
+
+def explain_error(
+    problem: str, found: Place | None, begun: Place | None, lines: Sequence[str]
+) -> tuple[str, Place | None]:
+    """Return the message for a parser error, and the place at which to report it; None if that is unknown.
 
     Args:
         problem: the parser's message, which is only compared with known messages.
-        found: the line at which the parser noticed the error, or None if it is unknown.
-        begun: the line at which the value that the parser was reading begins, or None if it is unknown.
+        found: where the parser noticed the error, or None if that is unknown.
+        begun: where the value that the parser was reading begins, or None if that is unknown.
         lines: the lines of the text.
     """
-    # The parser notices an unclosed quote only at the end of the file. The line with the opening quote is more useful.
+    # The parser notices an unclosed quote only at the end of the file. The place of the opening quote is more useful.
     at = begun if "end of stream" in problem and begun is not None else found
-    if at is not None and at < len(lines) and _INDENTED_BY_TAB.match(lines[at]):
-        return "a tab is not allowed here: indent with spaces", at
+    if at is not None and at[0] < len(lines) and (indentation := _INDENTED_BY_TAB.match(lines[at[0]])) is not None:
+        return "a tab is not allowed here: indent with spaces", (at[0], indentation.end() - 1)
     return next((words for part, words in _MESSAGES if part in problem), _UNCLEAR), at

@@ -115,9 +115,10 @@ def _in_words(error: yaml.MarkedYAMLError, text: str) -> YamlUnreadableError:
     problem = error.problem or ""
     if "nesting depth" in problem:  # libyaml has had its own limit since 0.2.6, and may reach it first
         return YamlUnreadableError(_TOO_DEEP, error.problem_mark.line + 1 if error.problem_mark else None)
-    found, begun = (mark.line if mark else None for mark in (error.problem_mark, error.context_mark))
+    found, begun = ((mark.line, mark.column) if mark else None for mark in (error.problem_mark, error.context_mark))
     words, at = explain_error(problem, found, begun, text.splitlines())
-    return YamlUnreadableError(f"invalid YAML: {words}", None if at is None else at + 1)
+    line, column = (None, None) if at is None else (at[0] + 1, at[1] + 1)
+    return YamlUnreadableError(f"invalid YAML: {words}", line, column)
 
 
 def _line(event: Any) -> int:

@@ -61,7 +61,8 @@ def parse_rules(data: bytes, shown: str, provider_types: Collection[str] = ()) -
     try:
         documents = [each for each in parse(decode(data)) if each.value is not None or each.problems]
     except YamlUnreadableError as error:
-        return OperatorRules(diagnostics=(Diagnostic(file=shown, line=error.line, message=str(error)),))
+        unreadable = Diagnostic(file=shown, line=error.line, column=error.column, message=str(error))
+        return OperatorRules(diagnostics=(unreadable,))
     if len(documents) != 1:
         message = f"the file must contain exactly one document, of kind OperatorConfig, but contains {len(documents)}"
         return OperatorRules(diagnostics=(Diagnostic(file=shown, message=message),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from enum import StrEnum
 
 
@@ -28,6 +29,8 @@ class Diagnostic:
     message: str
     suggestion: str | None = None
     severity: Severity = Severity.ERROR
+    column: int | None = dataclass_field(default=None, compare=False)
+    """The character of the line at which the text cannot be parsed, from 1, or None if it can be, or is unknown."""
 
     def __str__(self) -> str:
         """Return a text such as `specs/a.yaml:7: spec.desiredState: message; suggestion`, without the missing parts."""

@@ -64,7 +64,12 @@ def _minutes(text: str) -> int:
 
 
 def _parsed(value: object) -> object:
-    return parse_weekly_hours(value) if isinstance(value, str) else value
+    if isinstance(value, WeeklyHours):
+        return value
+    if not isinstance(value, str):
+        msg = "must be days and hours, such as Mon-Fri 08:00-18:00"
+        raise ValueError(msg)  # noqa: TRY004  pydantic reports a ValueError as an error in the document
+    return parse_weekly_hours(value)
 
 
 WeeklyHoursText = Annotated[

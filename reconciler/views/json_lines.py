@@ -23,9 +23,10 @@ from reconciler.model.status import JobStatus
 from reconciler.views.cost_text import cost_json
 from reconciler.views.orphans_text import last_phase_text
 from reconciler.views.problems import Problem, problems, unjudged_limits, unobserved_accounts
-from reconciler.views.render_context import RenderContext
+from reconciler.views.render_context import FindSource, RenderContext
 from reconciler.views.result_text import SENT, change_line
 from reconciler.views.row_state import count_by_state, count_by_verb, is_drifting, is_pending, planned_text, row_state
+from reconciler.views.source_range import range_of
 from reconciler.views.usage import expected_end, used_tokens
 
 UI_VERSION = "1.0"
@@ -40,9 +41,7 @@ def report_lines(report: Report, context: RenderContext) -> str:
         _line("version", f"reconcile {version}", {"reconcile": version, "ui": UI_VERSION}),
         *(line for row in report.rows for line in _row_lines(row, context.now)),
         *(_orphan(each) for each in report.orphans),
-        *_diagnostics(problems(report)),
-        *_diagnostics(unobserved_accounts(report)),
-        *_diagnostics(unjudged_limits(report)),
+        *_diagnostics((*problems(report), *unobserved_accounts(report), *unjudged_limits(report)), context.find_source),
         _summary(report, context.result),
     )
     at = render_instant(context.now)
@@ -120,14 +119,27 @@ def _moment(at: datetime | None) -> str | None:
     return None if at is None else render_instant(at)
 
 
-def _diagnostics(found: Iterable[Problem]) -> Iterator[Payload]:
+def _diagnostics(found: Iterable[Problem], find_source: FindSource) -> Iterator[Payload]:
     for problem in found:
         diagnostic: Payload = {"severity": problem.severity, "code": problem.code, "summary": problem.summary}
         if problem.hint is not None:
             diagnostic["detail"] = problem.hint
         if problem.file is not None:
-            diagnostic["range"] = {"filename": problem.file, "start": {"line": problem.line or 1}}
+            diagnostic["range"] = {"filename": problem.file, **_range(problem, find_source)}
         yield _line("diagnostic", problem.summary, {"diagnostic": diagnostic}, level=problem.severity)
+
+
+def _range(problem: Problem, find_source: FindSource) -> Payload:
+    """Return where a problem is in its file. Columns are counted from 1, and are left out if the line is unknown."""
+    if problem.file is None or problem.line is None or problem.diagnostic is None:
+        return {"start": {"line": problem.line or 1}}
+    if not (line := find_source(problem.file, problem.line).line):
+        return {"start": {"line": problem.line}}
+    wrong = range_of(problem.diagnostic, line)
+    return {
+        "start": {"line": problem.line, "column": wrong.begin + 1},
+        "end": {"line": problem.line, "column": wrong.end + 1},
+    }
 
 
 def _summary(report: Report, operation: str) -> Payload:

@@ -19,8 +19,9 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Expired, Refusal, Report
 from reconciler.model.retirement import AnnouncedEnd
 from reconciler.views.layout import Canvas, styled
-from reconciler.views.render_context import RenderContext
+from reconciler.views.render_context import FindSource, RenderContext
 from reconciler.views.row_state import cause_text
+from reconciler.views.source_frame import frame_lines
 from reconciler.views.text import clean, count, moment, names, span_of_seconds
 from reconciler.views.unobserved_text import account_message
 
@@ -31,7 +32,8 @@ STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 class Problem:
     """One error or warning. `code` identifies its type in one word. `hint` says what to do, if `summary` does not.
 
-    `file` is None if the problem is not in a document, and `line` is None if the line is unknown.
+    `file` is None if the problem is not in a document, and `line` is None if the line is unknown. `diagnostic` is what
+    was found in the document, or None if the problem is not in a document.
     """
 
     severity: Severity
@@ -40,6 +42,7 @@ class Problem:
     hint: str | None = None
     file: str | None = None
     line: int | None = None
+    diagnostic: Diagnostic | None = None
 
 
 def problems(report: Report) -> tuple[Problem, ...]:
@@ -103,14 +106,18 @@ def document_problems(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
             hint=each.suggestion,
             file=each.file,
             line=each.line,
+            diagnostic=each,
         )
         for each in ordered
     )
 
 
-def problems_text(found: Iterable[Problem], canvas: Canvas) -> str:
-    """Return problems as lines such as `error: ...`, or `specs/a.yaml:7: ...`, which editors can open."""
-    return canvas.render([line for problem in found for line in _lines(problem)])
+def problems_text(found: Iterable[Problem], canvas: Canvas, find_source: FindSource) -> str:
+    """Return problems as lines such as `error: ...`, or `specs/a.yaml:7: ...`, which editors can open.
+
+    Below a problem in a document is the line of the document, which `find_source` returns.
+    """
+    return canvas.render([line for problem in found for line in _lines(problem, find_source)])
 
 
 def validation_text(report: Report, context: RenderContext) -> str:
@@ -121,10 +128,10 @@ def validation_text(report: Report, context: RenderContext) -> str:
     totals = f"{count(errors, 'error')} and {count(len(found) - errors, 'warning')} in {count(files, 'file')}."
     valid = "Every file that could be read is valid." if report.errors else "Everything is valid."
     verdict = styled(totals if found else valid, "bold red" if errors else "bold green")
-    return problems_text(found, context.canvas) + context.canvas.render([verdict])
+    return problems_text(found, context.canvas, context.find_source) + context.canvas.render([verdict])
 
 
-def _lines(problem: Problem) -> list[RenderableType]:
+def _lines(problem: Problem, find_source: FindSource) -> list[RenderableType]:
     style = f"bold {STYLES[problem.severity]}"
     if problem.file is not None:
         # The line is never folded, because editors and CI systems parse lines with a file and line number.
@@ -132,7 +139,7 @@ def _lines(problem: Problem) -> list[RenderableType]:
         text = Text(f"{clean(problem.summary)}{mark}", no_wrap=True, overflow="ignore")
         place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
         text.stylize(style, 0, len(clean(place)) + 1)
-        return [text]
+        return [text, *(frame_lines(problem.diagnostic, find_source, style) if problem.diagnostic else ())]
     text = Text.assemble((problem.severity, style), ": ", clean(problem.summary))
     return [text] if problem.hint is None else [text, Padding(styled(problem.hint), (0, 0, 0, 2))]
 

@@ -7,13 +7,13 @@ if there is no problem. Text of a document is never included, because it may con
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 from urllib.parse import quote
 
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.report import Report
 from reconciler.views.render_context import RenderContext
+from reconciler.views.source_range import range_of
 from reconciler.views.text import clean
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -65,15 +65,12 @@ def _result(found: Diagnostic, context: RenderContext) -> dict[str, Any]:
 
 
 def _region(found: Diagnostic, line: str) -> dict[str, int]:
-    """Return the range of the key that a problem is about; without a key, that of the whole line."""
-    number = found.line or 1
-    key = (found.field or "").rpartition(".")[2].partition("[")[0]
-    match = re.search(rf"(?<![\w-]){re.escape(key)}(?=[\"']?\s*:)", line) if key else None
-    begin, end = match.span() if match is not None else (len(line) - len(line.lstrip()), len(line.rstrip()))
+    """Return the range of the part of a line that a problem is about."""
+    number, wrong = found.line or 1, range_of(found, line)
     # Columns are numbered from 1, and the last one is that after the range, which must not be empty.
     return {
         "startLine": number,
-        "startColumn": begin + 1,
+        "startColumn": wrong.begin + 1,
         "endLine": number,
-        "endColumn": max(begin, end - 1) + 2,
+        "endColumn": max(wrong.begin, wrong.end - 1) + 2,
     }

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from reconciler.model.diagnostic import Diagnostic
+
 
 class UsageError(Exception):
     """The command line is invalid: exit code 64."""
@@ -24,4 +28,11 @@ class BusyError(Exception):
 
 
 class ConfigurationError(Exception):
-    """A setting that the operator must provide is missing or invalid: exit code 78."""
+    """A setting that the operator must provide is missing or invalid: exit code 78.
+
+    `diagnostics` are the mistakes in a file, which are reported below the message.
+    """
+
+    def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = tuple(diagnostics)

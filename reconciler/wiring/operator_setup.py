@@ -17,18 +17,12 @@ from reconciler.wiring.command_errors import ConfigurationError
 def operator_rules(paths: Paths) -> OperatorRules:
     """Return the rules of the operator's file.
 
-    Raises the errors of `read_operator_rules`, and `ConfigurationError` if the file contains mistakes. The message then
-    lists each mistake with its line.
+    Raises the errors of `read_operator_rules`, and `ConfigurationError` with each mistake if the file contains any.
     """
     rules = read_operator_rules(paths)
     if rules.diagnostics:
-        msg = "\n".join(
-            [
-                f"the operator's file {paths.operator} is not valid: correct these mistakes, and run the command again",
-                *map(str, rules.diagnostics),
-            ]
-        )
-        raise ConfigurationError(msg)
+        msg = f"the operator's file {paths.operator} is not valid: correct these mistakes, and run the command again"
+        raise ConfigurationError(msg, rules.diagnostics)
     return rules
 
 

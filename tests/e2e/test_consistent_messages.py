@@ -132,7 +132,7 @@ def test_plan_reports_that_the_job_of_a_deleted_spec_continues_unmanaged(wanted:
     assert ", and may still run" in text
     assert "has ended: cancelled" in text
     assert text.endswith("Plan: 1 as desired; 2 no longer managed.\n")
-    assert markdown.startswith("### Plan: 2 no longer managed\n")
+    assert markdown.startswith("### Plan: 2 no longer managed (1 may still run)\n")
     assert [each["resource"]["jobId"] for each in records if each["type"] == "no_longer_managed"] == [ended, running]
     assert records[-1]["removed"] == ["ended", "running"]
     assert f"{running} at openai {sandbox.url}" in acted.out

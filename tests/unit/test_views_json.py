@@ -13,6 +13,7 @@ from reconciler.model.job import UNSET
 from reconciler.model.report import Report, Row
 from reconciler.model.spec import DesiredState, FineTuningJob
 from reconciler.views.json_lines import report_lines
+from reconciler.views.render_context import RenderContext, SourcePlace
 from reconciler.views.status_json import get_json
 from tests.support.reports import CONFIRMED, CONTEXT, a_counted_batch, a_row, a_stalled_row, a_waiting_row, with_cancel
 
@@ -145,3 +146,21 @@ def test_a_status_in_json_contains_its_spec_and_the_observation_error() -> None:
 
 def test_without_jobs_the_json_output_is_an_empty_array() -> None:
     assert json.loads(get_json(Report(), CONTEXT)) == []
+
+
+def test_a_problem_in_a_document_has_the_columns_of_the_part_that_is_wrong() -> None:
+    found = Diagnostic(file="a.yaml", line=7, field="spec.desiredSate", message="unknown key")
+    shown = replace(CONTEXT, find_source=lambda file, _: SourcePlace(file, "  desiredSate: x"))
+
+    def range_in(context: RenderContext) -> dict[str, Any]:
+        lines = map(json.loads, report_lines(Report(diagnostics=(found,)), context).splitlines())
+        (line,) = [each for each in lines if each["type"] == "diagnostic"]
+        place: dict[str, Any] = line["diagnostic"]["range"]
+        return place
+
+    assert range_in(shown) == {
+        "filename": "a.yaml",
+        "start": {"line": 7, "column": 3},
+        "end": {"line": 7, "column": 14},
+    }
+    assert range_in(CONTEXT) == {"filename": "a.yaml", "start": {"line": 7}}

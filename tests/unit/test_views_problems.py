@@ -11,7 +11,7 @@ from reconciler.model.report import Expired, ExpiredClock, Refusal, Report
 from reconciler.views.layout import Canvas
 from reconciler.views.problems import problems, problems_text, validation_text
 from reconciler.views.render_context import RenderContext
-from tests.support.reports import NOW, a_row, a_waiting_row
+from tests.support.reports import CONTEXT, NOW, a_row, a_waiting_row
 
 MISSPELT = Diagnostic(
     file="specs/a.yaml",
@@ -37,7 +37,7 @@ def a_refusal(scope: str, names: tuple[str, ...]) -> Refusal:
 
 
 def text_of(report: Report, width: int = 400) -> str:
-    return problems_text(problems(report), Canvas(width))
+    return problems_text(problems(report), Canvas(width), CONTEXT.find_source)
 
 
 @pytest.mark.parametrize("width", [60, 200])
