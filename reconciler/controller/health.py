@@ -6,10 +6,11 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from heapq import nsmallest
+from typing import Any
 
 from reconciler.controller.build_report import PassResult
 from reconciler.model.guard_use import GuardUse
@@ -29,6 +30,8 @@ class HealthTracker:
     """The tracker that keeps the `WatchStatus` of one watch up to date."""
 
     overview: WatchStatus
+    on_change: Callable[[WatchStatus], object] = lambda _: None
+    """A function that receives each new state. It must not block."""
     _moved_at: dict[Account, float] = field(default_factory=dict)
     """When a request to each account last ended, or last waited for its turn."""
     _away: set[Account | None] = field(default_factory=set)
@@ -69,8 +72,7 @@ class HealthTracker:
         progress = [max(since, self._moved_at.get(account.shared, since)) for account, since in at_work.items()]
         if pass_since is not None:
             progress.append(pass_since)
-        self.overview = replace(
-            self.overview,
+        self._change(
             heartbeat_at=now,
             progress_at=min(progress, default=now),
             watched_at=now if is_watching else self.overview.watched_at,
@@ -87,7 +89,11 @@ class HealthTracker:
 
     def stopping(self) -> None:
         """Record that the watch is stopping."""
-        self.overview = replace(self.overview, is_stopping=True)
+        self._change(is_stopping=True)
+
+    def _change(self, **fields: Any) -> None:
+        self.overview = replace(self.overview, **fields)
+        self.on_change(self.overview)
 
     def passed(
         self,
@@ -117,8 +123,7 @@ class HealthTracker:
             (self._away.add if each.unobserved else self._away.discard)(each.account)
         upcoming = tuple(Upcoming(rows[ref].name, when, self._why(rows[ref])) for when, ref in soonest if ref in rows)
         self._take_in(result, at - timedelta(seconds=took_s))
-        self.overview = replace(
-            self.overview,
+        self._change(
             interval_s=result.interval.total_seconds(),
             finished_at=at,
             passes=self.overview.passes + 1,

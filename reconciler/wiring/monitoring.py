@@ -24,6 +24,7 @@ from reconciler.model.report import Report
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.ports import Rate
 from reconciler.redaction import KNOWN_SECRETS
+from reconciler.telemetry.service_manager import ServiceManager
 from reconciler.wiring.monitoring_options import LISTEN_TOKEN, MonitoringOptions
 
 PAGE_IS_OFF = (
@@ -52,10 +53,13 @@ class Observers:
     on_sent: list[Callable[[Account, Sent], None]] = field(default_factory=list)
     on_pass: list[Callable[[PassResult, float], None]] = field(default_factory=list)
     on_event: list[Notify] = field(default_factory=list)
+    on_change: list[Callable[[WatchStatus], None]] = field(default_factory=list)
     on_reopen: list[Callable[[], None]] = field(default_factory=list)
     """Functions that reopen log files by name, after a log rotation."""
     address: str | None = None
     """The address of the HTTP port; None without `--listen`."""
+    service_manager: ServiceManager | None = None
+    """The service manager that started the watch, such as systemd, or None."""
     page_note: str | None = None
     """Why the port does not serve the page, or None if it does."""
     _failed: set[int] = field(default_factory=set)
@@ -75,10 +79,19 @@ class Observers:
         for each in self.on_event:
             self._call(each, event)
 
+    def notify_change(self, watch: WatchStatus) -> None:
+        """Report a new state of the watch to each function in `on_change`."""
+        for each in self.on_change:
+            self._call(each, watch)
+
     def reopen(self) -> None:
         """Call each function in `on_reopen`, because the log files may have been rotated."""
+        if self.service_manager is not None:
+            self.service_manager.reloading()
         for each in self.on_reopen:
             self._call(each)
+        if self.service_manager is not None:
+            self.service_manager.reloaded()
 
     def _call(self, observer: Callable[..., None], *arguments: object) -> None:
         try:
@@ -109,6 +122,7 @@ async def open_observers(
     clock = SystemClock()
     health = HealthTracker.beginning(clock.monotonic(), INTERVAL.total_seconds())
     observers = Observers(health, warn)
+    health.on_change = observers.notify_change
     observers.on_sent.append(lambda account, _: health.moved(account, clock.monotonic()))
     observers.on_pass.append(lambda result, _: log_pass(result.report, result.looked))
     async with AsyncExitStack() as stack:
@@ -116,7 +130,18 @@ async def open_observers(
             observers.address = _serve(options.listen, options, observers, clock, stack)
         if options.heartbeat_url is not None:
             await _send_heartbeats(options.heartbeat_url, observers, warn, stack)
+        _report_to_service_manager(observers, clock)
         yield observers
+
+
+def _report_to_service_manager(observers: Observers, clock: SystemClock) -> None:
+    manager = ServiceManager.of(os.environ, os.getpid(), clock.monotonic)
+    if manager is None:
+        return
+    if problem := manager.problem():
+        observers.warn(problem)
+    observers.service_manager = manager
+    observers.on_change.append(manager.update)
 
 
 def _serve(
