@@ -22,6 +22,8 @@ from typing import Any
 
 from reconciler.time_headers import RETRY_AFTER_MAX_S
 
+RESET_PAUSE_MAX_S = 60.0
+"""The maximum pause if a response says that no request is left in the window, but the request was not throttled."""
 OVERLOADED = 529
 """The HTTP status with which Anthropic and other providers report that they are overloaded."""
 THROTTLING_CODES = frozenset(
@@ -79,6 +81,13 @@ class RateSignal:
     """How soon the current window ends, in seconds, or None if the response does not say."""
     allowed_per_second: float | None = None
     """The request rate that the response allows, or None if it does not say."""
+
+    @property
+    def pause_s(self) -> float | None:
+        """How long to send no request, because none is left in the current window; None if that is not known."""
+        if self.remaining != 0 or self.reset_s is None:
+            return None
+        return self.reset_s if self.is_throttled else min(self.reset_s, RESET_PAUSE_MAX_S)
 
 
 def rate_signal(status: int, headers: Mapping[str, str], body: bytes, at: datetime | None) -> RateSignal:
@@ -179,11 +188,16 @@ def _duration_s(text: str | None, at: datetime | None) -> float | None:
     word = (text or "").strip()
     if word and not _PARTS.sub("", word):
         return sum(float(number) * _UNIT_S[unit] for number, unit in _PARTS.findall(word))
+    return _until_s(word, at) if at is not None else None
+
+
+def _until_s(text: str, at: datetime) -> float | None:
+    """Return the seconds until an RFC 3339 time. None if the text is another one."""
     try:
-        until = datetime.fromisoformat(word)
+        until = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return max(0.0, (until - at).total_seconds()) if at is not None and until.tzinfo is not None else None
+    return max(0.0, (until - at).total_seconds()) if until.tzinfo is not None else None
 
 
 def _number(text: str | None) -> float | None:

@@ -39,8 +39,6 @@ WAIT_MAX_S = 5.0
 """The longest pause for which a request waits. A longer pause is reported: requests fail at once."""
 TICK_S = 0.0001
 """The minimum length of a timer, because a timer may fire a little early."""
-RESET_PAUSE_MAX_S = 60.0
-"""The maximum pause if a response says that no request is left in the window, but the request was not throttled."""
 _PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 """With these HTTP statuses, and after any throttled request, `Retry-After` pauses the whole account."""
 
@@ -190,8 +188,8 @@ class Throttle:
         pace, signal = self._pace_of(now), permit.signal
         if permit.pause_s is not None:
             self.pause_for(permit.pause_s)
-        if signal.remaining == 0 and signal.reset_s is not None:
-            self.pause_for(signal.reset_s if signal.is_throttled else min(signal.reset_s, RESET_PAUSE_MAX_S))
+        if signal.pause_s is not None:
+            self.pause_for(signal.pause_s)
         elif signal.remaining is not None and signal.reset_s is not None:
             pace.window(now, signal.remaining, signal.reset_s)
         if signal.is_throttled:

@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import PurePosixPath
 
 from reconciler.git.command import Git, GitError
@@ -45,6 +46,8 @@ _LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILIN
 _HAS_STATUS = "the commit also changes a status"
 _MOVED = "a later commit changes the Provider document, or a file that was not read"
 _NOT_COMMITTED = "the Provider document in the working tree differs from its commit"
+_Listed = dict[str, tuple[int, tuple[str, ...]]]
+"""The ids of commits, newest first, with their Unix times and parents."""
 _LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
 
@@ -113,28 +116,40 @@ class ReadApprovals:
     def _approving(self, revision: str) -> Iterator[Approving]:
         """Yield the commits of the last day that approve changes, newest first. Raises `GitError` if Git fails."""
         listed = self._listed(revision)
-        oldest = (self.now() - APPROVED_FOR).timestamp()
-        messages = read_commits(self.git, [name for name, (at, _) in listed.items() if at >= oldest])
-        counts = {each.name: count for each in messages if (count := _count(each, listed[each.name][1])) is not None}
+        counts = self._counts(listed)
         if not counts:
             self._read.clear()
             return
-        paths = (self.specs, *([self.statuses] if self.statuses is not None and self.specs else []))
-        judged = _up_to_last(list(listed), counts)
-        changes = read_changes(self.git, [" ".join((name, *listed[name][1][:1])) for name in judged], *paths)
-        touching = _up_to_last([name for name in judged if name in changes][:COMMITS_MAX], counts)
-        self._parse([change for name in touching for change in self._of_specs(changes[name])])
+        changes = self._changes(listed, counts)
+        self._parse([change for each in changes.values() for change in self._of_specs(each)])
         later = LaterChanges()
-        for name in touching:
-            had, has = self._sides(self._of_specs(changes[name]))
+        for name, changed in changes.items():
+            had, has = self._sides(self._of_specs(changed))
             if name in counts:
                 wants = {spec: want for spec, want in set_by(had, has).items() if spec not in later.specs}
-                why = _HAS_STATUS if any(self._is_status(each.path) for each in changes[name]) else None
+                why = _HAS_STATUS if any(self._is_status(each.path) for each in changed) else None
                 made_at = datetime.fromtimestamp(listed[name][0], UTC)
                 yield from _split(Approving(name[:12], made_at, counts[name], wants, why), later.moves, _MOVED)
             later.add(had, has)
 
-    def _listed(self, revision: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+    def _counts(self, listed: _Listed) -> dict[str, int]:
+        """Return the number in the `Approve-Cancels` line of each commit of the last day that has one."""
+        oldest = (self.now() - APPROVED_FOR).timestamp()
+        messages = read_commits(self.git, [name for name, (at, _) in listed.items() if at >= oldest])
+        return {each.name: count for each in messages if (count := _count(each, listed[each.name][1])) is not None}
+
+    def _changes(self, listed: _Listed, counts: Container[str]) -> dict[str, Sequence[FileChange]]:
+        """Return the changed files of each commit that changed specs or statuses, from the newest to the last approval.
+
+        At most `COMMITS_MAX` commits are returned.
+        """
+        paths = (self.specs, *([self.statuses] if self.statuses is not None and self.specs else []))
+        judged = _up_to_last(list(listed), counts)
+        changes = read_changes(self.git, [" ".join((name, *listed[name][1][:1])) for name in judged], *paths)
+        touching = _up_to_last([name for name in judged if name in changes][:COMMITS_MAX], counts)
+        return {name: changes[name] for name in touching}
+
+    def _listed(self, revision: str) -> _Listed:
         """Return the ids of the newest commits, newest first, with their Unix times and parents.
 
         Raises `GitError` if Git fails.
@@ -158,11 +173,7 @@ class ReadApprovals:
         """Parse both versions of each changed file, at most `BYTES_MAX` bytes in total, and forget all other files."""
         names = dict.fromkeys(name for each in changes for name in (each.after, each.before) if name is not None)
         sizes = self.git.sizes([name for name in names if name not in self._read])
-        budget, wanted = BYTES_MAX, []
-        for name, size in sizes.items():
-            budget -= size
-            if budget >= 0:
-                wanted.append(name)
+        wanted = _affordable(sizes)
         blobs = zip(wanted, self.git.read_blobs(wanted) if wanted else (), strict=True)
         known = {name: read_specs(data) for name, data in blobs}
         self._read = {name: read for name in names if (read := self._read.get(name) or known.get(name)) is not None}
@@ -199,6 +210,11 @@ def _split(commit: Approving, is_ignored: Callable[[Wanted], bool], why: str) ->
     yield replace(commit, wants={name: wanted for name, wanted in commit.wants.items() if name not in ignored})
     if ignored:
         yield replace(commit, wants=ignored, why_ignored=commit.why_ignored or why)
+
+
+def _affordable(sizes: Mapping[str, int]) -> list[str]:
+    """Return the first names, as many as have at most `BYTES_MAX` bytes in total."""
+    return [name for name, total in zip(sizes, accumulate(sizes.values()), strict=True) if total <= BYTES_MAX]
 
 
 def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:

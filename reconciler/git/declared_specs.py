@@ -96,8 +96,9 @@ def joined(parts: Iterable[DeclaredSpecs | None]) -> DeclaredSpecs:
     parts = list(parts)
     read = [each for each in parts if each is not None]
     wants = {name: wanted for each in read for name, wanted in each.wants.items()}
-    names = {name for each in read for name in each.providers}
-    providers = {name: tuple(spec for each in read for spec in each.providers.get(name, ())) for name in names}
+    providers: dict[str, tuple[ProviderSpec, ...]] = {}
+    for name, specs in (pair for each in read for pair in each.providers.items()):
+        providers[name] = (*providers.get(name, ()), *specs)
     hidden = frozenset[str]().union(*(each.hidden for each in read))
     is_read = len(read) == len(parts)
     return DeclaredSpecs(

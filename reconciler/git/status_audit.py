@@ -76,11 +76,19 @@ def _foreign_changes(checkout: Checkout, base: str, within: str, ours: str) -> I
         author = printable(commit.email or "") or commit.author or "an unreadable author"
         for change in changes[commit.name] if commit.email != ours else ():
             yield _diagnostic(checkout, change.path, f"commit {commit.name[:12]} by {author} changes a status")
+    touched = {change.path for each in changes.values() for change in each}
+    yield from _reverted_by_merges(checkout, base, within, touched)
+
+
+def _reverted_by_merges(checkout: Checkout, base: str, within: str, touched: Container[str]) -> Iterator[Diagnostic]:
+    """Yield the statuses that a merge reverts. `touched` are the paths that the listed commits change.
+
+    A merge that takes one side unchanged is not listed, but it may revert statuses from the other side.
+    """
+    git = checkout.git
     head, fork = git.text("rev-parse", "--verify", "HEAD"), git.find("merge-base", "--end-of-options", base, "HEAD")
     if fork is None:
         return
-    # A merge that takes one side unchanged is not listed above, but it may revert statuses from the other side.
-    touched = {change.path for each in changes.values() for change in each}
     for change in read_changes(git, [f"{head} {fork}"], within).get(head, ()):
         if change.path not in touched:
             yield _diagnostic(checkout, change.path, "a merge reverts the version that reconcile wrote")

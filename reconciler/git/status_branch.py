@@ -93,14 +93,7 @@ class StatusBranch:
         if self.refetch is not None:
             self.refetch()
         here = self._files.read_all()
-        try:
-            self._published = dict(self._files_of(self._base))
-        except GitError as error:
-            if self.recreate_clone is None or error.code is None:
-                raise
-            self.recreate_clone()
-            self._base = self._tip()
-            self._published = dict(self._files_of(self._base))
+        self._read_published()
         self._is_behind = False
         self.pulls += 1
         if self.remote is None and (self.prefix or self._files.marked() == self._base):
@@ -112,6 +105,17 @@ class StatusBranch:
             if here.get(path) != data:
                 self._files.write(path, data)
         self._mark()
+
+    def _read_published(self) -> None:
+        """Read the statuses of the commit. A clone that Git cannot read is created again."""
+        try:
+            self._published = dict(self._files_of(self._base))
+        except GitError as error:
+            if self.recreate_clone is None or error.code is None:
+                raise
+            self.recreate_clone()
+            self._base = self._tip()
+            self._published = dict(self._files_of(self._base))
 
     def _carried_over(self, found: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
         """Yield each status that was on the disk, merged with its published version, unless the merge removes it."""

@@ -135,14 +135,18 @@ def error_of(raised: list[Exception], statuses: list[int], *, had_token: bool) -
     """
     causes = [cause_of(each, AZURE) for each in raised]
     temporary = [each for each in statuses if cause_of_status(each) is Cause.UNAVAILABLE]
-    permanent = [each for each in causes if each not in {Cause.UNAVAILABLE, Cause.MISSING}]
-    if temporary or (not permanent and (had_token or Cause.UNAVAILABLE in causes)):
-        cause = Cause.UNAVAILABLE
-    else:
-        cause = permanent[-1] if permanent else Cause.MISSING
+    cause = Cause.UNAVAILABLE if temporary else _cause_of_search(causes, had_token=had_token)
     error = raised[causes.index(cause)] if cause in causes else raised[-1]
     detail = f"{_detail(error)}, HTTP {temporary[-1]}" if temporary else _detail(error)
     return credentials_error("Microsoft Entra", cause, detail, HINT)
+
+
+def _cause_of_search(causes: list[Cause], *, had_token: bool) -> Cause:
+    """Return the cause for a chain of credentials: the last permanent failure, if there is one."""
+    permanent = [each for each in causes if each not in {Cause.UNAVAILABLE, Cause.MISSING}]
+    if permanent:
+        return permanent[-1]
+    return Cause.UNAVAILABLE if had_token or Cause.UNAVAILABLE in causes else Cause.MISSING
 
 
 def _detail(error: Exception) -> str:

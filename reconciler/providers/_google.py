@@ -102,21 +102,30 @@ def error_of(error: Exception, status: int | None) -> TransientError | Permanent
         error: the exception.
         status: the HTTP status of the response to the last request; None if there was no request or no response.
     """
-    cause, code = cause_of(error, GOOGLE), next(_codes(error), None)
-    if cause is Cause.MISSING and os.environ.get(VARIABLE):
-        cause = Cause.BROKEN  # the variable names a file that google-auth cannot use
+    code = next(_codes(error), None)
     status_cause = cause_of_status(status) if status is not None else None
-    is_unreachable = any(cause_of(each, GOOGLE) is Cause.UNAVAILABLE for each in _causes(error))
-    if status_cause is Cause.UNAVAILABLE or code in TRANSIENT_CODES or getattr(error, "retryable", False):
-        cause = Cause.UNAVAILABLE
-    elif status_cause is Cause.REFUSED and cause is not Cause.PERSON:
-        cause = Cause.REFUSED
-    elif is_unreachable and status is None:
-        cause = Cause.UNAVAILABLE
-    elif cause is Cause.REFUSED and status is None:
-        cause = Cause.BROKEN  # no response was received, so a file or a program in the settings is the cause
+    is_temporary = status_cause is Cause.UNAVAILABLE or code in TRANSIENT_CODES or getattr(error, "retryable", False)
+    is_temporary = is_temporary or (status is None and _is_unreachable(error))
+    cause = Cause.UNAVAILABLE if is_temporary else _lasting_cause(error, status_cause, has_status=status is not None)
     detail = code or type(error).__name__
     return credentials_error("Google", cause, f"{detail}, HTTP {status}" if status_cause else detail, HINT)
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Return whether an exception was raised because no response was received."""
+    return any(cause_of(each, GOOGLE) is Cause.UNAVAILABLE for each in _causes(error))
+
+
+def _lasting_cause(error: Exception, status_cause: Cause | None, *, has_status: bool) -> Cause:
+    """Return the cause of an exception that does not pass by itself."""
+    cause = cause_of(error, GOOGLE)
+    if status_cause is Cause.REFUSED and cause is not Cause.PERSON:
+        return Cause.REFUSED
+    if cause is Cause.MISSING and os.environ.get(VARIABLE):
+        return Cause.BROKEN  # the variable names a file that google-auth cannot use
+    if cause is Cause.REFUSED and not has_status:
+        return Cause.BROKEN  # no response was received, so a file or a program in the settings is the cause
+    return cause
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -23,8 +23,9 @@ from structlog.typing import FilteringBoundLogger, Processor
 from reconciler.local.append_file import AppendFile
 from reconciler.model.action import Progress
 from reconciler.model.action_record import PassEvent, RequestStarted
+from reconciler.model.job import Account
 from reconciler.model.reason import Reason
-from reconciler.model.report import Refusal, Report, Row
+from reconciler.model.report import AccountReport, Refusal, Report, Row
 from reconciler.model.transition import Transition
 from reconciler.redaction import KNOWN_SECRETS
 
@@ -121,6 +122,12 @@ class PassLog:
         if report.is_shadow and not self._is_shadow:
             self._logger.info("shadow mode: no change is requested", shadow=True)
         self._is_shadow = report.is_shadow
+        self._log_transitions(report)
+        self._log_outages(report, covered)
+        self._log_warnings(report)
+
+    def _log_transitions(self, report: Report) -> None:
+        """Log each job whose state changed, and one line for all first observations if there are many."""
         states = {row.name: _state(row) for row in report.rows}
         changed = [each for each in report.transitions if self._last_states.get(each.name) != states[each.name]]
         self._last_states = states
@@ -130,7 +137,9 @@ class PassLog:
             changed = [each for each in changed if not each.is_first_sight]
         for each in changed:
             self._log_transition(each, report.revision)
-        self._log_outages(report, covered)
+
+    def _log_warnings(self, report: Report) -> None:
+        """Log each warning once when it begins, and once when it is resolved."""
         self._refusals = self._current_refusals(report)
         warnings = frozenset(
             [*map(str, report.diagnostics), *report.notices, *report.errors, *map(str, self._refusals)]
@@ -184,19 +193,28 @@ class PassLog:
         unfinished = {row.name for row in report.rows if not row.status.final}
         for each in report.accounts:
             account = str(each.account)
-            names = {row.name for row in report.rows if row.ref is not None and row.ref.account == each.account}
-            if each.unobserved is not None and account not in self._outages:
-                self._outages[account] = set()
-                fields = {"provider": each.name, "account": account, "reason": each.unobserved.reason}
-                self._logger.warning("cannot be observed: %s", each.unobserved.message, **fields)
+            self._log_begin(each)
             if (missing := self._outages.get(account)) is None:
                 continue
-            missing |= names & unobserved
+            missing |= _names_in(report, each.account) & unobserved
             missing &= unfinished
             missing -= set(covered) - unobserved
             if each.is_seen and not missing:
                 del self._outages[account]
                 self._logger.info("observed again", provider=each.name, account=account)
+
+    def _log_begin(self, status: AccountReport) -> None:
+        """Log the outage of an account if it begins with this pass."""
+        account = str(status.account)
+        if status.unobserved is not None and account not in self._outages:
+            self._outages[account] = set()
+            fields = {"provider": status.name, "account": account, "reason": status.unobserved.reason}
+            self._logger.warning("cannot be observed: %s", status.unobserved.message, **fields)
+
+
+def _names_in(report: Report, account: Account | None) -> set[str]:
+    """Return the names of the jobs of an account."""
+    return {row.name for row in report.rows if row.ref is not None and row.ref.account == account}
 
 
 def _message(transition: Transition) -> str:

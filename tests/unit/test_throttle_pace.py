@@ -16,8 +16,8 @@ from reconciler.errors import Delivered, SupersededError, TransientError
 from reconciler.model.request_rate import LimitedBy
 from reconciler.ports import Rate
 from reconciler.preflight import abort_unless
-from reconciler.rate_signals import RateSignal, rate_signal
-from reconciler.throttle import RESET_PAUSE_MAX_S, Throttle
+from reconciler.rate_signals import RESET_PAUSE_MAX_S, RateSignal, rate_signal
+from reconciler.throttle import Throttle
 from reconciler.time_headers import retry_after_s
 from tests.support.clock import in_virtual_time
 from tests.support.limited_provider import Hint, LimitedProvider
