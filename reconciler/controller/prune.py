@@ -109,7 +109,7 @@ def _deleted(
     if share := _excess([each.name for each in orphans.new], _count(desired.snapshot), limits):
         why = (
             f"{share} specs disappeared at once; their statuses are kept. If you meant to delete the specs, restore "
-            "them and delete a few at a time; one spec must always remain"
+            "them and delete a few at a time. At least one spec must remain."
         )
         return orphans.reported, (why,)
     return orphans.reported + orphans.new, ()
@@ -162,7 +162,7 @@ def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: Chang
     if share := _excess(of_jobs, len(names), limits):
         why = (
             f"{share} ignored status files that belong to no spec would be removed at once; they are kept. Remove them "
-            "by hand if they are not needed"
+            "by hand if they are not needed."
         )
         return Pruned(notices=(why,))
     return _discard(left, runtime)

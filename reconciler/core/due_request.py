@@ -66,7 +66,7 @@ def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> 
     if not (subject.kind.can_be_paused and subject.capabilities.can_pause):
         return Verdict(Readiness.STALLED, Reason.NOT_SUPPORTED, f"{subject.ref.account.type} cannot {verb} a job")
     if open_for(seen.receipts, verb) is None and is_contested(seen.receipts, verb, now):
-        message = f"the {verb} was undone three times within a day, but not by reconcile"
+        message = f"something other than reconcile undid the {verb} three times within a day"
         return Verdict(Readiness.STALLED, Reason.CONTESTED, message)
     return None
 

@@ -90,7 +90,7 @@ MESSAGES = {
     "datetime_future": "must be a time in the future",
     "timezone_naive": "must be a time without a zone",
     "timezone_aware": "must be a time with a zone, such as 2026-12-01T00:00:00Z",
-    "timezone_offset": "must be a time in another zone",
+    "timezone_offset": "must be a time with another UTC offset",
     **dict.fromkeys(
         ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
         "must be a date such as 2026-12-01",

@@ -29,7 +29,7 @@ SHALLOW = (
 PARTIAL = (
     "this clone omits versions of files (--filter), and reconcile does not fetch them: a commit that changed such a "
     "file cannot approve changes, and receipts may not name the commit of their spec. Clone the repository without "
-    "--filter"
+    "--filter."
 )
 _TORN = "it changed while it was read"
 _FURTHER_SCANS = 3

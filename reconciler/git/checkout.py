@@ -26,7 +26,7 @@ _UNFINISHED = {
     "rebase-apply": "a rebase is in progress",
     "BISECT_START": "a bisect is in progress",
     "BISECT_LOG": "a bisect is in progress",
-    "index.lock": "a Git command is running in it (if none is, remove {git_dir}/index.lock)",
+    "index.lock": "a Git command is running in it (if none is running, remove {git_dir}/index.lock)",
 }
 """Messages for unfinished operations, by the file in Git's directory that shows them. The first match applies.
 

@@ -141,8 +141,8 @@ class WorkingTree:
                     self._is_index_behind = False
                     return
         msg = (
-            "Git keeps running in the checkout, so its index is outdated: before you commit, run "
-            f"git reset -- {self.prefix} (if no Git is running, remove {index}.lock)"
+            "another Git command kept the checkout locked, so its index is outdated: before you commit, run "
+            f"`git reset -- {self.prefix}` (if no Git command is running, remove {index}.lock)"
         )
         raise GitError(msg)
 
@@ -150,7 +150,7 @@ class WorkingTree:
         """Return once no Git command runs in the working tree. Raises `GitError` if a command keeps running."""
         lock = self.git.git_dir / "index.lock"
         if not any(not lock.exists() for _ in self._attempts()):
-            msg = f"Git keeps running in the checkout (if no Git is running, remove {lock})"
+            msg = f"another Git command keeps the checkout locked (if none is running, remove {lock})"
             raise GitError(msg)
 
     def _attempts(self) -> Iterable[None]:

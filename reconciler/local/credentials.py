@@ -105,8 +105,8 @@ class FileCredentials:
             target = Path(real).resolve(strict=True)
             if not any(target.is_relative_to(each.resolve()) for each in (SECRETS_DIR, *self.allowed_dirs)):
                 msg = (
-                    f"the credential file {self.path} is not read: with links resolved, it is neither below "
-                    f"{SECRETS_DIR} nor below a directory of --secrets-dir. Move it, or add its directory with "
+                    f"the credential file {self.path} is not read, because after links are followed it is neither "
+                    f"below {SECRETS_DIR} nor below a directory of --secrets-dir: move it, or add its directory with "
                     "--secrets-dir"
                 )
                 raise PermanentError(msg, kind=Kind.MISSING)

@@ -114,7 +114,9 @@ def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) ->
 def _doubled_names(key: str, what: str, names: list[str], check: DocumentCheck) -> list[Diagnostic]:
     """Return an error for each entry of a list in `spec` that has the name of an earlier entry."""
     return [
-        check.diagnostic(("spec", key, index, "name"), f"{name} is the name of another {what}")
+        check.diagnostic(
+            ("spec", key, index, "name"), f"{name!r} is also the name of another {what}: rename one of them"
+        )
         for index, name in enumerate(names)
         if name in names[:index]
     ]

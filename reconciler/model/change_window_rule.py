@@ -71,6 +71,6 @@ class ChangeWindowRule(Document):
     def _has_one_period(self) -> Self:
         given = [each for each in (self.allow, self.deny, self.freeze) if each is not None]
         if len(given) != 1:
-            msg = "needs exactly one of allow, deny and freeze"
+            msg = "must have exactly one of allow, deny and freeze"
             raise ValueError(msg)
         return self

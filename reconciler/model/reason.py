@@ -50,7 +50,7 @@ class Reason(StrEnum):
     )
     CANCELLING_ELSEWHERE = (
         "CancellingElsewhere",
-        "The job is being cancelled against its desired state, but not by `reconcile`.",
+        "Something other than `reconcile` is cancelling the job, against its desired state.",
     )
     PHASE_NOT_UNDERSTOOD = (
         "PhaseNotUnderstood",
@@ -79,7 +79,7 @@ class Reason(StrEnum):
     )
     CANCELLED_ELSEWHERE = (
         "CancelledElsewhere",
-        "The job was cancelled against its desired state, but not by `reconcile`.",
+        "Something other than `reconcile` cancelled the job, against its desired state.",
     )
     CANCELLED_BY_US = (
         "CancelledByUs",
@@ -118,8 +118,8 @@ class Reason(StrEnum):
     CONTESTED = (
         "Contested",
         (
-            "The requested change was undone three times within a day, but not by `reconcile`. It is requested again "
-            "once the first of these three changes is a day old."
+            "Something other than `reconcile` undid the requested change three times within a day. It is requested "
+            "again once the first of these three changes is a day old."
         ),
     )
     REVISION_NOT_TRUSTED = (

@@ -62,7 +62,7 @@ def parse_instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        msg = f"{quoted(text)} is not a time that exists: {error}"
+        msg = f"{quoted(text)} is not a valid time: {error}"
         raise ValueError(msg) from None
 
 

@@ -98,7 +98,7 @@ class Snapshot:
 
 
 class SpecSource(Protocol):
-    """The source of the documents."""
+    """The port through which a pass reads the documents, and through which a request checks that they are unchanged."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Return every document. An error in a document becomes a diagnostic and is never raised.

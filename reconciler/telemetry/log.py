@@ -28,6 +28,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Refusal, Report, Row
 from reconciler.model.transition import Transition
 from reconciler.redaction import KNOWN_SECRETS
+from reconciler.views.text import count
 
 AsText = Callable[[MutableMapping[str, Any]], str]
 """A function that renders an event as a line of text. The event always has the fields `event`, `level` and `at`."""
@@ -86,7 +87,8 @@ class LogFile:
 
         Lines that cannot be written are dropped. The next successful write reports how many lines were dropped.
         """
-        missing = {"level": "warning", "message": f"{self._lost_lines} lines before this one could not be written"}
+        lines = count(self._lost_lines, "line")
+        missing = {"level": "warning", "message": f"{lines} before this one could not be written"}
         notice = json.dumps(missing) + "\n" if self._lost_lines else ""
         try:
             self._file.append((notice + text).encode(errors="replace"), is_durable=False)

@@ -1,4 +1,4 @@
-"""The accounts of a running watch: when each was seen, its request rate, and how much of the guard's limit it used."""
+"""The accounts of a running watch: when each was observed, its request rate, and its use of the guard's limits."""
 
 from __future__ import annotations
 
@@ -99,12 +99,14 @@ def _row(account: AccountView, frame: Frame) -> Html:
 
 def _seen(account: AccountView, frame: Frame) -> Html:
     if (outage := account.outage) is not None:
-        since = joined("not since ", time_of(outage.since, frame.now), " (", relative(outage.since, frame.now), ")")
+        since = joined(
+            "not observed since ", time_of(outage.since, frame.now), " (", relative(outage.since, frame.now), ")"
+        )
         part = "" if not outage.jobs else f"{count(len(outage.jobs), 'job')}: "
         return joined(tag("span", since, class_="state is-not-seen"), tag("small", f"{part}{outage.message}"))
     if account.seen_at is None:
         return joined("no unfinished job")
-    return tag("span", "every job seen ", relative(account.seen_at, frame.now), class_="state is-as-desired")
+    return tag("span", "every job observed ", relative(account.seen_at, frame.now), class_="state is-as-desired")
 
 
 def _jobs(account: AccountView) -> Html:

@@ -1,7 +1,7 @@
 """The jobs that the page shows, and their order: the query in the address of the page selects them.
 
 Rules: the table, its totals and its links come from one selection. The parameters `kind`, `provider` and `selector`
-mean what the options of `get` with these names mean. A parameter or value that is not understood is ignored, and the
+mean what the options of `get` with these names mean. A parameter or value that is not valid is ignored, and the
 page says so.
 """
 
@@ -25,8 +25,8 @@ PAGE_SIZE = 100
 ALL = "all"
 """The value of `page` that shows every job that matches."""
 GROUPS: dict[str, tuple[JobState, ...]] = {
-    "needs a person": NEEDS_A_PERSON,
-    "cannot be seen": NOT_SEEN,
+    "needs attention": NEEDS_A_PERSON,
+    "cannot be observed": NOT_SEEN,
     **{state.value: (state,) for state in JobState},
 }
 """The values of `state`: each state of a job, and the groups of states that the page counts."""

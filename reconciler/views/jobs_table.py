@@ -33,7 +33,7 @@ def jobs_section(view: WatchView, selected: SelectedJobs, ignored: Sequence[str]
     query = selected.query
     if not view.lines:
         return tag("section", tag("p", _no_job(view), class_="empty"), id="jobs", aria_label="Jobs")
-    notes = [f"Ignored, because it is not understood: {each}" for each in ignored]
+    notes = [f"Ignored, because it is not valid: {each}" for each in ignored]
     table = _table(view, selected, frame) if selected.lines else _nothing_matches()
     return joined(
         _form(view, query),

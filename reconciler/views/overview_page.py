@@ -64,8 +64,8 @@ def headline(view: WatchView, frame: Frame) -> Headline:
 def _of_jobs(view: WatchView) -> Headline:
     people, errors, outages = len(view.in_state(NEEDS_A_PERSON)), len(_document_errors(view)), len(view.watch.outages)
     parts = (
-        (outages, f"{count(outages, 'account')} cannot be seen"),
-        (people, f"{count(people, 'job')} {'needs' if people == 1 else 'need'} a person"),
+        (outages, f"{count(outages, 'account')} cannot be observed"),
+        (people, f"{count(people, 'job')} {'needs' if people == 1 else 'need'} attention"),
         (errors, f"{count(errors, 'error')} in documents or in reconcile"),
     )
     if text := ", ".join(part for number, part in parts if number):
@@ -104,14 +104,14 @@ def _unseen(view: WatchView, frame: Frame) -> Html | None:
     items += [tag("li", job_link(line.row.name), f" {line.state.message}") for line in alone[:LISTED_MAX]]
     if not items:
         return None
-    more = _more(len(alone) - LISTED_MAX, JobQuery().link(state="cannot be seen"))
-    return card("unseen", "Cannot be seen", tag("ul", items), more)
+    more = _more(len(alone) - LISTED_MAX, JobQuery().link(state="cannot be observed"))
+    return card("unseen", "Cannot be observed", tag("ul", items), more)
 
 
 def _outage(view: WatchView, outage: ProviderStatus, frame: Frame) -> Html:
     kind = kind_of_line(outage.account)
     jobs = len(view.hidden_by(outage))
-    link = JobQuery().link(state="cannot be seen", provider=outage.name.removesuffix(kind_suffix(kind)))
+    link = JobQuery().link(state="cannot be observed", provider=outage.name.removesuffix(kind_suffix(kind)))
     return tag(
         "li",
         tag("strong", account_title(outage.name, kind)),
@@ -121,7 +121,7 @@ def _outage(view: WatchView, outage: ProviderStatus, frame: Frame) -> Html:
         relative(outage.since, frame.now),
         f"): {outage.message}. ",
         tag("a", f"{count(jobs, 'job')}", href=link),
-        " shown as last seen.",
+        " shown as last observed.",
         data_key=outage.name,
     )
 
@@ -135,12 +135,12 @@ def _people(view: WatchView) -> Html | None:
     for line in lines:
         groups.setdefault(line.state, []).append(line)
     items += [_group(state, alike) for state, alike in list(groups.items())[:LISTED_MAX]]
-    more = tag("p", tag("a", "Show all in the table", href=JobQuery().link(state="needs a person"))) if lines else None
-    return card("people", f"Needs a person ({len(lines) + len(errors)})", tag("ul", items), more)
+    more = tag("p", tag("a", "Show all in the table", href=JobQuery().link(state="needs attention"))) if lines else None
+    return card("people", f"Needs attention ({len(lines) + len(errors)})", tag("ul", items), more)
 
 
 def _group(state: RowState, lines: Sequence[JobLine]) -> Html:
-    """Return the list item of the jobs that need a person for one reason."""
+    """Return the list item of the jobs that need attention for one reason."""
     names = joined(*(joined(" ", job_link(line.row.name)) for line in lines[:LISTED_MAX]))
     rest = f" and {len(lines) - LISTED_MAX:,} more" if len(lines) > LISTED_MAX else ""
     message = tag("small", state.message) if state.message else None

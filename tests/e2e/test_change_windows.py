@@ -78,10 +78,10 @@ def test_a_watch_requests_the_change_once_the_window_opens(checkout: Checkout, s
             "operator.yaml:5: spec.changeWindows[0].timeZone: 'Europe/Amsterdm' is not a time zone",
         ),
         ("  - {name: a, allow: Mon-Fri}\n", "spec.changeWindows[0].allow: 'Mon-Fri' is not days and hours"),
-        ("  - {name: a}\n", "spec.changeWindows[0]: needs exactly one of allow, deny and freeze"),
+        ("  - {name: a}\n", "spec.changeWindows[0]: must have exactly one of allow, deny and freeze"),
         (
             "  - {name: a, deny: Sun 00:00-24:00, allow: Mon 00:00-24:00}\n",
-            "spec.changeWindows[0]: needs exactly one of allow, deny and freeze",
+            "spec.changeWindows[0]: must have exactly one of allow, deny and freeze",
         ),
         (
             "  - {name: a, freeze: {from: 2026-02-01T00:00:00Z, until: 2026-01-01T00:00:00Z}}\n",
@@ -89,7 +89,7 @@ def test_a_watch_requests_the_change_once_the_window_opens(checkout: Checkout, s
         ),
         (
             "  - {name: a, deny: Sun 00:00-24:00}\n  - {name: a, deny: Sat 00:00-24:00}\n",
-            "spec.changeWindows[1].name: a is the name of another change window",
+            "spec.changeWindows[1].name: 'a' is also the name of another change window: rename one of them",
         ),
         ("  - {name: a, deny: Sun 00:00-24:00, selector: team}\n", "spec.changeWindows[0].selector: 'team' is not"),
     ],

@@ -190,7 +190,7 @@ def test_a_commit_blocked_by_another_git_process_is_reported_and_made_by_the_nex
     again = at_work.run("--once", "--commit")
 
     assert process.returncode == 70
-    assert f"Git keeps running in the checkout (if no Git is running, remove {lock})" in err
+    assert f"another Git command keeps the checkout locked (if none is running, remove {lock})" in err
     assert unmoved == before
     assert again.code == 0, again.err
     assert clone.git("status", "--porcelain", "--", "specs/status") == ""

@@ -83,7 +83,7 @@ def test_the_page_of_a_watch_follows_a_job_from_running_to_a_proven_cancel(
     assert "runaway.yaml:1 " in f"{job.text} "
     assert "confirmed cancel: the job was observed cancelled" in job.text
     assert "Jobs 1 to 1 of 1 that match" in filtered.text
-    assert re.search(rf"main openai {sandbox.url} (no unfinished job|every job seen \ds ago) 1 ", accounts.text)
+    assert re.search(rf"main openai {sandbox.url} (no unfinished job|every job observed \ds ago) 1 ", accounts.text)
     assert "1 here, 1 in all allowed: 3, or 30 %" in accounts.text
     assert [each for each in pages if sandbox.key in each.body] == []
 
@@ -152,7 +152,7 @@ def test_a_page_shows_a_change_of_the_watch_at_once_and_never_an_older_one() -> 
         second = ask(scene.address)
 
     assert "All is well" in first.text
-    assert "1 account cannot be seen" in second.text
+    assert "1 account cannot be observed" in second.text
 
 
 TOKEN = "listen-token-0123456789"  # noqa: S105  a token of the tests

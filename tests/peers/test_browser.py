@@ -159,7 +159,7 @@ def test_an_update_changes_texts_and_keeps_focus_typing_and_scrolling(browser: B
         focus_on(browser, name)
         scrolled = browser.evaluate("scrollY")
         served.watch = a_watch([a_refused_job(name) if row.name == name else row for row in rows], passes=8)
-        browser.wait(lambda: "1 job needs a person" in browser.text("h1"))
+        browser.wait(lambda: "1 job needs attention" in browser.text("h1"))
         announced = browser.evaluate("document.getElementById('announced').textContent")
 
         assert browser.evaluate("window.mark") == 1
@@ -167,7 +167,7 @@ def test_an_update_changes_texts_and_keeps_focus_typing_and_scrolling(browser: B
         assert abs(browser.evaluate("scrollY") - scrolled) < 200  # the browser keeps the row in its place
         assert browser.evaluate("document.querySelector('[name=q]').value") == "half typed"
         assert announced == f"1 job changed: {name} is refused RefusedByGuard"
-        assert browser.driver.title == "1 job needs a person · reconcile"
+        assert browser.driver.title == "1 job needs attention · reconcile"
 
 
 def test_a_row_that_moves_keeps_the_focus(browser: Browser) -> None:
@@ -276,7 +276,7 @@ def test_a_job_is_followed_from_running_to_cancelled_and_an_outage_shown_without
         phases = dict(zip(browser.texts("tbody th a"), browser.texts("td.c-phase"), strict=True))
         sandbox.break_with({"fault": "status", "status": 503})
         began = time.monotonic()
-        browser.wait(lambda: "1 account cannot be seen" in browser.text("h1"), within_s=2 * INTERVAL_S)
+        browser.wait(lambda: "1 account cannot be observed" in browser.text("h1"), within_s=2 * INTERVAL_S)
         took_s = time.monotonic() - began
         rows = browser.texts("tbody tr")
 

@@ -18,7 +18,7 @@ from tests.support.reports import CONFIRMED
 def a_stalled_status(
     name: str = "support-triage", reason: Reason = Reason.JOB_FAILED, at: datetime = NOW, message: str = "failed"
 ) -> JobStatus:
-    """Return the status of a job that needs a person since `at`."""
+    """Return the status of a job that has been stalled since `at`."""
     status = a_status(name, phase=Phase.FAILED)
     ready = replace(status.ready, status=ConditionStatus.FALSE, reason=reason, message=message, last_transition_time=at)
     both = (ready, replace(ready, type=ConditionType.STALLED, status=ConditionStatus.TRUE))

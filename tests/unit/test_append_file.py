@@ -68,16 +68,17 @@ def test_a_named_pipe_without_a_reader_raises_an_error_when_it_is_opened(tmp_pat
         AppendFile(tmp_path / "audit")
 
 
-def test_the_log_reports_how_many_lines_a_full_disk_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("lost", "told"), [(("one\n",), "1 line"), (("one\n", "two\n"), "2 lines")])
+def test_the_log_reports_how_many_lines_a_full_disk_lost(tmp_path: Path, lost: tuple[str, ...], told: str) -> None:
     path = tmp_path / "log"
     path.symlink_to("/dev/full")
     with LogFile(path) as file:
-        for line in ("one\n", "two\n"):
+        for line in lost:
             file.write(line)
         path.unlink()
         file.write("three\n")
 
     assert path.read_text(encoding="utf-8").splitlines() == [
-        '{"level": "warning", "message": "2 lines before this one could not be written"}',
+        f'{{"level": "warning", "message": "{told} before this one could not be written"}}',
         "three",
     ]

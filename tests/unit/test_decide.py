@@ -424,7 +424,7 @@ def test_a_pause_that_was_undone_three_times_is_not_requested_again() -> None:
     assert decision.action is None
     assert (decision.status.is_stalled, decision.status.ready.message) == (
         True,
-        "the pause was undone three times within a day, but not by reconcile",
+        "something other than reconcile undid the pause three times within a day",
     )
 
 

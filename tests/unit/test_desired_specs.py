@@ -246,7 +246,7 @@ def test_the_notices_contain_an_untrusted_revision_and_the_notices_of_the_snapsh
 
 
 def test_the_diagnostics_contain_errors_in_documents_and_in_their_providers() -> None:
-    unread = Diagnostic(file="specs/a.yaml", line=1, message="is not YAML")
+    unread = Diagnostic(file="specs/a.yaml", line=1, message="invalid YAML")
     world = a_world()
     world.specs.revision = Snapshot(jobs=(located(a_spec(provider="opnai")),), diagnostics=(unread,))
 

@@ -27,8 +27,8 @@ def names(**parameters: str) -> list[str]:
     ("parameters", "some"),
     [
         ({"state": "refused"}, {f"core-east-{number}" for number in range(1, 5)}),
-        ({"state": "needs a person"}, {f"core-east-{number}" for number in range(1, 6)}),
-        ({"state": "cannot be seen"}, {f"legal-summary-{number:02}" for number in range(6)}),
+        ({"state": "needs attention"}, {f"core-east-{number}" for number in range(1, 6)}),
+        ({"state": "cannot be observed"}, {f"legal-summary-{number:02}" for number in range(6)}),
         ({"phase": "absent"}, {"core-east-5"}),
         ({"kind": "BatchJob"}, {"nightly-labels"}),
         ({"provider": "west"}, {f"legal-summary-{number:02}" for number in range(6)}),
@@ -83,7 +83,7 @@ def test_what_is_not_understood_is_ignored_and_named() -> None:
 
 
 VALUES = {
-    "state": ["", "refused", "needs a person"],
+    "state": ["", "refused", "needs attention"],
     "phase": ["", *Phase],
     "kind": ["", "BatchJob"],
     "selector": ["", "team=a b,env=ä&c"],

@@ -70,7 +70,10 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
             "  notify: [{name: a, type: webhook, url: {env: U}}]\n",
             "operator.yaml:4: spec.notify[0]: secret is required: write secret: {env: VARIABLE} or",
         ),
-        (f"  notify: [{SINK}, {SINK}]\n", "spec.notify[1].name: a is the name of another sink"),
+        (
+            f"  notify: [{SINK}, {SINK}]\n",
+            "spec.notify[1].name: 'a' is also the name of another sink: rename one of them",
+        ),
         ("  notify: [{name: a, type: webhok}]\n", "spec.notify[0].type: 'webhok' is not one of webhook, slack, teams"),
         ("  notify: [{name: a, type: slack}]\n", "spec.notify[0]: url is required"),
         ("  notify: [{name: a, type: pagerduty}]\n", "spec.notify[0]: key is required"),
@@ -98,7 +101,7 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
             "  notify: [{name: a, type: webhook, routes: [{reasons: [Canceled]}]}]\n",
             "'Canceled' is not a reason: reconcile explain lists",
         ),
-        ("  prices: {list: []}\n", "operator.yaml:4: spec.prices.currency: is required"),
+        ("  prices: {list: []}\n", "operator.yaml:4: spec.prices.currency: this field is required"),
         (
             "  prices: {currency: usd, list: []}\n",
             "'usd' is not the code of a currency, such as USD: did you mean USD?",

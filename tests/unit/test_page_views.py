@@ -66,12 +66,12 @@ def test_the_headline_of_a_calm_watch_counts_its_jobs() -> None:
 @pytest.mark.parametrize(
     ("watch", "sentence", "title"),
     [
-        (a_watch(calm(), OUTAGE), "Not all is well: 1 account cannot be seen.", "1 account cannot be seen"),
-        (a_watch(refused()), "Not all is well: 5 jobs need a person.", "5 jobs need a person"),
+        (a_watch(calm(), OUTAGE), "Not all is well: 1 account cannot be observed.", "1 account cannot be observed"),
+        (a_watch(refused()), "Not all is well: 5 jobs need attention.", "5 jobs need attention"),
         (
             a_watch([*calm(), a_refused_job("core-1")], OUTAGE),
-            "Not all is well: 1 account cannot be seen, 1 job needs a person.",
-            "1 account cannot be seen, 1 job needs a person",
+            "Not all is well: 1 account cannot be observed, 1 job needs attention.",
+            "1 account cannot be observed, 1 job needs attention",
         ),
         (STARTING, "Starting: the first pass has not ended.", "starting"),
         (
@@ -127,7 +127,7 @@ def test_an_outage_is_shown_with_its_time_and_marks_each_of_its_jobs() -> None:
     html = overview(a_watch(calm(), OUTAGE), provider="west")
     rows = [text_of(row) for row in re.findall(r"<tr data-key.*?</tr>", html)]
 
-    assert "6 jobs shown as last seen" in text_of(html)
+    assert "6 jobs shown as last observed" in text_of(html)
     assert len(rows) == 6
     assert all("not seen CannotObserveProvider running before 03:11:00 UTC" in row for row in rows)
 
@@ -174,7 +174,7 @@ def test_each_link_of_the_table_keeps_the_filter() -> None:
 
 
 def test_an_ignored_parameter_is_named() -> None:
-    assert "Ignored, because it is not understood: phase=runing" in text_of(overview(a_watch(calm()), phase="runing"))
+    assert "Ignored, because it is not valid: phase=runing" in text_of(overview(a_watch(calm()), phase="runing"))
 
 
 def job(name: str, watch: WatchStatus) -> str:
@@ -224,11 +224,11 @@ def test_the_page_of_accounts_shows_when_each_was_seen_its_rate_and_its_budget()
     html = accounts_page(watch_view(a_watch(calm(), OUTAGE)), FRAME)
     east, batches, west = (text_of(row) for row in re.findall(r"<tr data-key.*?</tr>", html))
 
-    assert "every job seen 12s ago 13 2/s, ceiling 4/s at its ceiling closed 2 here, 3 in all" in east
+    assert "every job observed 12s ago 13 2/s, ceiling 4/s at its ceiling closed 2 here, 3 in all" in east
     assert batches.startswith(
-        "east BatchJob openai https://api.openai.com/v1 project=proj_east every job seen 41s ago 1"
+        "east BatchJob openai https://api.openai.com/v1 project=proj_east every job observed 41s ago 1"
     )
-    assert f"{WEST} not since 03:11:00 UTC ( 11h4m ago ) cannot connect to west" in west
+    assert f"{WEST} not observed since 03:11:00 UTC ( 11h4m ago ) cannot connect to west" in west
     assert "10/s rises when needed paused, next try in 40s" in west
 
 

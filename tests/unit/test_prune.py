@@ -36,7 +36,7 @@ LOOSE = ChangeLimits(max_cancels=100, max_cancel_percent=100, max_cancels_absolu
 FULL = OSError(28, "No space left on device", "x.yaml")
 KEPT = (
     "disappeared at once; their statuses are kept. If you meant to delete the specs, restore them and delete a few at "
-    "a time; one spec must always remain"
+    "a time. At least one spec must remain."
 )
 UNREADABLE = "the file of the spec cannot be read, so it is unknown whether the spec was deleted"
 

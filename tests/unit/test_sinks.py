@@ -16,7 +16,7 @@ from tests.support.news_cases import a_notification
 STALLED = a_notification(
     type=NotificationType.JOB_STALLED,
     severity=NotificationSeverity.ERROR,
-    text="chat <!channel> & [click](https://x.example) needs a person (JobFailed): failed.",
+    text="chat <!channel> & [click](https://x.example) is stalled (JobFailed): failed.",
     reason="JobFailed",
     account="openai https://api.openai.com/v1",
     facts={"jobId": "ftjob-1", "commit": "4be1f0c", "message": "failed"},
@@ -28,7 +28,7 @@ HUGE = a_notification(text="&" * 2000, reason="&" * 900, account="<" * 900, fact
 def test_a_slack_message_escapes_markup_and_shows_the_facts() -> None:
     body = json.loads(json.dumps(slack_body(STALLED, may_be_repeat=False)))
 
-    text = "chat &lt;!channel&gt; &amp; [click](https://x.example) needs a person (JobFailed): failed."
+    text = "chat &lt;!channel&gt; &amp; [click](https://x.example) is stalled (JobFailed): failed."
     assert body["text"] == text
     assert body["blocks"][0]["text"] == {"type": "mrkdwn", "text": f":red_circle: {text}", "verbatim": True}
     assert body["blocks"][1]["elements"][0]["text"] == (

@@ -185,7 +185,7 @@ def test_a_spec_that_may_not_use_an_account_claims_no_job_in_it() -> None:
 
 def test_an_invalid_document_resolves_to_a_spec_with_its_first_error() -> None:
     wrong = Diagnostic(file="specs/bots.yaml", line=4, field="spec.jobId", message="this field is required")
-    other = Diagnostic(file="specs/bots.yaml", line=1, message="is not YAML")
+    other = Diagnostic(file="specs/bots.yaml", line=1, message="invalid YAML")
     broken = (
         BrokenJob(name="a", file="bots.yaml", diagnostics=(wrong, other)),
         BrokenJob(name="b", file="bots.yaml", diagnostics=(other,)),
@@ -195,7 +195,7 @@ def test_an_invalid_document_resolves_to_a_spec_with_its_first_error() -> None:
 
     assert [(each.name, each.problem) for each in found.candidates] == [
         ("a", SpecProblem(Reason.INVALID_SPEC, "spec.jobId: this field is required")),
-        ("b", SpecProblem(Reason.INVALID_SPEC, "is not YAML")),
+        ("b", SpecProblem(Reason.INVALID_SPEC, "invalid YAML")),
         ("c", SpecProblem(Reason.INVALID_SPEC, "the spec is not valid")),
     ]
     assert found.diagnostics == ()
