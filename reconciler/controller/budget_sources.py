@@ -19,7 +19,6 @@ from reconciler.controller.run_options import ChangeRules
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
 from reconciler.core.change_budget import EVERYWHERE, ChangeBudget
-from reconciler.core.decide import is_suspended
 from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.core.scope import AccountMap, ScopedLimits
@@ -163,6 +162,6 @@ def _standing(claimed: Iterable[tuple[ResolvedSpec, JobStatus]], now: datetime) 
             subject is not None
             and status.ready.reason is Reason.REFUSED_BY_GUARD
             and subject.spec.desired_state is not DesiredState.OBSERVED
-            and not is_suspended(subject, now)
+            and not subject.is_suspended(now)
         ):
             yield subject.name, str(subject.ref.account)

@@ -20,7 +20,7 @@ from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.retrieves import retrieve, retrieve_some
 from reconciler.core import limits
 from reconciler.core.absence import known_before
-from reconciler.core.decide import decide, is_suspended
+from reconciler.core.decide import decide
 from reconciler.core.facts import observation_from_status
 from reconciler.core.finality import is_settled
 from reconciler.core.shadow import is_reported
@@ -119,7 +119,7 @@ def _provisional_plan(
 
 def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) -> bool:
     """Return whether a job probably needs a change, judged by its spec and its last status."""
-    if is_settled(last) or is_suspended(subject, now) or _was_reported(subject, last):
+    if is_settled(last) or subject.is_suspended(now) or _was_reported(subject, last):
         return False
     job = observation_from_status(last) if last is not None else None
     if last is None or job is None:

@@ -61,6 +61,7 @@ class _Common:
     is_shadow: bool
     windows: tuple[ChangeWindow, ...]
     prices: tuple[Price, ...] | None
+    warn_before: timedelta | None
 
 
 def resolve(
@@ -83,7 +84,12 @@ def resolve(
         known: the resolved specs of the last pass, reused for unchanged documents; it is updated.
     """
     common = _Common(
-        _suspension(snapshot, is_suspended=is_suspended), _interval(snapshot), is_shadow, windows, policy.prices()
+        _suspension(snapshot, is_suspended=is_suspended),
+        _interval(snapshot),
+        is_shadow,
+        windows,
+        policy.prices(),
+        snapshot.settings[0].document.spec.warn_before if snapshot.settings else None,
     )
     targets = AccountResolver(snapshot, policy)
     known = ResolutionCache() if known is None else known
@@ -206,6 +212,7 @@ def _candidate(located: Located[JobDocument], targets: AccountResolver, common: 
         windows=matching(common.windows, document.metadata.labels.items()),
         prices=None if common.prices is None else prices_of(common.prices, ref.account.type, kind.name),
         is_shadow=common.is_shadow,
+        warn_default=common.warn_before,
         interval=common.interval,
     )
     return resolved(jobs, subject, None)

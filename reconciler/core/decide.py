@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from reconciler.core.conditions import Readiness, Verdict, conclude, phase_since, verdict_of
 from reconciler.core.due_request import due_request
 from reconciler.core.finality import is_final
-from reconciler.core.messages import message_of, suspended_message
+from reconciler.core.messages import message_of, reason_of, suspended_message
 from reconciler.core.receipts import withdraw
 from reconciler.core.schedule import estimated_finish, next_poll
 from reconciler.core.situation import Situated, situate, situation
@@ -36,7 +36,7 @@ from reconciler.model.action import Action
 from reconciler.model.job import Observation, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import JobFacts, JobStatus, Receipt, Verb
+from reconciler.model.status import JobFacts, JobStatus, LimitWarning, Receipt, Verb
 
 _PHASE_TIMEOUTS = {
     Phase.UNKNOWN: timedelta(hours=24),
@@ -101,7 +101,7 @@ def decide_in_full(
     seen = situate(subject, observation.job, last, now, is_refused=is_refused)
     wanted = DesiredState.CANCELLED if _is_limit_in_force(subject, seen) else subject.spec.desired_state
     row = TABLE[situation(subject, seen, wanted), wanted]
-    suspended = is_suspended(subject, now)
+    suspended = subject.is_suspended(now)
     if seen.receipts and not suspended:
         seen = replace(seen, receipts=withdraw(seen.receipts, _verb_of(row, wanted)))
     action = None
@@ -141,6 +141,7 @@ def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) 
         doubted_at=last.doubted_at if last else None,
         job=last.job if last else None,
         receipts=last.receipts if last else (),
+        warning=None,
     )
     verdict = Verdict(
         Readiness.UNOBSERVED,
@@ -159,6 +160,7 @@ def _draft(
     doubted_at: datetime | None,
     job: JobFacts | None,
     receipts: tuple[Receipt, ...],
+    warning: LimitWarning | None,
 ) -> JobStatus:
     """Return a status of the current spec without conditions and history, which `conclude` adds."""
     has_changed = last is None or last.observed_spec != subject.digest
@@ -173,6 +175,7 @@ def _draft(
         conditions=(),
         job=job,
         receipts=receipts,
+        warning=warning,
         spent=last.spent if last else (),
         kind=subject.kind,
     )
@@ -180,12 +183,6 @@ def _draft(
 
 def _is_limit_in_force(subject: Subject, seen: Situated) -> bool:
     return seen.limit is not None and subject.spec.desired_state is not DesiredState.OBSERVED
-
-
-def is_suspended(subject: Subject, now: datetime) -> bool:
-    """Return whether the job is suspended now, so that no change may be requested."""
-    suspension = subject.suspension
-    return suspension is not None and (suspension.until is None or now < suspension.until)
 
 
 def _verb_of(row: TableRow, wanted: DesiredState) -> Verb | None:
@@ -210,7 +207,7 @@ def _without_request(row: TableRow, seen: Situated, wanted: DesiredState, now: d
         is_written = seen.last is not None and verdict_of(seen.last) == lasting
         if is_written or (since is not None and now - since >= timeout):
             return lasting
-    return Verdict(row.readiness, row.reason, message_of(row, seen, wanted))
+    return Verdict(row.readiness, reason_of(row, seen), message_of(row, seen, wanted))
 
 
 def _hours(span: timedelta) -> str:
@@ -228,5 +225,6 @@ def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: date
         doubted_at=seen.doubted_at,
         job=seen.facts,
         receipts=seen.receipts,
+        warning=seen.warning,
     )
     return conclude(draft, verdict, last, now)

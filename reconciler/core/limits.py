@@ -51,21 +51,34 @@ def reached(
     """
     if limits is None or as_of is None or not is_believable(as_of, now):
         return None
-    has_waited = phase in _WAITING and facts.started_at is None and not may_have_started
-    return next(_over(limits, facts, as_of, has_waited=has_waited), None)
+    found = moments(limits, facts, phase, as_of, may_have_started=may_have_started)
+    return next((limit for limit, moment in found if as_of > moment), None)
 
 
-def _over(limits: Limits, facts: JobFacts, at: datetime, *, has_waited: bool) -> Iterator[str]:
-    """Yield each limit that a job exceeds at a time, with the limit's value.
+def moments(
+    limits: Limits | None, facts: JobFacts, phase: Phase, as_of: datetime, *, may_have_started: bool
+) -> Iterator[tuple[str, datetime]]:
+    """Yield each limit that can be judged, with its value, and the moment after which an unfinished job exceeds it.
 
-    `has_waited` is whether the job has never started, so that `maxQueued` applies.
+    The arguments are those of `reached`. `as_of` must be believable.
     """
-    if limits.not_after is not None and at > limits.not_after:
-        yield f"notAfter {render_instant(limits.not_after)}"
-    if limits.max_age is not None and _is_older(facts.created_at, limits.max_age, at):
-        yield f"maxAge {render_duration(limits.max_age)}"
-    if has_waited and limits.max_queued is not None and _is_older(facts.created_at, limits.max_queued, at):
-        yield f"maxQueued {render_duration(limits.max_queued)}"
+    if limits is None:
+        return
+    if limits.not_after is not None:
+        yield f"notAfter {render_instant(limits.not_after)}", limits.not_after
+    created_at = facts.created_at
+    if created_at is None or created_at.timestamp() <= 0 or created_at > as_of:
+        return
+    yield from _since(created_at, "maxAge", limits.max_age)
+    if phase in _WAITING and facts.started_at is None and not may_have_started:
+        yield from _since(created_at, "maxQueued", limits.max_queued)
+
+
+def _since(created_at: datetime, name: str, span: timedelta | None) -> Iterator[tuple[str, datetime]]:
+    """Yield a limit that is counted from the creation of a job, or nothing if it is not set or never exceeded."""
+    moment = _plus(created_at, span)
+    if span is not None and moment is not None:
+        yield f"{name} {render_duration(span)}", moment
 
 
 def unjudged(

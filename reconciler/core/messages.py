@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from reconciler.core.limit_warning import warning_text
 from reconciler.core.situation import Situated
 from reconciler.core.table import TableRow
 from reconciler.model.job import TERMINAL, JobCounts, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState, Suspension, render_instant
+
+
+def reason_of(row: TableRow, seen: Situated) -> Reason:
+    """Return the reason of the condition for a table row: that of the row, or that a limit is near."""
+    is_near = row.reason is Reason.AS_DESIRED and seen.warning is not None and seen.acts_at is not None
+    return Reason.LIMIT_NEAR if is_near else row.reason
 
 
 def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
@@ -30,10 +37,18 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
             return f"cancelled, because it exceeded a limit of its spec{_progress(seen)}"
         case _ if seen.limit is not None and wanted is DesiredState.OBSERVED:
             return f"{seen.phase} at the provider; over {seen.limit}, which is only reported for an observed job"
-        case Reason.AS_DESIRED if seen.unjudged is not None:
-            return f"{seen.phase} at the provider; {seen.unjudged}"
+        case Reason.AS_DESIRED if clauses := _limit_clauses(seen):
+            return "; ".join([f"{seen.phase} at the provider", *clauses])
         case _:
             return f"{seen.phase} at the provider{_progress(seen)}"
+
+
+def _limit_clauses(seen: Situated) -> list[str]:
+    """Return what the message says about the limits of a job that is in its desired state."""
+    near = None
+    if seen.warning is not None and seen.acts_at is not None:
+        near = warning_text(seen.warning, seen.acts_at)
+    return [each for each in (near, seen.unjudged) if each is not None]
 
 
 def suspended_message(suspension: Suspension | None) -> str:

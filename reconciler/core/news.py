@@ -32,12 +32,12 @@ _EFFECTS = {
 
 A request with any other outcome is reported as `job.finished`: the job ended before the request took effect.
 """
-JOB, RECEIPT, REFUSED, ACCOUNT, WITHHELD = "job ", "receipt ", "refused ", "account ", "withheld "
+JOB, RECEIPT, REFUSED, ACCOUNT, WITHHELD, NEAR = "job ", "receipt ", "refused ", "account ", "withheld ", "near "
 """The beginnings of the subjects in the record of what was told.
 
 The mark of a subject is a tuple. For a job, it contains the reason and the key of the job's problem; for a receipt, its
-time and outcome; for refusals, the names of the jobs; for a withheld change, its reason and time; and for an account,
-the start of the outage, `_ALL` or `_SOME`, the reason, and the account's name.
+time and outcome; for refusals, the names of the jobs; for a withheld change, its reason and time; for a warning, its
+limit and time; and for an account, the start of the outage, `_ALL` or `_SOME`, the reason, and the account's name.
 """
 _ALL, _SOME = "all", "some"
 
@@ -76,6 +76,7 @@ def job_names(told: Told) -> Iterator[str]:
 def _news_of_job(told: Told, status: JobStatus, labels: Mapping[str, str]) -> Iterator[News]:
     yield from (_receipt_closed(status, each, labels) for each in _newly_closed(told, status))
     yield from _withheld(told, status, labels)
+    yield from _limit_near(told, status, labels)
     subject, reason = f"{JOB}{status.name}", status.ready.reason
     before = told.get(subject)
     if status.is_stalled and reason is not Reason.REFUSED_BY_GUARD:
@@ -99,6 +100,22 @@ def _withheld(told: Told, status: JobStatus, labels: Mapping[str, str]) -> Itera
     if told.get(subject) != mark:
         message = _about(status, NotificationType.CHANGE_WITHHELD, news_text.withheld(status), reason, subject)
         yield News(replace(message, severity=NotificationSeverity.INFO, problem=""), {subject: mark}, (labels,))
+
+
+def _limit_near(told: Told, status: JobStatus, labels: Mapping[str, str]) -> Iterator[News]:
+    """Yield the warning that a limit will cancel a job. That the limit is no longer near is not told."""
+    subject, warning = f"{NEAR}{status.name}", status.warning
+    if warning is None:
+        return
+    mark = (warning.limit, render_instant(warning.since))
+    if told.get(subject) != mark:
+        text = news_text.limit_near(status, warning)
+        message = _about(status, NotificationType.LIMIT_NEAR, text, Reason.LIMIT_NEAR, " ".join((subject, *mark)))
+        yield News(
+            replace(message, at=warning.since, severity=NotificationSeverity.WARNING, problem=""),
+            {subject: mark},
+            (labels,),
+        )
 
 
 def _newly_closed(told: Told, status: JobStatus) -> list[Receipt]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from reconciler.model.account_line import account_title, kind_of_line
 from reconciler.model.notification import Notification, NotificationType
 from reconciler.model.spec import render_instant
-from reconciler.model.status import Because, JobStatus, Outcome, ProviderStatus, Receipt, Verb
+from reconciler.model.status import Because, JobStatus, LimitWarning, Outcome, ProviderStatus, Receipt, Verb
 
 NAMES_MAX = 5
 """The maximum number of jobs that a sentence names."""
@@ -29,6 +29,7 @@ _SUMMARISED = {
     NotificationType.CHANGES_REFUSED: "refusals of the guard",
     NotificationType.CHANGES_RELEASED: "ends of a refusal",
     NotificationType.CHANGE_WITHHELD: "changes that shadow mode withholds",
+    NotificationType.LIMIT_NEAR: "limits that are near",
     NotificationType.ACCOUNT_AWAY: "accounts that cannot be observed",
     NotificationType.ACCOUNT_BACK: "accounts that are observed again",
     NotificationType.WATCH_STARTED: "starts",
@@ -71,6 +72,12 @@ def recovered(status: JobStatus, reason: str) -> str:
 def withheld(status: JobStatus) -> str:
     """Return which change shadow mode withholds."""
     return f"[shadow] {status.name} would be changed ({status.ready.reason}): {status.ready.message}."
+
+
+def limit_near(status: JobStatus, warning: LimitWarning) -> str:
+    """Return which limit will cancel a job, and how to prevent it."""
+    keep = f"To keep the job, raise the limit in {status.source}, or suspend the job"
+    return f"{status.name} is near {warning.limit}: {status.ready.message}. {keep}."
 
 
 def deleted(name: str, reason: str) -> str:

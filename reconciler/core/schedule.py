@@ -13,6 +13,7 @@ from reconciler.core import backoff, limits
 from reconciler.core.change_windows import is_open, next_opening
 from reconciler.core.conditions import phase_since
 from reconciler.core.finality import AGREE_AFTER
+from reconciler.core.limit_warning import next_moments
 from reconciler.core.shadow import WOULD
 from reconciler.core.subject import Subject
 from reconciler.model.job import UNFINISHED, Observation, Observed, Phase
@@ -99,6 +100,7 @@ def _until_moments(subject: Subject, status: JobStatus, now: datetime) -> list[t
     delays = _until_resumed(subject, now)
     if status.job and (limit := limits.next_at(subject.spec.limits, status.job, status.phase)):
         delays.append(limit - now + _SHORTEST)
+    delays += [moment - now + _SHORTEST for moment in next_moments(subject, status)]
     if status.open_receipt or status.ready.reason is Reason.OUTSIDE_WINDOW:
         delays += _until_open(subject, now)
     if receipt := status.open_receipt:

@@ -13,12 +13,13 @@ from datetime import datetime
 from reconciler.core import limits
 from reconciler.core.facts import confirmed_phase, may_have_started, merge
 from reconciler.core.finality import assess
-from reconciler.core.receipts import confirm, has_accepted_cancel, limit_of_cancel, may_vanish, newest_cancel
+from reconciler.core.limit_warning import LimitState, kept_warning, limit_state
+from reconciler.core.receipts import confirm, has_accepted_cancel, limit_of_cancel, may_vanish, newest_cancel, open_for
 from reconciler.core.subject import Subject
 from reconciler.core.table import Situation
 from reconciler.model.job import UNFINISHED, ObservedJob, Phase
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import Because, JobFacts, JobStatus, Outcome, Receipt
+from reconciler.model.status import Because, JobFacts, JobStatus, LimitWarning, Outcome, Receipt, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class Situated:
     """When an observation first contradicted the final phase; None if there is no doubt or the job was reopened."""
     unjudged: str | None = None
     """Which limits cannot be judged and why, or None. Always None if the desired state is cancelled."""
+    warning: LimitWarning | None = None
+    """The warning of a limit that is near, or None."""
+    acts_at: datetime | None = None
+    """When the limit of the warning acts at the earliest, or None if this is unknown or it was already acted on."""
 
 
 def situate(
@@ -62,15 +67,41 @@ def situate(
         unjudged = limits.unjudged(
             subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last)
         )
-    if is_checked:
-        limit = limits.reached(subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last))
+    if is_checked and as_of is not None:
+        state = limit_state(
+            subject,
+            facts,
+            phase,
+            as_of,
+            now,
+            last,
+            may_have_started=may_have_started(last),
+            is_cancel_requested=_is_cancelled_for_limit(receipts),
+        )
     else:
         # This observation cannot check the limit. A cancel requested for a limit stays wanted until the spec changes.
         is_same_spec = last is not None and last.observed_spec == subject.digest
         is_observed = subject.spec.desired_state is DesiredState.OBSERVED
         limit = limit_of_cancel(receipts, is_still_wanted=is_same_spec and not is_observed)
-    is_remembered = limit is not None and not is_checked
-    return Situated(last, phase, facts, receipts, limit, is_remembered, assessment.doubted_at, unjudged)
+        state = LimitState(limit, kept_warning(subject, phase, last, now))
+    is_remembered = state.reached is not None and not is_checked
+    return Situated(
+        last,
+        phase,
+        facts,
+        receipts,
+        state.reached,
+        is_remembered,
+        assessment.doubted_at,
+        unjudged,
+        state.warning,
+        state.acts_at,
+    )
+
+
+def _is_cancelled_for_limit(receipts: tuple[Receipt, ...]) -> bool:
+    receipt = open_for(receipts, Verb.CANCEL)
+    return receipt is not None and receipt.because is Because.LIMIT_REACHED
 
 
 def situation(subject: Subject, seen: Situated, wanted: DesiredState) -> Situation:

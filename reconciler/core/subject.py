@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from reconciler.core.backoff import HONOUR_WITHIN
 from reconciler.model.capabilities import Capabilities
@@ -40,9 +40,22 @@ class Subject:
     """The prices of jobs of this kind at this provider type, or None if the operator states no price at all."""
     is_shadow: bool = False
     """Whether the operator runs in shadow mode, in which a due change is only reported (`core.shadow`)."""
+    warn_default: timedelta | None = None
+    """How long before a limit acts it is warned of, if the spec does not say so. None for no warning."""
     is_retry: bool = False
     """Whether the next attempt is due now because a user requested a retry."""
     interval: timedelta = INTERVAL
+
+    @property
+    def warn_before(self) -> timedelta | None:
+        """How long before a limit acts it is warned of, or None for no warning."""
+        limits = self.spec.limits
+        return limits.warn_before if limits is not None and limits.warn_before is not None else self.warn_default
+
+    def is_suspended(self, now: datetime) -> bool:
+        """Return whether the job is suspended now, so that no change may be requested."""
+        suspension = self.suspension
+        return suspension is not None and (suspension.until is None or now < suspension.until)
 
     def price(self, facts: JobFacts | None) -> Price | Unpriced | None:
         """Return the price of the job, or None if the operator states no price at all."""

@@ -24,6 +24,7 @@ from reconciler.model.status import (
     HistoryEntry,
     JobFacts,
     JobStatus,
+    LimitWarning,
     Origin,
     Receipt,
     RememberedAttempt,
@@ -194,6 +195,7 @@ REMEMBERED = Record(
     RememberedAttempt,
     (Field("account", Form.TEXT), Field("requested_at", Form.MOMENT), Field("approved_by", Form.TEXT)),
 )
+WARNING = Record(LimitWarning, (Field("limit", Form.TEXT), Field("since", Form.MOMENT)))
 HISTORY = Record(HistoryEntry, (Field("at", Form.MOMENT), Field("phase"), Field("reason")))
 
 
@@ -210,6 +212,7 @@ def _job_status(kind: JobKind) -> Record:
             Field("conditions", Form.MAPPING, CONDITION, is_list=True),
             Field("job", Form.MAPPING, _job(kind)),
             Field("receipts", Form.MAPPING, RECEIPT, is_list=True),
+            Field("warning", Form.FLOW, WARNING, is_left_out=True),
             Field("spent", Form.MAPPING, REMEMBERED, is_list=True, is_left_out=True),
             Field("history", Form.FLOW, HISTORY, is_list=True),
         ),
@@ -251,6 +254,7 @@ RECORDS = (
     ORIGIN,
     RECEIPT,
     REMEMBERED,
+    WARNING,
     HISTORY,
     *JOB_STATUSES.values(),
     PROVIDER_CONDITION,

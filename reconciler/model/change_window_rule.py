@@ -6,9 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from reconciler.model.document import Document
 from reconciler.model.scalar import Instant, Name, Text, Word, check_label_key, check_label_value, quoted
 from reconciler.model.selector import parse_selector
-from reconciler.model.spec import Document
 from reconciler.model.weekly_hours import WeeklyHoursText
 
 WINDOWS_MAX = 100

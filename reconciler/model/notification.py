@@ -24,7 +24,7 @@ class NotificationSeverity(StrEnum):
     ERROR = "error"
     """A person must act, or nothing can be observed."""
     WARNING = "warning"
-    """Only some jobs of an account cannot be observed."""
+    """A limit will cancel a job, or only some jobs of an account cannot be observed."""
     INFO = "info"
     """Something happened as intended."""
 
@@ -45,6 +45,8 @@ class NotificationType(StrEnum):
     """The guard no longer refuses a change of the account."""
     CHANGE_WITHHELD = "change.withheld"
     """A change is due, and shadow mode does not request it."""
+    LIMIT_NEAR = "limit.near"
+    """A limit will cancel the job."""
     ACCOUNT_AWAY = "account.away"
     ACCOUNT_BACK = "account.back"
     WATCH_STARTED = "watch.started"

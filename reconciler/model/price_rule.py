@@ -12,10 +12,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from reconciler.model.document import Document
 from reconciler.model.money import Basis
 from reconciler.model.price import Meter, Price
 from reconciler.model.scalar import Text, Word, quoted
-from reconciler.model.spec import Document
 
 PRICES_MAX = 1000
 """The maximum number of prices. Each is compared with every job of its provider."""

@@ -23,6 +23,10 @@ class Reason(StrEnum):
 
     # Ready is true
     AS_DESIRED = "AsDesired", "The job is in its desired state. No change is requested."
+    LIMIT_NEAR = (
+        "LimitNear",
+        "The job is in its desired state. A limit of its spec will cancel it, at the time in the message or later.",
+    )
     SUCCEEDED = "Succeeded", "The job succeeded. No change is needed."
     CANCELLED = "Cancelled", "The desired state is cancelled, and the provider shows the job as cancelled."
     LIMIT_REACHED = "LimitReached", "The job exceeded a limit of its spec and was cancelled because of it."

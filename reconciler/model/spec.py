@@ -13,10 +13,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from reconciler.model.document import Document
 from reconciler.model.job import Account
+from reconciler.model.job_limits import Limits
 from reconciler.model.scalar import (
     Address,
     Count,
@@ -93,23 +94,6 @@ def _valid_interval(span: timedelta) -> timedelta:
     return span
 
 
-class Document(BaseModel):
-    """Base class of documents and of the options of provider types.
-
-    It is frozen, has camelCase keys, and refuses unknown keys. Code may also use the Python names of its fields.
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-        defer_build=True,  # building all models takes longer than reading a small repository
-        extra="forbid",
-        hide_input_in_errors=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-    )
-
-
 class Metadata(Document):
     """The name and labels of a document."""
 
@@ -117,16 +101,6 @@ class Metadata(Document):
     labels: dict[LabelKey, LabelValue] = Field(
         default_factory=dict, description="Labels of your choice, for --selector.", examples=[{"team": "support"}]
     )
-
-
-class Limits(Document):
-    """Limits of an unfinished job. A job that exceeds a limit is cancelled, unless its desired state is `observed`."""
-
-    max_age: Duration | None = Field(None, description="The maximum time since the provider created the job.")
-    max_queued: Duration | None = Field(
-        None, description="The maximum time since the provider created the job, if it has never started."
-    )
-    not_after: Instant | None = Field(None, description="The time by which the job must have ended.")
 
 
 class Suspension(Document):
@@ -243,6 +217,11 @@ class SettingsSpec(Document):
         "a change is expected, and at least once in five intervals until it has ended.",
     )
     suspend: Flag = Field(default=False, description="If true, no change is requested for any job.")
+    warn_before: Duration | None = Field(
+        None,
+        description="How long before a limit cancels a job it is warned of, if the spec does not set "
+        "limits.warnBefore. Default: no warning.",
+    )
     safety: Safety = Field(
         default_factory=Safety, description="The guard's limits, which can only tighten the operator's."
     )

@@ -140,6 +140,16 @@ class RememberedAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitWarning:
+    """The warning that a limit is about to cancel the job. The limit acts `warnBefore` after it, or later."""
+
+    limit: str
+    """The limit with its value, such as `maxAge 24h`."""
+    since: datetime
+    """When the warning was first written."""
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One transition in the history of a status: its time, and the phase and reason that it led to."""
 
@@ -199,6 +209,8 @@ class JobStatus:
     history: tuple[HistoryEntry, ...] = ()
     doubted_at: datetime | None = None
     """When an observation first contradicted a final phase. None once another observation has resolved the doubt."""
+    warning: LimitWarning | None = None
+    """The warning of a limit that is near, or None."""
     spent: tuple[RememberedAttempt, ...] = ()
     """The first attempts of dropped receipts. Their key in the file is `spent`."""
     kind: JobKind = FINE_TUNING
@@ -227,7 +239,8 @@ class JobStatus:
     @property
     def has_unjudged_limit(self) -> bool:
         """Whether the job is in its desired state but has a limit that cannot be judged."""
-        return self.is_ready and self.ready.reason is Reason.AS_DESIRED and NOT_JUDGED in self.ready.message
+        is_as_desired = self.is_ready and self.ready.reason in {Reason.AS_DESIRED, Reason.LIMIT_NEAR}
+        return is_as_desired and NOT_JUDGED in self.ready.message
 
     @property
     def is_stalled(self) -> bool:

@@ -185,7 +185,8 @@ class PassLog:
             "reason": str(status.ready.reason),
             "action": f"{action.verb} {progress}" if action and progress else None,
         }
-        is_warning = status.is_stalled or status.has_unjudged_limit
+        is_near = status.ready.reason is Reason.LIMIT_NEAR
+        is_warning = status.is_stalled or status.has_unjudged_limit or is_near
         log = self._logger.warning if is_warning else self._logger.info
         log(_message(transition), **{key: value for key, value in fields.items() if value is not None})
 

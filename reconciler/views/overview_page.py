@@ -95,6 +95,7 @@ def _pulse(view: WatchView, frame: Frame) -> Html:
 def _cards(view: WatchView, frame: Frame) -> Iterator[Html | None]:
     yield _unseen(view, frame)
     yield _people(view)
+    yield _near(view, frame)
     yield _today(view, frame)
 
 
@@ -145,6 +146,17 @@ def _group(state: RowState, lines: Sequence[JobLine]) -> Html:
     rest = f" and {len(lines) - LISTED_MAX:,} more" if len(lines) > LISTED_MAX else ""
     message = tag("small", state.message) if state.message else None
     return tag("li", badge(state), " ", tag("b", state.reason), names, rest, message)
+
+
+def _near(view: WatchView, frame: Frame) -> Html | None:
+    found = [line for line in view.lines if line.row.status.ready.reason is Reason.LIMIT_NEAR]
+    items = [
+        tag("li", job_link(line.row.name), f" {warning.limit}, warned ", relative(warning.since, frame.now))
+        for line in found[:LISTED_MAX]
+        if (warning := line.row.status.warning) is not None
+    ]
+    more = _more(len(found) - LISTED_MAX, JobQuery().link(q=Reason.LIMIT_NEAR))
+    return card("near", f"Near a limit ({len(found)})", tag("ul", items), more) if found else None
 
 
 def _document_errors(view: WatchView) -> list[Problem]:

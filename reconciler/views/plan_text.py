@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reconciler.model.action import Action, Progress
+from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
 from reconciler.model.status import Receipt, Verb
 from reconciler.views.cost_text import cost_text, total_left, total_spent, total_text
@@ -56,6 +57,7 @@ TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
 REFUSED_TITLE = "Refused by the guard: none of these changes will be requested"
 SHADOW_TEXT = "Shadow mode: no run with these options requests a change."
+NEAR_TITLE = "Limits that are near: they will cancel these jobs"
 UNJUDGED_TITLE = "Limits that cannot be judged: they cancel nothing"
 TITLES = {
     JobState.STALLED: "Stalled: manual action is needed",
@@ -82,7 +84,7 @@ def plan_text(report: Report, context: RenderContext) -> str:
             *_changes(pending, canvas, now),
             *([section(REFUSED_TITLE, _brief(refused, canvas, now), "red")] if refused else []),
             *(part for state in TITLES for part in state_part(by_state[state], state)),
-            *unjudged_limits_part(rest),
+            *limits_part(rest),
             *orphan_part(report.orphans),
             *unobserved_part(report),
             *([styled(SHADOW_TEXT), Text()] if report.is_shadow else []),
@@ -182,16 +184,20 @@ def state_part(rows: Sequence[Row], job_state: JobState) -> list[RenderableType]
     return [section(TITLES[job_state], Group(*parts), style)]
 
 
-def unjudged_limits_part(rows: Iterable[Row]) -> list[RenderableType]:
-    """Return the section with the limits that cannot be judged, and why, or an empty list if there are none."""
-    found = [row for row in rows if row.unobserved is None and row.status.has_unjudged_limit]
-    if not found:
-        return []
+def limits_part(rows: Iterable[Row]) -> list[RenderableType]:
+    """Return the sections with the limits that are near, and with those that cannot be judged, if there are any."""
+    seen = [row for row in rows if row.unobserved is None]
+    near = [row for row in seen if row.status.ready.reason is Reason.LIMIT_NEAR]
+    unjudged = [row for row in seen if row.status.has_unjudged_limit]
+    return [_limits_section(*each) for each in ((NEAR_TITLE, near), (UNJUDGED_TITLE, unjudged)) if each[1]]
+
+
+def _limits_section(title: str, found: Sequence[Row]) -> RenderableType:
     lines = [(styled(row.name), styled(row.status.ready.message)) for row in found[:LISTED_MAX]]
     parts: list[RenderableType] = [SentenceTable(lines)]
     if (more := len(found) - LISTED_MAX) > 0:
         parts.append(styled(f"  and {more:,} more: `reconcile get -o wide` lists them all", "dim"))
-    return [section(UNJUDGED_TITLE, Group(*parts), STYLES[JobState.OUT_OF_DATE])]
+    return section(title, Group(*parts), STYLES[JobState.OUT_OF_DATE])
 
 
 def _state_line(row: Row, state: RowState, style: str) -> tuple[Text, ...]:

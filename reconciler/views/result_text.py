@@ -17,7 +17,7 @@ from reconciler.model.status import Receipt
 from reconciler.model.transition import closed_since
 from reconciler.views.layout import Canvas, styled
 from reconciler.views.orphans_text import orphan_part
-from reconciler.views.plan_text import state_part, unjudged_limits_part
+from reconciler.views.plan_text import limits_part, state_part
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import (
     NO_JOBS,
@@ -66,7 +66,7 @@ def result_text(report: Report, context: RenderContext) -> str:
     parts += _table(report, context.canvas, context.now)
     parts += state_part(by_state[JobState.STALLED], JobState.STALLED)
     parts += state_part(waiting_rows(report.rows), JobState.WITHHELD)
-    parts += unjudged_limits_part(report.rows)
+    parts += limits_part(report.rows)
     if not report.rows:
         parts += [styled(NO_JOBS), Text()]
     parts += orphan_part(report.orphans)

@@ -197,9 +197,9 @@ BUGS = (
     ),
     Bug(
         "act although the job is suspended",
-        "core/decide.py",
-        "    return suspension is not None and (suspension.until is None or now < suspension.until)\n",
-        "    return suspension is not None and suspension.until is not None and now < suspension.until\n",
+        "core/subject.py",
+        "        return suspension is not None and (suspension.until is None or now < suspension.until)\n",
+        "        return suspension is not None and suspension.until is not None and now < suspension.until\n",
     ),
     Bug(
         "act although Settings are invalid",
@@ -356,8 +356,20 @@ BUGS = (
     Bug(
         "do not report a limit that cannot be judged",
         "core/messages.py",
-        "        case Reason.AS_DESIRED if seen.unjudged is not None:\n",
-        "        case Reason.AS_DESIRED if seen.unjudged == '':\n",
+        "    return [each for each in (near, seen.unjudged) if each is not None]\n",
+        "    return [near] if near is not None else []\n",
+    ),
+    Bug(
+        "let a limit act without its warning",
+        "core/limit_warning.py",
+        "    return LimitState(limit if as_of > moment and now >= acts_at else None, warning, acts_at)\n",
+        "    return LimitState(limit if as_of > moment else None, warning, acts_at)\n",
+    ),
+    Bug(
+        "warn of a limit anew in every pass",
+        "core/limit_warning.py",
+        "    if known is not None and known.limit == limit and known.since <= now:\n",
+        "    if known is not None and known.limit == limit and known.since == now:\n",
     ),
     Bug(
         "do not redact keys in messages",

@@ -13,7 +13,7 @@ from reconciler.core.decide import Decision, decide
 from reconciler.core.subject import Subject
 from reconciler.model.job import UNSET, JobCounts, Observation, Observed, ObservedJob, Phase
 from reconciler.model.kind import BATCH
-from reconciler.model.spec import DesiredState
+from reconciler.model.spec import DesiredState, render_duration
 from reconciler.model.status import Because, JobStatus
 
 STARTED = {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING}
@@ -77,7 +77,28 @@ class Case:
             return False
         known = self.last.job.created_at if self.last and self.last.job else None
         created = known if self.job.created_at is UNSET else self.job.created_at
-        return isinstance(created, datetime) and as_of - created > limits.max_age
+        is_over = isinstance(created, datetime) and as_of - created > limits.max_age
+        return is_over and not self.is_warned_too_late
+
+    @property
+    def is_warned_too_late(self) -> bool:
+        """Whether the warning of `maxAge` is missing or newer than `warnBefore`, and no cancel for a limit is open."""
+        limits, wanted = self.subject.spec.limits, self.subject.spec.desired_state
+        before = limits.warn_before if limits is not None else None
+        if (
+            limits is None
+            or limits.max_age is None
+            or before is None
+            or self.is_suspended
+            or wanted in {DesiredState.CANCELLED, DesiredState.OBSERVED}
+        ):
+            return False
+        receipt = self.last.open_receipt if self.last else None
+        if receipt is not None and receipt.because is Because.LIMIT_REACHED:
+            return False
+        warning = self.last.warning if self.last else None
+        is_same = warning is not None and warning.limit == f"maxAge {render_duration(limits.max_age)}"
+        return not is_same or warning is None or not before <= self.now - warning.since
 
     @property
     def is_limit_unjudged(self) -> bool:

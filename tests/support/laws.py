@@ -27,7 +27,7 @@ from reconciler.model.job import Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import JobStatus, Outcome, Verb
+from reconciler.model.status import Because, JobStatus, Outcome, Verb
 from tests.support.conditions_oracle import violations
 from tests.support.decision_case import OVER, STARTED, STOPPABLE, Case
 from tests.support.subjects import MINUTE, a_batch_subject, a_subject
@@ -225,10 +225,36 @@ def a_cancel_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
 def a_limit_that_cannot_be_judged_is_reported(case: Case, decision: Decision) -> bool:
     """The message of `AsDesired` reports a limit exactly if it cannot be judged. Other reasons are not checked."""
     ready = decision.status.ready
-    if ready.reason is not Reason.AS_DESIRED or not isinstance(case.look, Observed) or case.is_end_believed:
+    is_as_desired = ready.reason in {Reason.AS_DESIRED, Reason.LIMIT_NEAR}
+    if not is_as_desired or not isinstance(case.look, Observed) or case.is_end_believed:
         return True
     is_moot = case.subject.spec.desired_state is DesiredState.CANCELLED
     return ("cannot be judged" in ready.message) == (case.is_limit_unjudged and not is_moot)
+
+
+def a_limit_acts_only_after_its_warning(case: Case, decision: Decision) -> bool:
+    """With `warnBefore`, a cancel for a limit is first requested that long after its warning was written."""
+    limits, action, last = case.subject.spec.limits, decision.action, case.last
+    if limits is None or limits.warn_before is None or action is None or action.because is not Because.LIMIT_REACHED:
+        return True
+    if last is not None and last.open_receipt is not None and last.open_receipt.because is Because.LIMIT_REACHED:
+        return True
+    warning = last.warning if last is not None else None
+    is_same = warning is not None and warning.limit == action.reason
+    return is_same and warning is not None and case.now - warning.since >= limits.warn_before
+
+
+def a_near_limit_is_reported_and_its_warning_keeps_its_time(case: Case, decision: Decision) -> bool:
+    """A ready job with a warning is `LimitNear`, no other job is, and a later decision keeps the warning."""
+    status = decision.status
+    is_near, warning = status.ready.reason is Reason.LIMIT_NEAR, status.warning
+    if is_near and (warning is None or not status.is_ready):
+        return False
+    if warning is None or not isinstance(case.look, Observed):
+        return True
+    is_kept = case.again(status, MINUTE).status.warning in {warning, None}
+    is_told = is_near or status.ready.reason is not Reason.AS_DESIRED or case.as_of is None
+    return is_kept and is_told and not case.is_suspended
 
 
 def a_final_status_stays_final(case: Case, decision: Decision) -> bool:
@@ -397,6 +423,8 @@ LAWS: tuple[Law, ...] = (
     a_final_status_has_an_end_time_or_two_equal_observations,
     a_final_job_is_reopened_only_by_two_observations_a_minute_apart,
     a_limit_that_cannot_be_judged_is_reported,
+    a_limit_acts_only_after_its_warning,
+    a_near_limit_is_reported_and_its_warning_keeps_its_time,
     an_unchanged_job_gets_the_same_decision_as_in_full,
 )
 """The laws that are checked in every case."""

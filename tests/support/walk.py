@@ -47,6 +47,12 @@ LIMITS: dict[str, dict[str, Any]] = {
     "over": {"limits": {"maxAge": "1h"}},
     "within": {"limits": {"maxAge": "3h"}},
 }
+WARNED: dict[str, dict[str, Any]] = {
+    "over, after a warning": {"limits": {"maxAge": "1h", "warnBefore": "1h"}},
+    "near": {"limits": {"maxAge": "3h", "warnBefore": "2h"}},
+    "far": {"limits": {"maxAge": "3h", "warnBefore": "30m"}},
+}
+"""The limits with a warning, in worlds of their own."""
 SUSPENDED: dict[str, dict[str, Any]] = {
     "": {},
     "now": {"suspend": True},
@@ -112,6 +118,11 @@ class Walked:
 def specs(can: Capabilities, *words: str, kind: JobKind = FINE_TUNING) -> tuple[Subject, ...]:
     """Return the subjects with these texts, such as `running`, `running over` or `cancelled within now`."""
     return tuple(each for word, each in every_spec(can, kind).items() if word in words)
+
+
+def warned_specs(can: Capabilities, *words: str) -> tuple[Subject, ...]:
+    """Return a subject for each of these desired states and every limit with a warning."""
+    return tuple(a_subject(wanted, can, **limits) for wanted in words for limits in WARNED.values())
 
 
 def every_spec(can: Capabilities, kind: JobKind = FINE_TUNING) -> dict[str, Subject]:
@@ -238,6 +249,7 @@ def _outlook(world: World, status: JobStatus | None, now: datetime) -> object:
         _newest_cancel(status, closed),
         any(each.verb is Verb.CANCEL and each.accepted_at is not None for each in closed),
         _reversals(status, closed, now),
+        status.warning is not None and (status.warning.limit, now - status.warning.since >= timedelta(hours=1)),
     )
 
 

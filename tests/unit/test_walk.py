@@ -10,8 +10,8 @@ from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
 from tests.support.guard_walk import GUARD_LAWS, LIMITS, GuardCase, OfKind, guard_cases
 from tests.support.laws import LAWS, LAWS_OF_LATER_DECISIONS
-from tests.support.subjects import CAN_PAUSE, CANCELS_SLOWLY, CANNOT_PAUSE, HIDES_CANCELLING
-from tests.support.walk import Walked, World, every_spec, specs, walk
+from tests.support.subjects import CAN_PAUSE, CANCELS_SLOWLY, CANNOT_PAUSE, HIDES_CANCELLING, a_subject
+from tests.support.walk import SUSPENDED, WARNED, Walked, World, every_spec, specs, walk, warned_specs
 
 WORLDS = (
     World(
@@ -85,6 +85,22 @@ WORLDS = (
         "a limit, to its end",
         specs(CANNOT_PAUSE, "running over"),
         frozenset({Reason.LIMIT_REACHED, Reason.CANCEL_NOT_HONOURED, Reason.JOB_GONE}),
+    ),
+    World(
+        "a limit that is warned of, three decisions deep",
+        warned_specs(CANNOT_PAUSE, "running"),
+        frozenset({Reason.LIMIT_NEAR, Reason.CANCEL_PENDING, Reason.LIMIT_REACHED}),
+        depth=3,
+    ),
+    World(
+        "limits that are warned of, or moot, two decisions deep",
+        (
+            *warned_specs(CAN_PAUSE, "paused")[:1],
+            *warned_specs(CAN_PAUSE, "observed", "cancelled")[::3],
+            a_subject("running", CAN_PAUSE, **WARNED["over, after a warning"], **SUSPENDED["now"]),
+        ),
+        frozenset({Reason.LIMIT_NEAR, Reason.SUSPENDED, Reason.CANCEL_PENDING, Reason.PAUSE_PENDING}),
+        depth=2,
     ),
     World(
         "every spec, two decisions deep",
