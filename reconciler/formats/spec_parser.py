@@ -17,7 +17,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, filterfalse, islice
+from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel
@@ -106,7 +107,7 @@ def merge_snapshots(parts: Iterable[Snapshot]) -> Snapshot:
     """Return one snapshot with the documents and errors of several snapshots, in the given order."""
     parts = tuple(parts)
     # Most files contain only valid jobs, so the other fields of their snapshots are empty.
-    others = [each for each in parts if not each.has_only_jobs]
+    others = list(filterfalse(attrgetter("has_only_jobs"), parts))
     return Snapshot(
         jobs=tuple(chain.from_iterable([each.jobs for each in parts])),
         providers=tuple(chain.from_iterable(each.providers for each in others)),

@@ -117,14 +117,7 @@ def _body(text: str, kinds: Collection[str]) -> tuple[str, str, Mapping[str, Any
 
     `kinds` are the allowed kinds. Raises `StatusUnreadableError` or `StatusTooNewError`.
     """
-    try:
-        documents = parse(text)
-    except YamlUnreadableError as error:
-        raise StatusUnreadableError(str(error)) from None
-    if len(documents) != 1 or documents[0].problems or not isinstance(documents[0].value, dict):
-        msg = "not exactly one document that is a mapping"
-        raise StatusUnreadableError(msg)
-    frame = documents[0].value
+    frame = _frame(text)
     version = _VERSION.match(str(frame.get("apiVersion")))
     if version is not None and int(version[1]) > 1:
         raise StatusTooNewError(version[0], _job_in(frame))
@@ -141,6 +134,18 @@ def _body(text: str, kinds: Collection[str]) -> tuple[str, str, Mapping[str, Any
         msg = "metadata.name: not a valid name"
         raise StatusUnreadableError(msg)
     return kind, name, tree
+
+
+def _frame(text: str) -> Mapping[str, Any]:
+    """Return the mapping that is the only document of a file. Raises `StatusUnreadableError` if it is not that."""
+    try:
+        documents = parse(text)
+    except YamlUnreadableError as error:
+        raise StatusUnreadableError(str(error)) from None
+    if len(documents) != 1 or documents[0].problems or not isinstance(documents[0].value, dict):
+        msg = "not exactly one document that is a mapping"
+        raise StatusUnreadableError(msg)
+    return documents[0].value
 
 
 def _job_in(frame: Mapping[str, Any]) -> tuple[str, str] | None:

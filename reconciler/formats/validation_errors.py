@@ -235,11 +235,16 @@ def _place(location: Iterable[str | int], model: type[BaseModel]) -> tuple[tuple
             current = next((each for each in types if step in _names(each)), None)
             continue
         path.append(step)
-        fields = _fields(types[0]) if types else {}
+        type_ = types[0] if types else None
+        fields = _fields(type_)
         keys = [each.alias or name for name, each in fields.items()] if fields else keys
-        field = next((each for name, each in fields.items() if step in {name, each.alias}), None)
-        current = field.annotation if field else _inner(types[0]) if types and not fields else None
+        current = _type_at(step, fields) if fields else _inner(type_)
     return tuple(path), keys
+
+
+def _type_at(key: str | int, fields: Mapping[str, FieldInfo]) -> Any:
+    """Return the type of the field with this key, or None if there is no such field."""
+    return next((each.annotation for name, each in fields.items() if key in {name, each.alias}), None)
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:

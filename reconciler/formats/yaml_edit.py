@@ -160,16 +160,24 @@ def _edited(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
         return _added(text, nodes, edit)
     if edit.value is None:
         return _removed(text, nodes, edit.path)
-    if node.is_alias or node.is_marked:
-        what = "is an alias of another value" if node.is_alias else "has an anchor or a tag"
-        raise _refused(text, node, edit.path, what)
-    if not node.is_scalar and any(path[:-1] == edit.path for path in nodes if path):
-        raise _refused(text, node, edit.path, "is not a single value")
+    obstacle = _obstacle(nodes, edit.path, node)
+    if obstacle is not None:
+        raise _refused(text, node, edit.path, obstacle)
     old = text[node.start : node.end]
     header, _, _ = old.partition("\n")
     comment = f"  {header[header.index('#') :].rstrip()}" if node.style in {"|", ">"} and "#" in header else ""
     gap = " " if node.start == node.end else ""
     return text[: node.start] + gap + _as_yaml(edit.value, node.style) + comment + text[node.end :]
+
+
+def _obstacle(nodes: Mapping[Path, Node], path: Path, node: Node) -> str | None:
+    """Return why a value cannot be replaced, or None."""
+    if node.is_alias:
+        return "is an alias of another value"
+    if node.is_marked:
+        return "has an anchor or a tag"
+    has_parts = not node.is_scalar and any(each[:-1] == path for each in nodes if each)
+    return "is not a single value" if has_parts else None
 
 
 def _added(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:

@@ -196,17 +196,22 @@ def parse_endpoint(text: str) -> Endpoint:
     if "?" in text or "#" in text:
         msg = "a base URL must not contain a query or fragment"
         raise ValueError(msg)
-    if "//" in url.path or not {".", ".."}.isdisjoint(url.path.split("/")):
-        msg = "the path of a base URL must not contain an empty, '.' or '..' segment"
-        raise ValueError(msg)
-    if _PATH.fullmatch(url.path) is None:
-        # One account must have one spelling. Otherwise /v1 could also be written as /%761 or /v1;x.
-        msg = "the path of a base URL must contain only ASCII letters, digits and / - . _ ~ : @ +"
-        raise ValueError(msg)
+    _check_url_path(url.path)
     if port == 0:
         msg = "the port of a base URL must be between 1 and 65535"
         raise ValueError(msg)
     return Endpoint(scheme, _ascii_host(host), port or _PORTS[scheme])
+
+
+def _check_url_path(path: str) -> None:
+    """Raise `ValueError` if a path could be spelled in another way, because one account must have one spelling."""
+    if "//" in path or not {".", ".."}.isdisjoint(path.split("/")):
+        msg = "the path of a base URL must not contain an empty, '.' or '..' segment"
+        raise ValueError(msg)
+    if _PATH.fullmatch(path) is None:
+        # Otherwise /v1 could also be written as /%761 or /v1;x.
+        msg = "the path of a base URL must contain only ASCII letters, digits and / - . _ ~ : @ +"
+        raise ValueError(msg)
 
 
 def credential_name(type_: ProviderType, source: CredentialSource | None) -> str:

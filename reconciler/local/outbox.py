@@ -69,13 +69,9 @@ class StateOutbox:
         self.is_new = told is None
         """Whether nothing has been recorded in this directory yet."""
         until = told[0] if told else 0
-        entries = tuple(_entry(each) for each in self._read(OUTBOX) or ())
-        recorded = {subject: tuple(mark) for subject, *mark in (told or [0])[1:]}
-        record = told_after(recorded, (each.marks for each in entries if each.serial > until))
-        kept = (replace(each, to={name: at for name, at in each.to.items() if name in sinks}) for each in entries)
-        serial = max([until, *(each.serial for each in entries)])
-        self._content = _Content(tuple(each for each in kept if each.to), record, serial)
-        if serial > until:
+        entries = tuple(map(_entry, self._read(OUTBOX) or ()))
+        self._content = _restored(entries, told, until, sinks)
+        if self._content.serial > until:
             # Before anything is delivered, because the entry with the mark is then removed.
             self._write_told()
 
@@ -176,6 +172,21 @@ class StateOutbox:
             self.notices += (f"{path} is damaged, so it was renamed: some notifications may be lost",)
             return None
         return rows
+
+
+def _restored(entries: Sequence[_Entry], told: Sequence[Any] | None, until: int, sinks: Collection[str]) -> _Content:
+    """Return the content of the two files. What waits for no sink of this process is dropped.
+
+    The marks of entries after the serial number `until` are not in the record `told` yet, because a crash came between
+    the two writes.
+    """
+    recorded = {subject: tuple(mark) for subject, *mark in (told or [0])[1:]}
+    kept = (replace(each, to={name: at for name, at in each.to.items() if name in sinks}) for each in entries)
+    return _Content(
+        tuple(each for each in kept if each.to),
+        told_after(recorded, (each.marks for each in entries if each.serial > until)),
+        max([until, *(each.serial for each in entries)]),
+    )
 
 
 def _without(entries: Iterable[_Entry], sink: str, ids: Collection[str]) -> Iterable[_Entry]:

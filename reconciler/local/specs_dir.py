@@ -8,7 +8,7 @@ bytes are not parsed twice. With an index, an unchanged file is not even opened.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -86,26 +86,33 @@ class SpecsDir:
         found = list(walk(self._disk, self._root, self._ignored_folders))
         skipped = [each for each in found if isinstance(each, Skipped)]
         skipped += self._lookalike_warnings([each for each in found if isinstance(each, Lookalike)])
-        parsed: dict[str, _ParsedSpecs] = {}
-        for each in sorted((each for each in found if isinstance(each, Found)), key=lambda each: each.path):
-            file = each.path
-            known = self._known(each, by_content=by_content)
-            if known is not None:
-                parsed[file] = known
-                continue
-            try:
-                parsed[file] = self._parse(file, each.stamp, begun_at)
-            except OSError as error:
-                why = f"the file cannot be read: {error.strerror or error}"
-                skipped.append(Skipped(file, why, may_hold_anything=True))
+        parsed, unreadable = self._read_all(
+            [each for each in found if isinstance(each, Found)], begun_at, by_content=by_content
+        )
+        skipped += unreadable
         self._parsed = parsed
         self._providers = {file: each.contents for file, each in parsed.items() if each.contents.providers}
         whole = merge_snapshots([*map(self._reported, skipped), *(each.contents for each in parsed.values())])
-        # The path is relative to the specs directory, because this text may reach a status.
-        repositories = (_readable(each.path) or "the specs directory" for each in skipped if each.is_repository)
-        repository = next(repositories, None)
-        whole = replace(whole, why_not_trusted=repository and f"{repository} {HOLDS_GIT}")
+        whole = replace(whole, why_not_trusted=_why_not_trusted(skipped))
         return with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped), self._shown)
+
+    def _read_all(
+        self, files: Iterable[Found], begun_at: datetime | None, *, by_content: bool
+    ) -> tuple[dict[str, _ParsedSpecs], list[Skipped]]:
+        """Return the contents of each file by its path, in the order of the paths, and the files that are unreadable.
+
+        `begun_at` and `by_content` are those of the snapshot.
+        """
+        parsed: dict[str, _ParsedSpecs] = {}
+        unreadable = []
+        for each in sorted(files, key=lambda each: each.path):
+            known = self._known(each, by_content=by_content)
+            try:
+                parsed[each.path] = self._parse(each.path, each.stamp, begun_at) if known is None else known
+            except OSError as error:
+                why = f"the file cannot be read: {error.strerror or error}"
+                unreadable.append(Skipped(each.path, why, may_hold_anything=True))
+        return parsed, unreadable
 
     def reread(self, paths: Collection[str]) -> tuple[JobEdit, ...] | None:
         """Read changed files again, and return the edits since the last snapshot, which stays as it is.
@@ -266,6 +273,16 @@ class _ParsedSpecs:
     contents: Snapshot
     is_certain: bool
     """Whether an unchanged stamp shows that the file is unchanged, so that this process need not read it again."""
+
+
+def _why_not_trusted(skipped: Iterable[Skipped]) -> str | None:
+    """Return which searched directory contains a Git repository, or None.
+
+    The path is relative to the specs directory, because this text may reach a status.
+    """
+    repositories = (_readable(each.path) or "the specs directory" for each in skipped if each.is_repository)
+    repository = next(repositories, None)
+    return repository and f"{repository} {HOLDS_GIT}"
 
 
 def _readable(path: str) -> str:

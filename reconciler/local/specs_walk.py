@@ -112,13 +112,9 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
         try:
             entries = disk.list(root / directory)
         except OSError as error:
-            why = _WHY.get(type(error))
-            unread = f"the directory cannot be read: {error.strerror or error}"
-            yield Skipped(directory, why or unread, may_hold_anything=why is None)
+            yield _unread(directory, error)
             continue
-        names = {entry.name for entry in entries}
-        if ".git" in names or names >= _LAYOUT:
-            yield Skipped(directory, f"the directory {HOLDS_GIT}", is_repository=True)
+        yield from _repository(directory, entries)
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name
             if entry.name.startswith(_ASIDE):
@@ -139,6 +135,20 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
             yield Skipped("", message, may_hold_anything=True)
             return
     yield from _set_aside(disk, root, without, aside)
+
+
+def _unread(directory: str, error: OSError) -> Skipped:
+    """Return the record of a directory that cannot be listed."""
+    why = _WHY.get(type(error))
+    unread = f"the directory cannot be read: {error.strerror or error}"
+    return Skipped(directory, why or unread, may_hold_anything=why is None)
+
+
+def _repository(directory: str, entries: Iterable[Entry]) -> Iterator[Skipped]:
+    """Yield a record of the directory if it contains a Git repository."""
+    names = {entry.name for entry in entries}
+    if ".git" in names or names >= _LAYOUT:
+        yield Skipped(directory, f"the directory {HOLDS_GIT}", is_repository=True)
 
 
 def _set_aside(

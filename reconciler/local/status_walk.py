@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.local.file_writer import is_temporary
-from reconciler.ports import Disk, Unread
+from reconciler.ports import Disk, Entry, Unread
 
 DEPTH_MAX = 32
 """The maximum nesting depth of directories, the same as for specs."""
@@ -56,14 +57,20 @@ def walk(disk: Disk, root: Path) -> Walked:
             if error.errno != errno.ENAMETOOLONG:
                 found.refused[directory] = error
             continue
-        found.temporary += [f"{directory}{entry.name}" for entry in entries if is_temporary(entry.name)]
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-        if directory.count("/") < DEPTH_MAX:
-            directories += [f"{directory}{entry.name}/" for entry in visible if entry.is_dir]
-        ours = [entry for entry in visible if entry.is_file and entry.name.endswith(".yaml")]
-        found.files.extend((f"{directory}{entry.name}", entry.stamp) for entry in ours)
+        directories += _sort_in(found, directory, entries)
     found.files.sort(key=lambda file: file[0])
     return found
+
+
+def _sort_in(found: Walked, directory: str, entries: Sequence[Entry]) -> list[str]:
+    """Add the files of a directory to what was found, and return the directories in it that are walked too."""
+    found.temporary += [f"{directory}{entry.name}" for entry in entries if is_temporary(entry.name)]
+    visible = [entry for entry in entries if not entry.name.startswith(".")]
+    ours = [entry for entry in visible if entry.is_file and entry.name.endswith(".yaml")]
+    found.files.extend((f"{directory}{entry.name}", entry.stamp) for entry in ours)
+    if directory.count("/") >= DEPTH_MAX:
+        return []
+    return [f"{directory}{entry.name}/" for entry in visible if entry.is_dir]
 
 
 def is_gone(error: OSError) -> bool:
