@@ -33,7 +33,7 @@ _COMMAND_ANYWHERE = re.compile(r"##\[")
 
 
 class Level(StrEnum):
-    """The level of an annotation."""
+    """How GitHub shows an annotation. The most severe level is first."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `reconcile` with these arguments (the arguments of the process if None) and return its exit code."""
     if argv is None:
         # The imports, and a pass over thousands of jobs, create millions of objects that live until the end. With the
-        # default, the collector would search them in vain so often that this takes a fifth of the time of a pass.
+        # default, the collector would search them so often, without result, that a pass would take a quarter longer.
         gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
         install_handlers()
     try:

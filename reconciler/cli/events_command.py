@@ -39,7 +39,7 @@ READ_EVERY_S = 1.0
 @output_option("events")
 @options(PATHS, SELECTION, CONSOLE)
 def events(*, names: tuple[str, ...], watch: bool, output: str, **values: Any) -> int:
-    """Show what happened to jobs, in the order of time.
+    """Show what happened to jobs, in chronological order.
 
     The events are requests, responses, confirmations and observed changes. They are read from the status files, and no
     provider is queried. A status keeps the newest 10 changes and 5 requests of a job. With -o json, each event is one

@@ -38,7 +38,7 @@ VERBS = {
     "apply": "Show the plan, ask for approval, and request the changes.",
     "get": "List jobs with their last recorded status.",
     "describe": "Show jobs in full: spec, status and history.",
-    "events": "Show what happened to jobs, in the order of time.",
+    "events": "Show what happened to jobs, in chronological order.",
     "validate": "Check every document, without credentials or network access.",
     "explain": "Explain a field of a document or status, a reason, a condition or a phase.",
     "schema": "Print the JSON Schema of the documents.",

@@ -26,7 +26,7 @@ from reconciler.model.status import JobStatus
 
 @dataclass(frozen=True, slots=True)
 class PassResult:
-    """The result of one pass."""
+    """The result of one pass: its report, the jobs to poll next (`due`), and what the health of a watch needs."""
 
     report: Report
     due: tuple[Requeue, ...]

@@ -22,7 +22,7 @@ PAGES_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The result of reading a list."""
+    """What reading a list showed, and why reading ended before the end of the list, if it did."""
 
     rows: Mapping[str, ObservedJob] = field(default_factory=dict)
     """The row of each requested id that the list showed. A job with several requested ids is included under each."""

@@ -101,7 +101,7 @@ class Notifier:
         return until <= self._ends_at
 
     async def _serve(self, sink: NotificationSink) -> None:
-        """Deliver to one sink for ever, or, once the process is ending, until no notification waits."""
+        """Deliver to one sink until cancelled, or, once the process is ending, until no notification waits."""
         sent_at: list[datetime] = []
         failures = 0
         while True:

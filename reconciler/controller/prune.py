@@ -35,7 +35,7 @@ from reconciler.ports import PROVIDERS, JobReader, Snapshot, status_path
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The result of pruning statuses."""
+    """What pruning changed: the names of the removed statuses, with notices and errors for the report."""
 
     removed: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ from reconciler.ports import JobEdit, Located, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """All specs of one revision."""
+    """All specs of one revision, each resolved to its account and job, or to its problem."""
 
     candidates: tuple[ResolvedSpec, ...]
     diagnostics: tuple[Diagnostic, ...]

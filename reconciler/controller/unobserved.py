@@ -96,7 +96,7 @@ class UnobservedTracker:
         }
 
     def in_a_row(self, ref: JobRef) -> int:
-        """Return how many observations in a row requested a job, or other jobs of its failing account, in vain."""
+        """Return how many observations in a row requested the job, or jobs of its failing account, and failed."""
         missed = self.jobs.get(ref)
         return max(self.failures.get(ref.account, 0), missed.requests if missed else 0)
 

@@ -64,7 +64,7 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class PastAttempts:
-    """The records of past first attempts."""
+    """The records of past first attempts, from which the guard counts the changes of the last hour."""
 
     statuses: tuple[JobStatus, ...] = ()
     """The statuses on disk, including those of unselected and orphaned jobs."""

@@ -70,7 +70,7 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
 def _foreign_changes(checkout: Checkout, base: str, within: str, ours: str) -> Iterator[Diagnostic]:
     git = checkout.git
     commits = git.text("rev-list", "--end-of-options", f"{base}..HEAD").split()
-    # Of a merge, only the files that differ from every parent are listed.
+    # For a merge, Git lists only the files that differ from every parent.
     changes = read_changes(git, commits, within, how=["-c"])
     for commit in read_commits(git, [each for each in commits if each in changes]):
         author = printable(commit.email or "") or commit.author or "an unreadable author"

@@ -72,7 +72,7 @@ Cost = Amount | Unpriced
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The sum of some costs."""
+    """The sum of the known costs among some costs, and the number of the unknown ones."""
 
     amount: Amount | None
     """The sum of the known amounts, or None if none of them is known."""

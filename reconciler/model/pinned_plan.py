@@ -42,7 +42,7 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class PinnedPlan:
-    """The set of pinned changes."""
+    """The changes that a person approved. No other change may be requested for the first time."""
 
     pins: frozenset[Pin]
 

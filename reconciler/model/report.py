@@ -199,7 +199,7 @@ class Report:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code of the process."""
+        """The exit code of the process: of all that apply, the one that takes precedence (`worst`)."""
         return worst(self.exit_codes)
 
     @property

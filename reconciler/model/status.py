@@ -26,7 +26,7 @@ class Verb(StrEnum):
 
 
 class Because(StrEnum):
-    """The cause of a request."""
+    """The cause of a request: the desired state in the spec, or a limit that the job exceeds."""
 
     DESIRED_STATE = "DesiredState"
     LIMIT_REACHED = "LimitReached"

@@ -61,7 +61,7 @@ class NewsRecorder(Protocol):
 
 
 class NotificationSink(Protocol):
-    """One receiver of notifications."""
+    """One receiver of notifications that the operator's file names, such as a channel in Slack."""
 
     @property
     def name(self) -> str:

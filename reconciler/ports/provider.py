@@ -117,7 +117,7 @@ class Credentials(Protocol):
 
 
 class Now(Protocol):
-    """The wall clock."""
+    """The wall clock, as a function."""
 
     def __call__(self) -> datetime:
         """Return the current time as an aware datetime in UTC."""

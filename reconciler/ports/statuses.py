@@ -190,7 +190,7 @@ class Journal(Protocol):
         ...
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Record new attempts durably. Of the earlier attempts, only those in `still` are kept."""
+        """Record new attempts durably, and drop all earlier attempts except those in `still`."""
         ...
 
     def forget(self, requested: Iterable[Requested]) -> None:

@@ -97,7 +97,7 @@ class AwsJobs(ABC):
         """Request a stop.
 
         Return `AlreadyOver` if the response shows that the job has succeeded or failed, or if AWS refused the request
-        and the job has ended or is stopping. Raises `PermanentError` for any other refusal, also if there is
+        and the job has ended or is stopping. Raises `PermanentError` for any other refusal, even if there is
         no such job, and `TransientError` for a temporary failure.
         """
         response = await self._stop(ref)

@@ -147,7 +147,7 @@ class OpenAICollection(ABC):
             moot: the phases in which the request would have no effect, so that its refusal is not an error.
             without_effect: the phases in a 2xx response that show that the request had no effect.
 
-        Raises `PermanentError` for any other refusal, also if there is no such job.
+        Raises `PermanentError` for any other refusal, including that of an unknown job.
         """
         response = await self._send("POST", f"{job_path(ref)}/{verb}", body=self._dialect.change_body)
         if is_job_not_found(response, ref, self._dialect.job_words):

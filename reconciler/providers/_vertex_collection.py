@@ -145,7 +145,7 @@ class VertexJobs:
         """Request a cancel.
 
         Return `AlreadyOver` if the response shows that the job has succeeded or failed, or if the request was refused
-        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal, also if there is
+        and the job has ended or is being cancelled. Raises `PermanentError` for any other refusal, even if there is
         no such job, and `TransientError` for a temporary failure.
         """
         response = await self._send("POST", f"{job_path(ref)}:cancel")

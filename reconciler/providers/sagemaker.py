@@ -64,7 +64,7 @@ class SageMakerOptions(AwsOptions):
     collection: Collection = Field(
         TRAINING_JOBS,
         description="Which of SageMaker's jobs: training jobs, training sessions, or customization jobs of one "
-        "category. Of the customization jobs, only those of the category AgentRFT are listed as fine-tuning jobs.",
+        "category. Only customization jobs of the category AgentRFT are listed as fine-tuning jobs.",
     )
 
 

@@ -18,7 +18,7 @@ from reconciler.model.spec import Document, Duration, Word
 
 
 class Operation(StrEnum):
-    """The operations of the API."""
+    """The operations of the sandbox's API, by which a fault rule selects requests."""
 
     LIST = "list"
     CREATE = "create"

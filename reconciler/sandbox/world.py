@@ -260,7 +260,7 @@ class World:
         self._jobs[creation.job.id] = (creation.job, creation.at)
 
     def _sort(self) -> None:
-        """Sort the jobs newest first. Of two jobs with the same age, the one that was declared later comes first."""
+        """Sort the jobs newest first. If two jobs have the same age, the one that was declared later comes first."""
         oldest_first = sorted(self._jobs, key=lambda job_id: self._jobs[job_id][1])
         self._newest_first = oldest_first[::-1]
         self._indexes = {job_id: place for place, job_id in enumerate(self._newest_first)}

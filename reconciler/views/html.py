@@ -58,7 +58,7 @@ def joined(*children: Child) -> Html:
 
 
 def document(head: Html, body: Html) -> str:
-    """Return a whole document in English."""
+    """Return a complete HTML document, whose declared language is English."""
     return f'<!doctype html>\n<html lang="en">{head}{body}</html>\n'
 
 

@@ -68,7 +68,7 @@ def _state(line: JobLine, frame: Frame) -> Html:
     state = line.state
     since = line.row.status.ready.last_transition_time
     unseen = line.unseen_since
-    note = tag("p", "The facts below are from before ", time_of(unseen, frame.now), ".") if unseen else None
+    note = tag("p", "The facts below were observed before ", time_of(unseen, frame.now), ".") if unseen else None
     return tag(
         "section",
         tag("p", badge(state), " ", tag("b", state.reason), " since ", time_of(since, frame.now)),

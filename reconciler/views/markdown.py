@@ -77,7 +77,7 @@ def advice(text: str) -> str:
 
 
 def table_row(*cells: str) -> str:
-    """Return one line of a table."""
+    """Return one row of a table. The cells must already be escaped."""
     return f"| {' | '.join(cells)} |"
 
 

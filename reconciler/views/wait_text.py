@@ -13,7 +13,7 @@ from reconciler.views.text import clean
 
 @dataclass(frozen=True, slots=True)
 class WaitResult:
-    """The outcome of a wait."""
+    """What `reconcile wait` found when it ended."""
 
     goal: str
     """The state to wait for."""

@@ -30,7 +30,7 @@ NOT_SEEN = (JobState.UNOBSERVED, JobState.OUT_OF_DATE)
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """One job of the page."""
+    """One job as the page shows it. `row` is that of the last pass, completed by what earlier passes observed."""
 
     row: Row
     state: RowState
@@ -95,7 +95,7 @@ class JobLines:
 
 @dataclass(frozen=True, slots=True)
 class WatchView:
-    """The watch, and its jobs."""
+    """A running watch, with each of its jobs as the page shows it."""
 
     watch: WatchStatus
     jobs: JobLines

@@ -11,7 +11,7 @@ LISTEN_TOKEN = "RECONCILE_LISTEN_TOKEN"  # noqa: S105  the variable's name
 
 @dataclass(frozen=True, slots=True)
 class MonitoringOptions:
-    """The monitoring options of a watch."""
+    """The monitoring options of a watch. With the defaults, no port is opened and no heartbeat is sent."""
 
     listen: tuple[str, int] | None = None
     """The host and the port to serve HTTP on; None serves nothing."""

@@ -1,4 +1,4 @@
-"""Services whose lists contain jobs that are no fine-tuning jobs, or may be none."""
+"""Services whose lists contain jobs that are not fine-tuning jobs, or may not be."""
 
 from __future__ import annotations
 

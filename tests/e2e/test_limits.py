@@ -1,4 +1,4 @@
-"""How limits are reported: a limit that cannot be evaluated is shown, and a limit that was exceeded is no drift."""
+"""How limits are reported: a limit that cannot be evaluated is shown, and a limit that was exceeded is not drift."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class ForkedProcess:
         return self.returncode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Read both pipes, wait for the end, and return what was read, or an empty text for a stream that is no pipe.
+        """Read both pipes, wait for the end, and return what was read, or an empty text for any other stream.
 
         Raises `TimeoutExpired` after `timeout` seconds.
         """

@@ -282,7 +282,7 @@ BEARER = "canary-key-of-the-header"
 
 
 def told(answer: bytes, headers: dict[str, str], *, conceal: str = "") -> Response | PermanentError:
-    """Return the response or error if a server answers a request with these headers like this."""
+    """Send a request with these headers to a server that responds with `answer`. Return the response or the error."""
 
     async def main() -> Response | PermanentError:
         async with (

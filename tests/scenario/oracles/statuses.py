@@ -206,7 +206,7 @@ def _receipts(tree: Tree) -> list[Tree]:
 def lost_receipt(history: History) -> Iterator[str]:
     """Yield the receipts that a status lost from one pass to the next, without damage or a crash.
 
-    A status that was written for another job begins anew, also if a later edit gives it back its first job.
+    A status that was written for another job starts again, even if a later edit restores its first job.
     """
     before: dict[tuple[str, str], set[tuple[str, str]]] = {}
     shown: dict[str, tuple[str, str]] = {}

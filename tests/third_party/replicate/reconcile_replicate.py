@@ -104,7 +104,7 @@ class ReplicateJobs:
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a cancel. Return `AlreadyOver` if it was refused and the training has ended.
 
-        Raises `PermanentError` for any other refusal, also if there is no such training, and `TransientError` for a
+        Raises `PermanentError` for any other refusal, even if there is no such training, and `TransientError` for a
         temporary failure.
         """
         response = await self._send("POST", f"/{quote(ref.id, safe='')}/cancel")
