@@ -1,6 +1,7 @@
 """The claims of the documents: every command is run, every YAML block read, every table compared with the code.
 
-`python -m tests.test_docs --write` rewrites the tables and the schema of the specs.
+`python -m tests.test_docs --write` rewrites the tables, the schema of the specs, and the alerts for the Prometheus
+Operator.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 
 import click
 import pytest
@@ -31,6 +33,8 @@ from tests.support.tables import OPTIONS, README, TABLES, exit_codes, with_table
 from tests.support.workflows import readme_workflows
 
 SCHEMA = ROOT / "specs" / ".schema.json"
+ALERTS = ROOT / ".github" / "alerts.yaml"
+RULE = ROOT / ".github" / "deploy" / "components" / "monitoring" / "prometheus-rule.yaml"
 DOCUMENTS = [README, *sorted((ROOT / ".github").rglob("*.md"))]
 MODELINE = "# yaml-language-server: $schema=.schema.json\n"
 README_LINES_MAX = 300
@@ -146,6 +150,23 @@ def test_the_schema_beside_the_specs_equals_the_printed_schema() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "python -m tests.test_docs --write"
 
 
+def rule_text() -> str:
+    """Return the alerts as an object of the Prometheus Operator."""
+    return (
+        "# Written by `python -m tests.test_docs --write` from .github/alerts.yaml.\n"
+        "apiVersion: monitoring.coreos.com/v1\n"
+        "kind: PrometheusRule\n"
+        "metadata:\n"
+        "  name: reconcile\n"
+        "  labels: {app.kubernetes.io/name: reconcile}\n"
+        "spec:\n" + indent(ALERTS.read_text(encoding="utf-8").partition("\n")[2], "  ")
+    )
+
+
+def test_the_prometheus_rule_has_the_shipped_alerts() -> None:
+    assert RULE.read_text(encoding="utf-8") == rule_text(), "python -m tests.test_docs --write"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_spec_refers_editors_to_the_schema(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith(MODELINE)
@@ -227,3 +248,4 @@ if __name__ == "__main__" and sys.argv[1:] == ["--write"]:
     for each in TABLES:
         each.write_text(with_tables(each), encoding="utf-8")
     SCHEMA.write_text(schema_text(), encoding="utf-8")
+    RULE.write_text(rule_text(), encoding="utf-8")

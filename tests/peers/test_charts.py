@@ -1,0 +1,168 @@
+"""The Helm chart and the kustomizations, rendered by the real tools: see `.ci/lanes/deploy`.
+
+Both make the objects of `kubernetes.yaml`. The schemas of Kubernetes check each kind that they know; the kinds of the
+Prometheus Operator are not among them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / ".github" / "deploy"
+CHART = DEPLOY / "helm" / "reconcile"
+HELM, KUBECTL = shutil.which("helm"), shutil.which("kubectl")
+OPERATOR_KINDS = {"PodMonitor", "PrometheusRule"}
+OF_HELM = {"helm.sh/chart", *(f"app.kubernetes.io/{name}" for name in ("instance", "version", "managed-by"))}
+"""The labels that a chart adds, by convention."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "aws": {
+        "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/reconcile"}}
+    },
+    "azure": {
+        "serviceAccount": {
+            "annotations": {"azure.workload.identity/client-id": "00000000-0000-0000-0000-000000000000"}
+        },
+        "podLabels": {"azure.workload.identity/use": "true"},
+    },
+    "google": {
+        "serviceAccount": {
+            "annotations": {"iam.gke.io/gcp-service-account": "reconcile@example.iam.gserviceaccount.com"}
+        },
+        "networkPolicy": {
+            "extraEgress": [
+                {
+                    "to": [{"ipBlock": {"cidr": "169.254.169.252/32"}}, {"ipBlock": {"cidr": "169.254.169.254/32"}}],
+                    "ports": [{"protocol": "TCP", "port": 80}, {"protocol": "TCP", "port": 988}],
+                }
+            ]
+        },
+    },
+    "monitoring": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+}
+"""The values of the chart that stand for each component of kustomize."""
+
+Objects = dict[tuple[str, str], dict[str, Any]]
+
+pytestmark = pytest.mark.skipif(
+    HELM is None or KUBECTL is None, reason="no helm and kubectl: .ci/lanes/deploy installs both"
+)
+
+
+def kustomized(tmp_path: Path, *components: str) -> Objects:
+    """Return the objects of a kustomization with these components, by kind and name."""
+    relative = os.path.relpath(DEPLOY, tmp_path)
+    user = {"resources": [relative], "components": [f"{relative}/components/{each}" for each in components]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(user), encoding="utf-8")
+    return objects([str(KUBECTL), "kustomize", str(tmp_path)], tmp_path)
+
+
+def rendered(tmp_path: Path, values: dict[str, Any]) -> Objects:
+    """Return the objects of the chart with these values, without what only Helm adds."""
+    path = tmp_path / "values.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    found = objects([str(HELM), "template", "reconcile", str(CHART), "--values", str(path)], tmp_path)
+    for each in found.values():
+        for labels in _label_maps(each):
+            for name in OF_HELM & labels.keys():
+                del labels[name]
+        if each["kind"] == "Deployment":
+            del each["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+    return found
+
+
+def _label_maps(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [found for each in node for found in _label_maps(each)]
+    if not isinstance(node, dict):
+        return []
+    own = [value for key, value in node.items() if key in {"labels", "matchLabels"} and isinstance(value, dict)]
+    return own + [found for each in node.values() for found in _label_maps(each)]
+
+
+def objects(command: list[str], home: Path) -> Objects:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    assert done.returncode == 0, done.stderr
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+
+
+def test_the_base_is_the_single_file(tmp_path: Path) -> None:
+    single = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text(encoding="utf-8"))
+
+    assert kustomized(tmp_path) == {(each["kind"], each["metadata"]["name"]): each for each in single}
+
+
+@pytest.mark.parametrize("component", [None, *SETTINGS])
+def test_the_chart_and_the_kustomization_make_the_same_objects(component: str | None, tmp_path: Path) -> None:
+    values = SETTINGS[component] if component else {}
+
+    assert rendered(tmp_path, values) == kustomized(tmp_path, *([component] if component else []))
+
+
+def test_the_namespace_admits_only_restricted_pods_and_holds_every_object(tmp_path: Path) -> None:
+    found = kustomized(tmp_path, "namespace")
+    namespace = found.pop(("Namespace", "reconcile"))
+
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert {each["metadata"]["namespace"] for each in found.values()} == {"reconcile"}
+
+
+def test_every_object_matches_the_kubernetes_schemas(tmp_path: Path) -> None:
+    kubernetes = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
+    checked = {
+        kind: kubernetes.validate(each, kubernetes.latest_version(), strict=True)
+        for (kind, _), each in kustomized(tmp_path, *SETTINGS, "namespace").items()
+        if kind not in OPERATOR_KINDS
+    }
+
+    assert checked.keys() == {
+        "ConfigMap",
+        "Deployment",
+        "Namespace",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "ServiceAccount",
+    }
+
+
+def test_helm_reports_no_problem_of_the_chart(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [str(HELM), "lint", "--strict", str(CHART)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"git": {"url": ""}},
+        {"git": {"url": "https://x", "branch": "main"}},
+        {"suspend": "yes"},
+        {"image": {"digest": "1"}},
+    ],
+)
+def test_the_chart_refuses_wrong_values(values: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    command = [str(HELM), "template", "reconcile", str(CHART), "--values", str(tmp_path / "values.yaml")]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
+    assert done.returncode != 0
+    assert "schema" in done.stderr
+
+
+def test_the_image_is_named_by_its_digest_if_there_is_one(tmp_path: Path) -> None:
+    digest = f"sha256:{'0' * 64}"
+    deployment = rendered(tmp_path, {"image": {"digest": digest}})["Deployment", "reconcile"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+
+    assert container["image"] == f"ghcr.io/example/reconcile@{digest}"
