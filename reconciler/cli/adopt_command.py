@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -63,22 +66,32 @@ def adopt(*, provider: str | None, kind: str | None, unfinished: bool, **values:
     if not listed:
         raise wiring.UsageError(why_nothing_is_listed(provider, kind))
     written = [each for each in adoptions if each.problem is None]
-    for each in written if not values["dry_run"] else ():
-        create(
-            paths(values).specs,
-            paths(values).specs / each.file,
-            adopted_spec(each.name, each.provider, each.kind, each.job, console.now()),
-        )
-    files = [(str(paths(values).specs / each.file), str(each.job.phase)) for each in written]
-    lists = read_lists(listed)
-    is_complete = all(each.unobserved is None for each in listed)
-    console.show("adopt", output_format(values, "adopt"), AdoptedSpecs(files, values["dry_run"], is_complete, lists))
-    if written and not values["dry_run"]:
-        console.log("Commit the specs. To manage a job, set its desired state with `reconcile set NAME STATE`.")
+    if not values["dry_run"]:
+        _create(paths(values).specs, written, console.now())
+    _show(console, values, written, listed)
     show_unlisted_accounts(console, listed)
     console.show_problems(_refusal(each) for each in adoptions if each.problem is not None)
     refused = {ExitCode.INVALID_DOCUMENT} if len(written) < len(adoptions) else set()
     return worst(exit_codes(listed) | refused)
+
+
+def _create(specs: Path, adoptions: Iterable[Adoption], now: datetime) -> None:
+    """Write the spec of each adoption below the specs directory."""
+    for each in adoptions:
+        text = adopted_spec(each.name, each.provider, each.kind, each.job, now)
+        create(specs, specs / each.file, text)
+
+
+def _show(
+    console: ConsoleOutput, values: OptionValues, written: Sequence[Adoption], listed: Sequence[AccountListing]
+) -> None:
+    """Show the files of the specs, and what to do next."""
+    is_dry = values["dry_run"]
+    files = [(str(paths(values).specs / each.file), str(each.job.phase)) for each in written]
+    is_complete = all(each.unobserved is None for each in listed)
+    console.show("adopt", output_format(values, "adopt"), AdoptedSpecs(files, is_dry, is_complete, read_lists(listed)))
+    if written and not is_dry:
+        console.log("Commit the specs. To manage a job, set its desired state with `reconcile set NAME STATE`.")
 
 
 async def _find(

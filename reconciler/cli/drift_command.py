@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -58,16 +59,20 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
     if values["kind"] and not listed and not report.rows:
         raise wiring.UsageError(why_nothing_is_listed(values["provider"], values["kind"]))
     rows = [row for row in report.rows if is_drifting(row)]
-    unmanaged = [] if values["selector"] else unmanaged_jobs(listed)
-    lists = [] if values["selector"] else read_lists(listed)
+    without_specs = () if values["selector"] else listed
+    unmanaged, lists = unmanaged_jobs(without_specs), read_lists(without_specs)
     is_complete = not unobserved_accounts(report) and all(each.unobserved is None for each in listed)
     console.show("drift", output, Drift(rows, unmanaged, is_complete, lists))
     console.show_problems(renderer("drift", output).stderr_problems(report))
-    # An account that could not be observed is already among the problems of the report.
-    unobserved = {each.account for each in report.accounts if each.unobserved}
-    show_unlisted_accounts(console, [each for each in listed if each.account not in unobserved])
+    show_unlisted_accounts(console, _not_reported(listed, report))
     codes = (report.exit_codes | exit_codes(listed)) - {ExitCode.STALLED}
     return worst(codes | {ExitCode.CHANGES_PENDING} if rows or unmanaged else codes)
+
+
+def _not_reported(listed: Iterable[AccountListing], report: Report) -> list[AccountListing]:
+    """Return the lists, without those of accounts that are among the problems of the report, as unobserved."""
+    unobserved = {each.account for each in report.accounts if each.unobserved}
+    return [each for each in listed if each.account not in unobserved]
 
 
 async def _observe(

@@ -178,11 +178,20 @@ def _matches(line: JobLine, query: JobQuery, labels: Labels, text: str) -> bool:
         return False
     if query.state and line.state.job_state not in GROUPS[query.state]:
         return False
-    own = row.document.metadata.labels if labels and row.document else {}
-    if any(own.get(key) != value for key, value in labels):
-        return False
+    return (not labels or _has_labels(line, labels)) and (not text or _contains(line, text))
+
+
+def _has_labels(line: JobLine, labels: Labels) -> bool:
+    document = line.row.document
+    own = document.metadata.labels if document else {}
+    return all(own.get(key) == value for key, value in labels)
+
+
+def _contains(line: JobLine, text: str) -> bool:
+    """Return whether the name, the reason, the message or the id of a job contains a text."""
+    row = line.row
     texts = (row.name, line.state.reason, line.state.message, row.ref.id if row.ref else "")
-    return not text or any(text in each.casefold() for each in texts)
+    return any(text in each.casefold() for each in texts)
 
 
 def _sorted(lines: list[JobLine], sort: str) -> list[JobLine]:

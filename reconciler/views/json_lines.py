@@ -143,10 +143,7 @@ def _range(problem: Problem, find_source: FindSource) -> Payload:
 
 
 def _summary(report: Report, operation: str) -> Payload:
-    if operation == "plan":
-        counted = [row for row in report.rows if is_pending(row)]
-    else:
-        counted = [row for row in report.rows if row.progress in SENT]
+    counted = [row for row in report.rows if (is_pending(row) if operation == "plan" else row.progress in SENT)]
     changes = {str(verb): number for verb, number in count_by_verb(counted).items()}
     jobs = {state.replace(" ", "_"): number for state, number in count_by_state(report.rows).items()}
     payload = {
@@ -156,6 +153,11 @@ def _summary(report: Report, operation: str) -> Payload:
         "revision": report.revision,
         "removed": report.removed or [each.name for each in report.orphans if report.is_dry],
         "exitCode": report.exit_code,
-        "exitCodes": [code for code in PRECEDENCE if code in report.exit_codes] or [report.exit_code],
+        "exitCodes": _exit_codes(report),
     }
     return _line("change_summary", f"{operation}: {planned_text(counted) or 'nothing to change'}", payload)
+
+
+def _exit_codes(report: Report) -> list[int]:
+    """Return every exit code that applies, in the order of precedence."""
+    return [code for code in PRECEDENCE if code in report.exit_codes] or [report.exit_code]

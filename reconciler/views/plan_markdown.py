@@ -41,11 +41,15 @@ def plan_markdown(report: Report, context: RenderContext) -> str:
         *_changes("Changes", pending, sources, context.now),
         *_refused(report, refused, sources, context.now),
         *orphan_lines(report.orphans),
+        *_unchanged(rest),
     ]
-    for state, title in TITLES.items():
-        lines += state_lines(title, [row for row in rest if row_state(row).job_state is state])
-    lines += state_lines("Could not observe", [row for row in rest if row_state(row).job_state is JobState.UNOBSERVED])
     return fitted(lines, context.size_limit, "plan")
+
+
+def _unchanged(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a section for each state that needs attention, with the jobs in it."""
+    for state, title in (*TITLES.items(), (JobState.UNOBSERVED, "Could not observe")):
+        yield from state_lines(title, [row for row in rows if row_state(row).job_state is state])
 
 
 def _title(pending: list[Row], refused: list[Row], orphans: Sequence[JobStatus]) -> str:

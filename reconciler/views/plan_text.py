@@ -6,7 +6,7 @@ are listed in each state, and those in their desired state are only counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -74,16 +74,13 @@ def plan_text(report: Report, context: RenderContext) -> str:
     rest = [row for row in report.rows if not is_pending(row)]
     by_state = rows_by_state(rest)
     refused = [row for row in rest if row.progress is Progress.REFUSED]
+    has_news = pending or refused or (report.orphans and not report.rows)
     return canvas.render(
         [
-            *(
-                []
-                if pending or refused or (report.orphans and not report.rows)
-                else [styled(_unchanged(by_state)), Text()]
-            ),
+            *([] if has_news else [styled(_unchanged(by_state)), Text()]),
             *_changes(pending, canvas, now),
-            *([section(REFUSED_TITLE, _brief(refused, canvas, now), "red")] if refused else []),
-            *(part for state in TITLES for part in state_part(by_state[state], state)),
+            *_refused_part(refused, canvas, now),
+            *_state_parts(by_state),
             *limits_part(rest),
             *orphan_part(report.orphans),
             *unobserved_part(report),
@@ -92,6 +89,12 @@ def plan_text(report: Report, context: RenderContext) -> str:
             styled(f"Plan: {_totals(pending, by_state, len(report.orphans))}.", "bold"),
         ]
     )
+
+
+def _state_parts(by_state: Mapping[JobState, list[Row]]) -> Iterator[RenderableType]:
+    """Yield the section of each state that needs attention, if a job is in it."""
+    for state in TITLES:
+        yield from state_part(by_state[state], state)
 
 
 def _totals(pending: list[Row], by_state: Mapping[JobState, list[Row]], orphans: int) -> str:
@@ -121,6 +124,11 @@ def _changes(rows: list[Row], canvas: Canvas, now: datetime) -> list[RenderableT
     if len(rows) > EXPLAINED_MAX:
         return [_brief(rows, canvas, now), Text()]
     return [_explained(row, row.action, now) for row in rows if row.action is not None]
+
+
+def _refused_part(rows: list[Row], canvas: Canvas, now: datetime) -> list[RenderableType]:
+    """Return the section with the changes that the guard refuses, or an empty list if there are none."""
+    return [section(REFUSED_TITLE, _brief(rows, canvas, now), "red")] if rows else []
 
 
 def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
@@ -154,18 +162,23 @@ def _consequences(row: Row, action: Action) -> tuple[tuple[str, str | None], ...
 
 def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
     actions = [row.action for row in rows if row.action is not None]
-    reasons = [cause_text(action.because, action.reason) for action in actions]
-    if canvas.width < UNLIMITED_WIDTH:  # in a pipe, a program may read each line by itself
-        reasons = [DITTO if at and reason == reasons[at - 1] else reason for at, reason in enumerate(reasons)]
     columns = [
         Column("CHANGE", [Text(action.verb, VERB_STYLES[action.verb]) for action in actions]),
         Column("NAME", [styled(row.name) for row in rows]),
         Column("PHASE", [Text(row.status.phase) for row in rows]),
         Column("AGE", [Text(job_age(row, now)) for row in rows]),
         *([Column("LEFT", [Text(time_left(row, now)) for row in rows])] if any(map(expected_end, rows)) else []),
-        Column("WHY", [styled(reason) for reason in reasons], fold_at=24),
+        Column("WHY", list(map(styled, _reasons(actions, canvas))), fold_at=24),
     ]
     return table(columns, canvas.width, drop=("LEFT", "AGE", "PHASE"))
+
+
+def _reasons(actions: Sequence[Action], canvas: Canvas) -> list[str]:
+    """Return the reason of each change. On a terminal, a reason that is the same as the one above is left out."""
+    reasons = [cause_text(action.because, action.reason) for action in actions]
+    if canvas.width >= UNLIMITED_WIDTH:  # in a pipe, a program may read each line by itself
+        return reasons
+    return [DITTO if at and reason == reasons[at - 1] else reason for at, reason in enumerate(reasons)]
 
 
 def _attempts_text(receipt: Receipt) -> str:

@@ -167,18 +167,29 @@ def _can(can: Capabilities | None) -> Mapping[str, object]:
 
 
 def _types(types: Sequence[TypeLine], width: int) -> Text:
-    usable = [(each, each.capabilities) for each in types if each.capabilities is not None]
+    rows = [_type_row(each, each.capabilities) for each in types if each.capabilities is not None]
     columns = [
-        Column("TYPE", [styled(each.name) for each, _ in usable]),
-        Column("KIND", [styled(each.kind or NO_VALUE) for each, _ in usable]),
-        Column("CANCEL", [Text("at once" if can.cancel_is_immediate else "best effort") for _, can in usable]),
-        Column("PROVEN BY", [Text("its phase" if can.confirms else "an end time") for _, can in usable]),
-        Column("PAUSE", [Text(_yes(is_so=can.can_pause)) for _, can in usable]),
-        Column("EVENTS", [Text(_yes(is_so=can.can_list_events)) for _, can in usable]),
-        Column("DEFAULT CREDENTIAL", [styled(each.variable or NO_VALUE) for each, _ in usable]),
-        Column("ENDS", [styled(_next_end(can) or NO_VALUE) for _, can in usable], fold_at=24),
+        Column(title, [row[at] for row in rows], fold_at=24 if title == "ENDS" else None)
+        for at, title in enumerate(_TYPE_TITLES)
     ]
     return table(columns, width, drop=("ENDS", "PROVEN BY", "EVENTS", "PAUSE"))
+
+
+_TYPE_TITLES = ("TYPE", "KIND", "CANCEL", "PROVEN BY", "PAUSE", "EVENTS", "DEFAULT CREDENTIAL", "ENDS")
+
+
+def _type_row(type_: TypeLine, can: Capabilities) -> tuple[Text, ...]:
+    """Return the cells of a type of provider, in the order of `_TYPE_TITLES`."""
+    return (
+        styled(type_.name),
+        styled(type_.kind or NO_VALUE),
+        Text("at once" if can.cancel_is_immediate else "best effort"),
+        Text("its phase" if can.confirms else "an end time"),
+        Text(_yes(is_so=can.can_pause)),
+        Text(_yes(is_so=can.can_list_events)),
+        styled(type_.variable or NO_VALUE),
+        styled(_next_end(can) or NO_VALUE),
+    )
 
 
 def _next_end(can: Capabilities) -> str | None:

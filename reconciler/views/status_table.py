@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -48,38 +48,50 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
     and the kinds if they differ.
     """
     states = [row_state(row) for row in rows]
-    kinds = {row.status.kind.name for row in rows}
-
-    def column(title: str, value: Callable[[Row], str | None]) -> Column:
-        return Column(title, [styled(value(row) or NO_VALUE) for row in rows])
-
     columns = [
-        column("NAME", lambda row: row.name),
-        column("PROVIDER", lambda row: row.provider),
-        *([column("KIND", lambda row: row.status.kind.name)] if is_wide and len(kinds) > 1 else []),
-        column("WANTED", lambda row: row.wanted),
-        column("PHASE", lambda row: row.status.phase),
+        _column("NAME", rows, lambda row: row.name),
+        _column("PROVIDER", rows, lambda row: row.provider),
+        *(_kind_column(rows) if is_wide else ()),
+        _column("WANTED", rows, lambda row: row.wanted),
+        _column("PHASE", rows, lambda row: row.status.phase),
         Column("READY", [Text(state.ready, STYLES[state.job_state]) for state in states]),
         Column("REASON", [_reason(state) for state in states]),
-        column("AGE", lambda row: job_age(row, now)),
+        _column("AGE", rows, lambda row: job_age(row, now)),
     ]
-    if any(expected_end(row) for row in rows):
-        columns.append(column("LEFT", lambda row: time_left(row, now)))
-    if is_wide and any(used_tokens(row) for row in rows):
-        columns.append(column("TOKENS", lambda row: f"{count:,}" if (count := used_tokens(row)) else None))
-    if is_wide and any(row.price for row in rows):
-        columns.append(column("COST", lambda row: amount_text(spent(row, now))))
-        columns.append(column("COST LEFT", lambda row: amount_text(left(row, now))))
-    if is_wide and any(done_requests(row) for row in rows):
-        columns.append(column("REQUESTS", done_requests))
+    if any(map(expected_end, rows)):
+        columns.append(_column("LEFT", rows, lambda row: time_left(row, now)))
     if is_wide:
-        columns += [
-            column("JOB ID", _job_id),
-            column("ACCOUNT", lambda row: str(row.ref.account) if row.ref else None),
-            column("SOURCE", lambda row: row.source),
-            Column("MESSAGE", [styled(state.message or NO_VALUE) for state in states], fold_at=MESSAGE_FOLD),
-        ]
+        columns += [*_usage_columns(rows, now), *_place_columns(rows, states)]
     return table(columns, width, drop=DROPPED_WIDE if is_wide else DROPPED)
+
+
+def _column(title: str, rows: Sequence[Row], value: Callable[[Row], str | None]) -> Column:
+    return Column(title, [styled(value(row) or NO_VALUE) for row in rows])
+
+
+def _kind_column(rows: Sequence[Row]) -> Iterator[Column]:
+    """Yield the column with the kinds of the jobs if they differ."""
+    if len({row.status.kind.name for row in rows}) > 1:
+        yield _column("KIND", rows, lambda row: row.status.kind.name)
+
+
+def _usage_columns(rows: Sequence[Row], now: datetime) -> Iterator[Column]:
+    """Yield the columns with the tokens, the costs and the requests, each if any job has such a value."""
+    if any(map(used_tokens, rows)):
+        yield _column("TOKENS", rows, lambda row: f"{count:,}" if (count := used_tokens(row)) else None)
+    if any(row.price for row in rows):
+        yield _column("COST", rows, lambda row: amount_text(spent(row, now)))
+        yield _column("COST LEFT", rows, lambda row: amount_text(left(row, now)))
+    if any(map(done_requests, rows)):
+        yield _column("REQUESTS", rows, done_requests)
+
+
+def _place_columns(rows: Sequence[Row], states: Sequence[RowState]) -> Iterator[Column]:
+    """Yield the columns that show where a job and its spec are, and the message."""
+    yield _column("JOB ID", rows, _job_id)
+    yield _column("ACCOUNT", rows, lambda row: str(row.ref.account) if row.ref else None)
+    yield _column("SOURCE", rows, lambda row: row.source)
+    yield Column("MESSAGE", [styled(state.message or NO_VALUE) for state in states], fold_at=MESSAGE_FOLD)
 
 
 def _reason(state: RowState) -> Text:

@@ -150,19 +150,24 @@ def changed_names(before: WatchView, after: WatchView) -> list[str]:
 
 
 def _line(row: Row, watch: WatchStatus, known: JobLine | None) -> JobLine:
-    seen = row.seen or (watch.observed.get(row.ref) if row.ref is not None else None)
+    seen = _last_seen(row, watch)
     outage = hiding(row, watch.outages) if watch.outages else None
     if outage is not None:
         row = hidden(row, outage)
-    is_before = known is not None and _is_as_before(row, seen, known.row)
-    if known is not None and is_before and row.price is None:
-        return known
+    same = known if known is not None and _is_as_before(row, seen, known.row) else None
+    if same is not None and row.price is None:
+        return same
     if seen is not row.seen:
         row = replace(row, seen=seen)
     cost = spent(row, watch.finished_at) if watch.finished_at is not None else None
-    if known is not None and is_before:
-        return replace(known, cost=cost)
+    if same is not None:
+        return replace(same, cost=cost)
     return JobLine(row, _state(row), outage.since if outage else None, cost)
+
+
+def _last_seen(row: Row, watch: WatchStatus) -> ObservedJob | None:
+    """Return the last observation of a job, by this pass or an earlier pass of the watch."""
+    return row.seen or (watch.observed.get(row.ref) if row.ref is not None else None)
 
 
 def _is_as_before(row: Row, seen: ObservedJob | None, before: Row) -> bool:

@@ -38,17 +38,7 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
     lock. Raises `BusyError` if `is_locked` and another process holds the lock. Raises `UsageError` or
     `ConfigurationError` if the directory cannot be used, and `OSError` if a file in it cannot be opened or written.
     """
-    try:
-        wanted = paths.state_dir or default_state_dir(paths.identity, os.environ)
-        state_dir = prepare_state_dir(wanted, paths.specs, is_tracked=is_tracked)
-    except StateDirRefusedError as error:
-        raise UsageError(str(error)) from None
-    except StateDirUnsafeError as error:
-        raise ConfigurationError(str(error)) from None
-    except OSError as error:
-        why = error.strerror or error
-        msg = f"the state directory {wanted} cannot be used: {why}; name another directory with --state-dir"
-        raise ConfigurationError(msg) from None
+    state_dir = _prepared_state_dir(paths)
     # With --state-dir, a remote or a status branch, missing statuses do not mean that the clone is new.
     may_reset = paths.state_dir is None and paths.remote is None and may_reset_sandbox
     try:
@@ -70,6 +60,21 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
         if is_locked:
             raise BusyError(str(error), error.command) from None
     yield state_dir
+
+
+def _prepared_state_dir(paths: Paths) -> Path:
+    """Return the state directory, created if needed. Raises `UsageError` or `ConfigurationError` if that fails."""
+    try:
+        wanted = paths.state_dir or default_state_dir(paths.identity, os.environ)
+        return prepare_state_dir(wanted, paths.specs, is_tracked=is_tracked)
+    except StateDirRefusedError as error:
+        raise UsageError(str(error)) from None
+    except StateDirUnsafeError as error:
+        raise ConfigurationError(str(error)) from None
+    except OSError as error:
+        why = error.strerror or error
+        msg = f"the state directory {wanted} cannot be used: {why}; name another directory with --state-dir"
+        raise ConfigurationError(msg) from None
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,18 +67,22 @@ def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> S
     """
     try:
         options = [] if jobs is None else [_validated(each, str(jobs)) for each in _declared_options(jobs)]
-        rules = [rule for each in faults for rule in _rules(each)]
-        return SandboxOptions(
-            jobs=(*(_with_defaults_of(each, job) for each in options for job in each.jobs), *sample_jobs(size)),
-            batches=tuple(_with_defaults_of(each, batch) for each in options for batch in each.batches),
-            faults=(*rules, *(fault for each in options for fault in each.faults)),
-        )
+        return _merged(options, size, [rule for each in faults for rule in _rules(each)])
     except ValidationError as error:
         why = _first_error(error)
     except (OSError, ValueError) as error:
         why = str(error)
     msg = f"the sandbox cannot be set up: {why}"
     raise UsageError(msg)
+
+
+def _merged(options: Sequence[SandboxOptions], size: int, rules: Iterable[Fault]) -> SandboxOptions:
+    """Return the options with the jobs of several documents, `size` sample jobs, and these fault rules first."""
+    return SandboxOptions(
+        jobs=(*(_with_defaults_of(each, job) for each in options for job in each.jobs), *sample_jobs(size)),
+        batches=tuple(_with_defaults_of(each, batch) for each in options for batch in each.batches),
+        faults=(*rules, *(fault for each in options for fault in each.faults)),
+    )
 
 
 def _with_defaults_of(options: SandboxOptions, job: D) -> D:

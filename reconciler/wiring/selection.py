@@ -29,20 +29,30 @@ def why_no_match(selection: Selection, snapshot: Snapshot) -> str | None:
     Raises `UsageError` if the provider is not the name of a Provider document or a provider type, no spec uses it, and
     every file could be read.
     """
-    provider, kind = selection.provider, selection.kind
+    _check_provider(selection.provider, snapshot)
+    specs = [each.document for each in snapshot.jobs]
+    criteria = _criteria(selection)
+    if not criteria or any(map(selection.matches, specs)):
+        return None
+    labels = [f"{key}={value}" for key, value in selection.labels]
+    pairs = {f"{key}={value}" for each in specs for key, value in each.metadata.labels.items()}
+    hints = (did_you_mean(label, pairs) for label in labels if label not in pairs)
+    return " ".join(filter(None, (f"nothing is selected: no spec has {' and '.join(criteria)}.", *hints)))
+
+
+def _check_provider(provider: str | None, snapshot: Snapshot) -> None:
+    """Raise `UsageError` if a provider is unknown. A file that could not be read may name it."""
     if provider is not None and not snapshot.broken_files and provider not in _providers(snapshot):
         hint = did_you_mean(provider, _providers(snapshot)) or "`reconcile providers` lists them all."
         msg = f"no provider is called {provider!r}. {hint}"
         raise UsageError(msg)
-    specs = [each.document for each in snapshot.jobs]
-    if not (provider or kind or selection.labels) or any(map(selection.matches, specs)):
-        return None
-    criteria = [f"the provider {provider}"] if provider is not None else []
-    criteria += [f"the kind {kind}"] if kind is not None else []
-    criteria += [f"the label {key}={value}" for key, value in selection.labels]
-    pairs = {f"{key}={value}" for each in specs for key, value in each.metadata.labels.items()}
-    hints = (did_you_mean(f"{key}={value}", pairs) for key, value in selection.labels if f"{key}={value}" not in pairs)
-    return " ".join(filter(None, (f"nothing is selected: no spec has {' and '.join(criteria)}.", *hints)))
+
+
+def _criteria(selection: Selection) -> list[str]:
+    """Return the provider, the kind and the labels that a spec must have, as phrases."""
+    found = [f"the provider {selection.provider}"] if selection.provider else []
+    found += [f"the kind {selection.kind}"] if selection.kind else []
+    return [*found, *(f"the label {key}={value}" for key, value in selection.labels)]
 
 
 def _providers(snapshot: Snapshot) -> set[str]:
