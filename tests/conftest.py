@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -47,6 +51,23 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * len(os.sched_getaffinity(0))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Import a worker's share of the test modules before it collects all of them.
+
+    In a new checkout, pytest rewrites and compiles each module when it is imported, and keeps the result. Without the
+    shares, all workers would compile all modules, each of them at the same time as the others.
+    """
+    own = getattr(session.config, "workerinput", None)
+    if own is not None and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        folder = Path(__file__).parent
+        files = sorted(file for file in folder.rglob("test_*.py") if (file.parent / "__init__.py").exists())
+        for file in files[int(own["workerid"].removeprefix("gw")) :: own["workercount"]]:
+            with suppress(Exception, pytest.skip.Exception):  # the collection will report it
+                importlib.import_module(".".join(file.relative_to(folder.parent).with_suffix("").parts))
+    return (yield)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that take long, unless the run is long, and move the slowest files to the start."""
@@ -67,9 +88,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--long` and the options of the simulator."""
     group = parser.getgroup("simulator")
     group.addoption("--seed", type=int, metavar="N", help="Run this seed alone, and print its history if it fails.")
-    group.addoption("--seeds", type=int, metavar="N", help="Run this many seeds. Default: 80.")
+    group.addoption("--seeds", type=int, metavar="N", help="Run this many seeds. Default: 48.")
     group.addoption("--watch", type=int, metavar="N", help="Run this watch alone, and print its history if it fails.")
-    group.addoption("--watches", type=int, metavar="N", help="Run this many watches. Default: 16.")
+    group.addoption("--watches", type=int, metavar="N", help="Run this many watches. Default: 14.")
     group.addoption(
         "--long",
         action="store_true",

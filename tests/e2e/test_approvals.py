@@ -141,7 +141,7 @@ def test_a_later_change_of_the_provider_document_ends_the_approval(
         date = datetime.now(UTC) - timedelta(days=2 if way == "a commit with an old date" else 0)
         clone.git("commit", "--quiet", "--message", "Edit the provider", GIT_COMMITTER_DATE=date.isoformat())
     ran = checkout.run("--once", "--wait")
-    why = "is not committed as it is" if way == "no commit" else "a later commit changes the Provider document"
+    why = "differs from its commit" if way == "no commit" else "a later commit changes the Provider document"
 
     assert ran.code == 3, ran.err
     assert "is ignored: " in ran.err

@@ -52,9 +52,13 @@ REPLACED = ("git", "python3", "uv")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job of a workflow: its checkout, its environment, and the marks that planted files leave when they run."""
+    """A job of a workflow: its checkout, its environment, and the marks that planted files leave when they run.
+
+    `temp` is the runner's directory, in which an earlier job may have installed `reconcile`.
+    """
 
     root: Path
+    temp: Path
     environ: dict[str, str] = field(default_factory=lambda: {"OPENAI_API_KEY": KEY})
 
     @property
@@ -100,11 +104,11 @@ class Job:
     def validate(self, action: Path = ACTION, directory: str = ".") -> Ran:
         """Run `validate` with the action, which has a key in its environment and a token as input."""
         given = {"command": "validate", "github-token": TOKEN, "working-directory": directory}
-        return use_action(self.checkout, self.root / "temp", given, {"PATH": PATH, **self.environ}, action=action)
+        return use_action(self.checkout, self.temp, given, {"PATH": PATH, **self.environ}, action=action)
 
 
-def a_job(root: Path) -> Job:
-    job = Job(root)
+def a_job(root: Path, temp: Path | None = None) -> Job:
+    job = Job(root, temp or root / "temp")
     (root / "marks").mkdir(parents=True)
     Checkout(job.checkout).want("runaway", "ftjob-abc123", provider="openai")
     Clone(job.checkout).git("init", "--quiet", "--initial-branch=main")
@@ -122,6 +126,7 @@ class Ended:
 
     ran: Ran
     marks: dict[str, str]
+    temp: Path
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +143,7 @@ def with_files(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     job.write("pip.conf", f"[global]\nindex-url = {nowhere}\n")
     job.write("setup.cfg", f"[easy_install]\nindex_url = {nowhere}\n")
     job.write(".env", f"UV_DEFAULT_INDEX={nowhere}\nOPENAI_API_KEY=another\n")
-    return Ended(job.validate(), job.marks())
+    return Ended(job.validate(), job.marks(), job.temp)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +165,7 @@ def with_variables(tmp_path_factory: pytest.TempPathFactory) -> Ended:
         PATH=f":{PATH}:.",
     )
     job.write("uv.toml", "offline = true\n")
-    return Ended(job.validate(), job.marks())
+    return Ended(job.validate(), job.marks(), job.temp)
 
 
 @pytest.mark.sampled(2)
@@ -215,6 +220,7 @@ def test_a_package_whose_hash_differs_from_the_lock_is_not_installed(tmp_path: P
     assert "Everything is valid." not in ran.log
 
 
+@pytest.mark.long
 def test_a_runner_without_uv_installs_the_locked_version(tmp_path: Path) -> None:
     runtime = tmp_path / "tools"
     runtime.mkdir()
@@ -252,8 +258,8 @@ def test_the_error_for_an_old_python_says_how_to_get_a_newer_one(tmp_path: Path)
     assert "::error::reconcile is not installed: it needs Python 3.11 or later, which actions/setup-python" in ran.log
 
 
-def test_a_bare_repository_in_the_working_directory_runs_no_program(tmp_path: Path) -> None:
-    job = a_job(tmp_path)
+def test_a_bare_repository_in_the_working_directory_runs_no_program(tmp_path: Path, with_files: Ended) -> None:
+    job = a_job(tmp_path, with_files.temp)
     job.write("team/specs/runaway.yaml", (job.checkout / "specs" / "runaway.yaml").read_text(encoding="utf-8"))
     job.write("team/fetch.sh", f"#!/bin/sh\ntouch {job.mark('uploadpack')}\nexit 1\n")
     job.write("team/HEAD", "ref: refs/heads/main\n")

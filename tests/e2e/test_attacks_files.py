@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Checkout, Ran
+from tests.support.cli import Checkout, Ran, finished
 from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.unprivileged import homeless, unprivileged
 
@@ -291,7 +291,7 @@ def test_a_step_summary_is_not_written_through_a_link_from_the_checkout(field: F
 
 
 def test_dev_stdout_is_accepted_as_an_output_file(field: Field) -> None:
-    ran = field.run("plan", "--out", "/dev/stdout")
+    ran = finished(field.checkout.start("plan", "--out", "/dev/stdout"))
 
     assert "PinnedPlan" in ran.out
 

@@ -121,7 +121,7 @@ def test_a_spec_that_displays_differently_than_it_parses_is_rejected(tmp_path: P
     ran = Checkout(tmp_path).run("--once", "--state-dir", str(tmp_path / "state"))
 
     assert ran.code == 65
-    assert f"contains U+{ord(MISLEADING[what]):04X}, which can make the text look different" in ran.err
+    assert f"contains U+{ord(MISLEADING[what]):04X}, which can make text look different from what it says" in ran.err
     assert workspace.asked() == [("cancel", "ftjob-b")]
 
 

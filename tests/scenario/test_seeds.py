@@ -12,8 +12,8 @@ from tests.scenario.seed_runner import check_all_seeds, failure_report, failure_
 from tests.scenario.seeded_run import scenario
 from tests.scenario.simulation import simulate
 
-SEEDS = 80
-FAULTS_MIN = 800
+SEEDS = 48
+FAULTS_MIN = 480
 
 
 def test_no_seed_violates_a_law(pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.scenario.seed_runner import check_all_seeds, failure_report, failure_reports, run_watch_seed
 
-WATCHES = 16
+WATCHES = 14
 
 
 def test_no_watch_violates_a_law_or_a_promise(

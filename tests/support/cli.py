@@ -1,6 +1,7 @@
-"""The product as its users run it: a directory of specs, and a real process for each command.
+"""The product as its users run it: a directory of specs, and the commands in it.
 
-The environment of the test run is not inherited: each process gets exactly the variables of its checkout.
+`Checkout.run` runs a command to its end, in the process of the test if that is possible. `Checkout.start` starts a real
+process. The environment of the test run is not inherited: a command gets exactly the variables of its checkout.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TextIO
 from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus
 from tests.support.fork_server import ForkedProcess, Order, fork_server
+from tests.support.run_here import can_run_here, run_here
 
 RECONCILE = tuple(shlex.split(os.environ.get("RECONCILE_COMMAND", ""))) or (sys.executable, "-m", "reconciler")
 """The command under test. `RECONCILE_COMMAND` names another build, to show that a test fails on an older build."""
@@ -104,7 +106,10 @@ class Checkout:
         return Checkout(root, self.environ)
 
     def run(self, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str) -> Ran:
-        """Run one command to its end. Raises `TimeoutExpired` after 30 s."""
+        """Run one command to its end: in this process, if it can. Raises `TimeoutExpired` after 30 s."""
+        variables = {**_environment(self.root), **self.environ, **environ}
+        if _is_warm(program) and can_run_here(arguments, variables):
+            return Ran(*run_here(arguments, self.root, variables, ENDS_WITHIN_S))
         pipe = subprocess.PIPE
         with self.start(*arguments, stdin=None, stdout=pipe, stderr=pipe, program=program, **environ) as process:
             return finished(process)
@@ -120,7 +125,7 @@ class Checkout:
     ) -> Process:
         """Start one command, and return its process. It is forked unless only a new interpreter can run it."""
         variables = {**_environment(self.root), **self.environ, **environ}
-        if program is RECONCILE and program[0] == sys.executable and COLD not in os.environ:
+        if _is_warm(program):
             order = Order("reconciler", arguments, self.root, variables)
             if packet := order.packet():
                 return fork_server().start(packet, stdin, stdout, stderr)
@@ -181,6 +186,11 @@ def started_sandbox(root: Path, *arguments: str, key: str | None = None) -> Iter
             yield url
         finally:
             process.send_signal(signal.SIGTERM)
+
+
+def _is_warm(program: Sequence[str]) -> bool:
+    """Return whether a command need not start an interpreter of its own."""
+    return program is RECONCILE and program[0] == sys.executable and COLD not in os.environ
 
 
 def _environment(root: Path) -> dict[str, str]:
