@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 
 from reconciler.core import limits
@@ -34,32 +34,31 @@ class LimitState:
     """When the limit of the warning acts at the earliest, or None if it was already acted on or there is no warning."""
 
 
-def limit_state(
-    subject: Subject,
-    facts: JobFacts,
-    phase: Phase,
-    as_of: datetime,
-    now: datetime,
-    last: JobStatus | None,
-    *,
-    may_have_started: bool,
-    is_cancel_requested: bool,
-) -> LimitState:
-    """Return the limits of an unfinished job.
+@dataclass(frozen=True, slots=True)
+class UnfinishedJob:
+    """An unfinished job, as an observation with a believable clock shows it."""
 
-    Args:
-        subject: the spec.
-        facts: the facts about the job.
-        phase: an unfinished phase.
-        as_of: the provider's clock at the observation, which is believable.
-        now: the current time.
-        last: the last status, or None if there is none.
-        may_have_started: whether the job may have started although the facts contain no start time.
-        is_cancel_requested: whether a cancel is open that was requested because of a limit.
+    facts: JobFacts
+    phase: Phase
+    as_of: datetime
+    """The provider's clock at the observation."""
+    now: datetime
+    may_have_started: bool
+    """Whether the job may have started although the facts contain no start time."""
+
+
+def limit_state(
+    subject: Subject, job: UnfinishedJob, last: JobStatus | None, *, is_cancel_requested: bool
+) -> LimitState:
+    """Return which limit of time acts on an unfinished job, and the warning before it does.
+
+    `is_cancel_requested` is whether a cancel is open that was requested because of a limit.
     """
-    found = list(limits.moments(subject.spec.limits, facts, phase, as_of, may_have_started=may_have_started))
+    as_of, now, before = job.as_of, job.now, subject.warn_before
+    found = list(
+        limits.moments(subject.spec.limits, job.facts, job.phase, as_of, may_have_started=job.may_have_started)
+    )
     reached = next((limit for limit, moment in found if as_of > moment), None)
-    before = subject.warn_before
     if before is None or not _warns(subject, now):
         return LimitState(reached)
     if is_cancel_requested and reached is not None:
@@ -68,7 +67,7 @@ def limit_state(
     if moment is None or as_of < moment - before:
         return LimitState()
     warning = _warning(limit, last, now)
-    acts_at = max(moment, warning.since + before)
+    acts_at = max(moment, warning.since + held_for(subject, warning))
     return LimitState(limit if as_of > moment and now >= acts_at else None, warning, acts_at)
 
 
@@ -91,9 +90,10 @@ def kept_warning(subject: Subject, phase: Phase, last: JobStatus | None, now: da
 
 
 def _warns(subject: Subject, now: datetime) -> bool:
-    """Return whether limits of the job are warned of now."""
+    """Return whether limits of the job are warned of now. A limit of the cost always is, because it acts later."""
     is_moot = subject.is_suspended(now) or subject.spec.desired_state in _WITHOUT_WARNING
-    return subject.warn_before is not None and not is_moot
+    has_cost = subject.spec.limits is not None and subject.spec.limits.max_cost is not None
+    return (subject.warn_before is not None or has_cost) and not is_moot
 
 
 def warning_text(warning: LimitWarning, acts_at: datetime) -> str:
@@ -101,13 +101,19 @@ def warning_text(warning: LimitWarning, acts_at: datetime) -> str:
     return f"it will be cancelled because of {warning.limit}, not before {render_instant(acts_at)}"
 
 
+def held_for(subject: Subject, warning: LimitWarning) -> timedelta:
+    """Return how long after its warning a limit acts at the earliest. For a cost, two observations must agree."""
+    before = subject.warn_before or timedelta(0)
+    return before if warning.cost is None else max(before, subject.interval)
+
+
 def next_moments(subject: Subject, status: JobStatus) -> Iterator[datetime]:
     """Yield when a warning is due, and when its limit acts. The moments may be in the past."""
+    if status.warning is not None:
+        yield status.warning.since + held_for(subject, status.warning)
     before = subject.warn_before
     if before is None:
         return
-    if status.warning is not None:
-        yield status.warning.since + before
     moment = limits.next_at(subject.spec.limits, status.job, status.phase) if status.job else None
     if moment is not None:
         yield moment - before

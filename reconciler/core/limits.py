@@ -89,16 +89,19 @@ def unjudged(
     now: datetime,
     *,
     may_have_started: bool = False,
+    why_not_cost: str | None = None,
 ) -> str | None:
     """Return which limits cannot be judged for an unfinished job and why, as text, or None if there are none.
 
-    The arguments are those of `reached`. The text contains no age, so that the passing of time causes no writes.
+    The arguments are those of `reached`, and why the cost cannot be judged. The text contains no age, so that the
+    passing of time causes no writes.
     """
     if limits is None:
         return None
     by_why: dict[str, list[str]] = {}
     for name in _in_force(limits, facts, phase):
-        if (why := _why_unjudged(name, facts, as_of, now, may_have_started=may_have_started)) is not None:
+        why = _why_unjudged(name, facts, as_of, now, may_have_started=may_have_started, why_not_cost=why_not_cost)
+        if why is not None:
             by_why.setdefault(why, []).append(name)
     clauses = [
         f"its limit{'s' if names[1:] else ''} {' and '.join(names)} {NOT_JUDGED}: {why}"
@@ -115,17 +118,25 @@ def _in_force(limits: Limits, facts: JobFacts, phase: Phase) -> Iterator[str]:
         yield "maxAge"
     if limits.max_queued is not None and phase in _WAITING and facts.started_at is None:
         yield "maxQueued"
+    if limits.max_cost is not None:
+        yield "maxCost"
 
 
 def _why_unjudged(
-    name: str, facts: JobFacts, as_of: datetime | None, now: datetime, *, may_have_started: bool
+    name: str,
+    facts: JobFacts,
+    as_of: datetime | None,
+    now: datetime,
+    *,
+    may_have_started: bool,
+    why_not_cost: str | None,
 ) -> str | None:
     if as_of is None:
         return "the response of the provider contains no time"
     if not is_believable(as_of, now):
         return "the provider's clock and the local clock differ by more than 5 minutes"
-    if name == "notAfter":
-        return None
+    if name in {"notAfter", "maxCost"}:
+        return None if name == "notAfter" else why_not_cost
     created_at = facts.created_at
     if created_at is None or created_at.timestamp() <= 0:
         return "the provider gives no creation time that can be read"

@@ -73,17 +73,19 @@ def _by_phase(subject: Subject, status: JobStatus, now: datetime) -> timedelta:
     if status.phase is Phase.CANCELLING:
         return _same_again(now - since, CANCELLING_FIRST, CANCELLING_MAX)
     is_change_wanted = status.is_reconciling or status.ready.reason in _WANTED
-    if status.phase not in UNFINISHED or is_change_wanted or _is_over_a_limit(subject, status, now):
+    if status.phase not in UNFINISHED or is_change_wanted or _is_limit_due(subject, status, now):
         # The next observation may settle the job, or the obstacle to a wanted change may be gone by then.
         return subject.interval
     return _same_again(now - since, subject.interval, INTERVALS_MAX * subject.interval)
 
 
-def _is_over_a_limit(subject: Subject, status: JobStatus, now: datetime) -> bool:
-    """Return whether a limit is exceeded by the local clock.
+def _is_limit_due(subject: Subject, status: JobStatus, now: datetime) -> bool:
+    """Return whether a limit is exceeded by the local clock, or may be exceeded at any time because it is a cost.
 
     The provider's clock decides about the limit, and may be slightly behind.
     """
+    if subject.spec.limits is not None and subject.spec.limits.max_cost is not None:
+        return True
     moment = limits.next_at(subject.spec.limits, status.job, status.phase) if status.job else None
     return moment is not None and moment < now
 

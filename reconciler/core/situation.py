@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core import limits
+from reconciler.core.cost_limit import JudgedCost, cost_state, is_cost_cancel, judged_cost
 from reconciler.core.facts import confirmed_phase, may_have_started, merge
 from reconciler.core.finality import assess
-from reconciler.core.limit_warning import LimitState, kept_warning, limit_state
+from reconciler.core.limit_warning import LimitState, UnfinishedJob, kept_warning, limit_state
 from reconciler.core.receipts import confirm, has_accepted_cancel, limit_of_cancel, may_vanish, newest_cancel, open_for
 from reconciler.core.subject import Subject
 from reconciler.core.table import Situation
 from reconciler.model.job import UNFINISHED, ObservedJob, Phase
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, JobFacts, JobStatus, LimitWarning, Outcome, Receipt, Verb
+
+_STOPPED_BY_LIMITS = frozenset({DesiredState.RUNNING, DesiredState.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +65,25 @@ def situate(
     phase = confirmed_phase(job.phase if job else Phase.ABSENT, facts.finished_at, subject.capabilities)
     receipts = confirm(last, phase, now, subject.interval, is_refused=is_refused)
     is_checked = phase in UNFINISHED and limits.is_believable(as_of, now)
+    job_now = None
+    if is_checked and as_of is not None:
+        job_now = UnfinishedJob(facts, phase, as_of, now, may_have_started(last))
+    cost = judged_cost(subject, job_now, last) if job_now is not None else None
     unjudged = None
     if phase in UNFINISHED and subject.spec.desired_state is not DesiredState.CANCELLED:
         unjudged = limits.unjudged(
-            subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last)
-        )
-    if is_checked and as_of is not None:
-        state = limit_state(
-            subject,
+            subject.spec.limits,
             facts,
             phase,
             as_of,
             now,
-            last,
             may_have_started=may_have_started(last),
-            is_cancel_requested=_is_cancelled_for_limit(receipts),
+            why_not_cost=cost.unjudged if cost is not None else None,
         )
+    if job_now is not None:
+        state = _limits(subject, job_now, last, receipts, cost)
     else:
-        # This observation cannot check the limit. A cancel requested for a limit stays wanted until the spec changes.
-        is_same_spec = last is not None and last.observed_spec == subject.digest
-        is_observed = subject.spec.desired_state is DesiredState.OBSERVED
-        limit = limit_of_cancel(receipts, is_still_wanted=is_same_spec and not is_observed)
-        state = LimitState(limit, kept_warning(subject, phase, last, now))
+        state = _remembered(subject, phase, last, receipts, now)
     is_remembered = state.reached is not None and not is_checked
     return Situated(
         last,
@@ -99,9 +99,34 @@ def situate(
     )
 
 
-def _is_cancelled_for_limit(receipts: tuple[Receipt, ...]) -> bool:
+def _limits(
+    subject: Subject,
+    job: UnfinishedJob,
+    last: JobStatus | None,
+    receipts: tuple[Receipt, ...],
+    cost: JudgedCost | None,
+) -> LimitState:
+    """Return the limit that acts now, and the warning of one that is near. Limits of time come before the cost."""
     receipt = open_for(receipts, Verb.CANCEL)
-    return receipt is not None and receipt.because is Because.LIMIT_REACHED
+    if cost is not None and is_cost_cancel(receipt, cost.limit) and subject.spec.desired_state in _STOPPED_BY_LIMITS:
+        return LimitState(str(cost.limit), last.warning if last is not None else None)
+    is_requested = receipt is not None and receipt.because is Because.LIMIT_REACHED
+    state = limit_state(subject, job, last, is_cancel_requested=is_requested)
+    is_by_time = state.reached is not None or state.warning is not None
+    return state if is_by_time or cost is None else cost_state(subject, cost, job.now, last)
+
+
+def _remembered(
+    subject: Subject, phase: Phase, last: JobStatus | None, receipts: tuple[Receipt, ...], now: datetime
+) -> LimitState:
+    """Return what is known of limits if this observation cannot check them.
+
+    A cancel that was requested for a limit stays wanted until the spec changes.
+    """
+    is_same_spec = last is not None and last.observed_spec == subject.digest
+    is_observed = subject.spec.desired_state is DesiredState.OBSERVED
+    limit = limit_of_cancel(receipts, is_still_wanted=is_same_spec and not is_observed)
+    return LimitState(limit, kept_warning(subject, phase, last, now))
 
 
 def situation(subject: Subject, seen: Situated, wanted: DesiredState) -> Situation:

@@ -195,7 +195,15 @@ REMEMBERED = Record(
     RememberedAttempt,
     (Field("account", Form.TEXT), Field("requested_at", Form.MOMENT), Field("approved_by", Form.TEXT)),
 )
-WARNING = Record(LimitWarning, (Field("limit", Form.TEXT), Field("since", Form.MOMENT)))
+WARNING = Record(
+    LimitWarning,
+    (
+        Field("limit", Form.TEXT),
+        Field("since", Form.MOMENT),
+        Field("cost", Form.TEXT, is_left_out=True),
+        Field("price", Form.TEXT, is_left_out=True),
+    ),
+)
 HISTORY = Record(HistoryEntry, (Field("at", Form.MOMENT), Field("phase"), Field("reason")))
 
 
@@ -212,7 +220,7 @@ def _job_status(kind: JobKind) -> Record:
             Field("conditions", Form.MAPPING, CONDITION, is_list=True),
             Field("job", Form.MAPPING, _job(kind)),
             Field("receipts", Form.MAPPING, RECEIPT, is_list=True),
-            Field("warning", Form.FLOW, WARNING, is_left_out=True),
+            Field("warning", Form.MAPPING, WARNING, is_left_out=True),
             Field("spent", Form.MAPPING, REMEMBERED, is_list=True, is_left_out=True),
             Field("history", Form.FLOW, HISTORY, is_list=True),
         ),

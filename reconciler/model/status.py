@@ -147,6 +147,10 @@ class LimitWarning:
     """The limit with its value, such as `maxAge 24h`."""
     since: datetime
     """When the warning was first written."""
+    cost: str | None = None
+    """What the job had cost then, for a limit of the cost."""
+    price: str | None = None
+    """The price from which that cost was computed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def _limits(limits: Limits | None) -> str | None:
         f"maxAge {render_duration(limits.max_age)}" if limits.max_age else "",
         f"maxQueued {render_duration(limits.max_queued)}" if limits.max_queued else "",
         f"notAfter {render_instant(limits.not_after)}" if limits.not_after else "",
+        str(limits.max_cost) if limits.max_cost else "",
         f"warnBefore {render_duration(limits.warn_before)}" if limits.warn_before else "",
     ]
     return ", ".join(filter(None, parts)) or None

@@ -67,6 +67,8 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "status.warning": "The warning of a limit that will cancel the job. It is left out without a warning.",
         "status.warning.limit": "The limit, with its value.",
         "status.warning.since": "When the warning was first written. The limit acts `warnBefore` later, or after that.",
+        "status.warning.cost": "For maxCost: what the job had cost then.",
+        "status.warning.price": "For maxCost: the price from which the cost was computed.",
         "status.spent": "First requests of dropped receipts, which the guard still counts.",
         "status.spent.account": "The account of the request.",
         "status.spent.requestedAt": "When it was requested.",

@@ -372,6 +372,24 @@ BUGS = (
         "    if known is not None and known.limit == limit and known.since == now:\n",
     ),
     Bug(
+        "let a limit of the cost act on an upper bound",
+        "core/cost_limit.py",
+        "    if not cost.basis.is_certain:\n",
+        "    if not cost.basis:\n",
+    ),
+    Bug(
+        "cancel because of the cost at the first observation",
+        "core/cost_limit.py",
+        "    return LimitState(str(cost.limit) if is_over and now >= acts_at else None, warning, acts_at)\n",
+        "    return LimitState(str(cost.limit) if is_over else None, warning, acts_at)\n",
+    ),
+    Bug(
+        "compare a cost in one currency with a limit in another",
+        "core/cost_limit.py",
+        "    if cost.currency != limit.currency:\n",
+        "    if not cost.currency:\n",
+    ),
+    Bug(
         "do not redact keys in messages",
         "redaction.py",
         "        if not self.is_in(text):\n            return text\n",

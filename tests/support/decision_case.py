@@ -13,6 +13,7 @@ from reconciler.core.decide import Decision, decide
 from reconciler.core.subject import Subject
 from reconciler.model.job import UNSET, JobCounts, Observation, Observed, ObservedJob, Phase
 from reconciler.model.kind import BATCH
+from reconciler.model.money import Basis
 from reconciler.model.spec import DesiredState, render_duration
 from reconciler.model.status import Because, JobStatus
 
@@ -71,6 +72,8 @@ class Case:
     def is_over_limit(self) -> bool:
         """Whether the observed job is unfinished and certainly older than `maxAge`."""
         limits, as_of = self.subject.spec.limits, self.as_of
+        if limits is not None and limits.max_cost is not None:
+            return self.is_over_cost
         if limits is None or limits.max_age is None or self.job is None or as_of is None:
             return False
         if self.job.phase not in STOPPABLE | {Phase.CANCELLING}:
@@ -79,6 +82,34 @@ class Case:
         created = known if self.job.created_at is UNSET else self.job.created_at
         is_over = isinstance(created, datetime) and as_of - created > limits.max_age
         return is_over and not self.is_warned_too_late
+
+    @property
+    def is_cost_certain(self) -> bool:
+        """Whether the spec has a price from which its cost can be judged in the currency of `maxCost`."""
+        limits, prices = self.subject.spec.limits, self.subject.prices or ()
+        currencies = {each.currency for each in prices if each.bound is Basis.METERED}
+        return limits is not None and limits.max_cost is not None and limits.max_cost.currency in currencies
+
+    @property
+    def is_over_cost(self) -> bool:
+        """Whether an unfinished batch has certainly cost more than `maxCost`, as two observations or a cancel show."""
+        limits, job, wanted = self.subject.spec.limits, self.job, self.subject.spec.desired_state
+        if limits is None or limits.max_cost is None or job is None or self.as_of is None:
+            return False
+        if job.phase not in STOPPABLE | {Phase.CANCELLING}:
+            return False
+        receipt = self.last.open_receipt if self.last else None
+        if receipt is not None and receipt.reason == str(limits.max_cost) and wanted is DesiredState.RUNNING:
+            return True
+        if not self.is_cost_certain or not isinstance(job.tokens, int):
+            return False
+        (price,) = self.subject.prices or ()
+        is_over = job.tokens * price.value > limits.max_cost.value * 1_000_000
+        if wanted is not DesiredState.RUNNING:
+            return is_over
+        warning = self.last.warning if self.last else None
+        is_same = warning is not None and (warning.limit, warning.price) == (str(limits.max_cost), str(price))
+        return is_over and is_same and warning is not None and self.now - warning.since >= timedelta(minutes=1)
 
     @property
     def is_warned_too_late(self) -> bool:
@@ -104,6 +135,9 @@ class Case:
     def is_limit_unjudged(self) -> bool:
         """Whether a missing or implausible time prevents a judgement of `maxAge` for the unfinished observed job."""
         limits = self.subject.spec.limits
+        if limits is not None and limits.max_cost is not None and self.job is not None:
+            is_judged = self.as_of is not None and self.is_cost_certain
+            return self.job.phase in STOPPABLE | {Phase.CANCELLING} and not is_judged
         if limits is None or limits.max_age is None or self.job is None:
             return False
         if self.job.phase not in STOPPABLE | {Phase.CANCELLING}:
@@ -137,7 +171,9 @@ class Case:
         if self.job is None:
             return self
         if self.subject.kind is BATCH:
-            return replace(self, look=Observed(replace(self.job, counts=JobCounts(100, 57, 1), tokens=4711)))
+            limits = self.subject.spec.limits
+            tokens = self.job.tokens if limits is not None and limits.max_cost is not None else 4711
+            return replace(self, look=Observed(replace(self.job, counts=JobCounts(100, 57, 1), tokens=tokens)))
         return replace(self, look=Observed(replace(self.job, trained_tokens=4711)))
 
     def again(self, status: JobStatus, later: timedelta = timedelta(0)) -> Decision:

@@ -244,6 +244,13 @@ def a_limit_acts_only_after_its_warning(case: Case, decision: Decision) -> bool:
     return is_same and warning is not None and case.now - warning.since >= limits.warn_before
 
 
+def a_cost_limit_acts_only_on_a_certain_cost_that_two_observations_show(case: Case, decision: Decision) -> bool:
+    """It never acts without a price, on an upper bound, or on a cost in another currency."""
+    action = decision.action
+    is_for_cost = action is not None and (action.reason or "").startswith("maxCost")
+    return not is_for_cost or case.is_over_cost
+
+
 def a_near_limit_is_reported_and_its_warning_keeps_its_time(case: Case, decision: Decision) -> bool:
     """A ready job with a warning is `LimitNear`, no other job is, and a later decision keeps the warning."""
     status = decision.status
@@ -425,6 +432,7 @@ LAWS: tuple[Law, ...] = (
     a_limit_that_cannot_be_judged_is_reported,
     a_limit_acts_only_after_its_warning,
     a_near_limit_is_reported_and_its_warning_keeps_its_time,
+    a_cost_limit_acts_only_on_a_certain_cost_that_two_observations_show,
     an_unchanged_job_gets_the_same_decision_as_in_full,
 )
 """The laws that are checked in every case."""

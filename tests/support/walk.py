@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import takewhile
 from typing import Any
 
@@ -33,8 +34,10 @@ from reconciler.core.subject import Subject
 from reconciler.model.capabilities import Capabilities
 from reconciler.model.job import UNSET, JobError, Observation, Phase
 from reconciler.model.kind import BATCH, FINE_TUNING, JobKind
+from reconciler.model.money import Basis
+from reconciler.model.price import Meter, Price
 from reconciler.model.reason import Reason
-from reconciler.model.status import Because, JobStatus, Outcome, Receipt, Verb
+from reconciler.model.status import Because, JobStatus, LimitWarning, Outcome, Receipt, Verb
 from tests.support.build import NOW
 from tests.support.decision_case import Case
 from tests.support.laws import ASKED, LAWS, LAWS_OF_LATER_DECISIONS, Law, answers, refusals
@@ -118,6 +121,22 @@ class Walked:
 def specs(can: Capabilities, *words: str, kind: JobKind = FINE_TUNING) -> tuple[Subject, ...]:
     """Return the subjects with these texts, such as `running`, `running over` or `cancelled within now`."""
     return tuple(each for word, each in every_spec(can, kind).items() if word in words)
+
+
+def priced_specs(can: Capabilities) -> tuple[Subject, ...]:
+    """Return batches that cost 23 USD, which is over their limit, or with a limit that cannot be judged."""
+    exact = Price("openai", BATCH.name, "*", Meter.TOKENS, Decimal(1000), "USD")
+    cases: tuple[tuple[str, str, Price | None], ...] = (
+        ("running", "20 USD", exact),
+        ("running", "20 EUR", exact),
+        ("running", "20 USD", replace(exact, bound=Basis.AT_MOST)),
+        ("running", "20 USD", None),
+        ("observed", "20 USD", exact),
+    )
+    return tuple(
+        replace(a_batch_subject(wanted, can, limits={"maxCost": limit}), prices=None if price is None else (price,))
+        for wanted, limit, price in cases
+    )
 
 
 def warned_specs(can: Capabilities, *words: str) -> tuple[Subject, ...]:
@@ -249,8 +268,13 @@ def _outlook(world: World, status: JobStatus | None, now: datetime) -> object:
         _newest_cancel(status, closed),
         any(each.verb is Verb.CANCEL and each.accepted_at is not None for each in closed),
         _reversals(status, closed, now),
-        status.warning is not None and (status.warning.limit, now - status.warning.since >= timedelta(hours=1)),
+        status.warning is not None and _warned(status.warning, now),
     )
+
+
+def _warned(warning: LimitWarning, now: datetime) -> object:
+    age = now - warning.since
+    return warning.limit, warning.price, age >= timedelta(minutes=1), age >= timedelta(hours=1)
 
 
 def _since(status: JobStatus, now: datetime) -> object:

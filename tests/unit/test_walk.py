@@ -11,7 +11,7 @@ from reconciler.model.reason import Reason
 from tests.support.guard_walk import GUARD_LAWS, LIMITS, GuardCase, OfKind, guard_cases
 from tests.support.laws import LAWS, LAWS_OF_LATER_DECISIONS
 from tests.support.subjects import CAN_PAUSE, CANCELS_SLOWLY, CANNOT_PAUSE, HIDES_CANCELLING, a_subject
-from tests.support.walk import SUSPENDED, WARNED, Walked, World, every_spec, specs, walk, warned_specs
+from tests.support.walk import SUSPENDED, WARNED, Walked, World, every_spec, priced_specs, specs, walk, warned_specs
 
 WORLDS = (
     World(
@@ -89,6 +89,12 @@ WORLDS = (
     World(
         "a limit that is warned of, three decisions deep",
         warned_specs(CANNOT_PAUSE, "running"),
+        frozenset({Reason.LIMIT_NEAR, Reason.CANCEL_PENDING, Reason.LIMIT_REACHED}),
+        depth=3,
+    ),
+    World(
+        "a limit of the cost, three decisions deep",
+        priced_specs(CANNOT_PAUSE),
         frozenset({Reason.LIMIT_NEAR, Reason.CANCEL_PENDING, Reason.LIMIT_REACHED}),
         depth=3,
     ),

@@ -1,0 +1,101 @@
+"""Decide whether a job has cost more than `maxCost`.
+
+Rules: the limit acts on a cost that is certain: metered, or a lower bound. It never acts without a price, on an upper
+bound or an estimate, on a cost in another currency, or on a quantity that is not plausible; then it cannot be judged.
+It acts only if two observations at least one interval apart, at the same price, agree that the job is over it, and if
+the cost has neither fallen nor grown more than tenfold between them. So neither one wrong response nor a new price
+cancels a job at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from reconciler.core.limit_warning import LimitState, UnfinishedJob, held_for
+from reconciler.core.subject import Subject
+from reconciler.model.cost import cost_so_far, may_have_paused
+from reconciler.model.job import Phase
+from reconciler.model.job_limits import CostLimit
+from reconciler.model.money import Amount, Unpriced
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import Because, JobStatus, LimitWarning, Receipt
+
+GROWTH_MAX = 10
+"""The largest growth of a cost between two observations that is believed."""
+WARNED_AT = Decimal("0.8")
+"""The part of `maxCost` from which on a job is warned, if its limits are warned of."""
+_NOT_STARTED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED})
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedCost:
+    """The cost of a job, as far as `maxCost` may act on it."""
+
+    limit: CostLimit
+    amount: Amount | None = None
+    """A cost that is certain, or None."""
+    price: str = ""
+    unjudged: str | None = None
+    """Why the limit cannot be judged, or None. Both are None for a job that has not started."""
+
+
+def judged_cost(subject: Subject, job: UnfinishedJob, last: JobStatus | None) -> JudgedCost | None:
+    """Return the cost of an unfinished job, or None if it has no `maxCost`."""
+    facts, phase = job.facts, job.phase
+    limit = subject.spec.limits.max_cost if subject.spec.limits is not None else None
+    if limit is None:
+        return None
+    price = subject.price(facts)
+    if price is None or isinstance(price, Unpriced):
+        return JudgedCost(limit, unjudged="the operator states no price" if price is None else price.why)
+    history, receipts = (last.history, last.receipts) if last is not None else ((), ())
+    is_pause_possible = may_have_paused(subject.capabilities, phase, history, receipts)
+    cost = cost_so_far(price, phase, facts, job.as_of, is_pause_possible=is_pause_possible)
+    if isinstance(cost, Unpriced):
+        has_waited = phase in _NOT_STARTED and facts.started_at is None
+        return JudgedCost(limit, unjudged=None if has_waited else cost.why)
+    if cost.currency != limit.currency:
+        return JudgedCost(limit, unjudged=f"its price is in {cost.currency}")
+    if not cost.basis.is_certain:
+        return JudgedCost(limit, unjudged="no lower bound of its cost is known")
+    return JudgedCost(limit, cost, str(price))
+
+
+def is_cost_cancel(receipt: Receipt | None, limit: CostLimit) -> bool:
+    """Return whether an open receipt is that of a cancel that was requested because of this limit."""
+    return receipt is not None and (receipt.because, receipt.reason) == (Because.LIMIT_REACHED, str(limit))
+
+
+def cost_state(subject: Subject, cost: JudgedCost, now: datetime, last: JobStatus | None) -> LimitState:
+    """Return whether `maxCost` acts now, and the warning before it does."""
+    wanted, amount, limit = subject.spec.desired_state, cost.amount, cost.limit.value
+    if amount is None or subject.is_suspended(now) or wanted is DesiredState.CANCELLED:
+        return LimitState()
+    is_over = amount.value > limit
+    if wanted is DesiredState.OBSERVED:
+        return LimitState(str(cost.limit) if is_over else None)
+    if amount.value <= (limit if subject.warn_before is None else limit * WARNED_AT):
+        return LimitState()
+    new = LimitWarning(str(cost.limit), now, f"{amount.value:.6f}", cost.price)
+    warning = _earlier(last, new, amount.value) or new
+    acts_at = warning.since + held_for(subject, warning)
+    return LimitState(str(cost.limit) if is_over and now >= acts_at else None, warning, acts_at)
+
+
+def _earlier(last: JobStatus | None, new: LimitWarning, value: Decimal) -> LimitWarning | None:
+    """Return the warning of the last status if it is of the same limit and of a cost that can lead to this one."""
+    known = last.warning if last is not None else None
+    return known if known is not None and _agrees(known, new, value) else None
+
+
+def _agrees(known: LimitWarning, new: LimitWarning, value: Decimal) -> bool:
+    """Return whether an earlier warning is of the same limit and price, and of a cost that can lead to this one."""
+    if (known.limit, known.price) != (new.limit, new.price) or known.since > new.since:
+        return False
+    try:
+        before = Decimal(known.cost or "")
+    except InvalidOperation:  # a status may have been edited
+        return False
+    return before.is_finite() and 0 < before <= round(value, 6) <= before * GROWTH_MAX
