@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -287,7 +288,46 @@ def test_nothing_is_written_if_commits_by_others_have_replaced_statuses() -> Non
     after_a_pass(check, runtime={"publisher": branch})
 
 
-def test_a_bug_in_an_adapter_is_reported_by_the_next_pass_which_observes_the_job_again() -> None:
+def test_an_edit_is_acted_on_if_only_this_process_has_published_statuses() -> None:
+    async def check(scene: Scene) -> None:
+        scene.edit("chat")
+
+        assert await scene.request_edits() == ["ftjob-chat", "cancel ftjob-chat"]
+
+    after_a_pass(check, runtime={"publisher": SharedBranch(edition=3)})
+
+
+class BrokenBranch(SharedBranch):
+    """A branch whose lock has a bug while `is_broken` is set."""
+
+    is_broken = False
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[object]:
+        """Acquire no lock, or fail."""
+        if self.is_broken:
+            raise ZeroDivisionError
+        yield None
+
+
+def test_a_bug_while_edits_are_requested_is_reported_by_the_next_pass() -> None:
+    branch = BrokenBranch()
+
+    async def check(scene: Scene) -> None:
+        scene.edit("chat")
+        branch.is_broken = True
+        await scene.request_edits()
+        branch.is_broken = False
+        result = await scene.make_pass()
+
+        assert scene.account.changes == ["cancel ftjob-chat"]
+        assert len(result.report.errors) == 1
+        assert result.report.errors[0].startswith("openai https://api.openai.com/v1: a bug: ZeroDivisionError")
+
+    after_a_pass(check, runtime={"publisher": branch})
+
+
+def test_a_job_whose_retrieve_fails_by_a_bug_is_observed_again_by_the_next_pass() -> None:
     async def check(scene: Scene) -> None:
         scene.edit("chat")
         scene.account.broken["ftjob-chat"] = RuntimeError("a bug")

@@ -231,6 +231,16 @@ def test_the_last_observation_of_a_job_is_kept_while_a_spec_names_it() -> None:
     assert kept == [1, 2, 1, 2]
 
 
+def test_a_watch_reports_that_its_last_pass_could_request_no_change() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    told = []
+    for is_halted in (True, False):
+        health.passed(replace(a_pass(RUNNING), is_halted=is_halted), [], NOW)
+        told.append(health.overview.is_halted)
+
+    assert told == [True, False]
+
+
 def test_a_pass_is_counted_with_its_duration() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     for took_s in (0.5, 1.5):

@@ -6,13 +6,16 @@ import asyncio
 import errno
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from reconciler.controller.notifier import Notifier
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.local.outbox import StateOutbox
 from reconciler.model.notification import News, Notification
 from reconciler.model.operator import NotifySink
-from reconciler.ports import StoredStatuses
+from reconciler.ports import StoredStatuses, Unread
 from tests.support.build import a_status
 from tests.support.clock import VirtualClock, in_virtual_time
 from tests.support.news_cases import a_notification, a_stalled_status
@@ -192,7 +195,18 @@ def test_a_delivery_that_cannot_be_recorded_is_made_again_after_a_delay() -> Non
     assert desk.warned[0] == "the notifications of audit cannot be recorded: No space left on device"
 
 
-def test_a_pass_tells_what_is_new_in_its_statuses_and_unreadable_ones_do_not_count_as_deleted() -> None:
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"discarded": ("bots.yaml",)},
+        {"too_new": ("bots.yaml",)},
+        {"unread": (Unread("bots.yaml", "Permission denied", "allow it to be read"),)},
+    ],
+    ids=["it was discarded", "a later version wrote it", "it cannot be read"],
+)
+def test_a_pass_tells_what_is_new_in_its_statuses_and_unknown_ones_do_not_count_as_deleted(
+    unknown: dict[str, Any],
+) -> None:
     ear = Ear("audit")
     desk = Desk((ear,))
     stalled = StoredStatuses(jobs=(a_stalled_status(),))
@@ -201,7 +215,9 @@ def test_a_pass_tells_what_is_new_in_its_statuses_and_unreadable_ones_do_not_cou
         notifier = desk.open()
         notifier.tell_statuses(stalled, {})
         notifier.tell_statuses(stalled, {})
-        notifier.tell_statuses(StoredStatuses(discarded=("bots.yaml",)), {})
+        notifier.tell_statuses(StoredStatuses(**unknown), {})
+        await asyncio.sleep(1)
+        assert len(ear.heard) == 1, "the job may still be stalled"
         notifier.tell_statuses(StoredStatuses(jobs=(a_status(),)), {})
         assert await notifier.finish(10) == {}
 

@@ -68,6 +68,16 @@ def of_both(**spec: str) -> Process:
     return Process(an_account("ftjob-chat", "ftjob-code"), tuple(named_specs("chat", "code", **spec)))
 
 
+def test_two_specs_that_name_one_job_by_its_two_ids_are_reported_and_request_no_change() -> None:
+    process = of_both()
+    chat = replace(process.account.jobs["ftjob-chat"], aliases=("ftjob-code",))
+    process.account.jobs.update({"ftjob-chat": chat, "ftjob-code": chat})
+    process.make_pass()
+
+    assert process.account.changes == []
+    assert process.reasons() == dict.fromkeys(("chat", "code"), Reason.DUPLICATE_JOB)
+
+
 def test_a_pass_cancels_a_job_and_the_next_pass_confirms_the_cancel() -> None:
     process = Process()
     first = process.make_pass()
