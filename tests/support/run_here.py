@@ -27,8 +27,8 @@ from reconciler.cli.streams import BackgroundStream
 from reconciler.redaction import KNOWN_SECRETS, Secrets
 from tests.support.fork_server import BEFORE_PYTHON
 
-BEFORE_PROCESS = (*BEFORE_PYTHON, "TZ")
-"""Prefixes of the environment variables that are read only at the start of a process."""
+ONCE = (*BEFORE_PYTHON, "TZ", "AWS_")
+"""Prefixes of the environment variables that a process reads once. `botocore` also reads the home directory once."""
 CHANGED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 """The signals for which the product installs handlers, and the one that ends a run which takes too long."""
 READ_THE_MACHINE = (source_lines, network_env, transport)
@@ -41,7 +41,7 @@ def can_run_here(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Return whether a command ends by itself, and whether nothing else runs in this process meanwhile."""
     verb = arguments[0] if arguments and not arguments[0].startswith("-") else None
     ends = "--once" in arguments or (verb is not None and verb not in WITHOUT_END)
-    return ends and _is_alone() and not any(name.startswith(BEFORE_PROCESS) for name in environ)
+    return ends and _is_alone() and not any(name.startswith(ONCE) for name in environ)
 
 
 def _is_alone() -> bool:
