@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -42,7 +41,6 @@ def test_a_sample_is_spread_evenly(count: int, number: int, chosen: list[int]) -
     assert list(sample(count, number)) == chosen
 
 
-@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "passed", "deselected"),
     [
@@ -55,17 +53,12 @@ def test_a_sample_is_spread_evenly(count: int, number: int, chosen: list[int]) -
     ids=["ordinary", "long", "by keyword", "by name", "every case by name"],
 )
 def test_a_run_leaves_out_long_tests_unless_they_are_selected(
-    pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: tuple[str, ...],
-    passed: int,
-    deselected: int,
+    pytester: pytest.Pytester, arguments: tuple[str, ...], passed: int, deselected: int
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     pytester.makepyfile(test_file=FILE)
     pytester.makeconftest(CONFTEST)
     pytester.makefile(".ini", pytest=MARKERS)
-    ran = pytester.runpytest_subprocess("-p", "no:looptime_plugin", *arguments)
+    ran = pytester.runpytest_inprocess("-p", "no:looptime_plugin", *arguments)
 
     ran.assert_outcomes(passed=passed, deselected=deselected)
 
