@@ -12,6 +12,7 @@ import click
 
 from reconciler.cli.found_specs import specs_of
 from reconciler.cli.listen_address import split_address
+from reconciler.cli.version_command import version_text
 from reconciler.controller.run_options import (
     GitRemote,
     Paths,
@@ -25,6 +26,7 @@ from reconciler.git.discovery import checkout_left_by
 from reconciler.git.remote_credentials import split_url
 from reconciler.model.selector import Labels, parse_selector
 from reconciler.model.spec import parse_duration
+from reconciler.telemetry.metrics_options import MetricsOptions, metric_labels
 from reconciler.views.renderers import formats
 from reconciler.wiring.monitoring_options import MonitoringOptions
 
@@ -145,15 +147,31 @@ def timeouts(values: OptionValues) -> Timeouts:
 
 
 def monitoring_options(values: OptionValues) -> MonitoringOptions:
-    """Return the monitoring options of a watch. Raises `click.BadParameter` if the `--listen` address is invalid."""
+    """Return the monitoring options of a watch.
+
+    Raises `click.BadParameter` if the address of `--listen` or a label of `--metrics-labels` is invalid.
+    """
     listen = None if values["listen"] is None else split_address(values["listen"])
-    names = tuple(name.strip() for name in (values["listen_names"] or "").split(",") if name.strip())
     return MonitoringOptions(
         listen=listen,
-        listen_names=names,
+        listen_names=_words(values["listen_names"]),
         listen_token_file=values["listen_token_file"],
         heartbeat_url=values["heartbeat_url"],
+        metrics=_metrics_options(values),
     )
+
+
+def _metrics_options(values: OptionValues) -> MetricsOptions:
+    try:
+        labels = metric_labels(_words(values["metrics_labels"]))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--metrics-labels") from None
+    return MetricsOptions(version_text(), has_jobs=values["metrics_jobs"] == "all", labels=labels)
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    """Return the words of a list with commas; a missing list has none."""
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
 def publishing(values: OptionValues) -> Publishing:

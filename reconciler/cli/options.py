@@ -109,6 +109,19 @@ MONITORING: tuple[Decorator[Any], ...] = (
         "--listen-token-file",
         "With --listen: file with the token that the page and /metrics need. Default: RECONCILE_LISTEN_TOKEN.",
     ),
+    click.option(
+        "--metrics-jobs",
+        cls=Shared,
+        type=OneOf(["all", "none"]),
+        default="all",
+        show_default=True,
+        help="With --listen: whether each job has series of its own in /metrics, or no job.",
+    ),
+    _text(
+        "--metrics-labels",
+        "KEY,...",
+        "With --listen: labels of specs that the series of jobs have, such as label_team for team. By default none.",
+    ),
     _text(
         "--heartbeat-url",
         "URL",

@@ -55,6 +55,7 @@ class HealthTracker:
         rates: Mapping[str, RequestRate],
         *,
         is_watching: bool,
+        overdue: int = 0,
     ) -> None:
         """Record that the event loop is running.
 
@@ -64,6 +65,7 @@ class HealthTracker:
             pass_since: when the current pass began; None between passes.
             rates: the current request rate of each open account, by account line (`model.account_line`).
             is_watching: whether the watcher would notice a change of the specs.
+            overdue: how many jobs are due to be observed again, but wait for the running worker of their account.
         """
         # At a low rate, a request may wait for its turn for longer than the limit after which a worker seems to hang.
         shared = {account.shared for account in at_work}
@@ -77,6 +79,7 @@ class HealthTracker:
             progress_at=min(progress, default=now),
             watched_at=now if is_watching else self.overview.watched_at,
             rates=rates,
+            overdue=overdue,
         )
 
     def moved(self, account: Account, now: float) -> None:
@@ -116,13 +119,10 @@ class HealthTracker:
             guard: how much of the limit on changes each account has used, by account line.
         """
         due = list(due)
-        soonest = nsmallest(UPCOMING_MAX, due)
-        ids = {ref.id for _, ref in soonest}
-        rows = {row.ref: row for row in result.report.rows if row.ref is not None and row.ref.id in ids}
         for each in result.report.accounts:
             (self._away.add if each.unobserved else self._away.discard)(each.account)
-        upcoming = tuple(Upcoming(rows[ref].name, when, self._why(rows[ref])) for when, ref in soonest if ref in rows)
         self._take_in(result, at - timedelta(seconds=took_s))
+        has_warned = bool(result.report.notices or result.report.errors)
         self._change(
             interval_s=result.interval.total_seconds(),
             finished_at=at,
@@ -132,12 +132,20 @@ class HealthTracker:
             report=result.report,
             seen_at=self._ages(),
             unobserved=self._unobserved(result),
-            upcoming=upcoming,
+            upcoming=self._upcoming(due, result.report),
             outages=outages,
             observed=self._last_observed(result.report),
             guard=guard or {},
             waiting=len(due),
+            warned_since=(self.overview.warned_since or at) if has_warned else None,
         )
+
+    def _upcoming(self, due: Iterable[tuple[float, JobRef]], report: Report) -> tuple[Upcoming, ...]:
+        """Return the next polls, each with its reason."""
+        soonest = nsmallest(UPCOMING_MAX, due)
+        ids = {ref.id for _, ref in soonest}
+        rows = {row.ref: row for row in report.rows if row.ref is not None and row.ref.id in ids}
+        return tuple(Upcoming(rows[ref].name, when, self._why(rows[ref])) for when, ref in soonest if ref in rows)
 
     def _take_in(self, result: PassResult, begun_at: datetime) -> None:
         """Record when each wanted job was last seen, and which accounts were observed."""

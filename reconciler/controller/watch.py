@@ -175,8 +175,9 @@ class Watch:
         clock = self.runtime.clock
         while True:
             since = self._memory.workers.begun_at
-            rates = self.runtime.accounts.request_rates()
-            self.health.beat(clock.monotonic(), since, self._pass_since, rates, is_watching=self.waker.is_alive)
+            rates, now = self.runtime.accounts.request_rates(), clock.monotonic()
+            overdue = sum(at <= now and ref.account in since for at, ref in self._queue.waiting())
+            self.health.beat(now, since, self._pass_since, rates, is_watching=self.waker.is_alive, overdue=overdue)
             if names := self.asked():
                 self.options = replace(self.options, retry=self.options.retry | names)
                 self._changed.set()

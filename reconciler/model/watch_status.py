@@ -91,6 +91,10 @@ class WatchStatus:
     """How much of the limit on changes each account has used, by account line."""
     waiting: int = 0
     """The number of jobs with a scheduled poll."""
+    overdue: int = 0
+    """The number of jobs whose scheduled poll is due while an earlier observation of their account continues."""
+    warned_since: datetime | None = None
+    """When the first of the consecutive last passes with a notice or an error ended; None if the last pass had none."""
 
 
 def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:

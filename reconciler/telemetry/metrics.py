@@ -4,7 +4,7 @@ Rules:
 
 - Counters and histograms are updated by each request and each pass.
 - Gauges are computed from the watch status at each scrape, so the series of a deleted spec disappear.
-- Only gauges use the name of a spec as a label, because there may be many specs.
+- Only gauges use the name of a spec as a label, because there may be many specs (`job_metrics`).
 - After the first pass over an account, its counters and histograms exist, with the value 0 if nothing was counted. The
   exception is the counter of requests with a status code other than 200, which appears when the code first occurs. Once
   no spec uses the account, all its series are removed.
@@ -12,39 +12,46 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import platform
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from reconciler.model.action_record import Sent
-from reconciler.model.money import Amount
 from reconciler.model.report import Report, Row
-from reconciler.model.request_rate import LimitedBy, RequestRate
-from reconciler.model.status import ConditionStatus, ConditionType, Outcome, Verb
+from reconciler.model.status import Outcome, Verb
 from reconciler.model.transition import Transition
 from reconciler.model.watch_status import Result, WatchStatus
-from reconciler.views.cost_text import left, spent, watched_rows
+from reconciler.telemetry.account_metrics import account_metrics
+from reconciler.telemetry.gauge_families import NAMESPACE, gauge, gauges
+from reconciler.telemetry.job_metrics import job_metrics
+from reconciler.telemetry.metrics_options import MetricsOptions
 
-NAMESPACE = "reconcile"
 NO_ANSWER = "none"
 """The value of the label `code` for a request without a response."""
 METHODS = ("GET", "POST")
 """The methods for which an account has series from the beginning."""
 PASS_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300)
 LATENCY_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 21600)
+NO_OPTIONS = MetricsOptions()
 
 
 class Metrics:
-    """The metrics of a watch, in their own registry.
+    """The metrics of a watch and its process, in their own registry.
 
     `watch_status` returns the current status of the watch, and `now` the current time.
     """
 
-    def __init__(self, watch_status: Callable[[], WatchStatus], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        watch_status: Callable[[], WatchStatus],
+        now: Callable[[], datetime],
+        options: MetricsOptions = NO_OPTIONS,
+    ) -> None:
         self.registry = registry = CollectorRegistry()
         self._known: set[str] = set()
 
@@ -89,7 +96,8 @@ class Metrics:
             "Time from the first request of a cancel to its confirmation.",
             buckets=LATENCY_BUCKETS,
         )
-        registry.register(_Gauges(watch_status, now))
+        registry.register(_Gauges(watch_status, now, options))
+        ProcessCollector(registry=registry)
 
     def text(self) -> tuple[bytes, str]:
         """Return the metrics as text for a scrape, with the content type."""
@@ -154,125 +162,68 @@ class Metrics:
 class _Gauges(Collector):
     """The gauges, which are computed from the watch status at each scrape."""
 
-    def __init__(self, watch_status: Callable[[], WatchStatus], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, watch_status: Callable[[], WatchStatus], now: Callable[[], datetime], options: MetricsOptions
+    ) -> None:
         self._watch_status = watch_status
         self._now = now
+        self._options = options
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         watch_status, now = self._watch_status(), self._now()
-        yield _gauge("workqueue_depth", "Jobs that will be observed again.", value=watch_status.waiting)
-        yield _gauge(
-            "workqueue_longest_running_processor_seconds",
-            "Time since the last progress of the slowest running pass or account; 0 if neither is running.",
-            value=max(0.0, watch_status.heartbeat_at - watch_status.progress_at),
+        build = (self._options.version, platform.python_version())
+        yield gauges(
+            "build_info", "1, with the versions of reconcile and of Python.", ("version", "python"), {build: 1}
         )
-        yield _gauge(
-            "interval_seconds", "The interval at which all specs are read again.", value=watch_status.interval_s
-        )
-        finished_at = watch_status.finished_at.timestamp() if watch_status.finished_at else 0.0
-        yield _gauge(
-            "last_success_timestamp_seconds",
-            "End of the last pass, as a Unix time; 0 before the first pass ends.",
-            value=finished_at,
-        )
-        ages = _gauge(
-            "observation_age_seconds",
-            "Time since the least recently observed job of an account was observed.",
-            "provider",
-        )
-        for provider, seen_at in watch_status.seen_at.items():
-            ages.add_metric([provider], max(0.0, (now - seen_at).total_seconds()))
-        yield ages
-        yield from _of_rates({name: each for name, each in watch_status.rates.items() if name in watch_status.seen_at})
-        yield _gauge(
-            "drift_seconds",
-            "Longest time that a job has been Reconciling.",
-            value=max((_age(row, now) for row in watch_status.report.rows if row.status.is_reconciling), default=0.0),
-        )
-        yield _gauge(
-            "warnings",
-            "Notices and errors of the last pass, such as an unreachable remote or unpublished statuses.",
-            value=len(watch_status.report.notices) + len(watch_status.report.errors),
-        )
-        yield _gauge(
-            "shadow",
-            "1 if the watch runs in shadow mode, in which it requests no change, else 0.",
-            value=float(watch_status.report.is_shadow),
-        )
-        yield from _of_rows(watch_status.report.rows)
-        yield from _of_costs(watch_status)
+        yield from _of_queue(watch_status)
+        yield from _of_passes(watch_status, now)
+        yield from account_metrics(watch_status, now)
+        yield from job_metrics(watch_status, self._options)
 
 
-def _of_rates(rates: Mapping[str, RequestRate]) -> Iterator[GaugeMetricFamily]:
-    per_second = _gauge("provider_request_rate", "Requests per second that may be sent to an account now.", "provider")
-    limited_by = _gauge(
-        "provider_request_rate_limit", "1 for the cause that limits the request rate now, else 0.", "provider", "by"
+def _of_queue(watch_status: WatchStatus) -> Iterator[Metric]:
+    yield gauge("workqueue_depth", "Jobs that will be observed again.", watch_status.waiting)
+    yield gauge(
+        "workqueue_overdue",
+        "Jobs that are due to be observed again while an earlier observation of their account continues.",
+        watch_status.overdue,
     )
-    for provider, rate in rates.items():
-        per_second.add_metric([provider], rate.per_second)
-        for each in LimitedBy:
-            limited_by.add_metric([provider, each], float(each is rate.limited_by))
-    yield per_second
-    yield limited_by
-
-
-def _of_rows(rows: Sequence[Row]) -> Iterator[GaugeMetricFamily]:
-    labels = ("name", "provider", "desired", "observed", "ready", "suspended")
-    info = _gauge("resource_info", "1 for each spec, with its desired and observed state.", *labels)
-    conditions = _gauge(
-        "reconcile_condition", "1 for the current status of each condition, else 0.", "name", "type", "status"
+    yield gauge(
+        "workqueue_longest_running_processor_seconds",
+        "Time since the last progress of the slowest running pass or account; 0 if neither is running.",
+        max(0.0, watch_status.heartbeat_at - watch_status.progress_at),
     )
-    for row in rows:
-        ready = row.status.ready
-        is_suspended = str(ready.reason == "Suspended").lower()
-        wanted = [
-            row.name,
-            _provider(row),
-            str(row.wanted or ""),
-            str(row.status.phase),
-            str(ready.status),
-            is_suspended,
-        ]
-        info.add_metric(wanted, 1)
-        for type_ in ConditionType:
-            condition = row.status.condition(type_)
-            current = condition.status if condition else ConditionStatus.FALSE
-            for status in ConditionStatus:
-                conditions.add_metric([row.name, type_, status], float(status is current))
-    unjudged = _gauge("limit_not_judged", "1 for each spec with a limit that cannot be judged.", "name", "provider")
-    for row in rows:
-        if row.status.has_unjudged_limit:
-            unjudged.add_metric([row.name, _provider(row)], 1)
-    yield info
-    yield conditions
-    yield unjudged
 
 
-def _of_costs(watch: WatchStatus) -> Iterator[GaugeMetricFamily]:
-    """Yield the costs at the end of the last pass. A job whose cost is unknown has a series of `job_cost_unknown`."""
-    if watch.finished_at is None or not any(row.price is not None for row in watch.report.rows):
-        return
-    labels = ("name", "provider", "currency", "basis")
-    so_far = _gauge("job_cost", "What a job has cost so far, at the operator's prices.", *labels)
-    more = _gauge("job_cost_left", "What an unfinished job will still cost if nothing stops it.", *labels)
-    unknown = _gauge("job_cost_unknown", "1 for each job whose cost so far is unknown.", "name", "provider")
-    for row in watched_rows(watch):
-        for family, cost in ((so_far, spent(row, watch.finished_at)), (more, left(row, watch.finished_at))):
-            if isinstance(cost, Amount):
-                family.add_metric([row.name, _provider(row), cost.currency, cost.basis], float(cost.value))
-            elif cost is not None and family is so_far:
-                unknown.add_metric([row.name, _provider(row)], 1)
-    yield so_far
-    yield more
-    yield unknown
-
-
-def _gauge(name: str, help_: str, *labels: str, value: float | None = None) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{NAMESPACE}_{name}", help_, labels=labels or None, value=value)
-
-
-def _provider(row: Row) -> str:
-    return str(row.ref.account) if row.ref else row.provider or ""
+def _of_passes(watch_status: WatchStatus, now: datetime) -> Iterator[Metric]:
+    report, finished_at = watch_status.report, watch_status.finished_at
+    yield gauge("interval_seconds", "The interval at which all specs are read again.", watch_status.interval_s)
+    yield gauge(
+        "last_success_timestamp_seconds",
+        "End of the last pass, as a Unix time; 0 before the first pass ends.",
+        finished_at.timestamp() if finished_at else 0.0,
+    )
+    yield gauge(
+        "drift_seconds",
+        "Longest time that a job has been Reconciling.",
+        max((_age(row, now) for row in report.rows if row.status.is_reconciling), default=0.0),
+    )
+    yield gauge(
+        "warnings",
+        "Notices and errors of the last pass, such as an unreachable remote or unpublished statuses.",
+        len(report.notices) + len(report.errors),
+    )
+    since = watch_status.warned_since
+    yield gauge(
+        "warnings_duration_seconds",
+        "Time from the first to the last of the consecutive passes with warnings; 0 if the last pass has none.",
+        (finished_at - since).total_seconds() if finished_at and since else 0.0,
+    )
+    yield gauge(
+        "shadow",
+        "1 if the watch runs in shadow mode, in which it requests no change, else 0.",
+        float(report.is_shadow),
+    )
 
 
 def _age(row: Row, now: datetime) -> float:

@@ -157,7 +157,7 @@ def _serve(
     def watch_status() -> WatchStatus:
         return observers.health.overview
 
-    metrics = Metrics(watch_status, clock.now)
+    metrics = Metrics(watch_status, clock.now, options.metrics)
 
     observers.on_sent.append(lambda account, sent: metrics.count_request(str(account), sent))
     observers.on_pass.append(lambda result, took_s: metrics.count_pass(result.report, took_s, job_results(result)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from reconciler.telemetry.metrics_options import MetricsOptions
 
 LISTEN_TOKEN = "RECONCILE_LISTEN_TOKEN"  # noqa: S105  the variable's name
 """The environment variable that may contain the token of the page."""
@@ -21,3 +23,5 @@ class MonitoringOptions:
     """The file with the token of the page. If it is None, the variable `LISTEN_TOKEN` may contain the token."""
     heartbeat_url: str | None = None
     """The URL that is requested after each pass; None requests none."""
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
+    """The options of the metrics."""

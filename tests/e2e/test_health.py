@@ -143,6 +143,13 @@ def test_healthcheck_uses_the_watchs_listen_address_and_no_proxy(checkout: Check
     assert "'8080' is not an address: write HOST:PORT, such as 127.0.0.1:8080" in wrong.err
 
 
+def test_labels_that_metrics_cannot_have_are_a_usage_error(checkout: Checkout) -> None:
+    ran = checkout.run("--listen", "127.0.0.1:0", "--metrics-labels", "cost-center, cost_center")
+
+    assert ran.code == 64
+    assert "two of the labels are both called label_cost_center in metrics: remove one of them" in ran.err
+
+
 def test_the_error_for_a_port_in_use_is_one_message(checkout: Checkout) -> None:
     with asked() as server:
         listen = server.address.removeprefix("http://")

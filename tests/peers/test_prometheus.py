@@ -6,17 +6,20 @@ import json
 import shutil
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Checkout, started_sandbox
+from reconciler.telemetry.metrics_options import MetricsOptions
+from tests.support.cli import SPEC, Checkout, started_sandbox
 from tests.support.processes import a_free_port, running
 from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.scrapes import ALERTS, PROMTOOL, Recording, Scraped
 from tests.support.watch_process import watching
+from tests.support.watch_weeks import DAY, FAULTS, HOUR, MINUTE, healthy, normal_week
 
-PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
-ALERTS = Path(__file__).parents[2] / ".github" / "alerts.yaml"
+PROMETHEUS = shutil.which("prometheus")
 SCRAPED_WITHIN_S = 60
 CONFIG = """\
 global: {{scrape_interval: 1s}}
@@ -25,17 +28,10 @@ scrape_configs:
   static_configs: [{{targets: ["{target}"]}}]
 """
 
-FIRES = {
-    "ReconcileIsDown": ('up{job="reconcile"}', "0"),
-    "ReconcileStandsStill": ("reconcile_last_success_timestamp_seconds", "0"),
-    "ReconcileCannotSeeProvider": ('reconcile_observation_age_seconds{provider="openai"}', "2000"),
-    "ReconcileJobIsStalled": ('reconcile_reconcile_condition{name="one", type="Stalled", status="True"}', "1"),
-    "ReconcileLimitNotJudged": ('reconcile_limit_not_judged{name="one", provider="openai"}', "1"),
-    "ReconcileDriftLasts": ("reconcile_drift_seconds", "4000"),
-    "ReconcileWarns": ("reconcile_warnings", "2"),
-}
-QUIET = {**dict.fromkeys(FIRES, "0"), "ReconcileIsDown": "1", "ReconcileStandsStill": "1200"}
-"""Values of a healthy watch, whose last pass ends when the alerts are evaluated."""
+INTERVALS_S = (15, 60, 1200)
+DOWN = ("ReconcileIsDown", "ReconcileInstanceIsDown", "ReconcileRestartsOften")
+BEGAN_S = 2 * HOUR
+"""When a fault begins. Before that, the watch is healthy."""
 
 pytestmark = pytest.mark.skipif(
     PROMETHEUS is None or PROMTOOL is None, reason="prometheus or promtool is not installed: apt install prometheus"
@@ -60,13 +56,15 @@ def test_prometheus_scrapes_a_watch(tmp_path: Path) -> None:
     with started_sandbox(tmp_path, "--port", "0") as url:
         checkout = Checkout(tmp_path, Sandbox(url).environ)
         checkout.name_provider()
-        checkout.want("one", *Sandbox(url).create(1))
+        (job_id,) = Sandbox(url).create(1)
+        spec = SPEC.format(name="one, labels: {team: support}", job_id=job_id, state="cancelled", provider="main")
+        checkout.write("one.yaml", spec)
         with (
-            watching(checkout, "--listen", target),
+            watching(checkout, "--listen", target, "--metrics-labels", "team"),
             running(command, port, "/-/ready", tmp_path / "prometheus.log", {}) as address,
         ):
             wait_for(lambda: asked(address, "up") == ["1"], "it is up", within_s=SCRAPED_WITHIN_S)
-            proved = 'reconcile_resource_info{name="one",ready="True"}'.replace('"', "%22")
+            proved = 'reconcile_resource_info{name="one",ready="True",label_team="support"}'.replace('"', "%22")
             wait_for(lambda: asked(address, proved) == ["1"], "its job is reported", within_s=SCRAPED_WITHIN_S)
             passes = asked(address, "reconcile_reconcile_duration_seconds_count")
 
@@ -77,28 +75,73 @@ def test_promtool_accepts_the_shipped_alerts() -> None:
     ran = subprocess.run([str(PROMTOOL), "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)
 
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert f"{len(FIRES)} rules found" in ran.stdout
+    assert f"{len({*FAULTS, *DOWN})} rules found" in ran.stdout
 
 
-def firing(root: Path, alert: str, value: str, interval_s: int = 60) -> str:
-    """Return promtool's output for the assertion that this alert fires once its series had a value for 20 minutes."""
-    query = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
-    expected = {"expr": query, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 1}]}
-    told = {FIRES[alert][0]: value, "reconcile_interval_seconds": interval_s}
-    series = [{"series": name, "values": f"{each}x20"} for name, each in told.items()]
-    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": [expected]}]
-    file = root / "rules_test.yaml"
-    file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": tests}), encoding="utf-8")
-    ran = subprocess.run([str(PROMTOOL), "test", "rules", str(file)], capture_output=True, text=True, check=False)
-    return ran.stdout + ran.stderr
+@pytest.mark.parametrize("interval_s", INTERVALS_S)
+def test_no_alert_fires_in_a_normal_week(tmp_path: Path, interval_s: int) -> None:
+    recording = Recording(step_s=2 * MINUTE)
+    recording.record(7 * DAY, normal_week(interval_s))
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset())
 
 
-@pytest.mark.parametrize("alert", FIRES)
-def test_each_alert_fires_when_it_should_and_only_then(tmp_path: Path, alert: str) -> None:
-    assert "SUCCESS" in firing(tmp_path, alert, FIRES[alert][1])
-    assert "got: nil" in " ".join(firing(tmp_path, alert, QUIET[alert]).split())
+def fault(alert: str, interval_s: int) -> Callable[[float], Scraped]:
+    """Return an instance in which the fault of this alert begins after a while."""
+
+    def scrape(now_s: float) -> Scraped:
+        watch = healthy(now_s, interval_s)
+        return Scraped(FAULTS[alert](watch, BEGAN_S, now_s) if now_s >= BEGAN_S else watch)
+
+    return scrape
 
 
-@pytest.mark.parametrize("alert", ["ReconcileStandsStill", "ReconcileCannotSeeProvider"])
-def test_alerts_about_lateness_depend_on_the_interval(tmp_path: Path, alert: str) -> None:
-    assert "got: nil" in " ".join(firing(tmp_path, alert, FIRES[alert][1], interval_s=1200).split())
+@pytest.mark.parametrize("interval_s", INTERVALS_S)
+@pytest.mark.parametrize("alert", FAULTS)
+def test_each_fault_of_a_watch_fires_its_alert_and_no_other(tmp_path: Path, alert: str, interval_s: int) -> None:
+    recording = Recording(step_s=MINUTE)
+    recording.record(BEGAN_S + 90 * MINUTE + 11 * interval_s, {"one": fault(alert, interval_s)})
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset({alert}))
+
+
+@pytest.mark.parametrize("alert", ["ReconcileJobIsStalled", "ReconcileLimitNotJudged"])
+def test_alerts_about_jobs_need_no_series_of_jobs(tmp_path: Path, alert: str) -> None:
+    recording = Recording(MINUTE, MetricsOptions(has_jobs=False))
+    recording.record(BEGAN_S + HOUR, {"one": fault(alert, 60)})
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset({alert}))
+
+
+@pytest.mark.parametrize("interval_s", INTERVALS_S)
+@pytest.mark.parametrize("is_target", [True, False])
+def test_an_alert_fires_once_no_instance_is_left(tmp_path: Path, *, is_target: bool, interval_s: int) -> None:
+    def scrape(now_s: float) -> Scraped:
+        return Scraped(healthy(now_s, interval_s)) if now_s < BEGAN_S else Scraped(None, is_target=is_target)
+
+    recording = Recording(MINUTE)
+    recording.record(BEGAN_S + HOUR, {"one": scrape})
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset({"ReconcileIsDown"}))
+
+
+def test_an_alert_fires_if_one_of_two_instances_is_down(tmp_path: Path) -> None:
+    def scrape(now_s: float) -> Scraped:
+        return Scraped(healthy(now_s, 60) if now_s < BEGAN_S else None)
+
+    recording = Recording(MINUTE)
+    recording.record(BEGAN_S + HOUR, {"one": scrape, "two": lambda now_s: Scraped(healthy(now_s, 60))})
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset({"ReconcileInstanceIsDown"}))
+
+
+@pytest.mark.parametrize("interval_s", INTERVALS_S)
+def test_an_alert_fires_if_the_process_restarts_often(tmp_path: Path, interval_s: int) -> None:
+    def scrape(now_s: float) -> Scraped:
+        started_s = now_s // (10 * MINUTE) * 10 * MINUTE if now_s >= BEGAN_S else 0
+        return Scraped(healthy(now_s, interval_s), started_s)
+
+    recording = Recording(MINUTE)
+    recording.record(BEGAN_S + 2 * HOUR, {"one": scrape})
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset({"ReconcileRestartsOften"}))

@@ -24,6 +24,7 @@ from reconciler.views.json_schema import field_notes
 from reconciler.views.providers_text import capabilities_text
 from tests.support.architecture import decisions, drawing, layers
 from tests.support.concepts import cancel_life, phases, states
+from tests.support.full_scrape import metrics_table
 from tests.support.markdown_table import ROOT, table
 
 README = ROOT / "README.md"
@@ -226,7 +227,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
             "other-tools": other_tools,
             "environment": policy,
         },
-        OPERATIONS: {"stalled": stalled},
+        OPERATIONS: {"metrics": metrics_table, "stalled": stalled},
         ARCHITECTURE: {"layers": layers, "pass": drawing, "decisions": decisions},
         CONCEPTS: {"states": states, "phases": phases, "cancel": cancel_life},
     }

@@ -202,6 +202,23 @@ def test_a_slow_account_delays_no_other_account() -> None:
     in_virtual_time(main)
 
 
+def test_jobs_that_wait_for_the_worker_of_their_account_are_counted_as_overdue() -> None:
+    async def main() -> None:
+        world, slow = two_accounts()
+        slow.takes_s["ftjob-code"] = 200.0
+        async with running_watch(
+            *observed("chat"), *named_specs("code", provider="slow", desiredState="observed"), world=world
+        ) as watch:
+            overdue = []
+            for seconds in (5.0, 285.0, 150.0):
+                await asyncio.sleep(seconds)
+                overdue.append(watch.health.overview.overdue)
+
+            assert overdue == [0, 1, 0]
+
+    in_virtual_time(main)
+
+
 def test_a_slow_account_follows_the_current_specs_and_not_those_it_started_with() -> None:
     async def main() -> None:
         world, slow = two_accounts()
