@@ -41,14 +41,14 @@ class Subject:
     is_shadow: bool = False
     """Whether the operator runs in shadow mode, in which a due change is only reported (`core.shadow`)."""
     warn_default: timedelta | None = None
-    """How long before a limit acts it is warned of, if the spec does not say so. None for no warning."""
+    """The time between the warning of a limit and its effect, if the spec sets none. None means no warning."""
     is_retry: bool = False
     """Whether the next attempt is due now because a user requested a retry."""
     interval: timedelta = INTERVAL
 
     @property
     def warn_before(self) -> timedelta | None:
-        """How long before a limit acts it is warned of, or None for no warning."""
+        """The time between the warning of a limit and its effect, or None for no warning."""
         limits = self.spec.limits
         return limits.warn_before if limits is not None and limits.warn_before is not None else self.warn_default
 

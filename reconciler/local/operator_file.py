@@ -132,7 +132,9 @@ def _price_errors(rules: tuple[PriceRule, ...], types: Collection[str], check: D
             yield check.diagnostic((*path, "provider"), message, did_you_mean(rule.provider, types))
         earlier = first.setdefault((rule.provider, rule.kind, rule.model), index)
         if earlier != index:
-            yield check.diagnostic(path, f"is a second price of the jobs of spec.prices.list[{earlier}]: remove one")
+            yield check.diagnostic(
+                path, f"this price is for the same jobs as spec.prices.list[{earlier}]: remove one of the two"
+            )
 
 
 def _window(rule: ChangeWindowRule) -> ChangeWindow:

@@ -68,10 +68,10 @@ class Limits(Document):
     max_cost: CostLimitText | None = Field(
         None,
         description="The most that the job may cost, at the operator's prices. It acts only on a cost that is certain, "
-        "which two observations show. What the job costs until it is observed and cancelled comes on top.",
+        "which two observations show. What the job costs until it is observed and cancelled is in addition.",
     )
     warn_before: Duration | None = Field(
         None,
-        description="How long before a limit cancels the job it is warned of, as LimitNear. A limit acts only that "
-        "long after its warning. Default: that of Settings, otherwise no warning.",
+        description="The least time between the warning of a limit (LimitNear) and the cancel: the job is cancelled "
+        "later if the warning comes late. Default: that of Settings, otherwise no warning.",
     )

@@ -75,7 +75,8 @@ class PriceRule(Document):
         "that names a model most precisely applies. Default: every model.",
     )
     per_hour: Money | None = Field(
-        None, description="The price of each hour from the start of a job to its end. Hours before are free."
+        None,
+        description="The price of each hour from the start of a job to its end. The hours before its start are free.",
     )
     per_million_tokens: Money | None = Field(
         None, description="The price of a million tokens that are trained, or that a batch uses."
@@ -92,11 +93,11 @@ class PriceRule(Document):
     def _has_one_plausible_price(self) -> Self:
         found = self._found()
         if len(found) != 1:
-            msg = f"needs exactly one of {', '.join(list(Meter)[:-1])} and {Meter.REQUESTS}"
+            msg = f"must have exactly one of {', '.join(list(Meter)[:-1])} and {Meter.REQUESTS}"
             raise ValueError(msg)
         ((meter, value),) = found.items()
         if meter is Meter.REQUESTS and self.kind != "BatchJob":
-            msg = f"{meter} is only for BatchJob"
+            msg = f"{meter} applies only to BatchJob: use another key"
             raise ValueError(msg)
         _check_range(meter, value)
         return self
@@ -121,7 +122,7 @@ def _check_range(meter: Meter, value: Decimal) -> None:
         msg = f"{meter}: {value:f} is not plausible, because it is less than {least}.{hint} Leave out unknown prices."
         raise ValueError(msg)
     if value > PRICE_MAX:
-        msg = f"{meter}: {value:f} is not plausible, because it is more than {PRICE_MAX}"
+        msg = f"{meter}: {value:f} is not plausible, because it is more than {PRICE_MAX}: check its unit"
         raise ValueError(msg)
 
 

@@ -29,7 +29,9 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
     {
         "Ready": {
             Reason.AS_DESIRED: NOTHING_TO_DO,
-            Reason.LIMIT_NEAR: "To keep the job, raise the limit in its spec, or suspend the job. Otherwise nothing.",
+            Reason.LIMIT_NEAR: (
+                "To keep the job, raise the limit in its spec, or suspend the job. Otherwise, no action is needed."
+            ),
             Reason.SUCCEEDED: NOTHING_TO_DO,
             Reason.CANCELLED: NOTHING_TO_DO,
             Reason.LIMIT_REACHED: "Nothing. To allow later jobs more time, set a higher limit in their specs.",

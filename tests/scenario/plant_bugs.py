@@ -125,18 +125,23 @@ def _seed(place: Path, seeds: int, oracle: str | None, run: str = "run_seed") ->
 
     If `oracle` is not None, only this oracle counts.
     """
-    what = " watches" if run == "run_watch_seed" else ""
+    noun = "watch" if run == "run_watch_seed" else ""
     for first in range(0, seeds, AT_ONCE):
         judged = f"check_seeds(range({first}, {first + AT_ONCE}), {run})"
         script = f"from tests.scenario.seed_runner import check_seeds, {run}; print({judged}.wrong)"
         ended = _python(place, "-c", script)
         if ended.returncode != 0:
-            return f"crash, after {first + AT_ONCE}{what}"
+            return f"crash, after {_counted(first + AT_ONCE, noun)}"
         for number, wrong in ast.literal_eval(ended.stdout):
             oracles = [each.partition(":")[0] for each in wrong]
             if oracle is None or oracle in oracles:
-                return f"`{oracle or oracles[0]}`, after {number + 1}{what}"
+                return f"`{oracle or oracles[0]}`, after {_counted(number + 1, noun)}"
     return NOTHING
+
+
+def _counted(number: int, noun: str) -> str:
+    """Return `1 watch`, `2 watches`, or only the number for seeds, whose noun is empty."""
+    return f"{number} {noun}{'es' * (number != 1)}" if noun else str(number)
 
 
 def _pytest(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

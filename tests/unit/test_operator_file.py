@@ -121,9 +121,12 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
         ),
         (f"{PRICE}perMilionTokens: 3}}]}}\n", "spec.prices.list[0].perMilionTokens: unknown key; valid here: provider"),
         (f"{PRICE}perMilionTokens: 3}}]}}\n", "did you mean 'perMillionTokens'?"),
-        (f"{PRICE}perThousandRequests: 3}}]}}\n", "spec.prices.list[0]: perThousandRequests is only for BatchJob"),
-        (f"{PRICE}model: o4-mini}}]}}\n", "spec.prices.list[0]: needs exactly one of perHour, perMillionTokens and"),
-        (f"{PRICE}perHour: 3, perMillionTokens: 3}}]}}\n", "spec.prices.list[0]: needs exactly one of perHour"),
+        (f"{PRICE}perThousandRequests: 3}}]}}\n", "spec.prices.list[0]: perThousandRequests applies only to BatchJob"),
+        (
+            f"{PRICE}model: o4-mini}}]}}\n",
+            "spec.prices.list[0]: must have exactly one of perHour, perMillionTokens and",
+        ),
+        (f"{PRICE}perHour: 3, perMillionTokens: 3}}]}}\n", "spec.prices.list[0]: must have exactly one of perHour"),
         (f"{PRICE}perHour: 3, model: o*mini}}]}}\n", "spec.prices.list[0].model: 'o*mini' is not the name of a model"),
         (f"{PRICE}perHour: 3, bound: atmost}}]}}\n", "did you mean 'atMost'?"),
         (
@@ -132,7 +135,10 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
                 "    - {provider: openai, kind: FineTuningJob, model: o*, perHour: 3}\n"
                 "    - {provider: openai, kind: FineTuningJob, model: o*, perHour: 4}\n"
             ),
-            "operator.yaml:8: spec.prices.list[1]: is a second price of the jobs of spec.prices.list[0]: remove one",
+            (
+                "operator.yaml:8: spec.prices.list[1]: this price is for the same jobs as spec.prices.list[0]: "
+                "remove one of the two"
+            ),
         ),
     ],
 )
