@@ -109,9 +109,11 @@ def test_a_planted_bug_matches_the_code(bug: Bug) -> None:
 
 
 def test_every_planted_bug_was_caught_and_is_listed_in_the_table() -> None:
-    table = {cells[0]: cells[2:] for cells in rows("Planted bugs")}
+    listed = rows("Planted bugs")
+    table = {cells[0]: cells[2:] for cells in listed}
 
     assert list(table) == [bug.name for bug in BUGS], "python -m tests.scenario.plant_bugs --write"
+    assert [cells[1] for cells in listed] == [f"`{bug.file}`" for bug in BUGS]
     assert [name for name, caught in table.items() if set(caught) == {"-"}] == []
 
 

@@ -91,7 +91,7 @@ def _doubts(desired: DesiredSpecs, runtime: Runtime, everywhere: Iterable[str]) 
 
 
 def _may_be_unfinished(status: JobStatus, known: KnownStatuses, *, is_shadow: bool) -> bool:
-    """Return whether the guard counts a job as unfinished. In shadow mode, a job with a reported cancel has ended."""
+    """Return whether the guard counts a job as unfinished. A cancel that shadow mode reported counts as done."""
     is_over = is_shadow and is_reported(status, Verb.CANCEL)
     return not is_over and (status.phase in UNFINISHED or status.name in known.unfinished)
 

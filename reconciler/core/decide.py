@@ -11,7 +11,7 @@ The input is a spec, an observation of its job, its last status and the time. Th
 5. `table.TABLE` determines the verb and the verdict. The job is stalled instead if the phase lasts too long, or if the
    verb is not supported, contested or without effect.
 6. The action is returned only if an attempt is due now, by `backoff` or because a user requested a retry, and if the
-   change windows are open.
+   change windows are open (`core.due_request`).
 
 `decide` is pure and total: it accepts every observation, last status and time. It is idempotent: given the status that
 it returned and the same observation and time, it returns the same status.
