@@ -115,12 +115,12 @@ MONITORING: tuple[Decorator[Any], ...] = (
         type=OneOf(["all", "none"]),
         default="all",
         show_default=True,
-        help="With --listen: whether each job has series of its own in /metrics, or no job.",
+        help="With --listen: whether /metrics has series for each job (all), or for no job (none).",
     ),
     _text(
         "--metrics-labels",
         "KEY,...",
-        "With --listen: labels of specs that the series of jobs have, such as label_team for team. By default none.",
+        "With --listen: keys of spec labels to add to the metrics of jobs; team becomes label_team. By default none.",
     ),
     _text(
         "--heartbeat-url",

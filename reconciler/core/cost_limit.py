@@ -25,7 +25,7 @@ from reconciler.model.status import Because, JobStatus, LimitWarning, Receipt
 GROWTH_MAX = 10
 """The largest growth of a cost between two observations that is believed."""
 WARNED_AT = Decimal("0.8")
-"""The part of `maxCost` from which on a job is warned, if its limits are warned of."""
+"""The share of `maxCost` from which a warning is written, if the limits of the job have warnings."""
 _NOT_STARTED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED})
 
 
