@@ -13,6 +13,8 @@ import pytest
 
 from reconciler.telemetry.metrics_options import MetricsOptions
 from tests.support.cli import SPEC, Checkout, started_sandbox
+from tests.support.dashboard import queries
+from tests.support.full_scrape import full_scrape
 from tests.support.processes import a_free_port, running
 from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.scrapes import ALERTS, PROMTOOL, Recording, Scraped
@@ -145,3 +147,23 @@ def test_an_alert_fires_if_the_process_restarts_often(tmp_path: Path, interval_s
     recording.record(BEGAN_S + 2 * HOUR, {"one": scrape})
 
     assert "SUCCESS" in recording.fired(tmp_path, frozenset({"ReconcileRestartsOften"}))
+
+
+def test_every_query_of_the_dashboard_finds_series_of_a_scrape(tmp_path: Path) -> None:
+    lines = [line.rpartition(" ") for line in full_scrape().splitlines() if line[0] != "#"]
+    series = [{"series": with_target(name), "values": f"{value}x30"} for name, _, value in lines]
+    finds = [{"expr": f"absent({query})", "eval_time": "20m", "exp_samples": []} for query in queries()]
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": finds}]
+    file = tmp_path / "dashboard_test.yaml"
+    file.write_text(json.dumps({"tests": tests}), encoding="utf-8")
+
+    ran = subprocess.run([str(PROMTOOL), "test", "rules", str(file)], capture_output=True, text=True, check=False)
+
+    assert finds
+    assert "SUCCESS" in ran.stdout, ran.stdout + ran.stderr
+
+
+def with_target(series: str) -> str:
+    """Return the name of a series with the labels that Prometheus adds."""
+    name, _, labels = series.partition("{")
+    return f'{name}{{job="any name", instance="one", {labels or "}"}'
