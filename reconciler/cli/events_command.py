@@ -18,7 +18,7 @@ from reconciler.cli.options import CONSOLE, PATHS, SELECTION, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.report import Row
-from reconciler.views.events_text import EventList, JobHappening, events_of
+from reconciler.views.events_text import EventList, JobHappening, events_of, saved_since
 from reconciler.views.last_pass_text import last_pass_text
 from reconciler.views.renderers import renderer
 
@@ -49,7 +49,7 @@ def events(*, names: tuple[str, ...], watch: bool, output: str, **values: Any) -
     since = _since(values, console.now())
     report = read_statuses_of(values, names)
     shown = events_of(report.rows, since)
-    console.show("events", output, EventList(shown, _name_width(report.rows)))
+    console.show("events", output, EventList(shown, _name_width(report.rows), saved=saved_since(report.rows, since)))
     console.show_problems(renderer("events", output).stderr_problems(report))
     if watch:
         asyncio.run(_print_new_events(console, values, names, output, events_of(report.rows)))

@@ -17,12 +17,13 @@ from reconciler.controller.plan import JobPlan
 from reconciler.controller.send_request import request_change
 from reconciler.core.past_attempts import still_counting
 from reconciler.core.receipts import intend
+from reconciler.core.savings import not_spent
 from reconciler.core.settle import RequestOutcome
 from reconciler.errors import (
     ConflictError,
     PublishError,
 )
-from reconciler.model.action import Progress
+from reconciler.model.action import Action, Progress
 from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
@@ -88,15 +89,18 @@ def _write_all(
             done.append(write(case, case.decision.status, context))
             continue
         try:
-            origin = context.specs.origin(case.subject.source)
-            intents.append(
-                (case, intend(case.decision.status, case.decision.action, origin, case.approved_by, moment(context)))
-            )
+            intents.append((case, _intent(case, case.decision.action, context)))
         except Exception as error:  # noqa: BLE001  a bug: without an intent no request may be sent
             done.append(_not_written(case, error))
     failed = context.statuses.write_intents(intent for _, intent in intents)
     done += [_not_written(case, failed[intent.name]) for case, intent in intents if intent.name in failed]
     return done, [(case, intent) for case, intent in intents if intent.name not in failed]
+
+
+def _intent(case: JobPlan, action: Action, context: ApplyContext) -> JobStatus:
+    status, now = case.decision.status, moment(context)
+    saved = not_spent(case.subject, action.verb, status, case.seen, now)
+    return intend(status, action, context.specs.origin(case.subject.source), case.approved_by, now, saved)
 
 
 def _not_written(case: JobPlan, error: Exception) -> Applied:

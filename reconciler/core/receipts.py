@@ -22,6 +22,7 @@ from reconciler.core.conditions import phase_since
 from reconciler.core.remembered_attempts import remembered, spent_by
 from reconciler.model.action import Action
 from reconciler.model.job import TERMINAL, Phase
+from reconciler.model.money import RecordedAmount
 from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Outcome, Receipt, Verb
 
 REVERSALS_MAX = 3
@@ -117,12 +118,18 @@ def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bo
 
 
 def intend(
-    status: JobStatus, action: Action, origin: Origin | None, approved_by: str | None, now: datetime
+    status: JobStatus,
+    action: Action,
+    origin: Origin | None,
+    approved_by: str | None,
+    now: datetime,
+    not_spent: RecordedAmount | None = None,
 ) -> JobStatus:
     """Return the intent, which is the status with a new receipt, or with one more attempt in the open receipt.
 
-    Only a new receipt records `origin` and `approved_by`. `origin` is the commit that last changed the spec, or None if
-    it is unknown. `approved_by` is the label of the approval, or None.
+    Only a new receipt records `origin`, `approved_by` and `not_spent`. `origin` is the commit that last changed the
+    spec, or None if it is unknown. `approved_by` is the label of the approval, or None. `not_spent` is what the cancel
+    stops from being spent, or None if that is unknown.
     """
     receipt = open_for(status.receipts, action.verb)
     if receipt is None:
@@ -135,6 +142,7 @@ def intend(
             last_attempt_at=now,
             attempts=1,
             approved_by=approved_by,
+            not_spent=not_spent,
         )
         kept, dropped = status.receipts[: RECEIPTS_MAX - 1], status.receipts[RECEIPTS_MAX - 1 :]
         spent = (*status.spent, *remembered(spent_by(status, dropped), now))

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 
 from reconciler.model.job import JobCounts, JobError
 from reconciler.model.kind import KINDS, JobKind
+from reconciler.model.money import RecordedAmount
 from reconciler.model.reason import Reason
 from reconciler.model.status import (
     Condition,
@@ -174,6 +175,7 @@ def _job(kind: JobKind) -> Record:
 
 
 ORIGIN = Record(Origin, (Field("commit", Form.TEXT), Field("author", Form.TEXT)))
+AMOUNT = Record(RecordedAmount, (Field("amount", Form.TEXT), Field("currency", Form.TEXT), Field("basis")))
 RECEIPT = Record(
     Receipt,
     (
@@ -189,6 +191,7 @@ RECEIPT = Record(
         Field("outcome"),
         Field("approved_by", Form.TEXT, is_left_out=True),
         Field("refusals", is_left_out=True),
+        Field("not_spent", Form.MAPPING, AMOUNT, is_left_out=True),
     ),
 )
 REMEMBERED = Record(
@@ -260,6 +263,7 @@ RECORDS = (
     COUNTS,
     *map(_job, KINDS.values()),
     ORIGIN,
+    AMOUNT,
     RECEIPT,
     REMEMBERED,
     WARNING,

@@ -6,6 +6,7 @@ amount is an `Unpriced` with the reason, never zero.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -14,6 +15,9 @@ from enum import StrEnum
 CENT = Decimal("0.01")
 AMOUNT_MAX = Decimal(10**12)
 """The largest amount. A larger one is not plausible, so it is unknown."""
+
+
+_DIGITS = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
 
 
 class Basis(StrEnum):
@@ -68,6 +72,27 @@ class Unpriced:
 
 
 Cost = Amount | Unpriced
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAmount:
+    """An amount as a status records it. Its digits are text, because a status may have been edited."""
+
+    amount: str
+    currency: str
+    basis: Basis
+
+    @classmethod
+    def of(cls, amount: Amount) -> RecordedAmount:
+        """Return the record of an amount, with six decimals."""
+        return cls(f"{amount.value:.6f}", amount.currency, amount.basis)
+
+    @property
+    def cost(self) -> Cost:
+        """The amount, or that it is unknown because its digits are not those of an amount."""
+        if _DIGITS.fullmatch(self.amount) is None:
+            return Unpriced("the recorded amount cannot be read")
+        return Amount(Decimal(self.amount), self.currency, self.basis)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from reconciler.model.job import JobCounts, JobError, Phase
 from reconciler.model.kind import FINE_TUNING, JobKind
+from reconciler.model.money import RecordedAmount
 from reconciler.model.reason import Reason
 
 RECEIPTS_MAX = 5
@@ -108,6 +109,14 @@ class Receipt:
     """The label of the approval, or None. The guard does not count an approved attempt."""
     refusals: int = 0
     """How many attempts the provider refused while the job continued."""
+    not_spent: RecordedAmount | None = None
+    """What the cancel stops from being spent, as estimated when it was requested. None if unknown."""
+
+    @property
+    def has_cancelled(self) -> bool:
+        """Whether an observation confirmed that the cancel took effect."""
+        is_effective = self.verb is Verb.CANCEL and self.outcome in {Outcome.CANCELLED, Outcome.GONE}
+        return is_effective and self.confirmed_at is not None
 
     @property
     def is_open(self) -> bool:

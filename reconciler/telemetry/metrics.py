@@ -22,8 +22,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from reconciler.model.action_record import Sent
+from reconciler.model.money import Amount
 from reconciler.model.report import Report, Row
-from reconciler.model.status import Outcome, Verb
 from reconciler.model.transition import Transition
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.telemetry.account_metrics import account_metrics
@@ -96,6 +96,12 @@ class Metrics:
             "Time from the first request of a cancel to its confirmation.",
             buckets=LATENCY_BUCKETS,
         )
+        self._saved = counter(
+            "saved_cost",
+            "What confirmed cancels stopped from being spent, as estimated when they were requested.",
+            "currency",
+            "basis",
+        )
         registry.register(_Gauges(watch_status, now, options))
         ProcessCollector(registry=registry)
 
@@ -135,9 +141,11 @@ class Metrics:
     def _observe_cancels(self, transition: Transition) -> None:
         """Record the latency of each cancel that this pass confirmed."""
         for receipt in transition.closed:
-            is_confirmed = receipt.verb is Verb.CANCEL and receipt.outcome in {Outcome.CANCELLED, Outcome.GONE}
-            if is_confirmed and receipt.confirmed_at:
+            if receipt.has_cancelled and receipt.confirmed_at:
                 self._cancels.observe((receipt.confirmed_at - receipt.requested_at).total_seconds())
+                saved = receipt.not_spent.cost if receipt.not_spent is not None else None
+                if isinstance(saved, Amount):
+                    self._saved.labels(saved.currency, saved.basis).inc(float(saved.value))
 
     def _remove_series(self, providers: Iterable[str]) -> None:
         for provider in providers:

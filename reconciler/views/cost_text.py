@@ -11,6 +11,7 @@ from typing import Any
 from reconciler.model.cost import cost_left, cost_so_far, may_have_paused
 from reconciler.model.money import Amount, Cost, Total, Unpriced, total_of
 from reconciler.model.report import Row
+from reconciler.model.status import Receipt
 from reconciler.model.watch_status import WatchStatus
 from reconciler.views.text import count
 from reconciler.views.usage import current_facts, expected_end
@@ -57,6 +58,16 @@ def total_text(total: Total) -> str:
     if total.amount is None:
         return f"unknown ({count(total.unknown, 'job')})"
     return f"{total.amount}, and {total.unknown:,} unknown" if total.unknown else str(total.amount)
+
+
+def saved_text(receipts: Iterable[Receipt]) -> str | None:
+    """Return what confirmed cancels stopped from being spent, as text, or None if that is known of none of them."""
+    total = total_of(
+        each.not_spent.cost if each.not_spent is not None else Unpriced("not recorded")
+        for each in receipts
+        if each.has_cancelled
+    )
+    return None if total.amount is None else f"{total_text(total)}, as estimated when the cancels were requested"
 
 
 def total_spent(rows: Iterable[Row], at: datetime) -> Total:

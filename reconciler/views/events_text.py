@@ -7,8 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.console import RenderableType
+from rich.text import Text
+
 from reconciler.model.report import Row
 from reconciler.model.spec import render_instant
+from reconciler.views.cost_text import saved_text
 from reconciler.views.job_history import timeline
 from reconciler.views.layout import Column, styled, table
 from reconciler.views.render_context import RenderContext
@@ -49,11 +53,13 @@ class EventList:
         events: the events.
         name_width: the width of the column of names, so that later events are aligned with earlier ones.
         is_continued: whether the events follow an earlier list, so that no titles are shown.
+        saved: what the confirmed cancels among them stopped from being spent, as text; None if that is unknown.
     """
 
     events: Sequence[JobHappening]
     name_width: int = 0
     is_continued: bool = False
+    saved: str | None = None
 
 
 def events_of(rows: Iterable[Row], since: datetime | None = None) -> list[JobHappening]:
@@ -71,6 +77,12 @@ def events_of(rows: Iterable[Row], since: datetime | None = None) -> list[JobHap
     return sorted(found, key=lambda each: (each.at, each.name))  # the order of a job's own events is kept
 
 
+def saved_since(rows: Iterable[Row], since: datetime | None = None) -> str | None:
+    """Return what the cancels that were confirmed at `since` or later stopped from being spent, or None if unknown."""
+    receipts = (receipt for row in rows if row.before is not None for receipt in row.before.receipts)
+    return saved_text(each for each in receipts if since is None or (each.confirmed_at or since) >= since)
+
+
 def events_text(shown: EventList, context: RenderContext) -> str:
     """Return the events as a table, or a message if there are none."""
     if not shown.events:
@@ -81,7 +93,10 @@ def events_text(shown: EventList, context: RenderContext) -> str:
         Column("SOURCE", [styled(each.source.ljust(SOURCE_WIDTH)) for each in shown.events]),
         Column("EVENT", [styled(each.text) for each in shown.events], fold_at=EVENT_FOLD),
     ]
-    return context.canvas.render([table(columns, context.canvas.width, has_titles=not shown.is_continued)])
+    parts: list[RenderableType] = [table(columns, context.canvas.width, has_titles=not shown.is_continued)]
+    if shown.saved is not None:
+        parts += [Text(), styled(f"Not spent because of these cancels: {shown.saved}.")]
+    return context.canvas.render(parts)
 
 
 def events_json(shown: EventList, _context: RenderContext) -> str:

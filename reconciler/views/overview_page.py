@@ -11,6 +11,7 @@ from reconciler.model.diagnostic import Severity
 from reconciler.model.reason import Reason
 from reconciler.model.status import ProviderStatus
 from reconciler.model.watch_status import HALTED, liveness_problems
+from reconciler.views.cost_text import saved_text
 from reconciler.views.html import Html, joined, tag
 from reconciler.views.job_query import JobQuery, parse_query, select
 from reconciler.views.jobs_table import jobs_section
@@ -178,11 +179,12 @@ def _today(view: WatchView, frame: Frame) -> Html | None:
         if receipt.confirmed_at is not None
     ]
     total = f"{count(len(found), 'job')} cancelled, as the provider confirmed." if found else "No job was cancelled."
-    rest = len(found) - LISTED_MAX
+    saved, rest = saved_text(receipt for _, receipt in found), len(found) - LISTED_MAX
     return card(
         "today",
         "Today (UTC)",
         tag("p", total),
+        tag("p", f"Not spent: {saved}.") if saved is not None else None,
         tag("ul", items) if items else None,
         tag("p", f"and {rest:,} more") if rest > 0 else None,
     )

@@ -16,7 +16,7 @@ from reconciler.model.money import Cost
 from reconciler.model.outages import hidden, hiding, is_hidden
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
-from reconciler.model.status import Outcome, ProviderStatus, Receipt, Verb
+from reconciler.model.status import ProviderStatus, Receipt
 from reconciler.model.watch_status import WatchStatus
 from reconciler.views.cost_text import spent
 from reconciler.views.row_state import JobState, RowState, row_state
@@ -127,8 +127,7 @@ class WatchView:
             (line, receipt)
             for line in self.lines
             for receipt in line.row.status.receipts
-            if receipt.verb is Verb.CANCEL
-            and receipt.outcome in {Outcome.CANCELLED, Outcome.GONE}
+            if receipt.has_cancelled
             and receipt.confirmed_at is not None
             and receipt.confirmed_at.astimezone(UTC).date() == day
         ]

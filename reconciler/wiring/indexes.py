@@ -27,13 +27,13 @@ from reconciler.local.clock import SystemClock
 from reconciler.local.disk import LocalDisk
 from reconciler.local.file_index import FileIndex, reader_id
 from reconciler.local.state_dir import StateDirUnsafeError, default_state_dir
-from reconciler.model import account_line, job, kind, reason, scalar, status
+from reconciler.model import account_line, job, kind, money, reason, scalar, status
 
 _SPEC_READERS = (spec_parser, spec_rows, yaml_documents, yaml_text)
 _STATUS_READERS = (
     *(checkout_conversion, plain_status, status_format, status_parser, status_rows, status_writer),
     *(yaml_documents, yaml_text),
-    *(account_line, job, kind, reason, scalar, status),
+    *(account_line, job, kind, money, reason, scalar, status),
 )
 
 
