@@ -15,6 +15,7 @@ from typing import Any
 from reconciler.controller.build_report import PassResult
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import Account, JobRef, ObservedJob
+from reconciler.model.notification import SinkDelivery
 from reconciler.model.report import Report, Row
 from reconciler.model.request_rate import RequestRate
 from reconciler.model.status import ProviderStatus
@@ -89,6 +90,10 @@ class HealthTracker:
         kind.
         """
         self._moved_at[account.shared] = now
+
+    def delivered(self, sinks: Mapping[str, SinkDelivery]) -> None:
+        """Record what became of the notifications of each sink, by its name."""
+        self.overview = replace(self.overview, sinks=sinks)
 
     def stopping(self) -> None:
         """Record that the watch is stopping."""

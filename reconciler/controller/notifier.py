@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from reconciler.controller.sink_queue import SinkQueue
 from reconciler.controller.workers import end, first
 from reconciler.core.backoff import failure_delay
 from reconciler.core.news import NewsSource, job_names, news_since
 from reconciler.core.routes import is_received
-from reconciler.core.storm import WINDOW, excess, next_delivery, summary
+from reconciler.core.storm import WINDOW
 from reconciler.errors import Delivered, PermanentError, TransientError, bug
-from reconciler.model.notification import News, Told, Waiting, told_after
+from reconciler.model.notification import News, SinkDelivery, Told, Waiting, told_after
 from reconciler.model.operator import NotifySink
+from reconciler.model.quiet_hours import QuietHours
 from reconciler.ports import Clock, NotificationSink, Outbox, StoredStatuses
+
+REST_MAX_S = 60.0
+"""The maximum time after which a sink task looks again for what it may send."""
 
 
 @dataclass(slots=True)
@@ -36,6 +41,8 @@ class Notifier:
         jitter: returns random numbers in [0, 1).
         warn: logs that a sink begins to fail, works again, or refused a notification, and that news could not be
             recorded.
+        quiet_hours: the quiet hours of each sink that has some, by its name.
+        report: is called with what became of the notifications of each sink, by its name, when that may have changed.
     """
 
     outbox: Outbox
@@ -43,6 +50,9 @@ class Notifier:
     clock: Clock
     jitter: Callable[[], float]
     warn: Callable[[str], None]
+    quiet_hours: Mapping[str, QuietHours] = field(default_factory=dict)
+    report: Callable[[Mapping[str, SinkDelivery]], None] = lambda _: None
+    _deliveries: dict[str, SinkDelivery] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,7 +61,8 @@ class Notifier:
 
     def start(self) -> None:
         """Start to deliver, beginning with what earlier processes left."""
-        self._tasks = [asyncio.create_task(self._serve(sink)) for sink, _ in self.sinks]
+        queues = [SinkQueue(sink, rules, self.quiet_hours.get(sink.name), self.outbox) for sink, rules in self.sinks]
+        self._tasks = [asyncio.create_task(self._serve(each)) for each in queues]
 
     def tell(self, news: Iterable[News]) -> None:
         """Record news for the sinks that receive it. Raises `OSError` if the news cannot be recorded."""
@@ -87,6 +98,11 @@ class Notifier:
         await end(self._tasks)
         return {sink.name: left for sink, _ in self.sinks if (left := len(self.outbox.waiting(sink.name)))}
 
+    def is_held(self, sink: str) -> bool:
+        """Return whether quiet hours hold everything that waits for a sink."""
+        delivery = self._deliveries.get(sink)
+        return delivery is not None and delivery.waiting > 0 and delivery.due_since is None
+
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -100,23 +116,26 @@ class Notifier:
             await self.clock.sleep(left_s)
         return until <= self._ends_at
 
-    async def _serve(self, sink: NotificationSink) -> None:
+    async def _serve(self, queue: SinkQueue) -> None:
         """Deliver to one sink until cancelled, or, once the process is ending, until no notification waits."""
         sent_at: list[datetime] = []
         failures = 0
         while True:
             changed, now = self._changed, self.clock.now()
             try:
-                todo = self._next(sink, sent_at, now)
-                if todo is None and self._ending.is_set():
-                    return
+                todo = queue.next(sent_at, now, is_ending=self._ending.is_set())
+                self._report(queue)
                 if not isinstance(todo, Waiting):
-                    rests = [] if todo is None else [self.clock.sleep((todo - now).total_seconds())]
+                    if self._ending.is_set():
+                        return
+                    # The wall clock may be changed during a long rest.
+                    rests = [] if todo is None else [self.clock.sleep(min((todo - now).total_seconds(), REST_MAX_S))]
                     await first(changed.wait(), *rests)
                     continue
-                delay_s = await self._attempt(sink, todo, failures)
+                delay_s = await self._attempt(queue, todo, failures)
+                self._report(queue)
             except OSError as error:
-                self.warn(f"the notifications of {sink.name} cannot be recorded: {error.strerror or error}")
+                self.warn(f"the notifications of {queue.sink.name} cannot be recorded: {error.strerror or error}")
                 delay_s = failure_delay(failures + 1, self.jitter())
             if delay_s is None:
                 sent_at = [*(at for at in sent_at if at > now - WINDOW), now]
@@ -126,36 +145,32 @@ class Notifier:
                 if not await self._is_worth_waiting(delay_s):
                     return
 
-    def _next(self, sink: NotificationSink, sent_at: Collection[datetime], now: datetime) -> Waiting | datetime | None:
-        """Return what to send now, or until when to wait, or None if nothing waits. May create a summary first."""
-        while True:
-            waiting = self.outbox.waiting(sink.name)
-            step = next_delivery(
-                waiting, sent_at, now, is_for_people=sink.is_for_people, is_ending=self._ending.is_set()
-            )
-            merged = excess(waiting) or step.summarise
-            if not merged:
-                return step.send or step.rest_until
-            self.outbox.merge(sink.name, merged, by=summary(merged))
+    def _report(self, queue: SinkQueue) -> None:
+        self._deliveries[queue.sink.name] = queue.delivery(self.clock.now())
+        self.report(dict(self._deliveries))
 
-    async def _attempt(self, sink: NotificationSink, todo: Waiting, failures: int) -> float | None:
+    async def _attempt(self, queue: SinkQueue, todo: Waiting, failures: int) -> float | None:
         """Send one notification. Return None if it need not be sent again, or the seconds until the next attempt."""
-        message = todo.notification
+        sink, message = queue.sink, todo.notification
         if not sink.knows_ids:
             self.outbox.begin(sink.name, message)
         try:
-            await sink.deliver(message, may_be_repeat=todo.is_attempted)
+            await sink.deliver(queue.message(message), may_be_repeat=todo.is_attempted)
         except TransientError as error:
             if not sink.knows_ids and not todo.is_attempted and error.delivered is Delivered.NO:
                 self.outbox.fail(sink.name, message)
+            queue.counts["failed"] += 1
             if not failures:
                 self.warn(f"notifications cannot be delivered to {sink.name}: {error}")
             return failure_delay(failures + 1, self.jitter(), error.retry_after_s)
         except PermanentError as error:
+            queue.counts["dropped"] += 1
             self.warn(f"{sink.name} refused a notification ({error}), so it is not sent again: {message.text}")
         except Exception as error:  # noqa: BLE001  a bug in one sink must not end its task
+            queue.counts["dropped"] += 1
             self.warn(f"a notification was not sent to {sink.name}: {bug(error)}")
         else:
+            queue.counts["sent"] += 1
             if failures:
                 self.warn(f"notifications are delivered to {sink.name} again")
         self.outbox.finish(sink.name, message)

@@ -6,7 +6,7 @@ rules. A caller must not start a run with such a result.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,8 +20,9 @@ from reconciler.local.credential_policy import Binding, binding_of, normalise_ho
 from reconciler.model.change_window import ChangeWindow, Period
 from reconciler.model.change_window_rule import ChangeWindowRule
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.operator import OPERATOR_KINDS, OperatorConfig, OperatorSpec
+from reconciler.model.operator import OPERATOR_KINDS, OperatorConfig, OperatorSpec, QuietHoursRule
 from reconciler.model.price_rule import PriceRule
+from reconciler.model.quiet_hours import QuietHours
 from reconciler.model.scalar import quoted
 from reconciler.model.selector import parse_selector
 
@@ -34,6 +35,8 @@ class OperatorRules:
     bindings: tuple[Binding, ...] = ()
     windows: tuple[ChangeWindow, ...] = ()
     """The change windows, with their time zones."""
+    quiet_hours: Mapping[str, QuietHours] = field(default_factory=dict)
+    """The quiet hours of each sink that has some, by the name of the sink."""
     hosts: tuple[str | None, ...] = ()
     """The host of each rule in `paths`, with its port, or None if the rule does not name a host."""
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -106,9 +109,10 @@ def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) ->
             windows.append(_window(window))
         except ValueError as error:
             found.append(check.diagnostic(("spec", "changeWindows", index, "timeZone"), str(error)))
+    quiet_hours = _quiet_hours_of(spec, check, found)
     if found:
         return OperatorRules(diagnostics=tuple(found))
-    return OperatorRules(spec, tuple(bindings), tuple(windows), tuple(hosts))
+    return OperatorRules(spec, tuple(bindings), tuple(windows), quiet_hours, tuple(hosts))
 
 
 def _doubled_names(key: str, what: str, names: list[str], check: DocumentCheck) -> list[Diagnostic]:
@@ -137,23 +141,45 @@ def _price_errors(rules: tuple[PriceRule, ...], types: Collection[str], check: D
             )
 
 
-def _window(rule: ChangeWindowRule) -> ChangeWindow:
-    """Return a change window with its time zone. Raises `ValueError` if this machine does not know the zone."""
+def _zone(name: str) -> ZoneInfo:
+    """Return a time zone. Raises `ValueError` if this machine does not know it."""
     try:
-        zone = ZoneInfo(rule.time_zone)
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         msg = (
-            f"{quoted(rule.time_zone)} is not a time zone that this machine knows: write an IANA name such as "
-            "Europe/Amsterdam, or install tzdata"
+            f"{quoted(name)} is not a time zone that this machine knows: write an IANA name such as Europe/Amsterdam, "
+            "or install tzdata"
         )
         raise ValueError(msg) from None
+
+
+def _quiet_hours_of(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) -> dict[str, QuietHours]:
+    """Return the quiet hours of each sink that has some, by its name, and add the errors in time zones to `found`."""
+    hours: dict[str, QuietHours] = {}
+    for index, sink in enumerate(spec.notify):
+        if sink.quiet_hours is not None:
+            try:
+                hours[sink.name] = _quiet_hours(sink.quiet_hours)
+            except ValueError as error:
+                found.append(check.diagnostic(("spec", "notify", index, "quietHours", "timeZone"), str(error)))
+    return hours
+
+
+def _quiet_hours(rule: QuietHoursRule) -> QuietHours:
+    """Return quiet hours with their time zone. Raises `ValueError` if this machine does not know the zone."""
+    window = ChangeWindow(name="quietHours", is_deny=True, when=rule.hours, zone=_zone(rule.time_zone))
+    return QuietHours(window, frozenset(rule.send_at_once))
+
+
+def _window(rule: ChangeWindowRule) -> ChangeWindow:
+    """Return a change window with its time zone. Raises `ValueError` if this machine does not know the zone."""
     when = Period(rule.freeze.from_, rule.freeze.until) if rule.freeze else rule.allow or rule.deny
     assert when is not None  # noqa: S101  the model has checked this
     return ChangeWindow(
         name=rule.name,
         is_deny=rule.allow is None,
         when=when,
-        zone=zone,
+        zone=_zone(rule.time_zone),
         labels=parse_selector(rule.selector or ""),
         reason=rule.reason,
     )

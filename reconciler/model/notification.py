@@ -105,6 +105,24 @@ def told_after(told: Told, marks: Iterable[Mapping[str, Mark]]) -> Told:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkDelivery:
+    """What became of the notifications of one sink since the process started."""
+
+    sent: int = 0
+    failed: int = 0
+    """The number of attempts that failed and are repeated."""
+    dropped: int = 0
+    """The number of notifications that the sink refused, so that they are not sent again."""
+    waiting: int = 0
+    """The number of notifications that wait now."""
+    due_since: datetime | None = None
+    """When the oldest notification that may be sent now was recorded, or None if there is none.
+
+    A notification that quiet hours hold may not be sent.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A notification that one sink has not received yet."""
 

@@ -11,11 +11,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from reconciler.model.change_window_rule import WINDOWS_MAX, ChangeWindowRule, SelectorText
-from reconciler.model.notification import NotificationSeverity
+from reconciler.model.message_template import FIELDS, TemplateText
+from reconciler.model.notification import NotificationSeverity, NotificationType
 from reconciler.model.price_rule import PriceList
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import Flag, Name, Word, quoted
 from reconciler.model.spec import GLOBS_MAX, CredentialSource, Document, Metadata, Safety
+from reconciler.model.weekly_hours import WeeklyHoursText
 
 RULES_MAX = 1000
 """The maximum number of entries in `trust` and in `paths`. Each entry is compared with every account or spec."""
@@ -83,6 +85,29 @@ class NotifyRoute(Document):
     )
 
 
+class QuietHoursRule(Document):
+    """Hours in which a sink receives only urgent notifications. The others are held until the hours end."""
+
+    hours: WeeklyHoursText = Field(
+        description="Days and hours, such as Mon-Fri 22:00-07:00. The day is that on which the hours begin."
+    )
+    time_zone: Word = Field(
+        "UTC", description="The zone of the hours, as an IANA name such as Europe/Amsterdam. Default: UTC."
+    )
+    send_at_once: tuple[NotificationSeverity, ...] = Field(
+        (NotificationSeverity.ERROR,),
+        description="The severities that are not held. Default: error. The end of a problem has the severity of the "
+        "problem.",
+    )
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.hours.is_always:
+            msg = "the hours never end: leave out some of them"
+            raise ValueError(msg)
+        return self
+
+
 class NotifySink(Document):
     """A receiver of notifications. Its URL and its secret are in environment variables or files, never in this file."""
 
@@ -104,6 +129,21 @@ class NotifySink(Document):
     )
     routes: Annotated[tuple[NotifyRoute, ...], Field(max_length=SINKS_MAX)] = Field(
         (), description="The sink receives what matches at least one route. Without routes it receives everything."
+    )
+
+    quiet_hours: QuietHoursRule | None = Field(
+        None, description="Hours in which less urgent notifications are held. Default: none."
+    )
+    template: TemplateText | None = Field(
+        None,
+        description=f"The text of each message, with fields in braces: {', '.join(FIELDS)}. A field without a value is "
+        "empty. Default: {text}.",
+        examples=["[prod] {text}"],
+    )
+    templates: dict[NotificationType, TemplateText] = Field(
+        default_factory=dict,
+        description="The text of messages of single types, in place of template.",
+        examples=[{"job.cancelled": "{jobs} was cancelled by {author}: {specReason}"}],
     )
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import JobRef, ObservedJob
+from reconciler.model.notification import SinkDelivery
 from reconciler.model.report import Report
 from reconciler.model.request_rate import RequestRate
 from reconciler.model.status import ProviderStatus
@@ -95,6 +96,8 @@ class WatchStatus:
     """The number of jobs whose scheduled poll is due while an earlier observation of their account continues."""
     warned_since: datetime | None = None
     """When the first of the consecutive last passes with a notice or an error ended; None if the last pass had none."""
+    sinks: Mapping[str, SinkDelivery] = field(default_factory=dict)
+    """What became of the notifications of each sink, by its name."""
 
 
 def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:

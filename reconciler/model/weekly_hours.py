@@ -35,6 +35,11 @@ class WeeklyHours:
     end: int
     """The end, in minutes after the midnight before the start. It is later than the start."""
 
+    @property
+    def is_always(self) -> bool:
+        """Whether every moment of a week is within the hours."""
+        return len(self.days) == len(_DAYS) and self.end - self.start >= DAY_MINUTES
+
 
 def parse_weekly_hours(text: str) -> WeeklyHours:
     """Return the hours of a text such as `Mon-Fri 08:00-18:00`. Raises `ValueError` if it is not such a text."""

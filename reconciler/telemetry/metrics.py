@@ -30,6 +30,7 @@ from reconciler.telemetry.account_metrics import account_metrics
 from reconciler.telemetry.gauge_families import NAMESPACE, gauge, gauges
 from reconciler.telemetry.job_metrics import job_metrics
 from reconciler.telemetry.metrics_options import MetricsOptions
+from reconciler.telemetry.sink_metrics import sink_metrics
 
 NO_ANSWER = "none"
 """The value of the label `code` for a request without a response."""
@@ -186,6 +187,7 @@ class _Gauges(Collector):
         yield from _of_queue(watch_status)
         yield from _of_passes(watch_status, now)
         yield from account_metrics(watch_status, now)
+        yield from sink_metrics(watch_status.sinks, now)
         yield from job_metrics(watch_status, self._options)
 
 

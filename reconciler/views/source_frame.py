@@ -18,7 +18,7 @@ from rich.text import Text
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.views.json_schema import field_notes
 from reconciler.views.render_context import FindSource
-from reconciler.views.source_range import SourceRange, range_of
+from reconciler.views.source_range import SourceRange, names_of, range_of
 from reconciler.views.text import clean
 
 HIDDEN = "…"
@@ -63,7 +63,7 @@ def _shown(found: Diagnostic, line: str) -> tuple[str, str, str]:
     """Return what is shown of a line before, in and after the part that is wrong."""
     wrong = range_of(found, line)
     texts = ["", "", ""]
-    for part in _parts(line, wrong, _field_names().union(re.split(r"\.|\[", found.field or ""))):
+    for part in _parts(line, wrong, _field_names().union(name.partition("[")[0] for name in names_of(found))):
         texts[0 if part.end <= wrong.begin else 2 if part.begin >= wrong.end else 1] += part.shown
     before, marked, after = texts
     if len(before) > BEFORE_MAX:

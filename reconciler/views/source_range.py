@@ -28,11 +28,17 @@ class SourceRange:
     """Whether the diagnostic's message quotes the text of the range."""
 
 
+def names_of(found: Diagnostic) -> list[str]:
+    """Return the keys that the field of a diagnostic may name, the last first. A key may contain one dot."""
+    names = (found.field or "").split(".")
+    return [".".join(names[-2:]), *reversed(names)]
+
+
 def range_of(found: Diagnostic, line: str) -> SourceRange:
     """Return the part of a line that a diagnostic is about; without a known part, the line without its indentation."""
     if found.column is not None:
         return SourceRange(found.column - 1, found.column)
-    for name in reversed((found.field or "").split(".")):
+    for name in names_of(found):
         key = _INDEX.sub("", name)
         match = re.search(rf"(?<![\w-]){re.escape(key)}(?=[\"']?\s*:)", line) if key else None
         if match is not None:

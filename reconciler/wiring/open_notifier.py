@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +19,9 @@ from reconciler.local.credential_policy import parse_endpoint
 from reconciler.local.credentials import current_secret
 from reconciler.local.disk import LocalDisk
 from reconciler.local.outbox import StateOutbox
-from reconciler.model.notification import News
+from reconciler.model.notification import News, SinkDelivery
 from reconciler.model.operator import SECRET_FIELDS, NotifySink
+from reconciler.model.quiet_hours import QuietHours
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotificationSink, Rate
 from reconciler.redaction import KNOWN_SECRETS
@@ -49,12 +50,16 @@ class NotifierOptions:
         state_dir: the state directory. The caller holds its lock if there are sinks.
         secret_dirs: the directories in which secrets may be stored in files.
         within_s: how long to deliver before the process ends, unless it is interrupted.
+        quiet_hours: the quiet hours of each sink that has some, by its name.
+        report: is called with what became of the notifications of each sink, by its name.
     """
 
     sinks: tuple[NotifySink, ...]
     state_dir: Path
     secret_dirs: tuple[Path, ...]
     within_s: float
+    quiet_hours: Mapping[str, QuietHours]
+    report: Callable[[Mapping[str, SinkDelivery]], None] = lambda _: None
 
 
 @asynccontextmanager
@@ -76,7 +81,9 @@ async def with_notifier(
             warn(notice)
         if outbox.is_new:
             outbox.start(told_before(runtime.statuses.load(), runtime.clock.now()))
-        notifier = Notifier(outbox, sinks, runtime.clock, random.random, warn)
+        notifier = Notifier(
+            outbox, sinks, runtime.clock, random.random, warn, dict(options.quiet_hours), options.report
+        )
         notifier.start()
         within_s = options.within_s
         try:
@@ -87,7 +94,10 @@ async def with_notifier(
         finally:
             for name, number in (await notifier.finish(within_s)).items():
                 messages = "1 notification" if number == 1 else f"{number} notifications"
-                warn(f"{messages} to {name} not delivered yet: the next run with this state directory tries again")
+                if notifier.is_held(name):
+                    warn(f"{messages} to {name} held until its quiet hours end: the next run after that sends it")
+                else:
+                    warn(f"{messages} to {name} not delivered yet: the next run with this state directory tries again")
 
 
 @asynccontextmanager

@@ -65,7 +65,9 @@ async def run_once(
             runtime = await with_publisher(opened, paths, publishing, state_dir)
             notes: list[str] = []
             sinks = () if dry_run else rules.spec.notify
-            how = NotifierOptions(sinks, state_dir, trust.secret_dirs, within_s=DELIVERED_WITHIN_S)
+            how = NotifierOptions(
+                sinks, state_dir, trust.secret_dirs, within_s=DELIVERED_WITHIN_S, quiet_hours=rules.quiet_hours
+            )
             async with with_notifier(runtime, how, notes.append) as telling:
                 report = await run_to_completion(
                     telling,

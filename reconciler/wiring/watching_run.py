@@ -69,6 +69,13 @@ async def watch(
                 lambda result, _: recorder.record(result.report, health.overview.seen_at, is_complete=is_complete)
             )
             retries = partial(take_retry_requests, state_dir)
-            how = NotifierOptions(rules.spec.notify, state_dir, trust.secret_dirs, within_s=DELIVERED_WITHIN_S)
+            how = NotifierOptions(
+                rules.spec.notify,
+                state_dir,
+                trust.secret_dirs,
+                within_s=DELIVERED_WITHIN_S,
+                quiet_hours=rules.quiet_hours,
+                report=health.delivered,
+            )
             async with with_notifier(runtime, how, observers.warn) as telling, told_of_watch(telling, paths.shown):
                 await Watch(telling, options, notifier, random.random, health, observers.notify_pass, retries).run(stop)

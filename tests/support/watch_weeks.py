@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.model.notification import SinkDelivery
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row, in_order
 from reconciler.model.status import ConditionType, ProviderStatus
@@ -44,6 +45,7 @@ def healthy(now_s: float, interval_s: float, rows: tuple[Row, ...] = ROWS) -> Wa
         finished_at=at(passed),
         seen_at={str(account): at(polled) for account in (EAST, BATCHES, WEST)},
         overdue=40 if is_polling else 0,
+        sinks={"audit": SinkDelivery(sent=5), "chat": SinkDelivery(waiting=2)},
     )
 
 
@@ -113,6 +115,9 @@ FAULTS: Mapping[str, Fault] = {
     "ReconcileJobIsStalled": lambda watch, *_: _with_rows(watch, a_stalled_row("typo")),
     "ReconcileLimitNotJudged": lambda watch, *_: _with_rows(watch, _unjudged()),
     "ReconcileDriftLasts": lambda watch, began, _: _with_rows(watch, a_change(began)),
+    "ReconcileNotificationsAreLate": lambda watch, began, _: replace(
+        watch, sinks={**watch.sinks, "chat": SinkDelivery(failed=9, waiting=1, due_since=at(began))}
+    ),
     "ReconcileWarns": lambda watch, began, _: with_warnings(watch, began),
 }
 """For each alert about a running watch, what goes wrong."""

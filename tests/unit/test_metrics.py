@@ -17,6 +17,7 @@ from reconciler.controller.health import HealthTracker
 from reconciler.model.action_record import Sent
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import ObservedJob, Phase
+from reconciler.model.notification import SinkDelivery
 from reconciler.model.price import Meter, Price
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report
@@ -318,3 +319,15 @@ def test_the_warnings_gauge_counts_those_of_the_last_pass_only(board: Board) -> 
     board.overview = replace(board.overview, report=Report())
 
     assert (warned, board.value("warnings")) == (2, 0)
+
+
+def test_the_deliveries_of_a_sink_are_counted_and_what_is_due_has_an_age(board: Board) -> None:
+    due = SinkDelivery(sent=3, failed=2, dropped=1, waiting=4, due_since=NOW - timedelta(minutes=20))
+    board.overview = replace(board.overview, sinks={"chat": due, "held": SinkDelivery(waiting=2)})
+
+    results = [board.value("notifications_total", sink="chat", result=each) for each in ("sent", "failed", "dropped")]
+    assert results == [3, 2, 1]
+    assert board.value("notifications_waiting", sink="chat") == 4
+    assert board.value("notification_age_seconds", sink="chat") == 1200
+    assert board.value("notifications_waiting", sink="held") == 2
+    assert board.value("notification_age_seconds", sink="held") == 0

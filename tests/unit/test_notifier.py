@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from reconciler.controller.notifier import Notifier
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.local.outbox import StateOutbox
-from reconciler.model.notification import News, Notification
+from reconciler.model.change_window import ChangeWindow
+from reconciler.model.notification import News, Notification, NotificationSeverity, SinkDelivery
 from reconciler.model.operator import NotifySink
+from reconciler.model.quiet_hours import QuietHours
+from reconciler.model.weekly_hours import parse_weekly_hours
 from reconciler.ports import StoredStatuses, Unread
 from tests.support.build import a_status
-from tests.support.clock import VirtualClock, in_virtual_time
+from tests.support.clock import BASE, VirtualClock, in_virtual_time
 from tests.support.news_cases import a_notification, a_stalled_status
 from tests.support.non_durable_disk import NonDurableDisk
 
@@ -37,10 +43,12 @@ class Ear:
     knows_ids: bool = True
     errors: list[Exception | None] = field(default_factory=list)
     heard: list[tuple[float, str, bool]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
     async def deliver(self, message: Notification, *, may_be_repeat: bool) -> None:
         """Record a notification with the time, or raise an error."""
         error = self.errors.pop(0) if self.errors else None
+        self.texts.append(message.text)
         self.heard.append((asyncio.get_running_loop().time(), message.id, may_be_repeat))
         if error is not None:
             raise error
@@ -57,17 +65,36 @@ class Desk:
     ears: tuple[Ear, ...]
     disk: NonDurableDisk = field(default_factory=lambda: NonDurableDisk(ROOT))
     warned: list[str] = field(default_factory=list)
+    now: datetime = BASE
+    quiet_hours: dict[str, QuietHours] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    """The template of each sink that has one, by the name of the sink."""
+    deliveries: list[Mapping[str, SinkDelivery]] = field(default_factory=list)
 
     def open(self) -> Notifier:
         """Return a notifier that delivers to the sinks."""
         where = {"env": "X"}
         rules = [
-            NotifySink.model_validate({"name": each.name, "type": "webhook", "url": where, "secret": where})
+            NotifySink.model_validate(
+                {
+                    "name": each.name,
+                    "type": "webhook",
+                    "url": where,
+                    "secret": where,
+                    "template": self.texts.get(each.name),
+                }
+            )
             for each in self.ears
         ]
         outbox = StateOutbox(ROOT, self.disk, [each.name for each in self.ears])
         notifier = Notifier(
-            outbox, list(zip(self.ears, rules, strict=True)), VirtualClock(), lambda: 0.5, self.warned.append
+            outbox,
+            list(zip(self.ears, rules, strict=True)),
+            VirtualClock(self.now),
+            lambda: 0.5,
+            self.warned.append,
+            self.quiet_hours,
+            self.deliveries.append,
         )
         notifier.start()
         return notifier
@@ -224,3 +251,91 @@ def test_a_pass_tells_what_is_new_in_its_statuses_and_unknown_ones_do_not_count_
     in_virtual_time(main)
 
     assert len(ear.heard) == 2
+
+
+NIGHTS = QuietHours(
+    ChangeWindow(
+        name="quietHours",
+        is_deny=True,
+        when=parse_weekly_hours("Mon-Sun 22:00-07:00"),
+        zone=ZoneInfo("Europe/Amsterdam"),
+    ),
+    frozenset({NotificationSeverity.ERROR}),
+)
+LATE = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
+"""23:30 in Amsterdam."""
+UNTIL_SEVEN_S = timedelta(hours=7.5).total_seconds()
+
+
+def an_alarm(number: int) -> News:
+    return News(a_notification(number, severity=NotificationSeverity.ERROR))
+
+
+def test_quiet_hours_hold_what_is_not_urgent_and_send_it_as_one_summary_when_they_end() -> None:
+    chat, pager = Ear("chat", is_for_people=True), Ear("pager")
+    desk = Desk((chat, pager), now=LATE, quiet_hours={"chat": NIGHTS})
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell([*news(*range(1, 8)), an_alarm(8)])
+        await asyncio.sleep(UNTIL_SEVEN_S - 1)
+        assert chat.ids() == ["msg_8"], "only what is urgent is sent at once"
+        assert desk.deliveries[-1]["chat"] == SinkDelivery(sent=1, waiting=7, due_since=None)
+        await asyncio.sleep(62)
+        await notifier.finish(0)
+
+    in_virtual_time(main)
+
+    assert len(pager.heard) == 8, "a sink without quiet hours is not affected"
+    (at, *_) = chat.heard[1]
+    assert len(chat.heard) == 2
+    assert UNTIL_SEVEN_S <= at <= UNTIL_SEVEN_S + 60
+
+
+def test_a_run_that_ends_in_quiet_hours_does_not_wait_for_their_end_and_the_next_day_delivers() -> None:
+    chat = Ear("chat", is_for_people=True)
+    desk = Desk((chat,), now=LATE, quiet_hours={"chat": NIGHTS})
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1))
+        assert await notifier.finish(10) == {"chat": 1}
+        assert asyncio.get_running_loop().time() < 1
+        desk.now = LATE + timedelta(hours=10)
+        assert await desk.open().finish(10) == {}
+
+    in_virtual_time(main)
+
+    assert chat.ids() == ["msg_1"]
+
+
+def test_a_template_gives_the_text_and_the_outbox_keeps_the_original() -> None:
+    chat = Ear("chat", errors=[AGAIN])
+    desk = Desk((chat,), texts={"chat": "[prod] {jobs}: {text}"})
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1))
+        await asyncio.sleep(0.1)
+        assert notifier.outbox.waiting("chat")[0].notification == a_notification(1)
+        await notifier.finish(10)
+
+    in_virtual_time(main)
+
+    assert chat.texts == ["[prod] job-1: job-1 was cancelled, as the provider confirmed."] * 2
+
+
+def test_every_delivery_is_counted_by_its_result() -> None:
+    ear = Ear("audit", errors=[AGAIN, None, REFUSED])
+    desk = Desk((ear,))
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1, 2, 3))
+        await asyncio.sleep(0.1)
+        assert desk.deliveries[-1]["audit"] == SinkDelivery(failed=1, waiting=3, due_since=a_notification(1).at)
+        await notifier.finish(10)
+
+    in_virtual_time(main)
+
+    assert desk.deliveries[-1]["audit"] == SinkDelivery(sent=2, failed=1, dropped=1)

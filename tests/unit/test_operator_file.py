@@ -16,6 +16,7 @@ from reconciler.views.json_schema import json_schema
 
 EXAMPLE = Path(__file__).parents[2] / ".github" / "deploy" / "operator.example.yaml"
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: OperatorConfig\nspec:\n"
+CHAT = "name: a, type: slack, url: {env: U}"
 SINK = "{name: a, type: webhook, url: {env: U}, secret: {env: S}}"
 PRICE = "  prices: {currency: USD, list: [{provider: openai, kind: FineTuningJob, "
 
@@ -102,6 +103,31 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
             "'Canceled' is not a reason: reconcile explain lists",
         ),
         ("  prices: {list: []}\n", "operator.yaml:4: spec.prices.currency: this field is required"),
+        (
+            f"  notify:\n  - {{{CHAT}, quietHours: {{hours: Mon-Fri 22:00-07:00, timeZone: Mars}}}}\n",
+            "operator.yaml:5: spec.notify[0].quietHours.timeZone: 'Mars' is not a time zone that this machine knows",
+        ),
+        (
+            f"  notify: [{{{CHAT}, quietHours: {{hours: nights}}}}]\n",
+            "spec.notify[0].quietHours.hours: 'nights' is not days and hours: write them as Mon-Fri 08:00-18:00",
+        ),
+        (
+            f"  notify: [{{{CHAT}, quietHours: {{hours: Mon-Sun 00:00-24:00}}}}]\n",
+            "spec.notify[0].quietHours: the hours never end: leave out some of them",
+        ),
+        (
+            f"  notify:\n  - {{{CHAT}}}\n  - {{name: b, type: slack, url: {{env: U}}, template: '{{jobs.x}}'}}\n",
+            "operator.yaml:6: spec.notify[1].template: {jobs.x} is not a field of a notification: write one of text,",
+        ),
+        (f"  notify: [{{{CHAT}, template: '{{text!r}}'}}]\n", "{text} is not a field of a notification"),
+        (f"  notify: [{{{CHAT}, template: '{{text:>99}}'}}]\n", "{text} is not a field of a notification"),
+        (f"  notify: [{{{CHAT}, template: '{{0}}'}}]\n", "{0} is not a field of a notification"),
+        (f"  notify: [{{{CHAT}, template: '{{text'}}]\n", "'{text' has a brace without its pair"),
+        (
+            f"  notify: [{{{CHAT}, templates: {{job.canceled: x}}}}]\n",
+            "spec.notify[0].templates.job.canceled: 'job.canceled' is not one of job.cancelled",
+        ),
+        ("  changeWindows: [{name: a, allow: {days: [0]}}]\n", "must be days and hours, such as Mon-Fri 08:00-18:00"),
         (
             "  prices: {currency: usd, list: []}\n",
             "'usd' is not the code of a currency, such as USD: did you mean USD?",

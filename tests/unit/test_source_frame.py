@@ -47,6 +47,7 @@ def output(text: str, kind: str = "FineTuningJob") -> str:
         ("spec: {desiredSate: running}", "7 | spec: {desiredSate: …}", "  |        ^^^^^^^^^^^"),
         ("  desiredSate: x # see #4", "7 |   desiredSate: … # …", "  |   ^^^^^^^^^^^"),
         ("spec:", "7 | spec:", "  | ^^^^"),
+        ("  a.desiredSate: x", "7 |   …: …", "  |   ^"),
         ("  - other", "7 |   - …", "  |   ^^^"),
     ],
 )
@@ -74,6 +75,12 @@ def test_an_item_that_the_message_quotes_is_marked() -> None:
     _, shown, marks = frame(replace(FOUND, field="spec.trust.KEY[0]", message="'a b' is not a host"), "    - a b")
 
     assert (shown, marks) == ("7 |     - a b", "  |       ^^^")
+
+
+def test_a_key_with_a_dot_is_marked() -> None:
+    found = replace(FOUND, field="spec.templates.job.cancelled")
+
+    assert frame(found, "  job.cancelled: x")[1:] == ["7 |   job.cancelled: …", "  |   ^^^^^^^^^^^^^"]
 
 
 def test_a_wide_character_moves_the_marks() -> None:
