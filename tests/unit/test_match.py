@@ -249,6 +249,15 @@ def test_a_lost_status_is_replaced_by_one_that_records_the_loss() -> None:
     assert last.history == (HistoryEntry(NOW, Phase.UNKNOWN, Reason.STATUS_DISCARDED),)
 
 
+def test_a_lost_status_under_an_unused_name_may_be_that_of_any_spec_without_a_status() -> None:
+    own = status("known", "ftjob-2")
+    claims = [claim(0, "renamed", "ftjob-1"), claim(1, "known", "ftjob-2")]
+    found = match(claims, [own], NOW, discarded=["unused"])
+
+    assert found.last[0].ready.reason is Reason.STATUS_DISCARDED
+    assert found.last[1] == own
+
+
 def test_a_spec_without_a_status_does_not_end_the_matching_of_later_specs() -> None:
     known, renamed = status("known", "ftjob-1"), status("other", None)
     found = matched(

@@ -125,9 +125,13 @@ def test_a_stalled_job_is_told_at_its_start_at_a_new_reason_and_at_its_end() -> 
 
 
 def test_the_problem_of_a_job_ends_when_its_spec_is_deleted_and_not_while_its_status_is_only_missing() -> None:
-    stalled = found(a_stalled_status(), support_triage={})
+    heard = steps(found(a_stalled_status(), support_triage={}), found(support_triage={}), found())
+    (began,), _, (ended,) = heard
 
-    assert kinds(steps(stalled, found(support_triage={}), found())) == [["job.stalled"], [], ["job.recovered"]]
+    assert kinds(heard) == [["job.stalled"], [], ["job.recovered"]]
+    assert (ended.reason, ended.problem, ended.is_resolved) == (began.reason, began.problem, True)
+    assert ended.id.startswith("msg_")
+    assert ended.id != began.id
 
 
 def test_a_change_that_shadow_mode_withholds_is_told_once_until_it_is_another_one() -> None:
@@ -144,6 +148,14 @@ def test_a_change_that_shadow_mode_withholds_is_told_once_until_it_is_another_on
     assert (heard[0][0].severity, heard[0][0].problem) == ("info", "")
 
 
+def test_news_of_a_withheld_change_has_the_labels_of_its_spec_by_which_sinks_are_chosen() -> None:
+    status = a_stalled_status(reason=Reason.WOULD_CANCEL)
+    withheld = replace(status, conditions=(status.ready,))
+    (told,) = news_since({}, found(withheld, support_triage={"team": "support"}))
+
+    assert told.labels == ({"team": "support"},)
+
+
 def test_refusals_of_the_guard_are_told_by_account_and_only_if_there_are_more() -> None:
     def refused(*names: str) -> NewsSource:
         return found(*(a_stalled_status(each, Reason.REFUSED_BY_GUARD, message="4 changes wanted") for each in names))
@@ -155,6 +167,7 @@ def test_refusals_of_the_guard_are_told_by_account_and_only_if_there_are_more() 
         heard[0][0].text == f"The guard refused 2 changes on {ACCOUNT}, so none is requested: a, b. 4 changes wanted."
     )
     assert heard[0][0].problem == heard[4][0].problem
+    assert heard[0][0].problem.startswith("msg_")
 
 
 def test_an_account_is_told_away_then_back_with_its_unfinished_jobs() -> None:
