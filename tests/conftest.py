@@ -112,9 +112,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--long` and the options of the simulator."""
     group = parser.getgroup("simulator")
     group.addoption("--seed", type=int, metavar="N", help="Run this seed alone, and print its history if it fails.")
-    group.addoption("--seeds", type=int, metavar="N", help="Run this many seeds. Default: 48.")
+    group.addoption(
+        "--seeds", type=int, metavar="N", help="Run this many seeds. Default: those that detect planted bugs."
+    )
     group.addoption("--watch", type=int, metavar="N", help="Run this watch alone, and print its history if it fails.")
-    group.addoption("--watches", type=int, metavar="N", help="Run this many watches. Default: 14.")
+    group.addoption("--watches", type=int, metavar="N", help="Run this many watches. Default: as of the seeds.")
     group.addoption(
         "--long",
         action="store_true",

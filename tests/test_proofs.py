@@ -14,11 +14,15 @@ from tests.peers.vendor_clients import CLIENTS
 from tests.scenario.bugs import BUGS, Bug
 from tests.scenario.fault_free_run import differs_from_fault_free_run
 from tests.scenario.oracles import ALWAYS, IN_TIME, SETTLED
+from tests.scenario.test_seeds import SEEDS
+from tests.scenario.test_watch_seeds import WATCHES
 from tests.support.guard_walk import GUARD_LAWS
 from tests.support.laws import LAWS, LAWS_OF_LATER_DECISIONS
 from tests.support.security_mutants import WEAKENED_CHECKS, WeakenedCheck
 
 ROOT = Path(__file__).parent.parent
+LATE = 100
+"""The seeds from here on are only in long runs."""
 TEXT = (ROOT / ".github" / "PROOFS.md").read_text(encoding="utf-8")
 PROVERS = {
     each.__name__
@@ -115,6 +119,14 @@ def test_every_planted_bug_was_caught_and_is_listed_in_the_table() -> None:
     assert list(table) == [bug.name for bug in BUGS], "python -m tests.scenario.plant_bugs --write"
     assert [cells[1] for cells in listed] == [f"`{bug.file}`" for bug in BUGS]
     assert [name for name, caught in table.items() if set(caught) == {"-"}] == []
+
+
+def test_an_ordinary_run_contains_the_first_seed_that_detects_each_planted_bug() -> None:
+    told = [re.search(r"after (\d+)( watches)?$", cells[-1]) for cells in rows("Planted bugs")]
+    first = {(bool(each[2]), int(each[1]) - 1) for each in told if each}
+    ordinary = {*((False, seed) for seed in SEEDS), *((True, watch) for watch in WATCHES)}
+
+    assert {each for each in first if each[1] < LATE} - ordinary == set()
 
 
 @pytest.mark.parametrize("entry", EQUIVALENT, ids=lambda entry: entry["function"])

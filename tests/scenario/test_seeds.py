@@ -12,8 +12,10 @@ from tests.scenario.seed_runner import check_all_seeds, failure_report, failure_
 from tests.scenario.seeded_run import scenario
 from tests.scenario.simulation import simulate
 
-SEEDS = 48
-FAULTS_MIN = 480
+SEEDS = (0, 1, 2, 3, 4, 5, 6, 9, 11, 13, 14, 15, 17, 18, 19, 21, 23, 29, 31, 38, 41)
+"""The seeds of an ordinary run: each is the first that detects one of the planted bugs in PROOFS.md."""
+FAULTS_MIN = 9
+"""The minimum number of faults in a seed, on average."""
 
 
 def test_no_seed_violates_a_law(pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> None:
@@ -23,14 +25,15 @@ def test_no_seed_violates_a_law(pytestconfig: pytest.Config, record_property: Ca
 
         assert not wrong, failure_report(one, wrong, history.lines())
         return
-    count = pytestconfig.getoption("--seeds") or (1000 if pytestconfig.getoption("--long") else SEEDS)
+    count = pytestconfig.getoption("--seeds") or (1000 if pytestconfig.getoption("--long") else None)
+    seeds = SEEDS if count is None else range(count)
     begun = time.perf_counter()
-    results = check_all_seeds(range(count))
+    results = check_all_seeds(seeds)
     record_property("simulated", f"{results} ({time.perf_counter() - begun:.0f} s)")
 
     assert not results.wrong, failure_reports(results)
-    # Fewer seeds than `SEEDS` may have too few faults, so the minimum does not apply to them.
-    assert count < SEEDS or results.faults.total() >= FAULTS_MIN * count / SEEDS
+    # A few seeds may have too few faults, so the minimum does not apply to them.
+    assert len(seeds) < len(SEEDS) or results.faults.total() >= FAULTS_MIN * len(seeds)
 
 
 def fingerprint(seed: int) -> str:
