@@ -1,0 +1,100 @@
+"""Prices in the operator's file, and limits of the cost, as users run them on a simulated provider."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.reason import Reason
+from tests.support.cli import Checkout
+
+HEAD = "apiVersion: jobs.reconciler/v1\nkind: OperatorConfig\nspec:\n  prices:\n    currency: USD\n    list:\n"
+PRICE = '    - {provider: sandbox, kind: BatchJob, model: gpt-4o-mini*, perMillionTokens: "0.30"}\n'
+SPECS = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {name: demo}
+spec:
+  type: sandbox
+  options:
+    batches:
+    - {id: batch_labels, model: gpt-4o-mini, age: 90m, requests: 1000, tokens: 90000000}
+    - {id: batch_other, model: gpt-5, age: 30m, requests: 1000, tokens: 90000000}
+---
+apiVersion: jobs.reconciler/v1
+kind: Settings
+metadata: {name: settings}
+spec: {interval: 15s}
+---
+apiVersion: jobs.reconciler/v1
+kind: BatchJob
+metadata: {name: labels}
+spec: {provider: demo, jobId: batch_labels, desiredState: STATE, limits: {maxCost: 5 USD}}
+---
+apiVersion: jobs.reconciler/v1
+kind: BatchJob
+metadata: {name: other}
+spec: {provider: demo, jobId: batch_other, desiredState: running, limits: {maxCost: 5 USD}}
+"""
+UNJUDGED = "its limit maxCost cannot be judged: no price for sandbox/gpt-5"
+
+
+def operator(root: Path, prices: str = PRICE) -> str:
+    """Write an operator's file with these prices, and return its path."""
+    file = root / "operator.yaml"
+    file.write_text(HEAD + prices, encoding="utf-8")
+    return str(file)
+
+
+def test_plan_get_and_events_show_costs_and_an_unknown_cost_has_no_amount(checkout: Checkout) -> None:
+    checkout.write("all.yaml", SPECS.replace("STATE", "cancelled"))
+    config = operator(checkout.root)
+
+    plan = checkout.run("plan", "--config", config)
+    done = checkout.run("--once", "--wait", "--config", config)
+    wide = checkout.run("get", "-o", "wide", "--config", config)
+    other, labels = json.loads(checkout.run("get", "-o", "json", "--config", config).out)[::-1]
+    events = checkout.run("events", "--config", config)
+
+    assert (plan.code, done.code, wide.code, events.code) == (ExitCode.OK,) * 4
+    assert " USD so far, at 0.30 USD per million tokens; about " in " ".join(plan.out.split())
+    assert "Cost of the jobs to cancel: 20." in plan.out
+    assert "COST LEFT" in wide.out
+    assert labels["cost"]["spent"]["basis"] == "metered"
+    assert labels["cost"]["spent"]["amount"].startswith("20.")
+    assert other["cost"]["spent"] == {"unknown": "no price for sandbox/gpt-5"}
+    assert "Not spent because of these cancels: about 6." in events.out
+    assert "notSpent" in (checkout.status_dir / "labels.yaml").read_text(encoding="utf-8")
+
+
+def test_a_mistake_in_a_price_is_reported_at_its_line_and_no_run_starts(checkout: Checkout) -> None:
+    checkout.write("all.yaml", SPECS.replace("STATE", "cancelled"))
+    config = operator(checkout.root, PRICE.replace("0.30", "0.0000003").replace("sandbox", "sandbx"))
+
+    ran = checkout.run("--once", "--config", config)
+
+    assert ran.code == ExitCode.CONFIGURATION
+    assert "operator.yaml:7: spec.prices.list[0]: perMillionTokens: 0.0000003 is not plausible" in ran.err
+    assert not checkout.status_dir.exists()
+
+
+@pytest.mark.long
+def test_max_cost_warns_in_the_first_run_and_cancels_in_one_an_interval_later(checkout: Checkout) -> None:
+    checkout.write("all.yaml", SPECS.replace("STATE", "running"))
+    config = operator(checkout.root)
+
+    first = checkout.run("--once", "--wait", "--config", config)
+    warned = checkout.status("labels")
+    time.sleep(15)
+    second = checkout.run("--once", "--wait", "--config", config)
+    status = checkout.status("labels")
+
+    assert "will be cancelled because of maxCost 5.00 USD" in first.out
+    assert (warned.ready.reason, warned.receipts) == (Reason.LIMIT_NEAR, ())
+    assert UNJUDGED in second.out
+    assert (status.ready.reason, status.receipts[0].reason) == (Reason.LIMIT_REACHED, "maxCost 5.00 USD")
+    assert checkout.status("other").receipts == ()
