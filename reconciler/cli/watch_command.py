@@ -17,6 +17,9 @@ from functools import partial
 from types import FrameType
 from typing import Any, TextIO, cast
 
+import click
+from click.core import ParameterSource
+
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.live_footer import live_footer
@@ -66,7 +69,8 @@ async def _watch(values: OptionValues) -> None:
     stop = asyncio.Event()
     with ExitStack() as stack:
         file = _log_file(values, stack)
-        is_json = file is not None or console.is_json_log or not sys.stderr.isatty()
+        is_text_wanted = click.get_current_context().get_parameter_source("log_format") is not ParameterSource.DEFAULT
+        is_json = file is not None or console.is_json_log or not (sys.stderr.isatty() or is_text_wanted)
         logger = make_logger(
             cast("TextIO", file or _Stderr()),
             as_text=None if is_json else partial(_as_text, console, is_verbose=bool(values["verbose"])),

@@ -64,12 +64,11 @@ async def wait_for(
         clock: the clock.
         interval_s: seconds between two reports.
         timeout_s: how long to wait, in seconds.
-        on_report: receives each report.
+        on_report: receives each report after which the wait continues.
     """
     until = clock.monotonic() + timeout_s
     while True:
         report = await look()
-        on_report(report)
         answers = [judge(row, goal) for row in report.rows]
         if False in answers:
             return report, ExitCode.STALLED
@@ -78,4 +77,5 @@ async def wait_for(
         left = until - clock.monotonic()
         if left <= 0:
             return report, ExitCode.TIMED_OUT
+        on_report(report)
         await clock.sleep(min(interval_s, left))

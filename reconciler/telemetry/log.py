@@ -28,6 +28,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Refusal, Report, Row
 from reconciler.model.transition import Transition
 from reconciler.redaction import KNOWN_SECRETS
+from reconciler.views.problems import ignored_approvals
 from reconciler.views.text import count
 
 AsText = Callable[[MutableMapping[str, Any]], str]
@@ -144,7 +145,13 @@ class PassLog:
         """Log each warning once when it begins, and once when it is resolved."""
         self._refusals = self._current_refusals(report)
         warnings = frozenset(
-            [*map(str, report.diagnostics), *report.notices, *report.errors, *map(str, self._refusals)]
+            [
+                *map(str, report.diagnostics),
+                *report.notices,
+                *report.errors,
+                *map(str, self._refusals),
+                *ignored_approvals(self._refusals),
+            ]
         )
         for line in sorted(warnings - self._last_warnings):
             self._logger.warning(line)

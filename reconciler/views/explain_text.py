@@ -99,6 +99,8 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.WOULD_CANCEL: END_SHADOW,
             Reason.WOULD_PAUSE: END_SHADOW,
             Reason.WOULD_RESUME: END_SHADOW,
+        },
+        "Unknown": {
             Reason.OUT_OF_DATE: "Run `reconcile --once`.",
             Reason.STATUS_UNKNOWN: (
                 "Make the file that the error names readable: check its owner, its mode and its disk."
@@ -131,6 +133,7 @@ PLACE_TITLES = MappingProxyType(
         "Reconciling": "Ready is False and Reconciling is True: a change is in progress",
         "Stalled": "Ready is False and Stalled is True: manual action is needed",
         "Neither": "Ready is False, and neither Reconciling nor Stalled",
+        "Unknown": "Ready is Unknown: the job has not been observed for this spec",
         "Provider": "reported for a provider that cannot be observed",
         "History": "a mark in a status's history",
     }

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from reconciler.model.action import CommitApproval
 from reconciler.model.job import Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Refusal, Report, Row
@@ -15,7 +16,7 @@ from reconciler.model.status import JobStatus
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.telemetry.log import PassLog, make_logger
 from reconciler.views.log_text import log_line
-from tests.support.build import ACCOUNT, a_status
+from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.reports import a_stalled_row
 from tests.support.subjects import REF
 
@@ -171,3 +172,21 @@ def test_a_text_log_line_shows_time_name_and_message_and_all_fields_if_verbose()
     assert log_line(event, is_verbose=True).plain == (
         "14:03:20 support-triage  cancelled at the provider  account=openai https://api.openai.com/v1 revision=4be1f0c"
     )
+
+
+def test_the_log_of_a_refusal_says_that_an_approval_of_a_commit_was_ignored() -> None:
+    ignored = CommitApproval("4be1f0c", NOW, 1, frozenset({"one"}), "it touches a status")
+    refusal = Refusal(
+        scope="overall",
+        requested=1,
+        earlier=0,
+        unfinished=1,
+        max_cancels=0,
+        max_cancel_percent=0,
+        max_cancels_absolute=0,
+        names=("one",),
+        ignored=(ignored,),
+    )
+    messages = [each["message"] for each in logged(Report(refusals=(refusal,)))]
+
+    assert "The Approve-Cancels line of commit 4be1f0c is ignored: it touches a status." in messages

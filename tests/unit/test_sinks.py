@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +24,14 @@ STALLED = a_notification(
     problem="msg_p",
 )
 HUGE = a_notification(text="&" * 2000, reason="&" * 900, account="<" * 900, facts={"author": ">" * 2000})
+
+
+def test_a_text_with_line_breaks_cannot_look_like_another_message() -> None:
+    message = replace(STALLED, text="odd failed: x\n:white_check_mark: all is well\u2028\x1b[31m")
+    body = slack_body(message, may_be_repeat=False)
+
+    assert body["text"] == "odd failed: x :white_check_mark: all is well \\x1b[31m"
+    assert "\n" not in json.dumps(body, ensure_ascii=False).replace("\\n", "\n")
 
 
 def test_a_slack_message_escapes_markup_and_shows_the_facts() -> None:

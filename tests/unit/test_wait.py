@@ -30,15 +30,17 @@ def waited(
     looks: Sequence[tuple[Row, ...]], goal: Goal, timeout_s: float = 60
 ) -> tuple[ExitCode, list[float], list[Report]]:
     """Wait with these reports, of which the last one repeats. Return the exit code, the sleeps and the reports."""
-    left, clock, told = list(looks), HandClock(), list[Report]()
+    left, clock, looked, told = list(looks), HandClock(), list[Report](), list[Report]()
 
     async def look() -> Report:
-        return Report(rows=left.pop(0) if len(left) > 1 else left[0])
+        looked.append(Report(rows=left.pop(0) if len(left) > 1 else left[0]))
+        return looked[-1]
 
     report, code = asyncio.run(wait_for(look, goal, clock, interval_s=10, timeout_s=timeout_s, on_report=told.append))
 
-    assert report is told[-1]
-    return code, clock.slept, told
+    assert report is looked[-1]
+    assert told == looked[:-1], "the result of the command shows the last report"
+    return code, clock.slept, looked
 
 
 @pytest.mark.parametrize(
