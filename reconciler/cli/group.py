@@ -175,6 +175,13 @@ class VerbGroup(click.Group):
     help="With --once: request only the changes in this file, which plan --out wrote. If another change is due at the "
     "start, no change is requested.",
 )
+@click.option(
+    "--shard",
+    cls=Shared,
+    metavar="I/N",
+    help="Look after the I-th of N shares of the accounts. Run one replica with each I from 1 to N, each with a state "
+    "directory of its own.",
+)
 @output("apply", "plan")
 @options(PATHS, REMOTE, SELECTION, SAFETY, TRUST, PUBLISHING, AUDIT, MONITORING, CI, CONSOLE)
 @click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")

@@ -25,6 +25,7 @@ from reconciler.controller.run_options import (
 from reconciler.git.discovery import checkout_left_by
 from reconciler.git.remote_credentials import split_url
 from reconciler.model.selector import Labels, parse_selector
+from reconciler.model.shard import Shard
 from reconciler.model.spec import parse_duration
 from reconciler.telemetry.metrics_options import MetricsOptions, metric_labels
 from reconciler.views.renderers import formats
@@ -97,14 +98,25 @@ def _remote(values: OptionValues) -> GitRemote:
 def selection(values: OptionValues, names: tuple[str, ...] = ()) -> Selection:
     """Return the selection of jobs. Without `names`, it is not restricted to named jobs.
 
-    Raises `click.BadParameter` if the selector is invalid.
+    Raises `click.BadParameter` if the selector or the shard is invalid.
     """
     return Selection(
         names=names,
         labels=_labels(values.get("selector") or ""),
         provider=values.get("provider"),
         kind=values.get("kind"),
+        shard=_shard(values.get("shard")),
     )
+
+
+def _shard(written: str | None) -> Shard | None:
+    if written is None:
+        return None
+    try:
+        return Shard.parse(written)
+    except ValueError as error:
+        msg = f"{written!r} is not a shard: {error}"
+        raise click.BadParameter(msg, param_hint="--shard") from None
 
 
 def safety_options(values: OptionValues) -> SafetyOptions:

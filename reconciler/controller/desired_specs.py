@@ -7,7 +7,7 @@ spec whose status could not be read in this pass is reported as `StatusUnknown`,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from reconciler.controller.operator_policy import OperatorPolicy
@@ -15,6 +15,7 @@ from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
+from reconciler.controller.share import Share
 from reconciler.controller.spec_resolver import Resolved, resolve
 from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
 from reconciler.core.finality import is_settled
@@ -38,7 +39,7 @@ class DesiredSpecs:
     resolved: Resolved
     """Every spec, including those whose status was written by a later version."""
     specs: tuple[ResolvedSpec, ...]
-    """The specs that this version handles, including invalid ones. Positions are indexes into this tuple."""
+    """The specs that this run handles, including invalid ones. Positions are indexes into this tuple."""
     matched: Matched
     selected: tuple[int, ...]
     """The positions of the specs that the run's filter selects."""
@@ -52,6 +53,8 @@ class DesiredSpecs:
     """The publisher's edition when the statuses were read."""
     is_shadow: bool = False
     """Whether due changes are only reported (`core.shadow`)."""
+    share: Share = field(default_factory=Share)
+    """What the run handles, if several replicas share the accounts."""
 
     @property
     def last(self) -> Mapping[int, JobStatus]:
@@ -149,15 +152,14 @@ def load_desired_specs(
         windows=options.windows,
         known=cache,
     )
-    # A later version may have recorded requests in fields that this version cannot read. Such specs are left out.
-    specs = resolved.candidates
-    if stored.too_new:
-        specs = tuple(each for each in specs if not stored.is_of_later_version(each.name, each.ref))
+    share = Share.of(options.shard, resolved.candidates)
+    specs = _handled(resolved.candidates, stored, share)
     now = runtime.clock.now().replace(microsecond=0)
     claims = resolved.claims
     if len(specs) < len(claims):
         claims = tuple(each.claim(key) for key, each in enumerate(specs))
     matched = match(claims, stored.jobs, now, stored.lost_names, hidden(stored))
+    matched = replace(matched, orphans=tuple(filter(share.has_status, matched.orphans)))
     is_selected = options.is_selected
     selected = tuple(key for key, each in enumerate(specs) if is_selected is None or is_selected(each))
     return DesiredSpecs(
@@ -172,7 +174,20 @@ def load_desired_specs(
         is_whole=is_selected is None,
         edition=edition,
         is_shadow=options.is_shadow,
+        share=share,
     )
+
+
+def _handled(candidates: tuple[ResolvedSpec, ...], stored: StoredStatuses, share: Share) -> tuple[ResolvedSpec, ...]:
+    """Return the specs that the run handles, unless a later version wrote the status of a spec.
+
+    A later version may have recorded requests in fields that this version cannot read.
+    """
+    if share.shard is not None:
+        candidates = tuple(filter(share.has_spec, candidates))
+    if stored.too_new:
+        candidates = tuple(each for each in candidates if not stored.is_of_later_version(each.name, each.ref))
+    return candidates
 
 
 def _load_statuses(runtime: Runtime, *, by_content: bool) -> StoredStatuses:

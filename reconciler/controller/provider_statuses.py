@@ -87,7 +87,7 @@ def prune_provider_statuses(desired: DesiredSpecs, runtime: Runtime) -> tuple[st
     return tuple(
         problem
         for each in desired.stored.providers
-        if each.account not in is_open
+        if each.account not in is_open and desired.share.has_account(each.account)
         for problem in attempt(
             f"the status of the account {each.account}",
             partial(runtime.statuses.remove_provider, each.name),

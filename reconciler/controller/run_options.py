@@ -14,6 +14,7 @@ from reconciler.model.change_window import ChangeWindow
 from reconciler.model.kind import JobDocument
 from reconciler.model.operator import OperatorSafety, OperatorSpec
 from reconciler.model.pinned_plan import PinnedPlan
+from reconciler.model.shard import Shard
 from reconciler.model.spec import Safety
 
 
@@ -42,6 +43,8 @@ class RunOptions:
     """The operator's change windows."""
     retry: frozenset[str] = frozenset()
     """The names of the specs whose next attempt is due now, because a user requested a retry."""
+    shard: Shard | None = None
+    """The shard whose accounts the run handles; None handles all accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,11 @@ class Selection:
     """The only kind of job that is selected, by name; None selects all kinds."""
     is_retry: bool = False
     """Whether the next attempt of the specs in `names` is due now."""
+    shard: Shard | None = None
+    """The shard whose accounts the run handles; None handles all accounts.
+
+    It is not part of `predicate`, because a shard also removes the statuses of its deleted specs.
+    """
 
     def predicate(self) -> Callable[[ResolvedSpec], bool] | None:
         """Return a function that returns whether a spec is selected; None if every spec is selected."""
@@ -234,4 +242,5 @@ def run_options(
         is_shadow=brakes.shadow or ruled.shadow,
         windows=windows,
         retry=frozenset(selection.names if selection.is_retry else ()),
+        shard=selection.shard,
     )

@@ -1,0 +1,133 @@
+"""Replicas that share the accounts: each job is handled by one of them, also after their number changes."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reconciler.model.exit_code import ExitCode
+from tests.support.cli import Checkout
+from tests.support.repositories import a_clone, a_remote
+from tests.support.sandbox_client import Sandbox, wait_for
+
+ACCOUNTS, JOBS = 9, 2
+LOOSE = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, sandbox: Sandbox) -> Checkout:
+    """Return the specs of two jobs in each of nine accounts. The first one should be cancelled."""
+    checkout = Checkout(tmp_path, sandbox.environ)
+    ids = iter(sandbox.create(ACCOUNTS * JOBS))
+    for number in range(ACCOUNTS):
+        checkout.name_provider(f"team-{number}", f"options: {{project: proj_{number}}}")
+        for job in range(JOBS):
+            state = "observed" if job else "cancelled"
+            checkout.want(f"job-{number}-{job}", next(ids), state, provider=f"team-{number}")
+    return checkout
+
+
+def once(checkout: Checkout, index: int, count: int) -> set[str]:
+    """Run one replica once. Return the names of the specs that have a status."""
+    state = str(checkout.root / f"state-{index}")
+    ran = checkout.run("--once", "--wait", "--shard", f"{index}/{count}", "--state-dir", state, *LOOSE)
+    assert ran.code == ExitCode.OK, ran.out + ran.err
+    return {path.stem for path in checkout.status_dir.glob("job-*.yaml")}
+
+
+def cancelled(sandbox: Sandbox, checkout: Checkout) -> list[str]:
+    """Return the job ID of each cancel request for a job of these specs, oldest first."""
+    specs = (path.read_text(encoding="utf-8") for path in checkout.specs.glob("job-*-0.yaml"))
+    return sandbox.cancels(*(yaml.safe_load(text)["spec"]["jobId"] for text in specs))
+
+
+def accounts(names: set[str]) -> set[str]:
+    return {name.rpartition("-")[0] for name in names}
+
+
+def test_three_replicas_cancel_each_job_once_and_prune_only_their_own(checkout: Checkout, sandbox: Sandbox) -> None:
+    after = [set[str](), *(once(checkout, index, 3) for index in (1, 2, 3))]
+    shares = [new - old for old, new in pairwise(after)]
+    (checkout.specs / "job-4-1.yaml").unlink()
+    left = [once(checkout, index, 3) for index in (1, 2, 3)][-1]
+
+    assert [len(share) for share in shares] == [JOBS * len(accounts(share)) for share in shares]
+    assert sum(map(len, shares)) == ACCOUNTS * JOBS
+    assert all(shares)
+    assert left == after[-1] - {"job-4-1"}
+    assert sorted(Counter(cancelled(sandbox, checkout)).values()) == [1] * ACCOUNTS
+
+
+def test_another_number_of_replicas_repeats_no_cancel_and_loses_no_status(checkout: Checkout, sandbox: Sandbox) -> None:
+    for index in (1, 2, 3):
+        names = once(checkout, index, 3)
+    before = {path.name: path.read_bytes() for path in checkout.status_dir.glob("job-*.yaml")}
+    cancels = cancelled(sandbox, checkout)
+    for index in (1, 2, 3):
+        shutil.rmtree(checkout.root / f"state-{index}")
+    for count in (4, 2):
+        for index in range(1, count + 1):
+            assert once(checkout, index, count) == names
+
+    assert {path.name: path.read_bytes() for path in checkout.status_dir.glob("job-*.yaml")} == before
+    assert cancelled(sandbox, checkout) == cancels
+
+
+def test_two_watches_share_the_accounts_and_each_edit_is_acted_on_once(checkout: Checkout, sandbox: Sandbox) -> None:
+    with ExitStack() as stack:
+        for index in (1, 2):
+            state = str(checkout.root / f"state-{index}")
+            watch = checkout.start("--shard", f"{index}/2", "--state-dir", state, *LOOSE, stdout=2, stderr=2)
+            stack.enter_context(watch)
+            stack.callback(watch.terminate)
+        wait_for(lambda: len(list(checkout.status_dir.glob("job-*.yaml"))) == ACCOUNTS * JOBS, "each has a status", 60)
+        ids = sandbox.create(ACCOUNTS)
+        for number, job_id in enumerate(ids):
+            checkout.want(f"late-{number}", job_id, provider=f"team-{number}")
+        wait_for(lambda: all(sandbox.phase(each) == "cancelled" for each in ids), "each is cancelled", 60)
+
+    assert sorted(sandbox.cancels(*ids)) == sorted(ids)
+
+
+def test_two_watches_of_a_remote_push_the_statuses_of_all_accounts(
+    checkout: Checkout, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    remote = a_remote(tmp_path / "remote.git")
+    clone = a_clone(remote, tmp_path / "author")
+    shutil.copytree(checkout.specs, clone.root / "specs", dirs_exist_ok=True)
+    clone.commit("Write specs")
+    clone.push()
+    pushed = ("--git-url", remote.as_uri(), "--push", "--status-branch", "statuses", *LOOSE)
+
+    def names() -> set[str]:
+        clone.git("fetch", "--quiet", "origin")
+        is_pushed = "origin/statuses" in clone.git("branch", "--remotes")
+        listed = clone.git("ls-tree", "-r", "--name-only", "origin/statuses").split() if is_pushed else []
+        return {Path(each).stem for each in listed if Path(each).name.startswith("job-")}
+
+    with ExitStack() as stack:
+        for index in (1, 2):
+            runner = Checkout(tmp_path / f"runner-{index}", checkout.environ)
+            runner.root.mkdir()
+            state = str(runner.root / "state")
+            watch = runner.start("--shard", f"{index}/2", "--state-dir", state, *pushed, stdout=2, stderr=2)
+            stack.enter_context(watch)
+            stack.callback(watch.terminate)
+        wait_for(lambda: len(names()) == ACCOUNTS * JOBS, "each status is pushed", 90)
+        wait_for(lambda: len(cancelled(sandbox, checkout)) >= ACCOUNTS, "each cancel is sent", 90)
+
+    assert sorted(Counter(cancelled(sandbox, checkout)).values()) == [1] * ACCOUNTS
+
+
+@pytest.mark.parametrize("written", ["3/2", "one"])
+def test_a_wrong_shard_is_a_usage_error(checkout: Checkout, written: str) -> None:
+    ran = checkout.run("--once", "--shard", written)
+
+    assert ran.code == ExitCode.USAGE
+    assert f"'{written}' is not a shard: write I/N, as in 2/3" in ran.err
