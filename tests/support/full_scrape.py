@@ -12,14 +12,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.model.action_record import Sent
 from reconciler.model.job import ObservedJob, Phase
-from reconciler.model.money import Unpriced
+from reconciler.model.money import Basis, RecordedAmount, Unpriced
+from reconciler.model.notification import SinkDelivery
 from reconciler.model.price import Meter, Price
 from reconciler.model.report import AccountReport, Report
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.telemetry.metrics import Metrics
 from reconciler.telemetry.metrics_options import MetricsOptions, metric_labels
 from tests.support.markdown_table import table
-from tests.support.page_scene import EAST, OUTAGE, a_job, a_watch, refused
+from tests.support.page_scene import EAST, OUTAGE, a_cancelled_job, a_job, a_watch, refused
 from tests.support.reports import NOW
 
 PRICE = Price("openai", "FineTuningJob", "*", Meter.HOUR, Decimal("3.00"), "USD")
@@ -30,7 +31,7 @@ BUCKET = "le"
 
 
 def a_full_watch() -> WatchStatus:
-    """Return a watch with an outage, a refusal, a limit that cannot be judged, a priced job and an unpriced one."""
+    """Return a watch with an outage, a refusal, a limit that cannot be judged, priced and unpriced jobs, and a sink."""
     seen = ObservedJob(
         id="ftjob-priced", phase=Phase.RUNNING, provider_status="running", estimated_finish_at=NOW + timedelta(hours=2)
     )
@@ -40,14 +41,19 @@ def a_full_watch() -> WatchStatus:
         replace(a_job("priced"), price=PRICE, seen=seen),
         replace(a_job("unpriced"), price=Unpriced("no price")),
     ]
-    return a_watch(rows, OUTAGE)
+    sinks = {"audit": SinkDelivery(sent=1, waiting=1, due_since=NOW)}
+    return replace(a_watch(rows, OUTAGE), sinks=sinks)
 
 
 def full_scrape() -> str:
     """Return the text of a scrape of this watch, after a pass and a request."""
     watch = a_full_watch()
     metrics = Metrics(lambda: watch, lambda: NOW, MetricsOptions("1.2.3", labels=metric_labels(["team"])))
-    report = Report(accounts=(AccountReport(name="east", account=EAST, jobs=1),))
+    cancelled = a_cancelled_job("saved")
+    saved = RecordedAmount("12.5", "USD", Basis.ESTIMATE)
+    receipts = tuple(replace(each, not_spent=saved) for each in cancelled.status.receipts)
+    row = replace(cancelled, status=replace(cancelled.status, receipts=receipts))
+    report = Report(accounts=(AccountReport(name="east", account=EAST, jobs=1),), rows=(row,))
     metrics.count_pass(report, 0.1, [(str(EAST), Result.SUCCESS)])
     metrics.count_request(str(EAST), Sent(method="GET", status=200, took_s=0.2, waited_s=0))
     return metrics.text()[0].decode()

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from tests.support.dashboard import dashboard, queries
-from tests.support.full_scrape import full_scrape
+from tests.support.full_scrape import families, full_scrape
 
 WIDTH = 24
 VARIABLE = {"type": "prometheus", "uid": "${datasource}"}
@@ -69,3 +69,7 @@ def test_every_metric_of_a_query_is_in_a_scrape() -> None:
 
     assert asked
     assert asked <= scraped
+
+
+def test_every_metric_of_the_documented_scrape_has_a_series() -> None:
+    assert [family.name for family in families() if not family.samples] == []
