@@ -56,7 +56,7 @@ class WatchStatus:
     heartbeat_at: float
     """When the event loop last recorded that it runs."""
     progress_at: float
-    """When progress was last made, by the running worker or pass that has waited longest for progress.
+    """When the slowest running worker or pass last made progress.
 
     A worker makes progress when a request ends, and a pass when it starts. If nothing runs, this is `heartbeat_at`.
     """
