@@ -8,11 +8,11 @@ aside, because jobs must be cancelled even if no notification can be sent. Only 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.model.notification import (
     Mark,
@@ -26,6 +26,7 @@ from reconciler.model.notification import (
 )
 from reconciler.ports import Disk
 
+T = TypeVar("T")
 OUTBOX = "notifications.outbox"
 TOLD = "notifications.told"
 _FORMAT = "reconcile 1"
@@ -65,12 +66,12 @@ class StateOutbox:
         self._directory = directory
         self._disk = disk
         self.notices: tuple[str, ...] = ()
-        told = self._read(TOLD)
+        told = self._read(TOLD, _recorded)
         self.is_new = told is None
         """Whether nothing has been recorded in this directory yet."""
-        until = told[0] if told else 0
-        entries = tuple(map(_entry, self._read(OUTBOX) or ()))
-        self._content = _restored(entries, told, until, sinks)
+        until, recorded = told or (0, {})
+        entries = self._read(OUTBOX, lambda rows: tuple(map(_entry, rows))) or ()
+        self._content = _restored(entries, recorded, until, sinks)
         if self._content.serial > until:
             # Before anything is delivered, because the entry with the mark is then removed.
             self._write_told()
@@ -157,30 +158,34 @@ class StateOutbox:
         self._disk.rename(fresh, target)
         self._disk.sync_dir(self._directory)
 
-    def _read(self, name: str) -> list[Any] | None:
-        """Return the rows of a file, or None if it is missing or damaged. A damaged file is set aside."""
+    def _read(self, name: str, parse: Callable[[list[Any]], T]) -> T | None:
+        """Return the parsed rows of a file, or None if it is missing or damaged. A damaged file is set aside."""
         path = self._directory / name
         try:
             head, *lines = self._disk.read(path).decode().splitlines() or [""]
-            rows = [json.loads(each) for each in lines]
+            if head == _FORMAT:
+                return parse([json.loads(each) for each in lines])
         except FileNotFoundError:
             return None
-        except ValueError:
-            rows = None
-        if rows is None or head != _FORMAT:
-            self._disk.rename(path, path.with_name(f"{name}.damaged"))
-            self.notices += (f"{path} is damaged, so it was renamed: some notifications may be lost",)
-            return None
-        return rows
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            pass  # it is set aside, whoever wrote it
+        self._disk.rename(path, path.with_name(f"{name}.damaged"))
+        self.notices += (f"{path} is damaged, so it was renamed: some notifications may be lost",)
+        return None
 
 
-def _restored(entries: Sequence[_Entry], told: Sequence[Any] | None, until: int, sinks: Collection[str]) -> _Content:
+def _recorded(rows: list[Any]) -> tuple[int, Told]:
+    """Return the serial number of the newest entry that the record of what was told contains, and the record."""
+    serial, *marks = rows
+    return int(serial), {str(subject): tuple(map(str, mark)) for subject, *mark in marks}
+
+
+def _restored(entries: Sequence[_Entry], recorded: Told, until: int, sinks: Collection[str]) -> _Content:
     """Return the content of the two files. What waits for no sink of this process is dropped.
 
-    The marks of entries after the serial number `until` are not in the record `told` yet, because a crash came between
+    The marks of entries after the serial number `until` are not in the record yet, because a crash came between
     the two writes.
     """
-    recorded = {subject: tuple(mark) for subject, *mark in (told or [0])[1:]}
     kept = (replace(each, to={name: at for name, at in each.to.items() if name in sinks}) for each in entries)
     return _Content(
         tuple(each for each in kept if each.to),

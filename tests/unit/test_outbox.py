@@ -102,8 +102,14 @@ def test_what_waits_for_a_sink_that_was_removed_is_dropped() -> None:
     assert ids(an_outbox(disk, sinks=("audit",)), "audit") == ["msg_1"]
 
 
+FOREIGN = [
+    f"reconcile 1\n{row}\n" for row in ('{"serial": 1}', "[[]]", '"x"', '{"a": 1}\n3', "[" * 100_000, "null\n[]")
+]
+"""Files in the right format whose rows another program wrote."""
+
+
 @pytest.mark.parametrize("name", [OUTBOX, TOLD])
-@pytest.mark.parametrize("text", ["", "reconcile 9\n", "reconcile 1\n{", "\udcff"])
+@pytest.mark.parametrize("text", ["", "reconcile 9\n", "reconcile 1\n{", "\udcff", *FOREIGN])
 def test_a_damaged_file_is_set_aside_and_reported(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_bytes(text.encode(errors="surrogateescape"))
 
