@@ -90,7 +90,7 @@ def test_invalid_durations_are_rejected(text: str) -> None:
     ["2026-12-01", "2026-12-01T00:00:00", "2026-13-01T00:00:00Z", "2026-12-01T24:30:00Z", "1764547200", "now", "٢٠٢٦"],
 )
 def test_invalid_times_and_times_without_a_zone_are_rejected(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a time"):
+    with pytest.raises(ValueError, match=r"is not a (valid )?time"):
         parse_instant(text)
 
 
