@@ -18,6 +18,8 @@ from contextlib import contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -29,6 +31,10 @@ from reconciler.web.connections import ACCEPTED_AT_ONCE, HEAD_MAX, BoundedConnec
 from reconciler.web.hosts import HostFilter
 
 _GRACE_S = 1
+_COMPRESSED_FROM = 1024
+"""The size from which a response is compressed, in bytes."""
+_COMPRESSION_LEVEL = 5
+"""The level of gzip. Higher levels take much longer, and save little of these texts."""
 _FROM_HERE = ("style-src", "script-src", "connect-src", "form-action")
 SECURITY_HEADERS = (
     (
@@ -61,6 +67,7 @@ def create_app(
     """Return the application, with the paths `/healthz`, `/readyz` and `/metrics`, and those of the page.
 
     `/healthz` and `/readyz` respond with HTTP 503 and one problem a line, or with HTTP 200 if there is no problem.
+    Larger responses are compressed with gzip if the client accepts it.
 
     Args:
         watch_status: returns the current status of the watch.
@@ -84,7 +91,9 @@ def create_app(
         return Response(KNOWN_SECRETS.redact(text.decode()), headers={"content-type": content_type})
 
     health = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)]
-    return Starlette(routes=[*health, *page])
+    # Events are not compressed, because a compressor would hold them back.
+    gzip = Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM, compresslevel=_COMPRESSION_LEVEL)
+    return Starlette(routes=[*health, *page], middleware=[gzip])
 
 
 @contextmanager

@@ -91,7 +91,7 @@ class PageServer:
     _view: WatchView | None = None
     _changes: dict[str, list[str]] = field(default_factory=dict)
     """The names of the jobs that changed since the view before, by the number of passes of each view, in order."""
-    _rendered: dict[tuple[str, str, datetime], HTMLResponse] = field(default_factory=dict)
+    _rendered: dict[tuple[str, str, datetime], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the files that pages load."""
@@ -156,9 +156,9 @@ class PageServer:
                 self._rendered.clear()
             style, script = (self._static[name].path for name in STATIC)
             text = render(view, Frame(now, self.monotonic(), version, style, script, view.watch.report.is_shadow))
-            headers = {"cache-control": "no-store"}
-            self._rendered[key] = HTMLResponse(KNOWN_SECRETS.redact(text), status_code, headers)
-        return self._rendered[key]
+            self._rendered[key] = KNOWN_SECRETS.redact(text)
+        # Each request gets a response of its own, because the compression changes the headers of a response.
+        return HTMLResponse(self._rendered[key], status_code, {"cache-control": "no-store"})
 
     def _current(self) -> WatchView:
         watch, before = self.watch_status(), self._view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,6 +134,21 @@ def test_a_head_request_has_the_headers_and_no_body() -> None:
 
     assert (answer.status, answer.body) == (200, "")
     assert int(answer.headers["content-length"]) > 1000
+
+
+def test_a_page_is_compressed_for_a_client_that_accepts_gzip() -> None:
+    with a_page(SCENES["calm"]()) as scene:
+        connection = HTTPConnection(scene.address.removeprefix("http://"), timeout=ANSWERS_WITHIN_S)
+        connection.request("GET", "/", headers={"accept-encoding": "gzip"})
+        answer = connection.getresponse()
+        packed = answer.read()
+        plain = ask(scene.address).body
+        connection.close()
+
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert gzip.decompress(packed).decode() == plain
+    assert len(packed) < len(plain) / 3
 
 
 def test_the_page_is_off_where_other_machines_may_reach_it_without_a_token(checkout: Checkout) -> None:
