@@ -9,12 +9,16 @@ kinds of job in one account have different lines, so that a line never identifie
 
 from __future__ import annotations
 
+from typing import Literal
+
 FINE_TUNING_JOB = "FineTuningJob"
 """The name of the default kind of job."""
 BATCH_JOB = "BatchJob"
 """The name of the kind of batches."""
 KIND_NAMES = (FINE_TUNING_JOB, BATCH_JOB)
 """The names of all kinds of job. `model.kind` says what each of them means."""
+KindName = Literal["FineTuningJob", "BatchJob"]
+"""The type of a field that contains one of `KIND_NAMES`."""
 EMBEDDED = "sandbox"
 """The provider type whose jobs are simulated in this process."""
 KIND_MARK = " kind="

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from reconciler.model.account_line import KindName
 from reconciler.model.change_window_rule import WINDOWS_MAX, ChangeWindowRule, SelectorText
 from reconciler.model.message_template import FIELDS, TemplateText
 from reconciler.model.notification import NotificationSeverity, NotificationType
@@ -22,7 +23,6 @@ from reconciler.model.weekly_hours import WeeklyHoursText
 RULES_MAX = 1000
 """The maximum number of entries in `trust` and in `paths`. Each entry is compared with every account or spec."""
 CredentialName = Annotated[Word, Field(description="The environment variable or file that contains the credential.")]
-KindName = Literal["FineTuningJob", "BatchJob"]
 SINKS_MAX = 20
 """The maximum number of sinks, and of routes of one sink."""
 SECRET_FIELDS = ("url", "secret", "key")

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from reconciler.model.account_line import BATCH_JOB, KindName
 from reconciler.model.document import Document
 from reconciler.model.money import Basis
 from reconciler.model.price import Meter, Price
@@ -68,7 +69,7 @@ class PriceRule(Document):
     """The price of the jobs of one kind at one provider type: exactly one of the keys that begin with `per`."""
 
     provider: Word = Field(description="The provider type, such as openai.")
-    kind: Literal["FineTuningJob", "BatchJob"] = Field(description="The kind of the jobs.")
+    kind: KindName = Field(description="The kind of the jobs.")
     model: Annotated[Word, AfterValidator(_model)] = Field(
         "*",
         description="The model of the jobs, as the provider reports it, or the beginning of its name and *. The price "
@@ -96,8 +97,8 @@ class PriceRule(Document):
             msg = f"must have exactly one of {', '.join(list(Meter)[:-1])} and {Meter.REQUESTS}"
             raise ValueError(msg)
         ((meter, value),) = found.items()
-        if meter is Meter.REQUESTS and self.kind != "BatchJob":
-            msg = f"{meter} applies only to BatchJob: use another key"
+        if meter is Meter.REQUESTS and self.kind != BATCH_JOB:
+            msg = f"{meter} applies only to {BATCH_JOB}: use another key"
             raise ValueError(msg)
         _check_range(meter, value)
         return self

@@ -11,10 +11,9 @@ from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.status_parser import StatusUnreadableError, parse_status
 from reconciler.formats.status_writer import digest, render_status
 from reconciler.formats.yaml_edit import Edit, set_value
-from reconciler.model.account_line import KIND_NAMES
+from reconciler.model.account_line import KIND_NAMES, KindName
 from reconciler.model.job import ObservedJob
 from reconciler.model.kind import DOCUMENTS, FINE_TUNING, KINDS, JobKind
-from reconciler.model.operator import KindName
 from reconciler.model.status import JobFacts
 from tests.support.build import ACCOUNT
 from tests.support.reports import a_row
@@ -24,12 +23,11 @@ HOUSE = Path(reconciler.__file__).parent
 NAMERS = {
     "model/account_line.py",
     "model/batch_job.py",
-    "model/operator.py",
     "model/spec.py",
     "cli/explain_command.py",
     "views/explain_text.py",
 }
-"""The modules that may name a kind: its models, what the schema must list, and examples for users."""
+"""The modules that may name a kind: its models, their names, and examples for users."""
 BY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 SPEC = """\
 apiVersion: jobs.reconciler/v1
@@ -90,7 +88,7 @@ def test_a_status_of_an_unknown_kind_is_unreadable() -> None:
         parse_status(body + digest(body))
 
 
-def test_an_operator_file_can_name_every_kind() -> None:
+def test_the_schema_lists_every_kind() -> None:
     assert get_args(KindName) == KIND_NAMES == tuple(KINDS)
 
 
