@@ -48,8 +48,8 @@ HOSTS: tuple[HostRow, ...] = (
     HostRow(
         host="github:GitHub",
         flag="github",
-        help="Write annotations, a job summary and outputs for GitHub Actions, and a comment if GITHUB_TOKEN is set. "
-        "Enabled by default in GitHub Actions.",
+        help="Write annotations, a job summary and outputs for GitHub Actions. On a pull request, also write a comment "
+        "if GITHUB_TOKEN is set. Enabled by default in GitHub Actions.",
         variable=("GITHUB_ACTIONS", "true"),
     ),
 )

@@ -28,12 +28,12 @@ VERBS_ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
         ),
         ("view", "inspect", "info", "trace", "tree"): "`reconcile describe NAME` shows one job in full.",
         ("logs", "log", "tail"): (
-            "`reconcile describe NAME --events` shows the provider's log of a job, and `reconcile events --watch` what "
-            "happens to all jobs."
+            "`reconcile describe NAME --events` shows the provider's log of one job. `reconcile events --watch` shows "
+            "new events of all jobs."
         ),
         ("history", "audit"): "`reconcile events` shows what happened, and `--audit FILE` records each change request.",
         ("top", "watch", "follow"): (
-            "`reconcile get --watch` shows a live table, and `reconcile events --watch` each new event. `reconcile` "
+            "`reconcile get --watch` shows a live table. `reconcile events --watch` shows each new event. `reconcile` "
             "without a verb reconciles until it is stopped."
         ),
         ("sync", "reconcile", "refresh", "once", "up"): "To reconcile once, run `reconcile --once --wait`.",

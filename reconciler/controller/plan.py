@@ -97,7 +97,10 @@ class AccountPlan:
         return self.unobserved is not None and all(case.unobserved is not None for case in self.cases)
 
     def __add__(self, later: AccountPlan) -> AccountPlan:
-        """Return one plan that combines this plan with a later plan of the same account."""
+        """Return the jobs, refusals and errors of this plan and a later plan of the account as one plan.
+
+        `begun_at` is that of this plan. `list_pages`, and why the account is unobserved, are those of `later`.
+        """
         return AccountPlan(
             self.account,
             (*self.cases, *later.cases),

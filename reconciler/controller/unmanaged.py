@@ -247,7 +247,8 @@ class _Horizon:
         """Take in the next page. Return whether all further pages show only older jobs, which have ended."""
         newest = self.order.newest_of(jobs)
         if self.oldest is not None and any(_is_unfinished_since(self.oldest, job) for job in jobs):
-            self.oldest = None  # this service keeps jobs longer, so an older page may show unfinished jobs
+            # A job is unfinished after its kind's maximum duration, so older pages may show unfinished jobs too.
+            self.oldest = None
         return self.oldest is not None and newest is not None and newest < self.oldest
 
 

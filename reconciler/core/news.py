@@ -79,12 +79,13 @@ def _news_of_job(told: Told, status: JobStatus, labels: Mapping[str, str]) -> It
     yield from _limit_near(told, status, labels)
     subject, reason = f"{JOB}{status.name}", status.ready.reason
     before = told.get(subject)
+    # A refusal by the guard is news of the account. The problem of the job stays open while the job is stalled.
     if status.is_stalled and reason is not Reason.REFUSED_BY_GUARD:
         if before is None or before[0] != reason:
             problem = before[1] if before is not None else notification_id(status.name, *_job_of(status))
             message = _about(status, NotificationType.JOB_STALLED, news_text.stalled(status), reason, problem)
             yield News(message, {subject: (reason, problem)}, (labels,))
-    elif before is not None:
+    elif before is not None and not status.is_stalled:
         text = news_text.recovered(status, before[0])
         yield News(
             _about(status, NotificationType.JOB_RECOVERED, text, before[0], before[1]), {subject: None}, (labels,)

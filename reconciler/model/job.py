@@ -228,9 +228,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyOver:
-    """The provider refused a request, because the job has ended or is already in or entering the requested state.
+    """A request had no effect, because the job has ended or is already in or entering the requested state.
 
-    `job` is the job as the provider showed it afterwards. It is treated as an observation.
+    `job` is the job as the response or a later retrieve showed it. It is treated as an observation.
     """
 
     job: ObservedJob

@@ -157,8 +157,9 @@ class JobController(JobReader, Protocol):
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Request a cancel, and return the outcome.
 
-        A 2xx response is `Accepted`, even if it does not contain the job. If the provider refuses because the job has
-        ended or is being cancelled, the outcome is `AlreadyOver`. Raises `PermanentError` for any other refusal.
+        A 2xx response is `Accepted`, even if it does not contain the job. If it shows that the job has already ended in
+        another way, or if the provider refuses because the job has ended or is being cancelled, the outcome is
+        `AlreadyOver`. Raises `PermanentError` for any other refusal.
         """
         ...
 
@@ -168,16 +169,20 @@ class SupportsPause(Protocol):
     """The port that an adapter must implement if `Capabilities.can_pause` is True."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a pause. The outcome is `AlreadyOver` if the job has ended, is paused or is pausing.
+        """Request a pause, and return the outcome.
 
-        Raises `PermanentError` for any other refusal.
+        A 2xx response is `Accepted`, even if it shows the job pausing or paused. If it shows that the job has ended, or
+        if the provider refuses because the job has ended, is paused or is pausing, the outcome is `AlreadyOver`. Raises
+        `PermanentError` for any other refusal.
         """
         ...
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a resume. The outcome is `AlreadyOver` if the job has ended or is not paused.
+        """Request a resume, and return the outcome.
 
-        Raises `PermanentError` for any other refusal.
+        A 2xx response is `Accepted`, even if it shows the job running again. If it shows that the job has ended, or if
+        the provider refuses because the job has ended or is not paused, the outcome is `AlreadyOver`. Raises
+        `PermanentError` for any other refusal.
         """
         ...
 

@@ -18,7 +18,10 @@ from reconciler.views.usage import current_facts, expected_end
 
 
 def spent(row: Row, at: datetime) -> Cost | None:
-    """Return what the job has cost at a time, or None if the operator states no price at all."""
+    """Return what the job has cost at a time.
+
+    None if the operator states no price at all, or if the job has a price but was never observed.
+    """
     facts, status = current_facts(row), row.status
     if facts is None or row.price is None or isinstance(row.price, Unpriced):
         return row.price if isinstance(row.price, Unpriced) else None

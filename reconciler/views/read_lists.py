@@ -65,7 +65,7 @@ def _of_time(lists: Sequence[ReadList]) -> list[Text]:
     return [
         styled(
             f"Only unfinished jobs of kind {kind} are shown. "
-            f"{_how_far([each for each in lists if each.kind == kind], longest)}",
+            f"{_how_far([each for each in lists if each.kind == kind], kind, longest)}",
             "dim",
         )
         for kind, longest in kinds.items()
@@ -88,14 +88,16 @@ def lists_json(lists: Sequence[ReadList]) -> list[Mapping[str, object]]:
     ]
 
 
-def _how_far(lists: Sequence[ReadList], longest: timedelta) -> str:
+def _how_far(lists: Sequence[ReadList], kind: str, longest: timedelta) -> str:
     ends = [each.read_back_to for each in lists if each.read_back_to is not None]
     bounded = [each.provider for each in lists if each.read_back_to is not None]
     whole = [each.provider for each in lists if each.read_back_to is None]
-    parts = (
-        [f"back to {moment(min(ends))} at {names(bounded)}, because each job ends within {span(longest)}"]
-        if ends
-        else []
-    )
-    parts += [f"to the end at {names(whole)}"] if whole else []
-    return f"Their lists were read {', and '.join(reversed(parts))}."
+    parts = [f"{_lists_of(whole)} read to the end."] if whole else []
+    if ends:
+        why = f"older jobs have ended, because a {kind} ends within {span(longest)}"
+        parts.append(f"{_lists_of(bounded)} read back to {moment(min(ends))}: {why}.")
+    return " ".join(parts)
+
+
+def _lists_of(providers: Sequence[str]) -> str:
+    return f"The list of {providers[0]} was" if len(providers) == 1 else f"The lists of {names(providers)} were"

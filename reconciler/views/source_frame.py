@@ -72,7 +72,10 @@ def _shown(found: Diagnostic, line: str) -> tuple[str, str, str]:
 
 
 def _parts(line: str, wrong: SourceRange, words: Collection[str]) -> Iterator[_Part]:
-    """Yield the parts of a line in their order."""
+    """Yield a line as parts, from left to right.
+
+    A word that is not in `words` becomes `…`. The part `wrong` is shown in full if it may be shown.
+    """
     at = 0
     while at < len(line):
         if wrong.is_shown and at == wrong.begin:

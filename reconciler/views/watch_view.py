@@ -37,7 +37,10 @@ class JobLine:
     unseen_since: datetime | None
     """When the failure that hides the job was first reported; None if no recorded failure hides it."""
     cost: Cost | None = None
-    """What the job had cost when the last pass ended, or None if the operator states no price at all."""
+    """What the job had cost when the last pass ended.
+
+    None before the first pass ends, if the operator states no price at all, or if the job was never observed.
+    """
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class JobLines:
 
     @cached_property
     def has_prices(self) -> bool:
-        """Whether the operator states prices."""
+        """Whether the page shows costs: at least one of the jobs has a cost, or a reason why its cost is unknown."""
         return any(line.cost is not None for line in self.lines)
 
     @cached_property

@@ -258,7 +258,7 @@ def test_adopt_writes_specs_for_unfinished_batches_only_if_requested(
 
     assert usual.out.count("adopted/openai") == 1
     assert asked.code == 0, asked.err
-    assert "Only unfinished jobs of kind BatchJob are shown. Their lists were read " in asked.out
+    assert "Only unfinished jobs of kind BatchJob are shown. The list of " in asked.out
     assert "\nkind: BatchJob\n" in file.read_text()
     assert "jobId: same-1" in file.read_text()
     assert [each["kind"] for each in json.loads(drift.out)["strangers"]] == ["FineTuningJob"]

@@ -114,11 +114,11 @@ def test_drift_and_adopt_say_how_far_they_read_a_long_list_of_batches(workspace:
     workspace.write("demo.yaml", BOTH + "".join(rows))
     drift, adopted = workspace.run("drift", "--kind", "batchjob"), workspace.run("adopt", "--kind", "batchjob")
     (read,) = json.loads(workspace.run("drift", "--kind", "batchjob", "-o", "json").out)["lists"]
-    bound = "Their lists were read back to "
+    bound = "The list of demo was read back to "
 
     assert bound in drift.out
     assert bound in adopted.out
-    assert "because each job ends within 8d." in adopted.out
+    assert "because a BatchJob ends within 8d." in adopted.out
     assert len(list((workspace.specs / "adopted/demo").iterdir())) == 121
     assert read["readBackTo"] is not None
     assert read["jobs"] < 320

@@ -201,3 +201,14 @@ def test_a_stopped_watch_tells_which_requests_are_not_proven() -> None:
     assert stopped.text == "reconcile stopped: it watched specs. 1 request is not confirmed yet: one."
     assert failed.text == "reconcile stopped because of an error: it watched specs."
     assert (stopped.severity, failed.severity) == ("info", "error")
+
+
+def test_a_stalled_job_has_not_recovered_while_the_guard_refuses_its_change() -> None:
+    heard = steps(
+        found(a_stalled_status()),
+        found(a_stalled_status(reason=Reason.REFUSED_BY_GUARD)),
+        found(a_status()),
+    )
+
+    assert "job.recovered" not in kinds(heard)[1]
+    assert "job.recovered" in kinds(heard)[2]

@@ -74,21 +74,25 @@ BATCHES = (
 )
 JOBS = ReadList("openai", "FineTuningJob", 7, None, is_unfinished_only=False)
 BACK_TO = moment(NOW - LONGEST_BATCH)
-ONLY = "Only unfinished jobs of kind BatchJob are shown. Their lists were read"
-WHY = "because each job ends within 8d."
+ONLY = "Only unfinished jobs of kind BatchJob are shown."
+WHOLE = "The list of xai was read to the end."
+WHY = "older jobs have ended, because a BatchJob ends within 8d."
 
 
 @pytest.mark.parametrize(
     ("lists", "line"),
     [
-        (BATCHES, f"{ONLY} to the end at xai, and back to {BACK_TO} at openai, bedrock, {WHY}"),
-        (BATCHES[:1], f"{ONLY} back to {BACK_TO} at openai, {WHY}"),
-        ((JOBS, BATCHES[2]), f"{ONLY} to the end at xai."),
+        (
+            BATCHES,
+            f"{ONLY} {WHOLE} The lists of openai, bedrock were read back to {BACK_TO}: {WHY}",
+        ),
+        (BATCHES[:1], f"{ONLY} The list of openai was read back to {BACK_TO}: {WHY}"),
+        ((JOBS, BATCHES[2]), f"{ONLY} {WHOLE}"),
     ],
     ids=["both", "bounded", "whole"],
 )
 def test_drift_and_adopt_show_how_far_lists_of_batches_were_read(lists: tuple[ReadList, ...], line: str) -> None:
-    context = RenderContext(Canvas(200), NOW)
+    context = RenderContext(Canvas(300), NOW)
     drift = Drift([], UNMANAGED[:1], is_complete=True, lists=lists)
     adopted = AdoptedSpecs([("a.yaml", "running")], is_dry=True, is_complete=True, lists=lists)
 
