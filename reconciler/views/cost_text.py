@@ -11,7 +11,7 @@ from typing import Any
 from reconciler.model.cost import cost_left, cost_so_far, may_have_paused
 from reconciler.model.money import Amount, Cost, Total, Unpriced, total_of
 from reconciler.model.report import Row
-from reconciler.model.status import Receipt
+from reconciler.model.status import Receipt, Verb
 from reconciler.model.watch_status import WatchStatus
 from reconciler.views.text import count
 from reconciler.views.usage import current_facts, expected_end
@@ -81,6 +81,15 @@ def total_spent(rows: Iterable[Row], at: datetime) -> Total:
 def total_left(rows: Iterable[Row], at: datetime) -> Total:
     """Return what these jobs will still cost if nothing stops them."""
     return total_of(left(row, at) for row in rows)
+
+
+def cancels_cost_text(rows: Iterable[Row], at: datetime) -> str | None:
+    """Return what the jobs that these rows cancel have cost and will still cost, or None without prices."""
+    found = [row for row in rows if row.price is not None and row.action and row.action.verb is Verb.CANCEL]
+    if not found:
+        return None
+    so_far, more = total_text(total_spent(found, at)), total_text(total_left(found, at))
+    return f"Cost of the jobs to cancel: {so_far} so far; {more} more if nothing stops them."
 
 
 def watched_rows(watch: WatchStatus) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from reconciler.model.action import Progress
 from reconciler.model.report import Report, Row
 from reconciler.model.status import JobStatus
+from reconciler.views.cost_text import amount_text, cancels_cost_text, left, spent
 from reconciler.views.markdown import escaped, fitted, origin_lines, problem_lines, spec_link, state_lines, table
 from reconciler.views.orphans_text import may_still_run, orphan_lines
 from reconciler.views.plan_text import REFUSED_TITLE, SHADOW_TEXT, TARGETS, TITLES
@@ -23,6 +24,8 @@ from reconciler.views.row_state import JobState, cause_text, is_pending, planned
 from reconciler.views.usage import job_age, time_left
 
 HEAD = ("Change", "Job", "Now", "Age", "Left", "Why", "Spec")
+COSTS = ("Cost so far", "Cost left")
+"""Further columns, if the operator states prices."""
 
 
 def plan_markdown(report: Report, context: RenderContext) -> str:
@@ -66,14 +69,28 @@ def _title(pending: list[Row], refused: list[Row], orphans: Sequence[JobStatus])
 def _changes(title: str, rows: Sequence[Row], sources: ReportSources, now: datetime) -> Iterator[str]:
     # This table is never collapsed, because a person approves the changes.
     if rows:
-        yield from ("", f"#### {title}", "", *table(HEAD, _cells(rows, sources, now)))
+        yield from ("", f"#### {title}", "", *table(_head(rows), _cells(rows, sources, now)), *_total(rows, now))
 
 
 def _refused(report: Report, rows: Sequence[Row], sources: ReportSources, now: datetime) -> Iterator[str]:
     if rows or report.refusals:
         yield from ("", f"#### {REFUSED_TITLE}", "", *refusal_lines(report.refusals))
     if rows:
-        yield from ("", *table(HEAD, _cells(rows, sources, now), "refused change"))
+        yield from ("", *table(_head(rows), _cells(rows, sources, now), "refused change"))
+
+
+def _has_prices(rows: Sequence[Row]) -> bool:
+    return any(row.price is not None for row in rows)
+
+
+def _head(rows: Sequence[Row]) -> tuple[str, ...]:
+    return (*HEAD, *COSTS) if _has_prices(rows) else HEAD
+
+
+def _total(rows: Sequence[Row], now: datetime) -> Iterator[str]:
+    """Yield what the jobs to cancel have cost and will still cost, if the operator states prices."""
+    if costs := cancels_cost_text(rows, now):
+        yield from ("", costs)
 
 
 def _cells(rows: Sequence[Row], sources: ReportSources, now: datetime) -> list[tuple[str, ...]]:
@@ -86,7 +103,14 @@ def _cells(rows: Sequence[Row], sources: ReportSources, now: datetime) -> list[t
             time_left(row, now),
             escaped(cause_text(row.action.because, row.action.reason)),
             spec_link(row, sources),
+            *(_costs(row, now) if _has_prices(rows) else ()),
         )
         for row in rows
         if row.action is not None
     ]
+
+
+def _costs(row: Row, now: datetime) -> tuple[str, str]:
+    """Return the cells of `COSTS`. A cost that is not known is stated as unknown, never as nothing."""
+    so_far, more = spent(row, now), left(row, now)
+    return amount_text(so_far) or "unknown", amount_text(more) or ("-" if more is None else "unknown")

@@ -16,7 +16,7 @@ from reconciler.model.action import Action, Progress
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
 from reconciler.model.status import Receipt, Verb
-from reconciler.views.cost_text import cost_text, total_left, total_spent, total_text
+from reconciler.views.cost_text import cancels_cost_text, cost_text
 from reconciler.views.layout import (
     STYLES,
     UNLIMITED_WIDTH,
@@ -105,11 +105,8 @@ def _totals(pending: list[Row], by_state: Mapping[JobState, list[Row]], orphans:
 
 def _cost_part(pending: Sequence[Row], now: datetime) -> list[RenderableType]:
     """Return what the jobs to cancel have cost and will still cost, or an empty list without prices."""
-    rows = [row for row in pending if row.price is not None and row.action and row.action.verb is Verb.CANCEL]
-    if not rows:
-        return []
-    so_far, more = total_text(total_spent(rows, now)), total_text(total_left(rows, now))
-    return [styled(f"Cost of the jobs to cancel: {so_far} so far; {more} more if nothing stops them."), Text()]
+    costs = cancels_cost_text(pending, now)
+    return [] if costs is None else [styled(costs), Text()]
 
 
 def _unchanged(by_state: Mapping[JobState, list[Row]]) -> str:

@@ -28,6 +28,7 @@ from reconciler.views.json_lines import report_lines
 from reconciler.views.layout import Canvas
 from reconciler.views.overview_page import overview_page
 from reconciler.views.page_layout import Frame
+from reconciler.views.plan_markdown import plan_markdown
 from reconciler.views.plan_text import plan_text
 from reconciler.views.render_context import RenderContext
 from reconciler.views.watch_view import watch_view
@@ -213,6 +214,7 @@ def test_the_sums_of_plan_page_metrics_and_json_agree_to_the_cent_with_the_sum_o
     cents = f"{round(cost * 100) // 100}.{round(cost * 100) % 100:02}"
 
     plan = plan_text(Report(rows=tuple(rows)), RenderContext(Canvas(200), at))
+    comment = plan_markdown(Report(rows=tuple(rows)), RenderContext(Canvas(), at))
     page = unescape(overview_page(watch_view(watch), [], Frame(NOW, MONOTONIC, "1", "/page.css", "/page.js")))
     text, _ = Metrics(lambda: watch, lambda: NOW).text()
     samples = [s for f in text_string_to_metric_families(text.decode()) for s in f.samples]
@@ -220,6 +222,7 @@ def test_the_sums_of_plan_page_metrics_and_json_agree_to_the_cent_with_the_sum_o
     spent = [line["change"]["resource"]["cost"]["spent"] for line in lines if line["type"] == "planned_change"]
 
     assert f"Cost of the jobs to cancel: at most {cents} USD, and {unknown} unknown so far;" in " ".join(plan.split())
+    assert f"Cost of the jobs to cancel: at most {cents} USD, and {unknown} unknown so far;" in comment
     (on_page,) = re.findall(r"Cost so far: at most ([0-9.]+) USD, and ([0-9]+) unknown", page)
     assert on_page == (cents, str(unknown))
     assert f"{sum(s.value for s in samples if s.name == 'reconcile_job_cost'):.2f}" == cents

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.money import Unpriced
+from reconciler.model.price import Meter, Price
 from reconciler.model.report import Refusal, Report
 from reconciler.views.markdown import ROWS_MAX, escaped
 from reconciler.views.plan_markdown import plan_markdown
@@ -47,6 +50,20 @@ parts = st.sampled_from(
         *("https://github.com/acme/web/issues/1", "www.x.example", "$x$", "::", "@@", "##", "-", " ", "\\", "<!-- -->"),
     )
 )
+
+
+def test_with_prices_a_plan_shows_what_each_change_costs_and_says_what_is_unknown() -> None:
+    price = Price("openai", "FineTuningJob", "*", Meter.HOUR, Decimal("3.00"), "USD")
+    dear, unpriced = (with_cancel(a_waiting_row(name)) for name in ("dear", "unpriced"))
+    rows = (replace(dear, price=price), replace(unpriced, price=Unpriced("no price for gpt-5")))
+    text = plan_markdown(Report(rows=rows), CONTEXT)
+    (head, _, first, second) = [line for line in text.splitlines() if line.startswith("|")]
+
+    assert head.endswith("| Spec | Cost so far | Cost left |")
+    assert "| at most 15.75 USD | unknown |" in first
+    assert "| unknown | - |" in second
+    assert "Cost of the jobs to cancel: at most 15.75 USD, and 1 unknown so far" in text
+    assert "Cost" not in plan_markdown(Report(rows=(dear, unpriced)), CONTEXT)
 
 
 def test_a_planned_change_is_a_table_row_with_its_reason() -> None:
