@@ -8,7 +8,8 @@ Rules:
   job. If the status of a spec was discarded, the spec gets a placeholder whose history records the loss.
 - A status is matched with at most one spec. If a status is reset or overwritten, the attempts that the guard counts are
   kept.
-- A spec that may not use its account cannot take a status from another spec.
+- A spec that may not use its account cannot take a status from another spec. If several specs have the name of a
+  status, the spec in the file that the status refers to takes it.
 - A status that could not be read in this pass is unknown, not missing. The specs that it may belong to get no
   placeholder and are returned as `unknown`.
 """
@@ -91,11 +92,10 @@ def match(
         discarded: the names of the statuses whose files were discarded.
         hidden: the statuses that could not be read.
     """
-    # Specs that may use their account choose first, so that no other spec can take their status.
-    claims = sorted(claims, key=lambda claim: not claim.may_claim)
-    free = list(statuses)
+    claims, free = list(claims), list(statuses)
     if hidden == NOTHING_HIDDEN and (own := _own_statuses(claims, free)) is not None:
         return Matched(own, frozenset(), (), ())
+    claims = _in_order(claims, free)
     last, taken = _take(claims, free, now)
     names = {claim.name for claim in claims}
     unknown = _unknown(claims, last, hidden)
@@ -111,6 +111,16 @@ def match(
         orphans=tuple(each for each in unclaimed if each.name not in names),
         superseded=superseded,
     )
+
+
+def _in_order(claims: Iterable[Claim], statuses: Iterable[JobStatus]) -> list[Claim]:
+    """Return the claims in the order in which they choose, so that no spec can take the status of another spec.
+
+    The specs that may use their account choose first. Among them, a spec comes first if there is a status with its
+    name and its file.
+    """
+    places = {(each.name, each.source) for each in statuses}
+    return sorted(claims, key=lambda claim: (not claim.may_claim, (claim.name, claim.source) not in places))
 
 
 def _own_statuses(claims: Sequence[Claim], statuses: Sequence[JobStatus]) -> dict[int, JobStatus] | None:

@@ -174,6 +174,7 @@ OUTSIDERS = {
     "names the job by another spelling": ("other/evil.yaml", "openai", "evil"),
     "takes the name": ("other/wanted.yaml", "research", "wanted"),
     "takes the name, in a file that comes first": ("a/wanted.yaml", "openai", "wanted"),
+    "takes the name, and no account": ("a/wanted.yaml", "nowhere", "wanted"),
 }
 
 
@@ -200,6 +201,21 @@ def test_a_job_that_an_outsider_names_keeps_its_owners_receipts(field: Field) ->
     assert field.reason("research/wanted") == "Cancelled"
     assert len(field.checkout.status("research/wanted").receipts) == 1
     assert field.checkout.status("a/evil").receipts == ()
+
+
+@pytest.mark.parametrize(("provider", "reason"), [("openai", "InvalidProvider"), ("nowhere", "DuplicateJob")])
+def test_a_spec_without_an_account_keeps_its_receipts_if_an_outsider_takes_its_name(
+    field: Field, provider: str, reason: str
+) -> None:
+    field.spec("research/wanted.yaml", "research")
+    field.run("--once", "--wait")
+    field.document("zzz/provider.yaml", "research", "{type: openai}")
+    field.spec("a/wanted.yaml", provider, name="wanted")
+    field.run("--once")
+
+    assert field.reason("research/wanted") == reason
+    assert [each.outcome for each in field.checkout.status("research/wanted").receipts] == ["cancelled"]
+    assert not (field.checkout.status_dir / "a").exists()
 
 
 def test_an_outsiders_document_does_not_take_an_accounts_key_away(field: Field) -> None:

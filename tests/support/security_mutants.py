@@ -68,7 +68,37 @@ WEAKENED_CHECKS = (
             "refusal)",
         ),
         "identity",
+        "test_a_spec_without_an_account_keeps_its_receipts_if_an_outsider_takes_its_name",
+    ),
+    WeakenedCheck(
+        Bug(
+            "let a spec without an account claim any name",
+            "controller/spec_resolver.py",
+            "bool(rivals) and not any(targets.may_use(spec.source, target) for target in rivals)",
+            "False",
+        ),
+        "identity",
         "test_a_spec_that_may_not_use_an_account_blocks_no_spec_of_it",
+    ),
+    WeakenedCheck(
+        Bug(
+            "let a spec block another if it may not use its account",
+            "core/duplicates.py",
+            "[claim for claim in claims if claim.may_claim]",
+            "list(claims)",
+        ),
+        "identity",
+        "test_a_spec_that_may_not_use_an_account_blocks_no_spec_of_it",
+    ),
+    WeakenedCheck(
+        Bug(
+            "give a status to the first spec of its name",
+            "core/match.py",
+            "(not claim.may_claim, (claim.name, claim.source) not in places)",
+            "not claim.may_claim",
+        ),
+        "identity",
+        "test_a_spec_without_an_account_keeps_its_receipts_if_an_outsider_takes_its_name",
     ),
     WeakenedCheck(
         Bug(

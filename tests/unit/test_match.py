@@ -218,6 +218,14 @@ def test_a_spec_not_allowed_to_use_its_account_claims_no_status_of_another_spec(
     assert found.last.keys() == {1}
 
 
+@pytest.mark.parametrize("job", [None, "ftjob-1"])
+def test_a_status_stays_with_the_spec_in_its_file_if_another_has_the_same_name(job: str | None) -> None:
+    mine = replace(status("one", "ftjob-1"), source="team/one.yaml")
+    found = matched([claim(0, "one", job, "a/one.yaml"), claim(1, "one", job, "team/one.yaml")], [mine])
+
+    assert found.last == {1: mine}
+
+
 def test_a_spec_does_not_take_the_status_under_the_name_of_another_spec_of_that_job() -> None:
     mine = status("mine", "ftjob-1")
     found = matched([claim(0, "theirs", "ftjob-1"), claim(1, "mine", "ftjob-1")], [mine])
