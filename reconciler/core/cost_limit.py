@@ -4,12 +4,12 @@ Rules: the limit acts on a cost that is certain: metered, or a lower bound. It n
 bound or an estimate, on a cost in another currency, or on a quantity that is not plausible; then it cannot be judged.
 It acts only if two observations at least one interval apart, at the same price, agree that the job is over it, and if
 the cost has neither fallen nor grown more than tenfold between them. So neither one wrong response nor a new price
-cancels a job at once.
+cancels a job at once. A warning that was written while the job was only near the limit is no such observation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
@@ -39,6 +39,11 @@ class JudgedCost:
     price: str = ""
     unjudged: str | None = None
     """Why the limit cannot be judged, or None. Both are None for a job that has not started."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job has certainly cost more than the limit, as this observation shows it."""
+        return self.amount is not None and self.amount.value > self.limit.value
 
 
 def judged_cost(subject: Subject, job: UnfinishedJob, last: JobStatus | None) -> JudgedCost | None:
@@ -73,15 +78,24 @@ def cost_state(subject: Subject, cost: JudgedCost, now: datetime, last: JobStatu
     wanted, amount, limit = subject.spec.desired_state, cost.amount, cost.limit.value
     if amount is None or subject.is_suspended(now) or wanted is DesiredState.CANCELLED:
         return LimitState()
-    is_over = amount.value > limit
     if wanted is DesiredState.OBSERVED:
-        return LimitState(str(cost.limit) if is_over else None)
+        return LimitState(str(cost.limit) if cost.is_over else None)
     if amount.value <= (limit if subject.warn_before is None else limit * WARNED_AT):
         return LimitState()
     new = LimitWarning(str(cost.limit), now, f"{amount.value:.6f}", cost.price)
-    warning = _earlier(last, new, amount.value) or new
+    warning = _warning(subject, cost, new, _earlier(last, new, amount.value))
     acts_at = warning.since + held_for(subject, warning)
-    return LimitState(str(cost.limit) if is_over and now >= acts_at else None, warning, acts_at)
+    return LimitState(str(cost.limit) if cost.is_over and now >= acts_at else None, warning, acts_at)
+
+
+def _warning(subject: Subject, cost: JudgedCost, new: LimitWarning, earlier: LimitWarning | None) -> LimitWarning:
+    """Return the warning to write: the earlier one, if it still holds.
+
+    If the job was only near the limit, this is the first observation that shows it over, and another one must agree.
+    """
+    if earlier is None or not cost.is_over or Decimal(earlier.cost or 0) > cost.limit.value:
+        return earlier or new
+    return replace(new, since=max(earlier.since, new.since + subject.interval - held_for(subject, new)))
 
 
 def _earlier(last: JobStatus | None, new: LimitWarning, value: Decimal) -> LimitWarning | None:

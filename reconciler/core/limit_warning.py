@@ -2,8 +2,9 @@
 
 Rules: with `warnBefore`, a limit acts only that long after its warning was first written to the status, and not before
 the limit is exceeded. The warning of one limit is written once: another limit, or another value of it, is a new
-warning. A job that is suspended, observed or wanted cancelled gets no warning, because no limit of it acts. A cancel
-that was already requested because of a limit stays wanted.
+warning. The warning of a cost is written again when the job, which was only near the limit, is first seen over it. A
+job that is suspended, observed or wanted cancelled gets no warning, because no limit of it acts. A cancel that was
+already requested because of a limit stays wanted.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ class LimitState:
     """The warning to write, or None."""
     acts_at: datetime | None = None
     """When the limit of the warning acts at the earliest, or None if it was already acted on or there is no warning."""
+
+    def acts_before(self, moment: datetime) -> bool:
+        """Return whether the limit acts now, or earlier than a moment."""
+        return self.reached is not None or (self.acts_at is not None and self.acts_at < moment)
 
 
 @dataclass(frozen=True, slots=True)

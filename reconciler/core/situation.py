@@ -106,14 +106,19 @@ def _limits(
     receipts: tuple[Receipt, ...],
     cost: JudgedCost | None,
 ) -> LimitState:
-    """Return the limit that acts now, and the warning of one that is near. Limits of time come before the cost."""
+    """Return the limit that acts now, and the warning of one that is near.
+
+    A limit of time comes before the cost, unless the job is over its cost and that limit acts later.
+    """
     receipt = open_for(receipts, Verb.CANCEL)
     if cost is not None and is_cost_cancel(receipt, cost.limit) and subject.spec.desired_state in _STOPPED_BY_LIMITS:
         return LimitState(str(cost.limit), last.warning if last is not None else None)
     is_requested = receipt is not None and receipt.because is Because.LIMIT_REACHED
     state = limit_state(subject, job, last, is_cancel_requested=is_requested)
-    is_by_time = state.reached is not None or state.warning is not None
-    return state if is_by_time or cost is None else cost_state(subject, cost, job.now, last)
+    if state.reached is not None or cost is None:
+        return state
+    of_cost = cost_state(subject, cost, job.now, last)
+    return of_cost if state.acts_at is None or (cost.is_over and of_cost.acts_before(state.acts_at)) else state
 
 
 def _remembered(

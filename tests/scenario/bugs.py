@@ -380,8 +380,8 @@ BUGS = (
     Bug(
         "cancel because of the cost at the first observation",
         "core/cost_limit.py",
-        "    return LimitState(str(cost.limit) if is_over and now >= acts_at else None, warning, acts_at)\n",
-        "    return LimitState(str(cost.limit) if is_over else None, warning, acts_at)\n",
+        "    return LimitState(str(cost.limit) if cost.is_over and now >= acts_at else None, warning, acts_at)\n",
+        "    return LimitState(str(cost.limit) if cost.is_over else None, warning, acts_at)\n",
     ),
     Bug(
         "compare a cost in one currency with a limit in another",
