@@ -18,7 +18,6 @@ _STEP = re.compile(
     r"|(?P<every>\[\*\])"
     r"|\[\?\(@\.(?P<key>\w+)==[\"']?(?P<value>[^\"')]*)[\"']?\)\]"
 )
-_COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[]*\])")
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -63,7 +62,19 @@ class CustomColumn:
 
 def parse_columns(text: str) -> tuple[CustomColumn, ...]:
     """Return the columns of `HEADER:PATH,...`. Raises `ValueError` if the text has another form."""
-    return tuple(_column(part) for part in _COMMA_OUTSIDE_BRACKETS.split(text))
+    return tuple(_column(part) for part in split_columns(text))
+
+
+def split_columns(text: str) -> list[str]:
+    """Return the texts between the commas outside brackets. A comma is in brackets if the next bracket closes."""
+    found, end, is_in_brackets = [], len(text), False
+    for at in reversed(range(len(text))):
+        if text[at] in "[]":
+            is_in_brackets = text[at] == "]"
+        elif text[at] == "," and not is_in_brackets:
+            found.append(text[at + 1 : end])
+            end = at
+    return [text[:end], *reversed(found)]
 
 
 def _column(text: str) -> CustomColumn:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import itertools
+import re
+import time
 from typing import Any
 
 import pytest
 
 from reconciler.model.report import Report
-from reconciler.views.column_paths import parse_columns
+from reconciler.views.column_paths import parse_columns, split_columns
 from reconciler.views.custom_columns import get_custom_columns, get_names
 from tests.support.reports import CONFIRMED, CONTEXT, a_counted_batch, a_row
 
@@ -50,6 +53,23 @@ def test_a_comma_in_a_filter_does_not_end_the_column() -> None:
 
     assert [each.title for each in columns] == ["A", "B"]
     assert columns[0].select({"items": [{"text": "a,b", "id": 7}]}) == [7]
+
+
+def test_a_comma_ends_a_column_unless_the_next_bracket_closes() -> None:
+    for chars in itertools.chain.from_iterable(itertools.product(",[]a", repeat=length) for length in range(8)):
+        text = "".join(chars)
+
+        assert split_columns(text) == re.split(r",(?![^\[]*\])", text)
+
+
+def test_an_argument_of_100_kb_is_parsed_in_less_than_a_second() -> None:
+    begun = time.thread_time()
+    parsed = parse_columns(",".join(["A:.a"] * 20_000))
+    with pytest.raises(ValueError, match="write HEADER:PATH"):
+        parse_columns("A:.a" + "," * 100_000)
+
+    assert len(parsed) == 20_000
+    assert time.thread_time() - begun < 1
 
 
 @pytest.mark.parametrize(

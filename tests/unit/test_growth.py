@@ -29,7 +29,7 @@ from reconciler.model.job import Account, JobRef
 from reconciler.providers import NAMES, _aws_errors, _google_errors, _openai_errors, load
 from reconciler.redaction import Secrets
 from reconciler.time_headers import http_date, retry_after_s
-from reconciler.views import markdown, text
+from reconciler.views import column_paths, markdown, text
 from tests.support.canned_transport import answer
 
 PACKAGE = Path(plugin.__file__).parents[1]
@@ -111,6 +111,7 @@ READERS: Mapping[str, Work] = {
     "plugin.clean": plugin.clean,
     "status_writer.clean_text": status_writer.clean_text,
     "views.text.clean": text.clean,
+    "column_paths.parse_columns": column_paths.parse_columns,
     "markdown.escaped": markdown.escaped,
     "github.without_commands": github_text.without_commands,
     "trust.parse_endpoint": parse_endpoint,
@@ -127,6 +128,7 @@ PIECES = (
     *("a", " ", "\n", "\x00", "\u200b", "é", "\ud800", "%", "%2", "%25", "&", "&#", "&amp;", "\\", "\\u", "\\u0041"),
     *(
         ":",
+        ",",
         "/",
         "?",
         "http://",
