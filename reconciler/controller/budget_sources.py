@@ -9,7 +9,7 @@ cannot be read, the pass reports an error, and no first attempt is allowed unles
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.controller.account_outcome import AccountOutcome
@@ -17,6 +17,7 @@ from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.run_options import ChangeRules
 from reconciler.controller.runtime import Runtime
+from reconciler.controller.share import Share
 from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
 from reconciler.core.change_budget import EVERYWHERE, ChangeBudget
 from reconciler.core.losses import lost_since, marks_of, why_uncountable
@@ -40,6 +41,8 @@ class PassBudget:
     lost: Mapping[str, LostStatus]
     errors: tuple[str, ...] = ()
     """The error if the journal could not be read; otherwise empty."""
+    share: Share = field(default_factory=Share)
+    """What the run handles."""
 
 
 def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, runtime: Runtime) -> PassBudget:
@@ -79,7 +82,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
         doubts=_doubts(desired, runtime, filter(None, everywhere)),
         hidden=most_attempts(stored),
     )
-    return PassBudget(budget, known, lost, errors)
+    return PassBudget(budget, known, lost, errors, desired.share)
 
 
 def _doubts(desired: DesiredSpecs, runtime: Runtime, everywhere: Iterable[str]) -> dict[str, str]:
@@ -106,13 +109,14 @@ def _limits(rules: ChangeRules, desired: DesiredSpecs) -> ScopedLimits:
 def remember(budget: PassBudget, outcomes: Iterable[AccountOutcome], runtime: Runtime) -> tuple[str, ...]:
     """Record in the journal which statuses exist after this pass, and return the error if that fails.
 
+    Only the statuses of the run's share are recorded: if another replica removes a status of its own, none was lost.
     Nothing is recorded in a dry run, without a journal, or if `budget_of` could not read the journal. In these cases,
     return the errors of `budget_of`.
     """
     if runtime.control is None or runtime.journal is None or budget.errors:
         return budget.errors
     stored = runtime.statuses.known()
-    marks = marks_of(stored.jobs)
+    marks = marks_of(filter(budget.share.has_status, stored.jobs))
     unfinished = _unfinished(budget.known, outcomes, marks)
     if any(each.is_of_jobs for each in stored.unread):
         # Statuses that could not be read in this pass keep their earlier records.

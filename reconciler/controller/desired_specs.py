@@ -158,8 +158,12 @@ def load_desired_specs(
     claims = resolved.claims
     if len(specs) < len(claims):
         claims = tuple(each.claim(key) for key, each in enumerate(specs))
-    matched = match(claims, stored.jobs, now, stored.lost_names, hidden(stored))
-    matched = replace(matched, orphans=tuple(filter(share.has_status, matched.orphans)))
+    matched = match(claims, stored.jobs, now, stored.lost_names - share.other_names, hidden(stored))
+    matched = replace(
+        matched,
+        orphans=tuple(filter(share.has_status, matched.orphans)),
+        superseded=tuple(filter(share.has_status, matched.superseded)),
+    )
     is_selected = options.is_selected
     selected = tuple(key for key, each in enumerate(specs) if is_selected is None or is_selected(each))
     return DesiredSpecs(

@@ -2,6 +2,8 @@
 
 Rules: a status belongs to the shard of the spec with its name. The status of a deleted or renamed spec belongs to the
 shard of its account. What belongs to no account, such as a spec without a valid provider, belongs to the first shard.
+Specs with one name have one status, so they belong to one shard: that of the spec which can be acted on, if there is
+one.
 """
 
 from __future__ import annotations
@@ -22,21 +24,22 @@ class Share:
     own_names: frozenset[str] = frozenset()
     """The names of the specs that the shard owns."""
     other_names: frozenset[str] = frozenset()
-    """The names of the specs that only other shards own."""
+    """The names of the specs that other shards own."""
 
     @classmethod
     def of(cls, shard: Shard | None, specs: Iterable[ResolvedSpec]) -> Share:
         """Return the share of a shard in these specs."""
         if shard is None:
             return cls()
-        own, others = set[str](), set[str]()
-        for each in specs:
-            (own if _owns_spec(shard, each) else others).add(each.name)
-        return cls(shard, frozenset(own), frozenset(others - own))
+        first: dict[str, ResolvedSpec] = {}
+        for each in sorted(specs, key=lambda spec: (spec.subject is None, not spec.may_claim, spec.source)):
+            first.setdefault(each.name, each)
+        own = frozenset(name for name, spec in first.items() if _owns_spec(shard, spec))
+        return cls(shard, own, frozenset(first.keys() - own))
 
     def has_spec(self, spec: ResolvedSpec) -> bool:
         """Return whether the run handles a spec."""
-        return self.shard is None or _owns_spec(self.shard, spec)
+        return self.shard is None or spec.name in self.own_names
 
     def has_status(self, status: JobStatus) -> bool:
         """Return whether the run handles a status, even if its spec was deleted."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from contextlib import ExitStack
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
 from reconciler.model.exit_code import ExitCode
+from reconciler.model.shard import Shard
 from tests.support.cli import Checkout
 from tests.support.repositories import a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
@@ -59,7 +60,6 @@ def test_three_replicas_cancel_each_job_once_and_prune_only_their_own(checkout: 
 
     assert [len(share) for share in shares] == [JOBS * len(accounts(share)) for share in shares]
     assert sum(map(len, shares)) == ACCOUNTS * JOBS
-    assert all(shares)
     assert left == after[-1] - {"job-4-1"}
     assert sorted(Counter(cancelled(sandbox, checkout)).values()) == [1] * ACCOUNTS
 
@@ -131,3 +131,66 @@ def test_a_wrong_shard_is_a_usage_error(checkout: Checkout, written: str) -> Non
 
     assert ran.code == ExitCode.USAGE
     assert f"'{written}' is not a shard: write I/N, as in 2/3" in ran.err
+
+
+def teams(sandbox: Sandbox, index: int) -> list[int]:
+    """Return the numbers of two accounts that the replica with this index of two owns."""
+    lines = {number: f"openai {sandbox.url} project=proj_{number}" for number in range(100)}
+    return list(islice((number for number, line in lines.items() if Shard(index, 2).owns(line)), 2))
+
+
+@pytest.fixture
+def shared(tmp_path: Path, sandbox: Sandbox) -> Checkout:
+    """Return the specs of two observed jobs in each of four accounts, two of them in each of two shares."""
+    checkout = Checkout(tmp_path, sandbox.environ)
+    for index in (1, 2):
+        for place, number in enumerate(teams(sandbox, index)):
+            checkout.name_provider(f"team-{index}-{place}", f"options: {{project: proj_{number}}}")
+            for job, job_id in enumerate(sandbox.create(2)):
+                checkout.want(f"job-{index}-{place}-{job}", job_id, "observed", provider=f"team-{index}-{place}")
+    return checkout
+
+
+def test_a_spec_of_another_replica_with_the_same_name_leaves_the_receipts(shared: Checkout, sandbox: Sandbox) -> None:
+    (job_id, other_id) = sandbox.create(2)
+    shared.want("late", job_id, provider="team-2-0")
+    for index in (1, 2):
+        once(shared, index, 2)
+    spec = (shared.specs / "late.yaml").read_text(encoding="utf-8")
+    shared.write("copy.yaml", spec.replace(job_id, other_id).replace("team-2-0", "team-1-0"))
+    for index in (1, 2):
+        state = str(shared.root / f"state-{index}")
+        shared.run("--once", "--shard", f"{index}/2", "--state-dir", state, *LOOSE)
+    status = yaml.safe_load((shared.status_dir / "late.yaml").read_text(encoding="utf-8"))["status"]
+
+    assert status["conditions"][0]["reason"] == "DuplicateJob"
+    assert status["job"]["id"] == job_id
+    assert [each["outcome"] for each in status["receipts"]] == ["cancelled"]
+
+
+def test_the_statuses_that_another_replica_removes_do_not_count_as_lost(shared: Checkout, sandbox: Sandbox) -> None:
+    names = [once(shared, index, 2) for index in (1, 2, 1)][-1]
+    removed = {name for name in names if name.startswith("job-2-") and not name.endswith("-0-0")}
+    for name in removed:
+        (shared.specs / f"{name}.yaml").unlink()
+        left = once(shared, 2, 2)
+    (job_id,) = sandbox.create(1)
+    shared.want("late", job_id, provider="team-1-0")
+    strict = ("--max-cancels", "2", "--max-cancel-percent", "1", "--state-dir", str(shared.root / "state-1"))
+    ran = shared.run("--once", "--wait", "--shard", "1/2", *strict)
+
+    assert left == names - removed
+    assert len(removed) == 3
+    assert ran.code == ExitCode.OK, ran.out + ran.err
+    assert sandbox.cancels(job_id) == [job_id]
+
+
+def test_a_replica_keeps_the_old_status_of_a_renamed_spec_if_another_one_uses_its_name(shared: Checkout) -> None:
+    names = [once(shared, index, 2) for index in (1, 2)][-1]
+    one, two = (shared.specs / "job-1-0-0.yaml", shared.specs / "job-2-0-0.yaml")
+    texts = [path.read_text(encoding="utf-8") for path in (one, two)]
+    two.write_text(texts[0].replace(one.stem, two.stem), encoding="utf-8")
+    one.write_text(texts[1].replace(two.stem, one.stem), encoding="utf-8")
+
+    assert once(shared, 1, 2) == names
+    assert once(shared, 2, 2) == names
