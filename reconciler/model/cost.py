@@ -95,13 +95,22 @@ def _of_rest(price: Price, facts: JobFacts) -> Cost | None:
 def _of_hours(price: Price, phase: Phase, facts: JobFacts, at: datetime, *, is_pause_possible: bool) -> Cost:
     if facts.started_at is None and phase not in TERMINAL:
         return Unpriced("the job has not started")
-    start = facts.created_at if is_pause_possible else facts.started_at
+    start = facts.created_at if is_pause_possible else _believable_start(facts)
     end = at if phase in UNFINISHED else facts.finished_at
     if start is None or end is None:
         return Unpriced("the time of its start is unknown" if start is None else "the time of its end is unknown")
     if start.timestamp() <= 0 or end < start:
         return Unpriced("the provider reports times that are not plausible")
     return _amount(price, (end - start) // _SECOND, Basis.AT_MOST if is_pause_possible else Basis.AT_LEAST)
+
+
+def _believable_start(facts: JobFacts) -> datetime | None:
+    """Return the start of a job, or its creation if that is later: an earlier start would make a lower bound too high.
+
+    A start of zero is returned as it is, because the provider does not know the start.
+    """
+    start, created = facts.started_at, facts.created_at
+    return start if start is None or created is None or start.timestamp() <= 0 else max(start, created)
 
 
 def _amount(price: Price, quantity: Decimal | int, basis: Basis) -> Cost:

@@ -54,6 +54,8 @@ def usd(text: str, basis: Basis) -> Amount:
     ("found", "expected"),
     [
         (so_far(Meter.HOUR), usd("6", Basis.AT_LEAST)),
+        (so_far(Meter.HOUR, started_at=NOW - 900 * HOUR), usd("9", Basis.AT_LEAST)),
+        (so_far(Meter.HOUR, created_at=None), usd("6", Basis.AT_LEAST)),
         (so_far(Meter.HOUR, can_pause=True), usd("9", Basis.AT_MOST)),
         (so_far(Meter.HOUR, Phase.PAUSED, can_pause=True), usd("9", Basis.AT_MOST)),
         (so_far(Meter.HOUR, Phase.CANCELLED, finished_at=NOW - HOUR), usd("3", Basis.AT_LEAST)),
@@ -76,6 +78,7 @@ def test_a_cost_is_the_quantity_times_the_price_with_its_basis(found: Cost, expe
         so_far(Meter.HOUR, Phase.SUCCEEDED),
         so_far(Meter.HOUR, Phase.UNKNOWN),
         so_far(Meter.HOUR, started_at=NOW + HOUR),
+        so_far(Meter.HOUR, created_at=NOW + HOUR),
         so_far(Meter.HOUR, started_at=datetime.fromtimestamp(0, NOW.tzinfo)),
         so_far(Meter.HOUR, can_pause=True, created_at=None),
         so_far(Meter.HOUR, can_pause=True, created_at=NOW + HOUR),
