@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from reconciler.model.document import Document
-from reconciler.model.money import render_money
+from reconciler.model.money import render_exactly
 from reconciler.model.scalar import Duration, Instant, quoted
 
 _COST = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,4})?) ([A-Z]{3})")
@@ -25,7 +25,7 @@ class CostLimit:
 
     def __str__(self) -> str:
         """Return the limit with its value, such as `maxCost 60.00 USD`."""
-        return f"maxCost {render_money(self.value, self.currency)}"
+        return f"maxCost {render_exactly(self.value, self.currency)}"
 
 
 def parse_cost_limit(text: str) -> CostLimit:

@@ -122,3 +122,9 @@ def render_money(value: Decimal, currency: str) -> str:
     """Return a value in a currency, with two decimals, or with four if it is smaller than a cent."""
     digits = CENT if value == 0 or abs(value) >= CENT else CENT * CENT
     return f"{value.quantize(digits, ROUND_HALF_EVEN):f} {currency}"
+
+
+def render_exactly(value: Decimal, currency: str) -> str:
+    """Return a value in a currency with all its decimals, at least two. Different values have different texts."""
+    whole, _, decimals = f"{value.normalize():f}".partition(".")
+    return f"{whole}.{decimals:0<2} {currency}"

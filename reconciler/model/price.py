@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from reconciler.model.money import Basis, Unpriced, render_money
+from reconciler.model.money import Basis, Unpriced, render_exactly
 
 
 class Meter(StrEnum):
@@ -49,7 +49,7 @@ class Price:
 
     def __str__(self) -> str:
         """Return the price as text, such as `3.00 USD per million tokens`."""
-        return f"{render_money(self.value, self.currency)} {self.meter.words}"
+        return f"{render_exactly(self.value, self.currency)} {self.meter.words}"
 
     def rank(self, model: str | None) -> int | None:
         """Return how precisely this price names a model, or None if it is for other models. A higher rank wins."""

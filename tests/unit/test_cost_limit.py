@@ -275,6 +275,17 @@ def test_a_limit_without_a_plain_amount_and_a_currency_is_refused(text: str, sai
         parse_cost_limit(text)
 
 
+def test_a_cost_is_judged_anew_after_a_change_of_a_price_by_less_than_a_cent() -> None:
+    prices = [replace(PRICE, value=Decimal(text)) for text in ("999.0150", "999.0249")]
+    first = decide(limited(price=prices[0]), a_batch_look(), None, NOW).status
+    later = NOW + MINUTE
+
+    assert decide(limited(price=prices[0]), a_batch_look(at=later), first, later).action is not None
+    assert decide(limited(price=prices[1]), a_batch_look(at=later), first, later).action is None
+    assert [str(each) for each in prices] == ["999.015 USD per million tokens", "999.0249 USD per million tokens"]
+    assert str(parse_cost_limit("0.015 USD")) == "maxCost 0.015 USD"
+
+
 def test_a_cost_limit_has_one_spelling_in_the_digest_of_its_spec() -> None:
     assert parse_cost_limit("60 USD") == CostLimit(Decimal(60), "USD")
     assert {limited(text).digest for text in ("60 USD", "60.0 USD", "60.00 USD")} == {limited("60 USD").digest}
