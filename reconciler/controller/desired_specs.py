@@ -143,7 +143,7 @@ def load_desired_specs(
     # The edition is read before the statuses. If the publisher pulls commits by others in between, the edition is
     # outdated, and `apply_plan` requests no change.
     edition = runtime.publisher.edition if runtime.publisher is not None else 0
-    stored = _load_statuses(runtime, by_content=by_content)
+    stored = _load_statuses(runtime, by_content=by_content, is_shared=options.shard is not None)
     resolved = resolve(
         snapshot,
         runtime.policy,
@@ -194,15 +194,15 @@ def _handled(candidates: tuple[ResolvedSpec, ...], stored: StoredStatuses, share
     return candidates
 
 
-def _load_statuses(runtime: Runtime, *, by_content: bool) -> StoredStatuses:
+def _load_statuses(runtime: Runtime, *, by_content: bool, is_shared: bool) -> StoredStatuses:
     """Return the statuses.
 
-    The files are checked again in a scan (`by_content`), if a publisher may have changed them, or if a status could not
-    be read last time. Otherwise, the statuses are returned from memory, because no other process writes them while the
-    lock is held.
+    The files are checked again in a scan (`by_content`), if a publisher or another replica (`is_shared`) may have
+    changed them, or if a status could not be read last time. Otherwise, the statuses are returned from memory, because
+    no other process writes them while the lock is held.
     """
     # A file that could not be read last time may be readable now.
-    if by_content or runtime.publisher is not None or (known := runtime.statuses.known()).unread:
+    if by_content or is_shared or runtime.publisher is not None or (known := runtime.statuses.known()).unread:
         return runtime.statuses.load(by_content=by_content)
     return known
 

@@ -194,3 +194,33 @@ def test_a_replica_keeps_the_old_status_of_a_renamed_spec_if_another_one_uses_it
 
     assert once(shared, 1, 2) == names
     assert once(shared, 2, 2) == names
+
+
+def test_a_provider_that_becomes_invalid_leaves_the_receipts_of_another_replica(
+    shared: Checkout, sandbox: Sandbox
+) -> None:
+    late = shared.status_dir / "late.yaml"
+
+    def receipts(reason: str) -> list[str] | None:
+        """Return the outcomes in the receipts once the status has this reason, else None."""
+        if not late.exists():
+            return None
+        found = yaml.safe_load(late.read_text(encoding="utf-8"))["status"]
+        is_reached = found["conditions"][0]["reason"] == reason
+        return [each["outcome"] for each in found["receipts"]] if is_reached else None
+
+    with ExitStack() as stack:
+        for index in (1, 2):
+            state = str(shared.root / f"state-{index}")
+            watch = shared.start("--shard", f"{index}/2", "--state-dir", state, *LOOSE, stdout=2, stderr=2)
+            stack.enter_context(watch)
+            stack.callback(watch.terminate)
+        (job_id,) = sandbox.create(1)
+        shared.want("late", job_id, provider="team-2-0")
+        wait_for(lambda: receipts("Cancelled"), "the cancel is confirmed", 30)
+        shared.write(
+            "team-2-0.yaml", (shared.specs / "team-2-0.yaml").read_text(encoding="utf-8").replace("openai", "nobody")
+        )
+        wait_for(lambda: receipts("InvalidProvider") is not None, "the provider is invalid", 30)
+
+        assert receipts("InvalidProvider") == ["cancelled"]
