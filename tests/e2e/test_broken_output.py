@@ -389,11 +389,14 @@ def test_a_slow_reader_is_informed_how_many_lines_were_dropped() -> None:
         "open_streams()\n"
         "for number in range(20_000):\n"
         "    print(f'line {number:060}', file=sys.stderr, flush=True)\n"
+        "print('all lines are written or dropped', flush=True)\n"
         "close_streams()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stderr is not None
-        time.sleep(2)
+        process.stdout.readline()
         lines = process.stderr.read().splitlines()
     whole = [line for line in lines if line.startswith("line ")]
     (told,) = [line for line in lines if not line.startswith("line ")]

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from reconciler.model.reason import Reason
 from reconciler.model.status import Outcome
+from reconciler.sandbox.app import create_app
+from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.world import World
+from tests.e2e.conftest import KEY, a_checkout
 from tests.support.cli import Checkout
 from tests.support.sandbox_client import Sandbox, wait_for
-from tests.support.watch_process import watching
+from tests.support.sandbox_server import serve
+from tests.support.watch_process import ENDS_WITHIN_S, WatchProcess, watching
 
 SIGNAL_IN_A_CALLBACK = """
 import signal, sys, weakref
@@ -31,6 +41,36 @@ MODULE = "{module}"
 sys.addaudithook(send)
 """
 """A startup script that sends a signal during a callback of an import. Exceptions in that callback are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingSandbox:
+    """A sandbox that sends its slow responses only once they are released, whatever their delay is."""
+
+    sandbox: Sandbox
+    released: Event
+
+    def stop(self, watch: WatchProcess) -> int:
+        """Stop a watch, release the responses once it is stopping, and return its exit code."""
+        watch.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: "stopping" in watch.said(), "the watch logs that it is stopping")
+        self.released.set()
+        return watch.process.wait(timeout=ENDS_WITHIN_S)
+
+
+@pytest.fixture
+def holding() -> Iterator[HoldingSandbox]:
+    released = Event()
+
+    async def hold(_delay_s: float) -> None:
+        await asyncio.to_thread(released.wait)
+
+    world = World(SandboxOptions(), datetime.now(UTC))
+    with serve(create_app(world, lambda: datetime.now(UTC), api_key=KEY, sleep=hold)) as url:
+        try:
+            yield HoldingSandbox(Sandbox(url, KEY), released)
+        finally:
+            released.set()
 
 
 @pytest.mark.parametrize("module", ["click", "reconciler.wiring"])
@@ -65,7 +105,9 @@ def test_an_idle_watch_stops_at_once_with_exit_code_0(checkout: Checkout, sandbo
     assert said.splitlines()[-1].endswith('"message": "stopped"}')
 
 
-def test_a_stop_finishes_a_sent_request_and_sends_no_waiting_one(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_stop_finishes_a_sent_request_and_sends_no_waiting_one(tmp_path: Path, holding: HoldingSandbox) -> None:
+    sandbox = holding.sandbox
+    checkout = a_checkout(tmp_path, sandbox)
     checkout.name_provider(concurrency=1)
     ids = sandbox.create(3)
     sandbox.break_with({"fault": "slow", "on": "cancel", "for": "1s"})
@@ -74,9 +116,8 @@ def test_a_stop_finishes_a_sent_request_and_sends_no_waiting_one(checkout: Check
 
     with watching(checkout) as watch:
         wait_for(lambda: sandbox.cancels(*ids), "the first cancel arrives")
-        code = watch.stop()
+        code = holding.stop(watch)
     asked = sandbox.cancels(*ids)
-    sandbox.heal()
     again = checkout.run("--once", "--wait")
     statuses = [checkout.status(f"job-{number}") for number in range(3)]
 
@@ -87,16 +128,18 @@ def test_a_stop_finishes_a_sent_request_and_sends_no_waiting_one(checkout: Check
     assert sorted(sandbox.cancels(*ids)) == sorted(ids)
 
 
-def test_a_stop_does_not_report_waiting_observations_as_an_outage(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_stop_does_not_report_waiting_observations_as_an_outage(tmp_path: Path, holding: HoldingSandbox) -> None:
+    sandbox = holding.sandbox
+    checkout = a_checkout(tmp_path, sandbox)
     checkout.name_provider(concurrency=1)
     ids = sandbox.create(3)
-    sandbox.break_with({"fault": "slow", "on": "retrieve", "for": "2s"})
+    sandbox.break_with({"fault": "slow", "on": "retrieve", "for": "1s"})
     for number, job_id in enumerate(ids):
         checkout.want(f"job-{number}", job_id, "observed")
 
     with watching(checkout) as watch:
         wait_for(lambda: "retrieve" in {each["verb"] for each in sandbox.requests()}, "the first job is retrieved")
-        code = watch.stop()
+        code = holding.stop(watch)
         said = watch.said()
 
     assert code == 0
@@ -110,13 +153,7 @@ def test_a_second_signal_ends_a_watch_at_once(checkout: Checkout, sandbox: Sandb
     checkout.want("one", job_id)
 
     with watching(checkout) as watch:
-        wait_for(
-            lambda: (
-                checkout.status_dir.exists() and "one.yaml" in {each.name for each in checkout.status_dir.iterdir()}
-            ),
-            "the intent is on disk",
-        )
-        time.sleep(0.2)
+        wait_for(lambda: sandbox.cancels(job_id), "the cancel arrives")
         watch.process.send_signal(signal.SIGTERM)
         wait_for(lambda: "stopping" in watch.said(), "the watch logs that it is stopping")
         begun = time.monotonic()
