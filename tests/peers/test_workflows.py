@@ -170,5 +170,7 @@ def test_a_plan_reads_published_statuses_and_updates_its_comment(project: Projec
 
     assert ran.code == 0, ran.log
     assert project.api.writes == ["POST", "PATCH"]
-    assert "### Plan: nothing to change\n\n1 as desired." in comment["body"]
+    assert "### Plan: nothing to change\n" in comment["body"]
+    assert "in [run 1](" in comment["body"]
+    assert "\n1 as desired.\n" in comment["body"]
     assert ran.outputs["converged"] == "true"
