@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from reconciler.model.action import Action, Progress
 from reconciler.model.job import Account, JobCounts, JobRef, ObservedJob, Phase, Unobserved, Unset
 from reconciler.model.kind import BATCH
 from reconciler.model.reason import Reason
-from reconciler.model.report import Row
+from reconciler.model.report import Refusal, Row
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import (
     Because,
@@ -128,6 +129,19 @@ def with_cancel(
         is_first_attempt=is_first_attempt,
     )
     return replace(row, wanted=DesiredState.CANCELLED, action=action, progress=progress)
+
+
+def a_refusal(scope: str, *names: str, **rest: Any) -> Refusal:
+    """Return a refusal of the first changes of these jobs, at the default limits, in an account with thirty jobs."""
+    usual: dict[str, Any] = {
+        "requested": len(names),
+        "earlier": 0,
+        "unfinished": 30,
+        "max_cancels": 3,
+        "max_cancel_percent": 30,
+        "max_cancels_absolute": 20,
+    }
+    return Refusal(scope=scope, names=names, **usual | rest)
 
 
 def _condition(type_: ConditionType, reason: Reason, message: str, *, is_true: bool) -> Condition:

@@ -10,14 +10,14 @@ from typing import Any
 from reconciler.model.action import CommitApproval
 from reconciler.model.job import Phase, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import AccountReport, Refusal, Report, Row
+from reconciler.model.report import AccountReport, Report, Row
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.telemetry.log import PassLog, make_logger
 from reconciler.views.log_text import log_line
 from tests.support.build import ACCOUNT, NOW, a_status
-from tests.support.reports import a_stalled_row
+from tests.support.reports import a_refusal, a_stalled_row
 from tests.support.subjects import REF
 
 
@@ -93,16 +93,7 @@ def test_a_warning_is_logged_again_only_after_it_was_resolved() -> None:
 
 
 def test_a_refusal_is_logged_as_resolved_only_once_its_jobs_are_no_longer_refused() -> None:
-    refusal = Refusal(
-        scope="overall",
-        requested=2,
-        earlier=0,
-        unfinished=2,
-        max_cancels=1,
-        max_cancel_percent=30,
-        max_cancels_absolute=20,
-        names=("one", "other"),
-    )
+    refusal = a_refusal("overall", "one", "other", unfinished=2, max_cancels=1)
     fewer = replace(refusal, requested=1, names=("one",))
     one, other = (a_stalled_row(name, Reason.REFUSED_BY_GUARD, "refused") for name in refusal.names)
     rows = tuple(replace(row, before=row.status) for row in (one, other))
@@ -176,17 +167,7 @@ def test_a_text_log_line_shows_time_name_and_message_and_all_fields_if_verbose()
 
 def test_the_log_of_a_refusal_says_that_an_approval_of_a_commit_was_ignored() -> None:
     ignored = CommitApproval("4be1f0c", NOW, 1, frozenset({"one"}), "it touches a status")
-    refusal = Refusal(
-        scope="overall",
-        requested=1,
-        earlier=0,
-        unfinished=1,
-        max_cancels=0,
-        max_cancel_percent=0,
-        max_cancels_absolute=0,
-        names=("one",),
-        ignored=(ignored,),
-    )
+    refusal = a_refusal("overall", "one", ignored=(ignored,))
     messages = [each["message"] for each in logged(Report(refusals=(refusal,)))]
 
     assert "The Approve-Cancels line of commit 4be1f0c is ignored: it touches a status." in messages

@@ -12,7 +12,7 @@ from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.money import Unpriced
 from reconciler.model.price import Meter, Price
-from reconciler.model.report import Refusal, Report
+from reconciler.model.report import Report
 from reconciler.views.markdown import ROWS_MAX, escaped
 from reconciler.views.plan_markdown import plan_markdown
 from reconciler.views.plan_text import SHADOW_TEXT
@@ -20,7 +20,7 @@ from reconciler.views.render_context import COMMENT_MAX, RenderContext, SourcePl
 from reconciler.views.repository_links import RepositoryLinks
 from reconciler.views.text import clean
 from tests.support.references import BREAK, REFERENCES
-from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
+from tests.support.reports import CONTEXT, a_refusal, a_row, a_stalled_row, a_waiting_row, with_cancel
 
 COMMIT = "0123456" + "a" * 33
 LINKS = RepositoryLinks(
@@ -174,16 +174,7 @@ def test_a_cut_within_a_collapsed_table_closes_it() -> None:
 
 def test_refusals_are_one_table_with_the_numbers_of_each_limit() -> None:
     refused = [with_cancel(a_waiting_row(name), progress=Progress.REFUSED) for name in ("one", "two")]
-    known = Refusal(
-        scope="east",
-        requested=4,
-        earlier=1,
-        unfinished=10,
-        max_cancels=3,
-        max_cancel_percent=30,
-        max_cancels_absolute=20,
-        names=("one",),
-    )
+    known = a_refusal("east", "one", requested=4, earlier=1, unfinished=10)
     doubted = replace(known, scope="west", requested=1, earlier=0, unfinished=0, names=("two",), doubt="a | b")
     text = plan_markdown(Report(rows=tuple(refused), refusals=(known, doubted)), CONTEXT)
 
@@ -211,16 +202,7 @@ def test_diagnostics_and_refusals_come_before_stalled_jobs() -> None:
 
 def test_a_refused_plan_has_the_number_in_its_title_and_shows_how_to_approve_it() -> None:
     refused = with_cancel(a_waiting_row(), progress=Progress.REFUSED)
-    refusal = Refusal(
-        scope="overall",
-        requested=1,
-        earlier=0,
-        unfinished=1,
-        max_cancels=0,
-        max_cancel_percent=0,
-        max_cancels_absolute=0,
-        names=("support-triage",),
-    )
+    refusal = a_refusal("overall", "support-triage")
     text = plan_markdown(Report(rows=(refused,), refusals=(refusal,)), CONTEXT)
 
     assert text.splitlines()[0] == "### Plan: 1 refused"

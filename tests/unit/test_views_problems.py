@@ -7,11 +7,11 @@ import pytest
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.job import Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import Expired, ExpiredClock, Refusal, Report
+from reconciler.model.report import Expired, ExpiredClock, Report
 from reconciler.views.layout import Canvas
 from reconciler.views.problems import problems, problems_text, validation_text
 from reconciler.views.render_context import RenderContext
-from tests.support.reports import CONTEXT, NOW, a_row, a_waiting_row
+from tests.support.reports import CONTEXT, NOW, a_refusal, a_row, a_waiting_row
 
 MISSPELT = Diagnostic(
     file="specs/a.yaml",
@@ -21,19 +21,6 @@ MISSPELT = Diagnostic(
     suggestion="did you mean 'cancelled'?",
 )
 EMPTY = Diagnostic(file="specs/b.yaml", line=2, message="says nothing", severity=Severity.WARNING)
-
-
-def a_refusal(scope: str, names: tuple[str, ...]) -> Refusal:
-    return Refusal(
-        scope=scope,
-        requested=len(names),
-        earlier=0,
-        unfinished=30,
-        max_cancels=3,
-        max_cancel_percent=30,
-        max_cancels_absolute=20,
-        names=names,
-    )
 
 
 def text_of(report: Report, width: int = 400) -> str:
@@ -53,7 +40,7 @@ def test_a_diagnostic_stays_on_one_line_at_any_width(width: int) -> None:
 
 def test_a_refusal_contains_its_numbers_and_how_to_approve_it() -> None:
     names = tuple(f"sweep-{number:02}" for number in range(25))
-    text = text_of(Report(refusals=(a_refusal("openai", names),)))
+    text = text_of(Report(refusals=(a_refusal("openai", *names),)))
 
     assert text.startswith(
         "error: refused by the guard: 25 changes wanted at once: 83 % of 30 unfinished jobs (openai)"
@@ -62,7 +49,7 @@ def test_a_refusal_contains_its_numbers_and_how_to_approve_it() -> None:
 
 
 def test_two_refusals_suggest_one_approval_that_covers_both() -> None:
-    refusals = (a_refusal("openai", ("a", "b", "c")), a_refusal("overall", ("a", "b", "c", "d")))
+    refusals = (a_refusal("openai", "a", "b", "c"), a_refusal("overall", "a", "b", "c", "d"))
     text = text_of(Report(refusals=refusals))
 
     assert text.count("refused by the guard") == 2
@@ -74,7 +61,7 @@ def test_problems_are_sorted_with_the_most_severe_last() -> None:
     report = Report(
         notices=("a status was discarded",),
         diagnostics=(MISSPELT,),
-        refusals=(a_refusal("openai", ("a",)),),
+        refusals=(a_refusal("openai", "a"),),
         errors=("the disk is full",),
     )
 
