@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from reconciler.core.limit_warning import LimitState, UnfinishedJob, held_for
+from reconciler.core.limit_warning import LimitState, UnfinishedJob, held_for, last_warning
 from reconciler.core.subject import Subject
 from reconciler.model.cost import cost_so_far, may_have_paused
 from reconciler.model.job import Phase
@@ -100,7 +100,7 @@ def _warning(subject: Subject, cost: JudgedCost, new: LimitWarning, earlier: Lim
 
 def _earlier(last: JobStatus | None, new: LimitWarning, value: Decimal) -> LimitWarning | None:
     """Return the warning of the last status if it is of the same limit and of a cost that can lead to this one."""
-    known = last.warning if last is not None else None
+    known = last_warning(last)
     return known if known is not None and _agrees(known, new, value) else None
 
 

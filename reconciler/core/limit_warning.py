@@ -59,15 +59,13 @@ def limit_state(
 
     `is_cancel_requested` is whether a cancel is open that was requested because of a limit.
     """
-    as_of, now, before = job.as_of, job.now, subject.warn_before
-    found = list(
-        limits.moments(subject.spec.limits, job.facts, job.phase, as_of, may_have_started=job.may_have_started)
-    )
-    reached = next((limit for limit, moment in found if as_of > moment), None)
+    as_of, now, before, started = job.as_of, job.now, subject.warn_before, job.may_have_started
+    reached = limits.reached(subject.spec.limits, job.facts, job.phase, as_of, now, may_have_started=started)
     if before is None or not _warns(subject, now):
         return LimitState(reached)
     if is_cancel_requested and reached is not None:
-        return LimitState(reached, _last_warning(last))
+        return LimitState(reached, last_warning(last))
+    found = limits.moments(subject.spec.limits, job.facts, job.phase, as_of, may_have_started=started)
     limit, moment = min(found, key=itemgetter(1), default=("", None))
     if moment is None or as_of < moment - before:
         return LimitState()
@@ -78,13 +76,14 @@ def limit_state(
 
 def _warning(limit: str, last: JobStatus | None, now: datetime) -> LimitWarning:
     """Return the warning of a limit: that of the last status, or a new one if there is none from before now."""
-    known = _last_warning(last)
+    known = last_warning(last)
     if known is not None and known.limit == limit and known.since <= now:
         return known
     return LimitWarning(limit, now)
 
 
-def _last_warning(last: JobStatus | None) -> LimitWarning | None:
+def last_warning(last: JobStatus | None) -> LimitWarning | None:
+    """Return the warning in the last status, or None if there is none."""
     return last.warning if last is not None else None
 
 

@@ -135,8 +135,10 @@ def _why_unjudged(
         return "the response of the provider contains no time"
     if not is_believable(as_of, now):
         return "the provider's clock and the local clock differ by more than 5 minutes"
-    if name in {"notAfter", "maxCost"}:
-        return None if name == "notAfter" else why_not_cost
+    if name == "notAfter":
+        return None
+    if name == "maxCost":
+        return why_not_cost
     created_at = facts.created_at
     if created_at is None or created_at.timestamp() <= 0:
         return "the provider gives no creation time that can be read"

@@ -12,7 +12,7 @@ from reconciler.model.spec import DesiredState, Suspension, render_instant
 
 def reason_of(row: TableRow, seen: Situated) -> Reason:
     """Return the reason of the condition for a table row: that of the row, or that a limit is near."""
-    is_near = row.reason is Reason.AS_DESIRED and seen.warning is not None and seen.acts_at is not None
+    is_near = row.reason is Reason.AS_DESIRED and _near_text(seen) is not None
     return Reason.LIMIT_NEAR if is_near else row.reason
 
 
@@ -45,10 +45,14 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
 
 def _limit_clauses(seen: Situated) -> list[str]:
     """Return what the message says about the limits of a job that is in its desired state."""
-    near = None
-    if seen.warning is not None and seen.acts_at is not None:
-        near = warning_text(seen.warning, seen.acts_at)
-    return [each for each in (near, seen.unjudged) if each is not None]
+    return [each for each in (_near_text(seen), seen.unjudged) if each is not None]
+
+
+def _near_text(seen: Situated) -> str | None:
+    """Return when the limit of the warning acts, as text, or None if no limit is near."""
+    if seen.warning is None or seen.acts_at is None:
+        return None
+    return warning_text(seen.warning, seen.acts_at)
 
 
 def suspended_message(suspension: Suspension | None) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from reconciler.core.schedule import estimated_finish
 from reconciler.core.subject import Subject
 from reconciler.model.cost import cost_left
-from reconciler.model.job import ObservedJob
+from reconciler.model.job import Observed, ObservedJob
 from reconciler.model.money import Amount, RecordedAmount
 from reconciler.model.price import Price
 from reconciler.model.status import JobStatus, Verb
@@ -23,6 +24,5 @@ def not_spent(
     price = subject.price(status.job)
     if verb is not Verb.CANCEL or status.job is None or not isinstance(price, Price):
         return None
-    end_at = seen.estimated_finish_at if seen is not None else None
-    left = cost_left(price, status.phase, status.job, end_at if isinstance(end_at, datetime) else None, now)
+    left = cost_left(price, status.phase, status.job, estimated_finish(Observed(seen)), now)
     return RecordedAmount.of(left) if isinstance(left, Amount) else None

@@ -14,7 +14,7 @@ from reconciler.core import limits
 from reconciler.core.cost_limit import JudgedCost, cost_state, is_cost_cancel, judged_cost
 from reconciler.core.facts import confirmed_phase, may_have_started, merge
 from reconciler.core.finality import assess
-from reconciler.core.limit_warning import LimitState, UnfinishedJob, kept_warning, limit_state
+from reconciler.core.limit_warning import LimitState, UnfinishedJob, kept_warning, last_warning, limit_state
 from reconciler.core.receipts import confirm, has_accepted_cancel, limit_of_cancel, may_vanish, newest_cancel, open_for
 from reconciler.core.subject import Subject
 from reconciler.core.table import Situation
@@ -64,10 +64,11 @@ def situate(
     facts = merge(subject.ref, job, last, now)
     phase = confirmed_phase(job.phase if job else Phase.ABSENT, facts.finished_at, subject.capabilities)
     receipts = confirm(last, phase, now, subject.interval, is_refused=is_refused)
+    started = may_have_started(last)
     is_checked = phase in UNFINISHED and limits.is_believable(as_of, now)
     job_now = None
     if is_checked and as_of is not None:
-        job_now = UnfinishedJob(facts, phase, as_of, now, may_have_started(last))
+        job_now = UnfinishedJob(facts, phase, as_of, now, started)
     cost = judged_cost(subject, job_now, last) if job_now is not None else None
     unjudged = None
     if phase in UNFINISHED and subject.spec.desired_state is not DesiredState.CANCELLED:
@@ -77,7 +78,7 @@ def situate(
             phase,
             as_of,
             now,
-            may_have_started=may_have_started(last),
+            may_have_started=started,
             why_not_cost=cost.unjudged if cost is not None else None,
         )
     if job_now is not None:
@@ -112,7 +113,7 @@ def _limits(
     """
     receipt = open_for(receipts, Verb.CANCEL)
     if cost is not None and is_cost_cancel(receipt, cost.limit) and subject.spec.desired_state in _STOPPED_BY_LIMITS:
-        return LimitState(str(cost.limit), last.warning if last is not None else None)
+        return LimitState(str(cost.limit), last_warning(last))
     is_requested = receipt is not None and receipt.because is Because.LIMIT_REACHED
     state = limit_state(subject, job, last, is_cancel_requested=is_requested)
     if state.reached is not None or cost is None:

@@ -13,11 +13,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 CENT = Decimal("0.01")
+_DIGITS = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
 AMOUNT_MAX = Decimal(10**12)
 """The largest amount. A larger one is not plausible, so it is unknown."""
-
-
-_DIGITS = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
 
 
 class Basis(StrEnum):

@@ -15,7 +15,7 @@ from enum import StrEnum
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import JobRef, ObservedJob
 from reconciler.model.notification import SinkDelivery
-from reconciler.model.report import Report
+from reconciler.model.report import Report, Row
 from reconciler.model.request_rate import RequestRate
 from reconciler.model.status import ProviderStatus
 
@@ -98,6 +98,10 @@ class WatchStatus:
     """When the first of the consecutive last passes with a notice or an error ended; None if the last pass had none."""
     sinks: Mapping[str, SinkDelivery] = field(default_factory=dict)
     """What became of the notifications of each sink, by its name."""
+
+    def last_seen(self, row: Row) -> ObservedJob | None:
+        """Return the last observation of a job, by the pass of the row or an earlier pass of the watch."""
+        return row.seen or (self.observed.get(row.ref) if row.ref is not None else None)
 
 
 def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:

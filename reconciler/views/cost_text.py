@@ -98,7 +98,7 @@ def watched_rows(watch: WatchStatus) -> Iterator[Row]:
     The cost of a job is computed from what was observed, and the row of the last pass may lack it.
     """
     for row in watch.report.rows:
-        seen = row.seen or (watch.observed.get(row.ref) if row.ref is not None else None)
+        seen = watch.last_seen(row)
         yield row if seen is row.seen else replace(row, seen=seen)
 
 

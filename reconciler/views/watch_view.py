@@ -152,7 +152,7 @@ def changed_names(before: WatchView, after: WatchView) -> list[str]:
 
 
 def _line(row: Row, watch: WatchStatus, known: JobLine | None) -> JobLine:
-    seen = _last_seen(row, watch)
+    seen = watch.last_seen(row)
     outage = hiding(row, watch.outages) if watch.outages else None
     if outage is not None:
         row = hidden(row, outage)
@@ -165,11 +165,6 @@ def _line(row: Row, watch: WatchStatus, known: JobLine | None) -> JobLine:
     if same is not None:
         return replace(same, cost=cost)
     return JobLine(row, _state(row), outage.since if outage else None, cost)
-
-
-def _last_seen(row: Row, watch: WatchStatus) -> ObservedJob | None:
-    """Return the last observation of a job, by this pass or an earlier pass of the watch."""
-    return row.seen or (watch.observed.get(row.ref) if row.ref is not None else None)
 
 
 def _is_as_before(row: Row, seen: ObservedJob | None, before: Row) -> bool:

@@ -356,8 +356,8 @@ BUGS = (
     Bug(
         "do not report a limit that cannot be judged",
         "core/messages.py",
-        "    return [each for each in (near, seen.unjudged) if each is not None]\n",
-        "    return [near] if near is not None else []\n",
+        "    return [each for each in (_near_text(seen), seen.unjudged) if each is not None]\n",
+        "    return [each for each in (_near_text(seen),) if each is not None]\n",
     ),
     Bug(
         "let a limit act without its warning",
