@@ -69,7 +69,8 @@ async def run_to_completion(
     async def slow_account_delays_others() -> None:
         await clock.sleep(WORKERS_AWAITED_S)
         if report is None and len(memory.workers.begun_at) == 1:
-            # A single account delays no other account, and another pass would only read every file again.
+            # There is no other account to delay, and a second pass would only read the same files again. So this signal
+            # does not complete.
             await asyncio.get_running_loop().create_future()
 
     try:

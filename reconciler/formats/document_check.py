@@ -85,7 +85,8 @@ class DocumentCheck:
         `suggestion` is what the author could do, or None. If `line` is None, the line is that of the value, or of the
         nearest value around it that is in the text.
         """
-        path = secret_place(path) or path  # a key below it may be a misplaced secret
+        # Name the field that holds the secret: a key below that field may itself be a misplaced secret.
+        path = secret_place(path) or path
         around = (path[:length] for length in range(len(path), 0, -1))
         found = next((self.raw.lines[each] for each in around if each in self.raw.lines), self.raw.line)
         return Diagnostic(
