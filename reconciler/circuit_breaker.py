@@ -58,7 +58,7 @@ class CircuitBreaker:
         self._failures += 1
         if self.openings or self._failures >= FAILURES_MAX:
             if now < self._opens_until:
-                return  # the request was not a probe: the circuit did not block it, or opened only afterwards
+                return  # not a probe: sent before the circuit opened, or by an account that it does not block
             self._opens_until = now + min(PAUSE_FIRST_S * (1 << min(self.openings, 30)), PAUSE_MAX_S)
             self.openings += 1
             self.opening += 1

@@ -152,7 +152,8 @@ class Pace:
         if sent_at < self._halved_at:
             return
         self._refill(now)
-        # While every request is throttled, each halving is only a longer pause and says nothing about the limit.
+        # If no request has succeeded since the last halving, the provider refuses everything for now. The current pace
+        # then says nothing about its limit.
         if self._has_succeeded or self._known_limit is None:
             self._known_limit = min(self._per_second, allowed_per_second or math.inf)
         self._per_second = max(SLOWEST, min(self._per_second, self._known_limit) / 2)

@@ -61,7 +61,7 @@ _FAMILIES = (
     ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
 )
-# Bounded, so that a header of many digits takes linear time.
+# The number of digits is limited, so that a header of many digits is parsed in linear time.
 _PARTS = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|[hms])")
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PARAMETER = re.compile(r"(?:^|[;,\s])(r|t|q|w|remaining|reset|limit)=([0-9]{1,12}(?:\.[0-9]{1,9})?)(?![0-9.])")

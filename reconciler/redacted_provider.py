@@ -87,7 +87,7 @@ def without_secrets(record: T) -> T:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if type(value) is str:  # an enum value is never a provider's text
+    if type(value) is str:  # a member of a text enum is never a provider's text
         yield value
     elif isinstance(value, tuple):
         for each in value:

@@ -87,7 +87,8 @@ def without_commands(text: str) -> str:
 
 def annotations_of(report: Report, places: Places) -> list[Annotation]:
     """Return the annotations of a report, the most severe first, with at most `ANNOTATIONS_MAX` of each level."""
-    # In a report, the problem that stopped everything is last, because a terminal shows the end. Here it comes first.
+    # The report ends with the problem that stopped the run, because a terminal shows the end of the output. Only the
+    # first annotations of a level are kept, so the order is reversed here.
     found = [
         _of_problem(each, places)
         for each in reversed((*unjudged_limits(report), *unobserved_accounts(report), *problems(report)))

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
         install_handlers()
     try:
-        # After the signal handlers are installed, because this import takes long enough for a signal to arrive.
+        # Imported after the signal handlers are installed, because a signal may arrive during this slow import.
         from reconciler.cli import program  # noqa: PLC0415
 
         return program.run_process() if argv is None else program.run(argv)

@@ -83,7 +83,7 @@ async def _observe(
             runtime, wiring.run_options_of(paths(values), selection(values), SafetyOptions()), PassMemory()
         )
         snapshot = runtime.specs.snapshot()
-        # A kind without a spec is not a mistake here, because the unmanaged jobs of that kind are listed.
+        # A kind that no spec has is not an error here, because the unmanaged jobs of that kind are listed.
         report = wiring.check_selection(passed.report, replace(selection(values), kind=None), snapshot)
         progress.begin("listing the providers' jobs")
         listed = await list_unmanaged(

@@ -70,7 +70,7 @@ async def _print_new_events(
     while not console.is_closed(sys.stdout):
         await asyncio.sleep(READ_EVERY_S)
         rows = wiring.read_statuses(paths(values), selection(values, names)).rows
-        # A spec that cannot be read for a moment has no row. Its events are kept, so that they are not printed again.
+        # A job has no row while its spec cannot be read. Its known events are kept, so that they are not printed again.
         current = _by_name(events_of(rows))
         new = [event for name, found in current.items() for event in found if event not in by_name.get(name, ())]
         by_name |= current

@@ -221,7 +221,8 @@ SAFETY: tuple[Decorator[Any], ...] = (
     _flag("--shadow", "Shadow mode: decide, judge and report as usual, but request no change."),
 )
 TRUST: tuple[Decorator[Any], ...] = (
-    # The parameter is `trust_files`, so its variable is RECONCILE_TRUST_FILES. RECONCILE_TRUST contains the bindings.
+    # RECONCILE_TRUST contains bindings. The parameter is named `trust_files`, so that its own variable is
+    # RECONCILE_TRUST_FILES.
     click.option(
         "--trust",
         "trust_files",

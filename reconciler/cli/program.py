@@ -29,8 +29,8 @@ def run_process() -> int:
     finally:
         with suppress(KeyboardInterrupt):
             close_streams()
-        # Without this, the interpreter searches all objects for cycles again when it ends, for up to a tenth of the
-        # time of a short command.
+        # Without this, the interpreter would search all objects for cycles again when it exits. That can take a tenth
+        # of the time of a short command.
         gc.freeze()
 
 

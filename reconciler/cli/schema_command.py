@@ -48,5 +48,5 @@ def provider_options() -> Mapping[str, type[BaseModel]]:
         try:
             found[name] = load(name).options
         except LookupError:
-            continue  # without the module of a type, its options are unknown
+            continue  # the type cannot be loaded, so its options are unknown
     return found

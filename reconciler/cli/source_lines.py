@@ -24,7 +24,7 @@ def find_source(file: str, line: int | None) -> SourcePlace:
     return SourcePlace(shown, lines[line - 1] if line is not None and line <= len(lines) else "")
 
 
-@lru_cache(maxsize=1)  # the problems are sorted by file
+@lru_cache(maxsize=1)  # problems are sorted by file, so one file is enough
 def _lines(path: Path) -> list[str]:
     """Return the lines of a regular file of at most `SIZE_MAX` bytes, or none."""
     try:

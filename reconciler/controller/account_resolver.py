@@ -62,7 +62,7 @@ class AccountResolver:
         self.used = used = frozenset(each.document.spec.provider for each in snapshot.jobs)
         """The provider names that specs use."""
         self._name_by_mark = self._names_of_secrets(snapshot, used)
-        # Each document is resolved separately, because the `allowedPaths` of a duplicate still apply.
+        # Documents with the same name are resolved too, because the `allowedPaths` of each of them still apply.
         self._resolved = [(each, self._resolve(each.document.metadata.name, each)) for each in snapshot.providers]
         self._known: dict[str, ResolvedAccount | SpecProblem] = {
             each.document.metadata.name: found for each, found in self._resolved
@@ -146,7 +146,7 @@ class AccountResolver:
         """
         sources = [(each.document.spec.type, each.document.spec.credentials) for each in snapshot.providers]
         sources += [(name, None) for name in used if name not in self._documents]
-        # Sorted in reverse, because the last of several names with the same mark stays in the mapping.
+        # Sorted in reverse, so that of several names with the same mark, the alphabetically first stays in the mapping.
         named = sorted(self._policy.named().values(), key=lambda each: each.name, reverse=True)
         found = {each.mark: each.name for each in named if each.mark is not None}
         ruled = frozenset(found)

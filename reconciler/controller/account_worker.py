@@ -134,7 +134,7 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
     """
     workers = memory.workers
     for account, each in work.items():
-        # This is done even if no worker is started, because a running worker must benefit from a raised limit too.
+        # The rate is set even if no worker is started, because a new limit also applies to a running worker.
         runtime.accounts.apply_rate(each.target)
         # The worker of a spec's old account may still be handling the spec after it moved to another account.
         if account not in workers and workers.names.isdisjoint(each.names) and not runtime.is_stopping():
@@ -246,7 +246,7 @@ async def apply_decisions(
         latest.budget.written(str(target.account))
         return tuple(map(_undone, cases))
     if runtime.is_stopping():
-        # A job may be unobserved only because this process is stopping, so that is not written to its status.
+        # A job may be unobserved only because this process is stopping. That must not be written to its status.
         cases = tuple(_without_action(case, None, now) for case in cases if case.unobserved is None)
     done = await apply_plan(
         cases,

@@ -62,7 +62,7 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
 
     The write is synced if the new or the last status has an open receipt, or if `answer` is given.
     """
-    # If the decision left the status unchanged, its requeue is still right. Otherwise, it is computed again.
+    # If the status has not changed, the requeue of the decision applies. Otherwise, the next poll is computed again.
     is_scheduled = status is case.last and case.unobserved is None
     look_after = (
         case.decision.requeue if is_scheduled else next_poll(case.subject, status, moment(context), case.finish_at)

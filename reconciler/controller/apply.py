@@ -163,7 +163,7 @@ def _intention(cases: Iterable[JobPlan]) -> str:
 def _not_recorded(case: JobPlan, error: Exception, context: ApplyContext) -> Applied:
     """Undo an intent that could not be published or recorded in the journal, and return the result."""
     if isinstance(error, ConflictError):
-        # With its published content, the file can be replaced by the version in the other commit without a conflict.
+        # The published content is restored, so that a pull can replace it with the version of the other commit.
         context.statuses.restore(case.decision.status)
         return _overtaken(case)
     where, why = (

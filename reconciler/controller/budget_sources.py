@@ -70,7 +70,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
             is_ours=runtime.publisher is not None and runtime.publisher.is_dedicated,
             is_shadow=desired.is_shadow,
         ),
-        # No other status can be counted as that of an unfinished job.
+        # The percentages of the guard refer to unfinished jobs, so the statuses of finished jobs are left out.
         claimed=tuple(
             status for _, status in claimed if _may_be_unfinished(status, known, is_shadow=desired.is_shadow)
         ),

@@ -201,7 +201,6 @@ def _load_statuses(runtime: Runtime, *, by_content: bool, is_shared: bool) -> St
     changed them, or if a status could not be read last time. Otherwise, the statuses are returned from memory, because
     no other process writes them while the lock is held.
     """
-    # A file that could not be read last time may be readable now.
     if by_content or is_shared or runtime.publisher is not None or (known := runtime.statuses.known()).unread:
         return runtime.statuses.load(by_content=by_content)
     return known

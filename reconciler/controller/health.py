@@ -68,7 +68,8 @@ class HealthTracker:
             is_watching: whether the watcher would notice a change of the specs.
             overdue: how many jobs are due to be observed again, but wait for the running worker of their account.
         """
-        # At a low rate, a request may wait for its turn for longer than the limit after which a worker seems to hang.
+        # At a low rate, a request may wait for its turn for longer than the time after which a worker seems to hang.
+        # Therefore an account whose requests wait counts as making progress.
         shared = {account.shared for account in at_work}
         waiting = [each for each in shared if (rate := rates.get(str(each))) is not None and rate.is_waiting]
         self._moved_at.update(dict.fromkeys(waiting, now))

@@ -128,7 +128,7 @@ class Notifier:
                 if not isinstance(todo, Waiting):
                     if self._ending.is_set():
                         return
-                    # The wall clock may be changed during a long rest.
+                    # The rest is limited, because the wall clock may be changed during it.
                     rests = [] if todo is None else [self.clock.sleep(min((todo - now).total_seconds(), REST_MAX_S))]
                     await first(changed.wait(), *rests)
                     continue

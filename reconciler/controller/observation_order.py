@@ -126,7 +126,7 @@ def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) 
         return subject.spec.desired_state in {DesiredState.CANCELLED, DesiredState.PAUSED}
     if _has_reached_limit(subject, last, now):
         return True
-    # `decide` would conclude the same from an unchanged job, but it also computes the next poll.
+    # For an unchanged job, `decide` would return no action either, but it would also compute the next poll.
     if is_unchanged(subject, job, last):
         return False
     return decide(subject, Observed(job), last, now.replace(microsecond=0)).action is not None
@@ -196,7 +196,7 @@ async def observe_rest(
         )
     resting = [(subject, last) for subject, last in request.resting if subject.ref in observations.by_job]
     decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_observed=bool(wanted))
-    # An outdated row must not contradict an accepted request. After `judge_all`, no response may be awaited.
+    # Rows are confirmed before `judge_all`, because no response may be awaited between `judge_all` and the intents.
     cases = await confirm_rows(reader, decided.cases, now)
     plan = judge_all(replace(decided, cases=cases), rules(), now())
     return replace(plan, begun_at=begun_at, list_pages=observations.pages)
@@ -228,7 +228,7 @@ def _is_acceptance_denied(case: JobPlan) -> bool:
 async def confirm_row(reader: JobReader, case: JobPlan, now: Callable[[], datetime]) -> JobPlan:
     """Retrieve a job that only a list has shown so far, and return its plan with a new decision."""
     (shown,) = await retrieve(reader, [case.subject.ref])
-    # The list shows the job, but the provider does not find it by its id. That contradiction is not an absence.
+    # The list shows the job, but the provider does not find it by its id. This does not prove that the job is gone.
     if shown == Observed(None):
         shown = LISTED_ONLY
     decision = decide(case.subject, shown, case.last, now().replace(microsecond=0))

@@ -98,13 +98,14 @@ async def observe_jobs(
     # Two specs may name one job, which is observed once.
     refs, listing = list(dict.fromkeys(goal.refs)), Listing()
     if costs.prefers_list(len(refs)):
-        # No further page is read for these ids. A row with one of these ids is a witness, or contradicts a settled job.
+        # Pages are not read to find these ids. If a row has one of them, it shows that the account is the right one, or
+        # that a settled job is in another phase.
         also = {*goal.before.phases, *(ref.id for ref in goal.ended)}
         listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, costs, is_overtaken)
     run = _ObservationRun(reader, goal, listing, costs, now, is_overtaken)
     run.by_job.update((ref, Observed(None)) for ref in refs if ref in goal.absent)
     run.take_rows(refs, capabilities)
-    # Jobs that the list showed come first, because they prove that the account is correct if others are absent.
+    # Jobs that the list showed come first. If one of them is found, a wrong account is not why others are absent.
     requested = sorted((ref for ref in refs if ref not in run.by_job), key=lambda ref: ref.id not in listing.rows)
     left = await run.retrieve(requested)
     found = replace(await run.conclude(capabilities, left), pages=listing.pages)

@@ -50,7 +50,7 @@ async def reconcile_once(
     desired = load_desired_specs(runtime, options, memory.cache, by_content=by_content)
     memory.interval = desired.interval(memory.interval)
     budget = budget_of(desired, options.rules, memory.current.budget, runtime)
-    # Set before the workers start: workers of earlier passes read it after every wait, and must see the new revision.
+    # Set before anything is awaited, because workers of earlier passes must see the new revision after each wait.
     before, memory.current = memory.current, current_specs(desired, budget.budget, options.pinned)
     work = assign_work(desired, options.retry, _with_overdue(due, earlier, before, memory.current), runtime)
     start_workers(work, runtime, memory, desired.edition)
@@ -59,9 +59,9 @@ async def reconcile_once(
     memory.list_pages |= {
         each.target.account: each.plan.list_pages for each in outcomes if each.plan and each.plan.list_pages
     }
-    # After the workers, because an orphan is judged by the observation of its account's worker.
+    # This comes after the workers, because an orphan is judged by what its account's worker observed.
     others = write_other_statuses(desired, outcomes, budget, memory, runtime)
-    # After every status was written, because the journal records the statuses on disk.
+    # This comes after all statuses have been written, because the journal records the statuses on the disk.
     errors = remember(budget, outcomes, runtime)
     result = build_report(desired, outcomes, others, errors, memory, runtime)
     result = tell_news(result, desired, runtime)

@@ -65,7 +65,7 @@ class ResolvedAccount:
         """Return the canonical spelling of a job id. Raises `ValueError` with a message if the id is not valid."""
         jobs = self.jobs
         if re.fullmatch(jobs.id_pattern, job_id) is None or ".." in job_id:
-            # Look-aheads are removed: the message says in words that they exclude `..` and some beginnings.
+            # The look-aheads exclude `..` and some beginnings. The message says that in words instead.
             pattern = re.sub(r"[(][?]![^)]*[)]", "", jobs.id_pattern)
             beginnings = re.findall(r"[(][?]!([A-Za-z0-9_-]+)[)]", jobs.id_pattern)
             excluded = "".join(f", not begin with {each}" for each in beginnings)

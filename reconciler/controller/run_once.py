@@ -53,7 +53,7 @@ async def run_to_completion(
     memory = PassMemory()
     bounds = Bounds(runtime.clock, timeout_s or math.inf)
     bounded = replace(runtime, accounts=BoundedAccounts(runtime.accounts, bounds))
-    # A dry pass comes first, because a needed change outside the pinned plan must refuse the run before any write.
+    # A dry pass comes first: if it needs a change outside the pinned plan, the run ends before anything is written.
     if options.pinned is not None:
         looked = await reconcile_once(replace(bounded, control=None), options, memory)
         if looked.report.unplanned:

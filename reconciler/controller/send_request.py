@@ -191,7 +191,7 @@ class _PreflightCheck:
         if not is_open(subject.windows, self.context.now()):
             return False
         account = subject.ref.account
-        # The digest of a document of another kind may be equal, because its account is taken from the subject.
+        # Both digests use the account of the subject, so they do not show that the kind of the document has changed.
         is_same_kind = document.kind == account.kind
         return is_same_kind and spec_digest(document.spec, account) == spec_digest(subject.spec, account)
 

@@ -92,7 +92,7 @@ class WorkerPool:
     async def one(self) -> None:
         """Return once a worker that no pass waits for has finished. Without such a worker, wait until cancelled."""
         others = {each.task for each in self._at_work.values()} - self._fresh
-        # The future never completes, because `asyncio.wait` refuses an empty set.
+        # `asyncio.wait` refuses an empty set, so a future that never completes is added.
         await asyncio.wait({asyncio.get_running_loop().create_future(), *others}, return_when=FIRST_COMPLETED)
 
     async def abandon(self) -> None:

@@ -100,7 +100,7 @@ def failure_delay(failures: int, jitter: float, retry_after_s: float | None = No
         jitter: a number in [0, 1) from the caller's random source.
         retry_after_s: the provider's `Retry-After`, in seconds, or None. The delay is never shorter.
     """
-    # The shift is limited, because the number of failures is unbounded and the power would become a huge number.
+    # The shift is limited, because the number of failures is unbounded and the result would become a huge number.
     longest = min(FAILURE_FIRST_S * (1 << min(failures - 1, 30)), FAILURE_MAX_S)
     # A random share of the longest delay, so that the clients of a recovering provider do not all retry at once.
     return max(FAILURE_FIRST_S / 2 + longest * jitter, retry_after_s or 0.0)

@@ -49,7 +49,8 @@ def next_opening(windows: tuple[ChangeWindow, ...], after: datetime) -> datetime
     """
     last = after + _FORESEEABLE
     ends = [each.when.end for each in windows if isinstance(each.when, Period) and after < each.when.end < last]
-    # The hours of every week repeat within `_AHEAD`, so an opening follows `after` or the end of a single period.
+    # Weekly hours repeat within `_AHEAD`, so only a single period can delay the opening further. Therefore it is enough
+    # to search after `after`, and after the end of each single period.
     for begin in sorted({after, *ends}):
         until = min(begin + _AHEAD, last)
         edges = {edge for edge in _edges(windows, begin, until) if after < edge <= until}
@@ -93,7 +94,7 @@ def _moment(day: date, minutes: int, zone: tzinfo, *, is_second: bool) -> dateti
     first, second = (naive.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first <= second:
         return second if is_second else first
-    # The clocks skip this time. They change between `second` and `first`, which have different offsets.
+    # The clocks skip this time. They change between `second` and `first`; bisection finds the moment.
     before = second.astimezone(zone).utcoffset()
     while first - second > _SECOND:
         middle = second + (first - second) // 2

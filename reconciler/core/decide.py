@@ -203,7 +203,7 @@ def _without_request(row: TableRow, seen: Situated, wanted: DesiredState, now: d
         since = phase_since(seen.last, seen.phase)
         reason = Reason.CANCEL_STUCK if row.reason is Reason.CANCEL_PENDING else row.reason
         lasting = Verdict(Readiness.STALLED, reason, f"still {seen.phase} at the provider after {_hours(timeout)}")
-        # A written verdict is kept, because a flapping history loses the start of a phase, and a clock may jump back.
+        # Once written, the verdict is kept: a history that flaps loses the start of a phase, and a clock may jump back.
         is_written = seen.last is not None and verdict_of(seen.last) == lasting
         if is_written or (since is not None and now - since >= timeout):
             return lasting

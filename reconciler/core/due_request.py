@@ -40,7 +40,7 @@ def due_request(
     if (is_limit and seen.is_limit_remembered) or not _is_attempt_due(subject, verb, receipt, now):
         return verdict, None
     was_reported = subject.is_shadow and is_reported(seen.last, verb)
-    # Without shadow mode, the change would have been requested when it was reported, within a window.
+    # A change that shadow mode reported was within a window then, and would have been requested.
     if not was_reported and not is_open(subject.windows, now):
         return (verdict if receipt else outside(subject.windows, verb, subject.digest, seen.last, now)), None
     action = Action(

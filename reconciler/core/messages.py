@@ -78,6 +78,9 @@ def _progress(seen: Situated) -> str:
 
 
 def _first_counts(seen: Situated) -> JobCounts | None:
-    """Return the counts that the last status recorded in the observed phase, else the observed counts or None."""
+    """Return the counts of the last status if it has counts and its phase is the observed phase.
+
+    Otherwise, return the observed counts, or None if the provider reports none.
+    """
     job = seen.last.job if seen.last is not None and seen.last.phase is seen.phase else None
     return (job.counts if job is not None else None) or seen.facts.counts

@@ -18,7 +18,7 @@ def held_until(quiet: QuietHours, now: datetime) -> datetime | None:
     """Return when the quiet hours end, or None if they are not now."""
     if is_open((quiet.window,), now):
         return None
-    # The moment is rounded, because the results are cached.
+    # The time is cut to the minute, so that calls within the same minute find the cached result.
     return next_opening((quiet.window,), now.replace(second=0, microsecond=0))
 
 

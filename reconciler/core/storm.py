@@ -57,7 +57,7 @@ def next_delivery(
     if len(recent) >= BURST and not is_ending:
         return NextDelivery(rest_until=recent[-BURST] + WINDOW)
     gathered = tuple(each.notification for each in takewhile(lambda each: not each.is_attempted, waiting))
-    # The last place in the window is for a summary of everything that waits.
+    # If several notifications wait, the last place in the window is for a summary of them.
     if len(gathered) > (1 if len(recent) >= BURST - 1 else BURST):
         return NextDelivery(summarise=gathered)
     return NextDelivery(send=waiting[0])

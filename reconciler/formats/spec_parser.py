@@ -88,7 +88,7 @@ def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str
 
     It may contain a kind if its bytes name the kind more often than documents of that kind were read.
     """
-    # UTF-16 has a zero byte beside each ASCII letter.
+    # UTF-16 stores a zero byte with each ASCII letter, so zero bytes are removed.
     plain = data.replace(b"\0", b"")
     words = [each[1].decode() for each in islice(_KIND.finditer(plain), DOCUMENTS_MAX + 1)]
     kinds = Counter(word if word in DOCUMENTS else closest(word, DOCUMENTS) for word in words)

@@ -29,7 +29,7 @@ Formatting all of them would take far more memory than the document itself.
 CREDENTIALS = ("spec", "credentials")
 _NOTIFY = ("spec", "notify")
 _CREDENTIAL_MESSAGE = "must be {env: VARIABLE} or {file: PATH}: never write the secret itself"
-_KEY_MARK = "[key]"  # pydantic's mark for the key of a mapping, not its value
+_KEY_MARK = "[key]"  # how pydantic marks that an error is in the key of a mapping
 
 MESSAGES = {
     "missing": "this field is required",

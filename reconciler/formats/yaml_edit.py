@@ -139,7 +139,7 @@ def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
 
     Raises `YamlEditError` if a part of the path is not a mapping.
     """
-    document = json.loads(json.dumps(document))  # in the copy, a value that aliases repeat is not shared
+    document = json.loads(json.dumps(document))  # JSON has no aliases, so the copy shares no values
     inner = document
     for key in edit.path[:-1]:
         inner = inner.get(key)

@@ -90,7 +90,7 @@ def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
     Raises `YamlUnreadableError` if the positions cannot be determined safely.
     """
     try:
-        events = yaml.parse(text, Loader=yaml.BaseLoader)  # its positions count characters; those of libyaml may not
+        events = yaml.parse(text, Loader=yaml.BaseLoader)  # counts positions in characters; libyaml may not
         begun = (event for event in events if isinstance(event, DocumentStartEvent))
         next(islice(begun, index, None))
         return _NodeLocator(events, text, depth).document()

@@ -144,7 +144,7 @@ class Checkout:
             return None
         try:
             within = path.resolve().relative_to(self.git.directory).as_posix()
-            # `git status` would run filters and wait for the index.
+            # `git status` is not used, because it would run filters and wait for the index.
             committed = self.git.run("cat-file", "blob", f"HEAD:{within}")
             is_as_committed = as_committed(path.read_bytes()) == as_committed(committed)
             return read_origin(self.git, "HEAD", within) if is_as_committed else None

@@ -52,7 +52,7 @@ class Clone(Git):
         """
         if verb not in _TRANSFERS:
             return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max, output_max=output_max)
-        # Only fetches and pushes lock refs, and only one runs at a time. A lock that remains afterwards is a leftover.
+        # Only fetches and pushes lock refs, and they run one at a time. Therefore a lock that remains is a leftover.
         with self._transfer_lock:
             try:
                 return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max)
@@ -75,7 +75,8 @@ class Clone(Git):
         partial = list(packs.glob("tmp_*"))
         size = max((file.stat().st_size for file in partial), default=0)
         branches = [file for file in (self.git_dir / "refs").rglob("*") if file.is_file()]
-        # A lock may contain a commit id. The name of a branch never ends with `.lock` (git-check-ref-format).
+        # A lock is recognised by its suffix, because it may contain a commit id. The name of a branch never ends with
+        # `.lock` (git-check-ref-format).
         broken = [
             file
             for file in branches

@@ -263,7 +263,7 @@ class Git:
         """
         left: float = TIMEOUT_S
         while True:
-            # Repeated at each step, because the previous step cannot find a process that was just being started.
+            # Repeated at each step, because the previous step may have missed a process that was just being started.
             limit_resources(process.pid, limits)
             try:
                 return process.communicate(timeout=_STEP_S)

@@ -91,7 +91,7 @@ def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[st
     listed = git.run("diff-tree", *options, *within, data="".join(f"{each}\n" for each in commits).encode("ascii"))
     found: dict[str, list[FileChange]] = {}
     changes: list[FileChange] = []
-    # A path follows only a field that starts with a colon. Therefore a path may contain any text.
+    # The field after one that starts with a colon is always a path, so a path may start with a colon too.
     fields = iter(listed.decode("utf-8", "surrogateescape").split("\0")[:-1])
     for each in fields:
         if each.startswith(":"):

@@ -91,7 +91,7 @@ class RemoteSpecs:
             except GitError as error:
                 self.unreachable = self._explained(str(error))
                 return False
-            except OSError as error:  # a damaged clone that cannot be recreated, such as on a full disk
+            except OSError as error:  # the clone is damaged and cannot be recreated, for example on a full disk
                 self.unreachable = f"the clone cannot be written: {error.strerror}: {self.git.git_dir}"
                 return False
             has_moved, self.head, self.unreachable = tip != self.head, tip, None

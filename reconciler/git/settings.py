@@ -62,7 +62,7 @@ _ENVIRONMENT = {
     "GIT_ATTR_NOSYSTEM": "1",
     # Paths are taken literally, so that a file may be named `:(exclude)x` or `*.yaml`.
     "GIT_LITERAL_PATHSPECS": "1",
-    # With `refs/replace`, Git would show other commits than the commits that were reviewed.
+    # With `refs/replace`, Git could show different commits from those that were reviewed.
     "GIT_NO_REPLACE_OBJECTS": "1",
     "LC_ALL": "C",
 }

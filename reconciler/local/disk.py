@@ -230,7 +230,7 @@ class _RealPath:
     def real(self) -> str:
         """Return the path with links resolved. Raises `OSError` if it does not exist."""
         if self._identity is None or not self._is_same():
-            self._real = os.path.realpath(self._path, strict=True)  # `Path.resolve` raises no OSError for a loop
+            self._real = os.path.realpath(self._path, strict=True)  # `Path.resolve` may report a loop as RuntimeError
             self._identity = _identity(os.lstat(self._real))
         return self._real
 

@@ -113,7 +113,7 @@ class FileIndex:
         if self._searched_at != KNOWN_SECRETS.changes:
             self._searched_at = KNOWN_SECRETS.changes
             entries = iter(self._kept.values())
-            # A search copies the text several times, so all rows at once would be the peak of a pass.
+            # A search copies the text several times. With all rows at once, it would set the peak memory use of a pass.
             parts = iter(lambda: "\n".join(islice(entries, _SEARCHED_AT_ONCE)), "")
             self._is_secret_found = any(map(KNOWN_SECRETS.is_in, parts))
         return self._is_secret_found

@@ -73,7 +73,7 @@ class StateOutbox:
         entries = self._read(OUTBOX, lambda rows: tuple(map(_entry, rows))) or ()
         self._content = _restored(entries, recorded, until, sinks)
         if self._content.serial > until:
-            # Before anything is delivered, because the entry with the mark is then removed.
+            # Written before anything is delivered, because a delivery removes the entry, and with it the marks.
             self._write_told()
 
     @property
@@ -98,7 +98,7 @@ class StateOutbox:
                 entries.append(_Entry(serial, news.notification, news.marks, dict.fromkeys(sinks, False)))
         self._write(tuple(entries))
         told = told_after(content.told, marks)
-        # Even if the record cannot be written, this process does not tell this news again.
+        # Set before the record is written, so that this process does not tell the news again if the write fails.
         self._content = replace(self._content, told=told, serial=serial)
         if told != content.told:
             self._write_told()
@@ -168,7 +168,7 @@ class StateOutbox:
         except FileNotFoundError:
             return None
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            pass  # it is set aside, whoever wrote it
+            pass  # the file is renamed below, whatever it contains
         self._disk.rename(path, path.with_name(f"{name}.damaged"))
         self.notices += (f"{path} is damaged, so it was renamed: some notifications may be lost",)
         return None

@@ -246,7 +246,7 @@ class SpecsDir:
     ) -> Snapshot:
         """Return the snapshot, with Settings marked as broken if an unreadable file may contain them."""
         holding = {file: each.contents for file, each in parsed.items() if each.contents.settings}
-        # A broken file that contained Settings is assumed to contain them still.
+        # A broken file that contained Settings before is assumed to still contain them.
         hiding = {file: each for file, each in self._settings.items() if file in whole.broken_files - holding.keys()}
         self._settings = holding | hiding
         # There is at most one Settings document. If it was read, other unreadable files do not matter.

@@ -40,9 +40,9 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
     Raises `StateDirUnsafeError` if `XDG_CACHE_HOME` is not an absolute path and this user has no home directory.
     """
     home = Path(environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification says that a relative path must be ignored.
     cache = Path(APPLICATION)
     with suppress(RuntimeError):  # containers may run a user without an entry in the user database
+        # The XDG specification says that a relative path must be ignored.
         cache = home / APPLICATION if home.is_absolute() else user_cache_path(APPLICATION, appauthor=False)
     if not cache.is_absolute():
         msg = "this user has no home directory for the state directory: set HOME or XDG_CACHE_HOME, or use --state-dir"

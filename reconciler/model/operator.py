@@ -113,8 +113,8 @@ class NotifySink(Document):
 
     name: Name = Field(description="The name of the sink in messages. It is unique.")
     type: Literal["webhook", "slack", "teams", "pagerduty"] = Field(
-        description="webhook: a POST request that is signed as Standard Webhooks define. slack: an incoming webhook. "
-        "teams: a workflow that posts to a channel or chat. pagerduty: the Events API v2, only for problems."
+        description="webhook: a POST request that follows the Standard Webhooks specification. slack: an incoming "
+        "webhook. teams: a workflow that posts to a channel or chat. pagerduty: the Events API v2, only for problems."
     )
     url: CredentialSource | None = Field(
         None,

@@ -220,7 +220,7 @@ class Report:
                 progress=row.progress,
             )
             for row in self.rows
-            if row.before is not row.status and row.before != row.status  # comparing them by content takes long
+            if row.before is not row.status and row.before != row.status  # comparing the contents is slow
         )
 
     @property

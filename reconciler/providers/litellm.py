@@ -82,7 +82,7 @@ def _native(options: LiteLLMOptions) -> Dialect:
     return replace(
         OPENAI_JOBS,
         jobs_path="/v1/fine_tuning/jobs",
-        statuses=AZURE_STATUSES,  # a list has an Azure upstream's own status words; for one job they are translated
+        statuses=AZURE_STATUSES,  # LiteLLM translates an Azure upstream's status words for one job, but not in a list
         query=upstream,
         change_body=upstream,
         error_patterns=(WRONG_KEY, NO_LICENCE, NO_SETTINGS, UNSHOWABLE),

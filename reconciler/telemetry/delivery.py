@@ -30,7 +30,7 @@ async def post(
     try:
         response = await transport.send("POST", path, json=body, headers=headers, sign=sign)
     except PermanentError as error:
-        # It is about the URL or this machine, such as a redirect, and not about this notification.
+        # The cause is the URL or this machine, for example a redirect. The notification itself is not at fault.
         raise TransientError(str(error), delivered=Delivered.UNKNOWN) from None
     _check(response)
 

@@ -1,4 +1,4 @@
-"""A signed webhook, as Standard Webhooks 1.0 define (https://www.standardwebhooks.com).
+"""A signed webhook that follows the specification Standard Webhooks 1.0 (https://www.standardwebhooks.com).
 
 Rules: `webhook-id` is the id of the notification, so a receiver that remembers ids receives each notification once.
 `webhook-timestamp` is the time of the attempt. The signature covers both and the exact body.
@@ -19,7 +19,7 @@ from reconciler.telemetry.delivery import post
 
 PREFIX = "whsec_"
 KEY_MIN, KEY_MAX = 24, 64
-"""The length of a key in bytes, as Standard Webhooks define it."""
+"""The length of a key in bytes, according to the Standard Webhooks specification."""
 
 
 def signing_keys(text: str) -> tuple[bytes, ...]:

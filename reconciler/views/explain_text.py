@@ -93,7 +93,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
         "Neither": {
             Reason.SUSPENDED: "When the suspension is no longer needed, remove `suspend` where it is set.",
             Reason.OUTSIDE_WINDOW: (
-                "Wait until the time in the message. To have the change requested before, ask the operator to change "
+                "Wait until the time in the message. To have the change requested sooner, ask the operator to change "
                 "`changeWindows`."
             ),
             Reason.WOULD_CANCEL: END_SHADOW,

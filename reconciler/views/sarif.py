@@ -67,7 +67,7 @@ def _result(found: Diagnostic, context: RenderContext) -> dict[str, Any]:
 def _region(found: Diagnostic, line: str) -> dict[str, int]:
     """Return the range of the part of a line that a problem is about."""
     number, wrong = found.line or 1, range_of(found, line)
-    # Columns are numbered from 1, and the last one is that after the range, which must not be empty.
+    # Columns are numbered from 1. `endColumn` is the column after the range, and a range must not be empty.
     return {
         "startLine": number,
         "startColumn": wrong.begin + 1,

@@ -99,7 +99,7 @@ def nearest(word: str, known: Iterable[str]) -> tuple[str, ...]:
     by_lower = {each.lower().lstrip("-"): each for each in known}
     wanted = word[:WORD_MAX].lower().lstrip("-")
     steps = {each: _number_steps(wanted, each) for each in by_lower}
-    # With many numbered words, those with the nearest numbers need not be those with the most letters in common.
+    # Among many numbered words, `get_close_matches` may miss those with the nearest numbers.
     numbered = nsmallest(
         NEAREST_MAX, (each for each, away in steps.items() if away <= STEPS_MAX), key=steps.__getitem__
     )
