@@ -20,7 +20,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -39,6 +39,7 @@ from reconciler.http_checks import (
 )
 from reconciler.model.action_record import Sent
 from reconciler.network_env import Proxy, proxy_to, tls_context
+from reconciler.pool_stack import KEPT_S, PoolStack
 from reconciler.ports import Response, Sign
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.throttle import Throttle
@@ -95,37 +96,34 @@ class HttpTransport:
             if proxy is not None:
                 KNOWN_SECRETS.add("proxy", *proxy.secrets)
 
-            def client(kept: int | None) -> httpx.AsyncClient:
-                return httpx.AsyncClient(
-                    transport=None if app is None else _InProcess(app),
-                    # The throttle limits concurrency. A second limit in the pool would only delay a request that has a
-                    # permit.
-                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=kept),
-                    timeout=httpx.Timeout(None, connect=deadlines.connect_s),
-                    follow_redirects=False,
-                    trust_env=False,
-                    proxy=None if proxy is None else _httpx_proxy(proxy),
-                    verify=context,
-                )
+            via = None if proxy is None else _httpx_proxy(proxy)
 
-            self._reads = client(None)
+            def pool(kept: int) -> httpx.AsyncBaseTransport:
+                if app is not None:
+                    return _InProcess(app)
+                limits = httpx.Limits(max_keepalive_connections=kept, keepalive_expiry=KEPT_S)
+                return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits, proxy=via)
+
+            self._reads = PoolStack(partial(pool, 1))
             # The server may close a kept connection. It would then be unknown whether a change request arrived.
-            self._changes = client(0)
+            self._changes = PoolStack(partial(pool, 0))
+            # A client would keep cookies and is slow, so it only builds the requests.
+            self._client = httpx.AsyncClient(
+                transport=_InProcess(app), timeout=httpx.Timeout(None, connect=deadlines.connect_s), trust_env=False
+            )
         except (ImportError, OSError, ValueError) as error:
             raise settings_error(self._host, error) from None
 
     async def __aenter__(self) -> Self:
-        """Open the connection pools."""
-        await self._reads.__aenter__()
-        await self._changes.__aenter__()
+        """Return the transport. A connection is opened when a request needs one."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close every connection."""
-        await self._changes.__aexit__(kind, error, trace)
-        await self._reads.__aexit__(kind, error, trace)
+        await self._changes.aclose()
+        await self._reads.aclose()
 
     @property
     def requests(self) -> int:
@@ -194,7 +192,7 @@ class HttpTransport:
         except httpx.InvalidURL:
             problem = PermanentError(f"a URL at {self._host} is not valid: check the base URL", kind=Kind.INVALID)
         else:
-            return self._reads.build_request(method, url, json=json, headers=checked_headers(headers or {}))
+            return self._client.build_request(method, url, json=json, headers=checked_headers(headers or {}))
         raise problem
 
     async def _answer(self, request: httpx.Request) -> Response:
@@ -224,8 +222,8 @@ class HttpTransport:
         await self._throttle.acquire_repeat()
         return await self._exchange(self._changes, request)
 
-    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> Response:
-        async with aclosing(await client.send(request, stream=True)) as answer:
+    async def _exchange(self, pools: PoolStack[httpx.AsyncBaseTransport], request: httpx.Request) -> Response:
+        async with pools.lease() as pool, aclosing(await pool.handle_async_request(request)) as answer:
             if answer.is_redirect:
                 raise self._redirected(answer)
             if "," in answer.headers.get("content-encoding", ""):
