@@ -32,7 +32,7 @@ from reconciler.views.row_state import is_drifting
 @output_option("diff")
 @options(PATHS, SELECTION, TRUST, CONSOLE)
 def diff(*, names: tuple[str, ...], output: str, **values: Any) -> int:
-    """Compare jobs with their specs: wanted, recorded and live.
+    """Compare the wanted, recorded and live state of jobs.
 
     The command queries the providers and changes nothing. Each named job is shown. Without a name, the jobs that differ
     from their specs are shown. A fact in which the job differs from its spec is marked with `!`, and one in which its

@@ -47,7 +47,7 @@ VERBS = {
     "unsuspend": "End the suspension of jobs in their specs.",
     "wait": "Wait until jobs reach a state.",
     "retry": "Retry a change now, instead of waiting for its next attempt.",
-    "diff": "Compare jobs with their specs: wanted, recorded and live.",
+    "diff": "Compare the wanted, recorded and live state of jobs.",
     "drift": "Show how jobs differ from their specs, and jobs without a spec.",
     "adopt": "Write a spec for each unmanaged job.",
     "providers": "Show provider types, and the accounts that the specs use.",

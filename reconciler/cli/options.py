@@ -206,7 +206,7 @@ SAFETY: tuple[Decorator[Any], ...] = (
         "Allow the change of this job in this run, despite the guard. May be repeated.",
         multiple=True,
     ),
-    _limit("--max-cancels", "Guard: allow N changes per hour, whatever their percentage. Default: 3."),
+    _limit("--max-cancels", "Guard: allow N changes per hour, even if they exceed the percentage. Default: 3."),
     _limit(
         "--max-cancel-percent",
         "Guard: allow changes of N % of the unfinished jobs per hour, if that is more than --max-cancels. Default: 30.",

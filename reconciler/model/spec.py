@@ -196,7 +196,8 @@ class Safety(Document):
     """The guard's limits on changes per hour. In Settings they can only tighten the operator's limits."""
 
     max_cancels: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="The number of changes per hour that is allowed whatever their percentage. Default: 3."
+        None,
+        description="The number of changes per hour that is allowed, even if it exceeds the percentage. Default: 3.",
     )
     max_cancel_percent: Annotated[Count, Field(ge=0, le=100)] | None = Field(
         None,
@@ -204,7 +205,7 @@ class Safety(Document):
         "allows more, maxCancels applies instead. Default: 30.",
     )
     max_cancels_absolute: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="The maximum number of changes per hour, whatever their percentage. Default: 20."
+        None, description="The maximum number of changes per hour, whatever the percentage allows. Default: 20."
     )
 
 

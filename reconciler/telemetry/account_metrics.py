@@ -51,12 +51,18 @@ def _of_rates(rates: Mapping[str, RequestRate]) -> Iterator[GaugeMetricFamily]:
 def _of_guard(uses: Mapping[str, GuardUse]) -> Iterator[GaugeMetricFamily]:
     counted = {
         "guard_changes": ("Changes of the last hour that count towards the guard's limits of an account.", "account"),
-        "guard_max_cancels": ("Guard: changes per hour that are allowed whatever their percentage.", "max_cancels"),
+        "guard_max_cancels": (
+            "Guard: number of changes per hour that is allowed, even if it exceeds the percentage.",
+            "max_cancels",
+        ),
         "guard_max_cancel_percent": (
             "Guard: percentage of the unfinished jobs that may change per hour.",
             "max_cancel_percent",
         ),
-        "guard_max_cancels_absolute": ("Guard: most changes per hour, in any case.", "max_cancels_absolute"),
+        "guard_max_cancels_absolute": (
+            "Guard: maximum number of changes per hour, whatever the percentage allows.",
+            "max_cancels_absolute",
+        ),
     }
     for name, (help_, field) in counted.items():
         yield gauges(name, help_, _ACCOUNT, {(account,): getattr(use, field) for account, use in uses.items()})

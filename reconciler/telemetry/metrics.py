@@ -77,7 +77,7 @@ class Metrics:
         self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure or a conflict.")
         self._requests = counter(
             "provider_requests",
-            "Requests that were sent, by HTTP status; none if there was no response.",
+            "Requests that were sent, by HTTP status (`none` without a response).",
             "provider",
             "method",
             "code",

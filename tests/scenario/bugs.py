@@ -56,7 +56,7 @@ BUGS = (
         "self._replace(changed, durable=True)",
     ),
     Bug(
-        "take a partial list for complete, so that jobs not in it count as gone",
+        "treat a partial list as complete, so that jobs that it lacks count as gone",
         "controller/observe.py",
         "self.by_job.update(dict.fromkeys(missing, self.listing.broken))",
         "self.by_job.update(dict.fromkeys(missing, Observed(None)))",
@@ -250,7 +250,7 @@ BUGS = (
         "    requested = sorted(denied)[:0]\n",
     ),
     Bug(
-        "accept the absence of any job, as if its cancel was accepted",
+        "accept the absence of any job, as if a cancel had been accepted",
         "core/absence.py",
         "in _PRESENT) - self.may_vanish\n",
         "in _PRESENT) - self.phases.keys()\n",
@@ -366,19 +366,19 @@ BUGS = (
         "    return LimitState(limit if as_of > moment else None, warning, acts_at)\n",
     ),
     Bug(
-        "warn of a limit anew in every pass",
+        "renew the warning of a limit in every pass",
         "core/limit_warning.py",
         "    if known is not None and known.limit == limit and known.since <= now:\n",
         "    if known is not None and known.limit == limit and known.since == now:\n",
     ),
     Bug(
-        "let a limit of the cost act on an upper bound",
+        "let a cost limit act on an upper bound",
         "core/cost_limit.py",
         "    if not cost.basis.is_certain:\n",
         "    if not cost.basis:\n",
     ),
     Bug(
-        "cancel because of the cost at the first observation",
+        "let a cost limit act at the first observation",
         "core/cost_limit.py",
         "    return LimitState(str(cost.limit) if cost.is_over and now >= acts_at else None, warning, acts_at)\n",
         "    return LimitState(str(cost.limit) if cost.is_over else None, warning, acts_at)\n",
@@ -510,7 +510,7 @@ BUGS = (
         "watched_at=now,",
     ),
     Bug(
-        "never limit the delay of an unfinished job",
+        "never limit the poll interval of an unfinished job",
         "core/schedule.py",
         "INTERVALS_MAX = 5\n",
         "INTERVALS_MAX = 500\n",
@@ -534,7 +534,7 @@ BUGS = (
         "min([math.inf, *free])",
     ),
     Bug(
-        "drop the request of `retry`",
+        "ignore a `retry` by a person",
         "controller/watch.py",
         "replace(self.options, retry=self.options.retry | names)",
         "replace(self.options, retry=self.options.retry)",
@@ -546,7 +546,7 @@ BUGS = (
         "GRACE_S = 2000.0\n",
     ),
     Bug(
-        "delay a wanted change like another job of its unobserved account",
+        "in an unobserved account, delay a wanted change as long as the other jobs",
         "controller/watch.py",
         "first_planned_s = min(",
         "first_planned_s = max(",
@@ -564,7 +564,7 @@ BUGS = (
         "                account=str(ref.account.shared),\n                job_id=ref.id,\n",
     ),
     Bug(
-        "kinds: forget the kind when the status of a job is looked for",
+        "kinds: ignore the kind when the status of a job is looked up",
         "core/match.py",
         "by_job.get((str(claim.ref.account), claim.ref.id), {})",
         "by_job.get((str(claim.ref.account.shared), claim.ref.id), {})",
@@ -578,7 +578,7 @@ BUGS = (
         oracle="unwanted_change",
     ),
     Bug(
-        "kinds: treat two specs of one ID as duplicates, whatever their kinds",
+        "kinds: treat two specs with the same id as duplicates, even if their kinds differ",
         "controller/resolved_account.py",
         "return self.scope, self.account.kind, job_id",
         "return self.scope, None, job_id",

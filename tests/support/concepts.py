@@ -127,7 +127,9 @@ _PHASES: Mapping[Phase, str] = MappingProxyType(
         Phase.SUCCEEDED: "The job ended with a result.",
         Phase.FAILED: "The job ended with an error.",
         Phase.CANCELLED: "The job ended because of a cancel.",
-        Phase.UNKNOWN: "The provider reports a word that `reconcile` does not know, or the job was not observed yet.",
+        Phase.UNKNOWN: (
+            "The provider reports a status that `reconcile` does not know, or the job has not been observed yet."
+        ),
         Phase.ABSENT: "The provider responded that it has no job with this id.",
     }
 )
@@ -139,7 +141,7 @@ _STATES: Mapping[JobState, tuple[str, str]] = MappingProxyType(
         JobState.SUSPENDED: ("`False`", "The job is suspended: it is observed, and no change is requested."),
         JobState.WITHHELD: (
             "`False`",
-            "A change is due, and is not requested, because of shadow mode or a change window.",
+            "A change is due. It is not requested, because of shadow mode or a change window.",
         ),
         JobState.REFUSED: ("`False`, with `Stalled`", "In this pass, the guard refused the change."),
         JobState.OUT_OF_DATE: ("`Unknown`", "The spec is newer than the status."),
