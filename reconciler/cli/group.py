@@ -179,7 +179,7 @@ class VerbGroup(click.Group):
     "--shard",
     cls=Shared,
     metavar="I/N",
-    help="Look after the I-th of N shares of the accounts. Run one replica with each I from 1 to N, each with a state "
+    help="Manage the I-th of N shares of the accounts. Run one replica with each I from 1 to N, each with a state "
     "directory of its own.",
 )
 @output("apply", "plan")

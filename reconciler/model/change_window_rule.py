@@ -65,7 +65,9 @@ class ChangeWindowRule(Document):
     selector: SelectorText | None = Field(
         None, description="Labels of the jobs to which the window applies, such as team=support. Default: all jobs."
     )
-    reason: Text | None = Field(None, description="Why; shown in the status while the window prevents a change.")
+    reason: Text | None = Field(
+        None, description="Why the window exists; shown in the status while it prevents a change."
+    )
 
     @model_validator(mode="after")
     def _has_one_period(self) -> Self:

@@ -67,11 +67,11 @@ class Limits(Document):
     not_after: Instant | None = Field(None, description="The time by which the job must have ended.")
     max_cost: CostLimitText | None = Field(
         None,
-        description="The most that the job may cost, at the operator's prices. It acts only on a cost that is certain, "
-        "which two observations show. What the job costs until it is observed and cancelled is in addition.",
+        description="The maximum cost of the job, at the operator's prices. It acts only on a certain cost that two "
+        "observations show. The job can exceed it by what it costs until its cancel takes effect.",
     )
     warn_before: Duration | None = Field(
         None,
-        description="The least time between the warning of a limit (LimitNear) and the cancel: the job is cancelled "
-        "later if the warning comes late. Default: that of Settings, otherwise no warning.",
+        description="The minimum time between the warning of a limit (LimitNear) and the cancel. If the warning comes "
+        "late, the job is cancelled later. Default: the value in Settings, or else no warning.",
     )

@@ -142,7 +142,7 @@ class NotifySink(Document):
     )
     templates: dict[NotificationType, TemplateText] = Field(
         default_factory=dict,
-        description="The text of messages of single types, in place of template.",
+        description="Templates for single types of message. Each replaces template for its type.",
         examples=[{"job.cancelled": "{jobs} was cancelled by {author}: {specReason}"}],
     )
 

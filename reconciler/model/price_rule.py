@@ -72,8 +72,8 @@ class PriceRule(Document):
     kind: KindName = Field(description="The kind of the jobs.")
     model: Annotated[Word, AfterValidator(_model)] = Field(
         "*",
-        description="The model of the jobs, as the provider reports it, or the beginning of its name and *. The price "
-        "that names a model most precisely applies. Default: every model.",
+        description="The model of the jobs, as the provider reports it, or the beginning of its name followed by *. "
+        "The price that names a model most precisely applies. Default: every model.",
     )
     per_hour: Money | None = Field(
         None,

@@ -76,7 +76,7 @@ class Reason(StrEnum):
         "JobNotFound",
         "The provider has never shown a job with this id. The id may have a typo, or the account may be the wrong one.",
     )
-    JOB_VANISHED = "JobVanished", "The job was observed unfinished, and the provider no longer knows it."
+    JOB_VANISHED = "JobVanished", "The job was unfinished when it was last observed. The provider no longer knows it."
     JOB_FAILED = (
         "JobFailed",
         "The job failed at the provider, and its desired state is `running` or `paused`.",

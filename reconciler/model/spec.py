@@ -220,7 +220,7 @@ class SettingsSpec(Document):
     suspend: Flag = Field(default=False, description="If true, no change is requested for any job.")
     warn_before: Duration | None = Field(
         None,
-        description="The least time between the warning of a limit (LimitNear) and the cancel, for specs without "
+        description="The minimum time between the warning of a limit (LimitNear) and the cancel, for specs without "
         "limits.warnBefore. Default: no warning.",
     )
     safety: Safety = Field(

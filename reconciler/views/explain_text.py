@@ -135,7 +135,7 @@ PLACE_TITLES = MappingProxyType(
         "Neither": "Ready is False, and neither Reconciling nor Stalled",
         "Unknown": "Ready is Unknown: the job has not been observed for this spec",
         "Provider": "reported for a provider that cannot be observed",
-        "History": "a mark in a status's history",
+        "History": "an entry in the history of a status",
     }
 )
 """The description of each place in `ADVICE`, for the page of a reason."""
