@@ -105,9 +105,9 @@ class HttpTransport:
                 return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits, proxy=via)
 
             self._reads = PoolStack(partial(pool, 1))
-            # The server may close a kept connection. It would then be unknown whether a change request arrived.
+            # No connection is kept for changes: if the server closed it, it would be unknown whether a request arrived.
             self._changes = PoolStack(partial(pool, 0))
-            # A client would keep cookies and is slow, so it only builds the requests.
+            # The client only builds requests. Sending through it would be slower, and it would keep cookies.
             self._client = httpx.AsyncClient(
                 transport=_InProcess(app), timeout=httpx.Timeout(None, connect=deadlines.connect_s), trust_env=False
             )

@@ -77,7 +77,7 @@ def _remote(values: OptionValues) -> GitRemote:
     try:
         url, user, password = split_url(values["git_url"])
         if user is None and password is None:
-            # `url_password` has moved the credentials of `--git-url` into the variable, where `ps` does not show them.
+            # `url_password` has moved the credentials of `--git-url` into this variable, because `ps` does not show it.
             variable_url, *credentials = split_url(os.environ.get("RECONCILE_GIT_URL", ""))
             user, password = credentials if variable_url == url else (None, None)
     except ValueError:

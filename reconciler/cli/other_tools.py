@@ -12,8 +12,8 @@ from types import MappingProxyType
 VERBS_ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
     {
         ("delete", "destroy", "cancel", "stop", "kill", "rm", "remove", "prune"): (
-            "To cancel a job, run `reconcile set NAME cancelled`, and then `reconcile apply`. Deleting a spec leaves "
-            "its job alone."
+            "To cancel a job, run `reconcile set NAME cancelled`, and then `reconcile apply`. Deleting a spec does "
+            "not change its job."
         ),
         ("pause",): "To pause a job, run `reconcile set NAME paused`, and then `reconcile apply`.",
         ("resume", "unpause", "start"): (

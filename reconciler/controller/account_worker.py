@@ -136,7 +136,7 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
     for account, each in work.items():
         # The rate is set even if no worker is started, because a new limit also applies to a running worker.
         runtime.accounts.apply_rate(each.target)
-        # The worker of a spec's old account may still be handling the spec after it moved to another account.
+        # If a spec has moved to another account, the worker of its old account may still be handling it.
         if account not in workers and workers.names.isdisjoint(each.names) and not runtime.is_stopping():
             # `memory.current` is passed as a function, because the worker must see the specs of later passes.
             pages = memory.list_pages.get(account, 1)

@@ -54,7 +54,7 @@ class CurrentSpecs:
         A job is returned if its spec or account differs from `before`. If the permission to request changes differs,
         every job is returned.
         """
-        # Whether the revision is trusted and the Settings are valid affects every job.
+        # If the trust in the revision or the validity of the Settings changes, every job is affected.
         is_new = (self.may_ask, self.halt) != (before.may_ask, before.halt)
         changed = {target.account for line, target in self.targets.items() if before.targets.get(line) != target}
         return frozenset(

@@ -168,7 +168,7 @@ async def observe_rest(
     if wanted:
         line = str(account)
         aim = ObservationGoal(
-            # Jobs that were missed last time come last, so that the others are retrieved before too many failures.
+            # Jobs that were missed last time come last, because too many failures end the retrieval.
             refs=sorted((each.ref for each in wanted), key=lambda ref: (ref in request.missed, ref)),
             before=known_before(
                 account,

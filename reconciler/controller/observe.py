@@ -95,7 +95,7 @@ async def observe_jobs(
         now: the current time, in whole seconds.
         is_overtaken: returns whether to stop early, because the newest pass changed something for this account.
     """
-    # Two specs may name one job, which is observed once.
+    # Two specs may name the same job. It is observed only once.
     refs, listing = list(dict.fromkeys(goal.refs)), Listing()
     if costs.prefers_list(len(refs)):
         # Pages are not read to find these ids. If a row has one of them, it shows that the account is the right one, or
@@ -105,7 +105,7 @@ async def observe_jobs(
     run = _ObservationRun(reader, goal, listing, costs, now, is_overtaken)
     run.by_job.update((ref, Observed(None)) for ref in refs if ref in goal.absent)
     run.take_rows(refs, capabilities)
-    # Jobs that the list showed come first. If one of them is found, a wrong account is not why others are absent.
+    # Jobs that the list showed come first. If one of them is found, the account is correct even if others are absent.
     requested = sorted((ref for ref in refs if ref not in run.by_job), key=lambda ref: ref.id not in listing.rows)
     left = await run.retrieve(requested)
     found = replace(await run.conclude(capabilities, left), pages=listing.pages)

@@ -154,7 +154,7 @@ def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: Chang
     """Remove the discarded status files that no spec will overwrite, if every spec has a status."""
     names = {each.name for each in desired.resolved.candidates}
     left = _unneeded(desired, busy, runtime)
-    # A discarded file may be the only record of a renamed spec's past until that spec has a status.
+    # Until a renamed spec has a status, a discarded file may be the only record of its past.
     has_statuses = names <= {each.name for each in runtime.statuses.known().jobs}
     if not (left and names) or desired.snapshot.broken_files or not has_statuses:
         return Pruned()

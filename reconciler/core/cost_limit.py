@@ -110,6 +110,6 @@ def _agrees(known: LimitWarning, new: LimitWarning, value: Decimal) -> bool:
         return False
     try:
         before = Decimal(known.cost or "")
-    except InvalidOperation:  # a status may have been edited
+    except InvalidOperation:  # a person may have edited the status
         return False
     return before.is_finite() and 0 < before <= round(value, 6) <= before * GROWTH_MAX

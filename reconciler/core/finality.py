@@ -54,7 +54,7 @@ def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> As
         return Assessment(observation_from_status(last) if is_forgotten else job, last)
     if job is None or not is_contradicted(last.phase, job.phase):
         return Assessment(observation_from_status(last), last)
-    # A doubt whose recorded time is in the future came from a wrong clock.
+    # If the recorded time of a doubt is in the future, it came from a wrong clock.
     doubted_at = min(last.doubted_at or now, now)
     if now - doubted_at < AGREE_AFTER:
         return Assessment(observation_from_status(last), last, doubted_at)

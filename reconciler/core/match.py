@@ -253,7 +253,7 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
 def _placeholders(claims: Iterable[Claim], lost: set[str], names: set[str], now: datetime) -> dict[int, JobStatus]:
     """Return placeholder statuses, by key, which record that the earlier statuses were discarded."""
     message = "the earlier status of the job was lost"
-    # If a spec was renamed, its status may be a discarded file with an unused name, so any spec may be affected.
+    # A discarded file with an unused name may be the status of a renamed spec, so any spec may be affected.
     is_any_affected = bool(lost - names)
     return {
         claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now, claim.kind)

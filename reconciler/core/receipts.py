@@ -128,8 +128,8 @@ def intend(
     """Return the intent, which is the status with a new receipt, or with one more attempt in the open receipt.
 
     Only a new receipt records `origin`, `approved_by` and `not_spent`. `origin` is the commit that last changed the
-    spec, or None if it is unknown. `approved_by` is the label of the approval, or None. `not_spent` is what the cancel
-    stops from being spent, or None if that is unknown.
+    spec, or None if it is unknown. `approved_by` is the label of the approval, or None. `not_spent` is the
+    spending that the cancel prevents, or None if that is unknown.
     """
     receipt = open_for(status.receipts, action.verb)
     if receipt is None:

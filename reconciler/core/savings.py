@@ -1,4 +1,4 @@
-"""Estimate what a cancel stops from being spent, when it is requested.
+"""Estimate the spending that a cancel prevents, when it is requested.
 
 Rules: the estimate is what the job would still cost if nothing stopped it, at the price of that moment. It is recorded
 in the receipt, because after the cancel no one can compute it. It counts only once the cancel is confirmed.
@@ -20,7 +20,7 @@ from reconciler.model.status import JobStatus, Verb
 def not_spent(
     subject: Subject, verb: Verb, status: JobStatus, seen: ObservedJob | None, now: datetime
 ) -> RecordedAmount | None:
-    """Return what a cancel of this job stops from being spent, or None if that is unknown or it is no cancel."""
+    """Return the spending that a cancel of this job prevents, or None if that is unknown or it is no cancel."""
     price = subject.price(status.job)
     if verb is not Verb.CANCEL or status.job is None or not isinstance(price, Price):
         return None

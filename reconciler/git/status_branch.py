@@ -97,7 +97,7 @@ class StatusBranch:
         self._is_behind = False
         self.pulls += 1
         if self.remote is None and (self.prefix or self._files.marked() == self._base):
-            return  # no other writer has published since this disk's last publication, so its statuses are newer
+            return  # no other writer has published since the last publication from this disk, so its statuses are newer
         wanted = {**self._published, **dict(self._carried_over(found))}
         for path in here.keys() - wanted.keys():
             self._files.remove(path)

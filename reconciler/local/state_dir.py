@@ -41,8 +41,9 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
     """
     home = Path(environ.get("XDG_CACHE_HOME", ""))
     cache = Path(APPLICATION)
-    with suppress(RuntimeError):  # containers may run a user without an entry in the user database
-        # The XDG specification says that a relative path must be ignored.
+    # The XDG specification says that a relative path must be ignored. In a container, the user may have no entry in the
+    # user database.
+    with suppress(RuntimeError):
         cache = home / APPLICATION if home.is_absolute() else user_cache_path(APPLICATION, appauthor=False)
     if not cache.is_absolute():
         msg = "this user has no home directory for the state directory: set HOME or XDG_CACHE_HOME, or use --state-dir"

@@ -83,7 +83,7 @@ class PriceRule(Document):
         None, description="The price of a million tokens that are trained, or that a batch uses."
     )
     per_thousand_requests: Money | None = Field(
-        None, description="For BatchJob: the price of a thousand requests that are done."
+        None, description="For BatchJob: the price of a thousand completed requests."
     )
     bound: Literal["atLeast", "atMost"] | None = Field(
         None, description="Whether the provider charges at least or at most this price. Default: exactly this price."

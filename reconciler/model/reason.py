@@ -21,7 +21,7 @@ class Reason(StrEnum):
         member.paragraph = paragraph
         return member
 
-    # Ready is true
+    # Ready is True
     AS_DESIRED = "AsDesired", "The job is in its desired state. No change is requested."
     LIMIT_NEAR = (
         "LimitNear",
@@ -45,7 +45,7 @@ class Reason(StrEnum):
             "the provider accepted a cancel and two observations at least one interval apart found the job absent."
         ),
     )
-    # Reconciling
+    # Reconciling: a change is in progress
     CANCEL_PENDING = "CancelPending", "A cancel is due or in progress, and not confirmed yet."
     PAUSE_PENDING = "PausePending", "A pause is due or in progress, and not confirmed yet."
     RESUME_PENDING = (
@@ -133,7 +133,7 @@ class Reason(StrEnum):
             "are not valid. Jobs are observed, but no change is requested."
         ),
     )
-    # Neither
+    # Ready is False, but neither Reconciling nor Stalled
     SUSPENDED = (
         "Suspended",
         "The spec, the Settings or the operator suspends the job. It is observed, but no change is requested.",
@@ -148,7 +148,7 @@ class Reason(StrEnum):
             "they do."
         ),
     )
-    # A provider that cannot be observed
+    # For a provider that cannot be observed
     CANNOT_OBSERVE_PROVIDER = (
         "CannotObserveProvider",
         "The job could not be observed at the provider. The last known status is kept, and no change is requested.",
@@ -173,7 +173,7 @@ class Reason(StrEnum):
         "AuthenticationFailed",
         "The credential is missing, or the provider does not accept it for this request.",
     )
-    # Only in a history
+    # Only in the history of a status
     JOB_CHANGED = "JobChanged", "The spec now names a different job. The status of the previous job was discarded."
     STATUS_DISCARDED = (
         "StatusDiscarded",

@@ -174,7 +174,7 @@ class RateLimit(Document):
 class ProviderSpec(Document):
     """How to reach one account of a provider type."""
 
-    type: Word = Field(description="The provider type.")
+    type: Word = Field(description="The provider type, such as openai.")
     base_url: Address | None = Field(
         None, description="The base URL of the API. Default: that of the vendor's variable, or of the provider type."
     )

@@ -110,7 +110,7 @@ class Receipt:
     refusals: int = 0
     """How many attempts the provider refused while the job continued."""
     not_spent: RecordedAmount | None = None
-    """What the cancel stops from being spent, as estimated when it was requested. None if unknown."""
+    """The spending that the cancel prevents, as estimated when it was requested. None if unknown."""
 
     @property
     def has_cancelled(self) -> bool:

@@ -51,7 +51,9 @@ class BedrockJobs(BedrockCollection):
         status, arn = word(row.get("status")), field(row, "jobArn", text)
         self._check_account(arn)
         phase = STATUSES.get(status, Phase.UNKNOWN)
-        model_key = "outputModelArn" if "outputModelArn" in row else "customModelArn"  # a retrieved job, or a row
+        model_key = (
+            "outputModelArn" if "outputModelArn" in row else "customModelArn"
+        )  # in a retrieved job, or in a list row
         return ObservedJob(
             id=name_of(row, "jobName"),
             phase=_before_training(row) or phase if phase is Phase.RUNNING else phase,

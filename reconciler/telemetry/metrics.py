@@ -71,7 +71,7 @@ class Metrics:
         self._errors = counter("reconcile_errors", "Jobs that a pass could not observe.", "provider")
         self._terminal = counter(
             "terminal_reconcile_errors",
-            "Failed observations of an account, if a retry cannot resolve the failure.",
+            "Failed observations of an account that a retry cannot resolve.",
             "provider",
         )
         self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure or a conflict.")
@@ -99,7 +99,7 @@ class Metrics:
         )
         self._saved = counter(
             "saved_cost",
-            "What confirmed cancels stopped from being spent, as estimated when they were requested.",
+            "The spending that confirmed cancels prevented, as estimated when they were requested.",
             "currency",
             "basis",
         )

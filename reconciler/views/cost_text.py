@@ -64,7 +64,7 @@ def total_text(total: Total) -> str:
 
 
 def saved_text(receipts: Iterable[Receipt]) -> str | None:
-    """Return what confirmed cancels stopped from being spent, as text, or None if that is known of none of them."""
+    """Return the spending that confirmed cancels prevented, as text, or None if that is known of none of them."""
     total = total_of(
         each.not_spent.cost if each.not_spent is not None else Unpriced("not recorded")
         for each in receipts

@@ -53,7 +53,7 @@ class EventList:
         events: the events.
         name_width: the width of the column of names, so that later events are aligned with earlier ones.
         is_continued: whether the events follow an earlier list, so that no titles are shown.
-        saved: what the confirmed cancels among them stopped from being spent, as text; None if that is unknown.
+        saved: the spending that the confirmed cancels among them prevented, as text; None if that is unknown.
     """
 
     events: Sequence[JobHappening]
@@ -74,11 +74,11 @@ def events_of(rows: Iterable[Row], since: datetime | None = None) -> list[JobHap
         for at, _, source, text in timeline(row.before)
         if at is not None and (since is None or at >= since)
     ]
-    return sorted(found, key=lambda each: (each.at, each.name))  # the order of a job's own events is kept
+    return sorted(found, key=lambda each: (each.at, each.name))  # a job's own events keep their order
 
 
 def saved_since(rows: Iterable[Row], since: datetime | None = None) -> str | None:
-    """Return what the cancels that were confirmed at `since` or later stopped from being spent, or None if unknown."""
+    """Return the spending that the cancels confirmed at `since` or later prevented, as text, or None if unknown."""
     receipts = (receipt for row in rows if row.before is not None for receipt in row.before.receipts)
     return saved_text(each for each in receipts if since is None or (each.confirmed_at or since) >= since)
 

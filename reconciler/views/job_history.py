@@ -35,7 +35,7 @@ def _status_entries(status: JobStatus) -> Iterator[TimelineEntry]:
             yield job.started_at, STARTED, "observed", "first observed running, or the provider's start time"
     for receipt in status.receipts:
         yield from _receipt_entries(receipt)
-    for entry in reversed(status.history):  # the order of entries of the same second is kept
+    for entry in reversed(status.history):  # oldest first, so entries of the same second keep their order
         rank = OBSERVED_ENDED if entry.phase in TERMINAL else OBSERVED
         yield entry.at, rank, "observed", f"{entry.phase}, {entry.reason}"
 

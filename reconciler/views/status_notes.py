@@ -64,7 +64,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "status.receipts.outcome": "How it ended, or null while the receipt is open.",
         "status.receipts.approvedBy": "The approval because of which the guard did not count the change.",
         "status.receipts.refusals": "The number of requests that the provider refused while the job continued.",
-        "status.receipts.notSpent": "What the cancel stops from being spent, as estimated when it was requested.",
+        "status.receipts.notSpent": "The spending that the cancel prevents, as estimated when it was requested.",
         "status.receipts.notSpent.amount": "The amount.",
         "status.receipts.notSpent.currency": "The currency of the amount.",
         "status.receipts.notSpent.basis": "What the amount is based on: metered, atLeast, atMost or estimate.",

@@ -119,7 +119,7 @@ class OpenAccounts:
             except OSError as error:
                 msg = f"{target.account} cannot be opened: {error.strerror or error_location(error)}"
                 raise PermanentError(msg, kind=Kind.MISSING) from None
-            # From here on the account stays open, until it is opened again or the run ends.
+            # From here on, the account stays open until it is opened again or the run ends.
             stack = opening.pop_all()
         self.stack.push_async_callback(stack.aclose)
         return controller, stack

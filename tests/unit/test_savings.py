@@ -1,4 +1,4 @@
-"""What cancels stopped from being spent: recorded with the request, and counted once the cancel is confirmed."""
+"""The spending that cancels prevented: recorded with the request, and counted once the cancel is confirmed."""
 
 from __future__ import annotations
 
