@@ -7,6 +7,8 @@ Rules:
 - The pace at which the provider throttled a request is remembered as the *known limit*. Well below it the pace recovers
   quickly. Near it the pace rises slowly, so that few requests are throttled. Once the pace is far above the limit, the
   limit is forgotten. While no limit is known, the pace rises quickly.
+- Until the first request is throttled, the pace doubles in the time in which the provider responds, as in the slow
+  start of TCP (RFC 5681, section 3.1). Most accounts are never throttled, so they are soon limited by the provider.
 - Only the response to a request that had to wait for the pace raises it, because an account that sends few requests
   reveals nothing about the limit. Such an account would keep an old limit forever. Therefore the limit is also
   forgotten a while after the last halving, and the pace is then raised to at least its initial value.
@@ -29,6 +31,8 @@ GAIN = 1.5
 
 If every request waits, the pace doubles in about half a second.
 """
+START_GAIN_MAX = 100.0
+"""The maximum of the requests per second that a response adds to the pace until the first request is throttled."""
 STEP_S = 0.25
 """The minimum time between two steps while a limit is known, so that a fast account does not reach it at once."""
 QUICKLY_TO = 0.9
@@ -63,7 +67,7 @@ class Pace:
     def __init__(self, rate: Rate, now: float) -> None:
         self._rate = rate
         self._ceiling = rate.requests_per_second_max or rate.requests_per_second
-        self._per_second = min(rate.requests_per_second, self._ceiling)
+        self._begin = self._per_second = min(rate.requests_per_second, self._ceiling)
         self._tokens = float(rate.burst)
         self._at = now
         self._known_limit: float | None = None
@@ -98,14 +102,24 @@ class Pace:
     @property
     def at_once(self) -> int:
         """The maximum number of requests in progress: the initial concurrency, and more at a higher pace."""
-        begin, most = self._rate.concurrency, self._rate.concurrency_max or self._rate.concurrency
+        begin = self._rate.concurrency
         grown = math.ceil(begin * self._per_second / self._rate.requests_per_second)
-        return min(max(begin, grown), max(begin, most))
+        return min(max(begin, grown), self.at_once_max)
+
+    @property
+    def at_once_max(self) -> int:
+        """The maximum number of requests in progress at any pace."""
+        return max(self._rate.concurrency, self._rate.concurrency_max or 0)
 
     @property
     def is_blocked(self) -> bool:
         """Whether the provider has throttled a request and no request has succeeded since."""
         return self._known_limit is not None and not self._has_succeeded
+
+    @property
+    def _is_starting(self) -> bool:
+        """Whether no request has been throttled yet."""
+        return math.isinf(self._halved_at)
 
     def limited_by(self, now: float) -> LimitedBy:
         """Return what currently limits the pace."""
@@ -126,13 +140,22 @@ class Pace:
         self._refill(now)
         self._tokens -= 1
 
-    def succeeded(self, now: float, *, has_waited: bool) -> None:
-        """Record a request that was not throttled. `has_waited` is whether it had to wait for the pace."""
+    def succeeded(self, now: float, *, has_waited: bool, took_s: float) -> None:
+        """Record a request that was not throttled.
+
+        Args:
+            now: the current time.
+            has_waited: whether the request had to wait for the pace.
+            took_s: the time from the request to its response.
+        """
         self._refill(now)
         self._has_succeeded = True
         if not has_waited:
             return
-        if self._known_limit is None:
+        if self._is_starting:
+            # If every request waits, this doubles the pace within `took_s`.
+            self._per_second += max(GAIN, min(START_GAIN_MAX, math.log(2) / took_s)) if took_s > 0 else START_GAIN_MAX
+        elif self._known_limit is None:
             self._per_second += GAIN
         elif now - self._stepped_at >= STEP_S:
             self._stepped_at = now
@@ -152,6 +175,9 @@ class Pace:
         if sent_at < self._halved_at:
             return
         self._refill(now)
+        if self._is_starting:
+            # The pace was half as high when the request was sent.
+            self._per_second = max(min(self._begin, self._per_second), self._per_second / 2)
         # If no request has succeeded since the last halving, the provider refuses everything for now. The current pace
         # then says nothing about its limit.
         if self._has_succeeded or self._known_limit is None:

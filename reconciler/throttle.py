@@ -203,7 +203,8 @@ class Throttle:
             self._failed_at = self._breaker.opening
         elif permit.succeeded:
             # If the headers say that no request is left in the window, a higher pace would be throttled.
-            pace.succeeded(now, has_waited=waiting.has_waited_for_pace and signal.remaining != 0)
+            has_waited = waiting.has_waited_for_pace and signal.remaining != 0
+            pace.succeeded(now, has_waited=has_waited, took_s=now - sent_at)
 
     async def _wait_for_turn(self, rank: int) -> _Waiting:
         loop = asyncio.get_running_loop()
@@ -237,6 +238,7 @@ class Throttle:
             elif (obstacle := self._obstacle(now)) is not None:
                 heappop(self._queue).turn.set_exception(obstacle)
             elif not first.has_slot and self._under_way >= pace.at_once:
+                first.has_waited_for_pace |= pace.at_once < pace.at_once_max
                 return
             elif (wait_s := self._wait_s(now, first)) > 0:
                 self._timer = loop.call_later(max(wait_s, TICK_S), self._serve)

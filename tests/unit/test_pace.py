@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.request_rate import LimitedBy
-from reconciler.pace import BURST_S, FORGET_AFTER_S, LOW, SLOWEST, Pace
+from reconciler.pace import BURST_S, FORGET_AFTER_S, LOW, SLOWEST, START_GAIN_MAX, Pace
 from reconciler.ports import Rate
 from reconciler.rate_signals import rate_signal
 from reconciler.time_headers import retry_after_s
@@ -21,6 +21,7 @@ from tests.support.limited_provider import Answer, Hint, LimitedProvider
 Record = Callable[[str, object], None]
 
 TEN_MINUTES_S = 600.0
+LATENCY_S = 0.08
 ADAPTIVE = Rate(requests_per_second_max=math.inf, concurrency_max=64)
 WRITTEN = Rate(requests_per_second=2, burst=5, concurrency=4)
 
@@ -29,7 +30,7 @@ def answer_well(pace: Pace, now: float, times: int, *, every_s: float = 1.0) -> 
     """Report this many successful responses to requests that waited, and return the time after them."""
     for _ in range(times):
         now += every_s
-        pace.succeeded(now, has_waited=True)
+        pace.succeeded(now, has_waited=True, took_s=LATENCY_S)
     return now
 
 
@@ -72,7 +73,7 @@ def ask_always(
             pace.throttled(now, sent_at)
         pace.pause(paused_until)
         if not signal.is_throttled:
-            pace.succeeded(now, has_waited=had_waited and signal.remaining != 0)
+            pace.succeeded(now, has_waited=had_waited and signal.remaining != 0, took_s=latency_s)
     return paused_until
 
 
@@ -131,10 +132,42 @@ def test_the_pace_grows_without_a_fixed_ceiling_while_responses_succeed() -> Non
     assert pace.at_once == 64
 
 
+@pytest.mark.parametrize("took_s", [0.02, 0.1, 0.4])
+def test_until_the_first_request_is_throttled_the_pace_doubles_in_the_time_of_a_response(took_s: float) -> None:
+    pace, now = Pace(ADAPTIVE, 0.0), 0.0
+    while pace.per_second(now) < 10_000:
+        now += 1 / pace.per_second(now)
+        pace.succeeded(now, has_waited=True, took_s=took_s)
+
+    assert 5 * took_s < now < 0.1 + 12 * took_s, "the first request waits 0.1 s, and then ten doublings follow"
+
+
+def test_the_first_throttled_request_was_sent_at_half_of_the_pace_and_ends_the_quick_rise() -> None:
+    pace = Pace(ADAPTIVE, 0.0)
+    now = answer_well(pace, 0.0, 100)
+    risen = pace.per_second(now)
+    pace.throttled(now, now)
+    throttled = pace.per_second(now)
+    pace.throttled(now + 1, now + 1)
+    again = pace.per_second(now + 1)
+    later = answer_well(pace, now + 1, 1)
+
+    assert (throttled, again) == (risen / 4, risen / 8)
+    assert pace.per_second(later) <= risen / 4
+
+
+@pytest.mark.parametrize("took_s", [0.0, 1e-6])
+def test_one_response_raises_the_pace_by_a_limited_amount(took_s: float) -> None:
+    pace = Pace(ADAPTIVE, 0.0)
+    pace.succeeded(1.0, has_waited=True, took_s=took_s)
+
+    assert pace.per_second(1.0) == 10 + START_GAIN_MAX
+
+
 def test_responses_to_requests_that_did_not_wait_do_not_raise_the_pace() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     for second in range(1000):
-        pace.succeeded(float(second), has_waited=False)
+        pace.succeeded(float(second), has_waited=False, took_s=LATENCY_S)
 
     assert pace.per_second(1000) == 10
 
@@ -201,10 +234,10 @@ def test_permanent_throttling_slows_the_pace_to_its_minimum_and_success_restores
 def test_an_idle_account_recovers_its_pace_after_throttling() -> None:
     """A watch sends few requests, none of which waits for the pace. A cancel that is wanted later must not wait."""
     pace = Pace(ADAPTIVE, 0.0)
-    pace.succeeded(0.0, has_waited=False)
+    pace.succeeded(0.0, has_waited=False, took_s=LATENCY_S)
     for minute in range(30):
         pace.throttled(60.0 * minute, 60.0 * minute)
-        pace.succeeded(60.0 * minute + 1, has_waited=False)
+        pace.succeeded(60.0 * minute + 1, has_waited=False, took_s=LATENCY_S)
     throttled_at = 60.0 * 29
     slow = pace.per_second(throttled_at + FORGET_AFTER_S - 1)
     recovered_at = throttled_at + FORGET_AFTER_S
@@ -216,7 +249,7 @@ def test_an_idle_account_recovers_its_pace_after_throttling() -> None:
 
 def test_a_limit_is_not_forgotten_while_every_request_is_throttled() -> None:
     pace = Pace(ADAPTIVE, 0.0)
-    pace.succeeded(0.0, has_waited=False)
+    pace.succeeded(0.0, has_waited=False, took_s=LATENCY_S)
     pace.throttled(1.0, 1.0)
 
     assert pace.per_second(1.0 + 10 * FORGET_AFTER_S) == 5
@@ -226,7 +259,7 @@ def test_a_limit_is_not_forgotten_while_every_request_is_throttled() -> None:
 def test_a_recovered_pace_does_not_exceed_a_configured_rate_limit() -> None:
     pace = Pace(WRITTEN, 0.0)
     pace.throttled(0.0, 0.0)
-    pace.succeeded(1.0, has_waited=False)
+    pace.succeeded(1.0, has_waited=False, took_s=LATENCY_S)
 
     assert pace.per_second(2 * FORGET_AFTER_S) == WRITTEN.requests_per_second
 
@@ -292,7 +325,7 @@ def test_the_pace_stays_within_its_bounds_for_any_responses(rate: Rate, moments:
             case "told":
                 pace.window(now, 3, 60.0)
             case _:
-                pace.succeeded(now, has_waited=what == "well")
+                pace.succeeded(now, has_waited=what == "well", took_s=LATENCY_S)
                 assert pace.per_second(now) >= min(held, ceiling)
 
         assert min(SLOWEST, 3 / 60) <= pace.per_second(now) <= ceiling

@@ -103,6 +103,20 @@ def test_a_rarely_used_account_gets_few_throttled_responses(hint: Hint, record_p
     assert provider.refused_part <= 0.1
 
 
+def test_many_requests_to_an_account_that_is_never_throttled_are_soon_sent(record_property: Record) -> None:
+    provider = LimitedProvider(math.inf)
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        gate = Throttle(ADAPTIVE)
+        await asyncio.gather(*(ask(gate, provider) for _ in range(200)))
+        record_property(f"200 requests at once, {LATENCY_S:g} s each, no limit", f"answered within {clock():.2f} s")
+
+        assert clock() < 1.0
+
+    in_virtual_time(main)
+
+
 def test_throttled_responses_never_open_the_circuit() -> None:
     async def main() -> None:
         gate = Throttle(Rate(requests_per_second=1000, burst=1000, concurrency=64))
