@@ -92,7 +92,7 @@ def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str
     plain = data.replace(b"\0", b"")
     words = [each[1].decode() for each in islice(_KIND.finditer(plain), DOCUMENTS_MAX + 1)]
     kinds = Counter(word if word in DOCUMENTS else closest(word, DOCUMENTS) for word in words)
-    if len(words) > DOCUMENTS_MAX:  # more than a file may contain, so any kind is possible
+    if len(words) > DOCUMENTS_MAX:  # more documents than a file may have, so any kind is possible
         kinds.update({"Provider": DOCUMENTS_MAX, "Settings": DOCUMENTS_MAX})
     if kinds["Provider"] > len(found.providers) + len(found.broken_providers):
         names = frozenset(each.decode() for each in _NAMED.findall(plain))

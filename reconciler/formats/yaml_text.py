@@ -148,7 +148,7 @@ class _NodeLocator:
         start = event.start_mark.index
         self._nodes[path] = Node(
             start=start,
-            end=start + len(self._text[start:end].rstrip()),  # a block scalar includes the empty lines after it
+            end=start + len(self._text[start:end].rstrip()),  # without the empty lines after a block scalar
             key=key.start_mark.index,
             column=event.start_mark.column,
             is_scalar=is_scalar,

@@ -37,7 +37,7 @@ def limit_resources(process: int, limits: Mapping[int, int]) -> None:
             each = waiting.pop()
             for limit, most in limits.items():
                 _lower(each, limit, most)
-            # Processes that it starts later inherit its limits.
+            # Processes that this process starts later inherit its limits.
             waiting += _started_by(each)
 
 

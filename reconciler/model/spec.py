@@ -140,10 +140,10 @@ class JobSpec(Document):
 class CredentialSource(Document):
     """Where a credential is stored. A document must not contain the credential itself."""
 
-    env: Variable | None = Field(None, description="The environment variable that contains the credential.")
+    env: Variable | None = Field(None, description="The environment variable that contains the secret value.")
     file: Word | None = Field(
         None,
-        description="The file that contains the credential. It must be below /run/secrets or a directory that the "
+        description="The file that contains the secret value. It must be below /run/secrets or a directory that the "
         "operator allows.",
     )
 
