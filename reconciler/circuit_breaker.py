@@ -23,10 +23,12 @@ PAUSE_MAX_S = 900.0
 class CircuitBreaker:
     """The pauses and the circuit breaker of a credential at a host, shared by the throttles of its accounts.
 
-    When the open time is over, the circuit is half open: a success closes it, and another failure opens it again.
+    When the open time is over, the circuit is half open: a success closes it, and another failure opens it again. With
+    `failures_max` None, the circuit never opens.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, failures_max: int | None = FAILURES_MAX) -> None:
+        self._failures_max = math.inf if failures_max is None else failures_max
         self.paused_until = -math.inf
         """When the pause that the provider requested ends; minus infinity if it has never requested one."""
         self.openings = 0
@@ -56,7 +58,7 @@ class CircuitBreaker:
             self._failures = self.openings = 0
             return
         self._failures += 1
-        if self.openings or self._failures >= FAILURES_MAX:
+        if self.openings or self._failures >= self._failures_max:
             if now < self._opens_until:
                 return  # not a probe: sent before the circuit opened, or by an account that it does not block
             self._opens_until = now + min(PAUSE_FIRST_S * (1 << min(self.openings, 30)), PAUSE_MAX_S)

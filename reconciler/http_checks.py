@@ -99,6 +99,32 @@ def redirect_host(location: str, own_host: str) -> str:
     return repr(one_line(host, HOST_MAX))
 
 
+def check_encoding(headers: Mapping[str, str], host: str) -> None:
+    """Raise `PermanentError(invalid)` if a response is compressed more than once.
+
+    Nested compression can expand a few bytes beyond the available memory before the size is checked.
+    """
+    if "," in headers.get("content-encoding", ""):
+        msg = f"{host} sent a response that is compressed more than once: check the base URL"
+        raise PermanentError(msg, kind=Kind.INVALID)
+
+
+def too_long_error(host: str, limit: int) -> PermanentError:
+    """Return the `PermanentError(invalid)` for a response of more than `limit` bytes."""
+    return PermanentError(
+        f"{host} sent a response of more than {limit // 1024**2} MiB: check the base URL", kind=Kind.INVALID
+    )
+
+
+def redirect_error(status: int, location: str, own_host: str) -> PermanentError:
+    """Return the `PermanentError(refused)` for a redirect, which is not followed. See `redirect_host`."""
+    msg = (
+        f"{own_host} responded with HTTP {status}, a redirect to {redirect_host(location, own_host)}. Redirects are "
+        "not followed, because the key would be sent there too: correct the base URL"
+    )
+    return PermanentError(msg, kind=Kind.REFUSED)
+
+
 def settings_error(host: str, error: Exception) -> PermanentError:
     """Return the `PermanentError(unreachable)` for an error of the proxy or certificate settings.
 

@@ -29,18 +29,21 @@ import httpx
 
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.http_checks import (
+    check_encoding,
     check_path,
     checked_headers,
     redacted_response,
-    redirect_host,
+    redirect_error,
     secrets_in_header,
     settings_error,
     text_of_error,
+    too_long_error,
 )
 from reconciler.model.action_record import Sent
 from reconciler.network_env import Proxy, proxy_to, tls_context
 from reconciler.pool_stack import KEPT_S, PoolStack
 from reconciler.ports import Response, Sign
+from reconciler.preflight import traced
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.throttle import Throttle
 
@@ -73,7 +76,8 @@ class HttpTransport:
 
     `base_url` must be normalised (`local.credential_policy.normalise_base_url`). Use the transport as an async context
     manager. Each hook is called after each request, with or without a response. With `app`, requests go to that ASGI
-    application. The constructor raises `PermanentError(unreachable)` if the proxy or certificate settings are unusable.
+    application. `tls` replaces the certificate settings of the environment. The constructor raises
+    `PermanentError(unreachable)` if the proxy or certificate settings are unusable.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class HttpTransport:
         *,
         app: Any = None,
         hooks: tuple[Hook, ...] = (),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._base_url = base_url
         self._hooks = hooks
@@ -91,7 +96,7 @@ class HttpTransport:
         self._throttle = throttle
         self._deadlines = deadlines
         try:
-            proxy, context = proxy_to(base_url, os.environ), _context_for(base_url)
+            proxy, context = proxy_to(base_url, os.environ), tls or _context_for(base_url)
             self._via = f" (through the proxy {proxy.host})" if proxy is not None else ""
             if proxy is not None:
                 KNOWN_SECRETS.add("proxy", *proxy.secrets)
@@ -199,21 +204,18 @@ class HttpTransport:
         try:
             async with asyncio.timeout(self._deadlines.request_s):
                 if request.method not in _ONLY_READS:
+                    request.extensions = {**request.extensions, "trace": traced()[1]}
                     return await self._exchange(self._changes, request)
                 return await self._read(request)
-        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.StreamError, TimeoutError, ssl.SSLError) as error:
             unanswered = self._unanswered(error)
         # Raised outside the handler, so that its context is not the httpx error, which contains the request.
         raise unanswered
 
     async def _read(self, request: httpx.Request) -> Response:
         """Send a read, and repeat it over a new connection if the kept one was closed (RFC 9110, section 9.2.2)."""
-        steps: set[str] = set()
-
-        async def note(step: str, _: Mapping[str, Any]) -> None:
-            steps.add(step)
-
-        request.extensions = {**request.extensions, "trace": note}
+        steps, trace = traced()
+        request.extensions = {**request.extensions, "trace": trace}
         try:
             return await self._exchange(self._reads, request)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
@@ -225,26 +227,14 @@ class HttpTransport:
     async def _exchange(self, pools: PoolStack[httpx.AsyncBaseTransport], request: httpx.Request) -> Response:
         async with pools.lease() as pool, aclosing(await pool.handle_async_request(request)) as answer:
             if answer.is_redirect:
-                raise self._redirected(answer)
-            if "," in answer.headers.get("content-encoding", ""):
-                # Nested compression can expand a few bytes beyond the available memory before the size is checked.
-                msg = f"{self._host} sent a response that is compressed more than once: check the base URL"
-                raise PermanentError(msg, kind=Kind.INVALID)
+                raise redirect_error(answer.status_code, answer.headers.get("location", ""), self._host)
+            check_encoding(answer.headers, self._host)
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk
                 if len(body) > BODY_MAX:
-                    msg = f"{self._host} sent a response of more than {BODY_MAX // 1024**2} MiB: check the base URL"
-                    raise PermanentError(msg, kind=Kind.INVALID)
+                    raise too_long_error(self._host, BODY_MAX)
         return await redacted_response(answer.status_code, answer.headers, bytes(body))
-
-    def _redirected(self, answer: httpx.Response) -> PermanentError:
-        target = redirect_host(answer.headers.get("location", ""), self._host)
-        msg = (
-            f"{self._host} responded with HTTP {answer.status_code}, a redirect to {target}. Redirects are not "
-            "followed, because the key would be sent there too: correct the base URL"
-        )
-        return PermanentError(msg, kind=Kind.REFUSED)
 
     def _unanswered(self, error: Exception) -> TransientError:
         match error:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
+from reconciler.cli.leader_elect import ELECTION
 from reconciler.cli.options import (
     AUDIT,
     CI,
@@ -183,7 +184,7 @@ class VerbGroup(click.Group):
     "directory of its own.",
 )
 @output("apply", "plan")
-@options(PATHS, REMOTE, SELECTION, SAFETY, TRUST, PUBLISHING, AUDIT, MONITORING, CI, CONSOLE)
+@options(PATHS, REMOTE, SELECTION, SAFETY, TRUST, PUBLISHING, AUDIT, MONITORING, ELECTION, CI, CONSOLE)
 @click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")
 @click.pass_context
 def reconcile(ctx: click.Context, /, **values: Any) -> int | None:
@@ -204,6 +205,8 @@ def reconcile(ctx: click.Context, /, **values: Any) -> int | None:
         from reconciler.cli.watch_command import watch  # noqa: PLC0415 - imported when it is used, like a verb
 
         return watch(values)
+    if values["leader_elect"] is not None and not values["dry_run"]:
+        ctx.fail("--leader-elect cannot be combined with --once, which holds no lease. Unset RECONCILE_LEADER_ELECT.")
     from reconciler.cli.once_command import once  # noqa: PLC0415 - imported when it is used, like a verb
 
     return once(values)

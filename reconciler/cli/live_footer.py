@@ -46,4 +46,5 @@ def footer(overview: WatchStatus, now: float) -> RenderableType:
     if more > 0:
         table.add_row("", f"and {more:,} more", "")
     problems = [Text(problem, style="bold red") for problem in liveness_problems(overview, now)]
-    return Group(Text(summary_line(overview.report), style="bold"), table, *problems)
+    summary = overview.standing_by or summary_line(overview.report)
+    return Group(Text(clean(summary), style="bold"), table, *problems)

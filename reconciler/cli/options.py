@@ -73,11 +73,13 @@ class _HiddenPath(click.Path):
             self.fail("no readable file has this path.", param, ctx)
 
 
-def _file(name: str, help_: str) -> Decorator[Any]:
+def file_option(name: str, help_: str) -> Decorator[Any]:
+    """Return an option whose value is the path of a file."""
     return click.option(name, cls=Shared, type=_path(dir_okay=False), metavar="FILE", help=help_)
 
 
-def _token_file(name: str, help_: str) -> Decorator[Any]:
+def token_file_option(name: str, help_: str) -> Decorator[Any]:
+    """Return an option whose value is the path of a file with a secret."""
     return click.option(name, cls=Shared, type=_HiddenPath(path_type=Path, exists=True, dir_okay=False), help=help_)
 
 
@@ -89,23 +91,24 @@ def _limit(name: str, help_: str, maximum: int | None = None) -> Decorator[Any]:
     return click.option(name, cls=Shared, type=WholeNumber(0, maximum), metavar="N", help=help_)
 
 
-def _text(name: str, metavar: str, help_: str, **settings: Any) -> Decorator[Any]:
+def text_option(name: str, metavar: str, help_: str, **settings: Any) -> Decorator[Any]:
+    """Return an option whose value is a text."""
     return click.option(name, cls=Shared, metavar=metavar, help=help_, show_default="default" in settings, **settings)
 
 
-LISTEN: Decorator[Any] = _text(
+LISTEN: Decorator[Any] = text_option(
     "--listen",
     "HOST:PORT",
     "Without --once: serve a page, /healthz, /readyz and /metrics at this address. By default no port is opened.",
 )
 MONITORING: tuple[Decorator[Any], ...] = (
     LISTEN,
-    _text(
+    text_option(
         "--listen-names",
         "NAME,...",
         "With --listen: host names to accept in requests, besides IP addresses and names without a dot.",
     ),
-    _token_file(
+    token_file_option(
         "--listen-token-file",
         "With --listen: file with the token that the page and /metrics need. Default: RECONCILE_LISTEN_TOKEN.",
     ),
@@ -117,23 +120,23 @@ MONITORING: tuple[Decorator[Any], ...] = (
         show_default=True,
         help="With --listen: whether /metrics has series for each job (all), or for no job (none).",
     ),
-    _text(
+    text_option(
         "--metrics-labels",
         "KEY,...",
         "With --listen: keys of spec labels to add to the metrics of jobs; team becomes label_team. By default none.",
     ),
-    _text(
+    text_option(
         "--heartbeat-url",
         "URL",
         "Without --once: send a GET request to this URL after each pass, for a watchdog service.",
     ),
-    _file(
+    file_option(
         "--log-file",
         "Without --once: write the log to this file as JSON, instead of to stderr. The file may be rotated.",
     ),
 )
 AUDIT: tuple[Decorator[Any], ...] = (
-    _file("--audit", "Append one line of JSON to this file for each change request that is sent."),
+    file_option("--audit", "Append one line of JSON to this file for each change request that is sent."),
 )
 SPECS: tuple[Decorator[Any], ...] = (
     click.option(
@@ -147,7 +150,7 @@ SPECS: tuple[Decorator[Any], ...] = (
 )
 PATHS: tuple[Decorator[Any], ...] = (
     *SPECS,
-    _file(
+    file_option(
         "--config",
         "The operator's file, outside the specs: trusted hosts, paths and limits, which no spec can loosen. By default "
         "there is none.",
@@ -167,20 +170,22 @@ PATHS: tuple[Decorator[Any], ...] = (
     ),
 )
 REMOTE: tuple[Decorator[Any], ...] = (
-    _text("--git-url", "URL", "Read the specs from this Git remote, without a checkout, instead of from --specs."),
-    _text("--git-ref", "BRANCH", "With --git-url: branch that contains the specs.", default="main"),
-    _text("--git-path", "DIR", "With --git-url: directory of the specs in the branch.", default="specs"),
-    _text(
+    text_option(
+        "--git-url", "URL", "Read the specs from this Git remote, without a checkout, instead of from --specs."
+    ),
+    text_option("--git-ref", "BRANCH", "With --git-url: branch that contains the specs.", default="main"),
+    text_option("--git-path", "DIR", "With --git-url: directory of the specs in the branch.", default="specs"),
+    text_option(
         "--git-poll",
         "DURATION",
         "With --git-url, without --once: time between two polls of the Git remote.",
         default="15s",
     ),
-    _token_file(
+    token_file_option(
         "--git-token-file",
         "With --git-url: file with the remote's token. Default: the token in RECONCILE_GIT_TOKEN, or in the URL.",
     ),
-    _text(
+    text_option(
         "--accept-revision",
         "SHA",
         "With --git-url: accept that the branch was rewound to this commit. Without this option, no change is "
@@ -191,8 +196,10 @@ KIND: tuple[Decorator[Any], ...] = (
     click.option("--kind", cls=Shared, type=KindOfJob(), help="Only jobs of this kind."),
 )
 SELECTION: tuple[Decorator[Any], ...] = (
-    _text("--selector", "KEY=VALUE,...", "Only jobs that have all of these labels."),
-    _text("--provider", "NAME", "Only jobs of this provider: a Provider document's name, or a type that needs none."),
+    text_option("--selector", "KEY=VALUE,...", "Only jobs that have all of these labels."),
+    text_option(
+        "--provider", "NAME", "Only jobs of this provider: a Provider document's name, or a type that needs none."
+    ),
     *KIND,
 )
 SAFETY: tuple[Decorator[Any], ...] = (
@@ -200,7 +207,7 @@ SAFETY: tuple[Decorator[Any], ...] = (
         "--allow-cancels",
         "Allow all changes of this run despite the guard, if there are at most N. By default the guard decides.",
     ),
-    _text(
+    text_option(
         "--allow-cancel",
         "NAME",
         "Allow the change of this job in this run, despite the guard. May be repeated.",
@@ -241,7 +248,7 @@ TRUST: tuple[Decorator[Any], ...] = (
     ),
 )
 AUTHOR: tuple[Decorator[Any], ...] = (
-    _text(
+    text_option(
         "--commit-author",
         "NAME <EMAIL>",
         "Author of reconcile's commits.",
@@ -251,12 +258,12 @@ AUTHOR: tuple[Decorator[Any], ...] = (
 PUBLISHING: tuple[Decorator[Any], ...] = (
     _flag("--commit", "Commit the statuses to the checked-out branch."),
     _flag("--push", "Commit and push the statuses; a receipt is pushed before each request is sent."),
-    _text(
+    text_option(
         "--status-branch", "NAME", "Commit the statuses to this separate branch, instead of the branch of the specs."
     ),
-    _text("--remote", "NAME", "Git remote that --push pushes to.", default="origin"),
+    text_option("--remote", "NAME", "Git remote that --push pushes to.", default="origin"),
     *AUTHOR,
-    _text(
+    text_option(
         "--commit-trailer",
         "LINE",
         "Trailer for each commit message, such as 'skip-checks: true'. May be repeated.",
@@ -266,7 +273,7 @@ PUBLISHING: tuple[Decorator[Any], ...] = (
 DRY_RUN: tuple[Decorator[Any], ...] = (_flag("--dry-run", "Show what would be written, without writing it."),)
 CI: tuple[Decorator[Any], ...] = (
     *(click.option(f"--{row.flag}", cls=Shared, is_flag=True, help=row.help) for row in HOSTS),
-    _file("--junit", "Also write the result to this file as JUnit XML. A watch has no result."),
+    file_option("--junit", "Also write the result to this file as JUnit XML. A watch has no result."),
 )
 CONSOLE: tuple[Decorator[Any], ...] = (
     click.option(

@@ -22,6 +22,7 @@ from click.core import ParameterSource
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
+from reconciler.cli.leader_elect import election_options
 from reconciler.cli.live_footer import live_footer
 from reconciler.cli.option_values import (
     OptionValues,
@@ -78,6 +79,7 @@ async def _watch(values: OptionValues) -> None:
         log = PassLog(logger)
         async with open_observers(monitoring_options(values), log.log_pass, logger.warning) as observers:
             observers.on_event.append(log.log_event)
+            observers.on_election.append(log.log_leadership)
             if file is not None:
                 observers.on_reopen.append(file.reopen)
             where = paths(values)
@@ -98,6 +100,7 @@ async def _watch(values: OptionValues) -> None:
                     stop=stop,
                     observers=observers,
                     publishing=publishing(values),
+                    election=election_options(values),
                 )
         logger.info("stopped")
 

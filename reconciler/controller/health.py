@@ -13,6 +13,7 @@ from heapq import nsmallest
 from typing import Any
 
 from reconciler.controller.build_report import PassResult
+from reconciler.model.election import ElectionStatus
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import Account, JobRef, ObservedJob
 from reconciler.model.notification import SinkDelivery
@@ -97,8 +98,26 @@ class HealthTracker:
         self.overview = replace(self.overview, sinks=sinks)
 
     def stopping(self) -> None:
-        """Record that the watch is stopping."""
-        self._change(is_stopping=True)
+        """Record that the watch is stopping. A watch that no longer leads only stands by."""
+        self._change(is_stopping=self.overview.standing_by is None)
+
+    def elected(self, leadership: ElectionStatus, now: float) -> None:
+        """Record what the watch knows of the election. While it stands by, this also shows that its event loop runs.
+
+        `now` is in monotonic seconds.
+        """
+        is_beat = not leadership.is_leader
+        beat = {"heartbeat_at": now, "progress_at": now, "watched_at": now} if is_beat else {}
+        self._change(leadership=leadership, **beat)
+
+    def forget(self, now: float) -> None:
+        """Drop what is known of accounts and jobs, because a term has ended. `now` is in monotonic seconds."""
+        before = self.overview
+        for each in (self._moved_at, self._away, self._seen_at, self._looked_at):
+            each.clear()
+        self._is_ready = False
+        self.overview = self.beginning(now, before.interval_s).overview
+        self._change(passes=before.passes + 1, leadership=before.leadership)
 
     def _change(self, **fields: Any) -> None:
         self.overview = replace(self.overview, **fields)

@@ -6,6 +6,11 @@ import time
 from datetime import UTC, datetime
 
 
+def elapsed() -> float:
+    """Return the time of a monotonic clock that also counts while the machine is suspended, if there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class SystemClock:
     """The `Clock` of this machine."""
 

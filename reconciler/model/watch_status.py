@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.model.election import ElectionStatus
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import JobRef, ObservedJob
 from reconciler.model.notification import SinkDelivery
@@ -65,7 +66,7 @@ class WatchStatus:
     finished_at: datetime | None = None
     """When the last pass ended; None until the first pass has ended."""
     passes: int = 0
-    """The number of passes that have ended."""
+    """A number that rises with each pass that ends, and with the end of each term as a leader."""
     took_s: float = 0.0
     """The duration of the last pass, in seconds."""
     is_stopping: bool = False
@@ -98,6 +99,13 @@ class WatchStatus:
     """When the first of the consecutive last passes with a notice or an error ended; None if the last pass had none."""
     sinks: Mapping[str, SinkDelivery] = field(default_factory=dict)
     """What became of the notifications of each sink, by its name."""
+    leadership: ElectionStatus | None = None
+    """What the watch knows of the election; None if it does not take part in one."""
+
+    @property
+    def standing_by(self) -> str | None:
+        """Why the watch does nothing, as text for users, if it waits to lead; else None."""
+        return None if self.leadership is None or self.leadership.is_leader else self.leadership.text
 
     def last_seen(self, row: Row) -> ObservedJob | None:
         """Return the last observation of a job, by the pass of the row or an earlier pass of the watch."""
@@ -124,6 +132,8 @@ def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:
 
 def readiness_problems(watch: WatchStatus) -> tuple[str, ...]:
     """Return a message for each reason why the watch is not ready. Empty means that it is ready."""
+    if watch.standing_by is not None:
+        return (watch.standing_by,)
     found = {
         "the watch is stopping": watch.is_stopping,
         "the first pass has not ended yet": watch.finished_at is None,

@@ -5,6 +5,7 @@ otherwise only the exceptions that a method documents.
 """
 
 from reconciler.ports.ci_host import CiHost, CommentRefusedError
+from reconciler.ports.leadership import Leadership, Lease
 from reconciler.ports.machine import ChangeNotifier, Clock, Disk, Entry
 from reconciler.ports.notifications import NewsRecorder, NotificationSink, Outbox
 from reconciler.ports.provider import (
@@ -45,6 +46,8 @@ __all__ = [
     "JobReader",
     "JobsOfKind",
     "Journal",
+    "Leadership",
+    "Lease",
     "Located",
     "NewsRecorder",
     "NotBound",

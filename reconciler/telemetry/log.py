@@ -23,6 +23,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 from reconciler.local.append_file import AppendFile
 from reconciler.model.action import Progress
 from reconciler.model.action_record import PassEvent, RequestStarted
+from reconciler.model.election import ElectionStatus
 from reconciler.model.job import Account
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Refusal, Report, Row
@@ -174,6 +175,24 @@ class PassLog:
         if isinstance(event, RequestStarted):
             action = event.action
             self._logger.info("%s sent", action.verb, name=action.name, account=str(action.ref.account))
+
+    def log_leadership(self, before: ElectionStatus | None, after: ElectionStatus) -> None:
+        """Log a change of what the watch knows of its election."""
+        if before == after:
+            return
+        was_leader = before is not None and before.is_leader
+        if after.is_leader:
+            if not was_leader:
+                self._logger.info(after.text)
+            elif after.problem is not None:
+                self._logger.warning("the lease could not be renewed: %s", after.problem)
+            else:
+                self._logger.info("the lease is renewed again")
+        elif was_leader:
+            self._logger.warning("no longer leading: %s", after.problem)
+        else:
+            log = self._logger.info if after.problem is None else self._logger.warning
+            log(after.text)
 
     def _summarise(self, transitions: Sequence[Transition]) -> None:
         """Log one line for all jobs that got their first status, with the number of each reason."""

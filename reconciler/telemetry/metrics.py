@@ -22,6 +22,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from reconciler.model.action_record import Sent
+from reconciler.model.election import ElectionStatus
 from reconciler.model.money import Amount
 from reconciler.model.report import Report, Row
 from reconciler.model.transition import Transition
@@ -184,11 +185,22 @@ class _Gauges(Collector):
         yield gauges(
             "build_info", "1, with the versions of reconcile and of Python.", ("version", "python"), {build: 1}
         )
+        if watch_status.leadership is not None:
+            yield _of_election(watch_status.leadership)
         yield from _of_queue(watch_status)
         yield from _of_passes(watch_status, now)
         yield from account_metrics(watch_status, now)
         yield from sink_metrics(watch_status.sinks, now)
         yield from job_metrics(watch_status, self._options)
+
+
+def _of_election(leadership: ElectionStatus) -> Metric:
+    return gauges(
+        "is_leader",
+        "1 if the watch leads, and 0 if it stands by; with --leader-elect.",
+        ("lease",),
+        {(leadership.lease,): float(leadership.is_leader)},
+    )
 
 
 def _of_queue(watch_status: WatchStatus) -> Iterator[Metric]:

@@ -17,6 +17,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from reconciler.model.election import ElectionStatus
 from reconciler.model.watch_status import WatchStatus, liveness_problems
 from reconciler.views.progress_text import summary_line
 from reconciler.views.text import clean
@@ -40,8 +41,8 @@ class ServiceManager:
     monotonic: Callable[[], float]
     _is_ready: bool = False
     _is_stopping: bool = False
-    _shown: tuple[int, bool, tuple[str, ...]] | None = None
-    """What the last status line was about: the number of the pass, whether the watch stops, and its problems."""
+    _shown: tuple[int, bool, tuple[str, ...], ElectionStatus | None] | None = None
+    """What the last status line was about: the number of the pass, a stop, problems, and the election."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str], pid: int, monotonic: Callable[[], float]) -> ServiceManager | None:
@@ -66,7 +67,7 @@ class ServiceManager:
     def update(self, watch: WatchStatus) -> None:
         """Report a new state of the watch, as far as it differs from the last report."""
         problems = liveness_problems(watch, self.monotonic())
-        now_shown = (watch.passes, watch.is_stopping, problems)
+        now_shown = (watch.passes, watch.is_stopping, problems, watch.leadership)
         news = {
             "READY=1": not self._is_ready,
             "STOPPING=1": watch.is_stopping and not self._is_stopping,
@@ -108,6 +109,8 @@ def _status_text(watch: WatchStatus, problems: tuple[str, ...]) -> str:
         return "stopping after the requests in progress"
     if problems:
         return "; ".join(problems)
+    if watch.standing_by is not None:
+        return watch.standing_by
     if watch.finished_at is None:
         return "the first pass is running"
     return f"{summary_line(watch.report)} (last pass {watch.finished_at:%H:%M:%S} UTC)"

@@ -55,6 +55,8 @@ def headline(view: WatchView, frame: Frame) -> Headline:
         return Headline("not working", f"Not working: {'; '.join(dead)}.", "bad")
     if watch.is_stopping:
         return Headline("stopping", "The watch is stopping: it finishes what is in progress.", "wait")
+    if (waits := watch.standing_by) is not None:
+        return Headline("standing by", f"{waits[:1].upper()}{waits[1:]}.", "wait")
     if watch.finished_at is None:
         return Headline("starting", "Starting: the first pass has not ended.", "wait")
     if watch.is_halted:
@@ -90,6 +92,8 @@ def _pulse(view: WatchView, frame: Frame) -> Html:
     parts.append(joined(f"{count(watch.waiting, 'poll')} scheduled"))
     if watch.report.revision:
         parts.append(joined("specs at ", tag("code", watch.report.revision[:7])))
+    if watch.leadership is not None:
+        parts.append(joined(watch.leadership.text))
     return tag("p", separated(parts), id="pulse")
 
 

@@ -19,6 +19,7 @@ from datetime import datetime
 from hashlib import sha256
 from importlib.resources import files
 from urllib.parse import parse_qsl
+from zlib import crc32
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -126,9 +127,13 @@ class PageServer:
         return sorted(names) if len(names) <= NAMES_MAX else None
 
     def version(self, watch: WatchStatus) -> str:
-        """Return the version that pages show. It changes with each pass, with a stop or halt, and with each problem."""
+        """Return the version that pages show.
+
+        It changes with each pass, with a stop or halt, with each problem, and with the leader.
+        """
         problems = len(liveness_problems(watch, self.monotonic()))
-        return f"{self.started}-{watch.passes}-{watch.is_stopping:d}{watch.is_halted:d}{problems}"
+        leader = crc32(watch.leadership.text.encode()) if watch.leadership is not None else 0
+        return f"{self.started}-{watch.passes}-{watch.is_stopping:d}{watch.is_halted:d}{problems}-{leader}"
 
     async def _overview(self, request: Request) -> Response:
         parameters = parse_qsl(request.url.query, keep_blank_values=True)

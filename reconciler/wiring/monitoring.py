@@ -19,6 +19,7 @@ from reconciler.core.subject import INTERVAL
 from reconciler.errors import PermanentError, error_location
 from reconciler.local.clock import SystemClock
 from reconciler.model.action_record import Notify, PassEvent, Sent
+from reconciler.model.election import ElectionStatus
 from reconciler.model.job import Account
 from reconciler.model.report import Report
 from reconciler.model.watch_status import Result, WatchStatus
@@ -54,6 +55,8 @@ class Observers:
     on_pass: list[Callable[[PassResult, float], None]] = field(default_factory=list)
     on_event: list[Notify] = field(default_factory=list)
     on_change: list[Callable[[WatchStatus], None]] = field(default_factory=list)
+    on_election: list[Callable[[ElectionStatus | None, ElectionStatus], None]] = field(default_factory=list)
+    """Functions that receive what the watch knew of its election before, and what it knows now."""
     on_reopen: list[Callable[[], None]] = field(default_factory=list)
     """Functions that reopen log files by name, after a log rotation."""
     address: str | None = None
@@ -78,6 +81,16 @@ class Observers:
         """Report an event within a pass to each function in `on_event`."""
         for each in self.on_event:
             self._call(each, event)
+
+    def notify_election(self, leadership: ElectionStatus, now: float) -> None:
+        """Report what the watch knows of its election to its health, and to each function in `on_election`.
+
+        `now` is in monotonic seconds.
+        """
+        before = self.health.overview.leadership
+        self.health.elected(leadership, now)
+        for each in self.on_election:
+            self._call(each, before, leadership)
 
     def notify_change(self, watch: WatchStatus) -> None:
         """Report a new state of the watch to each function in `on_change`."""

@@ -18,6 +18,7 @@ from reconciler.local.lock import LOCK_WAIT_S, LockHeldError, hold
 from reconciler.local.operator_file import OperatorRules
 from reconciler.local.state_dir import StateDirRefusedError, StateDirUnsafeError, default_state_dir, prepare_state_dir
 from reconciler.model.action_record import Audit, Notify, ignore_event
+from reconciler.preflight import may_send
 from reconciler.telemetry.audit_log import AuditFile
 from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError
 from reconciler.wiring.configured_policy import ConfiguredPolicy
@@ -98,6 +99,10 @@ async def open_runtime(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stop, observers = watch or (asyncio.Event(), None)
+
+        def is_stopping() -> bool:
+            return stop.is_set() or not may_send()
+
         accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers, notify)
         stopping = asyncio.create_task(accounts.close_at(stop))
         stack.callback(stopping.cancel)
@@ -116,14 +121,14 @@ async def open_runtime(
                 trusted,
                 may_change=may_change,
                 is_watch=watch is not None,
-                is_stopping=stop.is_set,
+                is_stopping=is_stopping,
             ),
             statuses=statuses,
             policy=ConfiguredPolicy(paths, rules, trusted, trust.secret_dirs),
             accounts=accounts,
             clock=clock,
             control=accounts.control if may_change else None,
-            is_stopping=stop.is_set,
+            is_stopping=is_stopping,
             audit=_audit(paths, stack, observers) if may_change else None,
             notify=notify,
             journal=journal,

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reconciler.model.election import ElectionStatus
 from reconciler.telemetry.metrics_options import MetricsOptions
 from tests.support.cli import SPEC, Checkout, started_sandbox
 from tests.support.dashboard import queries
@@ -19,7 +21,7 @@ from tests.support.processes import a_free_port, running
 from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.scrapes import ALERTS, PROMTOOL, Recording, Scraped
 from tests.support.watch_process import watching
-from tests.support.watch_weeks import DAY, FAULTS, HOUR, MINUTE, healthy, normal_week
+from tests.support.watch_weeks import DAY, FAULTS, HOUR, LEASE, MINUTE, healthy, normal_week, standing_by
 
 PROMETHEUS = shutil.which("prometheus")
 SCRAPED_WITHIN_S = 60
@@ -84,6 +86,24 @@ def test_promtool_accepts_the_shipped_alerts() -> None:
 def test_no_alert_fires_in_a_normal_week(tmp_path: Path, interval_s: int) -> None:
     recording = Recording(step_s=2 * MINUTE)
     recording.record(7 * DAY, normal_week(interval_s))
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset())
+
+
+def test_no_alert_fires_while_one_replica_leads_and_another_stands_by(tmp_path: Path) -> None:
+    def scrape(now_s: float, *, is_leader: bool) -> Scraped:
+        watch = healthy(now_s, 60)
+        return Scraped(
+            replace(watch, leadership=ElectionStatus(LEASE, is_leader=True)) if is_leader else standing_by(watch)
+        )
+
+    recording = Recording(MINUTE)
+    # After two hours the standby takes over. For two minutes neither leads.
+    replicas = {
+        "one": lambda now_s: scrape(now_s, is_leader=now_s < BEGAN_S),
+        "two": lambda now_s: scrape(now_s, is_leader=now_s >= BEGAN_S + 2 * MINUTE),
+    }
+    recording.record(BEGAN_S + HOUR, replicas)
 
     assert "SUCCESS" in recording.fired(tmp_path, frozenset())
 

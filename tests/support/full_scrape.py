@@ -11,6 +11,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.model.action_record import Sent
+from reconciler.model.election import ElectionStatus
 from reconciler.model.job import ObservedJob, Phase
 from reconciler.model.money import Basis, RecordedAmount, Unpriced
 from reconciler.model.notification import SinkDelivery
@@ -31,7 +32,7 @@ BUCKET = "le"
 
 
 def a_full_watch() -> WatchStatus:
-    """Return a watch with an outage, a refusal, a limit that cannot be judged, priced and unpriced jobs, and a sink."""
+    """Return a leader with an outage, a refusal, an unjudged limit, priced and unpriced jobs, and a sink."""
     seen = ObservedJob(
         id="ftjob-priced", phase=Phase.RUNNING, provider_status="running", estimated_finish_at=NOW + timedelta(hours=2)
     )
@@ -42,7 +43,9 @@ def a_full_watch() -> WatchStatus:
         replace(a_job("unpriced"), price=Unpriced("no price")),
     ]
     sinks = {"audit": SinkDelivery(sent=1, waiting=1, due_since=NOW)}
-    return replace(a_watch(rows, OUTAGE), sinks=sinks)
+    return replace(
+        a_watch(rows, OUTAGE), sinks=sinks, leadership=ElectionStatus("lease:jobs/reconcile", is_leader=True)
+    )
 
 
 def full_scrape() -> str:

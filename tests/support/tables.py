@@ -54,6 +54,7 @@ OTHER_VARIABLES = MappingProxyType(
     {
         "RECONCILE_HEALTHCHECK_URL": "URL for `healthcheck`; by default that of `--listen`.",
         "RECONCILE_GIT_TOKEN": "The token for `--git-url`, if there is no `--git-token-file`.",
+        "RECONCILE_ETCD_USER": "`NAME:PASSWORD` of a user of etcd, if there is no `--etcd-user-file`.",
         "RECONCILE_LISTEN_TOKEN": "The token of the page and of `/metrics`, if there is no `--listen-token-file`.",
         "RECONCILE_TRUST": (
             "Hosts that credentials may be sent to, such as `OPENAI_API_KEY=gateway.example.org`; separated by commas."

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.model.election import ElectionStatus
 from reconciler.model.notification import SinkDelivery
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row, in_order
@@ -21,6 +22,7 @@ POLLED_EVERY = 5
 OUTAGE_AT, CANCEL_AT, WARNING_AT, DEPLOY_AT = DAY + 10 * HOUR, 2 * DAY, 3 * DAY, 5 * DAY
 RESTART_AT = 3 * HOUR
 """The time of day of a restart."""
+LEASE = "lease:jobs/reconcile"
 ROWS = in_order(row for row in calm() if not row.status.is_reconciling)
 
 
@@ -102,9 +104,21 @@ def _suspect(began_s: float) -> ProviderStatus:
     return replace(OUTAGE, reason=Reason.OBSERVATION_SUSPECT, since=at(began_s), jobs=("ftjob-1", "ftjob-2"))
 
 
+def standing_by(watch: WatchStatus) -> WatchStatus:
+    """Return the watch of a replica that waits to lead, and so knows no job."""
+    return WatchStatus(
+        interval_s=watch.interval_s,
+        heartbeat_at=watch.heartbeat_at,
+        progress_at=watch.progress_at,
+        watched_at=watch.watched_at,
+        leadership=ElectionStatus(LEASE, holder="another replica"),
+    )
+
+
 Fault = Callable[[WatchStatus, float, float], WatchStatus]
 """A fault: the healthy watch, when the fault began and the current time."""
 FAULTS: Mapping[str, Fault] = {
+    "ReconcileHasNoLeader": lambda watch, *_: standing_by(watch),
     "ReconcileStandsStill": lambda watch, began, _: replace(watch, finished_at=at(began)),
     "ReconcileCannotSeeProvider": lambda watch, began, _: replace(
         watch, seen_at={**watch.seen_at, str(WEST): at(began)}

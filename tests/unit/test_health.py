@@ -11,6 +11,7 @@ from rich.console import Console
 from reconciler.cli.live_footer import footer
 from reconciler.controller.build_report import PassResult
 from reconciler.controller.health import HealthTracker
+from reconciler.model.election import ElectionStatus
 from reconciler.model.job import Account, JobRef, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report
@@ -247,3 +248,26 @@ def test_a_pass_is_counted_with_its_duration() -> None:
         health.passed(a_pass(RUNNING), [], NOW, took_s=took_s)
 
     assert (health.overview.passes, health.overview.took_s) == (2, 1.5)
+
+
+def test_a_standby_beats_with_each_attempt_and_is_not_stopping_when_its_term_ends() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.elected(ElectionStatus("lease:a/b", is_leader=True), 100.0)
+    assert health.overview.heartbeat_at == 0.0, "a leader beats by itself"
+    health.elected(ElectionStatus("lease:a/b", holder="other"), 200.0)
+    health.stopping()
+
+    assert (health.overview.heartbeat_at, health.overview.progress_at, health.overview.watched_at) == (200.0,) * 3
+    assert not health.overview.is_stopping
+
+
+def test_the_end_of_a_term_leaves_nothing_but_the_interval_and_the_election() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.elected(ElectionStatus("lease:a/b", is_leader=True), 1.0)
+    health.passed(a_pass(RUNNING), [(12.0, REF)], NOW)
+    passes = health.overview.passes
+    health.forget(50.0)
+    leadership = ElectionStatus("lease:a/b", is_leader=True)
+    fresh = HealthTracker.beginning(50.0, MINUTE.total_seconds()).overview
+
+    assert health.overview == replace(fresh, passes=passes + 1, leadership=leadership)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.model.action import CommitApproval
+from reconciler.model.election import ElectionStatus
 from reconciler.model.job import Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report, Row
@@ -171,3 +172,30 @@ def test_the_log_of_a_refusal_says_that_an_approval_of_a_commit_was_ignored() ->
     messages = [each["message"] for each in logged(Report(refusals=(refusal,)))]
 
     assert "The Approve-Cancels line of commit 4be1f0c is ignored: it touches a status." in messages
+
+
+def test_each_change_of_the_election_is_one_line() -> None:
+    stream = io.StringIO()
+    log, before = PassLog(make_logger(stream)), None
+    leader = ElectionStatus("lease:a/b", is_leader=True)
+    for known in (
+        ElectionStatus("lease:a/b", holder="other"),
+        ElectionStatus("lease:a/b", holder="other"),
+        ElectionStatus("lease:a/b", problem="no answer"),
+        leader,
+        replace(leader, problem="no answer"),
+        replace(leader, problem="no answer"),
+        leader,
+        ElectionStatus("lease:a/b", problem="the lease has ended"),
+    ):
+        log.log_leadership(before, known)
+        before = known
+
+    assert [(each["level"], each["message"]) for each in map(json.loads, stream.getvalue().splitlines())] == [
+        ("info", "standing by for lease:a/b: other holds the lease"),
+        ("warning", "standing by for lease:a/b: no answer"),
+        ("info", "leading, with lease:a/b"),
+        ("warning", "the lease could not be renewed: no answer"),
+        ("info", "the lease is renewed again"),
+        ("warning", "no longer leading: the lease has ended"),
+    ]

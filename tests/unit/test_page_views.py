@@ -10,6 +10,7 @@ from html import unescape
 import pytest
 
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.election import ElectionStatus
 from reconciler.model.job import Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
@@ -78,6 +79,11 @@ def test_the_headline_of_a_calm_watch_counts_its_jobs() -> None:
             replace(a_watch(calm()), is_stopping=True),
             "The watch is stopping: it finishes what is in progress.",
             "stopping",
+        ),
+        (
+            replace(a_watch(calm()), leadership=ElectionStatus("lease:a/b", holder="other")),
+            "Standing by for lease:a/b: other holds the lease.",
+            "standing by",
         ),
         (
             replace(a_watch(calm()), is_halted=True),
@@ -320,3 +326,10 @@ def test_a_job_that_has_not_changed_is_taken_from_the_view_before() -> None:
     after = watch_view(replace(watch, passes=8), before)
 
     assert [a is b for a, b in zip(after.lines, before.lines, strict=True)] == [True] * len(before.lines)
+
+
+def test_the_page_of_a_leader_names_its_lease() -> None:
+    html = overview(replace(a_watch(calm()), leadership=ElectionStatus("lease:a/b", is_leader=True)))
+
+    assert headline_of(html) == "All is well: 18 as desired; 1 on the way; 1 suspended."
+    assert "leading, with lease:a/b" in html

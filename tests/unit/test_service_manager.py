@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.election import ElectionStatus
 from reconciler.model.watch_status import WatchStatus
 from reconciler.telemetry.service_manager import ServiceManager
 from tests.support.build import NOW
@@ -145,3 +146,15 @@ def test_a_watchdog_that_is_too_short_is_reported(microseconds: str, *, is_warne
     manager = manager_of({"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": microseconds})
 
     assert (manager.problem() is not None) == is_warned
+
+
+def test_a_standby_is_ready_for_systemd_and_its_status_line_names_the_leader(systemd: Systemd) -> None:
+    manager = manager_of(systemd.environ())
+    manager.update(standby := replace(RUNNING, leadership=ElectionStatus("lease:a/b", holder="one")))
+    manager.update(standby)
+    manager.update(replace(RUNNING, leadership=ElectionStatus("lease:a/b", is_leader=True)))
+
+    assert systemd.received() == [
+        "READY=1\nSTATUS=standing by for lease:a/b: one holds the lease",
+        "STATUS=the first pass is running",
+    ]

@@ -49,6 +49,16 @@ def test_five_failures_in_a_row_open_the_circuit_until_one_probe_is_sent() -> No
     in_virtual_time(main)
 
 
+def test_a_circuit_breaker_without_a_maximum_never_opens() -> None:
+    async def main() -> None:
+        gate = Throttle(FREELY, CircuitBreaker(failures_max=None))
+        await fail(gate, 50)
+        await ask(gate, is_well=True)
+        assert gate.requests == 51
+
+    in_virtual_time(main)
+
+
 def test_a_successful_probe_closes_the_circuit_and_resets_the_failures() -> None:
     async def main() -> None:
         gate = Throttle(FREELY)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Delivered, Kind, PermanentError, TransientError
+from reconciler.errors import Delivered, Kind, NotSentError, PermanentError, TransientError
 from reconciler.ports import Rate
+from reconciler.preflight import sent_only_if
 from reconciler.transport import Deadlines, HttpTransport, Throttle
 from tests.support.certificates import an_authority, server_context
 
@@ -198,3 +199,40 @@ def test_ipv6_addresses_in_no_proxy_do_not_prevent_a_proxied_request(
             return caught.value
 
     assert asyncio.run(main()).delivered is Delivered.NO
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_that_may_no_longer_be_sent_once_it_is_connected_is_not_sent(method: str) -> None:
+    asked: list[bool] = []
+
+    def check() -> bool:
+        asked.append(True)
+        return len(asked) == 1  # the throttle asks first
+
+    async def main() -> tuple[Peer, TransientError]:
+        async with listening(1) as peer, HttpTransport(f"http://{peer.address}", Throttle(FREELY), SOON) as transport:
+            with sent_only_if(check), pytest.raises(NotSentError, match="no longer leads") as raised:
+                await transport.send(method, "/")
+            return peer, raised.value
+
+    peer, error = asyncio.run(main())
+    assert error.delivered is Delivered.NO
+    assert peer.heard in ([], [[]])
+    assert len(asked) == 2
+
+
+def test_the_certificates_of_a_transport_replace_those_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = an_authority("Ours", tmp_path), an_authority("Theirs", tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(theirs))
+
+    async def main() -> int | TransientError:
+        context = ssl.create_default_context(cafile=ours)
+        async with (
+            listening(1, server_context(ours)) as peer,
+            HttpTransport(f"https://{peer.address}", Throttle(FREELY), SOON, tls=context) as transport,
+        ):
+            return await one(transport, "GET")
+
+    assert asyncio.run(main()) == 200

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.model.election import ElectionStatus
 from reconciler.model.watch_status import WatchStatus, liveness_problems, readiness_problems
 from tests.support.build import NOW
 
@@ -50,3 +51,19 @@ def test_a_watch_is_ready_from_its_first_pass_until_it_stops_or_is_halted() -> N
     assert readiness_problems(replace(ready, is_halted=True)) == (
         "no change is requested: the specs cannot be acted on, or the Settings are not valid",
     )
+
+
+@pytest.mark.parametrize(
+    ("leadership", "problem"),
+    [
+        (ElectionStatus("lease:a/b", holder="other"), "standing by for lease:a/b: other holds the lease"),
+        (ElectionStatus("lease:a/b"), "standing by for lease:a/b: no known replica holds the lease"),
+        (ElectionStatus("lease:a/b", problem="no answer"), "standing by for lease:a/b: no answer"),
+    ],
+)
+def test_a_watch_that_stands_by_is_live_but_not_ready_and_says_why(leadership: ElectionStatus, problem: str) -> None:
+    watch = replace(WELL, finished_at=NOW, leadership=leadership)
+
+    assert readiness_problems(watch) == (problem,)
+    assert liveness_problems(watch, 0) == ()
+    assert readiness_problems(replace(watch, leadership=replace(leadership, is_leader=True))) == ()

@@ -1,0 +1,160 @@
+"""Run a watch only while this replica leads.
+
+Rules:
+
+- While another replica leads, this one tries to acquire the lease again and again, and does nothing else.
+- A term begins once the lease is acquired. While it lasts, the lease is renewed in a task of its own.
+- `Term.may_act` checks the clock right before each request (`preflight.sent_only_if`). A leader whose process was
+  stopped for a long time therefore sends nothing when it continues, although its tasks continue in any order.
+- Once the leadership is lost, the watch of the term ends as at a stop. The replica then waits to lead again, in the
+  same process, but with nothing of the earlier term: a new term reads specs and statuses as a new process does.
+  Requests of an earlier term stay forbidden in a later one.
+- At the end of a term the lease is released, after the watch has ended.
+
+What was sent before the leadership was lost cannot be recalled. Receipts, which are published before each request, keep
+the next leader from repeating it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from reconciler.controller.workers import end, first
+from reconciler.core.leader_state import (
+    Leading,
+    Lost,
+    NoAnswer,
+    StandingBy,
+    after_attempt,
+    after_renewal,
+    attempt_delay_s,
+    expired,
+    may_act,
+)
+from reconciler.errors import ProviderError, bug
+from reconciler.model.election import ElectionStatus, ElectionTiming, LeaseAnswer
+from reconciler.ports import Lease
+from reconciler.preflight import sent_only_if
+
+RELEASED_WITHIN_S = 2.0
+"""How long the release of the lease may take, because a stop has a deadline."""
+
+
+@dataclass(slots=True)
+class Term:
+    """One term of this replica, as `ports.Leadership`."""
+
+    state: Leading | Lost
+    elapsed: Callable[[], float]
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def may_act(self) -> bool:
+        """Return whether the replica leads now."""
+        return not self.lost.is_set() and may_act(self.state, self.elapsed())
+
+    def end(self, why: Lost) -> None:
+        """End the term. The first reason is kept."""
+        if isinstance(self.state, Leading):
+            self.state = why
+        self.lost.set()
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A replica that contends for a lease.
+
+    Args:
+        lease: the lease.
+        name: where the lease is, for messages.
+        identity: the name of this replica.
+        timing: the times of the election.
+        elapsed: returns the time of a clock that never goes back and that counts while the machine is suspended.
+        sleep: waits for a number of seconds.
+        jitter: returns random numbers in [0, 1).
+        report: is called with what this replica knows of the election, after each change and each attempt.
+    """
+
+    lease: Lease
+    name: str
+    identity: str
+    timing: ElectionTiming
+    elapsed: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    jitter: Callable[[], float]
+    report: Callable[[ElectionStatus], None]
+
+    async def run(self, stop: asyncio.Event, lead: Callable[[Term], Awaitable[None]]) -> None:
+        """Lead whenever the lease can be acquired, until `stop` is set.
+
+        `lead` does the work of a term. It ends soon after `Term.lost` or `stop` is set. If it raises an error, the
+        lease is released, and the error is raised.
+        """
+        while not stop.is_set():
+            term = await self._campaign(stop)
+            if term is not None:
+                await self._serve(term, lead)
+
+    async def _campaign(self, stop: asyncio.Event) -> Term | None:
+        """Try to acquire the lease until that succeeds, and return the term, or None once `stop` is set."""
+        while not stop.is_set():
+            sent_at = self.elapsed()
+            answer = await self._ask(self.lease.acquire, self.timing.renew_s, stop)
+            state = after_attempt(answer, sent_at, self.elapsed(), self.timing)
+            if isinstance(state, Leading):
+                self.report(ElectionStatus(self.name, is_leader=True, holder=self.identity))
+                return Term(state, self.elapsed)
+            self._report_waiting(state)
+            await first(stop.wait(), self._pause(attempt_delay_s(self.timing, self.jitter())))
+        return None
+
+    def _report_waiting(self, state: StandingBy) -> None:
+        self.report(ElectionStatus(self.name, holder=state.holder, problem=state.problem))
+
+    async def _serve(self, term: Term, lead: Callable[[Term], Awaitable[None]]) -> None:
+        renewing = asyncio.ensure_future(self._renew(term))
+        try:
+            with sent_only_if(term.may_act):
+                await lead(term)
+        finally:
+            await end([renewing])
+            term.end(Lost("the watch has ended"))
+            await self._ask(self.lease.release, RELEASED_WITHIN_S)
+
+    async def _renew(self, term: Term) -> None:
+        """Renew the lease until the leadership is lost, and report why it was lost."""
+        report = ElectionStatus(self.name, is_leader=True, holder=self.identity)
+        while isinstance(state := term.state, Leading):
+            await self.sleep(min(self.timing.retry_s, max(0.0, state.until - self.elapsed())))
+            sent_at = self.elapsed()
+            if not may_act(state, sent_at):
+                term.end(expired(state, self.timing))
+                break
+            answer = await self._ask(self.lease.renew, state.until - sent_at)
+            term.state = after_renewal(state, answer, sent_at, self.elapsed(), self.timing)
+            if isinstance(term.state, Leading):
+                self.report(replace(report, problem=term.state.problem))
+        if isinstance(term.state, Lost):
+            self.report(ElectionStatus(self.name, problem=term.state.why))
+            term.lost.set()
+
+    async def _ask(
+        self, ask: Callable[[], Awaitable[LeaseAnswer | None]], within_s: float, stop: asyncio.Event | None = None
+    ) -> LeaseAnswer | NoAnswer:
+        """Return the answer, or why there is none. A stop ends the wait."""
+        asking = asyncio.ensure_future(ask())
+        try:
+            await first(asyncio.wait({asking}), self._pause(within_s), *([stop.wait()] if stop else []))
+            if not asking.done():
+                return NoAnswer(f"no response within {within_s:.0f} s")
+            return asking.result() or NoAnswer("released")
+        except ProviderError as error:
+            return NoAnswer(str(error))
+        except Exception as error:  # noqa: BLE001  a bug must not end the election: the lease is tried again
+            return NoAnswer(bug(error))
+        finally:
+            await end([asking])
+
+    async def _pause(self, seconds: float) -> None:
+        await self.sleep(seconds)

@@ -1,0 +1,1 @@
+"""The leases that replicas contend for, each in an existing service: etcd, or the API of Kubernetes."""

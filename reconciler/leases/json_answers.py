@@ -1,0 +1,55 @@
+"""What the services of leases respond: checked JSON, or an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.model.foreign import one_line
+from reconciler.ports import Response
+
+TEXT_MAX = 200
+"""The maximum number of characters of a response that a message quotes."""
+_KINDS: Mapping[int, Kind] = {HTTPStatus.UNAUTHORIZED: Kind.DENIED, HTTPStatus.FORBIDDEN: Kind.FORBIDDEN}
+
+
+def object_of(value: object) -> Mapping[str, Any]:
+    """Return a value if it is a JSON object, else an empty object."""
+    return value if isinstance(value, dict) else {}
+
+
+def number_of(value: object) -> int:
+    """Return a number that the response contains as a number or as a text, or 0 if it contains none."""
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else 0
+
+
+def body_of(response: Response) -> Mapping[str, Any]:
+    """Return the body of a successful response. Raises `PermanentError(invalid)` if it is not a JSON object."""
+    body = response.json()
+    if not isinstance(body, dict):
+        msg = f"the response (HTTP {response.status}) is not a JSON object: check the address of the lease"
+        raise PermanentError(msg, kind=Kind.INVALID)
+    return body
+
+
+def error_of(response: Response, what: str) -> ProviderError:
+    """Return the error for a response that is not a success. `what` names the service and the request."""
+    message = f"{what}: HTTP {response.status}"
+    if said := one_line(_said(response), TEXT_MAX):
+        message += f": {said}"
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return TransientError(message, delivered=Delivered.UNKNOWN, retry_after_s=response.retry_after_s)
+    return PermanentError(message, kind=_KINDS.get(response.status, Kind.REFUSED))
+
+
+def _said(response: Response) -> str:
+    """Return the message in the response. Both services have the field `message`; a gateway may send plain text."""
+    text = response.body.decode(errors="replace")
+    try:
+        message = object_of(json.loads(text)).get("message")
+    except (ValueError, RecursionError):
+        message = None
+    return message if isinstance(message, str) else text
