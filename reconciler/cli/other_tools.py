@@ -43,7 +43,7 @@ VERBS_ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
             "daemon",
             "agent",
             "controller",
-        ): "To reconcile until it is stopped, run `reconcile`.",
+        ): "To reconcile continuously, run `reconcile`.",
         ("preview", "test", "dry-run", "simulate"): "`reconcile plan` shows what would change.",
         ("import", "discover", "scan"): "`reconcile adopt` writes a spec for each unmanaged job.",
         ("lint", "check", "verify", "fmt"): (
