@@ -131,22 +131,23 @@ def stalled(
 
     The facts about its job and the kind are taken from the last status. `kind` is used if there is no last status.
     """
-    draft = (
-        replace(last, name=name, source=source)
-        if last
-        else JobStatus(
-            name=name,
-            observed_generation=0,
-            observed_spec=None,
-            source=source,
-            phase=Phase.UNKNOWN,
-            final=False,
-            conditions=(),
-            job=None,
-            kind=kind,
-        )
-    )
+    draft = replace(last, name=name, source=source) if last else never_observed(name, source, kind)
     return conclude(draft, Verdict(Readiness.STALLED, reason, message), last, now)
+
+
+def never_observed(name: str, source: str, kind: JobKind) -> JobStatus:
+    """Return the draft of the first status of a spec whose job has not been observed."""
+    return JobStatus(
+        name=name,
+        observed_generation=0,
+        observed_spec=None,
+        source=source,
+        phase=Phase.UNKNOWN,
+        final=False,
+        conditions=(),
+        job=None,
+        kind=kind,
+    )
 
 
 def _condition(

@@ -8,7 +8,8 @@ The input is a spec, an observation of its job, its last status and the time. Th
 3. If the job is suspended, there is no action.
 4. If the job exceeds a limit, or reconcile requested a cancel because of a limit, the column `cancelled` of the table
    applies. Limits of a job whose desired state is `observed` are only reported.
-5. `table.TABLE` determines the verb and the verdict. The job is stalled instead if the phase lasts too long, or if the
+5. `table.TABLE` determines the verb and the verdict. A job that something else paused (`core.paused_elsewhere`) has
+   rows of its own. The job is stalled instead if the phase lasts too long, or if the
    verb is not supported, contested or without effect.
 6. The action is returned only if an attempt is due now, by `backoff` or because a user requested a retry, and if the
    change windows are open (`core.due_request`).
@@ -22,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.core.conditions import Readiness, Verdict, conclude, phase_since, verdict_of
+from reconciler.core.conditions import Readiness, Verdict, conclude, never_observed, phase_since, verdict_of
 from reconciler.core.due_request import due_request
 from reconciler.core.finality import is_final
 from reconciler.core.messages import message_of, reason_of, suspended_message
@@ -36,7 +37,7 @@ from reconciler.model.action import Action
 from reconciler.model.job import Observation, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import JobFacts, JobStatus, LimitWarning, Receipt, Verb
+from reconciler.model.status import JobStatus, Verb
 
 _PHASE_TIMEOUTS = {
     Phase.UNKNOWN: timedelta(hours=24),
@@ -111,7 +112,7 @@ def decide_in_full(
         verdict = _without_request(row, seen, wanted, now)
     else:
         verdict, action = due_request(subject, row, row.verb, seen, wanted, now)
-    status = _settled_draft(subject, seen, verdict, now)
+    status = _written(subject, seen, verdict, now)
     return Decision(status, action, next_poll(subject, status, now, estimated_finish(observation)), seen.last)
 
 
@@ -133,15 +134,12 @@ def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) 
     moved = replace(last, name=subject.name, source=subject.source) if last else None
     if moved is not None and not must_observe(subject, moved):
         return Decision(moved, None, subject.interval, last)
-    draft = _draft(
-        subject,
-        last,
-        phase=last.phase if last else Phase.UNKNOWN,
-        final=last.final if last else False,
-        doubted_at=last.doubted_at if last else None,
-        job=last.job if last else None,
-        receipts=last.receipts if last else (),
+    draft = replace(
+        moved or never_observed(subject.name, subject.source, subject.kind),
+        observed_generation=_generation(subject, last),
+        observed_spec=subject.digest,
         warning=None,
+        kind=subject.kind,
     )
     verdict = Verdict(
         Readiness.UNOBSERVED,
@@ -151,34 +149,10 @@ def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) 
     return Decision(conclude(draft, verdict, last, now), None, subject.interval, last)
 
 
-def _draft(
-    subject: Subject,
-    last: JobStatus | None,
-    *,
-    phase: Phase,
-    final: bool,
-    doubted_at: datetime | None,
-    job: JobFacts | None,
-    receipts: tuple[Receipt, ...],
-    warning: LimitWarning | None,
-) -> JobStatus:
-    """Return a status of the current spec without conditions and history, which `conclude` adds."""
+def _generation(subject: Subject, last: JobStatus | None) -> int:
+    """Return the number of this version of the spec."""
     has_changed = last is None or last.observed_spec != subject.digest
-    return JobStatus(
-        name=subject.name,
-        observed_generation=(last.observed_generation if last else 0) + has_changed,
-        observed_spec=subject.digest,
-        source=subject.source,
-        phase=phase,
-        final=final,
-        doubted_at=doubted_at,
-        conditions=(),
-        job=job,
-        receipts=receipts,
-        warning=warning,
-        spent=last.spent if last else (),
-        kind=subject.kind,
-    )
+    return (last.observed_generation if last else 0) + has_changed
 
 
 def _is_limit_in_force(subject: Subject, seen: Situated) -> bool:
@@ -215,16 +189,23 @@ def _hours(span: timedelta) -> str:
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
-def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: datetime) -> JobStatus:
+def _written(subject: Subject, seen: Situated, verdict: Verdict, now: datetime) -> JobStatus:
+    """Return the status to write after an observation."""
     last = seen.last
-    draft = _draft(
-        subject,
-        last,
+    draft = JobStatus(
+        name=subject.name,
+        observed_generation=_generation(subject, last),
+        observed_spec=subject.digest,
+        source=subject.source,
         phase=seen.phase,
         final=is_final(subject.kind, seen.phase, seen.facts, seen.receipts, last, now),
         doubted_at=seen.doubted_at,
+        paused_elsewhere=seen.paused_elsewhere,
+        conditions=(),
         job=seen.facts,
         receipts=seen.receipts,
         warning=seen.warning,
+        spent=last.spent if last else (),
+        kind=subject.kind,
     )
     return conclude(draft, verdict, last, now)

@@ -243,6 +243,7 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
         phase=Phase.UNKNOWN,
         final=False,
         doubted_at=None,
+        paused_elsewhere=None,
         job=None,
         receipts=(),
         spent=remembered(attempts(status), now),

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from reconciler.core.limit_warning import warning_text
 from reconciler.core.situation import Situated
 from reconciler.core.table import TableRow
 from reconciler.model.job import TERMINAL, JobCounts, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState, Suspension, render_instant
+
+_GONE = "the provider no longer knows this job"
+_ABSENT = MappingProxyType(
+    {
+        Reason.JOB_NOT_FOUND: (
+            "the provider has no job with this id: check spec.jobId for a typo, and check the account"
+        ),
+        Reason.JOB_VANISHED: _GONE,
+        Reason.JOB_GONE: _GONE,
+    }
+)
+"""The messages about an absent job, by reason."""
 
 
 def reason_of(row: TableRow, seen: Situated) -> Reason:
@@ -22,17 +36,20 @@ def message_of(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
     `wanted` is the column of the row: the desired state, or `cancelled` if a limit is in force.
     """
     match row.reason:
-        case Reason.JOB_NOT_FOUND:
-            return "the provider has no job with this id: check spec.jobId for a typo, and check the account"
-        case Reason.JOB_VANISHED | Reason.JOB_GONE:
-            return "the provider no longer knows this job"
+        case Reason.JOB_NOT_FOUND | Reason.JOB_VANISHED | Reason.JOB_GONE:
+            return _ABSENT[row.reason]
         case Reason.CANCEL_PENDING if seen.phase is Phase.ABSENT:
-            return "the provider no longer knows this job; one more check will confirm it"
+            return f"{_GONE}; one more check will confirm it"
         case Reason.PHASE_NOT_UNDERSTOOD:
             unknown = f"the provider reports {seen.facts.provider_status!r}, a status that this version does not know"
             return f"{unknown}: update reconcile"
         case Reason.JOB_FAILED if seen.facts.error is not None and seen.facts.error.message:
             return f"failed at the provider: {seen.facts.error.message}"
+        case Reason.PAUSED_ELSEWHERE:
+            return (
+                f"{seen.phase} at the provider, apparently not by reconcile, so it is not resumed: check for a "
+                "spending limit there, and run `reconcile retry` to resume it"
+            )
         case Reason.LIMIT_REACHED:
             return f"cancelled, because it exceeded a limit of its spec{_progress(seen)}"
         case _ if seen.limit is not None and wanted is DesiredState.OBSERVED:

@@ -95,6 +95,14 @@ def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
     return cancel is not None and cancel.is_open and cancel.accepted_at is not None
 
 
+def may_pause(receipts: tuple[Receipt, ...]) -> bool:
+    """Return whether the newest request is a pause that may have had an effect which no observation has shown yet."""
+    newest = receipts[0] if receipts else None
+    if newest is None or newest.verb is not Verb.PAUSE or newest.is_refused:
+        return False
+    return newest.outcome in {None, Outcome.WITHDRAWN}
+
+
 def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> str | None:
     """Return the limit that caused the newest cancel, or None.
 

@@ -15,6 +15,7 @@ from reconciler.core.cost_limit import JudgedCost, cost_state, is_cost_cancel, j
 from reconciler.core.facts import confirmed_phase, may_have_started, merge
 from reconciler.core.finality import assess
 from reconciler.core.limit_warning import LimitState, UnfinishedJob, kept_warning, last_warning, limit_state
+from reconciler.core.paused_elsewhere import paused_elsewhere
 from reconciler.core.receipts import confirm, has_accepted_cancel, limit_of_cancel, may_vanish, newest_cancel, open_for
 from reconciler.core.subject import Subject
 from reconciler.core.table import Situation
@@ -48,6 +49,8 @@ class Situated:
     """The warning of a limit that is near, or None."""
     acts_at: datetime | None = None
     """When the limit of the warning acts at the earliest, or None if this is unknown or it was already acted on."""
+    paused_elsewhere: str | None = None
+    """The value for `JobStatus.paused_elsewhere`."""
 
 
 def situate(
@@ -97,6 +100,7 @@ def situate(
         unjudged,
         state.warning,
         state.acts_at,
+        paused_elsewhere(subject, phase, last, now),
     )
 
 
@@ -141,8 +145,10 @@ def situation(subject: Subject, seen: Situated, wanted: DesiredState) -> Situati
     match seen.phase:
         case Phase.ABSENT:
             return _absence(seen, cancel)
-        case Phase.PAUSING | Phase.PAUSED | Phase.UNKNOWN:
-            return Situation(seen.phase.value)
+        case Phase.PAUSING | Phase.PAUSED:
+            return _pause(seen)
+        case Phase.UNKNOWN:
+            return Situation.UNKNOWN
         case Phase.CANCELLING:
             return Situation.CANCELLING_BY_US if cancel else Situation.CANCELLING
         case Phase.SUCCEEDED:
@@ -155,6 +161,12 @@ def situation(subject: Subject, seen: Situated, wanted: DesiredState) -> Situati
             return _cancelled(subject, seen, wanted, cancel)
         case _:
             return Situation.PROGRESSING
+
+
+def _pause(seen: Situated) -> Situation:
+    if seen.paused_elsewhere is None:
+        return Situation(seen.phase.value)
+    return Situation.PAUSING_ELSEWHERE if seen.phase is Phase.PAUSING else Situation.PAUSED_ELSEWHERE
 
 
 def _cancelled(subject: Subject, seen: Situated, wanted: DesiredState, cancel: Receipt | None) -> Situation:

@@ -26,7 +26,9 @@ class Situation(StrEnum):
     GONE_AFTER_CANCEL = "absent twice, after an accepted cancel"
     PROGRESSING = "validating_files, queued or running"
     PAUSING = "pausing"
+    PAUSING_ELSEWHERE = "pausing, not requested by reconcile"
     PAUSED = "paused"
+    PAUSED_ELSEWHERE = "paused, not requested by reconcile"
     CANCELLING = "cancelling"
     CANCELLING_BY_US = "cancelling, requested by reconcile"
     SUCCEEDED = "succeeded"
@@ -93,7 +95,14 @@ _ROWS: dict[Situation, tuple[TableRow, TableRow, TableRow, TableRow]] = {
     ),
     Situation.PROGRESSING: (_ready(), _PAUSE, _CANCEL, _ready()),
     Situation.PAUSING: (_reconciling(Reason.RESUME_PENDING), _reconciling(Reason.PAUSE_PENDING), _CANCEL, _ready()),
+    Situation.PAUSING_ELSEWHERE: (
+        _stalled(Reason.PAUSED_ELSEWHERE),
+        _reconciling(Reason.PAUSE_PENDING),
+        _CANCEL,
+        _ready(),
+    ),
     Situation.PAUSED: (_RESUME, _ready(), _CANCEL, _ready()),
+    Situation.PAUSED_ELSEWHERE: (_stalled(Reason.PAUSED_ELSEWHERE), _ready(), _CANCEL, _ready()),
     Situation.CANCELLING: (
         _reconciling(Reason.CANCELLING_ELSEWHERE),
         _reconciling(Reason.CANCELLING_ELSEWHERE),

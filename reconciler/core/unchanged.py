@@ -79,7 +79,8 @@ def _is_at_rest(last: JobStatus, reason: Reason) -> bool:
     """Return whether a status waits for nothing: no doubt, no used approval and no receipt that may change."""
     is_final = last.final is (last.phase in TERMINAL)
     is_over = not last.receipts or (reason is Reason.CANCELLED and all(map(_is_over, last.receipts)))
-    return is_final and is_over and last.doubted_at is None and not last.spent
+    is_undisputed = last.doubted_at is None and last.paused_elsewhere is None
+    return is_final and is_over and is_undisputed and not last.spent
 
 
 def _is_over(receipt: Receipt) -> bool:

@@ -46,7 +46,7 @@ def _has_plain_fields(status: JobStatus, job: JobFacts) -> bool:
     return (
         status.kind is FINE_TUNING
         and len(status.conditions) == len(status.history) == 1
-        and not (status.receipts or status.warning or status.spent or status.doubted_at)
+        and not (status.receipts or status.warning or status.spent or status.doubted_at or status.paused_elsewhere)
         and None not in {status.observed_spec, job.provider_status}
         and all(each is None for each in (job.error, job.output_file, job.expires_at, job.counts, job.tokens))
     )
@@ -113,7 +113,7 @@ def _row(status: JobStatus, job: JobFacts) -> str:
     )
     return (
         f'["{status.kind.name}","{status.name}",[{status.observed_generation},"{status.observed_spec}",'
-        f'"{status.source}","{status.phase}",{"true" if status.final else "false"},null,[[{condition}]],[{facts}],'
+        f'"{status.source}","{status.phase}",{"true" if status.final else "false"},null,null,[[{condition}]],[{facts}],'
         f'[],null,[],[[{_moment(entry.at, _IN_JSON)},"{entry.phase}","{entry.reason}"]]]]'
     )
 

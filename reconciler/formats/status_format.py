@@ -220,6 +220,7 @@ def _job_status(kind: JobKind) -> Record:
             Field("phase"),
             Field("final", Form.FLAG),
             Field("doubted_at", Form.MOMENT, is_left_out=True),
+            Field("paused_elsewhere", Form.TEXT, is_left_out=True),
             Field("conditions", Form.MAPPING, CONDITION, is_list=True),
             Field("job", Form.MAPPING, _job(kind)),
             Field("receipts", Form.MAPPING, RECEIPT, is_list=True),

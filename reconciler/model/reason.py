@@ -85,6 +85,14 @@ class Reason(StrEnum):
         "CancelledElsewhere",
         "Something other than `reconcile` cancelled the job, against its desired state.",
     )
+    PAUSED_ELSEWHERE = (
+        "PausedElsewhere",
+        (
+            "The job was paused, apparently by something other than `reconcile`, such as a person, or a provider whose "
+            "spending limit was reached. It is resumed only by `reconcile retry`, or after its spec has changed in "
+            "more than its reason and labels."
+        ),
+    )
     CANCELLED_BY_US = (
         "CancelledByUs",
         "`reconcile` cancelled the job before its desired state changed. A cancel cannot be undone.",

@@ -224,16 +224,15 @@ class JobStatus:
     """When an observation first contradicted a final phase. None once another observation has resolved the doubt."""
     warning: LimitWarning | None = None
     """The warning of a limit that is near, or None."""
+    paused_elsewhere: str | None = None
+    """The digest of the spec against which something other than reconcile paused the job, or None."""
     spent: tuple[RememberedAttempt, ...] = ()
     """The first attempts of dropped receipts. Their key in the file is `spent`."""
     kind: JobKind = FINE_TUNING
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """Return the condition of a type, or None if it is not present."""
-        for each in self.conditions:
-            if each.type is type_:
-                return each
-        return None
+        return next((each for each in self.conditions if each.type is type_), None)
 
     @property
     def ready(self) -> Condition:

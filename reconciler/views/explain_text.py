@@ -66,6 +66,10 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
                 "Read `status.job.error`. Once you have dealt with the failure, set `desiredState` to `observed`."
             ),
             Reason.CANCELLED_ELSEWHERE: SET_ANOTHER_STATE,
+            Reason.PAUSED_ELSEWHERE: (
+                "Check the provider's dashboard. To resume the job, which may lift a spending limit, run `reconcile "
+                "retry NAME`. To keep it paused, set `desiredState` to `paused`."
+            ),
             Reason.CANCELLED_BY_US: SET_ANOTHER_STATE,
             Reason.INVALID_SPEC: "Run `reconcile validate`, and correct what it names.",
             Reason.INVALID_PROVIDER: "Run `reconcile validate`, and correct the document, or its name in the spec.",

@@ -26,7 +26,8 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "desired state": {
             DesiredState.RUNNING: (
-                "The job should run until it ends. A paused job is resumed. A failed or cancelled job is Stalled."
+                "The job should run until it ends. A paused job is resumed, unless something other than `reconcile` "
+                "paused it meanwhile. A failed or cancelled job is Stalled."
             ),
             DesiredState.PAUSED: "The job should be paused. An unfinished job is paused if its provider supports that.",
             DesiredState.CANCELLED: "The job should not run. An unfinished job is cancelled, which cannot be undone.",

@@ -591,6 +591,18 @@ BUGS = (
         oracle="counters_written",
     ),
     Bug(
+        "pauses: resume a job that its provider paused",
+        "core/paused_elsewhere.py",
+        "        return last.phase not in _PAUSES\n",
+        "        return False\n",
+    ),
+    Bug(
+        "pauses: ignore the retry of a job that something else paused",
+        "core/paused_elsewhere.py",
+        "    is_resume_wanted = subject.is_retry or digest != subject.digest\n",
+        "    is_resume_wanted = digest != subject.digest\n",
+    ),
+    Bug(
         "kinds: resume a batch that somebody paused",
         "core/due_request.py",
         "    if not (subject.kind.can_be_paused and subject.capabilities.can_pause):\n",

@@ -13,8 +13,8 @@ from tests.scenario.oracles.status_yaml import OVER, Tree, ready, standing
 from tests.scenario.oracles.statuses import status_of
 from tests.scenario.simulation import Scenario, simulate
 
-_OF_ITS_PAST = "Contested"
-"""The reason of a `Ready` that only a process with the statuses of earlier passes can report."""
+_OF_ITS_PAST = frozenset({"Contested", "PausedElsewhere"})
+"""The reasons of a `Ready` that only a process with the statuses of earlier passes can report."""
 
 
 def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterator[str]:
@@ -47,7 +47,7 @@ def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterato
             history.back_at(job_spec.account, job_spec.job_id) is None
             and not (job_spec.max_queued is not None and was_lost(here, history))
             and ABSENT not in {_phase(here), _phase(there)}
-            and ready(here)["reason"] != _OF_ITS_PAST
+            and ready(here)["reason"] not in _OF_ITS_PAST
         ):
             are_over = {_phase(here), _phase(there)} <= OVER
             is_same = standing(here) == standing(there) or (are_over and had_limits(history, job_spec))

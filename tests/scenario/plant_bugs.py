@@ -39,6 +39,7 @@ _TOPICS = (
     "mass_disappearance",
     "preflight_check",
     "limits",
+    "paused_elsewhere",
     "outages",
     "revived_jobs",
     "unreadable_files",

@@ -14,8 +14,9 @@ from reconciler.core.subject import Subject
 from reconciler.model.job import UNSET, JobCounts, Observation, Observed, ObservedJob, Phase
 from reconciler.model.kind import BATCH
 from reconciler.model.money import Basis
+from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState, render_duration
-from reconciler.model.status import Because, JobStatus
+from reconciler.model.status import Because, JobStatus, Outcome, Verb
 
 STARTED = {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING}
 STOPPABLE = STARTED | {Phase.PAUSING, Phase.PAUSED}
@@ -160,6 +161,39 @@ class Case:
         is_for_limit = receipt is not None and receipt.because is Because.LIMIT_REACHED
         is_meant = self.subject.spec.desired_state is not DesiredState.OBSERVED and not self.has_changed
         return is_for_limit and is_meant and is_blind
+
+    @property
+    def is_paused_elsewhere(self) -> bool:
+        """Whether something else paused the job, and nobody has requested a retry or changed the spec since.
+
+        That is so if the job was last seen unpaused, or if its earlier status was lost, unless a pause of reconcile
+        that was not refused is the newest request and has not been seen to take effect.
+        """
+        if self.last is None or self.job is None or self.job.phase not in {Phase.PAUSING, Phase.PAUSED}:
+            return False
+        if self.subject.is_retry:
+            return False
+        if self.last.paused_elsewhere is not None:
+            return self.last.paused_elsewhere == self.subject.digest
+        if self.subject.spec.desired_state is not DesiredState.RUNNING or not self.can_be_paused:
+            return False
+        newest = self.last.receipts[0] if self.last.receipts else None
+        is_ours = newest is not None and newest.verb is Verb.PAUSE and newest.outcome in {None, Outcome.WITHDRAWN}
+        is_refused = newest is not None and newest.accepted_at is None and newest.refusals >= newest.attempts
+        return self.was_last_unpaused and (is_refused or not is_ours)
+
+    @property
+    def was_last_unpaused(self) -> bool:
+        """Whether the job was unpaused when its phase was last certain, or its status was lost since."""
+        told = (
+            [(self.last.phase, None), *((each.phase, each.reason) for each in self.last.history)] if self.last else []
+        )
+        certain = (
+            reason is Reason.STATUS_DISCARDED or phase not in {Phase.PAUSING, Phase.PAUSED}
+            for phase, reason in told
+            if reason is Reason.STATUS_DISCARDED or phase not in {Phase.UNKNOWN, Phase.ABSENT, Phase.CANCELLING}
+        )
+        return next(certain, False)
 
     @property
     def can_be_paused(self) -> bool:

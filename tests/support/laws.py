@@ -58,7 +58,8 @@ def change_in_the_design(case: Case) -> Verb | None:
         return None
     if wanted is DesiredState.PAUSED and phase in STARTED:
         return Verb.PAUSE
-    return Verb.RESUME if wanted is DesiredState.RUNNING and phase is Phase.PAUSED else None
+    is_resumable = phase is Phase.PAUSED and not case.is_paused_elsewhere
+    return Verb.RESUME if wanted is DesiredState.RUNNING and is_resumable else None
 
 
 def a_decision_requests_only_the_change_in_the_table(case: Case, decision: Decision) -> bool:
@@ -86,12 +87,12 @@ def _is_contested(case: Case, verb: Verb) -> bool:
 def a_failed_observation_keeps_every_fact_and_requests_no_change(case: Case, decision: Decision) -> bool:
     if not isinstance(case.look, Unobserved):
         return True
-    before = _known(case.last) if case.last else (None, (), Phase.UNKNOWN, False, None)
+    before = _known(case.last) if case.last else (None, (), Phase.UNKNOWN, False, None, None)
     return decision.action is None and _known(decision.status) == before
 
 
 def _known(status: JobStatus) -> tuple[object, ...]:
-    return status.job, status.receipts, status.phase, status.final, status.doubted_at
+    return status.job, status.receipts, status.phase, status.final, status.doubted_at, status.paused_elsewhere
 
 
 def a_decision_writes_a_well_formed_status(_case: Case, decision: Decision) -> bool:
@@ -262,6 +263,27 @@ def a_near_limit_is_reported_and_its_warning_keeps_its_time(case: Case, decision
     is_kept = case.again(status, MINUTE).status.warning in {warning, None}
     is_told = is_near or status.ready.reason is not Reason.AS_DESIRED or case.as_of is None
     return is_kept and is_told and not case.is_suspended
+
+
+def a_job_paused_elsewhere_is_resumed_by_a_retry_or_a_changed_spec_alone(case: Case, decision: Decision) -> bool:
+    """Time alone causes no resume. A resume that others undid three times stays contested."""
+    status = decision.status
+    if isinstance(case.look, Unobserved):
+        return True
+    if status.ready.reason is not Reason.PAUSED_ELSEWHERE:
+        return case.is_suspended or case.is_end_believed or not _is_wanted_pause_of_others(case)
+    later = [case.again(status, span).action for span in (MINUTE, timedelta(days=2))]
+    is_kept = decision.action is None and all(each is None or each.verb is Verb.CANCEL for each in later)
+    causes = ({"is_retry": True}, {"digest": "sha256:edited"})
+    resumed = [replace(case, subject=replace(case.subject, **cause)).again(status) for cause in causes]
+    words = {each.status.ready.reason for each in resumed}
+    is_requested = status.phase is Phase.PAUSING or all(each.action is not None for each in resumed)
+    return is_kept and (words == {Reason.CONTESTED} or (words == {Reason.RESUME_PENDING} and is_requested))
+
+
+def _is_wanted_pause_of_others(case: Case) -> bool:
+    is_running_wanted = case.subject.spec.desired_state is DesiredState.RUNNING
+    return is_running_wanted and case.is_paused_elsewhere and not case.is_cancel_wanted and not case.is_limit_remembered
 
 
 def a_final_status_stays_final(case: Case, decision: Decision) -> bool:
@@ -448,6 +470,7 @@ LAWS_OF_LATER_DECISIONS: tuple[Law, ...] = (
     shadow_mode_decides_the_same_and_only_reports_it,
     a_closed_change_window_delays_a_request_and_nothing_else,
     a_due_cancel_is_requested_again_within_six_hours,
+    a_job_paused_elsewhere_is_resumed_by_a_retry_or_a_changed_spec_alone,
     a_final_status_stays_final,
     a_doubted_job_is_reopened_by_a_second_observation,
     a_plain_status_is_rendered_like_any_other,

@@ -6,9 +6,9 @@ and each status after a response to its request. It lets time pass by each step,
 
 The walk ends because two statuses count as the same if a decision cannot distinguish them (`_outlook`). A decision
 compares an age only with thresholds, so only the side of each threshold is kept. A decision does not read which of
-`validating_files`, `queued`, `running` and `paused` came before, nor texts, generations and times of conditions, so
-these are dropped. `maxQueued` and `notAfter` are tested by `test_limits`. One status represents its class. Two things
-are set artificially:
+`validating_files`, `queued` and `running` came before, nor texts, generations and times of conditions, so these are
+dropped. An earlier pause is kept only if the job can be paused. `maxQueued` and `notAfter` are tested by `test_limits`.
+One status represents its class. Two things are set artificially:
 
 - An open receipt with 2 or 3 attempts gets 4. `test_backoff` tests the delays between them, and the walk only
   distinguishes none, one, some, all, and reminders.
@@ -269,7 +269,20 @@ def _outlook(world: World, status: JobStatus | None, now: datetime) -> object:
         any(each.verb is Verb.CANCEL and each.accepted_at is not None for each in closed),
         _reversals(status, closed, now),
         status.warning is not None and _warned(status.warning, now),
+        _pause(world, status),
     )
+
+
+def _pause(world: World, status: JobStatus) -> object:
+    """Return what a decision reads of earlier pauses: whose the last pause was, or whose the next one will be."""
+    if not (world.kind.can_be_paused and world.subjects[0].capabilities.can_pause):
+        return None
+    told = [status.phase, *(entry.phase for entry in status.history)]
+    certain = next((phase for phase in told if phase not in {Phase.UNKNOWN, Phase.ABSENT, Phase.CANCELLING}), None)
+    newest = status.receipts[0] if status.receipts else None
+    is_withdrawn = newest is not None and newest.outcome is Outcome.WITHDRAWN and not newest.is_refused
+    is_ours = newest is not None and newest.verb is Verb.PAUSE and is_withdrawn
+    return status.paused_elsewhere, certain in {Phase.PAUSING, Phase.PAUSED}, certain is None, is_ours
 
 
 def _warned(warning: LimitWarning, now: datetime) -> object:

@@ -151,6 +151,7 @@ def test_a_status_is_plain_even_if_a_text_of_its_job_needs_quotes(text: str) -> 
         {"receipts": the_golden_status().receipts},
         {"spent": (RememberedAttempt("", NOW),)},
         {"doubted_at": NOW},
+        {"paused_elsewhere": "sha256:9f2c"},
         {"kind": KINDS["BatchJob"]},
     ],
     ids=str,

@@ -314,6 +314,7 @@ statuses = st.builds(
     phase=st.sampled_from(Phase),
     final=st.booleans(),
     doubted_at=or_none(moments),
+    paused_elsewhere=or_none(texts),
     conditions=st.tuples(conditions),
     job=or_none(facts),
     receipts=st.lists(receipts, max_size=2).map(tuple),
@@ -343,6 +344,13 @@ def test_doubted_at_is_rendered_after_final_and_only_if_set() -> None:
 
     assert "  final: true\n  doubtedAt: '2026-11-23T14:03:20Z'\n  conditions:\n" in doubted
     assert "doubtedAt" not in render_status(the_golden_status())
+
+
+def test_paused_elsewhere_is_rendered_before_the_conditions_and_only_if_set() -> None:
+    held = replace(the_golden_status(), paused_elsewhere="sha256:9f2c")
+
+    assert "  final: true\n  pausedElsewhere: sha256:9f2c\n  conditions:\n" in render_status(held)
+    assert "pausedElsewhere" not in render_status(the_golden_status())
 
 
 @given(statuses)

@@ -109,6 +109,7 @@ def test_an_absent_or_changed_or_new_job_needs_a_decision() -> None:
     "kept",
     [
         {"doubted_at": NOW},
+        {"paused_elsewhere": "sha256:another"},
         {"final": True},
         {"observed_spec": "sha256:another"},
         {"name": "another"},

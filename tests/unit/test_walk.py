@@ -54,8 +54,14 @@ WORLDS = (
     World(
         "a resume, five decisions deep",
         specs(CAN_PAUSE, "running"),
-        frozenset({Reason.RESUME_PENDING, Reason.ACTION_FORBIDDEN}),
+        frozenset({Reason.RESUME_PENDING, Reason.ACTION_FORBIDDEN, Reason.PAUSED_ELSEWHERE}),
         depth=5,
+    ),
+    World(
+        "a pause that is wanted or not, by reconcile or by others, four decisions deep",
+        specs(CAN_PAUSE, "running", "paused"),
+        frozenset({Reason.RESUME_PENDING, Reason.PAUSE_PENDING, Reason.PAUSED_ELSEWHERE}),
+        depth=4,
     ),
     World(
         "a cancel, wanted or not, to its end",

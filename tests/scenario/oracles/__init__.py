@@ -11,6 +11,7 @@ from tests.scenario.oracles.health import early_readiness, understated_age, wron
 from tests.scenario.oracles.kinds import counters_written, mixed_kinds, untold_end
 from tests.scenario.oracles.liveness import ignored_retry, late_stop, missed_pass, missed_poll
 from tests.scenario.oracles.mass_disappearance import mass_disappearance_believed
+from tests.scenario.oracles.pauses import resumed_against_others
 from tests.scenario.oracles.reported_outcomes import (
     false_acceptance,
     false_attribution,
@@ -46,6 +47,7 @@ Oracle = Callable[[History], Iterator[str]]
 
 ALWAYS: tuple[Oracle, ...] = (
     unwanted_change,
+    resumed_against_others,
     change_before_observation,
     excess_cancels,
     rate_limit_exceeded,

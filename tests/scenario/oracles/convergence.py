@@ -18,6 +18,7 @@ from tests.scenario.history import (
     Tampered,
     WatchEnded,
 )
+from tests.scenario.oracles.pauses import may_be_held
 from tests.scenario.oracles.requests import is_over_limit
 from tests.scenario.oracles.status_freshness import ROUND
 from tests.scenario.oracles.status_yaml import OVER, Tree, is_job, read, ready, standing
@@ -76,6 +77,8 @@ def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree:
         expected = expected | _expected(history, revision, replace(job_spec, max_queued=None), phase, last)
     is_given_up = ready(tree)["reason"] == "CancelNotHonoured" and was_cancelled_in_vain(history, job_spec, last.at)
     if revision.is_settings_broken or is_given_up:
+        expected = expected or {"Stalled"}
+    if ready(tree)["reason"] == "PausedElsewhere" and may_be_held(history, job_spec, tree):
         expected = expected or {"Stalled"}
     is_limited = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
     if said not in expected and not is_limited:

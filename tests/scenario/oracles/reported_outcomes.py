@@ -27,7 +27,7 @@ from tests.scenario.history import (
 from tests.scenario.oracles.absences import is_told_gone
 from tests.scenario.oracles.passes import pass_records
 from tests.scenario.oracles.requests import SKEW
-from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read, ready
+from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, instant, is_job, job_of, read, ready
 from tests.scenario.oracles.statuses import status_of
 from tests.scenario.provider import REFUSED_IN_200
 
@@ -59,7 +59,7 @@ def false_acceptance(history: History) -> Iterator[str]:
                     if at is None or (path, verb, at) in told:
                         continue
                     told.add((path, verb, at))
-                    moment = _instant(at)
+                    moment = instant(at)
                     answers = taken[account, job_id, verb]
                     if not any(-_SECOND < each.ended_at - moment < 2 * _SECOND for each in answers):
                         yield f"{event.at:%T} {path} reports the {verb} of {job_id} as accepted at {at}"
@@ -236,7 +236,3 @@ def _receipts(accounts: Mapping[str, str], path: str, data: bytes) -> Iterator[t
     job = job_of(tree) if tree else None
     if tree is not None and job is not None:
         yield from ((accounts[job[0]], job[1], each) for each in tree["status"]["receipts"])
-
-
-def _instant(text: str | datetime) -> datetime:
-    return text if isinstance(text, datetime) else datetime.fromisoformat(text)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -53,3 +54,8 @@ def job_of(tree: Tree) -> tuple[str, str] | None:
     """Return the account's text and the job ID in a status, or None if the status contains no job."""
     job = tree["status"]["job"]
     return (job["account"], job["id"]) if job else None
+
+
+def instant(text: str | datetime) -> datetime:
+    """Return a time of a status, which the YAML parser may have left as text."""
+    return text if isinstance(text, datetime) else datetime.fromisoformat(text)

@@ -1,0 +1,68 @@
+"""Recognise a job that something other than reconcile paused, so that it is not resumed.
+
+Theory: a provider may pause a job because a spending limit was reached, and a resume would lift that limit. Therefore
+only a person causes such a job to be resumed: by requesting a retry, or by changing the spec after the pause was
+observed. A job that was paused before reconcile first observed it is resumed, because its spec is a new wish.
+
+Rules: the pause is attributed to something else if the last observation of the phase showed the job unpaused, or if its
+earlier status was discarded, and if no request of reconcile can have caused it. While a job is suspended, nothing ends
+this attribution, because suspending and unsuspending a job change its spec without a wish to resume the job.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from reconciler.core.receipts import may_pause
+from reconciler.core.subject import Subject
+from reconciler.model.job import Phase
+from reconciler.model.reason import Reason
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import JobStatus
+
+_PAUSES = frozenset({Phase.PAUSING, Phase.PAUSED})
+_UNCERTAIN = frozenset({Phase.UNKNOWN, Phase.ABSENT, Phase.CANCELLING})
+"""The phases that do not show whether the job is paused. A job that is cancelling may have been paused before."""
+
+
+def paused_elsewhere(subject: Subject, phase: Phase, last: JobStatus | None, now: datetime) -> str | None:
+    """Return the new value of `JobStatus.paused_elsewhere` after an observation.
+
+    Args:
+        subject: the spec.
+        phase: the observed phase.
+        last: the last status, or None if there is none.
+        now: the current time.
+    """
+    if last is None or phase not in _PAUSES | _UNCERTAIN:
+        return None
+    digest = last.paused_elsewhere
+    if digest is None and phase in _PAUSES and _is_found_paused(subject, last):
+        digest = subject.digest
+    is_resume_wanted = subject.is_retry or digest != subject.digest
+    return None if is_resume_wanted and not subject.is_suspended(now) else digest
+
+
+def _is_found_paused(subject: Subject, last: JobStatus) -> bool:
+    """Return whether a paused job was unpaused before, is not paused because of reconcile, and should be running."""
+    return _is_resumed_by(subject) and _was_unpaused(last) and not may_pause(last.receipts)
+
+
+def _is_resumed_by(subject: Subject) -> bool:
+    """Return whether the spec wants a paused job to be resumed, and its provider can do that."""
+    can_resume = subject.kind.can_be_paused and subject.capabilities.can_pause
+    return can_resume and subject.spec.desired_state is DesiredState.RUNNING
+
+
+def _was_unpaused(last: JobStatus) -> bool:
+    """Return whether the job was unpaused when its phase was last certain, or may have been, as that was lost."""
+    if last.phase not in _UNCERTAIN:
+        return last.phase not in _PAUSES
+    for entry in last.history:
+        if entry.reason is Reason.JOB_CHANGED:
+            return False
+        if entry.reason is Reason.STATUS_DISCARDED:
+            return True
+        if entry.phase not in _UNCERTAIN:
+            return entry.phase not in _PAUSES
+    return False
