@@ -84,11 +84,11 @@ class Job:
         self.timeline += [(moment, "pausing"), (moment + takes, "paused")]
 
     def resume(self, moment: float, takes: float = 0.0) -> None:
-        """Queue a paused job for `takes` seconds, and then continue its life."""
+        """Queue a paused job for `takes` seconds, and then continue its life; a job paused by its life then runs on."""
         self._cut(moment)
         at = moment + takes
         self.timeline += [(moment, "queued")]
-        for word, lasts in self.waiting:
+        for word, lasts in self.waiting or [("running", None)]:
             self.timeline.append((at, word))
             if lasts is None:
                 break

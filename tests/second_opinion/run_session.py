@@ -12,6 +12,7 @@ from tests.second_opinion.judge import (
     command_output,
     disk,
     exit_codes,
+    pauses,
     permission,
     prior_observation,
     published,
@@ -44,7 +45,7 @@ def _played(session: Session) -> None:
     final_checks.expect_no_change(session)
     for each in session.runs:
         _of_run(session, each)
-    for judge in (prior_observation, permission, change_counts, secrets):
+    for judge in (prior_observation, permission, pauses, change_counts, secrets):
         judge.judge(session)
     for error in session.world.errors:
         session.blame("world-broke", error)

@@ -19,6 +19,7 @@ LIVES: tuple[Life, ...] = (
     [("validating_files", 60), ("failed", None)],
     [("running", 86400), ("succeeded", None)],
     [("running", 4000), ("failed", None)],
+    [("running", 4000), ("paused", None)],
 )
 
 

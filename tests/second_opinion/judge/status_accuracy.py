@@ -28,6 +28,7 @@ ENDS = {
     "JobFailed": {"failed"},
     "CancelledElsewhere": {"cancelled"},
     "CancelledByUs": {"cancelled"},
+    "PausedElsewhere": {"pausing", "paused"},
 }
 """The status values of which the world must have shown one before a status may have this reason."""
 
@@ -54,7 +55,7 @@ def judge(session: Session, run: Run) -> None:
         session.blame("status-unreadable", f"after {run}: {type(error).__name__}")
         return
     for status in (on_time(each, session.off) for each in statuses):
-        account = _account(session, status)
+        account = account_of(session, status)
         if status.job is None or account is None:
             continue
         looks = [
@@ -87,7 +88,8 @@ def _noticed(session: Session, run: Run, still: set[str]) -> None:
         session.blame("damage-unnoticed", f"{path} after {run}")
 
 
-def _account(session: Session, status: Status) -> str | None:
+def account_of(session: Session, status: Status) -> str | None:
+    """Return the name of the account that a status describes, or None."""
     named = {(each.type, each.project): each.name for each in session.accounts}
     words = (status.account or "").split()
     options = dict(word.partition("=")[::2] for word in words if "=" in word)
