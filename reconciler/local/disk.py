@@ -70,7 +70,7 @@ class LocalDisk:
                 raise OSError(errno.EINVAL, "not a regular file", where)
             if facts.st_size > self._read_max_bytes:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), where)
-            return b"".join(iter(partial(os.read, descriptor, facts.st_size + _SPARE), b""))
+            return _contents(descriptor, facts.st_size)
         finally:
             os.close(descriptor)
 
@@ -226,16 +226,28 @@ class _RealPath:
         self._path = path
         self._real = str(path)
         self._identity: tuple[int, int] | None = None
+        self._is_plain = False
+        """Whether the path contains no link, so that it leads to the directory as long as that is where it was."""
 
     def real(self) -> str:
         """Return the path with links resolved. Raises `OSError` if it does not exist."""
         if self._identity is None or not self._is_same():
             self._real = os.path.realpath(self._path, strict=True)  # `Path.resolve` may report a loop as RuntimeError
             self._identity = _identity(os.lstat(self._real))
+            self._is_plain = self._real == os.path.abspath(self._path)  # noqa: PTH100  `Path.absolute` keeps `..`
         return self._real
 
     def _is_same(self) -> bool:
-        return _identity(self._path.stat()) == self._identity == _identity(os.lstat(self._real))
+        is_there = _identity(os.lstat(self._real)) == self._identity
+        return is_there and (self._is_plain or _identity(self._path.stat()) == self._identity)
+
+
+def _contents(descriptor: int, size: int) -> bytes:
+    """Return the bytes of an open file with this size. They may be more or fewer, if the file changes meanwhile."""
+    data = os.read(descriptor, size + _SPARE)
+    if len(data) == size:
+        return data  # as the size says, so a further read, which would find the end of the file, is spared
+    return data + b"".join(iter(partial(os.read, descriptor, size + _SPARE), b""))
 
 
 def _identity(facts: os.stat_result) -> tuple[int, int]:

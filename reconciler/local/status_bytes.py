@@ -68,19 +68,20 @@ class StatusBytes:
 
     def _replaced(self, files: Mapping[str, bytes], *, durable: bool) -> dict[str, OSError]:
         """Replace files, and return the error of each file that could not be replaced. Directories are not synced."""
-        fresh: dict[str, Path] = {}
+        fresh: dict[str, tuple[Path, Path]] = {}
         failed: dict[str, OSError] = {}
         for path, data in files.items():
+            target = self._root / path
             try:
-                fresh[path] = self._disk.write_beside(self._root / path, data)
+                fresh[path] = self._disk.write_beside(target, data), target
             except OSError as error:
                 failed[path] = error
-        unsynced = self._disk.sync_all(list(fresh.values())) if durable else {}
-        for path, new in fresh.items():
+        unsynced = self._disk.sync_all([new for new, _ in fresh.values()]) if durable else {}
+        for path, (new, target) in fresh.items():
             try:
                 if new in unsynced:
                     raise unsynced[new]
-                self._disk.rename(new, self._root / path)
+                self._disk.rename(new, target)
             except OSError as error:
                 failed[path] = error
                 with suppress(OSError):
