@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.model.report import Report
 from reconciler.views.result_text import SENT
-from reconciler.views.row_state import JobState, count_by_state, is_pending, row_state
+from reconciler.views.row_state import JobState, count_by_state, is_pending, job_state
 
 _SETTLED = frozenset({JobState.AS_DESIRED, JobState.SUSPENDED})
 
@@ -13,7 +13,7 @@ def outputs(report: Report) -> dict[str, str]:
     """Return the outputs of the step that made a report: the text of each output, by its name."""
     counted = [row for row in report.rows if is_pending(row) or row.progress in SENT]
     cancels = sum(row.action is not None and row.action.verb == "cancel" for row in counted)
-    is_converged = not report.exit_codes and all(row_state(row).job_state in _SETTLED for row in report.rows)
+    is_converged = not report.exit_codes and all(job_state(row) in _SETTLED for row in report.rows)
     return {
         "exit-code": str(int(report.exit_code)),
         "has-changes": _truth(is_so=bool(counted)),

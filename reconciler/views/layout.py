@@ -7,7 +7,7 @@ because its user has chosen them for a light or dark background. No information 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from itertools import zip_longest
 
@@ -86,11 +86,13 @@ class Column:
     title: str
     cells: Sequence[Text]
     fold_at: int | None = None
+    full_width: int = field(init=False, repr=False, compare=False)
+    """The width at which no cell is folded."""
 
-    @property
-    def full_width(self) -> int:
-        """The width at which no cell is folded."""
-        return max(cell_len(self.title), *(cell.cell_len for cell in self.cells), 0)
+    def __post_init__(self) -> None:
+        """Compute `full_width` once. Many rows may share one cell."""
+        different = {id(cell): cell for cell in self.cells}.values()
+        object.__setattr__(self, "full_width", max(cell_len(self.title), *(cell.cell_len for cell in different), 0))
 
     @property
     def min_width(self) -> int:
@@ -125,22 +127,41 @@ def _widths(columns: Sequence[Column], width: int) -> list[int]:
 
 
 def _rows(rows: Iterable[Sequence[Text]], widths: Sequence[int]) -> Text:
-    """Return rows of cells as one text. `Text.append` would take three times as long."""
+    """Return rows of cells as one text. `Text.append` would take several times as long."""
     plain: list[str] = []
     spans: list[Span] = []
     at = 0
+    known: dict[tuple[int, int], list[_Piece]] = {}
     for cells in rows:
-        for pieces in zip_longest(*map(_folded, cells, widths), fillvalue=Text()):
-            for piece, width in zip(pieces, widths, strict=True):
-                shown = piece.plain
-                whole = [Span(0, len(shown), piece.style)] if piece.style else []
-                spans += [Span(at + each.start, at + each.end, each.style) for each in (*whole, *piece.spans)]
-                padded = shown + " " * (width - piece.cell_len + GAP)
-                plain.append(padded)
-                at += len(padded)
+        columns: list[list[_Piece]] = []
+        for key in zip(map(id, cells), widths, strict=True):
+            if key not in known:
+                known[key] = _pieces(cells[len(columns)], key[1])
+            columns.append(known[key])
+        blank = [_piece(Text(), width) for width in widths] if max(map(len, columns)) > 1 else []
+        for line in zip_longest(*columns):
+            for number, piece in enumerate(line):
+                text, styles = blank[number] if piece is None else piece
+                plain.append(text)
+                spans += [Span(at + begin, at + end, style) for begin, end, style in styles]
+                at += len(text)
             plain.append("\n")
             at += 1
     return Text("".join(plain[:-1]), no_wrap=True, overflow="ignore", spans=spans)
+
+
+_Piece = tuple[str, Sequence[Span]]
+"""A line of a cell, padded to the width of its column, and its styles."""
+
+
+def _pieces(cell: Text, width: int) -> list[_Piece]:
+    return [_piece(each, width) for each in _folded(cell, width)]
+
+
+def _piece(text: Text, width: int) -> _Piece:
+    shown = text.plain
+    whole = [Span(0, len(shown), text.style)] if text.style else []
+    return shown + " " * (width - text.cell_len + GAP), (*whole, *text.spans)
 
 
 def _folded(cell: Text, width: int) -> Sequence[Text]:

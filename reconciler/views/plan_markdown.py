@@ -20,7 +20,7 @@ from reconciler.views.problems import problems, unjudged_limits, unobserved_acco
 from reconciler.views.refusals_markdown import refusal_lines
 from reconciler.views.render_context import RenderContext
 from reconciler.views.report_sources import ReportSources
-from reconciler.views.row_state import JobState, cause_text, is_pending, planned_text, row_state, states_text
+from reconciler.views.row_state import JobState, cause_text, is_pending, job_state, planned_text, states_text
 from reconciler.views.usage import job_age, time_left
 
 HEAD = ("Change", "Job", "Now", "Age", "Left", "Why", "Spec")
@@ -52,7 +52,7 @@ def plan_markdown(report: Report, context: RenderContext) -> str:
 def _unchanged(rows: Sequence[Row]) -> Iterator[str]:
     """Yield a section for each state that needs attention, with the jobs in it."""
     for state, title in (*TITLES.items(), (JobState.UNOBSERVED, "Could not observe")):
-        yield from state_lines(title, [row for row in rows if row_state(row).job_state is state])
+        yield from state_lines(title, [row for row in rows if job_state(row) is state])
 
 
 def _title(pending: list[Row], refused: list[Row], orphans: Sequence[JobStatus]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.model.report import Report, Row
 from reconciler.views.result_text import change_line
-from reconciler.views.row_state import JobState, count_by_state, row_state
+from reconciler.views.row_state import JobState, count_by_state, job_state, row_state
 from reconciler.views.text import clean, names
 
 
@@ -14,7 +14,7 @@ def summary_line(report: Report) -> str:
     The totals come first, because a narrow terminal cuts off the end.
     """
     totals = ", ".join(f"{number:,} {state}" for state, number in count_by_state(report.rows).items() if number)
-    waiting = [row.name for row in report.rows if row_state(row).job_state is JobState.ON_THE_WAY]
+    waiting = [row.name for row in report.rows if job_state(row) is JobState.ON_THE_WAY]
     return f"{totals}; waiting for {names(waiting)}" if waiting else totals or "no jobs"
 
 

@@ -19,7 +19,7 @@ from reconciler.views.refusals_markdown import refusal_lines
 from reconciler.views.render_context import RenderContext
 from reconciler.views.report_sources import ReportSources
 from reconciler.views.result_text import change_line, requests_text
-from reconciler.views.row_state import JobState, row_state, states_text, waiting_rows
+from reconciler.views.row_state import JobState, job_state, row_state, states_text, waiting_rows
 from reconciler.views.text import age, count
 
 
@@ -38,7 +38,7 @@ def result_markdown(report: Report, context: RenderContext) -> str:
         *(["", "#### Changes", ""] if changes else []),
         *(f"- {escaped(line)}" for line in changes),
         *orphan_lines(report.orphans),
-        *state_lines(TITLES[JobState.STALLED], [r for r in report.rows if row_state(r).job_state is JobState.STALLED]),
+        *state_lines(TITLES[JobState.STALLED], [r for r in report.rows if job_state(r) is JobState.STALLED]),
         *state_lines(TITLES[JobState.WITHHELD], waiting_rows(report.rows)),
         *_jobs_table(report, context.now),
     ]

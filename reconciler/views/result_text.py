@@ -22,6 +22,7 @@ from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import (
     NO_JOBS,
     JobState,
+    job_state,
     requested_text,
     row_state,
     rows_by_state,
@@ -128,7 +129,7 @@ def _end(receipt: Receipt) -> str:
 def _table(report: Report, canvas: Canvas, now: datetime) -> list[RenderableType]:
     rows = report.rows
     if len(rows) > LISTED_MAX:
-        rows = tuple(row for row in rows if row_state(row).job_state is not JobState.AS_DESIRED)
+        rows = tuple(row for row in rows if job_state(row) is not JobState.AS_DESIRED)
     parts: list[RenderableType] = [rows_table(rows, canvas.width, now), Text()] if rows else []
     if hidden := len(report.rows) - len(rows):
         parts[1:] = [styled(f"and {count(hidden, 'job')} as desired: `reconcile get` lists them all", "dim"), Text()]

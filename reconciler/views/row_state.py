@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.model.action import Progress
-from reconciler.model.job import TERMINAL, Phase
+from reconciler.model.job import TERMINAL, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import Because, ConditionStatus, Verb
+from reconciler.model.status import Because, Condition, ConditionStatus, ConditionType, Verb
 
 
 class JobState(StrEnum):
@@ -65,30 +65,43 @@ class RowState:
 
 def row_state(row: Row) -> RowState:
     """Return the state that views show for a row."""
-    ready = row.status.ready
-    # A status that is older than its spec is shown as OutOfDate, even if the last observation failed.
-    if ready.reason is not Reason.OUT_OF_DATE and row.unobserved is not None:
+    ready, failure = row.status.ready, _shown_failure(row)
+    if failure is not None:
         return RowState(
             JobState.UNOBSERVED,
             ConditionStatus.UNKNOWN,
             Reason.CANNOT_OBSERVE_PROVIDER,
-            f"could not observe: {row.unobserved.message}",
+            f"could not observe: {failure.message}",
         )
-    return RowState(_job_state(row), ready.status, ready.reason, ready.message)
+    return RowState(_observed_state(row, ready), ready.status, ready.reason, ready.message)
 
 
-def _job_state(row: Row) -> JobState:
+def job_state(row: Row) -> JobState:
+    """Return the state of the job of a row."""
+    return _observed_state(row, row.status.ready) if _shown_failure(row) is None else JobState.UNOBSERVED
+
+
+def _shown_failure(row: Row) -> Unobserved | None:
+    """Return why the last observation failed, or None if it did not fail or views show something else.
+
+    A status that is older than its spec is shown as OutOfDate, even if the last observation failed.
+    """
+    failure = row.unobserved
+    return None if failure is None or row.status.ready.reason is Reason.OUT_OF_DATE else failure
+
+
+def _observed_state(row: Row, ready: Condition) -> JobState:
     """Return the first state that applies. States that are more important to a reader are tested first."""
-    ready = row.status.ready
     if ready.reason is Reason.OUT_OF_DATE:
         return JobState.OUT_OF_DATE
     if row.progress is Progress.REFUSED:
         return JobState.REFUSED
-    if row.status.is_stalled:
+    others = {each.type for each in row.status.conditions} if len(row.status.conditions) > 1 else ()
+    if ConditionType.STALLED in others:
         return JobState.STALLED
     if ready.status is ConditionStatus.UNKNOWN:
         return JobState.UNOBSERVED
-    if row.status.is_reconciling:
+    if ConditionType.RECONCILING in others:
         return JobState.ON_THE_WAY
     if ready.status is ConditionStatus.TRUE:
         return JobState.AS_DESIRED
@@ -111,13 +124,13 @@ def is_pending(row: Row) -> bool:
 
 def next_change(row: Row) -> Verb | None:
     """Return the verb of the change that the next pass requests, or None if it requests none."""
-    is_withheld = row_state(row).job_state is JobState.WITHHELD
+    is_withheld = job_state(row) is JobState.WITHHELD
     return row.action.verb if row.action and is_pending(row) and not is_withheld else None
 
 
 def waiting_rows(rows: Iterable[Row]) -> list[Row]:
     """Return the rows of the jobs whose change waits for a change window. In shadow mode, an action is due instead."""
-    return [row for row in rows if row.action is None and row_state(row).job_state is JobState.WITHHELD]
+    return [row for row in rows if row.action is None and job_state(row) is JobState.WITHHELD]
 
 
 def is_drifting(row: Row) -> bool:
@@ -142,7 +155,7 @@ def rows_by_state(rows: Iterable[Row]) -> dict[JobState, list[Row]]:
     """Return the rows in each state, which may be none. The order of the states is fixed."""
     found: dict[JobState, list[Row]] = {state: [] for state in JobState}
     for row in rows:
-        found[row_state(row).job_state].append(row)
+        found[job_state(row)].append(row)
     return found
 
 

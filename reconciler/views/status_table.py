@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -54,8 +54,8 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
         *(_kind_column(rows) if is_wide else ()),
         _column("WANTED", rows, lambda row: row.wanted),
         _column("PHASE", rows, lambda row: row.status.phase),
-        Column("READY", [Text(state.ready, STYLES[state.job_state]) for state in states]),
-        Column("REASON", [_reason(state) for state in states]),
+        Column("READY", _cells((state.ready, STYLES[state.job_state]) for state in states)),
+        Column("REASON", _cells((state.reason, STYLES[state.job_state]) for state in states)),
         _column("AGE", rows, lambda row: job_age(row, now)),
     ]
     if any(map(expected_end, rows)):
@@ -66,7 +66,13 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
 
 
 def _column(title: str, rows: Sequence[Row], value: Callable[[Row], str | None]) -> Column:
-    return Column(title, [styled(value(row) or NO_VALUE) for row in rows])
+    return Column(title, _cells((value(row) or NO_VALUE, "") for row in rows))
+
+
+def _cells(texts: Iterable[tuple[str, str]]) -> list[Text]:
+    """Return a cell for each text and its style. Equal cells are one object, which saves memory in long tables."""
+    known: dict[tuple[str, str], Text] = {}
+    return [known.get(each) or known.setdefault(each, styled(*each)) for each in texts]
 
 
 def _kind_column(rows: Sequence[Row]) -> Iterator[Column]:
@@ -91,11 +97,7 @@ def _place_columns(rows: Sequence[Row], states: Sequence[RowState]) -> Iterator[
     yield _column("JOB ID", rows, _job_id)
     yield _column("ACCOUNT", rows, lambda row: str(row.ref.account) if row.ref else None)
     yield _column("SOURCE", rows, lambda row: row.source)
-    yield Column("MESSAGE", [styled(state.message or NO_VALUE) for state in states], fold_at=MESSAGE_FOLD)
-
-
-def _reason(state: RowState) -> Text:
-    return styled(state.reason, STYLES[state.job_state])
+    yield Column("MESSAGE", _cells((state.message or NO_VALUE, "") for state in states), fold_at=MESSAGE_FOLD)
 
 
 def _job_id(row: Row) -> str | None:

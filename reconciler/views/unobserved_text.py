@@ -8,7 +8,7 @@ from rich.text import Text
 from reconciler.model.job import Unobserved
 from reconciler.model.report import Report
 from reconciler.views.layout import STYLES, SentenceTable, section, styled
-from reconciler.views.row_state import JobState, row_state
+from reconciler.views.row_state import JobState, job_state, row_state
 from reconciler.views.text import count, span_of_seconds
 
 TITLE = "Could not observe: the last known status is kept, and no change is requested"
@@ -28,8 +28,8 @@ def unobserved_part(report: Report) -> list[RenderableType]:
     ]
     listed = {account.account for account in report.accounts if account.unobserved is not None}
     for row in report.rows:
-        state = row_state(row)
-        if state.job_state is JobState.UNOBSERVED and (row.ref is None or row.ref.account not in listed):
+        if job_state(row) is JobState.UNOBSERVED and (row.ref is None or row.ref.account not in listed):
+            state = row_state(row)
             lines.append((styled(row.name), styled(state.reason, style), styled(state.message)))
     return [section(TITLE, SentenceTable(lines), style)] if lines else []
 
