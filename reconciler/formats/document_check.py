@@ -28,6 +28,24 @@ _OUR_VERSION = re.compile(r"jobs\.reconciler/v([0-9]{1,9})")
 _PLAIN_KEY = re.compile(r"[\w./-]{1,80}")
 
 
+def valid_document(raw: RawDocument, kinds: Mapping[str, type[BaseModel]]) -> BaseModel | None:
+    """Return the document if it is valid, or None if `DocumentCheck` has to find out what is wrong with it.
+
+    `kinds` is the model of each allowed kind, by the name of the kind.
+    """
+    value = raw.value
+    if raw.problems or not isinstance(value, dict) or value.get("apiVersion") != API_VERSION:
+        return None
+    kind = value.get("kind")
+    model = kinds.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        return None
+    try:
+        return model.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentCheck:
     """The check of one document, as several steps that each return diagnostics.

@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from reconciler.formats.document_check import DocumentCheck, is_too_new
+from reconciler.formats.document_check import DocumentCheck, is_too_new, valid_document
 from reconciler.formats.validation_errors import closest
 from reconciler.formats.yaml_documents import Parse, RawDocument, YamlUnreadableError
 from reconciler.formats.yaml_text import DOCUMENTS_MAX, parse
@@ -51,6 +51,9 @@ _MISLEADING = re.compile("\r(?!\n)|[\x85\u2028-\u202e\u2066-\u2069]")
 _KIND = re.compile(rb"""kind["']?\s*:\s*["']?([A-Za-z]{1,40})""")
 _NAMED = re.compile(rb"""name["']?[ \t]*:[ \t]*["']?([a-z0-9-]{1,63})""")
 
+_FIELD_SETS: dict[frozenset[str], set[str]] = {}
+"""The sets of the names of fields that documents have set, by their members."""
+
 
 def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) -> Snapshot:
     """Return the documents of one file as a snapshot that contains only this file.
@@ -68,19 +71,20 @@ def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) 
     except YamlUnreadableError as error:
         diagnostic = Diagnostic(file=shown, line=error.line, column=error.column, message=str(error))
         found = Snapshot(broken_files=frozenset({file}), diagnostics=(diagnostic,))
-        return _with_suspected_contents(found, data, file, shown)
-    return read_parsed(documents, data, file=file, shown=shown)
+    else:
+        found = read_parsed(documents, file=file, shown=shown)
+    return _with_suspected_contents(found, data, file, shown) if found.broken_files else found
 
 
-def read_parsed(documents: Iterable[RawDocument], data: bytes, *, file: str, shown: str) -> Snapshot:
+def read_parsed(documents: Iterable[RawDocument], *, file: str, shown: str) -> Snapshot:
     """Return the documents of one file whose YAML has already been parsed.
 
-    `documents` is the result of the parser. The other arguments are those of `read_documents`.
+    The suspected contents of a broken file are missing. `documents` is the result of the parser. The other arguments
+    are those of `read_documents`.
     """
     wanted = [raw for raw in documents if raw.value is not None or raw.problems]
     parts = [_Reader(raw, file, shown).read() for raw in wanted]
-    found = parts[0] if len(parts) == 1 else merge_snapshots(parts)
-    return _with_suspected_contents(found, data, file, shown) if found.broken_files else found
+    return parts[0] if len(parts) == 1 else merge_snapshots(parts)
 
 
 def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str) -> Snapshot:
@@ -170,6 +174,11 @@ class _Reader:
 
     def read(self) -> Snapshot:
         """Return a snapshot that contains only this document, valid or broken."""
+        valid = valid_document(self.raw, DOCUMENTS)
+        return self._checked() if valid is None else self._valid(valid)
+
+    def _checked(self) -> Snapshot:
+        """Return a snapshot that contains only this document, after every check of it."""
         value, check = self.raw.value, DocumentCheck(self.raw, self.shown, DOCUMENTS)
         found = check.problems()
         if not isinstance(value, dict):
@@ -186,12 +195,13 @@ class _Reader:
 
     def _valid(self, document: BaseModel | None) -> Snapshot:
         match document:
+            case _ if isinstance(document, JobDocument):
+                _share_field_sets(document)
+                return Snapshot(jobs=(self._located(document),))
             case Provider():
                 return Snapshot(providers=(self._located(document),))
             case Settings():
                 return Snapshot(settings=(self._located(document),))
-            case _ if isinstance(document, JobDocument):
-                return Snapshot(jobs=(self._located(document),))
             case _:
                 raise AssertionError(document)  # no other kind is in DOCUMENTS
 
@@ -216,6 +226,16 @@ class _Reader:
 
     def _located(self, document: D) -> Located[D]:
         return Located(document=document, file=self.file, line=self.raw.line, lines=self.raw.lines)
+
+
+def _share_field_sets(document: JobDocument) -> None:
+    """Let the models of all jobs that have the same fields share one set of their names.
+
+    The models are frozen, so no set changes. Sets of their own would take as much memory as all values of a job.
+    """
+    for model in (document, document.metadata, document.spec):
+        names = model.model_fields_set
+        object.__setattr__(model, "__pydantic_fields_set__", _FIELD_SETS.setdefault(frozenset(names), names))
 
 
 def _kind(value: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import Enum
 from functools import cache, lru_cache, partial
 from operator import attrgetter
+from sys import intern
 from typing import Any, get_args
 
 from reconciler.formats.status_format import JOB_STATUSES, Field, Form, Record
@@ -28,6 +29,8 @@ _Convert = Callable[[Any], Any] | None
 """A function that converts a value, or None if JSON can represent the value itself."""
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
+_parse_json = json.JSONDecoder().raw_decode
+"""Like `json.loads`, which also looks for space around the value and needs a third more time."""
 
 
 def pack_status(status: JobStatus) -> str:
@@ -37,7 +40,7 @@ def pack_status(status: JobStatus) -> str:
 
 def unpack_status(row: str) -> JobStatus:
     """Return the status that a row contains. `row` must be a result of `pack_status`."""
-    kind, name, values = json.loads(row)
+    (kind, name, values), _ = _parse_json(row)
     status: JobStatus = _job_unpacker(kind)(values, kind=KINDS[kind], name=name)
     return status
 
@@ -69,8 +72,17 @@ def _pack_field(field: Field, wanted: Any) -> _Convert:
 
 def _unpacker(record: Record) -> Callable[..., Any]:
     kinds = record.types
-    converts = tuple(_unpack_field(each, _value_type(kinds[each.name])) for each in record.fields)
-    return partial(_unpacked, record.model, tuple(each.name for each in record.fields), converts)
+    converts = ((at, _unpack_field(each, _value_type(kinds[each.name]))) for at, each in enumerate(record.fields))
+    needed = tuple((at, convert) for at, convert in converts if convert is not None)
+    unpack = partial(_unpacked, record.model, tuple(each.name for each in record.fields), needed)
+    is_flat = not any(each.record or each.is_list for each in record.fields)
+    return _shared(unpack) if is_flat else unpack
+
+
+def _shared(unpack: Callable[..., Any]) -> Callable[[list[Any]], Any]:
+    """Return a function that unpacks a record without records in it. Thousands of statuses share such a record."""
+    known = lru_cache(CACHED_TEXTS_MAX)(lambda *values: unpack([*values]))
+    return lambda values: known(*values)
 
 
 def _unpack_field(field: Field, wanted: Any) -> _Convert:
@@ -81,6 +93,8 @@ def _unpack_field(field: Field, wanted: Any) -> _Convert:
         convert = _instant
     elif issubclass(wanted, Enum):
         convert = {each.value: each for each in wanted}.__getitem__
+    elif field.form is Form.FOREIGN or field.name == "account":
+        convert = intern  # thousands of statuses have the same account, model and messages
     return partial(_each, tuple, convert) if field.is_list else convert
 
 
@@ -93,11 +107,17 @@ def _packed(values_of: Callable[[Any], Any], converts: tuple[_Convert, ...], rec
 
 
 def _unpacked(
-    model: Callable[..., Any], names: tuple[str, ...], converts: tuple[_Convert, ...], values: list[Any], **above: Any
+    model: Callable[..., Any],
+    names: tuple[str, ...],
+    converts: tuple[tuple[int, Callable[[Any], Any]], ...],
+    values: list[Any],
+    **above: Any,
 ) -> Any:
-    for name, convert, each in zip(names, converts, values, strict=True):
-        above[name] = each if each is None or convert is None else convert(each)
-    return model(**above)
+    """Return a record with these values, which are converted in place. `converts` has the positions to convert."""
+    for at, convert in converts:
+        if values[at] is not None:
+            values[at] = convert(values[at])
+    return model(**dict(zip(names, values, strict=True)), **above)
 
 
 def _each(container: Callable[[Any], Any], convert: _Convert, values: Any) -> Any:

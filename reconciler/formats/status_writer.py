@@ -183,8 +183,7 @@ def _cleaned(text: str | None) -> str:
     return "null" if text is None else scalar(clean_text(text))
 
 
-@lru_cache(CACHED_TEXTS_MAX)
-def scalar(text: str | None) -> str:
+def uncached_scalar(text: str | None) -> str:
     """Return a text as a value on one line, in quotes if needed. None is returned as `null`."""
     if text is None:
         return "null"
@@ -196,6 +195,10 @@ def scalar(text: str | None) -> str:
         return f'"{_NEEDS_ESCAPE.sub(_escape, escaped)}"'
     doubled = text.replace("'", "''")
     return f"'{doubled}'"
+
+
+scalar = lru_cache(CACHED_TEXTS_MAX)(uncached_scalar)
+"""`uncached_scalar` for texts that occur in many statuses."""
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -15,12 +15,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
+from typing import BinaryIO
 
 from reconciler.ports import Disk, Now
 from reconciler.redaction import KNOWN_SECRETS
@@ -38,7 +40,8 @@ _COARSE = 2 * _SECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOT = 0
 _SEARCHED_AT_ONCE = 500
-"""How many rows are searched for secrets at once."""
+_SEARCHED_BYTES = 2**18
+"""How many rows, and how many bytes of the index file, are searched for secrets at once."""
 
 
 class FileIndex:
@@ -49,7 +52,7 @@ class FileIndex:
         disk: the disk that writes the index.
         reader: the identity of the code that creates and reads the rows.
         now: the clock.
-        is_kept: whether `save` will be called. If not, each row is dropped once it has been used.
+        is_kept: whether `save` will be called. If not, no row is kept.
         is_brief: whether this process ends soon. Such a process does not read a file again while its stamp stays the
             same. A watch reads all files again from time to time, because a stamp does not show every change.
     """
@@ -61,9 +64,11 @@ class FileIndex:
         self.is_brief = is_brief
         self.is_kept = is_kept
         self._head = f"{_FORMAT} {reader}\n"
-        self._known = dict(_entries(self._believed(_own_bytes(file))))
-        self._kept: dict[str, str] = {}
-        self._is_changed = False
+        self._seal, text = self._read()
+        self._unused = dict(_entries(text))
+        """The entries of the index file whose rows have not been returned yet."""
+        self._kept: dict[str, str | None] = {}
+        """The entries that are not in the index file yet; None for a file that must be read again next time."""
         self._searched_at = -1
         self._is_secret_found = False
 
@@ -72,12 +77,10 @@ class FileIndex:
 
         A row is returned only once, so the caller keeps what it needs.
         """
-        known_stamp, _, row = self._known.get(path, "").partition("\t")
+        known_stamp, _, row = self._unused.get(path, "").partition("\t")
         if stamp is None or known_stamp != _stamp_text(stamp):
             return None
-        entry = self._known.pop(path)
-        if self.is_kept:
-            self._kept[path] = entry
+        del self._unused[path]
         return row
 
     def keep(self, path: str, stamp: Stamp, row: str | None, read_at: datetime) -> None:
@@ -91,10 +94,9 @@ class FileIndex:
         """
         if not self.is_kept:
             return
-        before = self._kept.pop(path, None)
-        if row is not None and stamp is not None and path.isprintable() and not is_racy(stamp, read_at):
-            self._kept[path] = f"{_stamp_text(stamp)}\t{row}"
-        self._is_changed |= before != self._kept.get(path)
+        self._unused.pop(path, None)
+        is_certain = stamp is not None and path.isprintable() and not is_racy(stamp, read_at)
+        self._kept[path] = None if row is None or stamp is None or not is_certain else f"{_stamp_text(stamp)}\t{row}"
 
     def vouches_for(self, stamp: Stamp, read_at: datetime) -> bool:
         """Return whether this process may rely on a stamp: a file that still has it is not read again.
@@ -104,40 +106,75 @@ class FileIndex:
         return self.is_brief and stamp is not None and not is_racy(stamp, read_at)
 
     def may_hold_secret(self) -> bool:
-        """Return whether a row that was used or kept contains a secret that this process knows by now.
+        """Return whether a row in the index file, or a row that was kept, contains a secret that is known by now.
 
-        If the index is not kept, return True, because its used rows are no longer known.
+        If the index is not kept, return True.
         """
         if not self.is_kept:
             return True
         if self._searched_at != KNOWN_SECRETS.changes:
             self._searched_at = KNOWN_SECRETS.changes
-            entries = iter(self._kept.values())
-            # A search copies the text several times. With all rows at once, it would set the peak memory use of a pass.
-            parts = iter(lambda: "\n".join(islice(entries, _SEARCHED_AT_ONCE)), "")
-            self._is_secret_found = any(map(KNOWN_SECRETS.is_in, parts))
+            rows = filter(None, self._kept.values())
+            # A search copies the text several times, so all rows at once would be the peak of a pass.
+            parts = iter(lambda: "\n".join(islice(rows, _SEARCHED_AT_ONCE)), "")
+            self._is_secret_found = self._may_file_hold_secret() or any(map(KNOWN_SECRETS.is_in, parts))
         return self._is_secret_found
+
+    def _may_file_hold_secret(self) -> bool:
+        """Return whether the index file contains a known secret, or is not the file that this process used."""
+        if not self._seal:
+            return False
+        computed, seal = hashlib.sha256(), b""
+        try:
+            with _own_file(self._file) as file:
+                while file is not None and (lines := file.readlines(_SEARCHED_BYTES)):
+                    seal = b"" if lines[-1].endswith(b"\n") else lines.pop()
+                    text = b"".join(lines)
+                    computed.update(text)
+                    if KNOWN_SECRETS.is_in(text.decode(errors="replace")):
+                        return True
+        except OSError:
+            return True
+        return not seal == computed.hexdigest().encode() == self._seal
 
     def save(self) -> None:
         """Write the rows that were used or kept, and drop all other rows. A write error is ignored.
 
         If the index is not kept, or if it has not changed, do nothing.
         """
-        if not self.is_kept or not (self._is_changed or self._known):
+        if not self.is_kept or not (self._kept or self._unused):
             return
-        lines = (f"{path}\t{entry}\n".encode() for path, entry in self._kept.items())
-        data = b"".join(_sealed(self._head.encode(), lines))
+        before = dict(_entries(self._read_again() or ""))
+        if not self._unused and all(before.get(path) == entry for path, entry in self._kept.items()):
+            return
+        entries = {path: entry for path, entry in before.items() if path not in self._unused} | self._kept
+        self._kept = {}
+        data = _sealed(self._head.encode(), _drained(entries))
         with suppress(OSError):
             self._disk.rename(self._disk.write_beside(self._file, data), self._file)
+            self._seal = data[-_SEAL_LENGTH:]
+            self._unused = {}
 
-    def _believed(self, data: bytes) -> str:
-        """Return the rows as text, or an empty text if the index is damaged or another reader wrote it.
-
-        `data` is the content of the index file.
-        """
-        body, seal = data[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
+    def _read(self) -> tuple[bytes, str]:
+        """Return the seal and the rows of the index file. Both are empty if the file must not be believed."""
+        try:
+            with _own_file(self._file) as file:
+                data = b"" if file is None else file.read()
+        except OSError:
+            data = b""
+        # A view, because each copy would take as much memory as all documents or statuses of the tree.
+        body, seal = memoryview(data)[:-_SEAL_LENGTH], data[-_SEAL_LENGTH:]
         head = self._head.encode()
-        return body[len(head) :].decode() if seal == _seal(body) and body.startswith(head) else ""
+        is_believed = seal == _seal(body) and body[: len(head)] == head
+        return (seal, str(body[len(head) :], "utf-8")) if is_believed else (b"", "")
+
+    def _read_again(self) -> str | None:
+        """Return the rows of the index file, or None if it is not the file that this process read or wrote last.
+
+        The rows are read again because they would take more memory than the documents and statuses that they contain.
+        """
+        seal, text = self._read()
+        return text if seal == self._seal else None
 
 
 def is_racy(stamp: tuple[int, ...], read_at: datetime) -> bool:
@@ -165,22 +202,23 @@ def reader_id(modules: Iterable[ModuleType], *libraries: str) -> str:
     return " ".join([hashlib.sha256(source).hexdigest()[:16], *libraries])
 
 
-def _own_bytes(file: Path) -> bytes:
-    """Return the bytes of a file, or no bytes if it cannot be read or another user could have written to it."""
+@contextmanager
+def _own_file(file: Path) -> Iterator[BinaryIO | None]:
+    """Open a file. Yield None instead if it cannot be opened, or if another user could have written to it."""
     try:
         above = file.parent.stat()
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return b""
+        yield None
+        return
     try:
         facts = os.fstat(descriptor)
         is_ours = stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not _is_open(facts)
         if not is_ours or above.st_uid not in {os.geteuid(), _ROOT} or _is_open(above):
-            return b""
+            yield None
+            return
         with os.fdopen(descriptor, "rb", closefd=False) as opened:
-            return opened.read()
-    except OSError:
-        return b""
+            yield opened
     finally:
         os.close(descriptor)
 
@@ -201,15 +239,22 @@ def _stamp_text(stamp: tuple[int, ...]) -> str:
     return " ".join(map(str, stamp))
 
 
-def _sealed(head: bytes, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the parts of an index file, and the seal of all of them at the end. The parts are not joined for it."""
-    seal = hashlib.sha256(head)
-    yield head
-    for line in lines:
-        seal.update(line)
-        yield line
-    yield seal.hexdigest().encode()
+def _drained(entries: dict[str, str | None]) -> Iterator[bytes]:
+    """Remove each entry, to save memory, and yield its line unless it has no row."""
+    while entries:
+        path, entry = entries.popitem()
+        if entry is not None:
+            yield f"{path}\t{entry}\n".encode()
 
 
-def _seal(body: bytes) -> bytes:
+def _sealed(head: bytes, lines: Iterable[bytes]) -> bytes:
+    """Return the bytes of an index file, which end with the seal of all others."""
+    file = BytesIO()  # it needs less memory than a list of all lines
+    file.write(head)
+    file.writelines(lines)
+    file.write(_seal(file.getbuffer()))
+    return file.getvalue()
+
+
+def _seal(body: bytes | memoryview) -> bytes:
     return hashlib.sha256(body).hexdigest().encode()

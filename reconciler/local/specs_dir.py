@@ -18,6 +18,7 @@ from reconciler.formats.job_edits import job_edits
 from reconciler.formats.lookalikes import has_our_documents, is_reported_by_name, why_not_read
 from reconciler.formats.spec_parser import (
     MAY_HOLD_SETTINGS,
+    decode,
     merge_snapshots,
     read_documents,
     read_parsed,
@@ -27,14 +28,15 @@ from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_text import parse
 from reconciler.local.file_index import FileIndex
 from reconciler.local.specs_walk import (
-    HOLDS_GIT,
     Found,
     Lookalike,
     Skipped,
     Stamp,
     ignored_folders,
     is_temporary_by_name,
+    readable,
     walk,
+    why_not_trusted,
 )
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.kind import JobDocument
@@ -68,6 +70,10 @@ class SpecsDir:
         self._display = display.rstrip("/")
         self._index = index
         self._parsed: dict[str, _ParsedSpecs] = {}
+        self._read_again = self._text_of
+        """`_text_of`, bound once for the documents of all files."""
+        self._last_text = b"", ""
+        """The digest and the text of the file that was parsed last, so that its errors get their lines from it."""
         self._parsed_uncached: dict[str, _ParsedSpecs] = {}
         """The files that were parsed without the index, because a request depends on them."""
         self._lookalikes: dict[str, tuple[Stamp, bool]] = {}
@@ -89,11 +95,13 @@ class SpecsDir:
         parsed, unreadable = self._read_all(
             [each for each in found if isinstance(each, Found)], begun_at, by_content=by_content
         )
+        if self._index is not None:
+            self._index.save()
         skipped += unreadable
         self._parsed = parsed
         self._providers = {file: each.contents for file, each in parsed.items() if each.contents.providers}
         whole = merge_snapshots([*map(self._reported, skipped), *(each.contents for each in parsed.values())])
-        whole = replace(whole, why_not_trusted=_why_not_trusted(skipped))
+        whole = replace(whole, why_not_trusted=why_not_trusted(skipped))
         return with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped), self._shown)
 
     def _read_all(
@@ -208,10 +216,11 @@ class SpecsDir:
         row = self._index.row(found.path, found.stamp) if self._index is not None else None
         if row is None or self._index is None:
             return None
-        text, documents = unpack_documents(row)
-        data = text.encode()
-        contents = read_parsed(documents, data, file=found.path, shown=self._shown(found.path))
-        return _ParsedSpecs(hashlib.sha256(data).digest(), found.stamp, contents, is_certain=self._index.is_brief)
+        digest, documents = unpack_documents(row, self._read_again, found.path)
+        contents = read_parsed(documents, file=found.path, shown=self._shown(found.path))
+        # A later version of this program may find an error in a document that an earlier one has indexed.
+        is_valid = not contents.diagnostics
+        return _ParsedSpecs(digest, found.stamp, contents, is_certain=self._index.is_brief) if is_valid else None
 
     def _parse(self, file: str, stamp: Stamp, begun_at: datetime | None) -> _ParsedSpecs:
         data = self._disk.read(self._root / file)
@@ -220,20 +229,31 @@ class SpecsDir:
         before = self._parsed.get(file)
         if before is not None and before.digest == digest:
             return replace(before, stamp=stamp, is_certain=is_certain)
-        found: list[tuple[RawDocument, ...]] = []
+        found: tuple[RawDocument, ...] = ()
 
         def parse_and_note(text: str) -> tuple[RawDocument, ...]:
-            found.append(parse(text))
-            return without_lines(text, found[0])
+            nonlocal found
+            self._last_text, found = (digest, text), parse(text)
+            return without_lines(found, self._read_again, file, digest)
 
         contents = read_documents(data, file=file, shown=self._shown(file), parse=parse_and_note)
         if self._index is not None and begun_at is not None:
-            row = pack_documents(data, found[0]) if found else None
+            row = None if contents.diagnostics else pack_documents(digest, found)
             self._index.keep(file, stamp, row, begun_at)
         return _ParsedSpecs(digest, stamp, contents, is_certain=is_certain)
 
+    def _text_of(self, file: str, digest: bytes) -> str | None:
+        """Return the text of a file, or None if its bytes no longer have this digest."""
+        if self._last_text[0] == digest:
+            return self._last_text[1]
+        try:
+            data = self._disk.read(self._root / file)
+        except OSError:
+            return None
+        return decode(data) if hashlib.sha256(data).digest() == digest else None
+
     def _shown(self, path: str) -> str:
-        return f"{self._display}/{_readable(path)}" if path else self._display
+        return f"{self._display}/{readable(path)}" if path else self._display
 
     def _reported(self, skipped: Skipped) -> Snapshot:
         diagnostic = Diagnostic(file=self._shown(skipped.path), message=skipped.message, severity=skipped.severity)
@@ -273,21 +293,6 @@ class _ParsedSpecs:
     contents: Snapshot
     is_certain: bool
     """Whether an unchanged stamp shows that the file is unchanged, so that this process need not read it again."""
-
-
-def _why_not_trusted(skipped: Iterable[Skipped]) -> str | None:
-    """Return which searched directory contains a Git repository, or None.
-
-    The path is relative to the specs directory, because this text may reach a status.
-    """
-    repositories = (_readable(each.path) or "the specs directory" for each in skipped if each.is_repository)
-    repository = next(repositories, None)
-    return repository and f"{repository} {HOLDS_GIT}"
-
-
-def _readable(path: str) -> str:
-    """Return a path with unprintable characters escaped."""
-    return path if path.isprintable() else ascii(path)[1:-1]
 
 
 def _shared_in(contents: Snapshot) -> tuple[list[Settings], list[Provider]]:

@@ -137,6 +137,21 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
     yield from _set_aside(disk, root, without, aside)
 
 
+def why_not_trusted(skipped: Iterable[Skipped]) -> str | None:
+    """Return which searched directory contains a Git repository, or None.
+
+    The path is relative to the specs directory, because this text may reach a status.
+    """
+    repositories = (readable(each.path) or "the specs directory" for each in skipped if each.is_repository)
+    repository = next(repositories, None)
+    return repository and f"{repository} {HOLDS_GIT}"
+
+
+def readable(path: str) -> str:
+    """Return a path with unprintable characters escaped."""
+    return path if path.isprintable() else ascii(path)[1:-1]
+
+
 def _unread(directory: str, error: OSError) -> Skipped:
     """Return the record of a directory that cannot be listed."""
     why = _WHY.get(type(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from reconciler.formats.plain_status import render_plain
+from reconciler.formats.plain_status import pack_plain, render_plain
 from reconciler.formats.status_parser import is_status_file, parse_provider_status, parse_status
 from reconciler.formats.status_rows import pack_status, unpack_status
 from reconciler.formats.status_writer import render_status
@@ -26,8 +26,8 @@ class StatusFile:
     """The status, or None if the file is not a status that reconcile wrote."""
     is_certain: bool = False
     """Whether this process need not read the file again while its stamp stays the same."""
-    row: str | None = None
-    """The row of a file that this process wrote; None for any other file."""
+    is_plain: bool = False
+    """Whether this process wrote the file, with a plain status (`plain_status`)."""
 
     @property
     def data(self) -> bytes:
@@ -46,11 +46,12 @@ def file_of_row(row: str, stamp: StatusStamp, *, is_certain: bool) -> StatusFile
 
 def row_of(file: StatusFile) -> str | None:
     """Return the row of a file, or None if no row represents its bytes, so that it is read again next time."""
-    if file.row is not None:
-        return file.row
     status = file.status
-    is_plain = isinstance(status, JobStatus) and render_status(status).encode() == file.data
-    return pack_status(status) if is_plain and isinstance(status, JobStatus) else None
+    if not isinstance(status, JobStatus):
+        return None
+    if file.is_plain and status.job is not None:
+        return pack_plain(status, status.job)
+    return pack_status(status) if file.contents is status or render_status(status).encode() == file.data else None
 
 
 def parse_file(path: str, data: bytes) -> JobStatus | ProviderStatus | None:
@@ -76,8 +77,8 @@ class Rendered:
     status: JobStatus
     data: bytes
     """The bytes of the file."""
-    row: str | None = None
-    """The row of a plain status (`plain_status`); None for any other status."""
+    is_plain: bool = False
+    """Whether the status is plain (`plain_status`)."""
 
 
 def rendered(status: JobStatus) -> Rendered:
@@ -85,9 +86,10 @@ def rendered(status: JobStatus) -> Rendered:
 
     The account and the id of the job, and the name and path of the spec, stay as they are.
     """
-    text, row = render_plain(status) or (render_status(status), None)
+    plain = render_plain(status)
+    text = render_status(status) if plain is None else plain
     if not KNOWN_SECRETS.is_in(text):
-        return Rendered(status, text.encode(), row)
+        return Rendered(status, text.encode(), is_plain=plain is not None)
     # The account and id are identifiers: redacting them would separate the status from its job.
     job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
     texts = without_secrets((status.conditions, status.receipts))
@@ -97,12 +99,9 @@ def rendered(status: JobStatus) -> Rendered:
 
 def written_file(file: Rendered) -> StatusFile:
     """Return the contents of a file that was just written."""
-    if file.row is not None:
-        return StatusFile(None, file.status, file.status, row=file.row)
     # Unpacking the row gives the same status as parsing the file, in a tenth of the time.
-    row = pack_status(file.status)
-    status = unpack_status(row)
-    return StatusFile(None, status, status, row=row)
+    status = file.status if file.is_plain else unpack_status(pack_status(file.status))
+    return StatusFile(None, status, status, is_plain=file.is_plain)
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:

@@ -13,7 +13,6 @@ Rules:
 from __future__ import annotations
 
 import errno
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -53,7 +52,8 @@ class StatusDirectory:
         """The bytes of the files that the last intent of each spec replaced, by the spec's name and the path."""
         self._parsed: dict[str, StatusFile] = {}
         self._collected: StoredStatuses | None = None
-        self._paths: defaultdict[str, set[str]] = defaultdict(set)
+        self._paths: dict[str, tuple[str, ...]] = {}
+        """The paths of the files of each spec, by the name of the spec."""
         self._discarded: dict[str, None] = {}
         """The discarded paths, in the order of the last `load`, except those that were written or removed since."""
         self._too_new: dict[str, tuple[str, str] | None] = {}
@@ -121,7 +121,7 @@ class StatusDirectory:
         return self._collected
 
     def _collect(self) -> StoredStatuses:
-        self._paths = defaultdict(set)
+        self._paths = {}
         jobs: dict[str, JobStatus] = {}
         providers: list[ProviderStatus] = []
         for path, known in self._parsed.items():
@@ -129,7 +129,7 @@ class StatusDirectory:
             if isinstance(status, ProviderStatus):
                 providers.append(status)
             elif status is not None:
-                self._paths[status.name].add(path)
+                self._paths[status.name] = (*self._paths.get(status.name, ()), path)
                 other = jobs.get(status.name)
                 jobs[status.name] = max(other, status, key=freshness) if other else status
         return StoredStatuses(
@@ -170,7 +170,7 @@ class StatusDirectory:
         changed = {path: file.data for path, file in files.items() if self._files.of(path) != file.data}
         for path in changed:
             name = files[path].status.name
-            paths = {*self._paths[name], path}
+            paths = {*self._paths.get(name, ()), path}
             self._replaced[name] = {each: data for each in paths if (data := self._files.of(each)) is not None}
         errors = self._replace(changed, durable=True, are_intents=True)
         for path, file in files.items():
@@ -194,13 +194,14 @@ class StatusDirectory:
             self._parsed[path], self._collected = written_file(file), None
             self._files.known[path] = self._parsed[path].contents
             self._files.changed.discard(path)
-        for other in self._paths[status.name] - {path}:
-            self._remove_file(other)
-        self._paths[status.name] = {path}
+        for other in self._paths.get(status.name, ()):
+            if other != path:
+                self._remove_file(other)
+        self._paths[status.name] = (path,)
 
     def remove(self, status: JobStatus) -> None:
         """Remove the files of a status. Raises `OSError` if a file cannot be removed."""
-        for path in self._paths.pop(status.name, set()):
+        for path in self._paths.pop(status.name, ()):
             self._remove_file(path)
 
     def discard(self, path: str) -> None:
@@ -217,7 +218,7 @@ class StatusDirectory:
             self._write_file(path, data, durable=True)
         if written not in replaced:
             self._remove_file(written)
-        self._paths[status.name] = set(replaced)
+        self._paths[status.name] = tuple(replaced)
 
     def write_provider(self, status: ProviderStatus) -> bool:
         """Write a provider's status if it has changed and its file may be replaced. Return whether it was written."""
@@ -271,7 +272,7 @@ class StatusDirectory:
         """Return whether an unchanged file contains this status, so that rendering it would give the same bytes."""
         known = self._files.known.get(path)
         is_read = isinstance(known, JobStatus) and path not in self._files.written
-        is_same = is_read and known == status and self._paths[status.name] == {path}
+        is_same = is_read and known == status and self._paths.get(status.name) == (path,)
         return is_same and self._index is not None and not self._index.may_hold_secret()
 
     def _write_file(self, path: str, data: bytes, *, durable: bool) -> bool:

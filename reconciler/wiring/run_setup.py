@@ -109,7 +109,6 @@ async def open_runtime(
         # Only a run that holds the lock and ends soon saves an index.
         how = IndexUse(is_kept=may_change and watch is None, is_brief=watch is None)
         specs_index, statuses = open_specs_index(state_dir, how), status_store(paths, open_status_index(state_dir, how))
-        stack.callback(specs_index.save)
         stack.callback(statuses.save_index)
         stack.callback(stop.set)
         journal = StateJournal(state_dir, LocalDisk(state_dir), str(paths.statuses.resolve()), clock.now)

@@ -224,6 +224,35 @@ def test_an_unchanged_index_is_not_written(shelf: Shelf) -> None:
     assert shelf.file.stat().st_mtime_ns == before
 
 
+def test_rows_of_an_index_that_another_process_replaced_are_not_kept(shelf: Shelf) -> None:
+    shelf.keep()
+    index = shelf.open()
+    index.row("a.yaml", STAMP)
+    shelf.keep(row="another row")
+    index.keep("b.yaml", STAMP, "row", NOW)
+    index.save()
+
+    assert index.may_hold_secret() is False
+    assert (shelf.row("a.yaml"), shelf.row("b.yaml")) == (None, "row")
+
+
+def test_an_index_is_saved_again_with_the_rows_that_it_had(shelf: Shelf) -> None:
+    index = shelf.open()
+    for path in ("a.yaml", "b.yaml"):
+        index.keep(path, STAMP, f"row of {path}", NOW)
+        index.save()
+
+    assert (shelf.row("a.yaml"), shelf.row("b.yaml")) == ("row of a.yaml", "row of b.yaml")
+
+
+def test_an_index_that_another_process_replaced_may_hold_a_secret(shelf: Shelf) -> None:
+    shelf.keep()
+    index = shelf.open()
+    shelf.keep(row="another row")
+
+    assert index.may_hold_secret()
+
+
 def test_a_read_only_command_writes_no_index_and_uses_each_row_once(shelf: Shelf) -> None:
     shelf.keep()
     before = shelf.file.read_bytes()
@@ -314,14 +343,22 @@ MUTANTS = (
         (_alter,),
     ),
     Mutant(
-        _bug("believe another reader", " and body.startswith(head)", ""),
+        _bug("believe another reader", " and body[: len(head)] == head", ""),
         test_an_index_of_another_reader_is_ignored,
+    ),
+    Mutant(
+        _bug("use the rows of another process", "return text if seal == self._seal else None", "return text"),
+        test_rows_of_an_index_that_another_process_replaced_are_not_kept,
+    ),
+    Mutant(
+        _bug("forget the rows that were saved", 'before = dict(_entries(self._read_again() or ""))', "before = {}"),
+        test_an_index_is_saved_again_with_the_rows_that_it_had,
     ),
     Mutant(
         _bug(
             "keep the row of a file that has none",
-            "before = self._kept.pop(path, None)",
-            "before = self._kept.get(path)",
+            " | self._kept\n",
+            " | {path: entry for path, entry in self._kept.items() if entry}\n",
         ),
         test_a_row_is_dropped_if_its_file_can_no_longer_be_indexed,
     ),

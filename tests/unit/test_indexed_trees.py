@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.spec_rows import pack_documents, unpack_documents
 from reconciler.formats.status_parser import parse_status
 from reconciler.formats.status_rows import pack_status, unpack_status
@@ -153,15 +152,6 @@ def test_a_spec_saved_in_the_clock_tick_of_its_read_is_opened_again(place: Path)
     assert read(place, index(place))[1] == ["a.yaml"]
 
 
-def test_a_spec_with_an_error_is_opened_and_reported_each_time(place: Path) -> None:
-    (place / "specs" / "a.yaml").write_text("a: 1\na: 2\n", encoding="utf-8")
-    first, _ = read(place, index(place))
-    again, opened = read(place, index(place))
-
-    assert opened == ["a.yaml"]
-    assert first.diagnostics == again.diagnostics != ()
-
-
 def test_a_problem_in_an_indexed_spec_is_reported_with_its_line(place: Path) -> None:
     write(place, "a")
     (place / "specs" / "b.yaml").write_text(SPEC.format(name="a", state="running"), encoding="utf-8")
@@ -169,7 +159,7 @@ def test_a_problem_in_an_indexed_spec_is_reported_with_its_line(place: Path) -> 
     first, _ = read(place, index(place))
     again, opened = read(place, index(place))
 
-    assert opened == []
+    assert opened == ["c.yaml", "a.yaml", "b.yaml"], "c has no row, and a and b are read for their lines"
     assert again.diagnostics == first.diagnostics
     lines = {(each.file, each.line, each.field) for each in again.diagnostics}
     assert lines == {
@@ -210,22 +200,36 @@ def test_the_spec_is_read_from_its_file_before_a_request(place: Path) -> None:
     ["", "# nothing\n", "--- ~\n--- text\n", "a: \u2028 \U0001f600\n", "a: 1\nb: [x, {c: ~}]\n---\n- é\n- '0123'\n"],
 )
 def test_an_index_row_contains_the_same_documents_as_the_parsed_text(text: str) -> None:
-    row = pack_documents(text.encode(), parse(text))
-    assert row is not None
+    row = pack_documents(b"\x00\xff", parse(text))
 
     assert "\n" not in row
-    found = unpack_documents(row)
-    assert found[0] == text
-    assert [(each.value, each.line) for each in found[1]] == [(each.value, each.line) for each in parse(text)]
-    assert [dict(each.lines) for each in found[1]] == [dict(each.lines) for each in parse(text)]
+    digest_of_file, found = unpack_documents(row, lambda *_: text, "a.yaml")
+    assert digest_of_file == b"\x00\xff"
+    assert [(each.value, each.line) for each in found] == [(each.value, each.line) for each in parse(text)]
+    assert [dict(each.lines) for each in found] == [dict(each.lines) for each in parse(text)]
 
 
-def test_a_text_with_an_error_or_a_byte_order_mark_is_not_indexed() -> None:
-    twice, marked = "a: 1\na: 2\n", "\ufeffa: 1\n"
+def test_the_lines_of_an_indexed_file_are_unknown_once_the_file_has_changed() -> None:
+    row = pack_documents(b"\x01", parse("a: 1\n"))
+    asked: list[tuple[str, bytes]] = []
 
-    assert pack_documents(twice.encode(), parse(twice)) is None
-    assert pack_documents(marked.encode(), parse("a: 1\n")) is None
-    assert read_documents(twice.encode(), file="a", shown="a").diagnostics
+    def read_again(file: str, wanted: bytes) -> None:
+        asked.append((file, wanted))
+
+    _, (document,) = unpack_documents(row, read_again, "a.yaml")
+
+    assert dict(document.lines) == {}
+    assert asked == [("a.yaml", b"\x01")]
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2\n", "a: 1\n", "a: ["])
+def test_a_file_with_an_error_is_opened_and_reported_each_time(place: Path, text: str) -> None:
+    (place / "specs" / "a.yaml").write_text(text, encoding="utf-8")
+    first, _ = read(place, index(place))
+    again, opened = read(place, index(place))
+
+    assert opened == ["a.yaml"]
+    assert first.diagnostics == again.diagnostics != ()
 
 
 def statuses(place: Path, opened: FileIndex | None) -> tuple[StatusDirectory, CountingDisk]:
