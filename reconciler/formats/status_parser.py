@@ -2,8 +2,8 @@
 
 Rules: a status file is untrusted input. `StatusUnreadableError` is raised if the file is not YAML, was edited (its
 digest does not match), or contains a value that reconcile does not write. The content of such a file is ignored.
-`StatusTooNewError` is raised for a file from a later version, which must not be overwritten. The fields are those of
-`status_format`. Pure.
+`StatusTooNewError` is raised for a file from a later version, which must not be overwritten: it has a later apiVersion,
+or it is intact and contains an unknown word. The fields are those of `status_format`. Pure.
 
 Implementation: when the first status is parsed, `_reader` builds one parser function for each record, from
 `status_format` and the model's type hints. Therefore types are not looked up again for each status.
@@ -16,6 +16,7 @@ import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
+from enum import EnumType
 from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any, get_args
@@ -33,20 +34,27 @@ from reconciler.model.status import ConditionType, JobStatus, ProviderStatus
 
 _VERSION = re.compile(r"jobs\.reconciler/v([0-9]{1,9})")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
+_PROVIDER = "Provider"
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
 class StatusUnreadableError(Exception):
     """A status file is invalid, so its content must be ignored. The message says why."""
 
 
+class _UnknownWordError(StatusUnreadableError):
+    """A value that must be one of a fixed set of words is another word, which a later version may have added."""
+
+
 class StatusTooNewError(Exception):
     """A status file is from a later version of reconcile.
 
-    `job` is the account and id of its job, or None if the file does not have them at the keys of this version.
+    `word` is the apiVersion, kind or other word that this version does not know. `job` is the account and id of the
+    job, or None if the file does not have them at the keys of this version.
     """
 
-    def __init__(self, version: str, job: tuple[str, str] | None) -> None:
-        super().__init__(version)
+    def __init__(self, word: str, job: tuple[str, str] | None) -> None:
+        super().__init__(word)
         self.job = job
 
 
@@ -80,7 +88,10 @@ def is_status_file(data: bytes) -> bool:
 def parse_status(text: str) -> JobStatus:
     """Return the status that `render_status` wrote. Raises `StatusUnreadableError` or `StatusTooNewError`."""
     kind, name, tree = _body(text, KINDS)
-    status: JobStatus = _job_reader(kind)(tree, name=name, kind=KINDS[kind])
+    try:
+        status: JobStatus = _job_reader(kind)(tree, name=name, kind=KINDS[kind])
+    except _UnknownWordError as error:
+        raise StatusTooNewError(str(error), _job_in(tree)) from None
     if sum(each.type is ConditionType.READY for each in status.conditions) != 1:
         msg = "status.conditions: there must be exactly one Ready"
         raise StatusUnreadableError(msg)
@@ -96,7 +107,7 @@ def parse_status(text: str) -> JobStatus:
 
 def parse_provider_status(text: str) -> ProviderStatus:
     """Return the status that `render_provider_status` wrote. Raises `StatusUnreadableError` or `StatusTooNewError`."""
-    _, name, tree = _body(text, ("Provider",))
+    _, name, tree = _body(text, (_PROVIDER,))
     status: ProviderTree = _provider_reader()(tree)
     if len(status.conditions) != 1:
         msg = "status.conditions: there must be exactly one"
@@ -120,12 +131,14 @@ def _body(text: str, kinds: Collection[str]) -> tuple[str, str, Mapping[str, Any
     frame = _frame(text)
     version = _VERSION.match(str(frame.get("apiVersion")))
     if version is not None and int(version[1]) > 1:
-        raise StatusTooNewError(version[0], _job_in(frame))
+        raise StatusTooNewError(version[0], _job_in(frame.get("status")))
     above, _, _ = text.rpartition("digest: ")
     if text != above + digest(above):
         msg = "its digest does not match its text: it was edited or truncated"
         raise StatusUnreadableError(msg)
     metadata, tree, kind = frame.get("metadata"), frame.get("status"), str(frame.get("kind"))
+    if kind not in {*KINDS, _PROVIDER} and _WORD.fullmatch(kind):
+        raise StatusTooNewError(kind, _job_in(tree))
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if frame.get("apiVersion") != API_VERSION or kind not in kinds or not isinstance(tree, dict):
         msg = f"not a status of kind {' or '.join(kinds)}"
@@ -148,10 +161,13 @@ def _frame(text: str) -> Mapping[str, Any]:
     return documents[0].value
 
 
-def _job_in(frame: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the account and id of the job in a status of a later version, or None if they are at other keys."""
-    match frame:
-        case {"status": {"job": {"account": str(account), "id": str(job_id)}}}:
+def _job_in(tree: object) -> tuple[str, str] | None:
+    """Return the account and id of the job in a status of a later version, or None if they are at other keys.
+
+    `tree` is the value at the key `status`.
+    """
+    match tree:
+        case {"job": {"account": str(account), "id": str(job_id)}}:
             return account, job_id
     return None
 
@@ -201,7 +217,7 @@ def _read_fields(model: Callable[..., Any], members: tuple[_Member, ...], value:
                 found[each.name] = each.read(value[each.key])
             except StatusUnreadableError as error:
                 msg = f"{each.key}: {error}"
-                raise StatusUnreadableError(msg) from None
+                raise type(error)(msg) from None
         elif each.is_required:
             msg = f"{each.key} is missing"
             raise StatusUnreadableError(msg)
@@ -215,8 +231,9 @@ def _read_text(parse_text: Callable[[str], Any], value: Any) -> Any:
     try:
         return parse_text(value)
     except (KeyError, ValueError):
-        msg = "not a valid value"
-        raise StatusUnreadableError(msg) from None
+        is_new_word = isinstance(parse_text, EnumType) and _WORD.fullmatch(value)
+        msg = f"{value} is not a known word" if is_new_word else "not a valid value"
+        raise (_UnknownWordError if is_new_word else StatusUnreadableError)(msg) from None
 
 
 @dataclass(frozen=True, slots=True)

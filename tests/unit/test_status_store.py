@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.formats.status_writer import render_status
+from reconciler.formats.status_writer import digest, render_status
 from reconciler.local.disk import LocalDisk
 from reconciler.local.status_store import StatusDirectory
 from reconciler.model.job import Phase
@@ -293,8 +293,10 @@ def test_links_pipes_and_directories_are_not_read_as_statuses(tmp_path: Path) ->
     assert tree(tmp_path).load() == StoredStatuses()
 
 
-def test_a_status_of_a_later_version_is_not_overwritten(tmp_path: Path) -> None:
-    text = render_status(a_status()).replace("reconciler/v1", "reconciler/v2")
+@pytest.mark.parametrize("change", [("reconciler/v1", "reconciler/v2"), ("reason: Cancelled", "reason: Archived")])
+def test_a_status_of_a_later_version_is_not_overwritten(tmp_path: Path, change: tuple[str, str]) -> None:
+    body, _, _ = render_status(a_status()).replace(*change).rpartition("digest: ")
+    text = body + digest(body)
     (tmp_path / "support-triage.yaml").write_text(text)
     statuses = tree(tmp_path)
 

@@ -464,10 +464,11 @@ def forged(old: str, new: str) -> str:
         forged("name: support-triage", "name: [a]"),
         forged("source: team-a/bots.yaml", "source: ../elsewhere/bots.yaml"),
         forged("source: team-a/bots.yaml", "source: /etc/bots.yaml"),
-        forged("phase: cancelled", "phase: flying"),
+        forged("phase: cancelled", "phase: ''"),
         forged("final: true", "final: 1"),
         forged("attempts: 1", "attempts: one"),
-        forged("reason: Cancelled", "reason: Because"),
+        forged("reason: Cancelled", "reason: Not a word"),
+        forged("kind: FineTuningJob", "kind: ''"),
         forged("type: Ready", "type: Stalled"),
         forged("'2026-11-23T14:03:20Z'", "yesterday"),
         forged("  final: true\n", ""),
@@ -481,9 +482,29 @@ def test_a_status_that_reconcile_would_not_write_is_unreadable(text: str) -> Non
         parse_status(text)
 
 
-def test_a_status_of_a_later_version_is_reported_as_too_new() -> None:
-    with pytest.raises(StatusTooNewError):
-        parse_status(GOLDEN.replace("reconciler/v1", "reconciler/v2") + "digest: of another kind\n")
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOLDEN.replace("reconciler/v1", "reconciler/v2") + "digest: of another kind\n",
+        forged("kind: FineTuningJob", "kind: EvaluationJob"),
+        forged("phase: cancelled", "phase: evaluating"),
+        forged("reason: Cancelled", "reason: Archived"),
+        forged("type: Ready", "type: Healthy"),
+        forged("verb: cancel", "verb: delete"),
+        forged("because: DesiredState", "because: BudgetReached"),
+        forged("outcome: cancelled", "outcome: deleted"),
+    ],
+)
+def test_a_status_of_a_later_version_is_reported_as_too_new_with_its_job(text: str) -> None:
+    with pytest.raises(StatusTooNewError) as caught:
+        parse_status(text)
+
+    assert caught.value.job == ("openai https://api.openai.com/v1", "ftjob-abc123")
+
+
+def test_an_edited_status_with_an_unknown_word_is_unreadable() -> None:
+    with pytest.raises(StatusUnreadableError):
+        parse_status(GOLDEN.replace("phase: cancelled", "phase: evaluating") + digest(GOLDEN))
 
 
 def test_an_unknown_key_in_a_status_is_ignored() -> None:
