@@ -15,6 +15,7 @@ from dataclasses import replace
 from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write
 from reconciler.controller.plan import JobPlan
 from reconciler.controller.send_request import request_change
+from reconciler.core.cancel_cost import recorded
 from reconciler.core.past_attempts import still_counting
 from reconciler.core.receipts import intend
 from reconciler.core.savings import not_spent
@@ -100,7 +101,8 @@ def _write_all(
 def _intent(case: JobPlan, action: Action, context: ApplyContext) -> JobStatus:
     status, now = case.decision.status, moment(context)
     saved = not_spent(case.subject, action.verb, status, case.seen, now)
-    return intend(status, action, context.specs.origin(case.subject.source), case.approved_by, now, saved)
+    origin = context.specs.origin(case.subject.source)
+    return intend(status, action, origin, case.approved_by, now, saved, recorded(case.sunk_cost))
 
 
 def _not_written(case: JobPlan, error: Exception) -> Applied:
@@ -130,6 +132,7 @@ def _record_attempts(
                 at=receipt.last_attempt_at,
                 receipt_at=receipt.requested_at,
                 approved_by=case.approved_by,
+                sunk_cost=receipt.sunk_cost,
             )
     if found and context.journal is not None:
         try:

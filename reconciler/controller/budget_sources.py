@@ -19,6 +19,7 @@ from reconciler.controller.run_options import ChangeRules
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.share import Share
 from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
+from reconciler.core.cancel_cost import sunk_cost
 from reconciler.core.change_budget import EVERYWHERE, ChangeBudget
 from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts
@@ -26,6 +27,7 @@ from reconciler.core.scope import AccountMap, ScopedLimits
 from reconciler.core.shadow import is_reported
 from reconciler.model.job import UNFINISHED
 from reconciler.model.journal import KnownStatuses, LostStatus, Requested
+from reconciler.model.money import Cost
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Verb
@@ -69,6 +71,8 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
             runtime.older.statuses,
             is_ours=runtime.publisher is not None and runtime.publisher.is_dedicated,
             is_shadow=desired.is_shadow,
+            currency=limits.currency,
+            costs_now=_costs(claimed, now) if desired.is_shadow else {},
         ),
         # The percentages of the guard refer to unfinished jobs, so the statuses of finished jobs are left out.
         claimed=tuple(
@@ -79,6 +83,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
         use=carried.use,
         unwritten=carried.unwritten,
         standing=dict(_standing(claimed, now)),
+        standing_costs=_costs([each for each in claimed if _was_cancel_refused(*each)], now),
         doubts=_doubts(desired, runtime, filter(None, everywhere)),
         hidden=most_attempts(stored),
     )
@@ -156,6 +161,23 @@ def _lost(known: KnownStatuses, stored: StoredStatuses, now: datetime) -> dict[s
     names = set(known.marks) if unread.folders else unread.names
     too_new = {each.rpartition("/")[2].removesuffix(".yaml") for each in stored.too_new}
     return lost_since(known, marks_of(stored.jobs), names | too_new, now.replace(microsecond=0))
+
+
+def _was_cancel_refused(spec: ResolvedSpec, status: JobStatus) -> bool:
+    """Return whether the guard may have refused a cancel of this job. Its status does not say which change it was."""
+    wanted = spec.subject.spec if spec.subject is not None else None
+    may_be = wanted is not None and (wanted.desired_state is DesiredState.CANCELLED or wanted.limits is not None)
+    return may_be and status.ready.reason is Reason.REFUSED_BY_GUARD
+
+
+def _costs(claimed: Iterable[tuple[ResolvedSpec, JobStatus]], now: datetime) -> dict[str, Cost]:
+    """Return what the unfinished jobs of these specs have cost by now, by spec name."""
+    found = (
+        (subject.name, sunk_cost(subject, Verb.CANCEL, status, None, now))
+        for each, status in claimed
+        if (subject := each.subject) is not None and status.phase in UNFINISHED
+    )
+    return {name: cost for name, cost in found if cost is not None}
 
 
 def _standing(claimed: Iterable[tuple[ResolvedSpec, JobStatus]], now: datetime) -> Iterable[tuple[str, str]]:

@@ -80,6 +80,7 @@ def build_report(
         removed=others.removed,
         orphans=desired.new_orphans(),
         is_dry=is_dry,
+        guard=memory.current.budget.uses(runtime.clock.now()) if is_dry else {},
         is_shadow=desired.is_shadow,
     )
     return PassResult(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from reconciler.controller.current_specs import CurrentSpecs
 from reconciler.controller.observe import Observations
+from reconciler.core.cancel_cost import sunk_cost
 from reconciler.core.change_budget import Judged
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import Decision, decide
@@ -20,6 +21,7 @@ from reconciler.core.subject import Subject
 from reconciler.errors import bug
 from reconciler.model.action import Action
 from reconciler.model.job import UNFINISHED, Account, JobRef, Observation, Observed, ObservedJob, Unobserved
+from reconciler.model.money import Cost
 from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.reason import Reason
 from reconciler.model.report import Refusal
@@ -49,6 +51,8 @@ class JobPlan:
     """Whether the change budget counts the action as a first attempt. If so, the journal records it."""
     seen: ObservedJob | None = None
     """The job as it was observed; None if it is absent or unobserved."""
+    sunk_cost: Cost | None = None
+    """What the job has cost, as the guard judged it, or None if the action is no cancel."""
     is_by_row: bool = False
     """Whether only a list has shown the job. A list may be outdated."""
 
@@ -226,6 +230,7 @@ def judge(
         replace(case, is_unplanned=True) if _is_unplanned(rules.pinned, case.decision.action) else case
         for case in cases
     ]
+    cases = [_with_sunk_cost(case, now) for case in cases]
     changes = [_change(case) for case in cases]
     judged = rules.budget.judge(str(account), changes, now, is_provisional=is_provisional)
     concerned = judged.approved.keys() | judged.counted
@@ -240,6 +245,13 @@ def judge(
     return [_withhold(_refuse(case, judged, now), now) for case in marked], judged.refusals
 
 
+def _with_sunk_cost(case: JobPlan, now: datetime) -> JobPlan:
+    action = case.decision.action
+    if action is None or action.verb is not Verb.CANCEL:
+        return case
+    return replace(case, sunk_cost=sunk_cost(case.subject, action.verb, case.decision.status, case.seen, now))
+
+
 def _change(case: JobPlan) -> PlannedChange:
     """Return a job plan in the form that the change budget judges."""
     action = case.decision.action
@@ -251,6 +263,7 @@ def _change(case: JobPlan) -> PlannedChange:
         is_unplanned=case.is_unplanned,
         receipts=case.last.receipts if case.last else (),
         is_unfinished=None if case.unobserved is not None else _is_unfinished(case),
+        sunk_cost=case.sunk_cost,
     )
 
 
@@ -267,8 +280,10 @@ def _is_unplanned(pinned: PinnedPlan | None, action: Action | None) -> bool:
 def _refuse(case: JobPlan, judged: Judged, now: datetime) -> JobPlan:
     if case.subject.name not in judged.refused:
         return case
-    refusal = judged.refusals[0]
-    status = refused(case.decision.status, str(refusal), case.decision.last, now)
+    refusal = judged.refusal_of(case.subject.name)
+    last = case.decision.last
+    message = refusal.message_after(last.ready.message if last is not None else None)
+    status = refused(case.decision.status, message, last, now)
     return replace(case, decision=replace(case.decision, status=status), refusal=refusal)
 
 

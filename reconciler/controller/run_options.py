@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from reconciler.core.guard import Approvals
 from reconciler.core.scope import ScopedLimits
 from reconciler.model.change_window import ChangeWindow
 from reconciler.model.kind import JobDocument
-from reconciler.model.operator import OperatorSafety, OperatorSpec
+from reconciler.model.operator import CancelSafety, OperatorSafety, OperatorSpec
 from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.shard import Shard
-from reconciler.model.spec import Safety
+from reconciler.model.sunk_cost import SunkCostLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class SafetyOptions:
             {name: self._stricter(each, ruled) for name, each in ruled.credentials.items()},
         )
 
-    def _stricter(self, *ruled: Safety) -> guard.ChangeLimits:
+    def _stricter(self, *ruled: CancelSafety) -> guard.ChangeLimits:
         """Return the limits of the command line, each tightened by the first value for it in `ruled`."""
         default = guard.ChangeLimits()
         return guard.ChangeLimits(
@@ -176,6 +176,7 @@ class SafetyOptions:
             _least(
                 default.max_cancels_absolute, self.max_cancels_absolute, *(each.max_cancels_absolute for each in ruled)
             ),
+            _sunk_cost(ruled),
         )
 
 
@@ -224,6 +225,13 @@ def _least(default: int, flag: int | None, *ruled: int | None) -> int:
     """Return the smaller of the flag and the first value in `ruled`, or `default` if neither is given."""
     given = [each for each in (flag, next((each for each in ruled if each is not None), None)) if each is not None]
     return min(given, default=default)
+
+
+def _sunk_cost(ruled: Sequence[CancelSafety]) -> SunkCostLimit | None:
+    """Return the limit on the sunk cost of cancels: the first value in `ruled` of each of its fields."""
+    limit = next((each.max_cancels_cost for each in ruled if each.max_cancels_cost is not None), None)
+    unknown = next((each.unknown_cost for each in ruled if each.unknown_cost is not None), "refuse")
+    return None if limit is None else SunkCostLimit.of(limit, ignores_unknown=unknown == "ignore")
 
 
 def run_options(

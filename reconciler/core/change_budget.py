@@ -1,67 +1,40 @@
 """The change budget of a pass, which decides for each account whether its changes may be requested.
 
 `ChangeBudget.judge` judges the changes of one account in this order: collect the first attempts, apply the approvals,
-add the pending refusals, judge each scope, and record which approvals were used. A *pending* refusal is a refusal whose
-change is still wanted.
+refuse the cancels whose cost can never be allowed (`core.cost_guard`), add the pending refusals, judge each scope, and
+record which approvals were used. A *pending* refusal is a refusal whose change is still wanted.
 
-Rules: a batch is refused as a whole. Accounts are judged in the order in which they are observed, so the first accounts
-may use up a limit that several accounts share. If the pass waited for all accounts first, one account that hangs would
-delay every change. A change with a pending refusal is part of every later batch of its account, so a refused batch
-cannot pass in parts. Percentages refer to the jobs that this pass saw unfinished or that the journal records as
-unfinished. A status alone is not evidence that a job is unfinished, because a spec author may have forged it.
-`_unfinished` describes the exceptions.
+Rules: a batch is refused as a whole, or all of its cancels because of their cost. Accounts are judged in the order in
+which they are observed, so the first accounts may use up a limit that several accounts share. If the pass waited for
+all accounts first, one account that hangs would delay every change. A change with a pending refusal is part of every
+later batch of its account, so a refused batch cannot pass in parts. Percentages refer to the jobs that this pass saw
+unfinished or that the journal records as unfinished. A status alone is not evidence that a job is unfinished, because a
+spec author may have forged it. `_unfinished` describes the exceptions.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 
+from reconciler.core.approval_use import ApprovalUse
+from reconciler.core.cost_guard import ScopeUse, costs_of, parted, refused_alone, refused_together
 from reconciler.core.guard import BY_NAME, Approvals, approve, judge
 from reconciler.core.past_attempts import PastAttempts, PlannedChange, UsedApproval
 from reconciler.core.scope import AccountMap, Extent, Scope, ScopedLimits
+from reconciler.core.tally import Tally, total
 from reconciler.model.guard_use import GuardUse
-from reconciler.model.job import UNFINISHED, JobRef
+from reconciler.model.job import UNFINISHED
+from reconciler.model.money import Cost
 from reconciler.model.report import Refusal
-from reconciler.model.status import JobStatus, Verb
+from reconciler.model.status import JobStatus
+from reconciler.model.sunk_cost import upper_bound
 
 EVERYWHERE = "everywhere"
 """The key that represents all accounts in a mapping by account."""
-
-
-@dataclass(slots=True)
-class ApprovalUse:
-    """The operator's approvals that a run has used. An approval is valid once in the run, not once in each pass."""
-
-    used: int = 0
-    """How many changes `--allow-cancels N` has approved so far."""
-    names: set[str] = field(default_factory=set)
-    """The specs for which `--allow-cancel NAME` has been used."""
-    _granted: dict[tuple[JobRef, Verb], tuple[datetime, str]] = field(default_factory=dict)
-    """The time and label of each approval, by job and verb. An approval is used up once the job has a later receipt."""
-
-    def granted(self, change: PlannedChange) -> str | None:
-        """Return the label under which a change was approved earlier, or None.
-
-        The result is also None if no change is due, or if a request was recorded for the job since the approval.
-        """
-        at, by = self._granted.get((change.ref, change.verb), (None, None)) if change.verb else (None, None)
-        return by if at is not None and all(each.requested_at < at for each in change.receipts) else None
-
-    def grant(self, change: PlannedChange, by: str, now: datetime) -> None:
-        """Record that a due change was approved. Do nothing if an earlier approval of the change has not been used yet.
-
-        `by` is the label of an operator's approval: `BY_NAME` or `Approvals.by_count`.
-        """
-        if change.verb is None or self.granted(change) is not None:
-            return
-        self._granted[change.ref, change.verb] = now, by
-        if by == BY_NAME:
-            self.names.add(change.name)
-        else:
-            self.used += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +48,19 @@ class Judged:
     refused: frozenset[str] = frozenset()
     """The names of the specs whose changes are refused."""
     refusals: tuple[Refusal, ...] = ()
-    """The refusal in the first scope that does not allow the batch; empty if all scopes allow it."""
+    """The refusals of cancels that are refused alone, and of the batch, in the first scope that does not allow it."""
+
+    def refusal_of(self, name: str) -> Refusal:
+        """Return the refusal of a refused change."""
+        return next((each for each in self.refusals if name in each.names), self.refusals[-1])
 
 
 @dataclass(frozen=True, slots=True)
 class UnwrittenBatch:
     """The allowed changes of one account whose intents are not written yet, so that no status records them."""
 
-    attempts: int
-    """How many unapproved first attempts there are."""
+    attempts: Tally
+    """The unapproved first attempts."""
     approvals: frozenset[UsedApproval]
     """The approvals that the approved first attempts use."""
 
@@ -110,6 +87,8 @@ class ChangeBudget:
     use: ApprovalUse = field(default_factory=ApprovalUse)
     standing: dict[str, str] = field(default_factory=dict)
     """The pending refusals: the account of each, by spec name."""
+    standing_costs: dict[str, Cost] = field(default_factory=dict)
+    """What the jobs of the pending refusals of cancels have cost, by spec name."""
     doubts: Mapping[str, str] = field(default_factory=dict)
     """Why past attempts cannot be counted, by account or `EVERYWHERE`. No unapproved first attempt is allowed in such
     an account.
@@ -118,8 +97,8 @@ class ChangeBudget:
     """How many attempts of the last hour the unread status files are assumed to contain."""
     unwritten: dict[str, UnwrittenBatch] = field(default_factory=dict)
     """The latest batch of each account until its intents are written. The budgets of all passes share this mapping."""
-    _allowed: Counter[str] = field(default_factory=Counter)
-    """How many unapproved first attempts were allowed that `past` does not contain, by account."""
+    _allowed: dict[str, Tally] = field(default_factory=dict)
+    """The unapproved first attempts that were allowed and that `past` does not contain, by account."""
     _used: set[UsedApproval] = field(default_factory=set)
     """The approvals that were used and that `past` does not contain."""
     _seen: dict[str, tuple[str, bool]] = field(default_factory=dict)
@@ -128,7 +107,7 @@ class ChangeBudget:
     def __post_init__(self) -> None:
         """Count the batches that earlier passes have allowed and that are not written yet."""
         for account, batch in self.unwritten.items():
-            self._allowed[account] += batch.attempts
+            self._allow(account, batch.attempts)
             self._used |= batch.approvals
 
     def judge(
@@ -142,8 +121,8 @@ class ChangeBudget:
             account: the account line (`model.account_line`).
             changes: the account's specs, with the change that is due for each, if any.
             now: the current time.
-            is_provisional: whether the rest of the account is not observed yet. If the batch is then refused, its
-                approved changes are refused too, and neither the refusal nor an approval is recorded.
+            is_provisional: whether the rest of the account is not observed yet. If a change is then refused, all are
+                refused, also the approved ones, and neither the refusal nor an approval is recorded.
         """
         self._record_seen(account, changes)
         first = self._first_attempts(changes)
@@ -151,18 +130,21 @@ class ChangeBudget:
         batch = [each for each in first if not each.is_unplanned]
         others = self._pending_elsewhere(changes)
         approved = self._approved(batch, others, now)
-        asked = frozenset(each.name for each in batch) - approved.keys()
-        here = sorted([*asked, *self._still_refused(account, others, approved)])
-        refusals = self._refusals(account, batch, tuple(here), now) if asked else ()
+        asked = [each for each in batch if each.name not in approved]
+        scopes = self._scope_uses(account, batch, now) if asked else ()
+        alone = refused_alone(costs_of(asked), scopes)
+        barred, asked = parted(asked, alone)
+        together = self._refusals(account, scopes, asked, self._still_refused(account, others, approved))
+        refusals = tuple(map(self._with_ignored, (*alone, *together)))
         if is_provisional and refusals:
-            return Judged(refused=counted, refusals=refusals[:1])
+            return Judged(refused=counted, refusals=refusals)
         used = self._record_approvals(first, approved, others, now)
-        self.standing = others | (dict.fromkeys(asked, account) if refusals else {})
-        self.unwritten[account] = UnwrittenBatch(0 if refusals else len(asked), used)
-        if refusals:
-            return Judged(counted, approved, asked, refusals[:1])
-        self._allowed[account] += len(asked)
-        return Judged(counted, approved)
+        refused, allowed = parted(asked, together)
+        self.standing = others | {each.name: account for each in refused}
+        self.standing_costs |= costs_of(refused)
+        self.unwritten[account] = UnwrittenBatch(total(map(self._one, allowed)), used)
+        self._allow(account, self.unwritten[account].attempts)
+        return Judged(counted, approved, frozenset(each.name for each in (*barred, *refused)), refusals)
 
     def written(self, account: str) -> None:
         """Record that the intents of an account's latest batch are written, or that the batch was dropped."""
@@ -170,18 +152,21 @@ class ChangeBudget:
 
     def uses(self, now: datetime) -> Mapping[str, GuardUse]:
         """Return how much of the limits each account has used, by account line."""
-        earlier = self.past.count((), now) + self._allowed
-        overall = self._sum(earlier, Scope(Extent.OVERALL)) + self.hidden
+        earlier = self._earlier((), now)
+        overall = self._in_scope(earlier, Scope(Extent.OVERALL))
         return {
-            account: self._use(account, earlier[account] + self.hidden, overall)
+            account: self._use(account, earlier.get(account, Tally()) + Tally(self.hidden), overall)
             for account in self.account_map.protections
         }
 
-    def _use(self, account: str, used: int, overall: int) -> GuardUse:
+    def _use(self, account: str, used: Tally, overall: Tally) -> GuardUse:
         limits = self.limits.of(Scope(Extent.ACCOUNT, account), self.account_map.place(account))
         return GuardUse(
-            account=used,
-            overall=overall,
+            account=used.count,
+            overall=overall.count,
+            sunk_cost=used.sunk_cost,
+            overall_sunk_cost=overall.sunk_cost,
+            max_sunk_cost=limits.sunk_cost,
             max_cancels=limits.max_cancels,
             max_cancel_percent=limits.max_cancel_percent,
             max_cancels_absolute=limits.max_cancels_absolute,
@@ -223,31 +208,66 @@ class ChangeBudget:
         return [name for name, its_account in others.items() if its_account == account and name not in approved]
 
     def _refusals(
-        self, account: str, batch: list[PlannedChange], names: tuple[str, ...], now: datetime
+        self, account: str, scopes: Sequence[ScopeUse], asked: Sequence[PlannedChange], pending: list[str]
     ) -> tuple[Refusal, ...]:
-        """Return a refusal for each scope whose limit is exceeded or whose attempts cannot be counted.
+        """Return the refusal of the first scope that does not allow the batch; empty if all allow it.
 
-        `batch` contains the first attempts, which do not count as past attempts. `names` are the specs whose change
-        needs the limits' permission: it is due or was refused earlier, and it is not approved.
+        `scopes` are those of the account, which is the first. `asked` are the changes that are due and not approved,
+        and `pending` the specs of the account whose changes were refused earlier.
         """
-        place, doubt = self.account_map.place(account), self.doubts.get(account) or self.doubts.get(EVERYWHERE)
-        earlier, unfinished = self.past.count(batch, now) + self._allowed, self._unfinished(account)
+        if not asked:
+            return ()
+        doubt = self.doubts.get(account) or self.doubts.get(EVERYWHERE)
+        names = tuple(sorted([*(each.name for each in asked), *pending]))
         verdicts = (
-            judge(
+            judge(each.scope, names, each.earlier.count, each.unfinished, each.limits, None if at else doubt)
+            for at, each in enumerate(scopes)
+        )
+        found = next(filter(None, verdicts), None)
+        if found is None:
+            costs = {name: self.standing_costs[name] for name in pending if name in self.standing_costs}
+            found = refused_together(costs_of(asked), costs, scopes)
+        return () if found is None else (found,)
+
+    def _with_ignored(self, refusal: Refusal) -> Refusal:
+        commits = (each for each in self.approvals.commits if each.why_ignored and each.names & set(refusal.names))
+        return replace(refusal, ignored=tuple(commits))
+
+    def _scope_uses(self, account: str, batch: list[PlannedChange], now: datetime) -> tuple[ScopeUse, ...]:
+        """Return the scopes of an account. The first attempts in `batch` do not count as past attempts."""
+        earlier, unfinished, place = (
+            self._earlier(batch, now),
+            self._unfinished(account),
+            self.account_map.place(account),
+        )
+        return tuple(
+            ScopeUse(
                 str(scope),
-                names,
-                self._sum(earlier, scope) + self.hidden,
-                self._sum(unfinished, scope),
                 self.limits.of(scope, place),
-                doubt if scope.extent is Extent.ACCOUNT else None,
+                self._in_scope(earlier, scope),
+                sum(count for line, count in unfinished.items() if self.account_map.is_in(line, scope)),
             )
             for scope in place.scopes()
         )
-        ignored = tuple(each for each in self.approvals.commits if each.why_ignored and each.names & set(names))
-        return tuple(replace(each, ignored=ignored) for each in verdicts if each is not None)
 
-    def _sum(self, by_account: Mapping[str, int], scope: Scope) -> int:
-        return sum(count for account, count in by_account.items() if self.account_map.is_in(account, scope))
+    def _earlier(self, batch: Collection[PlannedChange], now: datetime) -> dict[str, Tally]:
+        """Return the attempts that count, by account, without those of the batch."""
+        found = self.past.tallies(batch, now)
+        for account, tally in self._allowed.items():
+            found[account] = found.get(account, Tally()) + tally
+        return found
+
+    def _in_scope(self, earlier: Mapping[str, Tally], scope: Scope) -> Tally:
+        here = (tally for account, tally in earlier.items() if self.account_map.is_in(account, scope))
+        return total(here) + Tally(self.hidden)
+
+    def _allow(self, account: str, allowed: Tally) -> None:
+        self._allowed[account] = self._allowed.get(account, Tally()) + allowed
+
+    def _one(self, change: PlannedChange) -> Tally:
+        """Return a change as an attempt, with its sunk cost."""
+        cost = change.sunk_cost
+        return Tally.one(Decimal(0) if cost is None else upper_bound(cost, self.limits.currency))
 
     def _unfinished(self, account: str) -> Counter[str]:
         """Return the number of jobs that are known to be unfinished, by account.

@@ -17,6 +17,7 @@ from reconciler.core.past_attempts import UsedApproval
 from reconciler.model.action import CommitApproval, is_by_commit
 from reconciler.model.report import Refusal
 from reconciler.model.spec import Safety
+from reconciler.model.sunk_cost import SunkCostLimit
 
 PERCENT = 100
 BY_NAME = "--allow-cancel"
@@ -30,6 +31,8 @@ class ChangeLimits:
     max_cancels: int = 3
     max_cancel_percent: int = 30
     max_cancels_absolute: int = 20
+    sunk_cost: SunkCostLimit | None = None
+    """The limit on the sunk cost of cancels, or None if the operator states none."""
 
     def stricter(self, other: ChangeLimits) -> ChangeLimits:
         """Return limits that have, in each field, the stricter value of `self` and `other`."""
@@ -37,6 +40,7 @@ class ChangeLimits:
             min(self.max_cancels, other.max_cancels),
             min(self.max_cancel_percent, other.max_cancel_percent),
             min(self.max_cancels_absolute, other.max_cancels_absolute),
+            other.sunk_cost if self.sunk_cost is None else self.sunk_cost.stricter(other.sunk_cost),
         )
 
     def tightened(self, safety: Safety) -> ChangeLimits:
@@ -45,6 +49,7 @@ class ChangeLimits:
             _stricter(self.max_cancels, safety.max_cancels),
             _stricter(self.max_cancel_percent, safety.max_cancel_percent),
             _stricter(self.max_cancels_absolute, safety.max_cancels_absolute),
+            self.sunk_cost,
         )
 
 

@@ -97,7 +97,7 @@ def _withheld(told: Told, status: JobStatus, labels: Mapping[str, str]) -> Itera
     subject, reason = f"{WITHHELD}{status.name}", status.ready.reason
     if reason not in WOULD.values():
         return
-    mark = (reason, *(render_instant(at) for at in islice(reported_at(status), 1)))
+    mark = (reason, *(render_instant(at) for at, _ in islice(reported_at(status), 1)))
     if told.get(subject) != mark:
         message = _about(status, NotificationType.CHANGE_WITHHELD, news_text.withheld(status), reason, subject)
         yield News(replace(message, severity=NotificationSeverity.INFO, problem=""), {subject: mark}, (labels,))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from reconciler.model.account_line import account_title, kind_of_line
 from reconciler.model.notification import Notification, NotificationType
+from reconciler.model.receipt_parts import cancel_amounts
 from reconciler.model.spec import render_instant
 from reconciler.model.status import Because, JobStatus, LimitWarning, Outcome, ProviderStatus, Receipt, Verb
 
@@ -48,7 +49,15 @@ def receipt_closed(name: str, receipt: Receipt) -> str:
         end = f"is gone: the provider accepted the {verb}, and no longer knows the job"
     else:
         end = f"{outcome} before the {verb} took effect"
-    return f"{name} {end}{_cause(receipt)}"
+    return f"{name} {end}{_money(receipt)}{_cause(receipt)}"
+
+
+def _money(receipt: Receipt) -> str:
+    """Return what the job of a confirmed cancel had cost and what was not spent, as far as that is known."""
+    cost, saved = cancel_amounts(receipt)
+    parts = [f"it had cost {cost}"] if cost is not None else []
+    parts += [f"{saved} not spent"] if saved is not None else []
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _cause(receipt: Receipt) -> str:
@@ -158,6 +167,7 @@ def facts(status: JobStatus) -> Mapping[str, str]:
 
 def receipt_facts(receipt: Receipt) -> Mapping[str, str]:
     """Return the facts of a receipt, by the names of its fields in a status."""
+    cost, saved = cancel_amounts(receipt)
     found: dict[str, str | None] = {
         "verb": receipt.verb,
         "because": receipt.because,
@@ -169,5 +179,7 @@ def receipt_facts(receipt: Receipt) -> Mapping[str, str]:
         "confirmedAt": render_instant(receipt.confirmed_at) if receipt.confirmed_at else None,
         "attempts": str(receipt.attempts),
         "outcome": receipt.outcome,
+        "sunkCost": str(cost) if cost is not None else None,
+        "notSpent": str(saved) if saved is not None else None,
     }
     return {key: value for key, value in found.items() if value is not None}

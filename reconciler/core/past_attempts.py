@@ -10,22 +10,26 @@ past attempts.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from itertools import chain
 
 from reconciler.core.backoff import SKEW_MAX
 from reconciler.core.receipts import open_for
 from reconciler.core.remembered_attempts import WINDOW, attempts, is_remembered
 from reconciler.core.shadow import reported_at
+from reconciler.core.tally import Tally
 from reconciler.model.job import JobRef
 from reconciler.model.journal import Requested
-from reconciler.model.status import JobStatus, Receipt, Verb
+from reconciler.model.money import Cost, RecordedAmount, Unpriced
+from reconciler.model.status import JobStatus, Receipt, RememberedAttempt, Verb
+from reconciler.model.sunk_cost import upper_bound
 
-_Key = tuple[str, datetime]
-"""An account, and the time of a first attempt in it."""
+_Tallies = dict[tuple[str, datetime], Tally]
+"""The first attempts of each account at each time."""
+_NONE = Tally()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class PlannedChange:
     """The receipts of the last status."""
     is_unfinished: bool | None = None
     """Whether this pass saw the job unfinished, or None if the job was not observed."""
+    sunk_cost: Cost | None = None
+    """What the job has cost, or None if the change that is due is no cancel."""
 
     @property
     def open_receipt(self) -> Receipt | None:
@@ -75,7 +81,11 @@ class PastAttempts:
     """Whether only reconcile writes statuses, so that every status is believed."""
     is_shadow: bool = False
     """Whether a change that shadow mode has withheld counts as if it had been requested."""
-    _counts: list[tuple[Counter[_Key], Counter[_Key]]] = field(default_factory=list, compare=False)
+    currency: str | None = None
+    """The currency of the operator's prices. A recorded cost in another currency is unknown."""
+    costs_now: Mapping[str, Cost] = field(default_factory=dict)
+    """What the jobs whose cancel shadow mode has withheld have cost by now, by status name."""
+    _tallies: list[tuple[_Tallies, _Tallies]] = field(default_factory=list, compare=False)
     """The result of `_by_moment`, once it has been computed; empty before."""
 
     def is_first_attempt(self, change: PlannedChange) -> bool:
@@ -89,8 +99,8 @@ class PastAttempts:
             for each in self.journal
         )
 
-    def count(self, batch: Collection[PlannedChange], now: datetime) -> Counter[str]:
-        """Return the number of unapproved first attempts of the last hour, by account, without those of the batch.
+    def tallies(self, batch: Collection[PlannedChange], now: datetime) -> dict[str, Tally]:
+        """Return the unapproved first attempts of the last hour, by account, without those of the batch.
 
         An attempt dated in the near future is counted too, because clocks may differ, and leaving it out would loosen
         the limits.
@@ -99,13 +109,18 @@ class PastAttempts:
         in_statuses, in_journal = in_statuses.copy(), in_journal.copy()
         for change in batch:
             account, receipt = str(change.ref.account), change.open_receipt
-            if receipt is not None:
-                in_statuses[account, receipt.requested_at] -= 1
-            in_journal.subtract(self._of(change))
-        found: Counter[str] = Counter()
-        for account, at in in_statuses.keys() | in_journal.keys():
+            if receipt is not None and not receipt.approved_by:
+                key = account, receipt.requested_at
+                in_statuses[key] = in_statuses.get(key, _NONE) - self._one(receipt)
+            for each in self._of(change):
+                key = each.account, each.at
+                in_journal[key] = in_journal.get(key, _NONE) - self._one(each)
+        found: dict[str, Tally] = {}
+        for key in in_statuses.keys() | in_journal.keys():
+            account, at = key
             if -SKEW_MAX <= now - at < WINDOW:
-                found[account] += max(in_statuses[account, at], in_journal[account, at], 0)
+                tally = in_statuses.get(key, _NONE) | in_journal.get(key, _NONE)
+                found[account] = found.get(account, _NONE) + tally
         return found
 
     def uses(self) -> frozenset[UsedApproval]:
@@ -121,7 +136,7 @@ class PastAttempts:
         }
         return frozenset(in_statuses | in_journal)
 
-    def _of(self, change: PlannedChange) -> Iterable[_Key]:
+    def _of(self, change: PlannedChange) -> Iterable[Requested]:
         """Yield the unapproved attempts of this change that the journal records and the status does not.
 
         Either the request was never sent, or the status has been removed since. In both cases the change is now part
@@ -131,28 +146,51 @@ class PastAttempts:
         for each in self.journal:
             is_same = (each.account, each.job_id, each.verb) == (str(change.ref.account), change.ref.id, change.verb)
             if is_same and each.approved_by is None and each.receipt_at not in moments:
-                yield each.account, each.at
+                yield each
 
     def _recording(self) -> Iterator[JobStatus]:
         """Yield the statuses that record attempts, which are few."""
         return (each for each in chain(self.statuses, self.older) if each.receipts or each.spent or self.is_shadow)
 
-    def _by_moment(self) -> tuple[Counter[_Key], Counter[_Key]]:
-        """Return the number of unapproved attempts by account and time, in the statuses and in the journal."""
-        if not self._counts:
-            versions: dict[str, Counter[_Key]] = {}
+    def _by_moment(self) -> tuple[_Tallies, _Tallies]:
+        """Return the unapproved attempts by account and time, in the statuses and in the journal."""
+        if not self._tallies:
+            versions: dict[str, _Tallies] = {}
             for status in self._recording():
-                found = Counter((each.account, each.requested_at) for each in attempts(status) if not each.approved_by)
-                if self.is_shadow and status.job is not None:
-                    found.update((status.job.account, at) for at in reported_at(status))
-                # The versions of one status record the same attempts, so their union takes the maximum and not the sum.
-                versions[status.name] = versions.get(status.name, Counter()) | found
-            in_statuses: Counter[_Key] = Counter()
-            for each in versions.values():
-                in_statuses.update(each)
-            in_journal = Counter((each.account, each.at) for each in self.journal if not each.approved_by)
-            self._counts.append((in_statuses, in_journal))
-        return self._counts[0]
+                known = versions.setdefault(status.name, {})
+                # The versions of one status record the same attempts, so the larger record counts and not the sum.
+                for key, tally in _summed(self._in_status(status)).items():
+                    known[key] = known.get(key, _NONE) | tally
+            in_statuses = _summed(chain.from_iterable(each.items() for each in versions.values()))
+            in_journal = _summed(
+                ((each.account, each.at), self._one(each)) for each in self.journal if not each.approved_by
+            )
+            self._tallies.append((in_statuses, in_journal))
+        return self._tallies[0]
+
+    def _in_status(self, status: JobStatus) -> Iterator[tuple[tuple[str, datetime], Tally]]:
+        """Yield each unapproved attempt that a status records."""
+        for each in attempts(status):
+            if not each.approved_by:
+                yield (each.account, each.requested_at), self._one(each)
+        if self.is_shadow and status.job is not None:
+            cost = upper_bound(self.costs_now.get(status.name, Unpriced("not observed")), self.currency)
+            for at, verb in reported_at(status):
+                yield (status.job.account, at), Tally.one(cost if verb is Verb.CANCEL else Decimal(0))
+
+    def _one(self, attempt: Receipt | RememberedAttempt | Requested) -> Tally:
+        """Return an attempt, with its sunk cost."""
+        return Tally.one(self._cost(attempt.sunk_cost) if attempt.verb in {None, Verb.CANCEL} else Decimal(0))
+
+    def _cost(self, recorded: RecordedAmount | None) -> Decimal | None:
+        return None if recorded is None else upper_bound(recorded.cost, self.currency)
+
+
+def _summed(found: Iterable[tuple[tuple[str, datetime], Tally]]) -> _Tallies:
+    tallies: _Tallies = {}
+    for key, tally in found:
+        tallies[key] = tallies.get(key, _NONE) + tally
+    return tallies
 
 
 def still_counting(

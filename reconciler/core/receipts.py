@@ -132,12 +132,13 @@ def intend(
     approved_by: str | None,
     now: datetime,
     not_spent: RecordedAmount | None = None,
+    sunk_cost: RecordedAmount | None = None,
 ) -> JobStatus:
     """Return the intent, which is the status with a new receipt, or with one more attempt in the open receipt.
 
-    Only a new receipt records `origin`, `approved_by` and `not_spent`. `origin` is the commit that last changed the
-    spec, or None if it is unknown. `approved_by` is the label of the approval, or None. `not_spent` is the
-    spending that the cancel prevents, or None if that is unknown.
+    Only a new receipt records the further arguments. `origin` is the commit that last changed the spec, or None if it
+    is unknown. `approved_by` is the label of the approval, or None. `not_spent` is the spending that the cancel
+    prevents, and `sunk_cost` what the job has cost. Both are None if they are unknown.
     """
     receipt = open_for(status.receipts, action.verb)
     if receipt is None:
@@ -151,6 +152,7 @@ def intend(
             attempts=1,
             approved_by=approved_by,
             not_spent=not_spent,
+            sunk_cost=sunk_cost,
         )
         kept, dropped = status.receipts[: RECEIPTS_MAX - 1], status.receipts[RECEIPTS_MAX - 1 :]
         spent = (*status.spent, *remembered(spent_by(status, dropped), now))

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from reconciler.model.action import APPROVED_FOR, is_by_commit
+from reconciler.model.receipt_parts import first_attempt
 from reconciler.model.status import JobStatus, Receipt, RememberedAttempt
 
 WINDOW = timedelta(hours=1)
@@ -29,7 +30,7 @@ def attempts(status: JobStatus) -> tuple[RememberedAttempt, ...]:
 def spent_by(status: JobStatus, receipts: Iterable[Receipt]) -> tuple[RememberedAttempt, ...]:
     """Return the first attempts that these receipts of a status record."""
     account = status.job.account if status.job else ""
-    return tuple(RememberedAttempt(account, each.requested_at, each.approved_by) for each in receipts)
+    return tuple(first_attempt(each, account) for each in receipts)
 
 
 def remembered(spent: Iterable[RememberedAttempt], now: datetime) -> tuple[RememberedAttempt, ...]:

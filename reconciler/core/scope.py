@@ -126,6 +126,12 @@ class ScopedLimits:
             return self.everywhere
         return self.credentials.get(place.protection.credential, self.everywhere)
 
+    @property
+    def currency(self) -> str | None:
+        """The currency of the limits on sunk costs, or None if there is no such limit. All have the same."""
+        found = (self.everywhere, *self.kinds.values(), *self.credentials.values())
+        return next((each.sunk_cost.currency for each in found if each.sunk_cost is not None), None)
+
     def renamed(self, names: Mapping[str, str]) -> ScopedLimits:
         """Return these limits with credentials renamed. If two get the same name, the stricter limits apply.
 

@@ -28,7 +28,7 @@ WOULD = MappingProxyType(
     }
 )
 """The reason that reports a withheld change, by its verb."""
-_REPORTED = frozenset(WOULD.values())
+_REPORTED = {reason: verb for verb, reason in WOULD.items()}
 
 
 def is_reported(last: JobStatus | None, verb: Verb) -> bool:
@@ -48,12 +48,13 @@ def withheld(decided: JobStatus, action: Action, last: JobStatus | None, now: da
     return conclude(decided, Verdict(Readiness.SUSPENDED, WOULD[action.verb], message), last, now)
 
 
-def reported_at(status: JobStatus) -> Iterator[datetime]:
-    """Yield the time of each withheld change in the history of a status, the newest first.
+def reported_at(status: JobStatus) -> Iterator[tuple[datetime, Verb]]:
+    """Yield the time and the verb of each withheld change in the history of a status, the newest first.
 
     Consecutive entries with the same reason belong to one change, whose job has changed its phase meanwhile.
     """
     entries = status.history
     for entry, earlier in zip(entries, (*entries[1:], None), strict=True):
-        if entry.reason in _REPORTED and (earlier is None or earlier.reason is not entry.reason):
-            yield entry.at
+        verb = _REPORTED.get(entry.reason)
+        if verb is not None and (earlier is None or earlier.reason is not entry.reason):
+            yield entry.at, verb

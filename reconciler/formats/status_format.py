@@ -192,11 +192,18 @@ RECEIPT = Record(
         Field("approved_by", Form.TEXT, is_left_out=True),
         Field("refusals", is_left_out=True),
         Field("not_spent", Form.MAPPING, AMOUNT, is_left_out=True),
+        Field("sunk_cost", Form.MAPPING, AMOUNT, is_left_out=True),
     ),
 )
 REMEMBERED = Record(
     RememberedAttempt,
-    (Field("account", Form.TEXT), Field("requested_at", Form.MOMENT), Field("approved_by", Form.TEXT)),
+    (
+        Field("account", Form.TEXT),
+        Field("requested_at", Form.MOMENT),
+        Field("approved_by", Form.TEXT),
+        Field("verb", is_left_out=True),
+        Field("sunk_cost", Form.MAPPING, AMOUNT, is_left_out=True),
+    ),
 )
 WARNING = Record(
     LimitWarning,

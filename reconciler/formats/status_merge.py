@@ -19,6 +19,7 @@ from datetime import datetime
 
 from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, parse_status
 from reconciler.formats.status_writer import render_status
+from reconciler.model.receipt_parts import first_attempt
 from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, RememberedAttempt, Verb
 
 
@@ -53,7 +54,7 @@ def _new_attempts(mine: JobStatus, known: JobStatus | None) -> tuple[RememberedA
     before = {(each.requested_at, each.verb) for each in known.receipts} if known else set()
     account = mine.job.account if mine.job else ""
     new = [each for each in mine.receipts if (each.requested_at, each.verb) not in before]
-    return tuple(RememberedAttempt(account, each.requested_at, each.approved_by) for each in new)
+    return tuple(first_attempt(each, account) for each in new)
 
 
 def _identity(status: JobStatus) -> tuple[str, str] | None:
@@ -102,4 +103,5 @@ def _merged_receipt(one: Receipt, other: Receipt) -> Receipt:
         last_attempt_at=max(one.last_attempt_at, other.last_attempt_at),
         accepted_at=max(accepted, default=None),
         refusals=max(one.refusals, other.refusals),
+        sunk_cost=one.sunk_cost or other.sunk_cost,
     )

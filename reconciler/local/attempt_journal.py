@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.model.journal import KnownStatuses, LostStatus, Requested
+from reconciler.model.money import Basis, RecordedAmount
 from reconciler.model.spec import parse_instant, render_instant
 from reconciler.model.status import Verb
 from reconciler.ports import Disk
@@ -159,7 +160,8 @@ class StateJournal:
             self._disk.sync_dir(self._directory)
 
 
-def _row(each: Requested) -> dict[str, str | None]:
+def _row(each: Requested) -> dict[str, Any]:
+    cost = each.sunk_cost
     return {
         "name": each.name,
         "account": each.account,
@@ -168,6 +170,7 @@ def _row(each: Requested) -> dict[str, str | None]:
         "at": render_instant(each.at),
         "receipt": render_instant(each.receipt_at),
         "by": each.approved_by,
+        **({} if cost is None else {"sunkCost": [cost.amount, cost.currency, cost.basis]}),
     }
 
 
@@ -180,7 +183,12 @@ def _requested(row: Any) -> Requested:
         at=parse_instant(row["at"]),
         receipt_at=parse_instant(row["receipt"]),
         approved_by=None if row["by"] is None else str(row["by"]),
+        sunk_cost=_amount(*row["sunkCost"]) if "sunkCost" in row else None,
     )
+
+
+def _amount(amount: Any, currency: Any, basis: Any) -> RecordedAmount:
+    return RecordedAmount(str(amount), str(currency), Basis(basis))
 
 
 def _rows(known: KnownStatuses) -> Iterable[list[str]]:

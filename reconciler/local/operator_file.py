@@ -20,7 +20,7 @@ from reconciler.local.credential_policy import Binding, binding_of, normalise_ho
 from reconciler.model.change_window import ChangeWindow, Period
 from reconciler.model.change_window_rule import ChangeWindowRule
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.operator import OPERATOR_KINDS, OperatorConfig, OperatorSpec, QuietHoursRule
+from reconciler.model.operator import OPERATOR_KINDS, CancelSafety, OperatorConfig, OperatorSpec, QuietHoursRule
 from reconciler.model.price_rule import PriceRule
 from reconciler.model.quiet_hours import QuietHours
 from reconciler.model.scalar import quoted
@@ -81,6 +81,7 @@ def parse_rules(data: bytes, shown: str, provider_types: Collection[str] = ()) -
         return OperatorRules(diagnostics=(*found, *errors))
     if config.spec.prices is not None:
         found += _price_errors(config.spec.prices.list, provider_types, check)
+    found += _cost_limit_errors(config.spec, check)
     return _rules(config.spec, check, found)
 
 
@@ -139,6 +140,23 @@ def _price_errors(rules: tuple[PriceRule, ...], types: Collection[str], check: D
             yield check.diagnostic(
                 path, f"this price is for the same jobs as spec.prices.list[{earlier}]: remove one of the two"
             )
+
+
+def _cost_limit_errors(spec: OperatorSpec, check: DocumentCheck) -> Iterator[Diagnostic]:
+    """Yield an error for each `maxCancelsCost` that is not in the currency of the prices."""
+    safety = spec.safety
+    limits: list[tuple[tuple[str, ...], CancelSafety]] = [
+        ((), safety),
+        *((("kinds", name), each) for name, each in safety.kinds.items()),
+        *((("credentials", name), each) for name, each in safety.credentials.items()),
+    ]
+    currency = spec.prices.currency if spec.prices is not None else None
+    for path, each in limits:
+        limit = each.max_cancels_cost
+        if limit is not None and limit.currency != currency:
+            why = f"spec.prices are in {currency}" if currency else "without spec.prices, every cost is unknown"
+            message = f"cannot be checked, because {why}"
+            yield check.diagnostic(("spec", "safety", *path, "maxCancelsCost"), message)
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.model.sunk_cost import NO_COST, SunkCost, SunkCostLimit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardUse:
@@ -18,3 +20,9 @@ class GuardUse:
     max_cancels_absolute: int
     doubt: str | None = None
     """Why the attempts of the last hour cannot be counted, or None. If there is a reason, no change is allowed."""
+    sunk_cost: SunkCost = NO_COST
+    """The sunk cost of the cancels among the attempts in the account."""
+    overall_sunk_cost: SunkCost = NO_COST
+    """The sunk cost of the cancels among the attempts in all accounts."""
+    max_sunk_cost: SunkCostLimit | None = None
+    """The limit on the sunk cost of the account, or None if the operator states none."""

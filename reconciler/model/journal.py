@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from reconciler.model.money import RecordedAmount
 from reconciler.model.status import JobStatus, Verb
 
 
@@ -25,6 +26,8 @@ class Requested:
     """When the receipt was opened. It is earlier than `at` if the journal lacks an earlier attempt of this receipt."""
     approved_by: str | None = None
     """The label of the approval, or None. The guard does not count an approved attempt."""
+    sunk_cost: RecordedAmount | None = None
+    """What the job had cost, if the attempt was a cancel and the cost is known."""
 
 
 @dataclass(frozen=True, slots=True)

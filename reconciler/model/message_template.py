@@ -18,7 +18,7 @@ from reconciler.model.spec import render_instant
 
 _FACTS = (
     *("jobId", "source", "phase", "message", "verb", "because", "specReason", "commit", "author"),
-    *("requestedAt", "acceptedAt", "confirmedAt", "attempts", "outcome", "since"),
+    *("requestedAt", "acceptedAt", "confirmedAt", "attempts", "outcome", "sunkCost", "notSpent", "since"),
 )
 FIELDS = ("text", "type", "severity", "reason", "jobs", "kind", "account", "at", *_FACTS)
 """The fields. `text` is the sentence without the template, and `jobs` are the names of the jobs."""

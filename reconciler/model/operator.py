@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from reconciler.model.account_line import KindName
 from reconciler.model.change_window_rule import WINDOWS_MAX, ChangeWindowRule, SelectorText
+from reconciler.model.job_limits import CostLimitText
 from reconciler.model.message_template import FIELDS, TemplateText
 from reconciler.model.notification import NotificationSeverity, NotificationType
 from reconciler.model.price_rule import PriceList
@@ -44,15 +45,30 @@ class PathRule(Document):
     )
 
 
-class OperatorSafety(Safety):
+class CancelSafety(Safety):
+    """The guard's limits on changes per hour, and on what the jobs that are cancelled per hour have cost."""
+
+    max_cancels_cost: CostLimitText | None = Field(
+        None,
+        description="The most that the jobs that are cancelled per hour may have cost before, all together. It is in "
+        "the currency of prices, which are required. The upper bound of a cost counts. Default: no limit.",
+    )
+    unknown_cost: Literal["refuse", "ignore"] | None = Field(
+        None,
+        description="With maxCancelsCost, whether the cancel of a job with an unknown cost, or with no upper bound of "
+        "its cost, is refused or not limited by maxCancelsCost. Default: refuse.",
+    )
+
+
+class OperatorSafety(CancelSafety):
     """The guard's limits on changes per hour. If a flag or variable sets the same limit, the stricter value applies."""
 
-    kinds: dict[KindName, Safety] = Field(
+    kinds: dict[KindName, CancelSafety] = Field(
         default_factory=dict,
         description="The guard's limits per hour for all jobs of one kind. The general limits still apply to "
         "each account and to all jobs together.",
     )
-    credentials: dict[CredentialName, Safety] = Field(
+    credentials: dict[CredentialName, CancelSafety] = Field(
         default_factory=dict,
         description="The guard's limits per hour for one credential. They replace the general limits in each of its "
         "accounts, and in all of its accounts at one host. The general limits still apply to all jobs together.",

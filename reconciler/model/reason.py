@@ -114,8 +114,8 @@ class Reason(StrEnum):
     REFUSED_BY_GUARD = (
         "RefusedByGuard",
         (
-            "Too many changes were due at once, or those of the last hour could not be counted, so none of them was "
-            "requested."
+            "The guard did not allow the change: too many changes were due at once, the jobs to cancel had cost too "
+            "much, or the changes of the last hour could not be counted."
         ),
     )
     ACTION_FORBIDDEN = "ActionForbidden", "The provider refused the credential for this request."

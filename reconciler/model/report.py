@@ -12,6 +12,7 @@ from reconciler.model.action import Action, CommitApproval, Progress
 from reconciler.model.capabilities import Capabilities
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.exit_code import ExitCode, worst
+from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import Account, JobRef, ObservedJob, Unobserved
 from reconciler.model.kind import JobDocument
 from reconciler.model.money import Unpriced
@@ -19,6 +20,7 @@ from reconciler.model.price import Price
 from reconciler.model.retirement import AnnouncedEnd
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
+from reconciler.model.sunk_cost import RefusedCost
 from reconciler.model.transition import Transition
 
 
@@ -111,9 +113,23 @@ class Refusal:
     """Why the attempts of the last hour could not be counted, or None. If there is a reason, every batch is refused."""
     ignored: tuple[CommitApproval, ...] = ()
     """The approvals of commits for these specs that are ignored."""
+    cost: RefusedCost | None = None
+    """Why the sunk cost of these cancels led to the refusal, or None if the number of changes did."""
+
+    def message_after(self, earlier: str | None) -> str:
+        """Return the message for a status whose last message is `earlier`.
+
+        The costs of jobs grow all the time. The earlier message is kept if only its amounts differ, so that a status
+        that reports a refusal stays as it is.
+        """
+        message = str(self)
+        is_same = earlier is not None and self.cost is not None and self.cost.differs_only_in_amounts(message, earlier)
+        return earlier if is_same and earlier is not None else message
 
     def __str__(self) -> str:
         """Return the message that reports the refusal."""
+        if self.cost is not None:
+            return self.cost.text(self.requested, self.scope)
         changes = "1 change" if self.requested == 1 else f"{self.requested} changes"
         if self.doubt is not None:
             return f"{changes} wanted ({self.scope}), but the last hour cannot be counted: {self.doubt}"
@@ -187,6 +203,9 @@ class Report:
     """Whether this is the report of a plan or a dry run, in which nothing was requested or written."""
     is_shadow: bool = False
     """Whether this is the report of a run in shadow mode, in which no change was requested."""
+    guard: Mapping[str, GuardUse] = field(default_factory=dict)
+    """How much of the guard's limits each account uses with the changes of a plan, by account line. Only a plan has it.
+    """
     last_pass: LastPass | None = None
     """The last pass if it is known and the report was made only from statuses, or None."""
     expired: tuple[Expired, ...] = ()

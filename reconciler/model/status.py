@@ -111,6 +111,8 @@ class Receipt:
     """How many attempts the provider refused while the job continued."""
     not_spent: RecordedAmount | None = None
     """The spending that the cancel prevents, as estimated when it was requested. None if unknown."""
+    sunk_cost: RecordedAmount | None = None
+    """What the job had cost when the cancel was first requested. None if unknown."""
 
     @property
     def has_cancelled(self) -> bool:
@@ -137,15 +139,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class RememberedAttempt:
-    """A first attempt that must be remembered after its receipt was dropped.
-
-    `account` is the account line (`model.account_line`), or empty if the status had no job. `approved_by` is the label
-    of the approval, or None.
-    """
+    """A first attempt whose receipt was dropped. `account` is empty without a job, and `verb` is None for a cancel."""
 
     account: str
     requested_at: datetime
     approved_by: str | None = None
+    verb: Verb | None = None
+    sunk_cost: RecordedAmount | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def _of_guard(uses: Mapping[str, GuardUse]) -> Iterator[GaugeMetricFamily]:
     }
     for name, (help_, field) in counted.items():
         yield gauges(name, help_, _ACCOUNT, {(account,): getattr(use, field) for account, use in uses.items()})
+    yield from _of_sunk_costs(uses)
     yield gauges(
         "guard_doubt",
         "1 if the changes of the last hour cannot be counted, so that the guard allows none, else 0.",
@@ -76,4 +77,36 @@ def _of_guard(uses: Mapping[str, GuardUse]) -> Iterator[GaugeMetricFamily]:
         "guard_changes_overall",
         "Changes of the last hour that count towards the guard's limits of all accounts together.",
         max((use.overall for use in uses.values()), default=0),
+    )
+
+
+def _of_sunk_costs(uses: Mapping[str, GuardUse]) -> Iterator[GaugeMetricFamily]:
+    """Yield the limits on the sunk cost of cancels, and how much of them is used, of the accounts with such a limit."""
+    limits = {account: use.max_sunk_cost for account, use in uses.items() if use.max_sunk_cost is not None}
+    if not limits:
+        return
+    labels = (*_ACCOUNT, "currency")
+    yield gauges(
+        "guard_cancels_cost",
+        "Guard: what the jobs cancelled within the last hour had cost at most, as far as that is known.",
+        labels,
+        {(account, limit.currency): float(uses[account].sunk_cost.known) for account, limit in limits.items()},
+    )
+    yield gauges(
+        "guard_cancels_cost_unknown",
+        "Guard: number of the cancels of the last hour whose jobs had an unknown cost.",
+        _ACCOUNT,
+        {(account,): uses[account].sunk_cost.unknown for account in limits},
+    )
+    yield gauges(
+        "guard_max_cancels_cost",
+        "Guard: the most that the jobs cancelled per hour may have cost.",
+        labels,
+        {(account, limit.currency): float(limit.value) for account, limit in limits.items()},
+    )
+    yield gauges(
+        "guard_cancels_cost_overall",
+        "Guard: what the jobs of all accounts that were cancelled within the last hour had cost at most.",
+        ("currency",),
+        {(limit.currency,): float(uses[account].overall_sunk_cost.known) for account, limit in limits.items()},
     )

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from reconciler.model.action_record import Sent
 from reconciler.model.election import ElectionStatus
-from reconciler.model.money import Amount
+from reconciler.model.receipt_parts import cancel_amounts
 from reconciler.model.report import Report, Row
 from reconciler.model.transition import Transition
 from reconciler.model.watch_status import Result, WatchStatus
@@ -145,8 +145,8 @@ class Metrics:
         for receipt in transition.closed:
             if receipt.has_cancelled and receipt.confirmed_at:
                 self._cancels.observe((receipt.confirmed_at - receipt.requested_at).total_seconds())
-                saved = receipt.not_spent.cost if receipt.not_spent is not None else None
-                if isinstance(saved, Amount):
+                _, saved = cancel_amounts(receipt)
+                if saved is not None:
                     self._saved.labels(saved.currency, saved.basis).inc(float(saved.value))
 
     def _remove_series(self, providers: Iterable[str]) -> None:

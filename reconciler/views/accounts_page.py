@@ -10,6 +10,7 @@ from reconciler.model.account_line import kind_of_line, titled, without_kind
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.model.status import ProviderStatus
+from reconciler.views.cost_text import sunk_cost_text
 from reconciler.views.html import Html, joined, tag
 from reconciler.views.job_query import JobQuery
 from reconciler.views.overview_page import headline
@@ -148,5 +149,6 @@ def _guard(guard: GuardUse | None) -> Html:
     return joined(
         f"{guard.account} here, {guard.overall} in all",
         tag("small", f"{limit}at most {guard.max_cancels_absolute}"),
+        None if (cost := sunk_cost_text(guard)) is None else tag("small", cost),
         doubt,
     )

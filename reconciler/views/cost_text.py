@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from reconciler.model.cost import cost_left, cost_so_far, may_have_paused
+from reconciler.model.guard_use import GuardUse
 from reconciler.model.money import Amount, Cost, Total, Unpriced, total_of
-from reconciler.model.report import Row
+from reconciler.model.report import Report, Row
 from reconciler.model.status import Receipt, Verb
 from reconciler.model.watch_status import WatchStatus
 from reconciler.views.text import count
@@ -90,6 +91,23 @@ def cancels_cost_text(rows: Iterable[Row], at: datetime) -> str | None:
         return None
     so_far, more = total_text(total_spent(found, at)), total_text(total_left(found, at))
     return f"Cost of the jobs to cancel: {so_far} so far; {more} more if nothing stops them."
+
+
+def sunk_cost_text(use: GuardUse) -> str | None:
+    """Return how much of the limit on the sunk cost of cancels an account has used, or None without a limit."""
+    limit = use.max_sunk_cost
+    if limit is None:
+        return None
+    here, overall = use.sunk_cost.text(limit.currency), use.overall_sunk_cost.text(limit.currency)
+    return f"sunk cost of the hour's cancels: {here} here, {overall} in all; {limit}"
+
+
+def guard_cost_lines(report: Report) -> Iterator[str]:
+    """Yield how much of the limits on sunk costs is used once the cancels of a plan are requested, by account."""
+    accounts = {str(row.ref.account) for row in report.changes if row.ref is not None}
+    for account in sorted(accounts & report.guard.keys()):
+        if (text := sunk_cost_text(report.guard[account])) is not None:
+            yield f"{account}: {text}."
 
 
 def watched_rows(watch: WatchStatus) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.model.job import TERMINAL
 from reconciler.model.job_log import JobCheckpoint, JobEvent
-from reconciler.model.money import Amount
+from reconciler.model.receipt_parts import cancel_amounts
 from reconciler.model.status import JobStatus, Receipt
 from reconciler.views.row_state import cause_text
 
@@ -55,8 +55,9 @@ def _receipt_entries(receipt: Receipt) -> Iterator[TimelineEntry]:
     elif receipt.is_moot:
         yield receipt.last_attempt_at, ACCEPTED, "provider", f"{receipt.verb} refused: already {receipt.outcome}"
     if receipt.confirmed_at is not None:
-        saved = receipt.not_spent.cost if receipt.not_spent is not None and receipt.has_cancelled else None
-        money = f"; {saved} not spent" if isinstance(saved, Amount) else ""
+        cost, saved = cancel_amounts(receipt)
+        money = f"; it had cost {cost}" if cost is not None else ""
+        money += f"; {saved} not spent" if saved is not None else ""
         text = f"{receipt.verb}: the job was observed {receipt.outcome}{money}"
         yield receipt.confirmed_at, CONFIRMED, "confirmed", text
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from reconciler.model.action import Progress
 from reconciler.model.report import Report, Row
 from reconciler.model.status import JobStatus
-from reconciler.views.cost_text import amount_text, cancels_cost_text, left, spent
+from reconciler.views.cost_text import amount_text, cancels_cost_text, guard_cost_lines, left, spent
 from reconciler.views.markdown import escaped, fitted, origin_lines, problem_lines, spec_link, state_lines, table
 from reconciler.views.orphans_text import may_still_run, orphan_lines
 from reconciler.views.plan_text import REFUSED_TITLE, SHADOW_TEXT, TARGETS, TITLES
@@ -43,6 +43,7 @@ def plan_markdown(report: Report, context: RenderContext) -> str:
         *problem_lines("Problems", found, sources),
         *_changes("Changes", pending, sources, context.now),
         *_refused(report, refused, sources, context.now),
+        *(line for each in guard_cost_lines(report) for line in ("", escaped(each))),
         *orphan_lines(report.orphans),
         *_unchanged(rest),
     ]

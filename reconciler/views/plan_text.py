@@ -16,7 +16,7 @@ from reconciler.model.action import Action, Progress
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
 from reconciler.model.status import Receipt, Verb
-from reconciler.views.cost_text import cancels_cost_text, cost_text
+from reconciler.views.cost_text import cancels_cost_text, cost_text, guard_cost_lines
 from reconciler.views.layout import (
     STYLES,
     UNLIMITED_WIDTH,
@@ -85,7 +85,7 @@ def plan_text(report: Report, context: RenderContext) -> str:
             *orphan_part(report.orphans),
             *unobserved_part(report),
             *([styled(SHADOW_TEXT), Text()] if report.is_shadow else []),
-            *_cost_part(pending, now),
+            *_cost_part(report, pending, now),
             styled(f"Plan: {_totals(pending, by_state, len(report.orphans))}.", "bold"),
         ]
     )
@@ -103,10 +103,11 @@ def _totals(pending: list[Row], by_state: Mapping[JobState, list[Row]], orphans:
     return "; ".join([*parts, *([f"{orphans:,} no longer managed"] if orphans else [])])
 
 
-def _cost_part(pending: Sequence[Row], now: datetime) -> list[RenderableType]:
-    """Return what the jobs to cancel have cost and will still cost, or an empty list without prices."""
+def _cost_part(report: Report, pending: Sequence[Row], now: datetime) -> list[RenderableType]:
+    """Return what the jobs to cancel have cost and will still cost, and what the guard allows, if there are prices."""
     costs = cancels_cost_text(pending, now)
-    return [] if costs is None else [styled(costs), Text()]
+    lines = [*([] if costs is None else [costs]), *guard_cost_lines(report)]
+    return [*map(styled, lines), Text()] if lines else []
 
 
 def _unchanged(by_state: Mapping[JobState, list[Row]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model.report import Refusal
+from reconciler.model.sunk_cost import RefusedCost
 from reconciler.views.markdown import code_block, escaped, table
 from reconciler.views.problems import ignored_approvals
 from reconciler.views.text import NO_VALUE, count, names
@@ -32,6 +33,23 @@ def refusal_lines(refusals: Sequence[Refusal]) -> Iterator[str]:
 
 
 def _cells(refusal: Refusal) -> tuple[str, ...]:
+    return _count_cells(refusal) if refusal.cost is None else _cost_cells(refusal, refusal.cost)
+
+
+def _cost_cells(refusal: Refusal, cost: RefusedCost) -> tuple[str, ...]:
+    currency = cost.limit.currency
+    why = "" if cost.unknown is None else f": {escaped(cost.unknown)}"
+    return (
+        escaped(refusal.scope),
+        f"{count(refusal.requested, 'cancel')} of jobs that have cost {cost.wanted.text(currency)}{why}",
+        cost.earlier.text(currency),
+        NO_VALUE,
+        escaped(str(cost.limit)),
+        escaped(names(refusal.names)),
+    )
+
+
+def _count_cells(refusal: Refusal) -> tuple[str, ...]:
     return (
         escaped(refusal.scope),
         count(refusal.requested, "change"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.exit_code import ExitCode
+from reconciler.model.money import Basis
 from reconciler.model.reason import Reason
 from tests.support.cli import Checkout
 
@@ -80,6 +81,51 @@ def test_a_mistake_in_a_price_is_reported_at_its_line_and_no_run_starts(checkout
     assert ran.code == ExitCode.CONFIGURATION
     assert "operator.yaml:7: spec.prices.list[0]: perMillionTokens: 0.0000003 is not plausible" in ran.err
     assert not checkout.status_dir.exists()
+
+
+def test_max_cancels_cost_counts_earlier_runs_without_the_journal_and_an_approval_lifts_it(checkout: Checkout) -> None:
+    """Each of two batches has cost about 20 USD, and 30 USD an hour may be thrown away."""
+    specs = SPECS.replace("STATE", "cancelled").replace("model: gpt-5", "model: gpt-4o-mini, age: 90m")
+    config = operator(checkout.root, PRICE + "  safety: {maxCancelsCost: 30 USD}\n")
+    checkout.write("all.yaml", specs.replace(", age: 30m", ""))
+
+    first = checkout.run("--once", "--wait", "--config", config)
+    checkout.write("all.yaml", specs.replace(", age: 30m", "").replace("running", "cancelled"))
+    plan = checkout.run("plan", "--config", config)
+    refused = checkout.run("--once", "--config", config)
+    lost = checkout.run("--once", "--config", config, "--state-dir", str(checkout.root / "another"))
+    told = checkout.status("other")
+    described = checkout.run("describe", "other", "--config", config)
+    allowed = checkout.run("--once", "--wait", "--config", config, "--allow-cancel", "other")
+
+    assert (first.code, refused.code, lost.code, allowed.code) == (ExitCode.OK, *[ExitCode.REFUSED] * 2, ExitCode.OK)
+    assert plan.code == ExitCode.REFUSED
+    for each in (plan.err, refused.err, lost.err, described.out):
+        assert "1 cancel wanted at once, of a job that cost at most 20." in " ".join(each.split())
+        assert "the limit is maxCancelsCost 30.00 USD per hour" in " ".join(each.split())
+    assert "sunk cost of the hour's cancels: at most 20." in " ".join(plan.out.split())
+    assert (told.ready.reason, told.receipts) == (Reason.REFUSED_BY_GUARD, ())
+    assert checkout.status("other").receipts[0].approved_by == "--allow-cancel"
+    sunk = checkout.status("labels").receipts[0].sunk_cost
+    assert sunk is not None
+    assert (sunk.amount[:3], sunk.currency, sunk.basis) == ("20.", "USD", Basis.METERED)
+
+
+def test_a_cancel_with_an_unknown_cost_is_refused_unless_the_operator_ignores_unknown_costs(checkout: Checkout) -> None:
+    checkout.write(
+        "all.yaml", SPECS.replace("STATE", "running").replace("running, limits: {maxCost: 5 USD}", "cancelled")
+    )
+    closed = operator(checkout.root, PRICE + "  safety: {maxCancelsCost: 30 USD}\n")
+    refused = checkout.run("--once", "--wait", "--config", closed)
+    statuses = [checkout.status(name).ready.reason for name in ("labels", "other")]
+    ignoring = operator(checkout.root, PRICE + "  safety: {maxCancelsCost: 30 USD, unknownCost: ignore}\n")
+    allowed = checkout.run("--once", "--wait", "--config", ignoring)
+
+    assert (refused.code, allowed.code) == (ExitCode.REFUSED, ExitCode.OK)
+    assert "1 cancel wanted (sandbox " in refused.err
+    assert "of a job whose cost is unknown (no price for sandbox/gpt-5)" in " ".join(refused.err.split())
+    assert statuses == [Reason.CANCELLED, Reason.REFUSED_BY_GUARD]
+    assert checkout.status("other").receipts[0].sunk_cost is None
 
 
 @pytest.mark.long

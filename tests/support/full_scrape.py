@@ -17,6 +17,7 @@ from reconciler.model.money import Basis, RecordedAmount, Unpriced
 from reconciler.model.notification import SinkDelivery
 from reconciler.model.price import Meter, Price
 from reconciler.model.report import AccountReport, Report
+from reconciler.model.sunk_cost import SunkCostLimit
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.telemetry.metrics import Metrics
 from reconciler.telemetry.metrics_options import MetricsOptions, metric_labels
@@ -32,7 +33,7 @@ BUCKET = "le"
 
 
 def a_full_watch() -> WatchStatus:
-    """Return a leader with an outage, a refusal, an unjudged limit, priced and unpriced jobs, and a sink."""
+    """Return a leader with an outage, a refusal, limits, an unjudged limit, priced and unpriced jobs, and a sink."""
     seen = ObservedJob(
         id="ftjob-priced", phase=Phase.RUNNING, provider_status="running", estimated_finish_at=NOW + timedelta(hours=2)
     )
@@ -43,9 +44,10 @@ def a_full_watch() -> WatchStatus:
         replace(a_job("unpriced"), price=Unpriced("no price")),
     ]
     sinks = {"audit": SinkDelivery(sent=1, waiting=1, due_since=NOW)}
-    return replace(
-        a_watch(rows, OUTAGE), sinks=sinks, leadership=ElectionStatus("lease:jobs/reconcile", is_leader=True)
-    )
+    leadership = ElectionStatus("lease:jobs/reconcile", is_leader=True)
+    watch = replace(a_watch(rows, OUTAGE), sinks=sinks, leadership=leadership)
+    limit = SunkCostLimit(Decimal(500), "USD")
+    return replace(watch, guard={name: replace(use, max_sunk_cost=limit) for name, use in watch.guard.items()})
 
 
 def full_scrape() -> str:

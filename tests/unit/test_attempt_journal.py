@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from reconciler.local.attempt_journal import REQUESTS, STATUSES, StateJournal
 from reconciler.local.disk import LocalDisk
 from reconciler.model.journal import KnownStatuses, LostStatus, Requested
+from reconciler.model.money import Basis, RecordedAmount
 from reconciler.model.status import Verb
 from reconciler.ports import Disk
 from tests.support.build import NOW
@@ -23,6 +25,7 @@ ONE = Requested(
     receipt_at=NOW - timedelta(hours=3),
     approved_by="Approve-Cancels 0123456789ab",
 )
+COSTLY = replace(ONE, name="costly", sunk_cost=RecordedAmount("41.200000", "USD", Basis.AT_MOST))
 TWO = Requested(name="é\n\\", account="x", job_id="y", verb=Verb.PAUSE, at=NOW, receipt_at=NOW)
 KNOWN = KnownStatuses(
     marks={"a": "00000001", "b": "00000002"}, unfinished={"a": ("x", "y")}, lost={"c": LostStatus(NOW, "00000003")}
@@ -35,11 +38,21 @@ def journal(directory: Path, disk: Disk | None = None, tree: str = "specs/status
 
 def test_recorded_attempts_and_statuses_are_read_back_unchanged(tmp_path: Path) -> None:
     one = journal(tmp_path)
-    one.record([ONE, TWO], [])
+    one.record([ONE, TWO, COSTLY], [])
     one.keep(KNOWN)
     read = journal(tmp_path)
 
-    assert (read.requested(), read.known(), read.since()) == ((ONE, TWO), KNOWN, NOW)
+    assert (read.requested(), read.known(), read.since()) == ((ONE, TWO, COSTLY), KNOWN, NOW)
+
+
+def test_a_journal_of_an_earlier_version_and_an_unknown_key_of_a_later_one_are_read(tmp_path: Path) -> None:
+    one = journal(tmp_path)
+    one.record([ONE, COSTLY], [])
+    text = (tmp_path / REQUESTS).read_text(encoding="utf-8")
+    (tmp_path / REQUESTS).write_text(text.replace('"sunkCost"', '"ofALaterVersion"'), encoding="utf-8")
+
+    assert "sunkCost" not in text.splitlines()[2]
+    assert journal(tmp_path).requested() == (ONE, replace(COSTLY, sunk_cost=None))
 
 
 def test_an_empty_state_directory_is_not_an_error(tmp_path: Path) -> None:

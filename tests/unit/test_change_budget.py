@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.change_budget import EVERYWHERE, ApprovalUse, ChangeBudget, UnwrittenBatch
+from reconciler.core.approval_use import ApprovalUse
+from reconciler.core.change_budget import EVERYWHERE, ChangeBudget, UnwrittenBatch
 from reconciler.core.guard import Approvals, ChangeLimits, approve
 from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts, PlannedChange, UsedApproval, still_counting
@@ -23,6 +24,7 @@ from reconciler.model.spec import Safety, render_instant
 from reconciler.model.status import JobFacts, JobStatus, Outcome, Verb
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import DAY, HOUR, MINUTE, SECOND, a_receipt
+from tests.support.tallies import counts
 
 ALIAS = Account("openai", "https://api.openai.com/v1", (("project", "p0"),))
 ELSEWHERE = Account("openai", "https://eu.api.openai.com/v1")
@@ -64,15 +66,15 @@ def told(number: int, account: Account = ACCOUNT, age: timedelta = MINUTE, **res
 
 
 def test_accounts_with_one_credential_share_its_scope_and_sandbox_accounts_do_not() -> None:
-    counts = {(one, other): _counts(one, other) for one, other in product(LINES, repeat=2)}
-    shared = {pair for pair, extents in counts.items() if Extent.CREDENTIAL in extents}
+    found = {(one, other): _counts(one, other) for one, other in product(LINES, repeat=2)}
+    shared = {pair for pair, extents in found.items() if Extent.CREDENTIAL in extents}
 
-    assert all(Extent.ACCOUNT in extents for (one, other), extents in counts.items() if one == other)
-    assert all(Extent.ACCOUNT not in extents for (one, other), extents in counts.items() if one != other)
+    assert all(Extent.ACCOUNT in extents for (one, other), extents in found.items() if one == other)
+    assert all(Extent.ACCOUNT not in extents for (one, other), extents in found.items() if one != other)
     assert shared == {*product(LINES[:2], repeat=2), (LINES[2], LINES[2])}
-    assert {pair for pair, extents in counts.items() if Extent.OVERALL in extents} == {*product(LINES[:3], repeat=2)}
-    assert {pair for pair, extents in counts.items() if Extent.KIND in extents} == {*product(LINES[:3], repeat=2)}
-    assert counts[LINES[3], LINES[3]] == {Extent.ACCOUNT}
+    assert {pair for pair, extents in found.items() if Extent.OVERALL in extents} == {*product(LINES[:3], repeat=2)}
+    assert {pair for pair, extents in found.items() if Extent.KIND in extents} == {*product(LINES[:3], repeat=2)}
+    assert found[LINES[3], LINES[3]] == {Extent.ACCOUNT}
 
 
 def _counts(done: str, judged: str) -> set[Extent]:
@@ -309,13 +311,13 @@ def test_an_attempt_that_several_sources_record_is_counted_once(where: str) -> N
     statuses = (told(0),) if where in {"status", "both"} else ()
     older = (told(0), told(0)) if where in {"an older status", "both"} else ()
 
-    assert PastAttempts(statuses, journal, older).count((), NOW) == {str(ACCOUNT): 1}
+    assert counts(PastAttempts(statuses, journal, older), (), NOW) == {str(ACCOUNT): 1}
 
 
 def test_attempts_of_older_statuses_are_added_to_those_of_the_newest() -> None:
     newest, older = told(0), told(0, age=2 * MINUTE)
 
-    assert PastAttempts((newest,), older=(older,)).count((), NOW) == {str(ACCOUNT): 2}
+    assert counts(PastAttempts((newest,), older=(older,)), (), NOW) == {str(ACCOUNT): 2}
 
 
 def test_a_forged_approval_or_time_in_a_status_does_not_reduce_the_count() -> None:
@@ -323,8 +325,8 @@ def test_a_forged_approval_or_time_in_a_status_does_not_reduce_the_count() -> No
     approved = PastAttempts((told(0, approved_by="--allow-cancels 9"),), journal)
     dated_back = PastAttempts((told(0, age=DAY), told(1, age=DAY)), journal)
 
-    assert approved.count((), NOW)[str(ACCOUNT)] == 2
-    assert dated_back.count((), NOW)[str(ACCOUNT)] == 2
+    assert counts(approved, (), NOW)[str(ACCOUNT)] == 2
+    assert counts(dated_back, (), NOW)[str(ACCOUNT)] == 2
 
 
 def test_earlier_records_of_a_change_in_the_batch_are_not_counted() -> None:
@@ -332,10 +334,10 @@ def test_earlier_records_of_a_change_in_the_batch_are_not_counted() -> None:
     forged = change(0, is_first=False, receipts=(a_receipt(age=30 * MINUTE),))
     status = replace(told(0), receipts=forged.receipts)
 
-    assert left_over.count([change(0)], NOW)[str(ACCOUNT)] == 0
-    assert left_over.count([change(1)], NOW)[str(ACCOUNT)] == 1
-    assert PastAttempts((status,)).count([forged], NOW)[str(ACCOUNT)] == 0
-    assert PastAttempts((status,)).count([], NOW)[str(ACCOUNT)] == 1
+    assert counts(left_over, [change(0)], NOW)[str(ACCOUNT)] == 0
+    assert counts(left_over, [change(1)], NOW)[str(ACCOUNT)] == 1
+    assert counts(PastAttempts((status,)), [forged], NOW)[str(ACCOUNT)] == 0
+    assert counts(PastAttempts((status,)), [], NOW)[str(ACCOUNT)] == 1
 
 
 def test_the_journal_keeps_attempts_that_are_counted_or_confirm_an_open_receipt() -> None:

@@ -7,7 +7,8 @@ import pytest
 from reconciler.controller import plan
 from reconciler.controller.current_specs import CurrentSpecs
 from reconciler.controller.plan import JobPlan
-from reconciler.core.change_budget import ApprovalUse, ChangeBudget
+from reconciler.core.approval_use import ApprovalUse
+from reconciler.core.change_budget import ChangeBudget
 from reconciler.core.decide import decide
 from reconciler.core.guard import Approvals, ChangeLimits, approve, judge
 from reconciler.core.past_attempts import PastAttempts, UsedApproval
@@ -19,6 +20,7 @@ from reconciler.model.spec import Safety
 from reconciler.model.status import JobFacts, JobStatus, Outcome, Verb
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import DAY, EDGES, HOUR, MINUTE, SECOND, a_look, a_receipt, a_subject
+from tests.support.tallies import counts
 
 BRAKES = ChangeLimits(max_cancels=3, max_cancel_percent=30, max_cancels_absolute=20)
 OTHER = Account("openai", "https://eu.api.openai.com/v1")
@@ -125,7 +127,7 @@ def test_no_change_is_approved_without_an_approval() -> None:
 
 
 def count_earlier(statuses: list[JobStatus]) -> int:
-    return sum(PastAttempts(tuple(statuses)).count((), NOW).values())
+    return sum(counts(PastAttempts(tuple(statuses)), (), NOW).values())
 
 
 def with_receipt(age: timedelta, **rest: Any) -> JobStatus:

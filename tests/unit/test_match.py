@@ -13,6 +13,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HistoryEntry, JobFacts, JobStatus, RememberedAttempt
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import DAY, HOUR, MINUTE, a_receipt
+from tests.support.tallies import counts
 
 OTHER = Account("openai", "https://eu.api.openai.com/v1")
 
@@ -29,7 +30,7 @@ def status(name: str, job: str | None, account: Account = ACCOUNT, **rest: Any) 
 
 def counted(*statuses: JobStatus) -> int:
     """Return how many first attempts of the last hour the statuses record."""
-    return sum(PastAttempts(statuses).count((), NOW).values())
+    return sum(counts(PastAttempts(statuses), (), NOW).values())
 
 
 def matched(claims: list[Claim], statuses: list[JobStatus]) -> Matched:

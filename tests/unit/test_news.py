@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.core.news import NewsSource, news_since
 from reconciler.core.watch_news import watch_stopped
+from reconciler.model.money import Basis, RecordedAmount
 from reconciler.model.notification import Notification, NotificationSeverity, Told, told_after
 from reconciler.model.reason import Reason
 from reconciler.model.status import Because, HistoryEntry, Origin, Outcome, Verb
@@ -48,6 +49,24 @@ def kinds(heard: list[list[Notification]]) -> list[list[str]]:
             {"because": Because.LIMIT_REACHED, "reason": "maxAge 24h"},
             "job.cancelled",
             "support-triage was cancelled, as the provider confirmed: over maxAge 24h.",
+        ),
+        (
+            {
+                "because": Because.LIMIT_REACHED,
+                "reason": "maxAge 24h",
+                "sunk_cost": RecordedAmount("41.200000", "USD", Basis.AT_MOST),
+                "not_spent": RecordedAmount("48.804000", "USD", Basis.ESTIMATE),
+            },
+            "job.cancelled",
+            (
+                "support-triage was cancelled, as the provider confirmed (it had cost at most 41.20 USD; "
+                "about 48.80 USD not spent): over maxAge 24h."
+            ),
+        ),
+        (
+            {"outcome": Outcome.SUCCEEDED, "sunk_cost": RecordedAmount("41.200000", "USD", Basis.AT_MOST)},
+            "job.finished",
+            "support-triage succeeded before the cancel took effect.",
         ),
         ({"outcome": Outcome.SUCCEEDED}, "job.finished", "support-triage succeeded before the cancel took effect."),
         (

@@ -66,6 +66,16 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
         ("  safety: {maxCancel: 3}\n", "did you mean 'maxCancels'?"),
         ("  safety: {kinds: {FineTuning: {}}}\n", "operator.yaml:4: spec.safety.kinds.FineTuning: 'FineTuning' is not"),
         ("  suspend: perhaps\n", "operator.yaml:4: spec.suspend: 'perhaps' is not true or false"),
+        (
+            "  safety: {maxCancelsCost: 500 USD}\n",
+            "operator.yaml:4: spec.safety.maxCancelsCost: cannot be checked, because without spec.prices",
+        ),
+        (
+            "  safety: {kinds: {BatchJob: {maxCancelsCost: 5 EUR}}}\n  prices: {currency: USD, list: []}\n",
+            "operator.yaml:4: spec.safety.kinds.BatchJob.maxCancelsCost: cannot be checked, because spec.prices are in",
+        ),
+        ("  safety: {maxCancelsCost: 500}\n", "'500' is not an amount with its currency"),
+        ("  safety: {unknownCost: allow}\n", "operator.yaml:4: spec.safety.unknownCost: 'allow' is not one of"),
         ("  safety: {maxCancels: -1}\n", "'-1' is not a whole number from 0 to 999999999"),
         (
             "  notify: [{name: a, type: webhook, url: {env: U}}]\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from reconciler.controller.run_options import GitRemote, Paths, Publishing, Safe
 from reconciler.core import guard
 from reconciler.core.guard import Approvals
 from reconciler.core.scope import ScopedLimits
-from reconciler.model.operator import OperatorSafety, OperatorSpec
+from reconciler.model.job_limits import CostLimit
+from reconciler.model.operator import CancelSafety, OperatorSafety, OperatorSpec
 from reconciler.model.pinned_plan import PinnedPlan
-from reconciler.model.spec import Safety
+from reconciler.model.sunk_cost import SunkCostLimit
 from reconciler.ports import BrokenJob
 from tests.support.build import a_spec
 from tests.support.documents import located
@@ -68,6 +70,10 @@ def test_an_empty_selection_matches_every_spec() -> None:
 # Limits, approvals, suspension
 
 
+def of_cost(value: int, *, ignores_unknown: bool = False) -> guard.ChangeLimits:
+    return guard.ChangeLimits(sunk_cost=SunkCostLimit(Decimal(value), "USD", ignores_unknown))
+
+
 @pytest.mark.parametrize(
     ("flags", "ruled", "limits"),
     [
@@ -79,14 +85,28 @@ def test_an_empty_selection_matches_every_spec() -> None:
         (SafetyOptions(max_cancel_percent=0), OperatorSafety(), ScopedLimits(guard.ChangeLimits(3, 0, 20))),
         (
             SafetyOptions(max_cancels_absolute=50),
-            OperatorSafety(max_cancels=4, credentials={"K": Safety(max_cancels=9, max_cancels_absolute=99)}),
+            OperatorSafety(max_cancels=4, credentials={"K": CancelSafety(max_cancels=9, max_cancels_absolute=99)}),
             ScopedLimits(guard.ChangeLimits(4, 30, 50), {}, {"K": guard.ChangeLimits(9, 30, 50)}),
         ),
         (
             SafetyOptions(),
-            OperatorSafety(max_cancels=4, kinds={"FineTuningJob": Safety(max_cancel_percent=10)}),
+            OperatorSafety(max_cancels=4, kinds={"FineTuningJob": CancelSafety(max_cancel_percent=10)}),
             ScopedLimits(guard.ChangeLimits(4, 30, 20), {"FineTuningJob": guard.ChangeLimits(4, 10, 20)}),
         ),
+        (
+            SafetyOptions(),
+            OperatorSafety(
+                max_cancels_cost=CostLimit(Decimal(500), "USD"),
+                kinds={"BatchJob": CancelSafety(max_cancels_cost=CostLimit(Decimal(50), "USD"), unknown_cost="ignore")},
+                credentials={"K": CancelSafety(unknown_cost="ignore"), "L": CancelSafety()},
+            ),
+            ScopedLimits(
+                of_cost(500),
+                {"BatchJob": of_cost(50, ignores_unknown=True)},
+                {"K": of_cost(500, ignores_unknown=True), "L": of_cost(500)},
+            ),
+        ),
+        (SafetyOptions(), OperatorSafety(unknown_cost="ignore"), ScopedLimits()),
     ],
     ids=[
         "nothing",
@@ -97,6 +117,8 @@ def test_an_empty_selection_matches_every_spec() -> None:
         "none at all",
         "a credential",
         "a kind",
+        "costs",
+        "unknown costs without a limit",
     ],
 )
 def test_the_stricter_of_flag_and_operator_file_applies(

@@ -39,6 +39,7 @@ from tests.support.in_memory_accounts import (
     named_specs,
 )
 from tests.support.subjects import HOUR, MINUTE
+from tests.support.tallies import counts
 from tests.support.watch_in_memory import running_watch
 
 SHADOW, REAL = RunOptions(is_shadow=True), RunOptions()
@@ -202,9 +203,9 @@ def test_the_guard_counts_a_withheld_change_for_an_hour_and_no_longer_once_shado
     )
     statuses = (a_status(history=history),)
 
-    assert list(reported_at(statuses[0])) == [NOW - 9 * MINUTE, NOW - 2 * HOUR]
-    assert PastAttempts(statuses, is_shadow=True).count((), NOW) == {str(ACCOUNT): 1}
-    assert PastAttempts(statuses).count((), NOW) == {}
+    assert [at for at, _ in reported_at(statuses[0])] == [NOW - 9 * MINUTE, NOW - 2 * HOUR]
+    assert counts(PastAttempts(statuses, is_shadow=True), (), NOW) == {str(ACCOUNT): 1}
+    assert counts(PastAttempts(statuses), (), NOW) == {}
 
 
 def test_a_row_of_a_list_alone_reports_no_change() -> None:

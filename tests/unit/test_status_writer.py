@@ -19,6 +19,7 @@ from reconciler.formats.status_rows import pack_status, unpack_status
 from reconciler.formats.status_writer import clean_text, digest, render_provider_status, render_status
 from reconciler.model.job import JobCounts, JobError, Phase
 from reconciler.model.kind import BATCH
+from reconciler.model.money import Basis, RecordedAmount
 from reconciler.model.reason import Reason
 from reconciler.model.status import (
     Because,
@@ -277,6 +278,7 @@ conditions = st.builds(
     observed_generation=counts,
     last_transition_time=moments,
 )
+amounts = st.builds(RecordedAmount, texts, texts, st.sampled_from(Basis))
 receipts = st.builds(
     Receipt,
     verb=st.sampled_from(Verb),
@@ -291,6 +293,8 @@ receipts = st.builds(
     outcome=or_none(st.sampled_from(Outcome)),
     approved_by=or_none(texts),
     refusals=counts,
+    not_spent=or_none(amounts),
+    sunk_cost=or_none(amounts),
 )
 facts = st.builds(
     JobFacts,
@@ -321,7 +325,10 @@ statuses = st.builds(
     history=st.lists(st.builds(HistoryEntry, moments, st.sampled_from(Phase), st.sampled_from(Reason)), max_size=2).map(
         tuple
     ),
-    spent=st.lists(st.builds(RememberedAttempt, texts, moments, or_none(texts)), max_size=2).map(tuple),
+    spent=st.lists(
+        st.builds(RememberedAttempt, texts, moments, or_none(texts), or_none(st.sampled_from(Verb)), or_none(amounts)),
+        max_size=2,
+    ).map(tuple),
 )
 
 
