@@ -390,6 +390,19 @@ BUGS = (
         "    if not cost.currency:\n",
     ),
     Bug(
+        "guard: forget what the cancels of the last hour cost",
+        "core/past_attempts.py",
+        "Tally.one(self._cost(attempt.sunk_cost) if attempt.verb in {None, Verb.CANCEL} else Decimal(0))",
+        "Tally.one(Decimal(0))",
+    ),
+    Bug(
+        "guard: allow a cancel whose cost is unknown",
+        "model/sunk_cost.py",
+        "        return not self.ignores_unknown and self.bound(cost) is None\n",
+        "        return not self.ignores_unknown and self.bound(cost) is not None and not self.value\n",
+        "cost_limit_exceeded",
+    ),
+    Bug(
         "do not redact keys in messages",
         "redaction.py",
         "        if not self.is_in(text):\n            return text\n",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.scenario.history import ABSENT, FaultsEnded, History
-from tests.scenario.oracles.convergence import had_limits, was_lost
+from tests.scenario.oracles.convergence import had_limits, is_pause_possible, was_lost
 from tests.scenario.oracles.status_yaml import OVER, Tree, ready, standing
 from tests.scenario.oracles.statuses import status_of
 from tests.scenario.simulation import Scenario, simulate
@@ -35,6 +35,7 @@ def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterato
             steps=scenario.remaining_steps,
             begins_at=calmed.at,
             world_states=calmed.world_states,
+            prices=scenario.prices,
         )
     )
     ours, theirs = history.left, other.left
@@ -46,6 +47,7 @@ def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterato
         elif (
             history.back_at(job_spec.account, job_spec.job_id) is None
             and not (job_spec.max_queued is not None and was_lost(here, history))
+            and not (job_spec.max_cost is not None and is_pause_possible(here))
             and ABSENT not in {_phase(here), _phase(there)}
             and ready(here)["reason"] not in _OF_ITS_PAST
         ):

@@ -14,6 +14,7 @@ from typing import Any
 from reconciler.sandbox.world import UnknownJobError
 from tests.scenario.batch_services import WITHOUT_TIMES
 from tests.scenario.disruptions import Disruption, Published, RetryRequested
+from tests.scenario.price_book import PriceBook
 from tests.scenario.repository import Revision
 from tests.scenario.reviving_world import RevivingWorld
 
@@ -268,6 +269,8 @@ class History:
     worlds: Mapping[str, RevivingWorld]
     most_an_hour: int | None = None
     """The number of first requests that the limits of this run allow in an hour. None means no limit."""
+    prices: PriceBook | None = None
+    """The prices of the operator's file, and what the cancels of an hour may cost. None means no prices."""
     events: list[Event] = field(default_factory=list)
     lives: int = 0
     effects: int = 0

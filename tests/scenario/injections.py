@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,19 @@ def limit(simulation: Simulation) -> None:
         at = simulation.clock.now().replace(microsecond=0)
         limits[which] = at + age if which == "not_after" else age
     simulation.edit(f"{job_spec.name}: {which} {age}", simulation.revision.changed(job_spec.name, **limits))
+
+
+def limit_cost(simulation: Simulation) -> None:
+    """Set a limit of the cost of a job, in the currency of the prices or in another, or remove it."""
+    job_spec, most = (
+        any_job_spec(simulation),
+        simulation.rng.choice([None, Decimal(2), Decimal(2), Decimal(30), Decimal(90_000)]),
+    )
+    currency = simulation.rng.choice(["USD", "USD", "USD", "EUR"])
+    simulation.edit(
+        f"{job_spec.name}: maxCost {most} {currency}",
+        simulation.revision.changed(job_spec.name, max_cost=most, currency=currency),
+    )
 
 
 def name_another_job(simulation: Simulation) -> None:

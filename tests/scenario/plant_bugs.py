@@ -36,6 +36,7 @@ _TOPICS = (
     "adapter_bugs",
     "invalid_settings",
     "change_limit",
+    "cancel_costs",
     "mass_disappearance",
     "preflight_check",
     "limits",

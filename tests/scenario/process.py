@@ -30,6 +30,7 @@ from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusDirectory
 from reconciler.model.action_record import AccountAnswered, ActionRecord, Notify, Sent
 from reconciler.model.job import Account
+from reconciler.model.price import Price
 from reconciler.model.request_rate import RequestRate
 from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController
@@ -51,6 +52,7 @@ from tests.contract.dialects.services import Service
 from tests.scenario.batch_services import kind_of
 from tests.scenario.history import Audited, EditsRead, ExternalEvent, FileRemoved, FileWritten, History, PassStarted
 from tests.scenario.listeners import Listeners, telling
+from tests.scenario.price_book import PriceBook
 from tests.scenario.provider import Provider, app_of
 from tests.scenario.remote import Branch, Remote
 from tests.scenario.repository import KEY_VARIABLE
@@ -132,6 +134,8 @@ class Machine:
     """The remote that statuses are published to, or None."""
     listeners: Listeners | None = None
     """The receivers of notifications, or None."""
+    prices: PriceBook | None = None
+    """The prices of the operator's file, or None without such a file."""
 
     def at(self, account: Account) -> list[Provider]:
         """Return the simulated accounts at the base URL of an account, one for each kind of job."""
@@ -142,7 +146,8 @@ class Machine:
         bound = ",".join(
             f"{KEY_VARIABLE}=http://{urlsplit(each.host.base_url).netloc}" for each in self.providers.values()
         )
-        return Environment(Trust.read({**self.environ, "RECONCILE_TRUST": bound}, {}), self.has_small_pages)
+        trust = Trust.read({**self.environ, "RECONCILE_TRUST": bound}, {})
+        return Environment(trust, self.has_small_pages, self.prices.prices() if self.prices else None)
 
 
 @asynccontextmanager
@@ -216,10 +221,11 @@ class _WatchedSpecs(SpecsDir):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The `OperatorPolicy` of a process, with real trust rules and without an operator's file."""
+    """The `OperatorPolicy` of a process, with real trust rules, and an operator's file that has at most prices."""
 
     trust: Trust
     has_small_pages: bool = True
+    listed: tuple[Price, ...] | None = None
 
     def provider_type(self, name: str) -> ProviderType:
         """Return the real type, with small pages if the machine has them."""
@@ -244,15 +250,16 @@ class Environment:
         return {}
 
     def named(self) -> Mapping[str, Credential]:
-        """Return no credentials, because no operator's file exists."""
+        """Return no credentials, because no operator's file names any."""
         return {}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
         """Return no rulings: every spec may use every credential."""
         return ()
 
-    def prices(self) -> None:
-        """Return no prices, because no operator's file exists."""
+    def prices(self) -> tuple[Price, ...] | None:
+        """Return the prices of the operator's file, or None if it has none."""
+        return self.listed
 
     def show(self, file: str) -> str:
         """Return the path of a spec, as messages show it."""

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from reconciler.model.account_line import BATCH_JOB
 from reconciler.model.job import Account
@@ -39,6 +40,9 @@ class JobSpec:
     max_age: timedelta | None = None
     max_queued: timedelta | None = None
     not_after: datetime | None = None
+    max_cost: Decimal | None = None
+    currency: str = "USD"
+    """The currency of `max_cost`."""
 
     @property
     def provider(self) -> str:
@@ -58,7 +62,7 @@ class JobSpec:
     @property
     def has_limits(self) -> bool:
         """Whether the spec can request a cancel as time passes."""
-        return (self.max_age, self.max_queued, self.not_after) != (None, None, None)
+        return (self.max_age, self.max_queued, self.not_after, self.max_cost) != (None,) * 4
 
     def is_suspended(self, at: datetime) -> bool:
         """Return whether the spec allows no change at this time."""
@@ -82,6 +86,7 @@ class JobSpec:
             f"maxAge: {_seconds(self.max_age)}" if self.max_age else "",
             f"maxQueued: {_seconds(self.max_queued)}" if self.max_queued else "",
             f"notAfter: {_instant(self.not_after)}" if self.not_after else "",
+            f"maxCost: {self.max_cost} {self.currency}" if self.max_cost else "",
         ]
         if any(limits):
             lines.append(f"  limits: {{{', '.join(filter(None, limits))}}}")

@@ -7,9 +7,10 @@ then with a time in which nothing may change.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from reconciler.core.guard import ChangeLimits
@@ -18,6 +19,7 @@ from tests.scenario import injections
 from tests.scenario.ambiguous_faults import DOUBTS, OF_LISTS, UNDER_BRAKES, RefusedThenCancelled
 from tests.scenario.batch_services import provider_of
 from tests.scenario.injections import DESIRED, Injector
+from tests.scenario.price_book import PriceBook, kinds_of
 from tests.scenario.repository import JobSpec, Revision
 from tests.scenario.seeded_jobs import drawn_services, id_of, with_batches, with_fine_tuning, with_shared_ids, world_of
 from tests.scenario.simulation import (
@@ -35,6 +37,8 @@ from tests.scenario.simulation import (
 
 ACCOUNTS = ("one", "two")
 TIGHT = ChangeLimits(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
+BESIDE_COSTS = ChangeLimits(max_cancels=9, max_cancel_percent=0, max_cancels_absolute=9)
+"""The limits on numbers in a run with a limit on costs, which is usually reached first."""
 MANY = 30
 """More jobs than are retrieved one by one, so that lists are read even if some of the jobs have ended."""
 _OF_A_CROWD = ("observed", "observed", "observed", "running", "cancelled")
@@ -108,6 +112,8 @@ def scenario(seed: int) -> Scenario:
         account: world_of(rng, account, job_specs, services, 20 if is_crowded else 0)
         for account in (*with_fine_tuning(services), *with_batches(services))
     }
+    prices = _prices(seed, services, is_tight=is_tight)
+    job_specs = tuple(_with_cost_limits(seed, job_specs, prices))
     steps = tuple(_steps(rng, may_crash=not is_tight))
     trouble_s = sum(step.seconds for step in steps[: steps.index(EndFaults())] if isinstance(step, Sleep))
     return Scenario(
@@ -122,8 +128,10 @@ def scenario(seed: int) -> Scenario:
             *_doubts(seed, trouble_s, is_tight=is_tight, is_crowded=is_crowded),
             *_refusals(seed, trouble_s),
             *_throttling(seed, trouble_s),
+            *_cost_limits(seed, trouble_s, prices),
         ),
-        change_limits=TIGHT if is_tight else LOOSE,
+        prices=prices,
+        change_limits=_change_limits(prices, is_tight=is_tight),
     )
 
 
@@ -159,6 +167,41 @@ def _throttling(seed: int, within_s: float) -> Iterator[TimedInjection]:
     if rng.random() < 0.3:
         for _ in range(rng.randrange(1, 4)):
             yield TimedInjection(rng.choice([0.0, rng.uniform(0, within_s)]), injections.limit_requests)
+
+
+def _prices(seed: int, services: Mapping[str, Service], *, is_tight: bool) -> PriceBook | None:
+    """Return the operator's prices, in some runs, from their own random source. Some jobs have no price.
+
+    A run with strict limits on numbers also limits the costs of cancels. By the end of a run, each job that has started
+    has cost more than every limit, so that the verdicts no longer change.
+    """
+    rng = random.Random(f"{seed} prices")  # noqa: S311  repeatable, not secret
+    if rng.random() > (0.7 if is_tight else 0.3):
+        return None
+    keys = sorted({key for service in services.values() for key in kinds_of(service.type)})
+    hourly = {key: Decimal(rng.choice([25, 60])) for key in keys if rng.random() < 0.8}
+    return PriceBook(hourly, Decimal(rng.choice([15, 40, 90])) if is_tight else None)
+
+
+def _change_limits(prices: PriceBook | None, *, is_tight: bool) -> ChangeLimits:
+    if not is_tight:
+        return LOOSE
+    return TIGHT if prices is None or prices.most_an_hour is None else BESIDE_COSTS
+
+
+def _with_cost_limits(seed: int, job_specs: Iterable[JobSpec], prices: PriceBook | None) -> Iterator[JobSpec]:
+    """Yield the specs of a run. With prices, some get a limit of the cost, from their own random source."""
+    rng = random.Random(f"{seed} first cost limits")  # noqa: S311  repeatable, not secret
+    for each in job_specs:
+        is_limited = prices is not None and rng.random() < 0.5
+        yield replace(each, max_cost=Decimal(rng.choice([2, 30, 90_000]))) if is_limited else each
+
+
+def _cost_limits(seed: int, within_s: float, prices: PriceBook | None) -> Iterator[TimedInjection]:
+    """Yield the limits of costs that people write in a run with prices, from their own random source."""
+    rng = random.Random(f"{seed} cost limits")  # noqa: S311  repeatable, not secret
+    for _ in range(rng.randrange(2, 6) if prices is not None else 0):
+        yield TimedInjection(rng.choice([0.0, rng.uniform(0, within_s)]), injections.limit_cost)
 
 
 def _job_specs(rng: random.Random, services: Mapping[str, Service], *, is_crowded: bool) -> Iterator[JobSpec]:

@@ -34,6 +34,7 @@ from tests.scenario.history import (
     WatchStarted,
 )
 from tests.scenario.listeners import Listeners
+from tests.scenario.price_book import PriceBook
 from tests.scenario.process import SPECS, STATUSES, Killed, Machine, ProcessLife
 from tests.scenario.product import Product, started, whole
 from tests.scenario.provider import KEY, Host, Provider
@@ -111,6 +112,8 @@ class Scenario:
     steps: tuple[Step, ...]
     schedule: tuple[TimedInjection, ...] = ()
     change_limits: ChangeLimits = field(default_factory=lambda: LOOSE)
+    prices: PriceBook | None = None
+    """The prices of the operator's file, with the limit on the costs of cancels; None without such a file."""
     begins_at: datetime = BASE
     has_small_pages: bool = True
     """Whether pages are so small that short lists have several."""
@@ -141,7 +144,7 @@ class Simulation:
         now = self.clock.base
         worlds = {name: _world(scenario, name, options) for name, options in scenario.worlds.items()}
         most = scenario.change_limits.max_cancels_absolute if scenario.change_limits != LOOSE else None
-        self.history = History(scenario.seed, now, worlds, most)
+        self.history = History(scenario.seed, now, worlds, most, scenario.prices)
         hosts = {name: Host(name, base_url) for name, base_url in scenario.revision.accounts.items()}
         self.providers = {
             name: Provider(
@@ -159,6 +162,7 @@ class Simulation:
             has_small_pages=scenario.has_small_pages,
             branch=Branch() if scenario.is_published else None,
             listeners=Listeners(self.clock) if scenario.has_listeners else None,
+            prices=scenario.prices,
         )
         self.notifier = ManualNotifier()
         self.life = ProcessLife(0)
@@ -255,7 +259,8 @@ def simulate(scenario: Scenario) -> History:
         for injection in scenario.schedule:
             loop.call_later(injection.after_s, injection.do, simulation)
         steps = deque(scenario.steps)
-        while not _run_until_crash(loop, simulation, steps, scenario.change_limits):
+        limits = scenario.change_limits if scenario.prices is None else scenario.prices.limits(scenario.change_limits)
+        while not _run_until_crash(loop, simulation, steps, limits):
             pass
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())

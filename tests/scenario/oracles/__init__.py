@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from tests.scenario.history import History
 from tests.scenario.oracles.convergence import not_converged
+from tests.scenario.oracles.costs import cost_limit_exceeded
 from tests.scenario.oracles.fault_isolation import cancel_delayed, cancel_not_sent, useless_retrieves
 from tests.scenario.oracles.health import early_readiness, understated_age, wrong_liveness, wrong_readiness
 from tests.scenario.oracles.kinds import counters_written, mixed_kinds, untold_end
@@ -54,6 +55,7 @@ ALWAYS: tuple[Oracle, ...] = (
     early_retry,
     mass_disappearance_believed,
     change_limit_exceeded,
+    cost_limit_exceeded,
     malformed_status,
     unobserved_phase,
     false_end,

@@ -32,6 +32,8 @@ _UNFINISHED_WISH = {
 _OTHERS_ACT = "another user"
 _ATTEMPTS = 5
 _REMINDED_AFTER = timedelta(hours=6)
+_HISTORY_MAX = 10
+"""The number of entries in a history from which on older ones may be missing."""
 
 
 def not_converged(history: History) -> Iterator[str]:
@@ -75,6 +77,8 @@ def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree:
     expected = _expected(history, revision, job_spec, phase, last)
     if was_lost(tree, history):
         expected = expected | _expected(history, revision, replace(job_spec, max_queued=None), phase, last)
+    if job_spec.max_cost is not None and is_pause_possible(tree):
+        expected = expected | _expected(history, revision, replace(job_spec, max_cost=None), phase, last)
     is_given_up = ready(tree)["reason"] == "CancelNotHonoured" and was_cancelled_in_vain(history, job_spec, last.at)
     if revision.is_settings_broken or is_given_up:
         expected = expected or {"Stalled"}
@@ -113,6 +117,14 @@ def _wants_cancel(revision: Revision, job_spec: JobSpec) -> bool:
     return any(each.desired == "cancelled" or each.has_limits for each in same)
 
 
+def is_pause_possible(tree: Tree) -> bool:
+    """Return whether the job may have been paused, as far as its status shows. Then maxCost has no effect."""
+    status = tree["status"]
+    phases = {status["phase"], *(each["phase"] for each in status["history"])}
+    is_asked = any(each["verb"] == "pause" for each in status["receipts"])
+    return is_asked or bool(phases & {"pausing", "paused"}) or len(status["history"]) >= _HISTORY_MAX
+
+
 def was_lost(tree: Tree, history: History) -> bool:
     """Return whether a status was damaged. The start of its job is then unknown, and maxQueued has no effect."""
     could_be = any(isinstance(each, Tampered | Crashed) for each in history.events)
@@ -123,7 +135,7 @@ def _expected(
     history: History, revision: Revision, job_spec: JobSpec, phase: str, last: PassEnded | WatchEnded
 ) -> set[str]:
     never_started = phase in {"validating_files", "queued"}
-    limits = job_spec if never_started else replace(job_spec, max_queued=None)
+    limits = replace(job_spec, max_cost=None) if never_started else replace(job_spec, max_queued=None)
     is_over_its_limit = limits.has_limits and is_over_limit(history, limits, last.at)
     is_all_suspended = revision.is_suspended and not revision.is_settings_broken
     if is_all_suspended or job_spec.is_suspended(last.at):

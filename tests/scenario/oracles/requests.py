@@ -29,6 +29,7 @@ from tests.scenario.history import (
     ProviderRequest,
     Tampered,
 )
+from tests.scenario.oracles.costs import is_over_cost
 from tests.scenario.oracles.status_yaml import OVER
 from tests.scenario.provider import ODDLY_TAKEN
 from tests.scenario.repository import JobSpec, Revision
@@ -130,6 +131,8 @@ def is_over_limit(history: History, job_spec: JobSpec, at: datetime) -> bool:
     """Return whether a job exceeds a limit by the provider's clock, which may be ahead within a tolerance."""
     latest = at + SKEW
     if job_spec.not_after is not None and latest > job_spec.not_after:
+        return True
+    if is_over_cost(history, job_spec, latest):
         return True
     created_at = history.created_at(job_spec.account, job_spec.job_id, at)
     if created_at is None:
