@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.election import ElectionStatus
+from reconciler.model.notification import SinkDelivery
 from reconciler.telemetry.metrics_options import MetricsOptions
 from tests.support.cli import SPEC, Checkout, started_sandbox
 from tests.support.dashboard import queries
@@ -125,6 +126,16 @@ def test_each_fault_of_a_watch_fires_its_alert_and_no_other(tmp_path: Path, aler
     recording.record(BEGAN_S + 90 * MINUTE + 11 * interval_s, {"one": fault(alert, interval_s)})
 
     assert "SUCCESS" in recording.fired(tmp_path, frozenset({alert}))
+
+
+def test_a_notification_that_is_dropped_before_the_first_scrape_fires_its_alert(tmp_path: Path) -> None:
+    def scrape(now_s: float) -> Scraped:
+        return Scraped(replace(healthy(now_s, 60), sinks={"audit": SinkDelivery(dropped=1)}))
+
+    recording = Recording(MINUTE)
+    recording.record(3 * HOUR, {"one": scrape})
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset({"ReconcileNotificationIsDropped"}))
 
 
 @pytest.mark.parametrize("alert", ["ReconcileJobIsStalled", "ReconcileLimitNotJudged"])

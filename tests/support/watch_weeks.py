@@ -132,6 +132,9 @@ FAULTS: Mapping[str, Fault] = {
     "ReconcileNotificationsAreLate": lambda watch, began, _: replace(
         watch, sinks={**watch.sinks, "chat": SinkDelivery(failed=9, waiting=1, due_since=at(began))}
     ),
+    "ReconcileNotificationIsDropped": lambda watch, *_: replace(
+        watch, sinks={**watch.sinks, "audit": SinkDelivery(sent=5, dropped=1)}
+    ),
     "ReconcileWarns": lambda watch, began, _: with_warnings(watch, began),
 }
 """For each alert about a running watch, what goes wrong."""
