@@ -20,7 +20,9 @@ BURST = 5
 """How many notifications a sink for people receives within `WINDOW`. Slack allows one a second, in short bursts."""
 WINDOW = timedelta(minutes=1)
 WAITING_MAX = 1000
-"""The maximum number of notifications that wait for one sink. If more wait, a summary replaces the older half."""
+"""The maximum number of notifications that wait for one sink. If more wait, a summary replaces the oldest."""
+KEPT = 500
+"""How many of the newest notifications such a summary leaves."""
 JOBS_MAX = 100
 """The maximum number of jobs that a summary names."""
 _ORDER = (NotificationSeverity.INFO, NotificationSeverity.WARNING, NotificationSeverity.ERROR)
@@ -67,7 +69,8 @@ def excess(waiting: Sequence[Waiting]) -> tuple[Notification, ...]:
     """Return the notifications to replace by a summary because too many wait. Empty if not too many wait."""
     if len(waiting) <= WAITING_MAX:
         return ()
-    return tuple(each.notification for each in waiting if not each.is_attempted)[: WAITING_MAX // 2]
+    # All at once, because each summary rewrites the outbox.
+    return tuple(each.notification for each in waiting[:-KEPT] if not each.is_attempted)
 
 
 def summary(messages: Sequence[Notification]) -> Notification:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from reconciler.core.storm import BURST, WAITING_MAX, WINDOW, NextDelivery, excess, next_delivery, summary
+from reconciler.core.storm import BURST, KEPT, WAITING_MAX, WINDOW, NextDelivery, excess, next_delivery, summary
 from reconciler.model.notification import NotificationSeverity, NotificationType, Waiting
 from tests.support.build import NOW
 from tests.support.news_cases import a_notification
@@ -61,6 +61,7 @@ def test_a_summary_counts_each_type_also_those_of_earlier_summaries() -> None:
     assert both.id == summary([earlier, *(a_notification(20 + each, **stalled) for each in range(3))]).id
 
 
-def test_the_older_half_is_summarised_if_too_many_wait() -> None:
+def test_one_summary_replaces_the_oldest_if_too_many_wait() -> None:
     assert excess(waiting(WAITING_MAX)) == ()
-    assert len(excess(waiting(WAITING_MAX + 1))) == WAITING_MAX // 2
+    for number in (WAITING_MAX + 1, 10 * WAITING_MAX):
+        assert excess(waiting(number)) == tuple(each.notification for each in waiting(number)[:-KEPT])
