@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 from reconciler.model.notification import (
     Mark,
     News,
     Notification,
-    NotificationSeverity,
-    NotificationType,
     Told,
     Waiting,
     told_after,
@@ -41,6 +40,10 @@ class _Entry:
     notification: Notification
     marks: Mapping[str, Mark]
     to: Mapping[str, bool]
+
+
+_ENTRY = TypeAdapter(_Entry)
+_FIELDS = tuple(each.name for each in fields(Notification))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class StateOutbox:
         until, recorded = told or (0, {})
         entries = self._read(OUTBOX, lambda rows: tuple(map(_entry, rows))) or ()
         self._content = _restored(entries, recorded, until, sinks)
+        self._is_told_outdated = False
         if self._content.serial > until:
             # Written before anything is delivered, because a delivery removes the entry, and with it the marks.
             self._write_told()
@@ -101,6 +105,7 @@ class StateOutbox:
         # Set before the record is written, so that this process does not tell the news again if the write fails.
         self._content = replace(self._content, told=told, serial=serial)
         if told != content.told:
+            self._is_told_outdated = True
             self._write_told()
 
     def waiting(self, sink: str) -> Sequence[Waiting]:
@@ -142,6 +147,9 @@ class StateOutbox:
         self._write(tuple(each for each in entries if each.to))
 
     def _write(self, entries: tuple[_Entry, ...]) -> None:
+        if self._is_told_outdated:
+            # An earlier write failed. Until the record is complete, no entry is removed, because its marks complete it.
+            self._write_told()
         if entries != self._content.entries:
             self._replace(OUTBOX, map(_row, entries))
             self._content = replace(self._content, entries=entries)
@@ -149,6 +157,7 @@ class StateOutbox:
     def _write_told(self) -> None:
         content = self._content
         self._replace(TOLD, [content.serial, *([subject, *mark] for subject, mark in content.told.items())])
+        self._is_told_outdated = False
 
     def _replace(self, name: str, rows: Iterable[object]) -> None:
         target = self._directory / name
@@ -224,20 +233,10 @@ def _row(entry: _Entry) -> dict[str, Any]:
 
 
 def _entry(row: Any) -> _Entry:
-    message = Notification(
-        id=row["id"],
-        type=NotificationType(row["type"]),
-        at=datetime.fromisoformat(row["at"]),
-        severity=NotificationSeverity(row["severity"]),
-        text=row["text"],
-        reason=row["reason"],
-        jobs=tuple(row["jobs"]),
-        kind=row["kind"],
-        account=row["account"],
-        facts=row["facts"],
-        problem=row["problem"],
-        is_resolved=row["resolved"],
-        counts=row["counts"],
-    )
-    marks = {subject: None if mark is None else tuple(mark) for subject, mark in row["marks"].items()}
-    return _Entry(row["serial"], message, marks, row["to"])
+    """Return the entry of a row. Raises `ValueError`, or another error that `_read` expects, if it is not valid."""
+    message = {name: row["resolved" if name == "is_resolved" else name] for name in _FIELDS}
+    entry = _ENTRY.validate_python({**{name: row[name] for name in ("serial", "marks", "to")}, "notification": message})
+    if entry.notification.at.tzinfo is None:
+        msg = "a time without a zone"
+        raise ValueError(msg)
+    return entry

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import random
 from pathlib import Path
 
@@ -118,6 +119,32 @@ def test_a_damaged_file_is_set_aside_and_reported(tmp_path: Path, name: str, tex
     assert len(outbox.notices) == 1
     assert (tmp_path / f"{name}.damaged").exists()
     assert outbox.is_new
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"at": "2026-11-23T14:03:21"},
+        {"to": {"chat": "soon"}},
+        {"to": ["chat"]},
+        {"jobs": 3},
+        {"facts": {"a": 1}},
+        {"text": None},
+        {"marks": {"job job-1": "JobFailed"}},
+        {"counts": {"job.cancelled": "many"}},
+        {"type": "job.renamed"},
+    ],
+)
+def test_a_row_with_a_value_of_another_type_is_not_delivered(tmp_path: Path, change: dict[str, object]) -> None:
+    outbox = an_outbox(LocalDisk(tmp_path), tmp_path)
+    outbox.add([(news(1), SINKS)])
+    head, row = (tmp_path / OUTBOX).read_text(encoding="utf-8").splitlines()
+    (tmp_path / OUTBOX).write_text(f"{head}\n{json.dumps(json.loads(row) | change)}\n", encoding="utf-8")
+
+    again = an_outbox(LocalDisk(tmp_path), tmp_path)
+
+    assert (ids(again, "chat"), ids(again, "audit")) == ([], [])
+    assert (tmp_path / f"{OUTBOX}.damaged").exists()
 
 
 def test_if_the_disk_is_full_nothing_is_recorded_and_the_error_is_raised(tmp_path: Path) -> None:
