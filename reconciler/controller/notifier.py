@@ -19,7 +19,6 @@ from reconciler.controller.workers import end, first
 from reconciler.core.backoff import failure_delay
 from reconciler.core.news import NewsSource, job_names, news_since
 from reconciler.core.routes import is_received
-from reconciler.core.storm import WINDOW
 from reconciler.errors import Delivered, PermanentError, TransientError, bug
 from reconciler.model.notification import News, SinkDelivery, Told, Waiting, told_after
 from reconciler.model.operator import NotifySink
@@ -68,8 +67,10 @@ class Notifier:
         """Record news for the sinks that receive it. Raises `OSError` if the news cannot be recorded."""
         items = [(each, [sink.name for sink, rules in self.sinks if is_received(rules, each)]) for each in news]
         if items:
-            self.outbox.add(items)
-            self._wake()
+            try:
+                self.outbox.add(items)
+            finally:  # if only the second of its two files could not be written, the news is recorded
+                self._wake()
 
     def tell_statuses(self, stored: StoredStatuses, labels: Mapping[str, Mapping[str, str]]) -> None:
         """Record what is new in the statuses. `labels` are those of each spec, by its name.
@@ -118,12 +119,14 @@ class Notifier:
 
     async def _serve(self, queue: SinkQueue) -> None:
         """Deliver to one sink until cancelled, or, once the process is ending, until no notification waits."""
-        sent_at: list[datetime] = []
         failures = 0
         while True:
             changed, now = self._changed, self.clock.now()
             try:
-                todo = queue.next(sent_at, now, is_ending=self._ending.is_set())
+                if queue.catch_up():
+                    failures = 0
+                    self.warn(f"the notifications of {queue.sink.name} are recorded again")
+                todo = queue.next(now, is_ending=self._ending.is_set())
                 self._report(queue)
                 if not isinstance(todo, Waiting):
                     if self._ending.is_set():
@@ -135,10 +138,10 @@ class Notifier:
                 delay_s = await self._attempt(queue, todo, failures)
                 self._report(queue)
             except OSError as error:
-                self.warn(f"the notifications of {queue.sink.name} cannot be recorded: {error.strerror or error}")
+                if not failures:
+                    self.warn(f"the notifications of {queue.sink.name} cannot be recorded: {error.strerror or error}")
                 delay_s = failure_delay(failures + 1, self.jitter())
             if delay_s is None:
-                sent_at = [*(at for at in sent_at if at > now - WINDOW), now]
                 failures = 0
             else:
                 failures += 1
@@ -164,16 +167,16 @@ class Notifier:
                 self.warn(f"notifications cannot be delivered to {sink.name}: {error}")
             return failure_delay(failures + 1, self.jitter(), error.retry_after_s)
         except PermanentError as error:
-            queue.counts["dropped"] += 1
+            result = "dropped"
             self.warn(f"{sink.name} refused a notification ({error}), so it is not sent again: {message.text}")
         except Exception as error:  # noqa: BLE001  a bug in one sink must not end its task
-            queue.counts["dropped"] += 1
+            result = "dropped"
             self.warn(f"a notification was not sent to {sink.name}: {bug(error)}")
         else:
-            queue.counts["sent"] += 1
+            result = "sent"
             if failures:
                 self.warn(f"notifications are delivered to {sink.name} again")
-        self.outbox.finish(sink.name, message)
+        queue.conclude(message, result, self.clock.now())
         return None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.core.quiet import held_until, not_held
-from reconciler.core.storm import excess, next_delivery, summary
+from reconciler.core.storm import WINDOW, excess, next_delivery, summary
 from reconciler.model.message_template import filled
 from reconciler.model.notification import Notification, SinkDelivery, Waiting
 from reconciler.model.operator import NotifySink
@@ -33,16 +33,38 @@ class SinkQueue:
     outbox: Outbox
     counts: Counter[str] = field(default_factory=Counter)
     """How many notifications were sent, failed and were dropped, by the name of the field of `SinkDelivery`."""
+    _sent_at: list[datetime] = field(default_factory=list)
+    """When the sink received notifications, within `WINDOW`."""
+    _concluded: Notification | None = None
+    """The notification that need not be sent again, if this could not be recorded yet."""
 
-    def next(self, sent_at: Collection[datetime], now: datetime, *, is_ending: bool) -> Waiting | datetime | None:
+    def conclude(self, message: Notification, result: str, now: datetime) -> None:
+        """Record that a notification need not be sent again, because it was sent or dropped.
+
+        Raises `OSError` if this cannot be recorded. Then `catch_up` records it.
+        """
+        self.counts[result] += 1
+        self._sent_at = [*(at for at in self._sent_at if at > now - WINDOW), now]
+        self._concluded = message
+        self.catch_up()
+
+    def catch_up(self) -> bool:
+        """Record what could not be recorded before, and return whether there was anything. May raise `OSError`."""
+        if self._concluded is None:
+            return False
+        self.outbox.finish(self.sink.name, self._concluded)
+        self._concluded = None
+        return True
+
+    def next(self, now: datetime, *, is_ending: bool) -> Waiting | datetime | None:
         """Return what to send now, or until when to wait, or None if nothing waits. May create a summary first.
 
-        For the arguments, see `next_delivery`.
+        `is_ending` is that of `next_delivery`.
         """
         while True:
             waiting = self.outbox.waiting(self.sink.name)
             due = self._due(waiting, now)
-            step = next_delivery(due, sent_at, now, is_for_people=self.sink.is_for_people, is_ending=is_ending)
+            step = next_delivery(due, self._sent_at, now, is_for_people=self.sink.is_for_people, is_ending=is_ending)
             merged = excess(waiting) or step.summarise
             if not merged:
                 return step.send or step.rest_until or self._end_of_hold(waiting, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import pytest
 
 from reconciler.controller.notifier import Notifier
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
-from reconciler.local.outbox import StateOutbox
+from reconciler.local.outbox import TOLD, StateOutbox
 from reconciler.model.change_window import ChangeWindow
 from reconciler.model.notification import News, Notification, NotificationSeverity, SinkDelivery
 from reconciler.model.operator import NotifySink
@@ -196,16 +197,18 @@ class BusyDisk(NonDurableDisk):
     """A disk whose next writes fail."""
 
     failures = 0
+    fails_on = ""
+    """The end of the names of the files whose writes fail."""
 
     def write_beside(self, target: Path, data: bytes) -> Path:
         """Write bytes to a new file beside another, or fail."""
-        if self.failures:
+        if self.failures and target.name.endswith(self.fails_on):
             self.failures -= 1
             raise OSError(errno.ENOSPC, "No space left on device", str(target))
         return super().write_beside(target, data)
 
 
-def test_a_delivery_that_cannot_be_recorded_is_made_again_after_a_delay() -> None:
+def test_a_delivery_that_cannot_be_recorded_is_recorded_later_and_not_made_again() -> None:
     ear, disk = Ear("audit"), BusyDisk(ROOT)
     desk = Desk((ear,), disk)
 
@@ -214,12 +217,41 @@ def test_a_delivery_that_cannot_be_recorded_is_made_again_after_a_delay() -> Non
         notifier.tell(news(1))
         disk.failures = 2
         await asyncio.sleep(30)
+        assert desk.deliveries[-1]["audit"] == SinkDelivery(sent=1)
+        notifier.tell(news(2))
         assert await notifier.finish(10) == {}
 
     in_virtual_time(main)
 
-    assert [(at, id_) for at, id_, _ in ear.heard] == [(0.0, "msg_1"), (1.0, "msg_1"), (2.5, "msg_1")]
-    assert desk.warned[0] == "the notifications of audit cannot be recorded: No space left on device"
+    assert ear.ids() == ["msg_1", "msg_2"]
+    assert desk.warned == [
+        "the notifications of audit cannot be recorded: No space left on device",
+        "the notifications of audit are recorded again",
+    ]
+
+
+def test_news_whose_record_cannot_be_written_is_delivered_at_once_and_not_told_again_after_a_crash() -> None:
+    ear, disk = Ear("audit"), BusyDisk(ROOT)
+    desk = Desk((ear,), disk)
+    stalled = StoredStatuses(jobs=(a_stalled_status(),))
+
+    async def main() -> None:
+        notifier = desk.open()
+        await asyncio.sleep(1)
+        disk.fails_on = TOLD
+        disk.failures = 2
+        with pytest.raises(OSError, match="No space"):
+            notifier.tell_statuses(stalled, {})
+        await asyncio.sleep(30)
+        assert len(ear.heard) == 1
+        disk.crash(random.Random(0))  # noqa: S311  a seed
+        again = desk.open()
+        again.tell_statuses(stalled, {})
+        assert await again.finish(10) == {}
+
+    in_virtual_time(main)
+
+    assert len(ear.heard) == 1
 
 
 @pytest.mark.parametrize(
