@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from reconciler.model.election import KubernetesAddress, parse_address
+from reconciler.model.shard import Shard
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / ".github" / "deploy"
 CHART = DEPLOY / "helm" / "reconcile"
@@ -46,9 +49,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         },
     },
     "monitoring": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    "shards": {"shards": 3},
+    "standby": {"standby": {"enabled": True}},
 }
 """The values of the chart that stand for each component of kustomize."""
 
+IDENTITIES = ("aws", "azure", "google")
 Objects = dict[tuple[str, str], dict[str, Any]]
 
 pytestmark = pytest.mark.skipif(
@@ -73,7 +79,7 @@ def rendered(tmp_path: Path, values: dict[str, Any]) -> Objects:
         for labels in _label_maps(each):
             for name in OF_HELM & labels.keys():
                 del labels[name]
-        if each["kind"] == "Deployment":
+        if each["kind"] in {"Deployment", "StatefulSet"}:
             del each["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
     return found
 
@@ -83,7 +89,9 @@ def _label_maps(node: Any) -> list[dict[str, Any]]:
         return [found for each in node for found in _label_maps(each)]
     if not isinstance(node, dict):
         return []
-    own = [value for key, value in node.items() if key in {"labels", "matchLabels"} and isinstance(value, dict)]
+    own = [
+        value for key, value in node.items() if key in {"labels", "matchLabels", "selector"} and isinstance(value, dict)
+    ]
     return own + [found for each in node.values() for found in _label_maps(each)]
 
 
@@ -115,22 +123,25 @@ def test_the_namespace_admits_only_restricted_pods_and_holds_every_object(tmp_pa
     assert {each["metadata"]["namespace"] for each in found.values()} == {"reconcile"}
 
 
-def test_every_object_matches_the_kubernetes_schemas(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("components", "kinds"),
+    [
+        ((*IDENTITIES, "monitoring", "namespace"), {"Deployment", "Namespace", "PersistentVolumeClaim"}),
+        (("standby",), {"Role", "RoleBinding", "Service", "StatefulSet"}),
+        (("shards",), {"Service", "StatefulSet"}),
+    ],
+)
+def test_every_object_matches_the_kubernetes_schemas(
+    tmp_path: Path, components: tuple[str, ...], kinds: set[str]
+) -> None:
     kubernetes = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
     checked = {
         kind: kubernetes.validate(each, kubernetes.latest_version(), strict=True)
-        for (kind, _), each in kustomized(tmp_path, *SETTINGS, "namespace").items()
+        for (kind, _), each in kustomized(tmp_path, *components).items()
         if kind not in OPERATOR_KINDS
     }
 
-    assert checked.keys() == {
-        "ConfigMap",
-        "Deployment",
-        "Namespace",
-        "NetworkPolicy",
-        "PersistentVolumeClaim",
-        "ServiceAccount",
-    }
+    assert checked.keys() == kinds | {"ConfigMap", "NetworkPolicy", "ServiceAccount"}
 
 
 def test_helm_reports_no_problem_of_the_chart(tmp_path: Path) -> None:
@@ -148,6 +159,8 @@ def test_helm_reports_no_problem_of_the_chart(tmp_path: Path) -> None:
         {"git": {"url": "https://x", "branch": "main"}},
         {"suspend": "yes"},
         {"image": {"digest": "1"}},
+        {"shards": 0},
+        {"standby": True},
     ],
 )
 def test_the_chart_refuses_wrong_values(values: dict[str, Any], tmp_path: Path) -> None:
@@ -166,3 +179,52 @@ def test_the_image_is_named_by_its_digest_if_there_is_one(tmp_path: Path) -> Non
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
 
     assert container["image"] == f"ghcr.io/example/reconcile@{digest}"
+
+
+@pytest.mark.parametrize("components", [("standby", *IDENTITIES), (*IDENTITIES, "standby")])
+def test_the_identity_of_a_pod_does_not_depend_on_the_order_of_components(
+    components: tuple[str, ...], tmp_path: Path
+) -> None:
+    pod = kustomized(tmp_path, *components)["StatefulSet", "reconcile"]["spec"]["template"]
+
+    assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+
+
+def test_a_standby_may_use_its_lease_and_nothing_else(tmp_path: Path) -> None:
+    found = rendered(tmp_path, {"standby": {"enabled": True}})
+    pods = found["StatefulSet", "reconcile"]["spec"]
+    (container,) = pods["template"]["spec"]["containers"]
+    rights = [(rule["verbs"], rule.get("resourceNames")) for rule in found["Role", "reconcile"]["rules"]]
+
+    assert pods["replicas"] == 2
+    assert rights == [(["get", "update"], ["reconcile"]), (["create"], None)]
+    assert {tuple(rule["resources"]) for rule in found["Role", "reconcile"]["rules"]} == {("leases",)}
+    assert parse_address(found["ConfigMap", "reconcile"]["data"]["RECONCILE_LEADER_ELECT"]) == KubernetesAddress(
+        "reconcile"
+    )
+    assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
+    assert pods["template"]["spec"]["automountServiceAccountToken"] is True
+    assert found["ServiceAccount", "reconcile"]["automountServiceAccountToken"] is False
+
+
+def test_each_pod_of_a_set_of_shards_gets_its_own_share(tmp_path: Path) -> None:
+    pods = rendered(tmp_path, {"shards": 4})["StatefulSet", "reconcile"]["spec"]
+    (container,) = pods["template"]["spec"]["containers"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
+    indexes = range(pods["ordinals"]["start"], pods["ordinals"]["start"] + pods["replicas"])
+    written = [
+        variables["RECONCILE_SHARD"].replace("$(POD_INDEX)", str(index)).replace("$(SHARDS)", variables["SHARDS"])
+        for index in indexes
+    ]
+
+    assert [Shard.parse(each) for each in written] == [Shard(index, 4) for index in (1, 2, 3, 4)]
+
+
+def test_shards_with_standbys_need_a_release_each(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("{shards: 2, standby: {enabled: true}}", encoding="utf-8")
+    command = [str(HELM), "template", "reconcile", str(CHART), "--values", str(tmp_path / "values.yaml")]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
+    assert done.returncode != 0
+    assert "install one release for each shard with environment.RECONCILE_SHARD" in done.stderr
