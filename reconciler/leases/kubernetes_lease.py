@@ -84,7 +84,8 @@ class KubernetesLease:
 
     async def renew(self) -> LeaseAnswer:
         """Try once to renew the lease, as `Lease` describes. The object as it was last seen is tried first."""
-        if self._object is not None and (renewed := await self._write(self._object)):
+        known = self._object
+        if known is not None and _holder(known) == self._identity and (renewed := await self._write(known)):
             return renewed
         found = await self._read()
         if found is None or _holder(found) != self._identity:

@@ -7,12 +7,12 @@ import shutil
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.cli import Checkout, Process
+from tests.support.cli import RECONCILE, Checkout, Process
 from tests.support.processes import a_free_port
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
@@ -64,13 +64,13 @@ class Team:
     sandbox: Sandbox
     stack: ExitStack
 
-    def start(self, name: str, *options: str, **environ: str) -> Replica:
+    def start(self, name: str, *options: str, program: Sequence[str] = RECONCILE, **environ: str) -> Replica:
         """Start a replica with a state directory of its own, and wait until it watches."""
         runner = Checkout(self.root / name, self.author.environ)
         runner.root.mkdir(exist_ok=True)
         pushed = ("--git-url", self.remote.as_uri(), "--git-poll", "1s", "--push", "--status-branch", BRANCH)
         state = ("--state-dir", str(runner.root / "state"))
-        return started_replica(runner, name, self.stack, *pushed, *state, *options, **environ)
+        return started_replica(runner, name, self.stack, *pushed, *state, *options, program=program, **environ)
 
     def want(self, *names: str) -> list[str]:
         """Push specs that request the cancel of new jobs, and return the ids of the jobs."""
@@ -90,12 +90,14 @@ class Team:
         return {Path(each).stem: self.clone.git("show", f"origin/{BRANCH}:{each}") for each in files}
 
 
-def started_replica(runner: Checkout, name: str, stack: ExitStack, *options: str, **environ: str) -> Replica:
+def started_replica(
+    runner: Checkout, name: str, stack: ExitStack, *options: str, program: Sequence[str] = RECONCILE, **environ: str
+) -> Replica:
     """Start a replica, and wait until it watches. If it still runs when the stack is closed, it is killed."""
     log, port = runner.root / f"{name}.log", a_free_port()
     stream = stack.enter_context(log.open("a", encoding="utf-8"))
     arguments = ("--listen", f"127.0.0.1:{port}", *LOOSE, *options)
-    process = runner.start(*arguments, stdin=None, stdout=stream, stderr=stream, **environ)
+    process = runner.start(*arguments, stdin=None, stdout=stream, stderr=stream, program=program, **environ)
     stack.callback(_kill, process)
     wait_for(lambda: "watching" in log.read_text(encoding="utf-8"), f"{name} watches", 30)
     return Replica(name, process, log, port)
