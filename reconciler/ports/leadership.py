@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.model.election import LeaseAnswer
+
+if TYPE_CHECKING:
+    import asyncio  # slow to import, and most commands do not need it
 
 
 class Lease(Protocol):
