@@ -20,6 +20,8 @@ def with_duplicates_reported(snapshot: Snapshot, shown: Callable[[str], str]) ->
     Duplicate jobs stay in the snapshot, because the controller decides about them. `shown` returns the path of a file
     as the user would type it.
     """
+    if _are_all_different(snapshot):
+        return snapshot
     jobs = _by_name([(each.document.metadata.name, each) for each in snapshot.jobs])
     for broken in snapshot.broken_jobs:
         jobs[broken.name].append(broken)
@@ -37,6 +39,17 @@ def with_duplicates_reported(snapshot: Snapshot, shown: Callable[[str], str]) ->
         broken_providers=snapshot.broken_providers | {name for name, each in providers.items() if len(each) > 1},
         is_settings_broken=snapshot.is_settings_broken or len(settings) > 1,
         diagnostics=tuple(found),
+    )
+
+
+def _are_all_different(snapshot: Snapshot) -> bool:
+    """Return whether no document occurs twice, which is the usual case."""
+    jobs = {each.document.metadata.name for each in snapshot.jobs}.union(each.name for each in snapshot.broken_jobs)
+    providers = {each.document.metadata.name for each in snapshot.providers}
+    return (
+        len(jobs) == len(snapshot.jobs) + len(snapshot.broken_jobs)
+        and len(providers) == len(snapshot.providers)
+        and len(snapshot.settings) <= 1
     )
 
 
