@@ -26,9 +26,9 @@ class Candidates:
 
 @dataclass(slots=True)
 class ResolutionCache:
-    """The resolved specs of the last pass, by file and line, each with the inputs that it depends on."""
+    """The resolved specs of the last pass, each with the inputs that it depends on, by the identity of its document."""
 
-    found: dict[tuple[str, int], tuple[Located[JobDocument], object, ResolvedSpec]] = field(default_factory=dict)
+    found: dict[int, tuple[Located[JobDocument], object, ResolvedSpec]] = field(default_factory=dict)
     targets: Mapping[str, ResolvedAccount | SpecProblem] = field(default_factory=dict)
     _inputs: tuple[Snapshot, Mapping[str, object]] = field(default_factory=lambda: (Snapshot(), {}))
     """The last revision, and the inputs of its specs by provider name."""
@@ -51,9 +51,9 @@ class ResolutionCache:
 
     def candidate(self, located: Located[JobDocument], basis: object) -> ResolvedSpec | None:
         """Return the resolved spec of a document, or None if the document or its inputs (`basis`) have changed."""
-        before = self.found.get((located.file, located.line))
+        before = self.found.get(id(located))
         return before[2] if before and before[0] is located and before[1] == basis else None
 
     def keep(self, located: Located[JobDocument], basis: object, candidate: ResolvedSpec) -> None:
         """Store the resolved spec of a document with its inputs."""
-        self.found[located.file, located.line] = (located, basis, candidate)
+        self.found[id(located)] = (located, basis, candidate)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from typing import cast
 
 from reconciler.controller.account_resolver import AccountResolver
 from reconciler.controller.operator_policy import OperatorPolicy
@@ -125,7 +126,8 @@ def _candidates(
     candidates = _without_outsiders(candidates, targets)
     claims = tuple(each.claim(key) for key, each in enumerate(candidates))
     candidates = _without_duplicates(candidates, claims)
-    named = frozenset(job for each in candidates if (job := each.job) is not None)
+    # The same objects as in the claims, because new ones would take as much memory as the set.
+    named = frozenset(cast("JobKey", claim.job) for claim in claims if claim.job is not None)
     return Candidates(tuple(candidates), claims, named, tuple(_diagnostics(candidates, policy)))
 
 
@@ -209,7 +211,7 @@ def _candidate(located: Located[JobDocument], targets: AccountResolver, common: 
         capabilities=jobs.jobs.capabilities,
         kind=kind,
         suspension=common.suspension or spec.suspend,
-        windows=matching(common.windows, document.metadata.labels.items()),
+        windows=matching(common.windows, document.metadata.labels.items()) if common.windows else (),
         prices=None if common.prices is None else prices_of(common.prices, ref.account.type, kind.name),
         is_shadow=common.is_shadow,
         warn_default=common.warn_before,

@@ -112,4 +112,4 @@ def _counts(new: JobCounts | None | Unset, known: JobCounts | None) -> JobCounts
 
 
 def _seconds(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(microsecond=0)
+    return moment.replace(microsecond=0) if moment is not None and moment.microsecond else moment

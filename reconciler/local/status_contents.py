@@ -74,6 +74,8 @@ def path_of(status: JobStatus) -> str:
 class Rendered:
     """A status as it is written: known secrets are redacted."""
 
+    path: str
+    """The path of the file in the status tree."""
     status: JobStatus
     data: bytes
     """The bytes of the file."""
@@ -81,20 +83,20 @@ class Rendered:
     """Whether the status is plain (`plain_status`)."""
 
 
-def rendered(status: JobStatus) -> Rendered:
-    """Return a status and the bytes of its file, with known secrets redacted.
+def rendered(path: str, status: JobStatus) -> Rendered:
+    """Return a status and the bytes of its file, with known secrets redacted. `path` is that of the file.
 
     The account and the id of the job, and the name and path of the spec, stay as they are.
     """
     plain = render_plain(status)
     text = render_status(status) if plain is None else plain
     if not KNOWN_SECRETS.is_in(text):
-        return Rendered(status, text.encode(), is_plain=plain is not None)
+        return Rendered(path, status, text.encode(), is_plain=plain is not None)
     # The account and id are identifiers: redacting them would separate the status from its job.
     job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
     texts = without_secrets((status.conditions, status.receipts))
     status = replace(status, job=job, conditions=texts[0], receipts=texts[1])
-    return Rendered(status, render_status(status).encode())
+    return Rendered(path, status, render_status(status).encode())
 
 
 def written_file(file: Rendered) -> StatusFile:

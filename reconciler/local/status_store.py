@@ -149,7 +149,7 @@ class StatusDirectory:
         file = self._file_of(status)
         if file is None:
             return False
-        is_changed = self._write_file(path_of(status), file.data, durable=durable)
+        is_changed = self._write_file(file.path, file.data, durable=durable)
         self._settle(file, is_changed=is_changed)
         return is_changed
 
@@ -164,7 +164,7 @@ class StatusDirectory:
             self._replaced.pop(intent.name, None)
             try:
                 if (file := self._file_of(intent)) is not None:
-                    files[path_of(intent)] = file
+                    files[file.path] = file
             except Exception as error:  # noqa: BLE001  an intent that cannot be rendered affects only its own job
                 failed[intent.name] = error
         changed = {path: file.data for path, file in files.items() if self._files.of(path) != file.data}
@@ -185,11 +185,11 @@ class StatusDirectory:
     def _file_of(self, status: JobStatus) -> Rendered | None:
         """Return the file to write for a status. None if the file on disk is the same, or must not be overwritten."""
         path = path_of(status)
-        return None if path in self._too_new or self._is_unmoved(path, status) else rendered(status)
+        return None if path in self._too_new or self._is_unmoved(path, status) else rendered(path, status)
 
     def _settle(self, file: Rendered, *, is_changed: bool) -> None:
         """Record that a status is on disk, and remove the files that its spec had before it was moved."""
-        status, path = file.status, path_of(file.status)
+        status, path = file.status, file.path
         if is_changed:
             self._parsed[path], self._collected = written_file(file), None
             self._files.known[path] = self._parsed[path].contents
