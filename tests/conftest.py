@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from tests.support.cli import COLD
 from tests.support.contract_table import STAGE, contract_table
-from tests.support.ordinary_run import is_ordinary, left_out
+from tests.support.ordinary_run import LEFT_OUT, is_ordinary, left_out
 
 FIRST = (
     "test_watch_seeds.py",
@@ -95,10 +95,12 @@ def _import_share(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that take long, unless the run is long, and move the slowest files to the start."""
-    if is_ordinary(config):
-        out = {each.nodeid: each for each in left_out(items)}
-        config.hook.pytest_deselected(items=list(out.values()))
-        items[:] = [each for each in items if each.nodeid not in out]
+    out = left_out(items) if is_ordinary(config) else []
+    config.stash[LEFT_OUT] = out
+    if out:
+        config.hook.pytest_deselected(items=out)
+        names = {each.nodeid for each in out}
+        items[:] = [each for each in items if each.nodeid not in names]
     order = {name: number for number, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
@@ -128,8 +130,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Use the same Hypothesis examples in every ordinary run, and new examples in a long run.
 
     In an ordinary run, a failure is then caused by the change and not by a new example. No example has a deadline,
-    because a busy machine is not a defect. A long run starts an interpreter for each command.
+    because a busy machine is not a defect. A long run starts an interpreter for each command. The workers keep their
+    bytecode even if this process does not, so that each module is compiled once and not by each worker.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if (
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     ):  # inherited from a shell that started this run in the background

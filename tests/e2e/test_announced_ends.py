@@ -72,8 +72,8 @@ def a_checkout(root: Path, url: str, site: Path | None = None, provider: str = "
     """Return a checkout that wants one job to run, and another one cancelled."""
     environ = {"OPENAI_API_KEY": "k-of-the-test", "OPENAI_BASE_URL": url}
     if site is not None:
-        environ |= {"PYTHONPATH": str(site), "CLOSING_KEY": "k-of-the-test"}
-    checkout = Checkout(root, environ)
+        environ |= {"CLOSING_KEY": "k-of-the-test"}
+    checkout = Checkout(root, environ, [] if site is None else [site])
     checkout.want("runs", "ftjob-1", "running", provider)
     checkout.want("stops", "ftjob-2", "cancelled", provider)
     return checkout

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -215,6 +215,7 @@ IDS = (
 )
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("written", IDS)
 def test_a_job_id_that_could_change_the_request_path_is_invalid(lure: Lure, written: str) -> None:
     lure.checkout.name_provider()
@@ -232,7 +233,7 @@ def test_a_plugin_cannot_replace_a_built_in_provider_type(lure: Lure, tmp_path_f
     site = tmp_path_factory.mktemp("site")
     install(site, "openai", "OPENAI_API_KEY", f"http://{lure.evil}/v1")
     lure.checkout.name_provider()
-    lure.checkout.run("--once", "--timeout", "3s", PYTHONPATH=str(site))
+    replace(lure.checkout, plugins=[site]).run("--once", "--timeout", "3s")
 
     assert not lure.was_asked()
 

@@ -139,6 +139,7 @@ def test_an_oversized_file_in_a_remote_is_not_read_and_does_not_stop_the_watch(f
     assert field.sandbox.cancels(field.job_id) == [field.job_id]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("where", ["checkout", "remote"])
 def test_an_oversized_file_in_the_spec_history_approves_nothing_and_delays_nothing(field: Field, where: str) -> None:
     field.plant("wide", "bomb")

@@ -99,6 +99,7 @@ def field(tmp_path: Path, sandbox: Sandbox) -> Field:
 # --- the tree of statuses --------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(each="verb")
 @pytest.mark.parametrize("verb", [("--once",), ("plan",), ("validate",), ("get",)], ids=lambda verb: verb[0])
 @pytest.mark.parametrize("option", ["--specs", "--status-dir"])
 def test_a_specs_directory_linked_out_of_the_checkout_by_a_commit_is_rejected(
@@ -446,6 +447,7 @@ def test_nothing_is_written_through_a_link_in_the_state_directory(field: Field, 
     assert (ran.code, field.cancels()) == (CONFIGURATION, 0)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("verb", ["--once", "plan"])
 def test_without_a_home_directory_the_error_names_the_state_dir_option(field: Field, verb: str) -> None:
     for parent in (field.checkout.root, *field.checkout.root.parents[:3]):

@@ -96,6 +96,7 @@ def lay_out(where: Path, command: str) -> None:
 # Repositories below the specs directory
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_bare_repository_among_the_specs_runs_no_program(field: Field, verb: str) -> None:
     lay_out(field.checkout.specs, field.command)
@@ -109,6 +110,7 @@ def test_a_bare_repository_among_the_specs_runs_no_program(field: Field, verb: s
     assert field.sandbox.cancels(field.job_id) == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if "push" not in verb and verb != "validate"])
 def test_a_git_directory_inside_a_plain_specs_directory_runs_no_program(
     field: Field, verb: str, tmp_path: Path
@@ -220,7 +222,7 @@ def locked() -> Iterator[str]:
             thread.join()
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("key", PROGRAMS)
 def test_a_git_setting_of_the_checkout_that_names_a_program_runs_nothing(
     field: Field, tmp_path: Path, key: str
@@ -391,6 +393,7 @@ REMOTES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("how", REMOTES)
 def test_an_invalid_remote_or_branch_name_runs_nothing(field: Field, tmp_path: Path, how: str) -> None:
     script = tmp_path / "script"

@@ -151,6 +151,7 @@ def test_a_dns_rebinding_page_cannot_read_the_health_port(port: Port, sandbox: S
         assert "runaway" not in text
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "host", ["10.1.2.3:8080", "[fd00::1]:8080", "localhost:8080", "reconcile", "METRICS.x.example."]
 )

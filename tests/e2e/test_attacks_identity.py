@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -310,7 +310,7 @@ def test_a_plugin_that_claims_a_built_in_types_variable_gets_no_key(
     site = tmp_path_factory.mktemp("site")
     install(site, "cheeky", "OPENAI_API_KEY", f"{url_of(elsewhere)}/v1")
     checkout.want("runaway", "ftjob-1", provider="cheeky")
-    ran = checkout.run("--once", PYTHONPATH=str(site))
+    ran = replace(checkout, plugins=[site]).run("--once")
 
     assert ran.code == 65
     assert "the provider type 'cheeky' of of_cheeky:TYPE claims OPENAI_API_KEY" in ran.out + ran.err
@@ -329,7 +329,7 @@ def test_a_type_without_credentials_sends_no_request_to_an_unbound_address(
     text = f"{{type: keyless, baseUrl: '{where}/v1'}}"
     checkout.write("provider.yaml", PROVIDER.format(name="evil", spec=text))
     checkout.want("runaway", "ftjob-1", provider="evil")
-    ran = checkout.run("--once", "--timeout", "0s", PYTHONPATH=str(site))
+    ran = replace(checkout, plugins=[site]).run("--once", "--timeout", "0s")
 
     assert ran.code == 78
     assert f"keyless={'http://' if address else ''}{where.removeprefix('http://')}/v1" in ran.out + ran.err

@@ -119,7 +119,7 @@ STRANGE: dict[str, Callable[[Clone], object]] = {
 }
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("where", FROM)
 @pytest.mark.parametrize("what", STRANGE)
 def test_a_malformed_commit_does_not_end_a_pass(crime: Crime, where: str, what: str) -> None:
@@ -307,6 +307,7 @@ def test_a_commit_that_touches_a_status_approves_nothing(crime: Crime) -> None:
 # Authors of statuses
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "author",
     [
@@ -366,6 +367,7 @@ def test_validate_reports_a_merge_that_reverts_a_status(crime: Crime) -> None:
     assert "reverts the version that reconcile wrote" in ran.out
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("file", ["--output=x.yaml", "-x.yaml", "a b.yaml", "é.yaml", "'\"$(touch x).yaml", "*.yaml"])
 def test_a_receipt_names_the_commit_of_a_file_with_an_unusual_name(crime: Crime, file: str) -> None:
     other = crime.other()

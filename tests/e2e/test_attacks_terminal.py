@@ -74,6 +74,7 @@ def assert_is_text(said: str) -> None:
     assert [line for line in said.splitlines() if line.startswith(SMUGGLED)] == []
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_author_text_cannot_send_control_sequences_to_a_terminal(
     checkout: Checkout, sandbox: Sandbox, verb: tuple[str, ...]

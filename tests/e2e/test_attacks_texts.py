@@ -41,7 +41,7 @@ MEMORY_MAX = 8 * CONTAINER
 LARGEST = SIZES[-1]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_time_and_memory_grow_at_most_linearly_with_the_size_of_a_text(
     shape: str, record_property: Callable[[str, object], None], pytestconfig: pytest.Config
@@ -83,7 +83,7 @@ ATTACKS: Mapping[str, str | Callable[[], str]] = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_hostile_text_is_reported_and_stays_within_the_memory_limit(tmp_path: Path, name: str) -> None:
     checkout = Checkout(tmp_path)

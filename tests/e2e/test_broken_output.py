@@ -203,7 +203,7 @@ def started(checkout: Checkout, output: Output, *arguments: str) -> Iterator[Pro
             process.kill()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_watch_cancels_and_stops_correctly_with_broken_output_streams(
     checkout: Checkout, sandbox: Sandbox, kind: Callable[[ExitStack, Path], Output], pytestconfig: pytest.Config
@@ -323,7 +323,7 @@ def test_a_pass_has_the_same_exit_code_if_its_output_is_closed(
     assert sandbox.cancels(job_id) == ([] if "--dry-run" in arguments else [job_id])
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", [closed, without_space], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(
     ("arguments", "expected"),

@@ -62,8 +62,8 @@ def a_checkout(root: Path, url: str, how: str = "pass") -> Checkout:
     install(site, "careless", "CARELESS_KEY", "https://careless.example")
     module = site / "of_careless.py"
     module.write_text(module.read_text(encoding="utf-8") + OWN.replace("HOW", how), encoding="utf-8")
-    environ = {"PYTHONPATH": str(site), "CARELESS_KEY": KEY, "OPENAI_API_KEY": "other-key-0123", "OPENAI_BASE_URL": url}
-    checkout = Checkout(root, environ)
+    environ = {"CARELESS_KEY": KEY, "OPENAI_API_KEY": "other-key-0123", "OPENAI_BASE_URL": url}
+    checkout = Checkout(root, environ, [site])
     checkout.want("one", "ftjob-one", provider="openai")
     for job_id in ("shown", "refused", "broken"):
         checkout.want(job_id, job_id, "observed", "careless")

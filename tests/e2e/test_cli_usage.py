@@ -148,6 +148,7 @@ def test_the_variable_for_trusted_hosts_is_not_read_as_a_file() -> None:
     assert "RECONCILE_TRUST" not in variables
 
 
+@pytest.mark.sampled(each="closed")
 @pytest.mark.parametrize("closed", [1, 2])
 @pytest.mark.parametrize("verb", ["version", "get", "validate"])
 def test_a_stream_closed_by_the_caller_is_not_reported_as_a_bug(verb: str, closed: int) -> None:

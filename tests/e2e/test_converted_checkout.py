@@ -33,7 +33,7 @@ def a_machine(remote: Path, root: Path, how: str, sandbox: Sandbox) -> Checkout:
     return Checkout(root, sandbox.environ)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("how", ATTRIBUTES)
 @pytest.mark.parametrize("way", ["--commit", "--push"])
 def test_statuses_are_read_correctly_from_a_checkout_that_converts_line_endings(

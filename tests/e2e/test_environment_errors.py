@@ -255,7 +255,7 @@ def run(workspace: Workspace, case: Case) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CASES)
 def test_an_environment_error_is_explained_and_stops_only_what_it_must(name: str, tmp_path: Path) -> None:
     case = CASES[name]

@@ -225,7 +225,7 @@ DISRUPTIONS = {
 def a_disrupted_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
     """Run a watch whose provider can have outages, past its first pass."""
     install(root / "site")
-    checkout = Checkout(root, {OUTAGE_FILE: str(root / "outage"), "PYTHONPATH": f"{root / 'site'}:{ROOT}"})
+    checkout = Checkout(root, {OUTAGE_FILE: str(root / "outage")}, [root / "site", ROOT])
     checkout.write("settings.yaml", SETTINGS)
     checkout.write("outage.yaml", OUTAGE_PROVIDER)
     an_outage("none")(checkout)

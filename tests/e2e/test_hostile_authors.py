@@ -19,7 +19,7 @@ from tests.support.hostile_provider import provider
 from tests.support.hostile_repository import JOBS, HostileRepository
 from tests.support.hostile_run import ALL, AUTHORS, WAYS, attack
 
-ORDINARY, REPOSITORIES, LONG = 20, 340, 3_340
+ORDINARY, REPOSITORIES, LONG = 8, 340, 3_340
 TREES_MIN = 2_000
 FAILED_MAX = 5
 

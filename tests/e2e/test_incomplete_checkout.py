@@ -105,7 +105,7 @@ HALF: dict[str, tuple[str, Callable[[Clone], object]]] = {
 }
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("where", ["a clone", "a linked working tree"])
 @pytest.mark.parametrize("what", HALF)
 def test_a_checkout_with_an_unfinished_git_operation_is_not_acted_on(

@@ -19,7 +19,7 @@ from tests.support.cli import Checkout, Ran
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
-EVERY = 20
+EVERY = 30
 """One of this many commands is killed, or with `--long` each of them at each moment."""
 MOMENTS = ("before", "after", "during")
 KILLING = """\
@@ -157,7 +157,7 @@ def is_blob(clone: Path, file: Path) -> bool:
     return Clone(clone).git("cat-file", "-t", f"{file.parent.name}{file.name}") == "blob"
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("what", REMAINS)
 def test_leftovers_of_a_killed_git_in_the_clone_are_cleaned_up(what: str, tmp_path: Path, sandbox: Sandbox) -> None:
     first, second = sandbox.create(2)

@@ -39,7 +39,7 @@ DEATHS = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("death", DEATHS)
 def test_a_new_machine_takes_over_with_the_complete_receipt(

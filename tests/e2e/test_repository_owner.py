@@ -38,7 +38,7 @@ def checkout(clone: Clone, sandbox: Sandbox) -> Checkout:
     return checkout
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to another user")
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_command_that_needs_git_says_how_to_trust_the_checkout(
@@ -65,7 +65,7 @@ def test_every_command_that_needs_git_says_how_to_trust_the_checkout(
     assert again.code in {0, 2}, again.err
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("verb", VERBS)
 def test_git_works_for_a_user_without_a_home_directory(checkout: Checkout, tmp_path: Path, verb: str) -> None:
     environ = {"PATH": os.environ["PATH"], "RECONCILE_STATE_DIR": str(tmp_path / "state")}

@@ -90,7 +90,7 @@ def test_requests_for_other_jobs_are_confirmed_despite_an_unreadable_status(
     assert "confirmed" in during.out
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [(("get",), SOFTWARE), (("describe", "runaway"), SOFTWARE), (("validate",), SOFTWARE), (("plan",), SOFTWARE)],

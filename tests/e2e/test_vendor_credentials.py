@@ -184,6 +184,7 @@ def test_an_expired_sso_login_is_reported(tmp_path: Path) -> None:
     check_told(ran, "they, or the login that they come from, have expired")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "program",
     [

@@ -68,6 +68,7 @@ def team(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> T
     return Team(fresh, informed, ids)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_unknown_jobs_in_a_wrong_account_are_neither_cancelled_nor_ready(
     team: Team, sandbox: Sandbox, trouble: Trouble, tmp_path: Path
@@ -83,6 +84,7 @@ def test_unknown_jobs_in_a_wrong_account_are_neither_cancelled_nor_ready(
     assert sandbox.cancels(*team.job_ids) == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_known_jobs_missing_from_a_wrong_account_keep_their_statuses(
     team: Team, sandbox: Sandbox, trouble: Trouble, tmp_path: Path

@@ -83,6 +83,7 @@ def test_promtool_accepts_the_shipped_alerts() -> None:
     assert f"{len({*FAULTS, *DOWN})} rules found" in ran.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("interval_s", INTERVALS_S)
 def test_no_alert_fires_in_a_normal_week(tmp_path: Path, interval_s: int) -> None:
     recording = Recording(step_s=2 * MINUTE)
@@ -119,6 +120,7 @@ def fault(alert: str, interval_s: int) -> Callable[[float], Scraped]:
     return scrape
 
 
+@pytest.mark.sampled(each="alert")
 @pytest.mark.parametrize("interval_s", INTERVALS_S)
 @pytest.mark.parametrize("alert", FAULTS)
 def test_each_fault_of_a_watch_fires_its_alert_and_no_other(tmp_path: Path, alert: str, interval_s: int) -> None:
@@ -146,6 +148,7 @@ def test_alerts_about_jobs_need_no_series_of_jobs(tmp_path: Path, alert: str) ->
     assert "SUCCESS" in recording.fired(tmp_path, frozenset({alert}))
 
 
+@pytest.mark.sampled(each="is_target")
 @pytest.mark.parametrize("interval_s", INTERVALS_S)
 @pytest.mark.parametrize("is_target", [True, False])
 def test_an_alert_fires_once_no_instance_is_left(tmp_path: Path, *, is_target: bool, interval_s: int) -> None:
@@ -168,6 +171,7 @@ def test_an_alert_fires_if_one_of_two_instances_is_down(tmp_path: Path) -> None:
     assert "SUCCESS" in recording.fired(tmp_path, frozenset({"ReconcileInstanceIsDown"}))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("interval_s", INTERVALS_S)
 def test_an_alert_fires_if_the_process_restarts_often(tmp_path: Path, interval_s: int) -> None:
     def scrape(now_s: float) -> Scraped:

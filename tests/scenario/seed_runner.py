@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -17,6 +14,7 @@ from tests.scenario.disruptions import Disruption, RetryRequested
 from tests.scenario.fault_free_run import differs_from_fault_free_run
 from tests.scenario.history import Crashed, Edited, Event, ExternalEvent, History, ProviderRequest, Tampered
 from tests.scenario.oracles import OF_A_WATCH, verdict
+from tests.scenario.parallel import in_parallel
 from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.repository import Revision
 from tests.scenario.seeded_run import scenario
@@ -106,16 +104,12 @@ def run_watch_seed(seed: int) -> tuple[History, tuple[str, ...]]:
 
 def check_seeds(seeds: Iterable[int], run: SeedRunner = run_seed) -> SeedResults:
     """Run seeds one after another, and return the sums of their figures. Without seeds, every figure is 0."""
-    return sum((_result_of(seed, run) for seed in seeds), SeedResults())
+    return sum((_result_of(seed, run=run) for seed in seeds), SeedResults())
 
 
 def check_all_seeds(seeds: Sequence[int], run: SeedRunner = run_seed) -> SeedResults:
-    """Run seeds on all processors, and return the sums of their figures."""
-    workers = os.cpu_count() or 1
-    # Each process gets a few seeds at a time, because runs differ in length.
-    parts = [seeds[start::32] for start in range(32) if seeds[start::32]]
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(partial(check_seeds, run=run), parts), SeedResults())
+    """Run seeds, many of them on all processors, and return the sums of their figures."""
+    return sum(in_parallel(partial(_result_of, run=run), seeds), SeedResults())
 
 
 def failure_report(seed: int, wrong: Iterable[str], lines: Iterable[str], word: str = "seed") -> str:
@@ -130,7 +124,7 @@ def failure_reports(results: SeedResults, run: SeedRunner = run_seed, word: str 
     return "\n\n".join(["\n".join(lines), *reports])
 
 
-def _result_of(seed: int, run: SeedRunner) -> SeedResults:
+def _result_of(seed: int, *, run: SeedRunner) -> SeedResults:
     history, wrong = run(seed)
     served = [each for each in history.events if isinstance(each, ProviderRequest)]
     return SeedResults(

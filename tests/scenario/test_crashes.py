@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
 
@@ -11,6 +8,7 @@ import pytest
 
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.convergence import endings
+from tests.scenario.parallel import in_parallel
 from tests.scenario.short_runs import a_job_spec, a_scenario, cancels
 from tests.scenario.simulation import CrashAfter, Pass, Scenario, Sleep, Step, simulate
 
@@ -58,8 +56,7 @@ def test_a_crash_at_any_effect_leads_to_the_same_end_state_as_no_crash(
     effects = simulate(REFERENCE).effects
     every = 1 if pytestconfig.getoption("--long") else 3
     points = [(effect, loss) for effect in range(0, effects, every) for loss in range(losses)]
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
-        wrong = [each for found in pool.map(problems, points, chunksize=8) for each in found]
+    wrong = [each for found in in_parallel(problems, points) for each in found]
     record_property("crash points", f"{effects}, each with {losses} choices of what the disk forgets")
 
     assert not wrong, "\n".join(wrong[:10])

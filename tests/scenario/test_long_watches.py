@@ -140,7 +140,7 @@ def test_a_day_with_three_hundred_jobs_needs_few_requests(record_property: Recor
 def test_a_cancel_does_not_wait_for_the_observation_of_many_vanished_jobs(
     after_s: int, record_property: Record, pytestconfig: pytest.Config
 ) -> None:
-    jobs = 2000 if pytestconfig.getoption("long") else 500
+    jobs = 2000 if pytestconfig.getoption("long") else 200
     gone, gone_at_s = 3 * jobs // 10, 600
 
     def a_job_of_a_crowd(number: int) -> dict[str, object]:
@@ -161,14 +161,19 @@ def test_a_cancel_does_not_wait_for_the_observation_of_many_vanished_jobs(
     assert asked < 100
 
 
-def test_an_idle_watch_writes_nothing_and_observes_many_jobs_with_one_request(record_property: Record) -> None:
+def test_an_idle_watch_writes_nothing_and_observes_many_jobs_with_one_request(
+    record_property: Record, pytestconfig: pytest.Config
+) -> None:
+    jobs = 300 if pytestconfig.getoption("long") else 100
     began_s = 600  # by then every job was observed
-    history = simulate(a_watch(300, RunWatch(began_s + HOUR_S), job=a_job_that_goes_on))
+    history = simulate(a_watch(jobs, RunWatch(began_s + HOUR_S), job=a_job_that_goes_on))
     moments = moments_of(history)
     late = [moment for moment in moments if moment > began_s]
-    record_property("an hour in which nothing happens, with 300 running jobs", f"{len(late)} requests, 0 status writes")
+    record_property(
+        f"an hour in which nothing happens, with {jobs} running jobs", f"{len(late)} requests, 0 status writes"
+    )
 
-    assert len(writes(history)) == 300
+    assert len(writes(history)) == jobs
     assert writes(history, since_s=60) == []
     assert len(late) <= 3 * 60 / 4
 

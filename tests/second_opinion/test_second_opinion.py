@@ -33,10 +33,14 @@ def test_random_sessions_with_a_faulty_provider_keep_the_documented_promises(
     assert figures.changes.total() > number
 
 
-@pytest.mark.parametrize("defect", PLANTED_DEFECTS, ids=lambda defect: defect.name)
-def test_the_judge_detects_a_planted_defect(defect: PlantedDefect, request: pytest.FixtureRequest) -> None:
-    if defect.name not in CHEAP and not request.config.getoption("--long"):
-        pytest.skip("only a run with --long plants this defect")
+@pytest.mark.parametrize(
+    "defect",
+    [
+        pytest.param(each, id=each.name, marks=() if each.name in CHEAP else pytest.mark.long)
+        for each in PLANTED_DEFECTS
+    ],
+)
+def test_the_judge_detects_a_planted_defect(defect: PlantedDefect) -> None:
     found: set[str] = set()
     for seed in range(1, TRIES + 1):
         found |= {each.rule for each in run_session(Session(seed, defect.tamper, defect.after_run, steps=3)).violations}

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -75,6 +75,8 @@ class Checkout:
 
     root: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    plugins: Sequence[Path] = ()
+    """Directories with packages that are installed in addition to the product's own, as in `PYTHONPATH`."""
 
     @property
     def specs(self) -> Path:
@@ -103,12 +105,12 @@ class Checkout:
     def copy_to(self, root: Path) -> Checkout:
         """Copy everything, including the state directory, and return the copy."""
         shutil.copytree(self.root, root, dirs_exist_ok=True)
-        return Checkout(root, self.environ)
+        return replace(self, root=root)
 
     def run(self, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str) -> Ran:
         """Run one command to its end: in this process, if it can. Raises `TimeoutExpired` after 30 s."""
         variables = {**_environment(self.root), **self.environ, **environ}
-        if _is_warm(program) and can_run_here(arguments, variables):
+        if _is_warm(program) and not self.plugins and can_run_here(arguments, variables):
             return Ran(*run_here(arguments, self.root, variables, ENDS_WITHIN_S))
         pipe = subprocess.PIPE
         with self.start(*arguments, stdin=None, stdout=pipe, stderr=pipe, program=program, **environ) as process:
@@ -126,9 +128,11 @@ class Checkout:
         """Start one command, and return its process. It is forked unless only a new interpreter can run it."""
         variables = {**_environment(self.root), **self.environ, **environ}
         if _is_warm(program):
-            order = Order("reconciler", arguments, self.root, variables)
+            order = Order("reconciler", arguments, self.root, variables, [*map(str, self.plugins)])
             if packet := order.packet():
                 return fork_server().start(packet, stdin, stdout, stderr)
+        if self.plugins:
+            variables["PYTHONPATH"] = os.pathsep.join(map(str, self.plugins))
         command = [*program, *arguments]
         return subprocess.Popen(
             command, cwd=self.root, env=variables, stdin=stdin, stdout=stdout, stderr=stderr, text=True

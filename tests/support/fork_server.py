@@ -145,6 +145,10 @@ class ForkServer:
         self._orders.close()
         self._process.wait()
 
+    def fileno(self) -> int:
+        """Return the descriptor to which `tests.support.forked_command` sends its orders."""
+        return self._orders.fileno()
+
     def start(
         self,
         packet: bytes,

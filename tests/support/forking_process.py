@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import _lru_cache_wrapper
 
 from pydantic import BaseModel
 
@@ -64,13 +65,16 @@ def _load() -> None:
     """Import the product and what it imports when it is used, and build the validators of all its documents."""
     package = importlib.import_module("reconciler")
     modules = [each.name for each in pkgutil.walk_packages(package.__path__, "reconciler.")]
-    for name in (*modules, *IMPORTED_WHEN_USED):
-        if not name.endswith("__main__"):
-            importlib.import_module(name)
+    imported = [importlib.import_module(name) for name in modules if not name.endswith("__main__")]
+    for name in IMPORTED_WHEN_USED:
+        importlib.import_module(name)
     models = BaseModel.__subclasses__()
     for model in models:
         models += model.__subclasses__()
         model.model_rebuild()
+    for each in {id(each): each for module in imported for each in vars(module).values()}.values():
+        if isinstance(each, _lru_cache_wrapper):
+            each.cache_clear()  # such as the list of installed packages, which a run may extend
     gc.collect()
     gc.freeze()
 

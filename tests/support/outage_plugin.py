@@ -53,7 +53,7 @@ OUTAGE = OutageType()
 
 
 def install(site: Path) -> None:
-    """Create a directory that installs this provider type when the directory is on PYTHONPATH."""
+    """Create a directory that installs this provider type for a `Checkout` that has it in `plugins`."""
     facts = site / "outage-1.0.dist-info"
     facts.mkdir(parents=True)
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: outage\nVersion: 1.0\n", encoding="utf-8")

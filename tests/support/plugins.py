@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def install(site: Path, name: str, key_variable: str | None, address: str) -> None:
-    """Create a directory that installs a provider type with this name when the directory is on PYTHONPATH.
+    """Create a directory that installs a provider type with this name for a `Checkout` that has it in `plugins`.
 
     Args:
         site: the directory.

@@ -6,8 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.support import forked_command
+from tests.support.cli import COLD
+from tests.support.fork_server import BEFORE_PYTHON, fork_server
 
 BIN = Path(sys.executable).parent
 
@@ -43,16 +49,37 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
 
 
 def run(command: str, directory: Path, *, is_merged: bool = False, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a shell, with additional variables. With `is_merged`, its stderr is part of its stdout."""
-    return subprocess.run(
-        ["bash", "-c", command],
-        cwd=directory,
-        env=environment(directory) | environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if is_merged else subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    """Run a command in a shell, with additional variables. With `is_merged`, its stderr is part of its stdout.
+
+    In an ordinary run, `reconcile` is forked from a process that has imported it.
+    """
+    with _forked(environment(directory) | environ) as (variables, descriptors):
+        return subprocess.run(
+            ["bash", "-c", command],
+            cwd=directory,
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if is_merged else subprocess.PIPE,
+            pass_fds=descriptors,
+            text=True,
+            check=False,
+        )
+
+
+@contextmanager
+def _forked(environ: dict[str, str]) -> Iterator[tuple[dict[str, str], list[int]]]:
+    """Yield the variables and descriptors of a shell in which `reconcile` is `tests.support.forked_command`."""
+    if COLD in os.environ:
+        yield environ, []
+        return
+    orders = fork_server().fileno()
+    with tempfile.TemporaryDirectory() as directory:
+        script = Path(directory, "reconcile")
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {forked_command.__file__} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+        variables = {name: value for name, value in environ.items() if not name.startswith(BEFORE_PYTHON)}
+        path = f"{directory}{os.pathsep}{environ['PATH']}"
+        yield variables | {"PATH": path, forked_command.ORDERS: str(orders)}, [orders]
 
 
 def environment(directory: Path) -> dict[str, str]:

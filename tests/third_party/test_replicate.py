@@ -76,8 +76,8 @@ def service() -> Iterator[tuple[Service, str]]:
 
 
 def a_checkout(root: Path, site: Path, url: str) -> Checkout:
-    environ = {"PYTHONPATH": str(site), "REPLICATE_API_TOKEN": KEY, "REPLICATE_BASE_URL": url}
-    checkout = Checkout(root, environ)
+    environ = {"REPLICATE_API_TOKEN": KEY, "REPLICATE_BASE_URL": url}
+    checkout = Checkout(root, environ, [site])
     checkout.write("main.yaml", PROVIDER)
     return checkout
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import FIRST
 from tests.support.markdown_table import ROOT
-from tests.support.ordinary_run import sample
+from tests.support.ordinary_run import PARTS, WHOLE_MAX, in_turn, rotated, sample
 
 pytest_plugins = ["pytester"]
 
@@ -25,10 +25,16 @@ def test_long():
 def test_many(number):
     pass
 
+@pytest.mark.sampled(each="letter")
+@pytest.mark.parametrize("letter", "abc")
+@pytest.mark.parametrize("digit", range(4))
+def test_pairs(letter, digit):
+    pass
+
 def test_short():
     pass
 """
-MARKERS = "[pytest]\nmarkers =\n    long: takes long\n    sampled(n): a sample is run\n"
+MARKERS = "[pytest]\nmarkers =\n    long: takes long\n    sampled(n, each): a sample is run\n"
 CONFTEST = """
 from tests.conftest import pytest_addoption, pytest_collection_modifyitems
 """
@@ -42,11 +48,27 @@ def test_a_sample_is_spread_evenly(count: int, number: int, chosen: list[int]) -
 
 
 @pytest.mark.parametrize(
+    ("values", "chosen"), [("aabb", [0, 3]), ("abab", [0, 3]), ("aaabbbccc", [0, 4, 8]), ("abc", [0, 1, 2])]
+)
+def test_the_cases_of_consecutive_values_take_turns(values: str, chosen: list[int]) -> None:
+    assert list(in_turn(values)) == chosen
+
+
+@pytest.mark.parametrize("count", range(1, 70))
+def test_consecutive_providers_run_every_case_of_a_test_of_the_contract(count: int) -> None:
+    turns = [rotated(count, turn) for turn in range(2 * PARTS)]
+
+    assert {at for turn in turns for at in turn} == {*range(count)}
+    assert all(len({*turn}) == len(turn) >= min(count, 2) for turn in turns)
+    assert count > WHOLE_MAX or all(len(turn) == count for turn in turns)
+
+
+@pytest.mark.parametrize(
     ("arguments", "passed", "deselected"),
     [
-        ((), 3, 4),
-        (("--long",), 7, 0),
-        (("-k", "long"), 1, 6),
+        ((), 6, 13),
+        (("--long",), 19, 0),
+        (("-k", "long"), 1, 18),
         (("test_file.py::test_long",), 1, 0),
         (("test_file.py::test_many",), 5, 0),
     ],
