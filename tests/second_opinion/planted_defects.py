@@ -49,6 +49,14 @@ def floods(world: World, method: str, target: str, headers: Headers) -> None:
                 world.answer("POST", f"/v1/fine_tuning/jobs/{name}/cancel", headers)
 
 
+def lifts(world: World, method: str, target: str, headers: Headers) -> None:
+    """Resume each paused job that the product retrieves."""
+    if method == "GET" and target.startswith("/v1/fine_tuning/jobs/") and target.count("/") == 4:
+        job = next((job for (_, name), job in world.jobs.items() if name == target.rsplit("/", 1)[1]), None)
+        if job is not None and job.word(world.clock.now()) == "paused":
+            world.answer("POST", f"{target}/resume", headers)
+
+
 def blinds(world: World, method: str, target: str, _headers: Headers) -> Answer | None:
     """Show every job to the product as running. The world does not receive these requests."""
     if method == "GET" and target.startswith("/v1/fine_tuning/jobs/") and target.count("/") == 4:
@@ -198,6 +206,7 @@ PLANTED_DEFECTS = (
     PlantedDefect("a cancel is sent twice", frozenset({"asked-again", "receipt-too-few"}), tamper=doubles),
     PlantedDefect("another job is cancelled along", frozenset({"unwanted-change"}), tamper=strays),
     PlantedDefect("all jobs are cancelled at once", frozenset({"guard"}), tamper=floods),
+    PlantedDefect("a job that others paused is resumed", frozenset({"resume-against-others"}), tamper=lifts),
     PlantedDefect("jobs are changed unseen", frozenset({"blind-change"}), tamper=blinds),
     PlantedDefect(
         "a status says what was never shown",
