@@ -5,15 +5,18 @@ only a person causes such a job to be resumed: by requesting a retry, or by chan
 observed. A job that was paused before reconcile first observed it is resumed, because its spec is a new wish.
 
 Rules: the pause is attributed to something else if the last observation of the phase showed the job unpaused, or if its
-earlier status was discarded, and if no request of reconcile can have caused it. While a job is suspended, nothing ends
-this attribution, because suspending and unsuspending a job change its spec without a wish to resume the job.
+earlier status was discarded, and if no recent request of reconcile can have caused it. While a job is suspended,
+nothing ends this attribution, because suspending and unsuspending a job change its spec without a wish to resume the
+job.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from reconciler.core.backoff import HONOUR_WITHIN
 from reconciler.core.receipts import may_pause
+from reconciler.core.schedule import INTERVALS_MAX
 from reconciler.core.subject import Subject
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
@@ -23,6 +26,7 @@ from reconciler.model.status import JobStatus
 _PAUSES = frozenset({Phase.PAUSING, Phase.PAUSED})
 _UNCERTAIN = frozenset({Phase.UNKNOWN, Phase.ABSENT, Phase.CANCELLING})
 """The phases that do not show whether the job is paused. A job that is cancelling may have been paused before."""
+_MAY_BE_PAUSED = _PAUSES | _UNCERTAIN
 
 
 def paused_elsewhere(subject: Subject, phase: Phase, last: JobStatus | None, now: datetime) -> str | None:
@@ -34,18 +38,20 @@ def paused_elsewhere(subject: Subject, phase: Phase, last: JobStatus | None, now
         last: the last status, or None if there is none.
         now: the current time.
     """
-    if last is None or phase not in _PAUSES | _UNCERTAIN:
+    if last is None or phase not in _MAY_BE_PAUSED:
         return None
     digest = last.paused_elsewhere
-    if digest is None and phase in _PAUSES and _is_found_paused(subject, last):
+    if digest is None and phase in _PAUSES and _is_found_paused(subject, last, now):
         digest = subject.digest
     is_resume_wanted = subject.is_retry or digest != subject.digest
     return None if is_resume_wanted and not subject.is_suspended(now) else digest
 
 
-def _is_found_paused(subject: Subject, last: JobStatus) -> bool:
+def _is_found_paused(subject: Subject, last: JobStatus, now: datetime) -> bool:
     """Return whether a paused job was unpaused before, is not paused because of reconcile, and should be running."""
-    return _is_resumed_by(subject) and _was_unpaused(last) and not may_pause(last.receipts)
+    # A request without effect within `HONOUR_WITHIN` counts as lost. The next poll may be `INTERVALS_MAX` later.
+    within = HONOUR_WITHIN + INTERVALS_MAX * subject.interval
+    return _is_resumed_by(subject) and _was_unpaused(last) and not may_pause(last.receipts, now, within)
 
 
 def _is_resumed_by(subject: Subject) -> bool:

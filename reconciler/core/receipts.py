@@ -95,12 +95,17 @@ def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
     return cancel is not None and cancel.is_open and cancel.accepted_at is not None
 
 
-def may_pause(receipts: tuple[Receipt, ...]) -> bool:
-    """Return whether the newest request is a pause that may have had an effect which no observation has shown yet."""
+def may_pause(receipts: tuple[Receipt, ...], now: datetime, within: timedelta) -> bool:
+    """Return whether the newest request is a pause of which an observation may show the effect only now.
+
+    `within` is the longest time from a request until an observation shows its effect.
+    """
     newest = receipts[0] if receipts else None
     if newest is None or newest.verb is not Verb.PAUSE or newest.is_refused:
         return False
-    return newest.outcome in {None, Outcome.WITHDRAWN}
+    return (
+        newest.outcome in {None, Outcome.WITHDRAWN} and now - (newest.accepted_at or newest.last_attempt_at) <= within
+    )
 
 
 def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> str | None:

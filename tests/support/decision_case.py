@@ -167,7 +167,7 @@ class Case:
         """Whether something else paused the job, and nobody has requested a retry or changed the spec since.
 
         That is so if the job was last seen unpaused, or if its earlier status was lost, unless a pause of reconcile
-        that was not refused is the newest request and has not been seen to take effect.
+        that was not refused is the newest request, within 15 minutes, and has not been seen to take effect.
         """
         if self.last is None or self.job is None or self.job.phase not in {Phase.PAUSING, Phase.PAUSED}:
             return False
@@ -180,7 +180,9 @@ class Case:
         newest = self.last.receipts[0] if self.last.receipts else None
         is_ours = newest is not None and newest.verb is Verb.PAUSE and newest.outcome in {None, Outcome.WITHDRAWN}
         is_refused = newest is not None and newest.accepted_at is None and newest.refusals >= newest.attempts
-        return self.was_last_unpaused and (is_refused or not is_ours)
+        asked_at = (newest.accepted_at or newest.last_attempt_at) if newest is not None else self.now
+        is_late = self.now - asked_at > timedelta(minutes=15)
+        return self.was_last_unpaused and (is_refused or is_late or not is_ours)
 
     @property
     def was_last_unpaused(self) -> bool:

@@ -269,11 +269,11 @@ def _outlook(world: World, status: JobStatus | None, now: datetime) -> object:
         any(each.verb is Verb.CANCEL and each.accepted_at is not None for each in closed),
         _reversals(status, closed, now),
         status.warning is not None and _warned(status.warning, now),
-        _pause(world, status),
+        _pause(world, status, now),
     )
 
 
-def _pause(world: World, status: JobStatus) -> object:
+def _pause(world: World, status: JobStatus, now: datetime) -> object:
     """Return what a decision reads of earlier pauses: whose the last pause was, or whose the next one will be."""
     if not (world.kind.can_be_paused and world.subjects[0].capabilities.can_pause):
         return None
@@ -282,7 +282,9 @@ def _pause(world: World, status: JobStatus) -> object:
     newest = status.receipts[0] if status.receipts else None
     is_withdrawn = newest is not None and newest.outcome is Outcome.WITHDRAWN and not newest.is_refused
     is_ours = newest is not None and newest.verb is Verb.PAUSE and is_withdrawn
-    return status.paused_elsewhere, certain in {Phase.PAUSING, Phase.PAUSED}, certain is None, is_ours
+    asked_at = (newest.accepted_at or newest.last_attempt_at) if newest is not None else now
+    is_recent = is_ours and now - asked_at <= timedelta(minutes=15)
+    return status.paused_elsewhere, certain in {Phase.PAUSING, Phase.PAUSED}, certain is None, is_recent
 
 
 def _warned(warning: LimitWarning, now: datetime) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from tests.support.subjects import (
     ABSENT,
     CANNOT_PAUSE,
     DAY,
+    EDGES,
     HOUR,
     MINUTE,
     REF,
@@ -260,7 +261,7 @@ def test_a_job_that_was_paused_while_it_was_suspended_is_held_afterwards() -> No
 def test_a_job_that_reconcile_may_have_paused_before_its_spec_changed_is_resumed(
     progress: Progress, phase: Phase
 ) -> None:
-    asked = carried_out(a_subject("paused"), a_look(), None, NOW - HOUR, progress)
+    asked = carried_out(a_subject("paused"), a_look(), None, NOW - 9 * MINUTE, progress)
     withdrawn = seen(Phase.RUNNING, asked)
     late = next_decision(withdrawn, phase=phase).status
     paused = decide(RUNNING, a_look(Phase.PAUSED, NOW + HOUR), late, NOW + HOUR)
@@ -270,8 +271,17 @@ def test_a_job_that_reconcile_may_have_paused_before_its_spec_changed_is_resumed
     assert is_resumed(paused)
 
 
+@pytest.mark.parametrize(("edge", "where"), EDGES)
+def test_a_pause_explains_that_a_job_is_paused_for_fifteen_minutes(edge: timedelta, where: str) -> None:
+    asked = carried_out(a_subject("paused"), a_look(), None, NOW - 14 * MINUTE - edge)
+    decision = next_decision(seen(Phase.RUNNING, asked))
+
+    assert is_held(decision) == (where == "just after")
+    assert is_resumed(decision) == (where != "just after")
+
+
 def test_a_refused_pause_does_not_explain_that_a_job_is_paused() -> None:
-    asked = carried_out(a_subject("paused"), a_look(), None, NOW - HOUR, Progress.REJECTED)
+    asked = carried_out(a_subject("paused"), a_look(), None, NOW - 9 * MINUTE, Progress.REJECTED)
 
     assert is_held(next_decision(seen(Phase.RUNNING, asked)))
 
@@ -288,7 +298,7 @@ def test_a_pause_that_was_confirmed_and_undone_does_not_explain_a_later_pause() 
 
 
 def test_a_pause_before_the_newest_request_does_not_explain_a_later_pause() -> None:
-    withdrawn = a_receipt(Verb.PAUSE, HOUR, accepted_at=NOW - HOUR, outcome=Outcome.WITHDRAWN)
+    withdrawn = a_receipt(Verb.PAUSE, 9 * MINUTE, accepted_at=NOW - 9 * MINUTE, outcome=Outcome.WITHDRAWN)
     resumed = a_receipt(Verb.RESUME, MINUTE, accepted_at=NOW, confirmed_at=NOW, outcome=Outcome.RUNNING)
 
     assert is_resumed(next_decision(replace(seen(Phase.RUNNING), receipts=(withdrawn,))))
@@ -296,7 +306,7 @@ def test_a_pause_before_the_newest_request_does_not_explain_a_later_pause() -> N
 
 
 def test_a_pause_that_is_open_while_the_job_is_suspended_explains_that_the_job_is_paused() -> None:
-    asked = carried_out(a_subject("paused"), a_look(), None, NOW - HOUR)
+    asked = carried_out(a_subject("paused"), a_look(), None, NOW - 9 * MINUTE)
     during = next_decision(asked, a_subject("running", suspend=True)).status
 
     assert during.paused_elsewhere is None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise, takewhile
+from typing import TypeGuard
 
 from tests.scenario.disruptions import RetryRequested
 from tests.scenario.history import (
@@ -28,6 +29,10 @@ from tests.scenario.repository import JobSpec, Revision
 Job = tuple[str, str]
 _PAUSES = frozenset({"pausing", "paused"})
 _SECOND = timedelta(seconds=1)
+_LONGEST = timedelta(minutes=16)
+"""The longest time from a pause of reconcile until a status shows it, if nothing delays the observation."""
+_SHORTEST = timedelta(minutes=14)
+"""The time after which a pause of reconcile may no longer explain that a job is paused."""
 _UNPAUSED = frozenset({"validating_files", "queued", "running"})
 
 
@@ -37,8 +42,8 @@ class _Sighting:
 
     is_unpaused: bool = False
     """Whether the newest status showed the job unpaused."""
-    may_be_ours: bool = False
-    """Whether reconcile has requested a pause since a status last showed that a pause had ended."""
+    asked_at: datetime | None = None
+    """When reconcile last requested a pause, since a status last showed that a pause had ended."""
     held_since: datetime | None = None
     """When a status first reported the pause of something else, which nobody has wanted to end since."""
     was_paused: bool = False
@@ -46,11 +51,11 @@ class _Sighting:
     def take_in(self, phase: str, at: datetime) -> None:
         """Take in the phase of a new status."""
         if phase in _PAUSES:
-            if self.is_unpaused and not self.may_be_ours:
+            if self.is_unpaused and not (self.asked_at and at - self.asked_at < _LONGEST):
                 self.held_since = at
             self.is_unpaused, self.was_paused = False, True
         elif phase in _UNPAUSED or phase in OVER:
-            self.may_be_ours &= not self.was_paused
+            self.asked_at = None if self.was_paused else self.asked_at
             self.is_unpaused, self.was_paused, self.held_since = True, False, None
 
 
@@ -76,7 +81,7 @@ class _Pauses:
                 for key in [key for key in self.jobs if self._name(key) == name]:
                     self.jobs[key].held_since = None
             case ProviderRequest(verb="pause", job_id=str(job_id)):
-                self.of((event.account, job_id)).may_be_ours = True
+                self.of((event.account, job_id)).asked_at = event.at
             case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 self.of((self.accounts[job[0]], job[1])).take_in(tree["status"]["phase"], event.at)
 
@@ -116,7 +121,7 @@ def may_be_held(history: History, job_spec: JobSpec, tree: Tree) -> bool:
     edits = [each.revision for each in history.events if isinstance(each, Edited) and each.at <= since]
     then = edits[-1].wish_for(job_spec.account, job_spec.job_id) if edits else None
     is_same = then is None or _wish(then) == _wish(job_spec)
-    return is_same and (_is_doubtful(history, job_spec) or any(_pauses_by_others(history, job_spec)))
+    return is_same and (_is_doubtful(history, job_spec, since) or any(_pauses_by_others(history, job_spec)))
 
 
 def _wish(job_spec: JobSpec) -> tuple[object, ...]:
@@ -125,26 +130,28 @@ def _wish(job_spec: JobSpec) -> tuple[object, ...]:
     return job_spec.account, job_spec.job_id, job_spec.desired, job_spec.suspended_until, limits
 
 
-def _is_doubtful(history: History, job_spec: JobSpec) -> bool:
-    """Return whether a lost status or an outdated response may have made a pause of reconcile look like another."""
-    return (
-        any(
-            isinstance(each, Crashed | Tampered)
-            or (isinstance(each, ProviderRequest) and each.fault is not None and "stale" in each.fault)
-            for each in history.events
-        )
-        or history.back_at(job_spec.account, job_spec.job_id) is not None
+def _is_doubtful(history: History, job_spec: JobSpec, since: datetime) -> bool:
+    """Return whether a pause of reconcile may have seemed to be one of others.
+
+    The reasons are a lost status, an outdated response, or an observation that was long delayed.
+    """
+    key = (job_spec.account, job_spec.job_id)
+    return history.back_at(*key) is not None or any(
+        isinstance(each, Crashed | Tampered)
+        or (isinstance(each, ProviderRequest) and each.fault is not None and "stale" in each.fault)
+        or (_is_pause(each, key) and since - each.at > _SHORTEST)
+        for each in history.events
     )
+
+
+def _is_pause(event: Event, key: Job) -> TypeGuard[ProviderRequest]:
+    return isinstance(event, ProviderRequest) and event.verb == "pause" and (event.account, event.job_id) == key
 
 
 def _pauses_by_others(history: History, job_spec: JobSpec) -> Iterator[datetime]:
     """Yield when the job was paused without a request of reconcile, after it had not been paused."""
     key = (job_spec.account, job_spec.job_id)
-    asked = [
-        each
-        for each in history.events
-        if isinstance(each, ProviderRequest) and each.verb == "pause" and (each.account, each.job_id) == key
-    ]
+    asked = [each for each in history.events if _is_pause(each, key)]
     steps = history.worlds[job_spec.account].retrieve(job_spec.job_id, history.left.at).steps
     for before, after in pairwise(steps):
         is_begin = after.phase.value in _PAUSES and before.phase.value not in _PAUSES
