@@ -120,6 +120,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--watch", type=int, metavar="N", help="Run this watch alone, and print its history if it fails.")
     group.addoption("--watches", type=int, metavar="N", help="Run this many watches. Default: as of the seeds.")
     group.addoption(
+        "--pauses",
+        type=int,
+        metavar="N",
+        help="Run this seed with many pauses alone, and print its history if it fails.",
+    )
+    group.addoption(
         "--long",
         action="store_true",
         help="Run every test and every case: 1,000 seeds, 300 watches, a kill at every effect, 20,000 hostile trees.",

@@ -17,6 +17,7 @@ from tests.scenario.oracles import OF_A_WATCH, verdict
 from tests.scenario.parallel import in_parallel
 from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.repository import Revision
+from tests.scenario.seeded_pauses import scenario as pause_scenario
 from tests.scenario.seeded_run import scenario
 from tests.scenario.seeded_watch import scenario as watch_scenario
 from tests.scenario.simulation import simulate
@@ -100,6 +101,12 @@ def run_watch_seed(seed: int) -> tuple[History, tuple[str, ...]]:
     """Run one seed's watch. Return its history and its violations, none if the watch was right."""
     history = simulate(watch_scenario(seed))
     return history, tuple(verdict(history, OF_A_WATCH))
+
+
+def run_pause_seed(seed: int) -> tuple[History, tuple[str, ...]]:
+    """Run one seed of the runs with many pauses. Return its history and its violations, none if the run was right."""
+    history = simulate(pause_scenario(seed))
+    return history, tuple(verdict(history))
 
 
 def check_seeds(seeds: Iterable[int], run: SeedRunner = run_seed) -> SeedResults:

@@ -114,7 +114,7 @@ def scenario(seed: int) -> Scenario:
     }
     prices = _prices(seed, services, is_tight=is_tight)
     job_specs = tuple(_with_cost_limits(seed, job_specs, prices))
-    steps = tuple(_steps(rng, may_crash=not is_tight))
+    steps = tuple(steps_until_settled(rng, may_crash=not is_tight))
     trouble_s = sum(step.seconds for step in steps[: steps.index(EndFaults())] if isinstance(step, Sleep))
     return Scenario(
         seed=seed,
@@ -241,7 +241,8 @@ def first_revision(job_specs: tuple[JobSpec, ...], services: Mapping[str, Servic
     return Revision(job_specs=job_specs, accounts=addresses, services=services)
 
 
-def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
+def steps_until_settled(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
+    """Yield passes and sleeps, with crashes in between, and then the end of all faults and the time to settle."""
     for _ in range(rng.randrange(5, 9)):
         if may_crash and rng.random() < 0.3:
             yield CrashAfter(rng.choice([0, rng.randrange(12), rng.randrange(60)]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from tests.scenario.history import Crashed, History, ProviderRequest
 from tests.scenario.oracles import ALWAYS, OF_A_WATCH, verdict
 from tests.scenario.oracles.pauses import resumed_against_others
 from tests.scenario.oracles.status_yaml import read, ready
+from tests.scenario.seed_runner import check_all_seeds, failure_reports, run_pause_seed
 from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, every, last_status, reason
 from tests.scenario.simulation import CrashAfter, RunWatch, Simulation, Step, TimedInjection, simulate
 
@@ -24,6 +25,8 @@ SPEC = a_job_spec(JOB, "running")
 CAPPED: dict[str, Any] = {"life": [{"phase": "running", "for": "3630s"}, {"phase": "paused"}]}
 """The life of a job that is an hour old and that its provider pauses after another 30 seconds."""
 WEEK = timedelta(days=7)
+SEEDS = 12
+"""The number of seeds in an ordinary run. The last of them is the first that detects a resume against others."""
 
 
 def run(*schedule: TimedInjection, steps: Iterable[Step] = every(61.0, 5), **job: Any) -> History:
@@ -168,6 +171,17 @@ def test_a_retry_whose_resume_is_lost_is_repeated_until_the_job_runs() -> None:
     history = run(TimedInjection(0.0, lose), retried(200.0), steps=(RunWatch(600.0),))
 
     assert (len(resumes(history)), reason(history, NAME), verdict(history, OF_A_WATCH)) == (2, "AsDesired", [])
+
+
+def test_no_seed_with_many_pauses_violates_a_law(
+    pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+) -> None:
+    one = pytestconfig.getoption("--pauses")
+    seeds = range(500 if pytestconfig.getoption("--long") else SEEDS) if one is None else [one]
+    results = check_all_seeds(seeds, run_pause_seed)
+    record_property("with many pauses", str(results))
+
+    assert not results.wrong, failure_reports(results, run_pause_seed, "pauses")
 
 
 def test_the_oracle_reports_a_resume_of_a_job_that_others_paused() -> None:
