@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.controller.plan import JobPlan
+from reconciler.controller.request_group import RequestGroup
 from reconciler.core.schedule import next_poll
 from reconciler.core.settle import RequestOutcome
 from reconciler.core.subject import Subject
@@ -62,22 +63,59 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
 
     The write is synced if the new or the last status has an open receipt, or if `answer` is given.
     """
+    try:
+        context.statuses.write(status, durable=_is_synced(case, status) or answer is not None)
+    except Exception as error:  # noqa: BLE001  a status that cannot be written affects only its own job
+        return _applied(case, status, context, answer, error)
+    return _applied(case, status, context, answer)
+
+
+def write_decided(cases: Iterable[JobPlan], context: ApplyContext) -> list[Applied]:
+    """Write the status of each decision as `write` does. All statuses that must be synced are synced together."""
+    cases = list(cases)
+    synced = {case.subject.name: case.decision.status for case in cases if _is_synced(case, case.decision.status)}
+    failed = context.statuses.write_all(synced.values(), are_intents=False) if synced else {}
+    return [
+        _applied(case, case.decision.status, context, None, failed.get(case.subject.name))
+        if case.subject.name in synced
+        else write(case, case.decision.status, context)
+        for case in cases
+    ]
+
+
+async def write_in_group(
+    case: JobPlan, status: JobStatus, context: ApplyContext, group: RequestGroup, answer: RequestOutcome | None = None
+) -> Applied:
+    """Write a status as `write` does, but if the write is synced, together with other statuses of the group."""
+    if not _is_synced(case, status) and answer is None:
+        return write(case, status, context)
+    try:
+        await group.write(status)
+    except Exception as error:  # noqa: BLE001  as in `write`
+        return _applied(case, status, context, answer, error)
+    return _applied(case, status, context, answer)
+
+
+def _is_synced(case: JobPlan, status: JobStatus) -> bool:
+    return status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
+
+
+def _applied(
+    case: JobPlan,
+    status: JobStatus,
+    context: ApplyContext,
+    answer: RequestOutcome | None,
+    error: Exception | None = None,
+) -> Applied:
+    """Return the result of a job plan after its status was written. `error` is the error of the write, or None."""
     # If the status has not changed, the requeue of the decision applies. Otherwise, the next poll is computed again.
     is_scheduled = status is case.last and case.unobserved is None
     look_after = (
         case.decision.requeue if is_scheduled else next_poll(case.subject, status, moment(context), case.finish_at)
     )
-    is_open = status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
-    try:
-        context.statuses.write(status, durable=is_open or answer is not None)
-    except Exception as error:  # noqa: BLE001  a status that cannot be written affects only its own job
-        return Applied(
-            case,
-            status,
-            look_after,
-            answer,
-            (f"{case.subject.name}: the status could not be written: {disk_error(error)}",),
-        )
+    if error is not None:
+        problem = f"{case.subject.name}: the status could not be written: {disk_error(error)}"
+        return Applied(case, status, look_after, answer, (problem,))
     _notify_of_receipt(case, status, context)
     return Applied(case, status, look_after, answer)
 

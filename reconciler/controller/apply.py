@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 
-from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write
+from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write, write_decided
 from reconciler.controller.plan import JobPlan
+from reconciler.controller.request_group import RequestGroup
 from reconciler.controller.send_request import request_change
 from reconciler.core.cancel_cost import recorded
 from reconciler.core.past_attempts import still_counting
@@ -28,9 +29,6 @@ from reconciler.model.action import Action, Progress
 from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
-
-LANES = 8
-"""How many jobs are retrieved and changed at the same time, if only a list has shown them so far."""
 
 
 async def apply_plan(
@@ -55,8 +53,8 @@ async def apply_plan(
     # No request may be sent if other machines cannot see its intent, or if the journal does not record it.
     if obstacle is not None:
         return done + [_not_recorded(case, obstacle, context) for case, _ in intents]
-    lanes = asyncio.Semaphore(LANES)
-    asked = await asyncio.gather(*(request_change(case, intent, control, context, lanes) for case, intent in intents))
+    group = RequestGroup(context.statuses)
+    asked = await asyncio.gather(*(request_change(case, intent, control, context, group) for case, intent in intents))
     # A first attempt that was never delivered must not use up the change budget.
     if context.journal is not None:
         context.journal.forget(counted[each.case.subject.name] for each in asked if _is_undelivered(each, counted))
@@ -83,17 +81,19 @@ def _write_all(
 
     A job plan whose intent cannot be written is among the finished results, with an error.
     """
+    decided: list[JobPlan] = []
     done: list[Applied] = []
     intents: list[tuple[JobPlan, JobStatus]] = []
     for case in cases:
         if case.decision.action is None or case.is_refused or case.is_withheld:
-            done.append(write(case, case.decision.status, context))
+            decided.append(case)
             continue
         try:
             intents.append((case, _intent(case, case.decision.action, context)))
         except Exception as error:  # noqa: BLE001  a bug: without an intent no request may be sent
             done.append(_not_written(case, error))
-    failed = context.statuses.write_intents(intent for _, intent in intents)
+    done += write_decided(decided, context)
+    failed = context.statuses.write_all((intent for _, intent in intents), are_intents=True)
     done += [_not_written(case, failed[intent.name]) for case, intent in intents if intent.name in failed]
     return done, [(case, intent) for case, intent in intents if intent.name not in failed]
 

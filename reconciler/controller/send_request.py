@@ -14,9 +14,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write
+from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write_in_group
 from reconciler.controller.observation_order import confirm_row
 from reconciler.controller.plan import JobPlan, defects
+from reconciler.controller.request_group import RequestGroup
 from reconciler.controller.runtime import read_only
 from reconciler.core.change_windows import is_open
 from reconciler.core.decide import decide
@@ -47,14 +48,15 @@ async def request_change(
     intent: JobStatus,
     control: Callable[[], JobController],
     context: ApplyContext,
-    lanes: asyncio.Semaphore,
+    group: RequestGroup,
 ) -> Applied:
     """Send the request of one job plan, and return the result. A bug is reported as an error; the intent stays open.
 
-    `control` returns the open account. `lanes` limits how many jobs that only a list has shown are handled at once.
+    `control` returns the open account. `group` contains all requests of the plan.
     """
     try:
-        return await _confirm_and_request(case, intent, control, context, lanes)
+        with group.request():
+            return await _confirm_and_request(case, intent, control, context, group)
     except Exception as error:  # noqa: BLE001  a bug must not prevent the requests for other jobs
         return _ended_by_bug(error, case, intent)
 
@@ -64,31 +66,35 @@ async def _confirm_and_request(
     intent: JobStatus,
     control: Callable[[], JobController],
     context: ApplyContext,
-    lanes: asyncio.Semaphore,
+    group: RequestGroup,
 ) -> Applied:
     """Send the request. If only a list has shown the job, retrieve the job first and decide it again."""
     if not case.is_by_row:
-        return await _send_and_settle(case, intent, control, context)
-    async with lanes:
-        listed = case.decision.status
-        try:
+        return await _send_and_settle(case, intent, control, context, group)
+    listed = case.decision.status
+    try:
+        async with group.lanes:
             case = await confirm_row(read_only(control()), case, context.now)
-        except Exception as error:  # noqa: BLE001  a bug in an adapter: no request was sent, and other jobs must go on
-            done = write(case, case.decision.status, context)
-            return replace(done, errors=(*done.errors, f"{case.subject.name}: {bug(error)}"))
-        if case.decision.action is None:
-            status = case.decision.status
-            if case.unobserved is not None:
-                status = unconfirmed(listed, status, case.decision.last, moment(context))
-            done = write(case, status, context)
-            return replace(done, errors=(*done.errors, *defects([case])))
-        # The new decision is based on the last status, which lacks the attempt that the intent records.
-        seen_now = replace(case.decision.status, receipts=intent.receipts, spent=intent.spent)
-        return await _send_and_settle(case, seen_now, control, context)
+    except Exception as error:  # noqa: BLE001  a bug in an adapter: no request was sent, and other jobs must go on
+        done = await write_in_group(case, case.decision.status, context, group)
+        return replace(done, errors=(*done.errors, f"{case.subject.name}: {bug(error)}"))
+    if case.decision.action is None:
+        status = case.decision.status
+        if case.unobserved is not None:
+            status = unconfirmed(listed, status, case.decision.last, moment(context))
+        done = await write_in_group(case, status, context, group)
+        return replace(done, errors=(*done.errors, *defects([case])))
+    # The new decision is based on the last status, which lacks the attempt that the intent records.
+    seen_now = replace(case.decision.status, receipts=intent.receipts, spent=intent.spent)
+    return await _send_and_settle(case, seen_now, control, context, group)
 
 
 async def _send_and_settle(
-    case: JobPlan, intent: JobStatus, control: Callable[[], JobController], context: ApplyContext
+    case: JobPlan,
+    intent: JobStatus,
+    control: Callable[[], JobController],
+    context: ApplyContext,
+    group: RequestGroup,
 ) -> Applied:
     action = case.decision.action
     assert action is not None  # noqa: S101  only cases with an action have an intent
@@ -104,9 +110,10 @@ async def _send_and_settle(
         answer = RequestOutcome(Progress.UNANSWERED, bug(error))
         problems = (f"{case.subject.name}: {answer.message}",)
     if answer.progress is Progress.OVERTAKEN:
-        return write(case, case.decision.status, context, answer)
+        return await write_in_group(case, case.decision.status, context, group, answer)
     try:
-        done = _settle_outcome(case, intent, answer, context, is_audited=_is_audited(answer, preflight))
+        is_audited = _is_audited(answer, preflight)
+        done = await _settle_outcome(case, intent, answer, context, group, is_audited=is_audited)
     except Exception as error:  # noqa: BLE001  a bug in reconcile: the request still counts, and its intent stays open
         done = _ended_by_bug(error, case, intent, answer)
     return replace(done, errors=(*done.errors, *problems))
@@ -117,8 +124,14 @@ def _ended_by_bug(error: Exception, case: JobPlan, intent: JobStatus, answer: Re
     return Applied(case, intent, case.subject.interval, answer, (f"{case.subject.name}: {bug(error)}",))
 
 
-def _settle_outcome(
-    case: JobPlan, intent: JobStatus, answer: RequestOutcome, context: ApplyContext, *, is_audited: bool
+async def _settle_outcome(
+    case: JobPlan,
+    intent: JobStatus,
+    answer: RequestOutcome,
+    context: ApplyContext,
+    group: RequestGroup,
+    *,
+    is_audited: bool,
 ) -> Applied:
     """Report the outcome of a request, and write it to the status and, if `is_audited`, to the audit log."""
     action = case.decision.action
@@ -131,7 +144,7 @@ def _settle_outcome(
     else:
         case = replace(case, seen=answer.job)
         settled = decide(case.subject, Observed(answer.job), intent, moment(context), is_refused=True).status
-    done = write(case, settled, context, answer)
+    done = await write_in_group(case, settled, context, group, answer)
     return replace(done, errors=(*done.errors, *problems))
 
 

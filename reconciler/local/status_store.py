@@ -6,7 +6,7 @@ Rules:
 - Files that are not statuses are left unchanged.
 - A discarded file is overwritten only by the status of its path. A file from a later version is never overwritten.
 - A file that the last `load` could not read is unknown, not missing. It is overwritten only if this process wrote it.
-- A method that writes or removes a file raises `OSError` if that fails, except `write_intents`.
+- A method that writes or removes a file raises `OSError` if that fails, except `write_all`.
 - With an index, an unchanged file is not opened, and an unchanged status is not even rendered.
 """
 
@@ -153,26 +153,21 @@ class StatusDirectory:
         self._settle(file, is_changed=is_changed)
         return is_changed
 
-    def write_intents(self, intents: Iterable[JobStatus]) -> dict[str, Exception]:
-        """Write intents, and sync all of them together, with their directories.
-
-        Return the error of each intent that could not be written, by the name of its spec.
-        """
+    def write_all(self, statuses: Iterable[JobStatus], *, are_intents: bool) -> dict[str, Exception]:
+        """Write statuses, and sync them together, intents with their directories. Return errors by the spec's name."""
         files: dict[str, Rendered] = {}
         failed: dict[str, Exception] = {}
-        for intent in intents:
-            self._replaced.pop(intent.name, None)
+        for status in statuses:
+            self._replaced.pop(status.name, None)
             try:
-                if (file := self._file_of(intent)) is not None:
+                if (file := self._file_of(status)) is not None:
                     files[file.path] = file
-            except Exception as error:  # noqa: BLE001  an intent that cannot be rendered affects only its own job
-                failed[intent.name] = error
+            except Exception as error:  # noqa: BLE001  a status that cannot be rendered affects only its own job
+                failed[status.name] = error
         changed = {path: file.data for path, file in files.items() if self._files.of(path) != file.data}
-        for path in changed:
-            name = files[path].status.name
-            paths = {*self._paths.get(name, ()), path}
-            self._replaced[name] = {each: data for each in paths if (data := self._files.of(each)) is not None}
-        errors = self._replace(changed, durable=True, are_intents=True)
+        if are_intents:
+            self._replaced.update((files[path].status.name, self._bytes_before(files[path])) for path in changed)
+        errors = self._replace(changed, durable=True, are_intents=are_intents)
         for path, file in files.items():
             try:
                 if path in errors:
@@ -181,6 +176,11 @@ class StatusDirectory:
             except OSError as error:
                 failed[file.status.name] = error
         return failed
+
+    def _bytes_before(self, file: Rendered) -> dict[str, bytes]:
+        """Return the bytes of the files that the write of this file replaces or removes, by path."""
+        paths = {*self._paths.get(file.status.name, ()), file.path}
+        return {each: data for each in paths if (data := self._files.of(each)) is not None}
 
     def _file_of(self, status: JobStatus) -> Rendered | None:
         """Return the file to write for a status. None if the file on disk is the same, or must not be overwritten."""

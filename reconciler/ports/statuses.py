@@ -83,7 +83,7 @@ class StoredStatuses:
 class StatusStore(Protocol):
     """The store of statuses on disk.
 
-    Each method that writes or removes a file raises `OSError` if that fails, except `write_intents`. A file that `load`
+    Each method that writes or removes a file raises `OSError` if that fails, except `write_all`. A file that `load`
     could not read is not changed.
     """
 
@@ -104,10 +104,11 @@ class StatusStore(Protocol):
         """
         ...
 
-    def write_intents(self, intents: Iterable[JobStatus]) -> dict[str, Exception]:
-        """Write intents, and sync all of them together, with their directories, so that a crash loses none of them.
+    def write_all(self, statuses: Iterable[JobStatus], *, are_intents: bool) -> dict[str, Exception]:
+        """Write statuses as `write` does with `durable`, and sync all of them together.
 
-        Return the error of each intent that could not be written, by the name of its spec. No other error is raised.
+        With `are_intents`, the directories of all files are synced too, so that a crash loses none of them. Return the
+        error of each status that could not be written, by the name of its spec. No error is raised.
         """
         ...
 

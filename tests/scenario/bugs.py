@@ -40,19 +40,19 @@ BUGS = (
     Bug(
         "do not write the intent",
         "controller/apply.py",
-        "failed = context.statuses.write_intents(intent for _, intent in intents)",
+        "failed = context.statuses.write_all((intent for _, intent in intents), are_intents=True)",
         "failed: dict[str, Exception] = {}",
     ),
     Bug(
         "write the intent without fsync",
         "local/status_store.py",
-        "self._replace(changed, durable=True, are_intents=True)",
-        "self._replace(changed, durable=False, are_intents=True)",
+        "self._replace(changed, durable=True, are_intents=are_intents)",
+        "self._replace(changed, durable=False, are_intents=are_intents)",
     ),
     Bug(
         "write the intent without fsync of its directory",
         "local/status_store.py",
-        "self._replace(changed, durable=True, are_intents=True)",
+        "self._replace(changed, durable=True, are_intents=are_intents)",
         "self._replace(changed, durable=True)",
     ),
     Bug(

@@ -105,14 +105,14 @@ class Statuses:
         """Return the statuses of the last load, with all later writes."""
         return self._known
 
-    def write_intents(self, intents: Iterable[JobStatus]) -> dict[str, Exception]:
-        """Write intents one by one, and return the errors."""
+    def write_all(self, statuses: Iterable[JobStatus], *, are_intents: bool) -> dict[str, Exception]:  # noqa: ARG002
+        """Write statuses one by one, and return the errors."""
         failed: dict[str, Exception] = {}
-        for intent in intents:
+        for status in statuses:
             try:
-                self.write(intent, durable=True)
-            except Exception as error:  # noqa: BLE001  a bug in the rendering of one intent is an error of that intent
-                failed[intent.name] = error
+                self.write(status, durable=True)
+            except Exception as error:  # noqa: BLE001  a bug in the rendering of one status is an error of that status
+                failed[status.name] = error
         return failed
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:

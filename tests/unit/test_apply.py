@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from reconciler.controller.applied import Applied, ApplyContext
-from reconciler.controller.apply import LANES, apply_plan
+from reconciler.controller.apply import apply_plan
 from reconciler.controller.plan import JobPlan
+from reconciler.controller.request_group import LANES
 from reconciler.core.decide import decide
 from reconciler.core.guard import ChangeLimits, judge
 from reconciler.errors import Delivered, TransientError
@@ -38,7 +39,7 @@ from tests.support.in_memory_accounts import (
     an_account,
     named_specs,
 )
-from tests.support.subjects import a_look, a_past, a_subject
+from tests.support.subjects import a_look, a_past, a_receipt, a_subject
 
 FULL = OSError(28, "No space left on device", "x.yaml")
 DOWN = TransientError("connection refused", delivered=Delivered.NO)
@@ -172,6 +173,20 @@ def test_the_first_job_from_a_list_is_cancelled_before_the_last_is_retrieved() -
 
     assert len(looks) == len(cancels) == len(specs)
     assert cancels[0] < looks[LANES + 1]
+
+
+def test_statuses_of_confirmed_changes_are_written_together_and_an_error_affects_one_job() -> None:
+    specs = named_specs("chat", "code", "docs")
+    account = an_account(*(each.spec.job_id for each in specs))
+    past = a_past(a_subject(), Phase.RUNNING, a_receipt(accepted_at=NOW))
+    cases = [a_case(each, Phase.CANCELLED, replace(past, name=each.metadata.name)) for each in specs]
+    statuses = PickyStatuses(refuse=lambda name: FULL if name == "code" else None)
+    world = replace(a_world(account, *specs), statuses=statuses)
+    done = carried_out(account, world, cases)
+
+    assert {each.name for each in statuses.jobs.values()} == statuses.durable == {"chat", "docs"}
+    assert [name for name, each in done.items() if each.errors] == ["code"]
+    assert list(done) == ["chat", "code", "docs"]
 
 
 def nobody() -> JobController:

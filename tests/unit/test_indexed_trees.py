@@ -302,7 +302,7 @@ def test_only_a_changed_status_is_written(place: Path) -> None:
 
     assert not store.write(a_status(), durable=True)
     assert file.stat().st_mtime_ns == before
-    assert store.write_intents([a_status(final=False)]) == {}
+    assert store.write_all([a_status(final=False)], are_intents=True) == {}
     store.restore(a_status(final=False))
     assert parse_status(file.read_text(encoding="utf-8")) == a_status()
 
@@ -312,8 +312,8 @@ def test_restore_keeps_a_status_that_the_last_intent_left_unchanged(place: Path)
     store, _ = statuses(place, index(place))
     store.load()
     for status in (a_status(), a_status(final=False)):
-        store.write_intents([status])
-        store.write_intents([status])
+        store.write_all([status], are_intents=True)
+        store.write_all([status], are_intents=True)
         store.restore(status)
         assert file.read_text(encoding="utf-8") == render_status(status)
 

@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.controller.applied import Applied
 from reconciler.controller.plan import JobPlan
+from reconciler.controller.request_group import RequestGroup
 from reconciler.controller.send_request import request_change
 from reconciler.core.receipts import intend
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
@@ -62,7 +63,7 @@ class SingleRequest:
         self.world.statuses.write(intent, durable=True)
         usual = {"notify": self.events.append, "audit": self.records.append}
         context = a_context(self.world, **usual | rest)
-        return await request_change(self.case, intent, lambda: self.account, context, asyncio.Semaphore(1))
+        return await request_change(self.case, intent, lambda: self.account, context, RequestGroup(self.world.statuses))
 
     def send(self, **rest: Any) -> Applied:
         """Make the request and return its result."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.controller.plan import JobPlan
+from reconciler.controller.request_group import RequestGroup
 from reconciler.controller.send_request import request_change
 from reconciler.core.receipts import intend
 from reconciler.errors import Delivered, TransientError
@@ -204,7 +205,9 @@ def test_a_bug_while_the_account_is_opened_is_reported_and_leaves_no_receipt() -
     def closed() -> InMemoryAccount:
         raise LookupError
 
-    done = asyncio.run(request_change(request.case, intent, closed, a_context(request.world), asyncio.Semaphore(1)))
+    done = asyncio.run(
+        request_change(request.case, intent, closed, a_context(request.world), RequestGroup(request.world.statuses))
+    )
 
     assert len(done.errors) == 1
     assert done.errors[0].startswith("support-triage: a bug: LookupError in test_send_request_bugs.py")

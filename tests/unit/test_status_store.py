@@ -195,7 +195,9 @@ def test_intents_are_synced_before_any_of_them_replaces_a_file_and_each_director
     statuses = StatusDirectory(tmp_path, disk)
     statuses.load()
 
-    failed = statuses.write_intents([a_status(each, source=f"team/{each}.yaml", final=False) for each in "ab"])
+    failed = statuses.write_all(
+        [a_status(each, source=f"team/{each}.yaml", final=False) for each in "ab"], are_intents=True
+    )
 
     assert failed == {}
     assert disk.calls == [
@@ -205,12 +207,30 @@ def test_intents_are_synced_before_any_of_them_replaces_a_file_and_each_director
     assert {each.name for each in tree(tmp_path).load().jobs if not each.final} == {"a", "b"}
 
 
+def test_statuses_after_requests_are_synced_together_but_directories_only_for_new_files(tmp_path: Path) -> None:
+    for name in "ab":
+        tree(tmp_path).write(a_status(name), durable=False)
+    disk = RecordingDisk(tmp_path)
+    statuses = StatusDirectory(tmp_path, disk)
+    statuses.load()
+
+    failed = statuses.write_all([a_status(each, final=False) for each in "ab"], are_intents=False)
+    again = statuses.write_all([a_status(each, final=False) for each in "ab"], are_intents=False)
+
+    assert (failed, again) == ({}, {})
+    assert disk.calls == [
+        *("write beside a.yaml", "write beside b.yaml", "sync", "sync"),
+        *("rename a.yaml", "rename b.yaml"),
+    ]
+    assert {each.name for each in tree(tmp_path).load().jobs if not each.final} == {"a", "b"}
+
+
 @pytest.mark.parametrize("operation", ["write_beside", "sync", "rename", "sync_dir"])
 def test_an_intent_that_cannot_be_written_does_not_affect_the_others(tmp_path: Path, operation: str) -> None:
     statuses = StatusDirectory(tmp_path, FailingDisk(tmp_path, operation))
     statuses.load()
 
-    failed = statuses.write_intents([a_status(each, source=f"{each}/x.yaml") for each in ("good", "bad")])
+    failed = statuses.write_all([a_status(each, source=f"{each}/x.yaml") for each in ("good", "bad")], are_intents=True)
 
     assert list(failed) == ["bad"]
     assert str(failed["bad"]) == "[Errno 5] Input/output error"
@@ -306,7 +326,7 @@ def test_a_status_of_a_later_version_is_not_overwritten(tmp_path: Path, change: 
         too_new=("support-triage.yaml",), too_new_jobs=frozenset({(str(ACCOUNT), "ftjob-abc123")})
     )
     assert not statuses.write(a_status(), durable=True)
-    assert statuses.write_intents([a_status()]) == {}
+    assert statuses.write_all([a_status()], are_intents=True) == {}
     statuses.restore(a_status())
     assert (tmp_path / "support-triage.yaml").read_text() == text
 
@@ -403,7 +423,7 @@ def test_restore_undoes_an_intent_completely(tmp_path: Path, name: str, source: 
     statuses = tree(tmp_path)
     statuses.load()
     written = a_status(name, source=source, phase=Phase.RUNNING, final=False)
-    statuses.write_intents([written])
+    statuses.write_all([written], are_intents=True)
     statuses.restore(written)
     left = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
 
@@ -416,7 +436,7 @@ def test_restore_undoes_an_intent_even_after_another_load(tmp_path: Path) -> Non
     statuses.load()
     before = (tmp_path / "support-triage.yaml").read_bytes()
     written = a_status(phase=Phase.RUNNING, final=False)
-    statuses.write_intents([written])
+    statuses.write_all([written], are_intents=True)
     statuses.load()
     statuses.restore(written)
 
