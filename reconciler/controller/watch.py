@@ -43,6 +43,8 @@ SOONEST_S = 0.05
 """The minimum wait for the next due job, so that jobs that are due together share a pass. A change ends the wait."""
 PATIENCE_S = 0.2
 """How long a pass waits for its account workers, so that quick accounts share one pass."""
+EDITS_WITHIN_S = 1.0
+"""How long the next pass waits for the requests of edited specs, because a pass over many specs would delay them."""
 BEAT_S = 2.0
 """Seconds between two heartbeats of the event loop, which is less than the shortest poll interval."""
 
@@ -101,16 +103,27 @@ class Watch:
         while not stop.is_set():
             await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S))
             await first(stop.wait(), self._until_needed())
-            await self._request_edits()
+            await self._request_edits(stop)
             due = self._due()
         # One last pass collects and publishes the outcomes of the workers that are still running.
         if self._memory.workers.begun_at:
             await self._pass(frozenset(), None)
 
-    async def _request_edits(self) -> None:
-        """Request the changes of edited specs before the next pass, and wait for them for at most `PATIENCE_S`."""
+    async def _request_edits(self, stop: asyncio.Event) -> None:
+        """Request the changes of edited specs before the next pass, and wait until they are requested.
+
+        The wait ends after `EDITS_WITHIN_S`, or after `PATIENCE_S` if the specs change again.
+        """
+        clock = self.runtime.clock
+
+        async def patience() -> None:
+            await clock.sleep(PATIENCE_S)
+            await first(clock.sleep(EDITS_WITHIN_S - PATIENCE_S), self._changed.wait(), stop.wait())
+
+        # The pass that follows reads every change. From here on, the event shows only later changes.
+        self._changed.clear()
         start_edited(self._touched or (), self.runtime, self._memory, self.options.retry)
-        await self._memory.workers.wait(partial(self.runtime.clock.sleep, PATIENCE_S))
+        await self._memory.workers.wait(patience)
 
     async def _pass(self, due: frozenset[JobRef] | None, yield_signal: YieldSignal | None) -> None:
         """Make one pass and schedule the next poll of each job. Slow workers keep running after `yield_signal`."""

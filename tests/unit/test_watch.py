@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from reconciler.controller.watch import BEAT_S, PATIENCE_S
+from reconciler.controller.watch import BEAT_S, EDITS_WITHIN_S, PATIENCE_S
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason
@@ -90,12 +90,31 @@ def test_an_edit_in_an_account_that_hangs_delays_the_next_pass_only_briefly() ->
             await asyncio.sleep(1000.0)
             reads = len(watch.world.specs.reads)
             watch.want(*named_specs("chat"), *observed("code"), paths={"bots.yaml"})
-            await asyncio.sleep(2 * PATIENCE_S)
+            await asyncio.sleep(EDITS_WITHIN_S - 0.1)
+            reads_before = len(watch.world.specs.reads)
+            await asyncio.sleep(0.2)
 
+            assert reads_before == reads
             assert len(watch.world.specs.reads) > reads
             await asyncio.sleep(90.0)
             assert watch.account.changes == ["cancel ftjob-chat"]
             assert watch.reason("chat") is Reason.CANCELLED
+
+    in_virtual_time(main)
+
+
+def test_a_further_change_ends_the_wait_for_edits_in_an_account_that_hangs() -> None:
+    async def main() -> None:
+        async with running_watch(*observed("chat", "code")) as watch:
+            watch.account.takes_s["ftjob-chat"] = 30.0
+            await asyncio.sleep(1000.0)
+            reads = len(watch.world.specs.reads)
+            watch.want(*named_specs("chat"), *observed("code"), paths={"bots.yaml"})
+            await asyncio.sleep(0.1)
+            watch.notifier.notify()
+            await asyncio.sleep(PATIENCE_S)
+
+            assert len(watch.world.specs.reads) > reads
 
     in_virtual_time(main)
 
