@@ -96,7 +96,17 @@ def test_known_statuses_of_another_status_directory_are_ignored(tmp_path: Path) 
     assert journal(tmp_path, tree="elsewhere").known() == KnownStatuses()
 
 
-@pytest.mark.parametrize("text", ["", "something else\n", "reconcile 1\n{", 'reconcile 1\n{"since":"x"}\n', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "something else\n",
+        "reconcile 1\n{",
+        'reconcile 1\n{"since":"x"}\n',
+        'reconcile 1\n{"since":"2026-11-23T14:15:00Z"}{}\n',
+        "\xff",
+    ],
+)
 def test_a_journal_that_reconcile_did_not_write_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / REQUESTS).write_bytes(text.encode("latin-1"))
 
