@@ -24,7 +24,7 @@ from reconciler.core.change_budget import EVERYWHERE, ChangeBudget
 from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.core.scope import AccountMap, ScopedLimits
-from reconciler.core.shadow import is_reported
+from reconciler.core.shadow import is_reported, reported_at
 from reconciler.model.job import UNFINISHED
 from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.money import Cost
@@ -32,6 +32,9 @@ from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import StoredStatuses
+
+_Claimed = tuple[ResolvedSpec, JobStatus]
+"""A spec with a job, and the last status of the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
             is_ours=runtime.publisher is not None and runtime.publisher.is_dedicated,
             is_shadow=desired.is_shadow,
             currency=limits.currency,
-            costs_now=_costs(claimed, now) if desired.is_shadow else {},
+            costs_now=_costs(filter(_was_withheld, claimed), now) if desired.is_shadow else {},
         ),
         # The percentages of the guard refer to unfinished jobs, so the statuses of finished jobs are left out.
         claimed=tuple(
@@ -83,7 +86,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
         use=carried.use,
         unwritten=carried.unwritten,
         standing=dict(_standing(claimed, now)),
-        standing_costs=_costs([each for each in claimed if _was_cancel_refused(*each)], now),
+        standing_costs=_costs(filter(_was_cancel_refused, claimed), now),
         doubts=_doubts(desired, runtime, filter(None, everywhere)),
         hidden=most_attempts(stored),
     )
@@ -163,24 +166,30 @@ def _lost(known: KnownStatuses, stored: StoredStatuses, now: datetime) -> dict[s
     return lost_since(known, marks_of(stored.jobs), names | too_new, now.replace(microsecond=0))
 
 
-def _was_cancel_refused(spec: ResolvedSpec, status: JobStatus) -> bool:
+def _was_withheld(claimed: _Claimed) -> bool:
+    """Return whether shadow mode has withheld a change of this job."""
+    return any(reported_at(claimed[1]))
+
+
+def _was_cancel_refused(claimed: _Claimed) -> bool:
     """Return whether the guard may have refused a cancel of this job. Its status does not say which change it was."""
+    spec, status = claimed
     wanted = spec.subject.spec if spec.subject is not None else None
     may_be = wanted is not None and (wanted.desired_state is DesiredState.CANCELLED or wanted.limits is not None)
     return may_be and status.ready.reason is Reason.REFUSED_BY_GUARD
 
 
-def _costs(claimed: Iterable[tuple[ResolvedSpec, JobStatus]], now: datetime) -> dict[str, Cost]:
-    """Return what the unfinished jobs of these specs have cost by now, by spec name."""
+def _costs(claimed: Iterable[_Claimed], now: datetime) -> dict[str, Cost]:
+    """Return what the jobs of these specs have cost by now, by spec name."""
     found = (
         (subject.name, sunk_cost(subject, Verb.CANCEL, status, None, now))
         for each, status in claimed
-        if (subject := each.subject) is not None and status.phase in UNFINISHED
+        if (subject := each.subject) is not None
     )
     return {name: cost for name, cost in found if cost is not None}
 
 
-def _standing(claimed: Iterable[tuple[ResolvedSpec, JobStatus]], now: datetime) -> Iterable[tuple[str, str]]:
+def _standing(claimed: Iterable[_Claimed], now: datetime) -> Iterable[tuple[str, str]]:
     """Yield the name and account of each spec whose change was refused earlier and is still wanted."""
     for each, status in claimed:
         subject = each.subject

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from reconciler.controller.budget_sources import PassBudget
-from reconciler.controller.run_options import ChangeRules
+from reconciler.controller.budget_sources import PassBudget, budget_of
+from reconciler.controller.run_options import ChangeRules, RunOptions
 from reconciler.core.change_budget import ChangeBudget, Judged
 from reconciler.core.guard import Approvals, ChangeLimits
 from reconciler.core.losses import marks_of
 from reconciler.core.past_attempts import PlannedChange
 from reconciler.core.scope import ScopedLimits
 from reconciler.model.action import CommitApproval
-from reconciler.model.job import JobRef
+from reconciler.model.job import JobRef, Phase
 from reconciler.model.journal import EarlierStatuses, KnownStatuses, LostStatus, Requested
+from reconciler.model.money import Amount, Basis
+from reconciler.model.price import Meter, Price
 from reconciler.model.reason import Reason
-from reconciler.model.status import JobStatus, Verb
+from reconciler.model.status import HistoryEntry, JobStatus, Verb
+from reconciler.model.sunk_cost import SunkCostLimit
 from reconciler.ports import Snapshot, Unread
-from tests.support.budget_worlds import DISK, UNREAD_FILE, budgeted, lost_world, names
+from tests.support.budget_worlds import DISK, UNREAD_FILE, budgeted, lost_world, names, nobody
 from tests.support.build import ACCOUNT, NOW
 from tests.support.documents import a_settings, located
 from tests.support.in_memory import Notebook, Specs, Statuses, World
 from tests.support.in_memory_accounts import SharedBranch
 from tests.support.in_memory_operator import Operator
-from tests.support.named_specs import a_named_spec, a_named_status, a_world
+from tests.support.named_specs import a_named_spec, a_named_status, a_world, loaded
 from tests.support.subjects import HOUR, MINUTE, a_receipt
 
 UNREAD_FOLDER = Unread("team/", "Permission denied", "allow it to be read")
@@ -186,6 +190,52 @@ def test_a_refusal_persists_while_the_spec_still_requires_the_change(
     )
 
     assert budgeted(world).budget.standing == ({"a": str(ACCOUNT)} if is_standing else {})
+
+
+# What cancels cost
+
+HOURLY = Price("openai", "FineTuningJob", "*", Meter.HOUR, Decimal("10.00"), "USD")
+BY_COST = ChangeRules(ScopedLimits(ChangeLimits(9, 100, 9, SunkCostLimit(Decimal(25), "USD"))))
+
+
+def priced(status: JobStatus, state: str = "cancelled") -> World:
+    """Return a world with prices, in which a job that began two hours ago has this status."""
+    assert status.job is not None
+    facts = replace(status.job, created_at=NOW - 2 * HOUR, started_at=NOW - 2 * HOUR, finished_at=NOW)
+    return World(
+        specs=Specs(Snapshot(jobs=(a_named_spec("a", desiredState=state), a_named_spec("b")))),
+        statuses=Statuses.of(replace(status, job=facts)),
+        operator=replace(World().operator, listed=(HOURLY,)),
+    )
+
+
+def costly(found: PassBudget, cost: int) -> Judged:
+    """Let the guard judge the first cancel of another job, which has cost this much."""
+    amount = Amount(Decimal(cost), "USD", Basis.AT_MOST)
+    job = JobRef(ACCOUNT, "ftjob-b")
+    change = PlannedChange("b", job, Verb.CANCEL, is_first=True, is_unfinished=True, sunk_cost=amount)
+    return found.budget.judge(str(ACCOUNT), [change], NOW)
+
+
+@pytest.mark.parametrize(("state", "is_counted"), [("cancelled", True), ("paused", False)])
+def test_the_cost_of_a_refused_cancel_counts_while_its_job_is_not_observed(state: str, *, is_counted: bool) -> None:
+    found = budgeted(priced(refused_before("a"), state), BY_COST)
+
+    assert costly(found, 5).refused == set()
+    assert costly(budgeted(priced(refused_before("a"), state), BY_COST), 6).refused == ({"b"} if is_counted else set())
+
+
+@pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.SUCCEEDED])
+def test_in_shadow_mode_a_withheld_cancel_counts_what_its_job_has_cost(phase: Phase) -> None:
+    entry = HistoryEntry(NOW - MINUTE, Phase.RUNNING, Reason.WOULD_CANCEL)
+    world = priced(a_named_status("a", phase=phase, history=(entry,)))
+    shadow = loaded(world, RunOptions(is_shadow=True))
+
+    def fresh() -> PassBudget:
+        return budget_of(shadow, BY_COST, ChangeBudget(), world.runtime(control=nobody))
+
+    assert costly(fresh(), 5).refused == set()
+    assert costly(fresh(), 6).refused == {"b"}
 
 
 # Doubt
