@@ -28,7 +28,7 @@ SINKS_MAX = 20
 """The maximum number of sinks, and of routes of one sink."""
 SECRET_FIELDS = ("url", "secret", "key")
 """The fields of a sink that name the place of a secret."""
-_REQUIRED = {"webhook": {"url", "secret"}, "slack": {"url"}, "teams": {"url"}, "pagerduty": {"key"}}
+_REQUIRED = {"webhook": {"url", "secret"}, "slack": {"url"}, "teams": {"url"}, "pagerduty": {"key"}, "apprise": {"url"}}
 """The secrets that each type of sink needs."""
 _OPTIONAL = {"pagerduty": {"url"}}
 
@@ -128,9 +128,10 @@ class NotifySink(Document):
     """A receiver of notifications. Its URL and its secret are in environment variables or files, never in this file."""
 
     name: Name = Field(description="The name of the sink in messages. It is unique.")
-    type: Literal["webhook", "slack", "teams", "pagerduty"] = Field(
+    type: Literal["webhook", "slack", "teams", "pagerduty", "apprise"] = Field(
         description="webhook: a POST request that follows the Standard Webhooks specification. slack: an incoming "
-        "webhook. teams: a workflow that posts to a channel or chat. pagerduty: the Events API v2, only for problems."
+        "webhook. teams: a workflow that posts to a channel or chat. pagerduty: the Events API v2, only for problems. "
+        "apprise: e-mail and other services, through the library Apprise (the extra notify)."
     )
     url: CredentialSource | None = Field(
         None,

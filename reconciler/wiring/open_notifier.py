@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from reconciler.model.quiet_hours import QuietHours
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotificationSink, Rate
 from reconciler.redaction import KNOWN_SECRETS
+from reconciler.telemetry.apprise_sink import AppriseSink, open_service, secrets_of_service
 from reconciler.telemetry.heartbeat import check_url, secrets_of
 from reconciler.telemetry.pagerduty_sink import EVENTS_URL, PagerDutySink
 from reconciler.telemetry.slack_sink import SlackSink
@@ -133,6 +134,9 @@ async def _open(
     }
     url = secrets.get("url", EVENTS_URL)
     try:
+        if rules.type == "apprise":
+            redact_parts(rules.name, secrets_of_service(url))
+            return AppriseSink(rules.name, open_service(url))
         _check_url(url)
         keys = signing_keys(secrets["secret"]) if rules.type == "webhook" else ()
         transport = await stack.enter_async_context(HttpTransport(url, Throttle(RATES[rules.type])))
@@ -140,7 +144,7 @@ async def _open(
         msg = f"the sink {rules.name} of the operator's file cannot be used: {error}"
         raise ConfigurationError(msg) from None
     if "url" in secrets:
-        KNOWN_SECRETS.add(("sink", rules.name), *secrets_of(url))
+        redact_parts(rules.name, secrets_of(url))
     match rules.type:
         case "webhook":
             return WebhookSink(rules.name, transport, keys, runtime.clock.now)
@@ -150,6 +154,13 @@ async def _open(
             return TeamsSink(rules.name, transport)
         case "pagerduty":
             return PagerDutySink(rules.name, transport, secrets["key"])
+
+
+def redact_parts(sink: str, parts: Iterable[str]) -> None:
+    """Redact parts of the URL of a sink from now on."""
+    for number, part in enumerate(parts):
+        # Each part is a source of its own, because only some secrets of a source are kept.
+        KNOWN_SECRETS.add(("sink", sink, number), part)
 
 
 def _check_url(url: str) -> None:
