@@ -46,6 +46,7 @@ def cancels(sandbox: Sandbox) -> int:
     return sum(each["verb"] == "cancel" for each in sandbox.requests())
 
 
+@pytest.mark.long
 def test_the_action_follows_its_inputs_and_sets_its_outputs(clone: Clone, sandbox: Sandbox) -> None:
     before = cancels(sandbox)
     (clone.root / "gha-creds-0123.json").write_text("what another action left here", encoding="utf-8")

@@ -70,8 +70,6 @@ def is_bounded(found: list[Cost]) -> bool:
 
 
 ATTACKS: Mapping[str, str | Callable[[], str]] = {
-    **{name: partial(make, LARGEST) for name, make in TEXTS.items() if "long" not in name and "documents" not in name},
-    **{name: partial(make, LARGEST) for name, make in TREES.items() if name.startswith(("spec", "the same"))},
     "bomb of aliases": "a0: &a0 lol\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 40)),
     "200,000 lists": "[" * 200_000 + "]" * 200_000,
     "5 MiB": "a" * 5 * 1024**2,
@@ -81,6 +79,8 @@ ATTACKS: Mapping[str, str | Callable[[], str]] = {
     "a name of 4 MiB": JOB.format(kind="FineTuningJob", name="x" * (LARGEST - 500), provider="openai", job="ftjob-a"),
     "a glob of a thousand stars": HEAD.format(kind="Provider", name="a")
     + f"spec: {{type: openai, allowedPaths: ['{'**/' * 1000}x']}}\n",
+    **{name: partial(make, LARGEST) for name, make in TEXTS.items() if "long" not in name and "documents" not in name},
+    **{name: partial(make, LARGEST) for name, make in TREES.items() if name.startswith(("spec", "the same"))},
 }
 
 

@@ -54,6 +54,7 @@ def test_a_change_outside_a_window_waits_and_the_plan_and_the_result_say_until_w
     assert sandbox.cancels(job_id) == []
 
 
+@pytest.mark.long
 def test_a_watch_requests_the_change_once_the_window_opens(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)

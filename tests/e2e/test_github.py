@@ -152,6 +152,7 @@ def test_a_pass_writes_a_step_summary(step: Checkout, sandbox: Sandbox) -> None:
     assert [case.getAttribute("name") for case in cases] == ["runaway"]
 
 
+@pytest.mark.long
 def test_a_plan_of_five_hundred_changes_stays_within_githubs_limits(
     step: Checkout, sandbox: Sandbox, api: GitHubApi
 ) -> None:

@@ -235,6 +235,7 @@ def a_disrupted_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
         yield checkout, server
 
 
+@pytest.mark.long
 def test_a_failing_watch_is_unhealthy_within_two_intervals_and_recovers(tmp_path: Path) -> None:
     with ExitStack() as stack:
         watches = [

@@ -246,11 +246,8 @@ def test_a_huge_blob_is_not_read(
     assert disk_of(runner) < DISK_AT_MOST
 
 
-def test_a_branch_that_would_fill_the_disk_is_rejected(
-    enemy: Enemy, runner: Checkout, pytestconfig: pytest.Config
-) -> None:
-    if not pytestconfig.getoption("--long"):
-        pytest.skip("writes 600 MB; run it with --long")
+@pytest.mark.long
+def test_a_branch_that_would_fill_the_disk_is_rejected(enemy: Enemy, runner: Checkout) -> None:
     enemy.tree["huge.bin"] = ("100644", enemy.huge(INCOMPRESSIBLE, lambda: os.urandom(PIECE)))
     enemy.commit("main", {"specs": ("40000", enemy.make_tree(enemy.tree))})
     ran = reconcile(runner, enemy)

@@ -21,8 +21,7 @@ from tests.support.sandbox_client import Sandbox
 EVERY = 13
 """One of this many effects is tried, or with `--long` each of them."""
 PLACES = {"the specs' own branch": ("main:specs/status/", ()), "its own branch": ("s:", ("--status-branch", "s"))}
-CASES = [("the specs' own branch", "the same"), ("its own branch", "a fresh")]
-MORE = [("the specs' own branch", "a fresh"), ("its own branch", "the same")]
+CASES = [(branch, machine) for branch in PLACES for machine in ("the same", "a fresh")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def a_story(root: Path, sandbox: Sandbox, job_id: str, branch: str) -> Story:
 
 
 @pytest.mark.sampled(1)
-@pytest.mark.parametrize(("branch", "machine"), [*CASES, *MORE])
+@pytest.mark.parametrize(("branch", "machine"), CASES)
 def test_the_next_publishing_run_recovers_from_a_kill_before_any_effect(
     branch: str,
     machine: str,
@@ -71,8 +70,6 @@ def test_the_next_publishing_run_recovers_from_a_kill_before_any_effect(
     record_property: Callable[[str, object], None],
 ) -> None:
     is_long = pytestconfig.getoption("--long")
-    if (branch, machine) in MORE and not is_long:
-        pytest.skip("an ordinary run tries fewer combinations; run it with --long")
     (first,) = shared_sandbox.create(1)
     lives = a_story(tmp_path / "lives", shared_sandbox, first, branch)
     code, effects = run_crashing(lives.machine("a"), 0, *lives.options)

@@ -63,11 +63,10 @@ def test_a_git_that_never_reads_its_input_is_killed_when_reconcile_stops(
     assert not is_running(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.long
 def test_thousands_of_specs_are_read_cancelled_and_published_with_a_slow_git(
-    tmp_path: Path, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    if not pytestconfig.getoption("--long"):
-        pytest.skip("takes a minute or two; run it with --long")
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     jobs = ", ".join(f"{{id: ftjob-{number}, age: 1h, life: [{{phase: running}}]}}" for number in range(SPECS))
     (tmp_path / "world.yaml").write_text(WORLD.format(jobs=jobs), encoding="utf-8")

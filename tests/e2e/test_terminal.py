@@ -87,6 +87,7 @@ def test_without_colours_the_text_is_the_same(workspace: Workspace) -> None:
     assert CODE.sub("", shown(workspace, "plan")) == shown(workspace, "plan", environ={"NO_COLOR": "1"})
 
 
+@pytest.mark.long
 def test_a_live_table_is_redrawn_in_place(workspace: Workspace) -> None:
     reconcile, state = f"{sys.executable} -m reconciler", f"--state-dir {workspace.root}/state"
     act = f"(sleep 2; {reconcile} --once {state} >/dev/null 2>&1; sleep 2; kill $watch)"
