@@ -79,7 +79,7 @@ class StatusBytes:
         unsynced = self._disk.sync_all([new for new, _ in fresh.values()]) if durable else {}
         for path, (new, target) in fresh.items():
             try:
-                if new in unsynced:
+                if unsynced and new in unsynced:
                     raise unsynced[new]
                 self._disk.rename(new, target)
             except OSError as error:
