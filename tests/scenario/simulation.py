@@ -250,11 +250,17 @@ class _Loop(looptime.LoopTimeEventLoop, asyncio.SelectorEventLoop):
         return super().time() + self._crept_s
 
 
+def simulated_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop in virtual time, which ignores tasks that ended with their process."""
+    loop = _Loop(noop_cycles=1)
+    loop.set_exception_handler(_ignore_killed)
+    return loop
+
+
 def simulate(scenario: Scenario) -> History:
     """Run a scenario to its end, through all its crashes."""
     simulation = Simulation(scenario)
-    loop = _Loop(noop_cycles=1)
-    loop.set_exception_handler(_ignore_killed)
+    loop = simulated_loop()
     try:
         for injection in scenario.schedule:
             loop.call_later(injection.after_s, injection.do, simulation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.errors import Delivered, TransientError
 from reconciler.model.election import Granted, HeldBy, LeaseAnswer
@@ -20,6 +20,8 @@ class LeaseService:
     ends_at: float = 0.0
     is_down: bool = False
     is_hanging: bool = False
+    cut_off: set[str] = field(default_factory=set)
+    """The replicas that do not reach the service."""
     requests: int = 0
 
     def current(self) -> str | None:
@@ -30,12 +32,12 @@ class LeaseService:
         """Give the lease to a replica for its whole duration, or end it."""
         self.holder, self.ends_at = holder, self.elapsed() + self.duration_s
 
-    async def reach(self) -> None:
-        """Return if the service responds."""
+    async def reach(self, who: str) -> None:
+        """Return if the service responds to this replica."""
         self.requests += 1
         if self.is_hanging:
             await asyncio.Event().wait()
-        if self.is_down:
+        if self.is_down or who in self.cut_off:
             msg = "cannot connect"
             raise TransientError(msg, delivered=Delivered.NO)
 
@@ -49,7 +51,7 @@ class SimulatedLease:
 
     async def acquire(self) -> LeaseAnswer:
         """Acquire the lease if nobody else holds it."""
-        await self.service.reach()
+        await self.service.reach(self.name)
         if self.service.current() not in (None, self.name):
             return HeldBy(self.service.current())
         self.service.give(self.name)
@@ -57,7 +59,7 @@ class SimulatedLease:
 
     async def renew(self) -> LeaseAnswer:
         """Renew the lease if this replica holds it."""
-        await self.service.reach()
+        await self.service.reach(self.name)
         if self.service.current() != self.name:
             return HeldBy(self.service.current())
         self.service.give(self.name)
@@ -65,6 +67,6 @@ class SimulatedLease:
 
     async def release(self) -> None:
         """End the lease if this replica holds it."""
-        await self.service.reach()
+        await self.service.reach(self.name)
         if self.service.current() == self.name:
             self.service.give(None)

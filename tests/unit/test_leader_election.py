@@ -192,7 +192,7 @@ def test_an_error_of_the_watch_releases_the_lease_and_is_raised() -> None:
 
 def test_a_bug_in_a_lease_is_reported_and_the_lease_is_tried_again() -> None:
     class Broken(LeaseService):
-        async def reach(self) -> None:
+        async def reach(self, _: str) -> None:
             self.requests += 1
             raise KeyError(self.requests)
 

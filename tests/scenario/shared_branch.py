@@ -1,0 +1,127 @@
+"""A status branch to which several simulated processes publish. It merges statuses as `git.status_branch` does."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.errors import ConflictError, PublishError
+from reconciler.formats.status_merge import merge_statuses
+from reconciler.ports import Clock
+from tests.scenario.remote import PUSH_S, statuses_on
+from tests.support.non_durable_disk import NonDurableDisk
+
+TRIES = 5
+
+
+@dataclass(slots=True)
+class SharedBranch:
+    """The content of the branch, and the number of its commits."""
+
+    statuses: dict[str, bytes] = field(default_factory=dict)
+    commits: int = 0
+    is_away: bool = False
+
+
+@dataclass(slots=True)
+class SharedRemote:
+    """The `Publisher` of one process, whose statuses are in `root` on `disk`."""
+
+    branch: SharedBranch
+    disk: NonDurableDisk
+    root: Path
+    clock: Clock
+    is_shared: bool = True
+    is_dedicated: bool = True
+    edition: int = 0
+    _base: int = 0
+    _published: dict[str, bytes] = field(default_factory=dict)
+    _is_behind: bool = True
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def exclusive(self) -> AbstractAsyncContextManager[object]:
+        """Return the lock that a publisher must hold."""
+        return self._lock
+
+    async def pull(self) -> None:
+        """Replace the statuses on the disk by the published ones. The first pull keeps receipts that only it has."""
+        async with self._lock:
+            await self._pull()
+
+    async def publish(self, _: str) -> str | None:
+        """Push the statuses, unless another process was faster."""
+        if self._is_behind:
+            raise self._conflict()
+        here = statuses_on(self.disk, self.root)
+        if here == self._published:
+            return None
+        await self._reach()
+        if self.branch.commits != self._base:
+            raise self._conflict()
+        self.branch.statuses, self.branch.commits = here, self.branch.commits + 1
+        self._published, self._base = here, self.branch.commits
+        return f"commit {self._base}"
+
+    async def publish_on_top(self, message: str) -> str | None:
+        """Push the statuses on top of what other processes pushed."""
+        async with self._lock:
+            for _ in range(TRIES):
+                if self._is_behind:
+                    await self._rebase()
+                try:
+                    return await self.publish(message)
+                except ConflictError:
+                    continue
+        msg = "others keep publishing"
+        raise PublishError(msg)
+
+    async def _reach(self) -> None:
+        await self.clock.sleep(PUSH_S)
+        if self.branch.is_away:
+            msg = "the remote cannot be reached"
+            raise PublishError(msg)
+
+    async def _pull(self) -> None:
+        await self._reach()
+        here = statuses_on(self.disk, self.root)
+        self._published, self._base = dict(self.branch.statuses), self.branch.commits
+        self._is_behind = False
+        kept = {}
+        for path, data in here.items() if self.edition == 0 else ():
+            theirs = self._published.get(path)
+            merged = data if data == theirs else merge_statuses(None, data, theirs)
+            if merged is not None:
+                kept[path] = merged
+        self.edition += 1
+        self._put(here, {**self._published, **kept})
+
+    async def _rebase(self) -> None:
+        here, before, is_first = statuses_on(self.disk, self.root), self._published, self.edition == 0
+        await self._pull()
+        if is_first:
+            return
+        wanted = dict(self._published)
+        for path, data in here.items():
+            theirs = self._published.get(path)
+            if before.get(path) == data:
+                continue
+            merged = data if theirs == before.get(path) else merge_statuses(before.get(path), data, theirs)
+            if merged is not None:
+                wanted[path] = merged
+        for path in before.keys() - here.keys():
+            if wanted.get(path) == before[path]:
+                del wanted[path]
+        self._put(statuses_on(self.disk, self.root), wanted)
+
+    def _put(self, here: dict[str, bytes], wanted: dict[str, bytes]) -> None:
+        for path in here.keys() - wanted.keys():
+            self.disk.drop(self.root / path)
+        for path, data in wanted.items():
+            if here.get(path) != data:
+                self.disk.put(self.root / path, data)
+
+    def _conflict(self) -> ConflictError:
+        self._is_behind = True
+        return ConflictError("others have published")
