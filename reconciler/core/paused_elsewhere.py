@@ -6,8 +6,8 @@ observed. A job that was paused before reconcile first observed it is resumed, b
 
 Rules: the pause is attributed to something else if the last observation of the phase showed the job unpaused, or if its
 earlier status was discarded, and if no recent request of reconcile can have caused it. While a job is suspended,
-nothing ends this attribution, because suspending and unsuspending a job change its spec without a wish to resume the
-job.
+nothing ends this attribution. Specs are compared without their suspension, because suspending and unsuspending a job
+change its spec without a wish to resume the job.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reconciler.core.schedule import INTERVALS_MAX
 from reconciler.core.subject import Subject
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
-from reconciler.model.spec import DesiredState
+from reconciler.model.spec import DesiredState, spec_digest
 from reconciler.model.status import JobStatus
 
 _PAUSES = frozenset({Phase.PAUSING, Phase.PAUSED})
@@ -41,10 +41,19 @@ def paused_elsewhere(subject: Subject, phase: Phase, last: JobStatus | None, now
     if last is None or phase not in _MAY_BE_PAUSED:
         return None
     digest = last.paused_elsewhere
-    if digest is None and phase in _PAUSES and _is_found_paused(subject, last, now):
-        digest = subject.digest
-    is_resume_wanted = subject.is_retry or digest != subject.digest
-    return None if is_resume_wanted and not subject.is_suspended(now) else digest
+    if digest is None and not (phase in _PAUSES and _is_found_paused(subject, last, now)):
+        return None
+    wish = _wish(subject)
+    is_resume_wanted = subject.is_retry or digest not in {None, wish}
+    return None if is_resume_wanted and not subject.is_suspended(now) else digest or wish
+
+
+def _wish(subject: Subject) -> str:
+    """Return the digest of the spec without its suspension, with the canonical spelling of the job id."""
+    if subject.spec.suspend is None:
+        return subject.digest
+    unsuspended = subject.spec.model_copy(update={"suspend": None, "job_id": subject.ref.id})
+    return spec_digest(unsuspended, subject.ref.account)
 
 
 def _is_found_paused(subject: Subject, last: JobStatus, now: datetime) -> bool:

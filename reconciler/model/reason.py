@@ -90,7 +90,7 @@ class Reason(StrEnum):
         (
             "The job was paused, apparently by something other than `reconcile`, such as a person, or a provider whose "
             "spending limit was reached. It is resumed only by `reconcile retry`, or after its spec has changed in "
-            "more than its reason and labels."
+            "more than its reason, labels and suspension."
         ),
     )
     CANCELLED_BY_US = (

@@ -225,7 +225,7 @@ class JobStatus:
     warning: LimitWarning | None = None
     """The warning of a limit that is near, or None."""
     paused_elsewhere: str | None = None
-    """The digest of the spec against which something other than reconcile paused the job, or None."""
+    """The digest, without `suspend`, of the spec against which something else paused the job, or None."""
     spent: tuple[RememberedAttempt, ...] = ()
     """The first attempts of dropped receipts. Their key in the file is `spent`."""
     kind: JobKind = FINE_TUNING

@@ -22,8 +22,8 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "status.final": "Whether the job has ended for good. It is then no longer polled.",
         "status.doubtedAt": "When an observation first contradicted a final phase. It is left out without a doubt.",
         "status.pausedElsewhere": (
-            "The digest of the spec against which something other than reconcile paused the job. It is left out if "
-            "there is no such pause."
+            "The digest, without `suspend`, of the spec against which something other than reconcile paused the job. "
+            "It is left out if there is no such pause."
         ),
         "status.conditions": "Ready, and Reconciling or Stalled while one of them is true.",
         "status.conditions.type": "The type of the condition.",

@@ -243,14 +243,24 @@ def test_suspending_and_unsuspending_a_held_job_does_not_resume_it(suspended: Su
 
         assert (during.status.ready.reason, during.action) == (Reason.SUSPENDED, None)
         assert (asked.status, asked.action) == (during.status, None)
-    assert is_held(next_decision(next_decision(held(), suspended).status))
+        assert is_held(next_decision(during.status))
 
 
-def test_a_job_that_was_paused_while_it_was_suspended_is_held_afterwards() -> None:
-    suspension = a_subject("running", suspend=True).suspension
-    last = next_decision(seen(Phase.RUNNING), replace(RUNNING, suspension=suspension)).status
+def test_a_suspension_that_ends_by_itself_does_not_resume_a_held_job() -> None:
+    suspended = a_subject("running", suspend={"until": NOW + 2 * MINUTE})
+    later = NOW + HOUR
+    for last in (held(), seen(Phase.RUNNING)):
+        during = next_decision(last, suspended).status
+        ended = decide(suspended, a_look(Phase.PAUSED, later), during, later)
 
-    assert is_held(next_decision(last))
+        assert is_held(ended)
+        assert is_held(decide(RUNNING, a_look(Phase.PAUSED, later), ended.status, later))
+
+
+def test_a_spec_that_changes_while_it_is_suspended_resumes_a_held_job_afterwards() -> None:
+    during = next_decision(held(), a_subject("running", suspend=True, limits={"maxAge": "90d"})).status
+
+    assert is_resumed(next_decision(during, EDITED))
 
 
 # --- whose pause it is ---------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class _Pauses:
     def _edit(self, revision: Revision) -> None:
         before, self.revision = self.revision, revision
         for key in list(self.jobs):
-            if before is None or before.wish_for(*key) != revision.wish_for(*key):
+            if _wish_of(before, key) != _wish_of(revision, key):
                 del self.jobs[key]
 
     def _name(self, key: Job) -> str | None:
@@ -125,9 +125,14 @@ def may_be_held(history: History, job_spec: JobSpec, tree: Tree) -> bool:
 
 
 def _wish(job_spec: JobSpec) -> tuple[object, ...]:
-    """Return what a document wants of its job, whatever its name and file."""
+    """Return what a document wants of its job, whatever its name, its file and its suspension."""
     limits = job_spec.max_age, job_spec.max_queued, job_spec.not_after
-    return job_spec.account, job_spec.job_id, job_spec.desired, job_spec.suspended_until, limits
+    return job_spec.account, job_spec.job_id, job_spec.desired, limits
+
+
+def _wish_of(revision: Revision | None, key: Job) -> tuple[object, ...] | None:
+    found = revision.wish_for(*key) if revision is not None else None
+    return None if found is None else _wish(found)
 
 
 def _is_doubtful(history: History, job_spec: JobSpec, since: datetime) -> bool:
