@@ -21,11 +21,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from reconciler.core.approval_use import ApprovalUse
+from reconciler.core.attempt_totals import AttemptTotals, sum_of
 from reconciler.core.cost_guard import ScopeUse, costs_of, parted, refused_alone, refused_together
 from reconciler.core.guard import BY_NAME, Approvals, approve, judge
 from reconciler.core.past_attempts import PastAttempts, PlannedChange, UsedApproval
 from reconciler.core.scope import AccountMap, Extent, Scope, ScopedLimits
-from reconciler.core.tally import Tally, total
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import UNFINISHED
 from reconciler.model.money import Cost
@@ -59,7 +59,7 @@ class Judged:
 class UnwrittenBatch:
     """The allowed changes of one account whose intents are not written yet, so that no status records them."""
 
-    attempts: Tally
+    attempts: AttemptTotals
     """The unapproved first attempts."""
     approvals: frozenset[UsedApproval]
     """The approvals that the approved first attempts use."""
@@ -97,7 +97,7 @@ class ChangeBudget:
     """How many attempts of the last hour the unread status files are assumed to contain."""
     unwritten: dict[str, UnwrittenBatch] = field(default_factory=dict)
     """The latest batch of each account until its intents are written. The budgets of all passes share this mapping."""
-    _allowed: dict[str, Tally] = field(default_factory=dict)
+    _allowed: dict[str, AttemptTotals] = field(default_factory=dict)
     """The unapproved first attempts that were allowed and that `past` does not contain, by account."""
     _used: set[UsedApproval] = field(default_factory=set)
     """The approvals that were used and that `past` does not contain."""
@@ -142,7 +142,7 @@ class ChangeBudget:
         refused, allowed = parted(asked, together)
         self.standing = others | {each.name: account for each in refused}
         self.standing_costs |= costs_of(refused)
-        self.unwritten[account] = UnwrittenBatch(total(map(self._one, allowed)), used)
+        self.unwritten[account] = UnwrittenBatch(sum_of(map(self._one, allowed)), used)
         self._allow(account, self.unwritten[account].attempts)
         return Judged(counted, approved, frozenset(each.name for each in (*barred, *refused)), refusals)
 
@@ -155,11 +155,11 @@ class ChangeBudget:
         earlier = self._earlier((), now)
         overall = self._in_scope(earlier, Scope(Extent.OVERALL))
         return {
-            account: self._use(account, earlier.get(account, Tally()) + Tally(self.hidden), overall)
+            account: self._use(account, earlier.get(account, AttemptTotals()) + AttemptTotals(self.hidden), overall)
             for account in self.account_map.protections
         }
 
-    def _use(self, account: str, used: Tally, overall: Tally) -> GuardUse:
+    def _use(self, account: str, used: AttemptTotals, overall: AttemptTotals) -> GuardUse:
         limits = self.limits.of(Scope(Extent.ACCOUNT, account), self.account_map.place(account))
         return GuardUse(
             account=used.count,
@@ -250,24 +250,24 @@ class ChangeBudget:
             for scope in place.scopes()
         )
 
-    def _earlier(self, batch: Collection[PlannedChange], now: datetime) -> dict[str, Tally]:
+    def _earlier(self, batch: Collection[PlannedChange], now: datetime) -> dict[str, AttemptTotals]:
         """Return the attempts that count, by account, without those of the batch."""
-        found = self.past.tallies(batch, now)
-        for account, tally in self._allowed.items():
-            found[account] = found.get(account, Tally()) + tally
+        found = self.past.totals(batch, now)
+        for account, total in self._allowed.items():
+            found[account] = found.get(account, AttemptTotals()) + total
         return found
 
-    def _in_scope(self, earlier: Mapping[str, Tally], scope: Scope) -> Tally:
-        here = (tally for account, tally in earlier.items() if self.account_map.is_in(account, scope))
-        return total(here) + Tally(self.hidden)
+    def _in_scope(self, earlier: Mapping[str, AttemptTotals], scope: Scope) -> AttemptTotals:
+        here = (total for account, total in earlier.items() if self.account_map.is_in(account, scope))
+        return sum_of(here) + AttemptTotals(self.hidden)
 
-    def _allow(self, account: str, allowed: Tally) -> None:
-        self._allowed[account] = self._allowed.get(account, Tally()) + allowed
+    def _allow(self, account: str, allowed: AttemptTotals) -> None:
+        self._allowed[account] = self._allowed.get(account, AttemptTotals()) + allowed
 
-    def _one(self, change: PlannedChange) -> Tally:
+    def _one(self, change: PlannedChange) -> AttemptTotals:
         """Return a change as an attempt, with its sunk cost."""
         cost = change.sunk_cost
-        return Tally.one(Decimal(0) if cost is None else upper_bound(cost, self.limits.currency))
+        return AttemptTotals.one(Decimal(0) if cost is None else upper_bound(cost, self.limits.currency))
 
     def _unfinished(self, account: str) -> Counter[str]:
         """Return the number of jobs that are known to be unfinished, by account.

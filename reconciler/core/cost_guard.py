@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from reconciler.core.attempt_totals import AttemptTotals
 from reconciler.core.guard import ChangeLimits
 from reconciler.core.past_attempts import PlannedChange
-from reconciler.core.tally import Tally
 from reconciler.model.money import Cost, Unpriced
 from reconciler.model.report import Refusal
 from reconciler.model.sunk_cost import RefusedCost, SunkCost, SunkCostLimit
@@ -30,7 +30,7 @@ class ScopeUse:
     scope: str
     """The text of the scope, such as an account or `overall`."""
     limits: ChangeLimits
-    earlier: Tally
+    earlier: AttemptTotals
     """The unapproved first attempts of the last hour, and those that this pass has allowed."""
     unfinished: int
     """The number of jobs in the scope that are known to be unfinished."""

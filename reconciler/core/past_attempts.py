@@ -16,20 +16,20 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 
+from reconciler.core.attempt_totals import AttemptTotals
 from reconciler.core.backoff import SKEW_MAX
 from reconciler.core.receipts import open_for
 from reconciler.core.remembered_attempts import WINDOW, attempts, is_remembered
 from reconciler.core.shadow import reported_at
-from reconciler.core.tally import Tally
 from reconciler.model.job import JobRef
 from reconciler.model.journal import Requested
 from reconciler.model.money import Cost, RecordedAmount, Unpriced
 from reconciler.model.status import JobStatus, Receipt, RememberedAttempt, Verb
 from reconciler.model.sunk_cost import upper_bound
 
-_Tallies = dict[tuple[str, datetime], Tally]
+_Totals = dict[tuple[str, datetime], AttemptTotals]
 """The first attempts of each account at each time."""
-_NONE = Tally()
+_NONE = AttemptTotals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class PastAttempts:
     """The currency of the operator's prices. A recorded cost in another currency is unknown."""
     costs_now: Mapping[str, Cost] = field(default_factory=dict)
     """What the jobs whose cancel shadow mode has withheld have cost by now, by status name."""
-    _tallies: list[tuple[_Tallies, _Tallies]] = field(default_factory=list, compare=False)
+    _by_moments: list[tuple[_Totals, _Totals]] = field(default_factory=list, compare=False)
     """The result of `_by_moment`, once it has been computed; empty before."""
 
     def is_first_attempt(self, change: PlannedChange) -> bool:
@@ -99,7 +99,7 @@ class PastAttempts:
             for each in self.journal
         )
 
-    def tallies(self, batch: Collection[PlannedChange], now: datetime) -> dict[str, Tally]:
+    def totals(self, batch: Collection[PlannedChange], now: datetime) -> dict[str, AttemptTotals]:
         """Return the unapproved first attempts of the last hour, by account, without those of the batch.
 
         An attempt dated in the near future is counted too, because clocks may differ, and leaving it out would loosen
@@ -115,12 +115,12 @@ class PastAttempts:
             for each in self._of(change):
                 key = each.account, each.at
                 in_journal[key] = in_journal.get(key, _NONE) - self._one(each)
-        found: dict[str, Tally] = {}
+        found: dict[str, AttemptTotals] = {}
         for key in in_statuses.keys() | in_journal.keys():
             account, at = key
             if -SKEW_MAX <= now - at < WINDOW:
-                tally = in_statuses.get(key, _NONE) | in_journal.get(key, _NONE)
-                found[account] = found.get(account, _NONE) + tally
+                total = in_statuses.get(key, _NONE) | in_journal.get(key, _NONE)
+                found[account] = found.get(account, _NONE) + total
         return found
 
     def uses(self) -> frozenset[UsedApproval]:
@@ -152,23 +152,23 @@ class PastAttempts:
         """Yield the statuses that record attempts, which are few."""
         return (each for each in chain(self.statuses, self.older) if each.receipts or each.spent or self.is_shadow)
 
-    def _by_moment(self) -> tuple[_Tallies, _Tallies]:
+    def _by_moment(self) -> tuple[_Totals, _Totals]:
         """Return the unapproved attempts by account and time, in the statuses and in the journal."""
-        if not self._tallies:
-            versions: dict[str, _Tallies] = {}
+        if not self._by_moments:
+            versions: dict[str, _Totals] = {}
             for status in self._recording():
                 known = versions.setdefault(status.name, {})
                 # The versions of one status record the same attempts, so the larger record counts and not the sum.
-                for key, tally in _summed(self._in_status(status)).items():
-                    known[key] = known.get(key, _NONE) | tally
+                for key, total in _summed(self._in_status(status)).items():
+                    known[key] = known.get(key, _NONE) | total
             in_statuses = _summed(chain.from_iterable(each.items() for each in versions.values()))
             in_journal = _summed(
                 ((each.account, each.at), self._one(each)) for each in self.journal if not each.approved_by
             )
-            self._tallies.append((in_statuses, in_journal))
-        return self._tallies[0]
+            self._by_moments.append((in_statuses, in_journal))
+        return self._by_moments[0]
 
-    def _in_status(self, status: JobStatus) -> Iterator[tuple[tuple[str, datetime], Tally]]:
+    def _in_status(self, status: JobStatus) -> Iterator[tuple[tuple[str, datetime], AttemptTotals]]:
         """Yield each unapproved attempt that a status records."""
         for each in attempts(status):
             if not each.approved_by:
@@ -176,21 +176,21 @@ class PastAttempts:
         if self.is_shadow and status.job is not None:
             cost = upper_bound(self.costs_now.get(status.name, Unpriced("not observed")), self.currency)
             for at, verb in reported_at(status):
-                yield (status.job.account, at), Tally.one(cost if verb is Verb.CANCEL else Decimal(0))
+                yield (status.job.account, at), AttemptTotals.one(cost if verb is Verb.CANCEL else Decimal(0))
 
-    def _one(self, attempt: Receipt | RememberedAttempt | Requested) -> Tally:
+    def _one(self, attempt: Receipt | RememberedAttempt | Requested) -> AttemptTotals:
         """Return an attempt, with its sunk cost."""
-        return Tally.one(self._cost(attempt.sunk_cost) if attempt.verb in {None, Verb.CANCEL} else Decimal(0))
+        return AttemptTotals.one(self._cost(attempt.sunk_cost) if attempt.verb in {None, Verb.CANCEL} else Decimal(0))
 
     def _cost(self, recorded: RecordedAmount | None) -> Decimal | None:
         return None if recorded is None else upper_bound(recorded.cost, self.currency)
 
 
-def _summed(found: Iterable[tuple[tuple[str, datetime], Tally]]) -> _Tallies:
-    tallies: _Tallies = {}
-    for key, tally in found:
-        tallies[key] = tallies.get(key, _NONE) + tally
-    return tallies
+def _summed(found: Iterable[tuple[tuple[str, datetime], AttemptTotals]]) -> _Totals:
+    totals: _Totals = {}
+    for key, total in found:
+        totals[key] = totals.get(key, _NONE) + total
+    return totals
 
 
 def still_counting(

@@ -392,8 +392,8 @@ BUGS = (
     Bug(
         "guard: forget what the cancels of the last hour cost",
         "core/past_attempts.py",
-        "Tally.one(self._cost(attempt.sunk_cost) if attempt.verb in {None, Verb.CANCEL} else Decimal(0))",
-        "Tally.one(Decimal(0))",
+        "AttemptTotals.one(self._cost(attempt.sunk_cost) if attempt.verb in {None, Verb.CANCEL} else Decimal(0))",
+        "AttemptTotals.one(Decimal(0))",
     ),
     Bug(
         "guard: allow a cancel whose cost is unknown",

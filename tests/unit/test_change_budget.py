@@ -22,9 +22,9 @@ from reconciler.model.journal import KnownStatuses, Requested
 from reconciler.model.kind import FINE_TUNING
 from reconciler.model.spec import Safety, render_instant
 from reconciler.model.status import JobFacts, JobStatus, Outcome, Verb
+from tests.support.attempt_counts import counts
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import DAY, HOUR, MINUTE, SECOND, a_receipt
-from tests.support.tallies import counts
 
 ALIAS = Account("openai", "https://api.openai.com/v1", (("project", "p0"),))
 ELSEWHERE = Account("openai", "https://eu.api.openai.com/v1")

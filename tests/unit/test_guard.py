@@ -18,9 +18,9 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import Refusal
 from reconciler.model.spec import Safety
 from reconciler.model.status import JobFacts, JobStatus, Outcome, Verb
+from tests.support.attempt_counts import counts
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import DAY, EDGES, HOUR, MINUTE, SECOND, a_look, a_receipt, a_subject
-from tests.support.tallies import counts
 
 BRAKES = ChangeLimits(max_cancels=3, max_cancel_percent=30, max_cancels_absolute=20)
 OTHER = Account("openai", "https://eu.api.openai.com/v1")

@@ -11,9 +11,9 @@ from reconciler.core.past_attempts import PastAttempts
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import HistoryEntry, JobFacts, JobStatus, RememberedAttempt
+from tests.support.attempt_counts import counts
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import DAY, HOUR, MINUTE, a_receipt
-from tests.support.tallies import counts
 
 OTHER = Account("openai", "https://eu.api.openai.com/v1")
 

@@ -26,6 +26,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import HistoryEntry, JobStatus
 from reconciler.views.row_state import JobState, row_state
+from tests.support.attempt_counts import counts
 from tests.support.build import ACCOUNT, NOW, a_job, a_spec, a_status
 from tests.support.clock import in_virtual_time
 from tests.support.in_memory import HandClock, World
@@ -39,7 +40,6 @@ from tests.support.in_memory_accounts import (
     named_specs,
 )
 from tests.support.subjects import HOUR, MINUTE
-from tests.support.tallies import counts
 from tests.support.watch_in_memory import running_watch
 
 SHADOW, REAL = RunOptions(is_shadow=True), RunOptions()

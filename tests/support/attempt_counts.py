@@ -11,4 +11,4 @@ from reconciler.core.past_attempts import PastAttempts, PlannedChange
 
 def counts(past: PastAttempts, batch: Collection[PlannedChange], now: datetime) -> Counter[str]:
     """Return how many unapproved attempts of the last hour there are, by account, without those of the batch."""
-    return Counter({account: tally.count for account, tally in past.tallies(batch, now).items()})
+    return Counter({account: total.count for account, total in past.totals(batch, now).items()})

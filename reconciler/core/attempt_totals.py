@@ -10,7 +10,7 @@ from reconciler.model.sunk_cost import SunkCost
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class AttemptTotals:
     """How many first attempts there are, and what the jobs of the cancels among them have cost at most."""
 
     count: int = 0
@@ -20,21 +20,21 @@ class Tally:
     """The sum of the known sunk costs."""
 
     @classmethod
-    def one(cls, cost: Decimal | None) -> Tally:
+    def one(cls, cost: Decimal | None) -> AttemptTotals:
         """Return one attempt. Its sunk cost is None if it is unknown."""
         return cls(1) if cost is None else cls(1, 1, cost)
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: AttemptTotals) -> AttemptTotals:
         """Return the attempts of both."""
-        return Tally(self.count + other.count, self.known + other.known, self.cost + other.cost)
+        return AttemptTotals(self.count + other.count, self.known + other.known, self.cost + other.cost)
 
-    def __sub__(self, other: Tally) -> Tally:
+    def __sub__(self, other: AttemptTotals) -> AttemptTotals:
         """Return the attempts without those of `other`."""
-        return Tally(self.count - other.count, self.known - other.known, self.cost - other.cost)
+        return AttemptTotals(self.count - other.count, self.known - other.known, self.cost - other.cost)
 
-    def __or__(self, other: Tally) -> Tally:
+    def __or__(self, other: AttemptTotals) -> AttemptTotals:
         """Return the larger of two records of the same attempts, and not fewer than none."""
-        return Tally(
+        return AttemptTotals(
             max(self.count, other.count, 0), max(self.known, other.known, 0), max(self.cost, other.cost, Decimal(0))
         )
 
@@ -44,6 +44,6 @@ class Tally:
         return SunkCost(self.cost, max(self.count - self.known, 0))
 
 
-def total(tallies: Iterable[Tally]) -> Tally:
-    """Return the sum of some tallies."""
-    return sum(tallies, Tally())
+def sum_of(totals: Iterable[AttemptTotals]) -> AttemptTotals:
+    """Return the totals of all."""
+    return sum(totals, AttemptTotals())
