@@ -97,7 +97,8 @@ def open_service(url: str) -> Any:
     except ImportError:
         msg = "the type apprise needs a library that is not installed: pip install 'llm-job-reconciler[notify]'"
         raise ValueError(msg) from None
-    asset = apprise.AppriseAsset(app_id="reconcile", storage_mode="memory", http_redirects=False)
+    # With a timeout of its own, Apprise would use threads that the process waits for when it ends.
+    asset = apprise.AppriseAsset(app_id="reconcile", storage_mode="memory", http_redirects=False, service_timeout=0)
     service = apprise.Apprise(asset=asset)
     with suppress(Exception):  # whatever a plugin raises, the URL cannot be used
         service.add(url)

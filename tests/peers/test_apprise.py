@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +43,17 @@ spec:
   notify:
   - {name: mail, type: apprise, url: {env: MAIL_URL}}
 """
+HANGING = """
+import sys
+from tests.peers.test_apprise import a_sink, deliver
+from reconciler.errors import TransientError
+
+try:
+    deliver(a_sink(sys.argv[1], attempt_max_s=0.5))
+except TransientError as error:
+    print(error)
+"""
+ENDS_WITHIN_S = 30
 RUN = ("--once", "--config", "operator.yaml", "--state-dir", "state")
 
 
@@ -118,6 +131,16 @@ def test_an_attempt_that_hangs_ends_and_the_next_one_waits_for_its_thread() -> N
 
     assert (str(first), first.delivered) == ("Apprise has not delivered it within 0.5 s", Delivered.UNKNOWN)
     assert (str(second), second.delivered) == ("an earlier attempt of Apprise has not ended", Delivered.NO)
+
+
+def test_a_process_ends_although_an_attempt_hangs() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"json://127.0.0.1:{silent.getsockname()[1]}/?rto=60"
+        ran = subprocess.run(
+            [sys.executable, "-c", HANGING, url], timeout=ENDS_WITHIN_S, capture_output=True, text=True, check=False
+        )
+
+    assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "Apprise has not delivered it within 0.5 s", "")
 
 
 @pytest.mark.parametrize("url", [CANARY, f"nosuch://{CANARY}", f"slack://{CANARY}", f"mailto://{CANARY}:x@", ""])
