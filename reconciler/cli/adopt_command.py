@@ -99,7 +99,8 @@ async def _find(
 ) -> tuple[tuple[AccountListing, ...], tuple[Adoption, ...]]:
     async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         wiring.why_no_match(Selection(provider=provider), snapshot)
-        listed = await list_unmanaged(snapshot, runtime, provider, kind, is_unfinished=is_unfinished)
+        archived = wiring.archived_jobs(paths(values))
+        listed = await list_unmanaged(snapshot, runtime, provider, kind, is_unfinished=is_unfinished, archived=archived)
         return listed, make_adoptions(snapshot, listed, runtime.policy)
 
 

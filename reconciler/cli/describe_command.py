@@ -12,7 +12,7 @@ from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.job_names import ANY_NAMES, read_required_statuses, require_one_kind
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
-from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options, output
+from reconciler.cli.options import ARCHIVED, CONSOLE, PATHS, SELECTION, TRUST, examples, options, output
 from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import SpecProblem
@@ -48,7 +48,7 @@ LOG_LINES_MAX = 20
     "Not every provider type offers them.",
 )
 @output("describe")
-@options(PATHS, SELECTION, TRUST, CONSOLE)
+@options(ARCHIVED, PATHS, SELECTION, TRUST, CONSOLE)
 def describe(*, names: tuple[str, ...], events: bool, **values: Any) -> int:
     """Show jobs in full: spec, status and history.
 

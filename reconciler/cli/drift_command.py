@@ -87,6 +87,11 @@ async def _observe(
         report = wiring.check_selection(passed.report, replace(selection(values), kind=None), snapshot)
         progress.begin("listing the providers' jobs")
         listed = await list_unmanaged(
-            snapshot, runtime, values["provider"], values["kind"], is_unfinished=is_unfinished
+            snapshot,
+            runtime,
+            values["provider"],
+            values["kind"],
+            is_unfinished=is_unfinished,
+            archived=wiring.archived_jobs(paths(values)),
         )
         return report, listed

@@ -12,7 +12,7 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.job_names import ANY_NAMES, check_names, reading_exit_code
 from reconciler.cli.live_table import watch_table
 from reconciler.cli.option_values import OptionValues, paths, selection, trust_sources
-from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options
+from reconciler.cli.options import ARCHIVED, CONSOLE, PATHS, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.controller.run_options import SafetyOptions
 from reconciler.model.exit_code import ExitCode
@@ -41,7 +41,7 @@ QUERY_EVERY_S = 10.0
     "--watch", is_flag=True, help="Keep watching: a live table on a terminal, otherwise a line for each change."
 )
 @output_option("get")
-@options(PATHS, SELECTION, TRUST, CONSOLE)
+@options(ARCHIVED, PATHS, SELECTION, TRUST, CONSOLE)
 def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **values: Any) -> int:
     """List jobs with their last recorded status.
 
@@ -49,7 +49,8 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
     command queries the providers instead. With --live and --watch, it queries them every ten seconds.
     """
     console = ConsoleOutput.of(values)
-    everything = wiring.read_statuses(paths(values), selection(values))
+    _check_archived(values, is_live=live)
+    everything = wiring.read_statuses(paths(values), selection(values), is_archived=values["archived"])
     known = {row.name for row in everything.rows}
     found = tuple(name for name in names if name in known)
     # If some names are known, the result is shown before the unknown names are reported below.
@@ -70,7 +71,13 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
     return reading_exit_code(report)
 
 
+def _check_archived(values: OptionValues, *, is_live: bool) -> None:
+    if values["archived"] and is_live:
+        msg = "--archived cannot be combined with --live: no job in the archive is observed."
+        raise click.UsageError(msg)
+
+
 async def _load_report(values: OptionValues, names: tuple[str, ...], *, is_live: bool) -> Report:
     if is_live:
         return await wiring.make_plan(paths(values), selection(values, names), SafetyOptions(), trust_sources(values))
-    return wiring.read_statuses(paths(values), selection(values, names))
+    return wiring.read_statuses(paths(values), selection(values, names), is_archived=values["archived"])

@@ -51,6 +51,7 @@ VERBS = {
     "diff": "Compare the wanted, recorded and live state of jobs.",
     "drift": "Show how jobs differ from their specs, and jobs without a spec.",
     "adopt": "Write a spec for each unmanaged job.",
+    "archive": "Move the specs and statuses of ended jobs to the archive, and back.",
     "providers": "Show provider types, and the accounts that the specs use.",
     "healthcheck": "Check the health of a running watch that uses --listen.",
     "sandbox": "Serve a simulated provider, for tests and trials.",

@@ -117,7 +117,7 @@ def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
 
     Raises `UsageError` if a name is not that of a selected spec, and the errors of `wiring.read_statuses`.
     """
-    report = wiring.read_statuses(paths(values), selection(values))
+    report = wiring.read_statuses(paths(values), selection(values), is_archived=bool(values.get("archived")))
     check_names(values, names, {row.name for row in report.rows}, report.diagnostics)
     return replace(report, rows=tuple(row for row in report.rows if row.name in names)) if names else report
 

@@ -270,6 +270,9 @@ PUBLISHING: tuple[Decorator[Any], ...] = (
         multiple=True,
     ),
 )
+ARCHIVED: tuple[Decorator[Any], ...] = (
+    _flag("--archived", "Show the jobs in the archive instead. `reconcile archive` moves jobs there."),
+)
 DRY_RUN: tuple[Decorator[Any], ...] = (_flag("--dry-run", "Show what would be written, without writing it."),)
 CI: tuple[Decorator[Any], ...] = (
     *(click.option(f"--{row.flag}", cls=Shared, is_flag=True, help=row.help) for row in HOSTS),

@@ -21,7 +21,7 @@ from reconciler.controller.share import Share
 from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
 from reconciler.core.cancel_cost import sunk_cost
 from reconciler.core.change_budget import EVERYWHERE, ChangeBudget
-from reconciler.core.losses import lost_since, marks_of, why_uncountable
+from reconciler.core.losses import lost_since, marks_of, why_uncountable, without_archived
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.core.scope import AccountMap, ScopedLimits
 from reconciler.core.shadow import is_reported, reported_at
@@ -60,6 +60,8 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
     journal, known, errors = _remembered(runtime)
     limits = _limits(rules, desired)
     lost = _lost(known, stored, now)
+    if lost:
+        lost = without_archived(lost, runtime.statuses.archived(lost), now)
     carried = before if runtime.control is not None else ChangeBudget()
     claimed = [
         (each, desired.last[key]) for key, each in enumerate(desired.specs) if each.subject and key in desired.last

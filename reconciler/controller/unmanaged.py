@@ -72,6 +72,7 @@ async def list_unmanaged(
     kind: str | None = None,
     *,
     is_unfinished: bool = False,
+    archived: Collection[tuple[str, str]] = (),
 ) -> tuple[AccountListing, ...]:
     """Return the unmanaged jobs of each account that the documents name, or why they could not be listed.
 
@@ -83,6 +84,7 @@ async def list_unmanaged(
             kind of which a spec names a job there.
         is_unfinished: whether to leave out finished jobs. They are always left out if all jobs of the kind end within a
             known time.
+        archived: the jobs whose specs are in the archive, as account line and id. They do not count as unmanaged.
     """
     resolved = resolve(snapshot, runtime.policy, is_suspended=False)
     managed = {each.job for each in resolved.candidates if each.job is not None}
@@ -92,7 +94,7 @@ async def list_unmanaged(
     return tuple(
         await asyncio.gather(
             *(
-                _list(alias, target, managed, runtime, is_unfinished=is_unfinished)
+                _list(alias, target, managed, runtime, is_unfinished=is_unfinished, archived=archived)
                 for alias, target in _each_once(chosen, used, kind)
             )
         )
@@ -116,7 +118,13 @@ def _each_once(
 
 
 async def _list(
-    alias: str, target: ResolvedAccount | SpecProblem, managed: set[JobKey], runtime: Runtime, *, is_unfinished: bool
+    alias: str,
+    target: ResolvedAccount | SpecProblem,
+    managed: set[JobKey],
+    runtime: Runtime,
+    *,
+    is_unfinished: bool,
+    archived: Collection[tuple[str, str]],
 ) -> AccountListing:
     if isinstance(target, SpecProblem):
         return AccountListing(alias, None, unobserved=target.unobserved)
@@ -127,6 +135,7 @@ async def _list(
     if isinstance(found, Unobserved):
         return AccountListing(alias, target.account, unobserved=found)
     jobs, is_whole = found
+    managed = managed | {target.key(job_id) for line, job_id in archived if line == str(target.account)}
     is_unfinished = is_unfinished or longest is not None
     unmanaged = _unmanaged(jobs.values(), target, managed, is_unfinished=is_unfinished)
     known = await _with_kinds(reader, target.account, unmanaged)

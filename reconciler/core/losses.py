@@ -4,7 +4,7 @@ Theory: statuses record the attempts that the guard counts. If statuses are lost
 last hour. A few lost statuses are treated as an accident. If many were lost within an hour, no first attempt is allowed
 until an hour has passed, the statuses are restored, or a person approves the changes.
 
-Rule: a status file that could not be read in this pass is not lost.
+Rule: a status file that could not be read in this pass, or that was moved to the archive, is not lost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from reconciler.core.guard import ChangeLimits, judge
-from reconciler.core.remembered_attempts import WINDOW
+from reconciler.core.remembered_attempts import WINDOW, attempts, remembered
 from reconciler.model.account_line import EMBEDDED
 from reconciler.model.journal import KnownStatuses, LostStatus
 from reconciler.model.spec import render_instant
@@ -67,6 +67,18 @@ def lost_since(
         if name not in marks and name not in unread and name not in still
     }
     return still | fresh
+
+
+def without_archived(
+    lost: Mapping[str, LostStatus], archived: Iterable[JobStatus], now: datetime
+) -> dict[str, LostStatus]:
+    """Return the lost statuses, without those that were moved to the archive.
+
+    An archived status from which the guard must still count an attempt stays lost. `archived` contains the archived
+    statuses with these names.
+    """
+    moved = {(each.name, mark_of(each)) for each in archived if not remembered(attempts(each), now)}
+    return {name: each for name, each in lost.items() if (name, each.mark) not in moved}
 
 
 def why_uncountable(lost: Mapping[str, LostStatus], known: KnownStatuses, limits: ChangeLimits) -> str | None:

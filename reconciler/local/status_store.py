@@ -13,7 +13,7 @@ Rules:
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, as_written
 from reconciler.formats.status_writer import render_provider_status
+from reconciler.local.archived_statuses import archived_statuses
 from reconciler.local.file_index import FileIndex
 from reconciler.local.status_bytes import StatusBytes
 from reconciler.local.status_contents import (
@@ -108,6 +109,10 @@ class StatusDirectory:
         walked = walk(self._disk, self._root)
         return bool(walked.files or walked.refused)
 
+    def archived(self, names: Collection[str]) -> tuple[JobStatus, ...]:
+        """Return the archived statuses of specs with these names. Files that cannot be read are left out."""
+        return archived_statuses(self._root, self._disk, names)
+
     def known(self) -> StoredStatuses:
         """Return the statuses of the last `load`, with later writes. The disk is not read."""
         for path in sorted(self._files.changed):
@@ -146,8 +151,7 @@ class StatusDirectory:
 
         If the spec was moved, its old file is removed. Raises `OSError` if a file cannot be written, synced or removed.
         """
-        file = self._file_of(status)
-        if file is None:
+        if (file := self._file_of(status)) is None:
             return False
         is_changed = self._write_file(file.path, file.data, durable=durable)
         self._settle(file, is_changed=is_changed)
@@ -258,8 +262,7 @@ class StatusDirectory:
             return
         self.known()
         begun_at = self._index.now()
-        walked = walk(self._disk, self._root) if self._files.written else Walked()
-        for path, stamp in walked.files:
+        for path, stamp in (walk(self._disk, self._root) if self._files.written else Walked()).files:
             known = self._parsed.get(path)
             if path not in self._files.written or known is None:
                 continue
@@ -271,8 +274,7 @@ class StatusDirectory:
     def _is_unmoved(self, path: str, status: JobStatus) -> bool:
         """Return whether an unchanged file contains this status, so that rendering it would give the same bytes."""
         known = self._files.known.get(path)
-        is_read = isinstance(known, JobStatus) and path not in self._files.written
-        is_same = is_read and known == status and self._paths.get(status.name) == (path,)
+        is_same = known == status and path not in self._files.written and self._paths.get(status.name) == (path,)
         return is_same and self._index is not None and not self._index.may_hold_secret()
 
     def _write_file(self, path: str, data: bytes, *, durable: bool) -> bool:

@@ -26,9 +26,19 @@ from reconciler.ports.provider import (
 )
 from reconciler.ports.provider_type import JobsOfKind, ProviderType, Rate, SupportsKinds, jobs_by_kind
 from reconciler.ports.specs import BrokenJob, D, JobEdit, Located, Snapshot, SpecSource, SupportsReread
-from reconciler.ports.statuses import PROVIDERS, Journal, Publisher, StatusStore, StoredStatuses, Unread, status_path
+from reconciler.ports.statuses import (
+    ARCHIVE,
+    PROVIDERS,
+    Journal,
+    Publisher,
+    StatusStore,
+    StoredStatuses,
+    Unread,
+    status_path,
+)
 
 __all__ = [
+    "ARCHIVE",
     "BINDINGS_MAX",
     "PROVIDERS",
     "AccountConfig",

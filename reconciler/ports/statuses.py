@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,6 +15,9 @@ from reconciler.model.status import JobStatus, ProviderStatus
 
 PROVIDERS = "_providers/"
 """The folder of provider statuses in the status tree. A folder of specs cannot have this name."""
+
+ARCHIVE = ".archive"
+"""The folder of archived files, in the specs directory and in the status tree. No pass reads specs in it."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 """A relative path that `PurePosixPath` leaves as it is."""
@@ -93,6 +96,10 @@ class StatusStore(Protocol):
 
     def known(self) -> StoredStatuses:
         """Return the statuses of the last `load`, updated by later writes, without reading the disk."""
+        ...
+
+    def archived(self, names: Collection[str]) -> tuple[JobStatus, ...]:
+        """Return the archived statuses of specs with these names. Files that cannot be read are left out."""
         ...
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError
     from reconciler.wiring.documents import provider_types, read_specs, validate
-    from reconciler.wiring.recorded_statuses import read_statuses
+    from reconciler.wiring.recorded_statuses import archived_jobs, archived_specs, read_statuses
     from reconciler.wiring.runs import make_plan, open_read_only, request_retry_by_watch, run_once, run_options_of
     from reconciler.wiring.sandbox_service import serve_sandbox
     from reconciler.wiring.selection import check_selection, why_no_match
@@ -24,6 +24,8 @@ __all__ = [
     "BusyError",
     "ConfigurationError",
     "UsageError",
+    "archived_jobs",
+    "archived_specs",
     "check_selection",
     "make_plan",
     "open_read_only",
@@ -42,7 +44,7 @@ __all__ = [
 _MODULES = {
     "command_errors": ("BusyError", "ConfigurationError", "UsageError"),
     "documents": ("provider_types", "read_specs", "validate"),
-    "recorded_statuses": ("read_statuses",),
+    "recorded_statuses": ("archived_jobs", "archived_specs", "read_statuses"),
     "runs": ("make_plan", "open_read_only", "request_retry_by_watch", "run_once", "run_options_of"),
     "sandbox_service": ("serve_sandbox",),
     "selection": ("check_selection", "why_no_match"),

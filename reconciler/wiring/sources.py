@@ -24,8 +24,10 @@ def specs_dir(paths: Paths, index: FileIndex | None = None) -> SpecsDir:
     return SpecsDir(paths.specs, paths.statuses, LocalDisk(paths.specs), str(paths.specs), index)
 
 
-def status_store(paths: Paths, index: FileIndex | None = None) -> StatusDirectory:
+def status_store(paths: Paths, index: FileIndex | None = None, folder: str = "") -> StatusDirectory:
     """Return the store of the statuses, which does not follow links. If `index` is None, every file is parsed.
+
+    `folder` is a folder of the status directory, whose statuses are wanted instead.
 
     A status directory that the operator sets is created if needed. The default one, below the specs directory, is
     created only if the specs directory exists, because a specs directory that was removed must not appear again.
@@ -33,7 +35,7 @@ def status_store(paths: Paths, index: FileIndex | None = None) -> StatusDirector
     is_beside = paths.status_dir is None
     root = paths.specs if is_beside else paths.statuses
     disk = LocalDisk(root, follows_links=False, read_max_bytes=STATUS_MAX_BYTES, makes_root=not is_beside)
-    return StatusDirectory(paths.statuses, disk, index)
+    return StatusDirectory(paths.statuses / folder, disk, index)
 
 
 async def open_specs(

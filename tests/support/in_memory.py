@@ -80,6 +80,7 @@ class Statuses:
     unread: tuple[Unread, ...] = ()
     too_new: tuple[str, ...] = ()
     too_new_jobs: frozenset[tuple[str, str]] = frozenset()
+    in_archive: tuple[JobStatus, ...] = ()
     broken: OSError | None = None
     """The error that every write and removal raises, or None."""
     reads: list[bool] = field(default_factory=list)
@@ -127,6 +128,10 @@ class Statuses:
         (self.durable.add if durable else self.durable.discard)(status.name)
         self._keep()
         return True
+
+    def archived(self, names: Collection[str]) -> tuple[JobStatus, ...]:
+        """Return the archived statuses of specs with these names."""
+        return tuple(each for each in self.in_archive if each.name in names)
 
     def remove(self, status: JobStatus) -> None:
         """Remove every status with the same name, whatever its path is."""
