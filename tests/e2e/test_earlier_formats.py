@@ -25,7 +25,7 @@ from tests.support.earlier_version import FOLDER, FORMATS, STATE, VARIABLES, has
 NAMES = tuple(FORMATS)
 OPEN = ("accepted", "lost", "unanswered", "batch")
 FIRST = FORMATS[NAMES[0]].commit
-NOT_IN_THE_SCENE = {"author", "code", "commit", "doubtedAt", "jobs", "param", "refusals", "spent"}
+NOT_IN_THE_SCENE = {"author", "code", "commit", "doubtedAt", "jobs", "param", "pausedElsewhere", "refusals", "spent"}
 """The fields that the runs which wrote the formats had no reason to write."""
 WORLD = """\
 apiVersion: jobs.reconciler/v1

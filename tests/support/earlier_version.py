@@ -94,6 +94,7 @@ FORMATS = {
     "3-batches": Format("67ddf00", has_batches=True),
     "4-warnings": Format("02a1e63", has_batches=True, has_warnings=True),
     "5-savings": Format("138b080", has_batches=True, has_warnings=True),
+    "6-sunk-costs": Format("4873e7d8", has_batches=True, has_warnings=True),
 }
 """Each format by the name of its folder, oldest first. The last one is the current format."""
 
