@@ -64,6 +64,7 @@ async def watch(
     from reconciler.wiring.open_election import check_shared, open_candidate  # noqa: PLC0415  only an election needs it
 
     check_shared(paths, publishing)
+    operator_rules(paths)  # a mistake in the operator's file is an error at the start, and not when the replica leads
     clock, health = SystemClock(), observers.health
 
     async def lead(term: Leadership) -> None:
