@@ -5,7 +5,8 @@ Rules:
 - The requests are those of etcd's JSON gateway (3.4 and later). Keys and values are in base64. Numbers of 64 bits are
   texts in responses, and fields with the value 0 or false are left out.
 - The key is created only if it does not exist. Its value is the name of the holder.
-- Each renewal checks that the key is still the one that this replica created, because a person can delete the key.
+- Each renewal checks that the key is still as this replica created it, because others can delete or overwrite it.
+- A key that is attached to no etcd lease does not end by itself, so it is reported as an error and not as a holder.
 - If the response to the creation of the key is lost, the key is recognised by its value.
 - A request goes to the member that responded last. If that member does not respond, it goes to the others.
 
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.errors import Delivered, TransientError
+from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.leases.json_answers import body_of, error_of, number_of, object_of
 from reconciler.model.election import Granted, HeldBy, LeaseAnswer
 from reconciler.ports import Response, Transport
@@ -39,7 +40,7 @@ class EtcdUser:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The key that this replica created: its lease in etcd, and the revision at which it was created."""
+    """The key that this replica created: its lease in etcd, and the revision at which it was last changed."""
 
     lease_id: str
     revision: str
@@ -106,7 +107,7 @@ class EtcdLease:
         held, found = self._held, await self._read()
         if held is None or found is None:
             return HeldBy(None)
-        if found.get("create_revision") != held.revision:
+        if found.get("mod_revision") != held.revision:
             return HeldBy(_decoded(found.get("value")))
         answer = object_of((await self._ask("/v3/lease/keepalive", {"ID": held.lease_id})).get("result"))
         # A lease that has ended has no TTL in the response.
@@ -121,9 +122,15 @@ class EtcdLease:
     async def _judge(self, found: Mapping[str, Any]) -> LeaseAnswer:
         """Return who holds the existing key. If it is this replica, renew the lease."""
         holder = _decoded(found.get("value"))
+        if "lease" not in found:
+            msg = (
+                f"the key is {holder!r} and does not end by itself, because it is attached to no lease in etcd: delete "
+                "the key, or name another one"
+            )
+            raise PermanentError(msg, kind=Kind.REFUSED)
         if holder != self._identity:
             return HeldBy(holder)
-        self._held = _Held(str(found.get("lease")), str(found.get("create_revision")))
+        self._held = _Held(str(found.get("lease")), str(found.get("mod_revision")))
         return await self.renew()
 
     async def _read(self) -> Mapping[str, Any] | None:

@@ -107,6 +107,22 @@ def test_a_key_that_a_person_deletes_is_lost(etcd: Etcd) -> None:
     asyncio.run(main())
 
 
+def test_a_key_that_a_stranger_overwrites_is_lost_and_reported_until_it_is_deleted(etcd: Etcd) -> None:
+    async def main() -> None:
+        async with a_lease(etcd.url) as one, a_lease(etcd.url, name="two") as two:
+            assert await one.acquire() == Granted()
+            etcd.ask("/v3/kv/put", {"key": encoded(KEY), "value": encoded("a stranger")})
+            assert await one.renew() == HeldBy("a stranger")
+            await one.release()
+            for each in (one, two):
+                with pytest.raises(PermanentError, match="'a stranger' and does not end by itself"):
+                    await each.acquire()
+            etcd.ask("/v3/kv/deleterange", {"key": encoded(KEY)})
+            assert await two.acquire() == Granted()
+
+    asyncio.run(main())
+
+
 def test_a_key_whose_creation_was_not_answered_is_recognised(etcd: Etcd) -> None:
     async def main() -> None:
         async with a_lease(etcd.url) as before, a_lease(etcd.url) as one:
