@@ -57,6 +57,8 @@ SENDS_MAX = 5
 _ONLY_READS = frozenset({"GET", "HEAD"})
 _CONNECTION_WORKED = frozenset({"connection.connect_tcp.started", "http11.receive_response_headers.complete"})
 """The httpcore trace events that show a new connection or a response. After one of them, a read is not repeated."""
+_CLOSED = "the server closed the connection while TLS began: check that it uses https"
+"""What a connection error without a text means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +246,7 @@ class HttpTransport:
             case httpx.ConnectTimeout():
                 return self._unsent(f"cannot connect to {self._host} within {self._deadlines.connect_s:g} s")
             case httpx.ConnectError() | httpx.PoolTimeout() | httpx.ProxyError():
-                return self._unsent(f"cannot connect to {self._host}: {text_of_error(error)}")
+                return self._unsent(f"cannot connect to {self._host}: {text_of_error(error) or _CLOSED}")
             case TimeoutError():
                 msg = f"no complete response from {self._host} within {self._deadlines.request_s:g} s"
             case httpx.DecodingError():

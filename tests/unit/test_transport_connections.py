@@ -39,7 +39,7 @@ class Peer:
         self.heard.append(lines)
         with suppress(ConnectionError):
             while head := await reader.read(65_536):
-                lines.append(head.split(b"\r\n")[0].decode())
+                lines.append(head.split(b"\r\n")[0].decode(errors="replace"))
                 if len(lines) > self.answers:
                     break
                 writer.write(OK)
@@ -219,6 +219,19 @@ def test_a_request_that_may_no_longer_be_sent_once_it_is_connected_is_not_sent(m
     assert error.delivered is Delivered.NO
     assert peer.heard in ([], [[]])
     assert len(asked) == 2
+
+
+def test_a_server_that_closes_the_connection_before_tls_is_named_with_what_to_check() -> None:
+    async def main() -> tuple[Peer, int | TransientError]:
+        async with listening(0) as peer, HttpTransport(f"https://{peer.address}", Throttle(FREELY), SOON) as transport:
+            return peer, await one(transport, "GET")
+
+    peer, error = asyncio.run(main())
+    assert isinstance(error, TransientError)
+    assert error.delivered is Delivered.NO
+    assert str(error) == (
+        f"cannot connect to {peer.address}: the server closed the connection while TLS began: check that it uses https"
+    )
 
 
 def test_the_certificates_of_a_transport_replace_those_of_the_environment(
