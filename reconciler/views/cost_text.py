@@ -98,8 +98,10 @@ def sunk_cost_text(use: GuardUse) -> str | None:
     limit = use.max_sunk_cost
     if limit is None:
         return None
-    here, overall = use.sunk_cost.text(limit.currency), use.overall_sunk_cost.text(limit.currency)
-    return f"sunk cost of the hour's cancels: {here} here, {overall} in all; {limit}"
+    here, overall = use.sunk_cost, use.overall_sunk_cost
+    # Cancels in an embedded sandbox do not count in all.
+    in_all = f", {overall.text(limit.currency)} in all" if overall.known >= here.known else ""
+    return f"sunk cost of the hour's cancels: {here.text(limit.currency)} here{in_all}; {limit}"
 
 
 def guard_cost_lines(report: Report) -> Iterator[str]:

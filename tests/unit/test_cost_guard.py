@@ -19,15 +19,17 @@ from reconciler.core.change_budget import ChangeBudget, Judged
 from reconciler.core.guard import Approvals, ChangeLimits
 from reconciler.core.past_attempts import PastAttempts, PlannedChange
 from reconciler.core.scope import AccountMap, ScopedLimits
+from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import Account, CredentialScope, JobRef, Phase
 from reconciler.model.journal import Requested
 from reconciler.model.money import Amount, Basis, Cost, RecordedAmount, Unpriced
 from reconciler.model.price import Meter, Price
 from reconciler.model.report import Report
 from reconciler.model.status import JobFacts, JobStatus, Outcome, RememberedAttempt, Verb
-from reconciler.model.sunk_cost import SunkCostLimit
+from reconciler.model.sunk_cost import SunkCost, SunkCostLimit
 from reconciler.telemetry.metrics import Metrics
 from reconciler.views.accounts_page import accounts_page
+from reconciler.views.cost_text import sunk_cost_text
 from reconciler.views.layout import Canvas
 from reconciler.views.page_layout import Frame
 from reconciler.views.plan_markdown import plan_markdown
@@ -412,6 +414,20 @@ def test_plan_page_and_metrics_show_the_guards_sum_to_the_cent(seed: int) -> Non
     assert f"{metrics.get_sample_value('reconcile_guard_cancels_cost', labels):.2f}" == total
     assert f"{metrics.get_sample_value('reconcile_guard_cancels_cost_overall', {'currency': 'USD'}):.2f}" == total
     assert metrics.get_sample_value("reconcile_guard_max_cancels_cost", labels) == 10**9
+
+
+def test_the_use_of_an_embedded_sandbox_states_no_sum_of_all_accounts_because_it_does_not_count_there() -> None:
+    use = GuardUse(
+        account=1,
+        overall=0,
+        max_cancels=3,
+        max_cancel_percent=30,
+        max_cancels_absolute=20,
+        sunk_cost=SunkCost(Decimal(40)),
+        max_sunk_cost=SunkCostLimit(Decimal(500), "USD"),
+    )
+
+    assert sunk_cost_text(use) == ("sunk cost of the hour's cancels: at most 40.00 USD here; maxCancelsCost 500.00 USD")
 
 
 def test_the_table_of_refusals_in_a_comment_states_the_amounts() -> None:
