@@ -21,7 +21,7 @@ from tests.support.processes import a_free_port
 from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.watch_process import watching
 
-VERSION_7 = "1-7-000"
+VERSION_7 = "1-7-000-0"
 ANSWERS_WITHIN_S = 10
 
 
@@ -95,7 +95,7 @@ def test_an_event_names_the_new_version_and_only_the_jobs_that_changed() -> None
             change = stream.change()
 
     assert first.startswith("retry: 3")
-    assert change == {"version": "1-8-000", "names": ["support-triage-03"]}
+    assert change == {"version": "1-8-000-0", "names": ["support-triage-03"]}
     assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert (stream.headers["cache-control"], stream.headers["x-accel-buffering"]) == ("no-store", "no")
 
@@ -112,11 +112,11 @@ def test_a_change_between_the_page_and_its_stream_is_sent_at_once() -> None:
         took_s = time.monotonic() - began
 
     hidden = [f"legal-summary-{number:02}" for number in range(6)]
-    assert change == {"version": "1-9-000", "names": [*hidden, "support-triage-03"]}
+    assert change == {"version": "1-9-000-0", "names": [*hidden, "support-triage-03"]}
     assert took_s < 0.9
 
 
-@pytest.mark.parametrize("since", ["", "1-3-000", "0-7-000", "nonsense", "1--", "9" * 5000])
+@pytest.mark.parametrize("since", ["", "1-3-000-0", "0-7-000-0", "nonsense", "1--", "9" * 5000])
 def test_a_page_of_an_unknown_version_is_told_to_refresh_as_a_whole(since: str) -> None:
     with a_page(a_watch(calm())) as scene, streaming(scene.address, f"/events?since={since}") as stream:
         assert stream.change() == {"version": VERSION_7, "names": None}
@@ -127,14 +127,14 @@ def test_a_reconnect_continues_after_the_last_event_that_the_browser_received() 
         ask(scene.address, "/")
         change_one(scene, 8)
         headers = {"last-event-id": VERSION_7}
-        with streaming(scene.address, "/events?since=1-1-000", **headers) as stream:
-            assert stream.change() == {"version": "1-8-000", "names": ["support-triage-03"]}
+        with streaming(scene.address, "/events?since=1-1-000-0", **headers) as stream:
+            assert stream.change() == {"version": "1-8-000-0", "names": ["support-triage-03"]}
 
 
 def test_a_blocked_watch_is_an_event_although_no_pass_ends() -> None:
     with a_page(a_watch(calm())) as scene, streaming(scene.address, f"/events?since={VERSION_7}") as stream:
         scene.monotonic += 1000
-        assert stream.change() == {"version": "1-7-001", "names": []}
+        assert stream.change() == {"version": "1-7-001-0", "names": []}
 
 
 @pytest.mark.long
@@ -165,7 +165,7 @@ def test_streams_have_their_own_limit_and_outlive_a_flood_of_connections() -> No
 
     assert refused == (503, "60")
     assert probe == 200
-    assert told == ["1-8-000"] * STREAMS_MAX
+    assert told == ["1-8-000-0"] * STREAMS_MAX
 
 
 def test_a_closed_stream_makes_room_for_another() -> None:
