@@ -149,7 +149,8 @@ def limit_cost(simulation: Simulation) -> None:
         any_job_spec(simulation),
         simulation.rng.choice([None, Decimal(2), Decimal(2), Decimal(30), Decimal(90_000)]),
     )
-    currency = simulation.rng.choice(["USD", "USD", "USD", "EUR"])
+    drawn = simulation.rng.choice(["USD", "USD", "USD", "EUR"])
+    currency = drawn if most is not None else "USD"
     simulation.edit(
         f"{job_spec.name}: maxCost {most} {currency}",
         simulation.revision.changed(job_spec.name, max_cost=most, currency=currency),

@@ -42,7 +42,7 @@ class JobSpec:
     not_after: datetime | None = None
     max_cost: Decimal | None = None
     currency: str = "USD"
-    """The currency of `max_cost`."""
+    """The currency of `max_cost`. It is USD if there is no `max_cost`, so that equal files are equal specs."""
 
     @property
     def provider(self) -> str:
