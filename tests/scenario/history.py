@@ -297,6 +297,10 @@ class History:
         first = next(each for each in self.events if isinstance(each, Edited))
         if first.revision.service(account).type in WITHOUT_TIMES:
             return None
+        return self.exists_since(account, job_id, at)
+
+    def exists_since(self, account: str, job_id: str, at: datetime) -> datetime | None:
+        """Return the true creation time of a job, or None if it does not exist at this time."""
         try:
             return self.worlds[account].retrieve(job_id, at).created_at
         except UnknownJobError:

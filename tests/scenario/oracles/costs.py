@@ -25,13 +25,14 @@ _CENT = Decimal("0.01")
 def is_over_cost(history: History, job_spec: JobSpec, at: datetime) -> bool:
     """Return whether a job may have certainly cost more than the limit of its spec, at the operator's prices.
 
-    If its provider can pause it, no lower bound of its cost is known. A limit in another currency never acts.
+    If its provider can pause it, no lower bound of its cost is known. A limit in another currency never acts. If the
+    provider reports no times, the product counts from its first observation of the job, which is after its creation.
     """
     book = history.prices
     if book is None or job_spec.max_cost is None or job_spec.currency != CURRENCY:
         return False
     type_ = _first(history).service(job_spec.account).type
-    created_at = history.created_at(job_spec.account, job_spec.job_id, at)
+    created_at = history.exists_since(job_spec.account, job_spec.job_id, at)
     if created_at is None or not (job_spec.is_batch or not load(type_).capabilities.can_pause):
         return False
     cost = book.cost(type_, job_spec.account, at - created_at)
