@@ -26,7 +26,7 @@ from reconciler.ports import Now, Response, Transport
 
 API_VERSION = "coordination.k8s.io/v1"
 _RELEASED_S = 1
-"""The duration of a lease that nobody holds, as client-go writes it."""
+"""The duration in a released lease. client-go writes the same value."""
 
 Object = Mapping[str, Any]
 
