@@ -9,6 +9,7 @@ Times are those of the event loop.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -38,27 +39,20 @@ class PoolStack(Generic[P]):
 
     def __init__(self, new_pool: Callable[[], P]) -> None:
         self._new_pool = new_pool
-        self._first: P | None = new_pool()
-        self._unused: deque[tuple[float, P]] = deque()
+        self._unused: deque[tuple[float, P]] = deque([(-math.inf, new_pool())])
         """Each unused pool with the time of its last use. The times increase."""
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[P]:
         """Provide a pool for one request. After the request, the pool is kept for later requests."""
         clock = asyncio.get_running_loop().time
-        pool = self._take()
+        pool = self._unused.pop()[1] if self._unused else self._new_pool()
         try:
             while self._unused and self._unused[0][0] < clock() - KEPT_S:
                 await self._unused.popleft()[1].aclose()
             yield pool
         finally:
             self._unused.append((clock(), pool))
-
-    def _take(self) -> P:
-        if self._unused:
-            return self._unused.pop()[1]
-        first, self._first = self._first, None
-        return self._new_pool() if first is None else first
 
     async def aclose(self) -> None:
         """Close every unused pool."""
