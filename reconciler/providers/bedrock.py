@@ -51,9 +51,8 @@ class BedrockJobs(BedrockCollection):
         status, arn = word(row.get("status")), field(row, "jobArn", text)
         self._check_account(arn)
         phase = STATUSES.get(status, Phase.UNKNOWN)
-        model_key = (
-            "outputModelArn" if "outputModelArn" in row else "customModelArn"
-        )  # in a retrieved job, or in a list row
+        # A retrieved job has the first key, and a row of a list the second.
+        model_key = "outputModelArn" if "outputModelArn" in row else "customModelArn"
         return ObservedJob(
             id=name_of(row, "jobName"),
             phase=_before_training(row) or phase if phase is Phase.RUNNING else phase,
