@@ -67,7 +67,7 @@ def _archive(values: OptionValues, names: Sequence[str]) -> int:
     everything = wiring.read_statuses(places, Selection())
     wanted = {row.name for row in wiring.read_statuses(places, selection(values)).rows}
     check_names(values, names, wanted, everything.diagnostics)
-    choice = _of(choose(everything, wiring.read_specs(places), age, console.now()), set(names) or wanted)
+    choice = _restricted(choose(everything, wiring.read_specs(places), age, console.now()), set(names) or wanted)
     for name in names:
         if name in choice.kept:
             msg = f"{name} is not archived: {choice.kept[name]}. Nothing was moved."
@@ -78,7 +78,7 @@ def _archive(values: OptionValues, names: Sequence[str]) -> int:
     return os.EX_OK
 
 
-def _of(choice: ArchiveChoice, wanted: Collection[str]) -> ArchiveChoice:
+def _restricted(choice: ArchiveChoice, wanted: Collection[str]) -> ArchiveChoice:
     """Return the part of a choice that concerns these jobs. A file with another job is kept."""
     shared = "another document in its file is kept"
     kept = {name: why for name, why in choice.kept.items() if name in wanted}
@@ -87,7 +87,8 @@ def _of(choice: ArchiveChoice, wanted: Collection[str]) -> ArchiveChoice:
         chosen = [name for name in each.names if name in wanted]
         if len(chosen) == len(each.names):
             files.append(each)
-        kept |= dict.fromkeys(chosen if len(chosen) < len(each.names) else (), shared)
+        else:
+            kept |= dict.fromkeys(chosen, shared)
     return replace(choice, files=tuple(files), kept=kept)
 
 
@@ -101,7 +102,7 @@ def _restore(values: OptionValues, names: Sequence[str]) -> int:
     for name in names:
         found = [each for each in files if name in each.names]
         if not found:
-            known = [name for each in files for name in each.names]
+            known = [other for each in files for other in each.names]
             hint = did_you_mean(name, known) or "`reconcile get --archived` lists the specs in it."
             msg = f"no spec in the archive is called {name!r}. {hint}"
             raise wiring.UsageError(msg)
@@ -118,12 +119,13 @@ def _move(values: OptionValues, files: Iterable[ArchivedFile], *, is_restored: b
     """Move files to the archive or back, unless this is a dry run, and print them."""
     console, places, is_dry = ConsoleOutput.of(values), paths(values), values["dry_run"]
     files = list(files)
-    step = -1 if is_restored else 1
-    folders, trees = (places.specs, places.specs / ARCHIVE), (places.statuses, places.statuses / ARCHIVE)
-    (before, after), (old, new) = folders[::step], trees[::step]
+    here, there = (ARCHIVE, "") if is_restored else ("", ARCHIVE)
+    before, after = places.specs / here, places.specs / there
     if not is_dry:
         specs = [(before / each.file, after / each.file) for each in files]
-        statuses = [(old / path, new / path) for each in files for path in each.statuses]
+        statuses = [
+            (places.statuses / here / path, places.statuses / there / path) for each in files for path in each.statuses
+        ]
         move_files(specs, statuses, places.specs, places.statuses)
     console.print_result(archive_text([(str(before / each.file), each.names) for each in files]))
     console.log(moved_text(len(files), sum(len(each.names) for each in files), is_restored=is_restored, is_dry=is_dry))
