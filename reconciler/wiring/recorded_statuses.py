@@ -36,7 +36,7 @@ def read_statuses(paths: Paths, selection: Selection, *, is_archived: bool = Fal
 def archived_specs(paths: Paths) -> Snapshot:
     """Return the documents in the archive, or none if there is no archive."""
     root = paths.specs / ARCHIVE
-    return specs_dir(replace(paths, specs=root, status_dir=root / "status")).snapshot() if root.is_dir() else Snapshot()
+    return specs_dir(replace(paths, specs=root, status_dir=None)).snapshot() if root.is_dir() else Snapshot()
 
 
 def archived_jobs(paths: Paths) -> frozenset[tuple[str, str]]:
