@@ -7,13 +7,12 @@ without a spec is removed by the next pass. No file is overwritten.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from reconciler.local.disk import LocalDisk
-from reconciler.local.file_writer import create_file, errors_naming, naming, sync
+from reconciler.local.file_writer import create_file, errors_naming, naming
 
 Move = tuple[Path, Path]
 """The path of a file before and after."""
@@ -32,10 +31,11 @@ def move_files(specs: Iterable[Move], statuses: Iterable[Move], specs_root: Path
         with suppress(FileNotFoundError):
             copies.append(_copy(status_disk, before, after, folders))
     copies += [_copy(spec_disk, before, after, folders) for before, after in of_specs]
-    for copy in copies:
-        sync(copy, os.O_NOFOLLOW)
+    for copy, error in spec_disk.sync_all(copies).items():
+        raise naming(error, copy)
     for folder in folders:
-        sync(folder, os.O_DIRECTORY)
+        with errors_naming(folder):
+            spec_disk.sync_dir(folder)
     for disk, moves in ((spec_disk, of_specs), (status_disk, of_statuses)):
         for before, _ in moves:
             with errors_naming(before):
