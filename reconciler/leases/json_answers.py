@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
-from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.errors import Kind, PermanentError, ProviderError
 from reconciler.model.foreign import one_line
+from reconciler.plugin import failure
+from reconciler.plugin.answers import gateway_message
 from reconciler.ports import Response
 
 TEXT_MAX = 200
 """The maximum number of characters of a response that a message quotes."""
-_KINDS: Mapping[int, Kind] = {HTTPStatus.UNAUTHORIZED: Kind.DENIED, HTTPStatus.FORBIDDEN: Kind.FORBIDDEN}
 
 
 def object_of(value: object) -> Mapping[str, Any]:
@@ -38,18 +37,6 @@ def body_of(response: Response) -> Mapping[str, Any]:
 def error_of(response: Response, what: str) -> ProviderError:
     """Return the error for a response that is not a success. `what` names the service and the request."""
     message = f"{what}: HTTP {response.status}"
-    if said := one_line(_said(response), TEXT_MAX):
-        message += f": {said}"
-    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return TransientError(message, delivered=Delivered.UNKNOWN, retry_after_s=response.retry_after_s)
-    return PermanentError(message, kind=_KINDS.get(response.status, Kind.REFUSED))
-
-
-def _said(response: Response) -> str:
-    """Return the message in the response. Both services have the field `message`; a gateway may send plain text."""
-    text = response.body.decode(errors="replace")
-    try:
-        message = object_of(json.loads(text)).get("message")
-    except (ValueError, RecursionError):
-        message = None
-    return message if isinstance(message, str) else text
+    if said := gateway_message(response):
+        message += f": {one_line(said, TEXT_MAX)}"
+    return failure(response, message)
