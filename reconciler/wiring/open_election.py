@@ -8,7 +8,7 @@ import socket
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from reconciler.circuit_breaker import CircuitBreaker
 from reconciler.controller.leader_election import Candidate
@@ -132,14 +132,16 @@ async def _transport(url: str, within_s: float, tls: ssl.SSLContext | None, stac
 
 def _user(options: ElectionOptions) -> EtcdUser | None:
     """Return the user of etcd, or None if none is set. Raises `PermanentError(missing)` if it cannot be used."""
-    source, text = ETCD_USER, os.environ.get(ETCD_USER)
-    if options.user_file is not None:
-        source = "the file of --etcd-user-file"
-        with suppress(OSError, UnicodeDecodeError):
-            text = options.user_file.read_text(encoding="utf-8").strip()
-    if text is None and options.user_file is None:
+    file, text = options.user_file, os.environ.get(ETCD_USER)
+    source = ETCD_USER if file is None else "the file of --etcd-user-file"
+    if file is not None:
+        try:
+            text = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            text = ""
+    if text is None:
         return None
-    name, _, password = (text or "").partition(":")
+    name, _, password = text.partition(":")
     if not (name and password):
         msg = f"{source} cannot be read, or does not contain NAME:PASSWORD"
         raise PermanentError(msg, kind=Kind.MISSING)

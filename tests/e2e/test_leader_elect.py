@@ -66,6 +66,15 @@ def test_a_dry_run_needs_no_lease(checkout: Checkout) -> None:
     assert ran.code == ExitCode.OK
 
 
+def test_a_user_file_that_cannot_be_read_is_not_replaced_by_the_variable(checkout: Checkout) -> None:
+    (checkout.root / "user").write_bytes(b"replica:\xff")
+
+    ran = checkout.run("--leader-elect", ETCD, "--etcd-user-file", "user", *SHARED, RECONCILE_ETCD_USER="other:user")
+
+    assert ran.code == ExitCode.CONFIGURATION
+    assert "the file of --etcd-user-file cannot be read" in ran.err
+
+
 def test_a_password_of_etcd_is_never_shown(checkout: Checkout, tmp_path: Path) -> None:
     ran = checkout.run("--leader-elect", ETCD, *SHARED, RECONCILE_ETCD_USER=f"only-a-name-{tmp_path.name}")
 
