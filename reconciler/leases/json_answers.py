@@ -27,7 +27,10 @@ def number_of(value: object) -> int:
 
 def body_of(response: Response) -> Mapping[str, Any]:
     """Return the body of a successful response. Raises `PermanentError(invalid)` if it is not a JSON object."""
-    body = response.json()
+    try:
+        body = response.json()
+    except PermanentError:
+        body = None
     if not isinstance(body, dict):
         msg = f"the response (HTTP {response.status}) is not a JSON object: check the address of the lease"
         raise PermanentError(msg, kind=Kind.INVALID)

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import Kind, PermanentError, TransientError
+from reconciler.leases.json_answers import body_of
 from reconciler.leases.kubernetes_lease import KubernetesLease
 from reconciler.leases.service_account import ServiceAccount, api_server_url
 from reconciler.leases.tls_files import TlsFiles
 from reconciler.model.election import Granted, HeldBy
-from reconciler.ports import Rate
+from reconciler.ports import Rate, Response
 from reconciler.transport import Deadlines, HttpTransport, Throttle
 from tests.support.kubernetes_api import NAMESPACE, KubernetesApi, serving_kubernetes
 
@@ -209,6 +210,12 @@ def test_a_missing_right_is_named(api: KubernetesApi, verb: str, what: str) -> N
             await (team.one.renew() if verb == "update" else team.one.acquire())
 
     run(api, body)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+def test_a_success_of_another_service_leads_to_the_address_of_the_lease(body: bytes) -> None:
+    with pytest.raises(PermanentError, match=r"\(HTTP 200\) is not a JSON object: check the address of the lease"):
+        body_of(Response(200, {}, body))
 
 
 def test_an_api_server_that_is_shutting_down_is_tried_again(api: KubernetesApi) -> None:
