@@ -14,7 +14,7 @@ spec author may have forged it. `_unfinished` describes the exceptions.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -97,7 +97,7 @@ class ChangeBudget:
     """How many attempts of the last hour the unread status files are assumed to contain."""
     unwritten: dict[str, UnwrittenBatch] = field(default_factory=dict)
     """The latest batch of each account until its intents are written. The budgets of all passes share this mapping."""
-    _allowed: dict[str, AttemptTotals] = field(default_factory=dict)
+    _allowed: defaultdict[str, AttemptTotals] = field(default_factory=lambda: defaultdict(AttemptTotals))
     """The unapproved first attempts that were allowed and that `past` does not contain, by account."""
     _used: set[UsedApproval] = field(default_factory=set)
     """The approvals that were used and that `past` does not contain."""
@@ -107,7 +107,7 @@ class ChangeBudget:
     def __post_init__(self) -> None:
         """Count the batches that earlier passes have allowed and that are not written yet."""
         for account, batch in self.unwritten.items():
-            self._allow(account, batch.attempts)
+            self._allowed[account] += batch.attempts
             self._used |= batch.approvals
 
     def judge(
@@ -142,8 +142,9 @@ class ChangeBudget:
         refused, allowed = parted(asked, together)
         self.standing = others | {each.name: account for each in refused}
         self.standing_costs |= costs_of(refused)
-        self.unwritten[account] = UnwrittenBatch(sum_of(map(self._one, allowed)), used)
-        self._allow(account, self.unwritten[account].attempts)
+        attempts = sum_of(map(self._one, allowed))
+        self.unwritten[account] = UnwrittenBatch(attempts, used)
+        self._allowed[account] += attempts
         return Judged(counted, approved, frozenset(each.name for each in (*barred, *refused)), refusals)
 
     def written(self, account: str) -> None:
@@ -155,7 +156,7 @@ class ChangeBudget:
         earlier = self._earlier((), now)
         overall = self._in_scope(earlier, Scope(Extent.OVERALL))
         return {
-            account: self._use(account, earlier.get(account, AttemptTotals()) + AttemptTotals(self.hidden), overall)
+            account: self._use(account, earlier[account] + AttemptTotals(self.hidden), overall)
             for account in self.account_map.protections
         }
 
@@ -235,11 +236,8 @@ class ChangeBudget:
 
     def _scope_uses(self, account: str, batch: list[PlannedChange], now: datetime) -> tuple[ScopeUse, ...]:
         """Return the scopes of an account. The first attempts in `batch` do not count as past attempts."""
-        earlier, unfinished, place = (
-            self._earlier(batch, now),
-            self._unfinished(account),
-            self.account_map.place(account),
-        )
+        earlier, unfinished = self._earlier(batch, now), self._unfinished(account)
+        place = self.account_map.place(account)
         return tuple(
             ScopeUse(
                 str(scope),
@@ -250,19 +248,16 @@ class ChangeBudget:
             for scope in place.scopes()
         )
 
-    def _earlier(self, batch: Collection[PlannedChange], now: datetime) -> dict[str, AttemptTotals]:
+    def _earlier(self, batch: Collection[PlannedChange], now: datetime) -> defaultdict[str, AttemptTotals]:
         """Return the attempts that count, by account, without those of the batch."""
         found = self.past.totals(batch, now)
         for account, total in self._allowed.items():
-            found[account] = found.get(account, AttemptTotals()) + total
+            found[account] += total
         return found
 
     def _in_scope(self, earlier: Mapping[str, AttemptTotals], scope: Scope) -> AttemptTotals:
         here = (total for account, total in earlier.items() if self.account_map.is_in(account, scope))
         return sum_of(here) + AttemptTotals(self.hidden)
-
-    def _allow(self, account: str, allowed: AttemptTotals) -> None:
-        self._allowed[account] = self._allowed.get(account, AttemptTotals()) + allowed
 
     def _one(self, change: PlannedChange) -> AttemptTotals:
         """Return a change as an attempt, with its sunk cost."""

@@ -10,6 +10,7 @@ past attempts.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,9 +28,8 @@ from reconciler.model.money import Cost, RecordedAmount, Unpriced
 from reconciler.model.status import JobStatus, Receipt, RememberedAttempt, Verb
 from reconciler.model.sunk_cost import upper_bound
 
-_Totals = dict[tuple[str, datetime], AttemptTotals]
+_Totals = defaultdict[tuple[str, datetime], AttemptTotals]
 """The first attempts of each account at each time."""
-_NONE = AttemptTotals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class PastAttempts:
     is_shadow: bool = False
     """Whether a change that shadow mode has withheld counts as if it had been requested."""
     currency: str | None = None
-    """The currency of the operator's prices. A recorded cost in another currency is unknown."""
+    """The currency of the limits on sunk costs, or None without such a limit. A cost in another currency is unknown."""
     costs_now: Mapping[str, Cost] = field(default_factory=dict)
     """What the jobs whose cancel shadow mode has withheld have cost by now, by status name."""
     _by_moments: list[tuple[_Totals, _Totals]] = field(default_factory=list, compare=False)
@@ -99,7 +99,7 @@ class PastAttempts:
             for each in self.journal
         )
 
-    def totals(self, batch: Collection[PlannedChange], now: datetime) -> dict[str, AttemptTotals]:
+    def totals(self, batch: Collection[PlannedChange], now: datetime) -> defaultdict[str, AttemptTotals]:
         """Return the unapproved first attempts of the last hour, by account, without those of the batch.
 
         An attempt dated in the near future is counted too, because clocks may differ, and leaving it out would loosen
@@ -110,17 +110,13 @@ class PastAttempts:
         for change in batch:
             account, receipt = str(change.ref.account), change.open_receipt
             if receipt is not None and not receipt.approved_by:
-                key = account, receipt.requested_at
-                in_statuses[key] = in_statuses.get(key, _NONE) - self._one(receipt)
+                in_statuses[account, receipt.requested_at] -= self._one(receipt)
             for each in self._of(change):
-                key = each.account, each.at
-                in_journal[key] = in_journal.get(key, _NONE) - self._one(each)
-        found: dict[str, AttemptTotals] = {}
-        for key in in_statuses.keys() | in_journal.keys():
-            account, at = key
+                in_journal[each.account, each.at] -= self._one(each)
+        found = defaultdict[str, AttemptTotals](AttemptTotals)
+        for account, at in in_statuses.keys() | in_journal.keys():
             if -SKEW_MAX <= now - at < WINDOW:
-                total = in_statuses.get(key, _NONE) | in_journal.get(key, _NONE)
-                found[account] = found.get(account, _NONE) + total
+                found[account] += in_statuses[account, at] | in_journal[account, at]
         return found
 
     def uses(self) -> frozenset[UsedApproval]:
@@ -157,10 +153,10 @@ class PastAttempts:
         if not self._by_moments:
             versions: dict[str, _Totals] = {}
             for status in self._recording():
-                known = versions.setdefault(status.name, {})
+                known = versions.setdefault(status.name, defaultdict(AttemptTotals))
                 # The versions of one status record the same attempts, so the larger record counts and not the sum.
                 for key, total in _summed(self._in_status(status)).items():
-                    known[key] = known.get(key, _NONE) | total
+                    known[key] |= total
             in_statuses = _summed(chain.from_iterable(each.items() for each in versions.values()))
             in_journal = _summed(
                 ((each.account, each.at), self._one(each)) for each in self.journal if not each.approved_by
@@ -187,9 +183,9 @@ class PastAttempts:
 
 
 def _summed(found: Iterable[tuple[tuple[str, datetime], AttemptTotals]]) -> _Totals:
-    totals: _Totals = {}
+    totals: _Totals = defaultdict(AttemptTotals)
     for key, total in found:
-        totals[key] = totals.get(key, _NONE) + total
+        totals[key] += total
     return totals
 
 
