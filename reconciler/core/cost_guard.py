@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
-from reconciler.core.attempt_totals import AttemptTotals
+from reconciler.core.attempt_totals import AttemptTotals, sum_of
 from reconciler.core.guard import ChangeLimits
 from reconciler.core.past_attempts import PlannedChange
 from reconciler.model.money import Cost, Unpriced
@@ -108,9 +107,7 @@ def _spendable(costs: Mapping[str, Cost], limit: SunkCostLimit) -> dict[str, Cos
 
 
 def _sum(costs: Mapping[str, Cost], limit: SunkCostLimit) -> SunkCost:
-    bounds = [limit.bound(cost) for cost in costs.values()]
-    known = [each for each in bounds if each is not None]
-    return SunkCost(sum(known, Decimal(0)), len(bounds) - len(known))
+    return sum_of(AttemptTotals.one(limit.bound(cost)) for cost in costs.values()).sunk_cost
 
 
 def _why(costs: Mapping[str, Cost], limit: SunkCostLimit) -> str:
