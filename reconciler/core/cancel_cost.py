@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
+from reconciler.core.facts import is_waiting_to_start
 from reconciler.core.subject import Subject
 from reconciler.model.cost import cost_so_far
-from reconciler.model.job import ObservedJob, Phase
+from reconciler.model.job import ObservedJob
 from reconciler.model.money import Amount, Basis, Cost, RecordedAmount, Unpriced
 from reconciler.model.status import JobStatus, Verb
 
-_NOT_STARTED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED})
 _DIGITS = Decimal("0.000001")
 """The precision in which a status records an amount. A bound is rounded up to it, so that the record is a bound too."""
 
@@ -34,7 +34,7 @@ def sunk_cost(subject: Subject, verb: Verb, status: JobStatus, seen: ObservedJob
         return Unpriced("the operator states no price" if price is None else "the job was never observed")
     if isinstance(price, Unpriced):
         return price
-    if status.phase in _NOT_STARTED and facts.started_at is None:
+    if is_waiting_to_start(status.phase, facts):
         return Amount(Decimal(0), price.currency, Basis.METERED)
     at = max(now, seen.as_of) if seen is not None and seen.as_of is not None else now
     cost = cost_so_far(price, status.phase, facts, at, is_pause_possible=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
+from reconciler.core.facts import is_waiting_to_start
 from reconciler.core.limit_warning import LimitState, UnfinishedJob, held_for, last_warning
 from reconciler.core.subject import Subject
 from reconciler.model.cost import cost_so_far, may_have_paused
-from reconciler.model.job import Phase
 from reconciler.model.job_limits import CostLimit
 from reconciler.model.money import Amount, Unpriced
 from reconciler.model.spec import DesiredState
@@ -26,7 +26,6 @@ GROWTH_MAX = 10
 """The largest growth of a cost between two observations that is believed."""
 WARNED_AT = Decimal("0.8")
 """The share of `maxCost` from which a warning is written, if the limits of the job have warnings."""
-_NOT_STARTED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,7 @@ def judged_cost(subject: Subject, job: UnfinishedJob, last: JobStatus | None) ->
     is_pause_possible = may_have_paused(subject.capabilities, phase, history, receipts)
     cost = cost_so_far(price, phase, facts, job.as_of, is_pause_possible=is_pause_possible)
     if isinstance(cost, Unpriced):
-        has_waited = phase in _NOT_STARTED and facts.started_at is None
-        return JudgedCost(limit, unjudged=None if has_waited else cost.why)
+        return JudgedCost(limit, unjudged=None if is_waiting_to_start(phase, facts) else cost.why)
     if cost.currency != limit.currency:
         return JudgedCost(limit, unjudged=f"its price is in {cost.currency}")
     if not cost.basis.is_certain:

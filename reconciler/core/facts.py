@@ -20,6 +20,7 @@ from reconciler.model.status import JobFacts, JobStatus
 T = TypeVar("T")
 COUNT_MAX = 10**18 - 1
 """The largest number that a status can represent. It is far above any token count."""
+_BEFORE_START = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED})
 
 
 def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
@@ -55,6 +56,11 @@ def may_have_started(status: JobStatus | None) -> bool:
     """Return whether the job may have started without a record of it, because an earlier status was discarded."""
     ours = takewhile(lambda entry: entry.reason is not Reason.JOB_CHANGED, status.history if status else ())
     return any(entry.reason is Reason.STATUS_DISCARDED for entry in ours)
+
+
+def is_waiting_to_start(phase: Phase, facts: JobFacts) -> bool:
+    """Return whether the job has not started yet."""
+    return phase in _BEFORE_START and facts.started_at is None
 
 
 def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Capabilities) -> Phase:
