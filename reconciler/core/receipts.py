@@ -19,10 +19,11 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from reconciler.core.conditions import phase_since
-from reconciler.core.remembered_attempts import remembered, spent_by
+from reconciler.core.remembered_attempts import remembered
 from reconciler.model.action import Action
 from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.money import RecordedAmount
+from reconciler.model.receipt_parts import spent_by
 from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Outcome, Receipt, Verb
 
 REVERSALS_MAX = 3

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from reconciler.model.action import APPROVED_FOR, is_by_commit
-from reconciler.model.receipt_parts import first_attempt
-from reconciler.model.status import JobStatus, Receipt, RememberedAttempt
+from reconciler.model.receipt_parts import spent_by
+from reconciler.model.status import JobStatus, RememberedAttempt
 
 WINDOW = timedelta(hours=1)
 """How long an unapproved first attempt is counted."""
@@ -25,12 +25,6 @@ WINDOW = timedelta(hours=1)
 def attempts(status: JobStatus) -> tuple[RememberedAttempt, ...]:
     """Return every first attempt that a status records."""
     return (*status.spent, *spent_by(status, status.receipts))
-
-
-def spent_by(status: JobStatus, receipts: Iterable[Receipt]) -> tuple[RememberedAttempt, ...]:
-    """Return the first attempts that these receipts of a status record."""
-    account = status.job.account if status.job else ""
-    return tuple(first_attempt(each, account) for each in receipts)
 
 
 def remembered(spent: Iterable[RememberedAttempt], now: datetime) -> tuple[RememberedAttempt, ...]:

@@ -19,7 +19,7 @@ from datetime import datetime
 
 from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, parse_status
 from reconciler.formats.status_writer import render_status
-from reconciler.model.receipt_parts import first_attempt
+from reconciler.model.receipt_parts import spent_by
 from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, RememberedAttempt, Verb
 
 
@@ -52,9 +52,7 @@ def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> b
 def _new_attempts(mine: JobStatus, known: JobStatus | None) -> tuple[RememberedAttempt, ...]:
     """Return an attempt for each receipt in `mine` that is not in the common ancestor."""
     before = {(each.requested_at, each.verb) for each in known.receipts} if known else set()
-    account = mine.job.account if mine.job else ""
-    new = [each for each in mine.receipts if (each.requested_at, each.verb) not in before]
-    return tuple(first_attempt(each, account) for each in new)
+    return spent_by(mine, (each for each in mine.receipts if (each.requested_at, each.verb) not in before))
 
 
 def _identity(status: JobStatus) -> tuple[str, str] | None:

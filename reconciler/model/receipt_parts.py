@@ -1,13 +1,20 @@
-"""What a receipt says about its first attempt, and about the cost of the job that it cancelled."""
+"""What receipts say about their first attempts, and about the cost of the jobs that they cancelled."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reconciler.model.money import Amount
-from reconciler.model.status import Receipt, RememberedAttempt, Verb
+from reconciler.model.status import JobStatus, Receipt, RememberedAttempt, Verb
 
 
-def first_attempt(receipt: Receipt, account: str) -> RememberedAttempt:
-    """Return the first attempt that a receipt records. `account` is the account line of its job."""
+def spent_by(status: JobStatus, receipts: Iterable[Receipt]) -> tuple[RememberedAttempt, ...]:
+    """Return the first attempts that these receipts of a status record."""
+    account = status.job.account if status.job else ""
+    return tuple(_first_attempt(each, account) for each in receipts)
+
+
+def _first_attempt(receipt: Receipt, account: str) -> RememberedAttempt:
     verb = None if receipt.verb is Verb.CANCEL else receipt.verb
     return RememberedAttempt(account, receipt.requested_at, receipt.approved_by, verb, receipt.sunk_cost)
 
