@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.core.attempt_totals import AttemptTotals, sum_of
-from reconciler.core.guard import ChangeLimits
+from reconciler.core.guard import ChangeLimits, refusal
 from reconciler.core.past_attempts import PlannedChange
 from reconciler.model.money import Cost, Unpriced
 from reconciler.model.report import Refusal
@@ -36,17 +36,8 @@ class ScopeUse:
 
     def refusal(self, costs: Mapping[str, Cost], cost: RefusedCost) -> Refusal:
         """Return the refusal of cancels with these costs, by spec name."""
-        return Refusal(
-            scope=self.scope,
-            requested=len(costs),
-            earlier=self.earlier.count,
-            unfinished=self.unfinished,
-            max_cancels=self.limits.max_cancels,
-            max_cancel_percent=self.limits.max_cancel_percent,
-            max_cancels_absolute=self.limits.max_cancels_absolute,
-            names=tuple(sorted(costs)),
-            cost=cost,
-        )
+        names = tuple(sorted(costs))
+        return refusal(self.scope, names, self.earlier.count, self.unfinished, self.limits, cost=cost)
 
 
 def costs_of(changes: Iterable[PlannedChange]) -> dict[str, Cost]:

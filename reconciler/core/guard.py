@@ -17,7 +17,7 @@ from reconciler.core.past_attempts import UsedApproval
 from reconciler.model.action import CommitApproval, is_by_commit
 from reconciler.model.report import Refusal
 from reconciler.model.spec import Safety
-from reconciler.model.sunk_cost import SunkCostLimit
+from reconciler.model.sunk_cost import RefusedCost, SunkCostLimit
 
 PERCENT = 100
 BY_NAME = "--allow-cancel"
@@ -136,6 +136,20 @@ def judge(
     is_many = total > limits.max_cancels and total * PERCENT > limits.max_cancel_percent * unfinished
     if not batch or not (doubt or is_many or total > limits.max_cancels_absolute):
         return None
+    return refusal(scope, batch, earlier, unfinished, limits, doubt=doubt)
+
+
+def refusal(
+    scope: str,
+    batch: tuple[str, ...],
+    earlier: int,
+    unfinished: int,
+    limits: ChangeLimits,
+    *,
+    doubt: str | None = None,
+    cost: RefusedCost | None = None,
+) -> Refusal:
+    """Return the refusal of a batch. `cost` is why its sunk cost led to it, or None. See `judge` for the rest."""
     return Refusal(
         scope=scope,
         requested=len(batch),
@@ -146,6 +160,7 @@ def judge(
         max_cancels_absolute=limits.max_cancels_absolute,
         names=batch,
         doubt=doubt,
+        cost=cost,
     )
 
 
