@@ -18,15 +18,15 @@ the next leader from repeating it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from reconciler.controller.workers import end, first
 from reconciler.core.leader_state import (
     Leading,
     Lost,
     NoAnswer,
-    StandingBy,
     after_attempt,
     after_renewal,
     attempt_delay_s,
@@ -34,10 +34,11 @@ from reconciler.core.leader_state import (
     may_act,
 )
 from reconciler.errors import ProviderError, bug
-from reconciler.model.election import ElectionStatus, ElectionTiming, LeaseAnswer
+from reconciler.model.election import ElectionStatus, ElectionTiming
 from reconciler.ports import Lease
 from reconciler.preflight import sent_only_if
 
+T = TypeVar("T")
 RELEASED_WITHIN_S = 2.0
 """How long the release of the lease may take, because a stop has a deadline."""
 
@@ -81,7 +82,7 @@ class Candidate:
     identity: str
     timing: ElectionTiming
     elapsed: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
+    sleep: Callable[[float], Coroutine[Any, Any, None]]
     jitter: Callable[[], float]
     report: Callable[[ElectionStatus], None]
 
@@ -103,14 +104,14 @@ class Candidate:
             answer = await self._ask(self.lease.acquire, self.timing.renew_s, stop)
             state = after_attempt(answer, sent_at, self.elapsed(), self.timing)
             if isinstance(state, Leading):
-                self.report(ElectionStatus(self.name, is_leader=True, holder=self.identity))
+                self.report(self._leading())
                 return Term(state, self.elapsed)
-            self._report_waiting(state)
-            await first(stop.wait(), self._pause(attempt_delay_s(self.timing, self.jitter())))
+            self.report(ElectionStatus(self.name, holder=state.holder, problem=state.problem))
+            await first(stop.wait(), self.sleep(attempt_delay_s(self.timing, self.jitter())))
         return None
 
-    def _report_waiting(self, state: StandingBy) -> None:
-        self.report(ElectionStatus(self.name, holder=state.holder, problem=state.problem))
+    def _leading(self, problem: str | None = None) -> ElectionStatus:
+        return ElectionStatus(self.name, is_leader=True, holder=self.identity, problem=problem)
 
     async def _serve(self, term: Term, lead: Callable[[Term], Awaitable[None]]) -> None:
         renewing = asyncio.ensure_future(self._renew(term))
@@ -124,37 +125,34 @@ class Candidate:
 
     async def _renew(self, term: Term) -> None:
         """Renew the lease until the leadership is lost, and report why it was lost."""
-        report = ElectionStatus(self.name, is_leader=True, holder=self.identity)
-        while isinstance(state := term.state, Leading):
+        state = term.state
+        while isinstance(state, Leading):
             await self.sleep(min(self.timing.retry_s, max(0.0, state.until - self.elapsed())))
             sent_at = self.elapsed()
-            if not may_act(state, sent_at):
-                term.end(expired(state, self.timing))
-                break
-            answer = await self._ask(self.lease.renew, state.until - sent_at)
-            term.state = after_renewal(state, answer, sent_at, self.elapsed(), self.timing)
-            if isinstance(term.state, Leading):
-                self.report(replace(report, problem=term.state.problem))
-        if isinstance(term.state, Lost):
-            self.report(ElectionStatus(self.name, problem=term.state.why))
-            term.lost.set()
+            if may_act(state, sent_at):
+                answer = await self._ask(self.lease.renew, state.until - sent_at)
+                state = after_renewal(state, answer, sent_at, self.elapsed(), self.timing)
+            else:
+                state = expired(state, self.timing)
+            if isinstance(state, Leading):
+                term.state = state
+                self.report(self._leading(state.problem))
+        term.end(state)
+        self.report(ElectionStatus(self.name, problem=state.why))
 
     async def _ask(
-        self, ask: Callable[[], Awaitable[LeaseAnswer | None]], within_s: float, stop: asyncio.Event | None = None
-    ) -> LeaseAnswer | NoAnswer:
+        self, ask: Callable[[], Awaitable[T]], within_s: float, stop: asyncio.Event | None = None
+    ) -> T | NoAnswer:
         """Return the answer, or why there is none. A stop ends the wait."""
         asking = asyncio.ensure_future(ask())
         try:
-            await first(asyncio.wait({asking}), self._pause(within_s), *([stop.wait()] if stop else []))
+            await first(asyncio.wait({asking}), self.sleep(within_s), *([stop.wait()] if stop else []))
             if not asking.done():
                 return NoAnswer(f"no response within {within_s:.0f} s")
-            return asking.result() or NoAnswer("released")
+            return asking.result()
         except ProviderError as error:
             return NoAnswer(str(error))
         except Exception as error:  # noqa: BLE001  a bug must not end the election: the lease is tried again
             return NoAnswer(bug(error))
         finally:
             await end([asking])
-
-    async def _pause(self, seconds: float) -> None:
-        await self.sleep(seconds)
