@@ -106,8 +106,7 @@ class HealthTracker:
 
         `now` is in monotonic seconds.
         """
-        is_beat = not leadership.is_leader
-        beat = {"heartbeat_at": now, "progress_at": now, "watched_at": now} if is_beat else {}
+        beat = {} if leadership.is_leader else {"heartbeat_at": now, "progress_at": now, "watched_at": now}
         self._change(leadership=leadership, **beat)
 
     def forget(self, now: float) -> None:

@@ -247,7 +247,7 @@ def judge(
 
 def _with_sunk_cost(case: JobPlan, now: datetime) -> JobPlan:
     action = case.decision.action
-    if action is None or action.verb is not Verb.CANCEL:
+    if action is None:
         return case
     return replace(case, sunk_cost=sunk_cost(case.subject, action.verb, case.decision.status, case.seen, now))
 

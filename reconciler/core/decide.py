@@ -9,8 +9,8 @@ The input is a spec, an observation of its job, its last status and the time. Th
 4. If the job exceeds a limit, or reconcile requested a cancel because of a limit, the column `cancelled` of the table
    applies. Limits of a job whose desired state is `observed` are only reported.
 5. `table.TABLE` determines the verb and the verdict. A job that something else paused (`core.paused_elsewhere`) has
-   rows of its own. The job is stalled instead if the phase lasts too long, or if the
-   verb is not supported, contested or without effect.
+   rows of its own. The job is stalled instead if the phase lasts too long, or if the verb is not supported, contested
+   or without effect.
 6. The action is returned only if an attempt is due now, by `backoff` or because a user requested a retry, and if the
    change windows are open (`core.due_request`).
 

@@ -104,9 +104,8 @@ def may_pause(receipts: tuple[Receipt, ...], now: datetime, within: timedelta) -
     newest = receipts[0] if receipts else None
     if newest is None or newest.verb is not Verb.PAUSE or newest.is_refused:
         return False
-    return (
-        newest.outcome in {None, Outcome.WITHDRAWN} and now - (newest.accepted_at or newest.last_attempt_at) <= within
-    )
+    at = newest.accepted_at or newest.last_attempt_at
+    return newest.outcome in {None, Outcome.WITHDRAWN} and now - at <= within
 
 
 def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> str | None:

@@ -123,8 +123,9 @@ class Refusal:
         that reports a refusal stays as it is.
         """
         message = str(self)
-        is_same = earlier is not None and self.cost is not None and self.cost.differs_only_in_amounts(message, earlier)
-        return earlier if is_same and earlier is not None else message
+        if earlier is not None and self.cost is not None and self.cost.differs_only_in_amounts(message, earlier):
+            return earlier
+        return message
 
     def __str__(self) -> str:
         """Return the message that reports the refusal."""
