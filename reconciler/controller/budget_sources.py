@@ -14,7 +14,6 @@ from datetime import datetime
 
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.desired_specs import DesiredSpecs
-from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.run_options import ChangeRules
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.share import Share
@@ -25,6 +24,7 @@ from reconciler.core.losses import lost_since, marks_of, why_uncountable, withou
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.core.scope import AccountMap, ScopedLimits
 from reconciler.core.shadow import is_reported, reported_at
+from reconciler.core.subject import Subject
 from reconciler.model.job import UNFINISHED
 from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.money import Cost
@@ -33,7 +33,7 @@ from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import StoredStatuses
 
-_Claimed = tuple[ResolvedSpec, JobStatus]
+_Claimed = tuple[Subject, JobStatus]
 """A spec with a job, and the last status of the job."""
 
 
@@ -63,9 +63,8 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
     if lost:
         lost = without_archived(lost, runtime.statuses.archived(lost), now)
     carried = before if runtime.control is not None else ChangeBudget()
-    claimed = [
-        (each, desired.last[key]) for key, each in enumerate(desired.specs) if each.subject and key in desired.last
-    ]
+    claimed = _claimed(desired)
+    refused = [(subject, last) for subject, last in claimed if last.ready.reason is Reason.REFUSED_BY_GUARD]
     everywhere = (*errors, why_uncountable(lost, known, limits.everywhere), runtime.older.doubt)
     budget = ChangeBudget(
         limits=limits,
@@ -87,12 +86,20 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
         known_unfinished=known.unfinished,
         use=carried.use,
         unwritten=carried.unwritten,
-        standing=dict(_standing(claimed, now)),
-        standing_costs=_costs(filter(_was_cancel_refused, claimed), now),
+        standing=_standing(refused, now),
+        standing_costs=_costs(filter(_may_be_cancel, refused), now),
         doubts=_doubts(desired, runtime, filter(None, everywhere)),
         hidden=most_attempts(stored),
     )
     return PassBudget(budget, known, lost, errors, desired.share)
+
+
+def _claimed(desired: DesiredSpecs) -> list[_Claimed]:
+    return [
+        (each.subject, desired.last[key])
+        for key, each in enumerate(desired.specs)
+        if each.subject is not None and key in desired.last
+    ]
 
 
 def _doubts(desired: DesiredSpecs, runtime: Runtime, everywhere: Iterable[str]) -> dict[str, str]:
@@ -173,32 +180,22 @@ def _was_withheld(claimed: _Claimed) -> bool:
     return any(reported_at(claimed[1]))
 
 
-def _was_cancel_refused(claimed: _Claimed) -> bool:
-    """Return whether the guard may have refused a cancel of this job. Its status does not say which change it was."""
-    spec, status = claimed
-    wanted = spec.subject.spec if spec.subject is not None else None
-    may_be = wanted is not None and (wanted.desired_state is DesiredState.CANCELLED or wanted.limits is not None)
-    return may_be and status.ready.reason is Reason.REFUSED_BY_GUARD
+def _may_be_cancel(refused: _Claimed) -> bool:
+    """Return whether a change that the guard refused may be a cancel. The status does not say which change it was."""
+    spec = refused[0].spec
+    return spec.desired_state is DesiredState.CANCELLED or spec.limits is not None
 
 
 def _costs(claimed: Iterable[_Claimed], now: datetime) -> dict[str, Cost]:
     """Return what the jobs of these specs have cost by now, by spec name."""
-    found = (
-        (subject.name, sunk_cost(subject, Verb.CANCEL, status, None, now))
-        for each, status in claimed
-        if (subject := each.subject) is not None
-    )
+    found = ((subject.name, sunk_cost(subject, Verb.CANCEL, status, None, now)) for subject, status in claimed)
     return {name: cost for name, cost in found if cost is not None}
 
 
-def _standing(claimed: Iterable[_Claimed], now: datetime) -> Iterable[tuple[str, str]]:
-    """Yield the name and account of each spec whose change was refused earlier and is still wanted."""
-    for each, status in claimed:
-        subject = each.subject
-        if (
-            subject is not None
-            and status.ready.reason is Reason.REFUSED_BY_GUARD
-            and subject.spec.desired_state is not DesiredState.OBSERVED
-            and not subject.is_suspended(now)
-        ):
-            yield subject.name, str(subject.ref.account)
+def _standing(refused: Iterable[_Claimed], now: datetime) -> dict[str, str]:
+    """Return the account of each spec whose refused change is still wanted, by spec name."""
+    return {
+        subject.name: str(subject.ref.account)
+        for subject, _ in refused
+        if subject.spec.desired_state is not DesiredState.OBSERVED and not subject.is_suspended(now)
+    }
