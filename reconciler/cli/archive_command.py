@@ -64,8 +64,10 @@ def _archive(values: OptionValues, names: Sequence[str]) -> int:
     """Archive what may be archived. Raises `UsageError` if that is not the case for a job that is named."""
     console, places = ConsoleOutput.of(values), paths(values)
     age = timedelta(seconds=seconds(values, "older_than"))
-    everything = wiring.read_statuses(places, Selection())
-    wanted = {row.name for row in wiring.read_statuses(places, selection(values)).rows}
+    everything, selected = wiring.read_statuses(places, Selection()), selection(values)
+    # Without a selection, the files need not be read again.
+    chosen = everything if selected.predicate() is None else wiring.read_statuses(places, selected)
+    wanted = {row.name for row in chosen.rows}
     check_names(values, names, wanted, everything.diagnostics)
     choice = _restricted(choose(everything, wiring.read_specs(places), age, console.now()), set(names) or wanted)
     for name in names:

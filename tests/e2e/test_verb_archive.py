@@ -71,6 +71,8 @@ def test_an_archived_job_is_neither_observed_nor_unmanaged_and_is_restored_with_
         (("done", "--older-than", "1d"), "done is not archived: it ended less than 1d ago. Nothing was moved."),
         (("don", *AGE), "no job is called 'don'."),
         (("--older-than", "old"), "'old' is not a duration"),
+        (("--provider", "nobody", *AGE), "no provider is called 'nobody'."),
+        (("done", "--selector", "team=none", *AGE), "the job 'done' exists, but does not match --selector"),
     ],
 )
 def test_a_job_that_cannot_be_moved_is_refused(workspace: Workspace, arguments: tuple[str, ...], message: str) -> None:
