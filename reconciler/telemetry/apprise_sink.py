@@ -43,27 +43,28 @@ class AppriseSink:
     attempt_max_s: float = ATTEMPT_MAX_S
     is_for_people: bool = True
     knows_ids: bool = False
-    _thread: Thread | None = field(default=None, init=False)
-    """The thread of the latest attempt. It is a daemon, so that the process can end although Apprise hangs."""
+    _attempt: asyncio.Future[str] | None = field(default=None, init=False)
+    """The problem of the latest attempt, or an empty string, once the attempt has ended."""
 
     async def deliver(self, message: Notification, *, may_be_repeat: bool) -> None:
         """Send a notification, as `NotificationSink` describes."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._attempt is not None and not self._attempt.done():
             msg = "an earlier attempt of Apprise has not ended"
             raise TransientError(msg, delivered=Delivered.NO)
         loop = asyncio.get_running_loop()
-        ended: asyncio.Future[str] = loop.create_future()
+        attempt: asyncio.Future[str] = loop.create_future()
+        self._attempt = attempt
 
-        def attempt() -> None:
+        def run() -> None:
             problem = self._send(message, may_be_repeat=may_be_repeat)
             with suppress(RuntimeError):  # the process is ending, and the event loop is closed
-                loop.call_soon_threadsafe(lambda: None if ended.done() else ended.set_result(problem))
+                loop.call_soon_threadsafe(attempt.set_result, problem)
 
-        self._thread = Thread(target=attempt, name=f"notify-{self.name}", daemon=True)
-        self._thread.start()
+        # A daemon, so that the process can end although Apprise hangs.
+        Thread(target=run, name=f"notify-{self.name}", daemon=True).start()
         try:
             async with asyncio.timeout(self.attempt_max_s):
-                problem = await ended
+                problem = await asyncio.shield(attempt)
         except TimeoutError:
             problem = f"Apprise has not delivered it within {self.attempt_max_s:g} s"
         if problem:
