@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import resource
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +24,7 @@ from tests.support.git_daemon import git_daemon
 from tests.support.processes import memory_of
 from tests.support.repositories import a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
+from tests.support.threaded_server import serving
 
 MEMORY_MAX = 1024**3
 """The limit of the address space, in bytes, which is more than the memory of a container."""
@@ -241,13 +241,9 @@ def branches_without_end() -> Iterator[str]:
         def _say(self, data: bytes) -> None:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Offers) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/endless.git"
-        finally:
-            server.shutdown()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Offers)
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}/endless.git"
 
 
 def _line(text: str) -> bytes:

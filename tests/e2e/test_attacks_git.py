@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import pytest
 from tests.support.cli import SPEC, Checkout, Ran
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.threaded_server import serving
 from tests.support.watch_process import watching
 
 MISSING = "1" * 40
@@ -212,14 +212,9 @@ def locked() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Locked) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/x"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Locked)
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}/x"
 
 
 @pytest.mark.sampled(3)

@@ -18,12 +18,12 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 import pytest
 
 from tests.support.cli import RECONCILE, SPEC, Ran
 from tests.support.in_process_command import Workspace
+from tests.support.threaded_server import serving
 
 HOSTED = SPEC.format(name="far", provider="openai", job_id="ftjob-far", state="cancelled")
 KEY = "sk-live-123456789"
@@ -111,14 +111,8 @@ def _web_server(certificate: Path | None = None) -> Iterator[int]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(server):
         yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _self_signed(workspace: Workspace, stack: ExitStack) -> dict[str, str]:

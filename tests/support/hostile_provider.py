@@ -5,15 +5,14 @@ Each key gives access to its own jobs only. Beside the server is a socket that m
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.threaded_server import serving_json
 
 JOBS = "/v1/fine_tuning/jobs"
 
@@ -84,40 +83,5 @@ def provider(jobs: Mapping[str, Sequence[str]]) -> Iterator[Provider]:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as nowhere:
         nowhere.settimeout(0)
         known = Provider(jobs, nowhere)
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                self._answer()
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("content-length", "0")))
-                self._answer()
-
-            def _answer(self) -> None:
-                key = self.headers.get("authorization", "").removeprefix("Bearer ")
-                status, told = known.answer(self.command, self.path, key)
-                body = json.dumps(told).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-        with Server(("127.0.0.1", 0), Handler) as server:
-            known.port = server.server_port
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-            thread.start()
-            try:
-                yield known
-            finally:
-                server.shutdown()
-                thread.join()
+        with serving_json(lambda method, path, key, _: known.answer(method, path, key)) as known.port:
+            yield known

@@ -12,12 +12,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 from tests.support.certificates import an_authority, server_context
+from tests.support.threaded_server import serving_json
 
 GROUP, KIND, NAMESPACE = "coordination.k8s.io", "leases", "jobs"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
@@ -179,36 +179,11 @@ def serving_kubernetes(directory: Path) -> Iterator[KubernetesApi]:
     (api.service_account / "namespace").write_text(NAMESPACE, encoding="ascii")
     api.set_token("token-of-the-replicas")
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(method: str, path: str, token: str, sent: bytes) -> Answer:
+        status, body = api.answer(method, path, token, json.loads(sent) if sent else None)
+        api.requests.append((method, status))
+        return status, body
 
-        def handle_any(self) -> None:
-            """Answer a request."""
-            sent = self.rfile.read(int(self.headers.get("content-length") or 0))
-            token = (self.headers.get("authorization") or "").removeprefix("Bearer ")
-            status, body = api.answer(self.command, self.path, token, json.loads(sent) if sent else None)
-            api.requests.append((self.command, status))
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  the names of the base class
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.socket = server_context(authority).wrap_socket(server.socket, server_side=True)
-    api.url = f"https://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving_json(answer, server_context(authority)) as port:
+        api.url = f"https://127.0.0.1:{port}"
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

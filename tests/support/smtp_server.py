@@ -8,7 +8,8 @@ import socketserver
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
-from threading import Thread
+
+from tests.support.threaded_server import serving
 
 _ANSWERS = {b"EHLO": b"250 loopback", b"DATA": b"354 go on", b"QUIT": b"221 bye"}
 
@@ -30,11 +31,6 @@ def a_mail_server() -> Iterator[tuple[int, list[EmailMessage]]]:
                     received.append(email.message_from_bytes(b"".join(lines), policy=email.policy.default))
                     self.wfile.write(b"250 OK\r\n")
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1], received
-        finally:
-            server.shutdown()
-            thread.join()
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session)
+    with serving(server):
+        yield server.server_address[1], received
