@@ -280,10 +280,14 @@ class History:
         """The end of the run, with the remaining statuses."""
         return next(each for each in reversed(self.events) if isinstance(each, PassEnded | WatchEnded))
 
+    @property
+    def first_revision(self) -> Revision:
+        """The specs at the start of the run."""
+        return next(each.revision for each in self.events if isinstance(each, Edited))
+
     def accounts(self) -> dict[str, str]:
         """Return each account's name, by its text in statuses."""
-        first = next(each for each in self.events if isinstance(each, Edited))
-        return first.revision.lines()
+        return self.first_revision.lines()
 
     def truth(self, account: str, job_id: str, at: datetime) -> str:
         """Return the true phase of the job at a given time; `absent` if it does not exist."""
@@ -294,8 +298,7 @@ class History:
 
     def created_at(self, account: str, job_id: str, at: datetime) -> datetime | None:
         """Return the creation time that the provider reports for a job, or None if it reports none."""
-        first = next(each for each in self.events if isinstance(each, Edited))
-        if first.revision.service(account).type in WITHOUT_TIMES:
+        if self.first_revision.service(account).type in WITHOUT_TIMES:
             return None
         return self.exists_since(account, job_id, at)
 

@@ -6,8 +6,8 @@ Rule: the oracles compute costs from this record and from the world, and share n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
 from reconciler.core.guard import ChangeLimits
@@ -17,7 +17,6 @@ from reconciler.model.sunk_cost import SunkCostLimit
 from tests.scenario.batch_services import BATCHES, is_of_batches
 
 CURRENCY = "USD"
-_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class PriceBook:
     def limits(self, others: ChangeLimits) -> ChangeLimits:
         """Return these limits on numbers with the limit on costs."""
         cost = None if self.most_an_hour is None else SunkCostLimit(self.most_an_hour, CURRENCY)
-        return ChangeLimits(others.max_cancels, others.max_cancel_percent, others.max_cancels_absolute, cost)
+        return replace(others, sunk_cost=cost)
 
     def cost(self, type_: str, account: str, span: timedelta) -> Decimal | None:
         """Return what a job of an account costs in a span of time, or None if it has no price."""
@@ -50,12 +49,3 @@ def kinds_of(type_: str) -> Iterator[tuple[str, str]]:
     yield type_, FINE_TUNING_JOB
     if type_ in BATCHES:
         yield type_, BATCH_JOB
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What the job of one cancel has cost at least, when the cancel was requested."""
-
-    at: datetime
-    job_id: str
-    cost: Decimal | None

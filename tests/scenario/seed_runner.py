@@ -16,7 +16,6 @@ from tests.scenario.history import Crashed, Edited, Event, ExternalEvent, Histor
 from tests.scenario.oracles import OF_A_WATCH, verdict
 from tests.scenario.parallel import in_parallel
 from tests.scenario.process import SPECS, STATUSES
-from tests.scenario.repository import Revision
 from tests.scenario.seeded_pauses import scenario as pause_scenario
 from tests.scenario.seeded_run import scenario
 from tests.scenario.seeded_watch import scenario as watch_scenario
@@ -140,7 +139,7 @@ def _result_of(seed: int, *, run: SeedRunner) -> SeedResults:
         others=Counter(kind for each in history.events if (kind := _kind(each))),
         requests=len(served),
         crashes=sum(isinstance(each, Crashed) for each in history.events),
-        accounts=Counter(service.type for service in _first(history).services.values()),
+        accounts=Counter(service.type for service in history.first_revision.services.values()),
         jobs=Counter(kind_of(account) for account, world in history.worlds.items() for _ in world.ids()),
         simulated=history.events[-1].at - history.began_at,
         wrong=((seed, wrong),) if wrong else (),
@@ -169,7 +168,3 @@ def _sort_of(path: str) -> str:
     root = STATUSES.relative_to(SPECS.parent)
     what = "status" if PurePosixPath(path).is_relative_to(root) else "spec"
     return f"a {what}" if path.endswith(".yaml") else f"a directory of {what}{'es' if what == 'status' else 's'}"
-
-
-def _first(history: History) -> Revision:
-    return next(each.revision for each in history.events if isinstance(each, Edited))

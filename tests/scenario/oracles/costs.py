@@ -7,19 +7,29 @@ have counted, because some time passes between its observation and its request.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from reconciler.providers import load
-from tests.scenario.history import Edited, History, ProviderRequest
-from tests.scenario.price_book import CURRENCY, Spent
-from tests.scenario.repository import JobSpec, Revision
+from tests.scenario.history import History, ProviderRequest
+from tests.scenario.price_book import CURRENCY
+from tests.scenario.repository import JobSpec
 
 _WAITING = {"validating_files", "queued"}
 _SLACK = timedelta(minutes=5)
 """The longest time between the observation of a job and its cancel."""
 _HOUR = timedelta(minutes=59)
 _CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """What the job of one cancel had cost at least when the cancel was requested; None if its cost was unknown."""
+
+    at: datetime
+    job_id: str
+    cost: Decimal | None
 
 
 def is_over_cost(history: History, job_spec: JobSpec, at: datetime) -> bool:
@@ -31,7 +41,7 @@ def is_over_cost(history: History, job_spec: JobSpec, at: datetime) -> bool:
     book = history.prices
     if book is None or job_spec.max_cost is None or job_spec.currency != CURRENCY:
         return False
-    type_ = _first(history).service(job_spec.account).type
+    type_ = history.first_revision.service(job_spec.account).type
     created_at = history.exists_since(job_spec.account, job_spec.job_id, at)
     if created_at is None or not (job_spec.is_batch or not load(type_).capabilities.can_pause):
         return False
@@ -64,17 +74,13 @@ def _first_cancels(history: History) -> list[ProviderRequest]:
     return sorted(found.values(), key=lambda each: each.at)
 
 
-def _spent(history: History, cancel: ProviderRequest) -> Spent:
+def _spent(history: History, cancel: ProviderRequest) -> _Spent:
     """Return what the job of a cancel had cost at least."""
     account, job_id, book = cancel.account, str(cancel.job_id), history.prices
-    type_, created_at = _first(history).service(account).type, history.created_at(account, job_id, cancel.at)
+    type_, created_at = history.first_revision.service(account).type, history.created_at(account, job_id, cancel.at)
     is_priced = book is not None and book.cost(type_, account, _SLACK) is not None
     if is_priced and {history.truth(account, job_id, cancel.at - lag) for lag in (_SLACK, timedelta(0))} & _WAITING:
-        return Spent(cancel.at, job_id, Decimal(0))
+        return _Spent(cancel.at, job_id, Decimal(0))
     if book is None or created_at is None:
-        return Spent(cancel.at, job_id, None)
-    return Spent(cancel.at, job_id, book.cost(type_, account, cancel.at - _SLACK - created_at))
-
-
-def _first(history: History) -> Revision:
-    return next(each.revision for each in history.events if isinstance(each, Edited))
+        return _Spent(cancel.at, job_id, None)
+    return _Spent(cancel.at, job_id, book.cost(type_, account, cancel.at - _SLACK - created_at))

@@ -36,7 +36,6 @@ _MOMENT = timedelta(microseconds=1)
 _NOT_TAKEN = frozenset({REFUSED_IN_200, "html", "garbage"})
 """Faults of a 2xx response that show a reader that the request was not accepted."""
 _REFUSED = (400, 500)
-_ATTEMPTS_MAX = 5
 _NOT_JUDGED = "cannot be judged"
 
 

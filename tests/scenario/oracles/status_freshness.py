@@ -79,8 +79,7 @@ def _is_of(tree: Tree, job: Job, lines: dict[str, str]) -> bool:
 
 def _truths(history: History, job: Job, span: Span) -> Iterator[tuple[Span, str]]:
     """Yield the true phase of a job in each part of a span, as its service shows the phase."""
-    revision = next(each.revision for each in history.events if isinstance(each, Edited))
-    hides = revision.shown(job[0]).front.hides
+    hides = history.first_revision.shown(job[0]).front.hides
     moments = sorted({span.since, span.until, *(at for at in _changes(history, job) if span.since < at < span.until)})
     for since, until in pairwise(moments):
         truth = history.truth(*job, since)
