@@ -19,6 +19,7 @@ from tests.scenario.oracles.status_yaml import read, ready
 from tests.scenario.seed_runner import check_all_seeds, failure_reports, run_pause_seed
 from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, every, last_status, reason
 from tests.scenario.simulation import CrashAfter, RunWatch, Simulation, Step, TimedInjection, simulate
+from tests.scenario.timed_faults import request_retry
 
 JOB, NAME = "ftjob-a", "job-a"
 SPEC = a_job_spec(JOB, "running")
@@ -69,11 +70,7 @@ def status_cut(after_s: float, length: int | None) -> TimedInjection:
 
 
 def retried(after_s: float) -> TimedInjection:
-    def ask(simulation: Simulation) -> None:
-        simulation.asked.add(NAME)
-        simulation.history.events.append(RetryRequested(simulation.clock.now(), NAME))
-
-    return TimedInjection(after_s, ask)
+    return TimedInjection(after_s, lambda simulation: request_retry(simulation, NAME))
 
 
 def resumes(history: History) -> list[float]:
@@ -188,4 +185,4 @@ def test_the_oracle_reports_a_resume_of_a_job_that_others_paused() -> None:
     history = run(retried(400.0), steps=(RunWatch(300.0), RunWatch(600.0)))
     history.events = [each for each in history.events if not isinstance(each, RetryRequested)]
 
-    assert [each.partition(" ")[2] for each in resumed_against_others(history)] != []
+    assert len([*resumed_against_others(history)]) == len(resumes(history)) == 1

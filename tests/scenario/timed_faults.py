@@ -197,8 +197,8 @@ def go_down(simulation: Simulation) -> None:
 
 
 def ask_for_retry(simulation: Simulation) -> None:
-    """Request the next attempt of a job, as a person does."""
-    _ask_for(simulation, any_job_spec(simulation).name)
+    """Request the next attempt of any job."""
+    request_retry(simulation, any_job_spec(simulation).name)
 
 
 def lose_cancel(simulation: Simulation) -> None:
@@ -209,10 +209,11 @@ def lose_cancel(simulation: Simulation) -> None:
     if job_specs := [each for each in going_on if each.desired != "cancelled"]:
         name = simulation.rng.choice(job_specs).name
         simulation.edit(f"{name}: -> cancelled", simulation.revision.changed(name, desired="cancelled"))
-        simulation.later(simulation.rng.choice([30.0, 90.0]), lambda: _ask_for(simulation, name))
+        simulation.later(simulation.rng.choice([30.0, 90.0]), lambda: request_retry(simulation, name))
 
 
-def _ask_for(simulation: Simulation, name: str) -> None:
+def request_retry(simulation: Simulation, name: str) -> None:
+    """Request the next attempt of this job, as a person does."""
     simulation.asked.add(name)
     simulation.history.events.append(RetryRequested(simulation.clock.now(), name))
 
