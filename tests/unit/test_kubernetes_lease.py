@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Replicas:
 
     one: KubernetesLease
     two: KubernetesLease
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock
 
 
 @asynccontextmanager
@@ -77,10 +77,10 @@ async def replicas(api: KubernetesApi) -> AsyncIterator[Replicas]:
         yield Replicas(lease("one"), lease("two"), clock)
 
 
-def run(api: KubernetesApi, body: Callable[[Replicas], object]) -> None:
+def run(api: KubernetesApi, body: Callable[[Replicas], Awaitable[None]]) -> None:
     async def main() -> None:
         async with replicas(api) as found:
-            await body(found)  # type: ignore[misc]
+            await body(found)
 
     asyncio.run(main())
 

@@ -10,23 +10,20 @@ from reconciler.controller.request_group import WITHIN_S, RequestGroup
 from reconciler.model.status import JobStatus
 from tests.support.build import a_status
 from tests.support.clock import in_virtual_time
-from tests.support.in_memory import Statuses
+from tests.support.in_memory_accounts import PickyStatuses
 
 
 @dataclass
-class CountedStatuses(Statuses):
+class CountedStatuses(PickyStatuses):
     """A store that records when which statuses were written together."""
 
     batches: list[tuple[float, list[str]]] = field(default_factory=list)
-    refused: dict[str, Exception] = field(default_factory=dict)
-    """The errors of the statuses that cannot be written, by name."""
 
     def write_all(self, statuses: Iterable[JobStatus], *, are_intents: bool) -> dict[str, Exception]:
         """Record the batch, and write it."""
         statuses = list(statuses)
         self.batches.append((round(asyncio.get_running_loop().time(), 2), [each.name for each in statuses]))
-        good = [each for each in statuses if each.name not in self.refused]
-        return super().write_all(good, are_intents=are_intents) | self.refused
+        return super().write_all(statuses, are_intents=are_intents)
 
 
 async def request(group: RequestGroup, name: str, takes_s: float, *, has_status: bool = True) -> None:
@@ -74,7 +71,7 @@ def test_a_request_that_ends_without_a_status_ends_the_wait_of_the_others() -> N
 def test_an_error_is_raised_only_for_its_own_status() -> None:
     async def main() -> None:
         error = OSError(28, "No space left on device")
-        store = CountedStatuses(refused={"b": error})
+        store = CountedStatuses(refuse=lambda name: error if name == "b" else None)
         group = RequestGroup(store)
         results = await asyncio.gather(*(request(group, name, 1) for name in "abc"), return_exceptions=True)
 
