@@ -27,11 +27,10 @@ from threading import Event, Thread
 import pytest
 
 from reconciler.model.status import Outcome
-from tests.support.cli import RECONCILE, SPEC, Checkout, Process
+from tests.support.cli import LOOSE, RECONCILE, SPEC, Checkout, Process
 from tests.support.sandbox_client import Sandbox, wait_for
 
 JOBS = 10
-LOOSE = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")
 STOPS_WITHIN_S = 25
 BUSY_FOR_S = 2.0
 MISSING = re.compile(r"\(([0-9,]+) lines? (?:is|are) missing here: they could not be written\)")

@@ -13,12 +13,11 @@ import yaml
 
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.shard import Shard
-from tests.support.cli import Checkout
+from tests.support.cli import LOOSE, Checkout
 from tests.support.repositories import a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
 
 ACCOUNTS, JOBS = 9, 2
-LOOSE = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.model.status import Outcome
-from tests.support.cli import Checkout
+from tests.support.cli import LOOSE, Checkout
 from tests.support.sandbox_client import Sandbox
 from tests.support.watch_process import watching
 
@@ -30,18 +30,17 @@ def test_sigterm_at_any_moment_tears_no_file_and_repeats_no_request(
     rng = random.Random(7)  # noqa: S311  a seed determines the run
     ids = sandbox.create(moments * JOBS_EACH)
     sandbox.break_with({"fault": "slow", "on": "cancel", "for": "0.3s"})
-    loose = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")
     ends = []
     for turn in range(moments):
         for number in range(turn * JOBS_EACH, (turn + 1) * JOBS_EACH):
             checkout.want(f"job-{number}", ids[number])
-        with watching(checkout, *loose) as watch:
+        with watching(checkout, *LOOSE) as watch:
             time.sleep(rng.uniform(0, 0.5))
             begun = time.monotonic()
             ends.append((watch.stop(), time.monotonic() - begun))
     torn = list(checkout.specs.rglob(".*.tmp"))
     sandbox.heal()
-    again = checkout.run("--once", "--wait", *loose)
+    again = checkout.run("--once", "--wait", *LOOSE)
     outcomes = {checkout.status(f"job-{number}").receipts[0].outcome for number in range(len(ids))}
 
     record_property(f"stopped at {moments} moments", f"the slowest end took {max(took_s for _, took_s in ends):.1f} s")

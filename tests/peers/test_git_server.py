@@ -22,7 +22,7 @@ import pytest
 from reconciler.formats.status_parser import parse_status
 from reconciler.git.remote import DEPTH
 from reconciler.model.status import JobStatus
-from tests.support.cli import Checkout, started_sandbox
+from tests.support.cli import LOOSE, Checkout, started_sandbox
 from tests.support.git_http import git_over_http
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
@@ -35,7 +35,6 @@ LARGE = 24 * 1024 * 1024
 SEEN_WITHIN_S = 30
 SECONDS, SECONDS_LONG = 15, 120
 PROVEN_WITHIN_S = 90
-LOOSE = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")
 
 pytestmark = pytest.mark.skipif(
     "RECONCILE_GIT_SERVER" not in os.environ, reason="no Git server: .ci/lanes/git-server installs one"

@@ -58,6 +58,8 @@ spec:
   jobId: {job_id}
   desiredState: {state}
 """
+LOOSE = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")
+"""The options with which the guard allows all cancels of a test."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.cli import RECONCILE, Checkout, Process
+from tests.support.cli import LOOSE, RECONCILE, Checkout, Process
 from tests.support.processes import a_free_port
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
 
-LOOSE = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")
 BRANCH = "statuses"
 LEADS_WITHIN_S = 60
 
