@@ -37,11 +37,6 @@ class Pair:
     leader: Replica
     standby: Replica
 
-    def cancelled(self, *ids: str) -> bool:
-        """Return whether these jobs are cancelled, and their cancels are published as confirmed."""
-        texts = [text for text in self.team.statuses().values() if "outcome: cancelled" in text]
-        return all(self.team.sandbox.phase(each) == "cancelled" for each in ids) and len(texts) >= len(ids)
-
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
@@ -75,11 +70,11 @@ def test_a_standby_is_healthy_not_ready_and_takes_over_from_a_killed_leader(pair
     assert not any(line.startswith("reconcile_provider_requests") for line in pair.standby.lines())
 
     ids = pair.team.want("one", "two")
-    wait_for(lambda: pair.cancelled(*ids), "the leader cancels", 60)
+    wait_for(lambda: pair.team.is_cancelled(*ids), "the leader cancels", 60)
     pair.leader.process.send_signal(signal.SIGKILL)
     assert takes(lambda: pair.standby.is_leader, "the standby leads") <= LEASE_S + 1.2 * RETRY_S + SLACK_S
     ids += pair.team.want("three")
-    wait_for(lambda: pair.cancelled(*ids), "the standby cancels", 60)
+    wait_for(lambda: pair.team.is_cancelled(*ids), "the standby cancels", 60)
 
     assert sorted(pair.team.sandbox.cancels(*ids)) == sorted(ids)
 
@@ -90,11 +85,11 @@ def test_a_leader_that_was_stopped_for_longer_than_its_lease_repeats_no_request(
     pair.leader.process.send_signal(signal.SIGSTOP)
     wait_for(lambda: pair.standby.is_leader, "the standby leads", 60)
     ids += pair.team.want("two", "three")
-    wait_for(lambda: pair.cancelled(*ids), "the standby cancels", 60)
+    wait_for(lambda: pair.team.is_cancelled(*ids), "the standby cancels", 60)
     pair.leader.process.send_signal(signal.SIGCONT)
     wait_for(lambda: pair.leader.get("/readyz")[1].endswith(" holds the lease\n"), "it stands by", 30)
     ids += pair.team.want("four")
-    wait_for(lambda: pair.cancelled(*ids), "the standby cancels", 60)
+    wait_for(lambda: pair.team.is_cancelled(*ids), "the standby cancels", 60)
 
     assert any(each.startswith("no longer leading: the lease was not renewed") for each in pair.leader.said())
     assert not pair.leader.is_leader
@@ -119,13 +114,13 @@ def test_while_etcd_is_away_nobody_acts_and_then_one_replica_goes_on(pair: Pair)
     assert [each.get("/healthz") for each in both] == [(200, "ok\n")] * 2
     pair.etcd.signal(signal.SIGCONT)
     leader_of(*both)
-    wait_for(lambda: pair.cancelled(*ids), "the leader cancels", 60)
+    wait_for(lambda: pair.team.is_cancelled(*ids), "the leader cancels", 60)
     pair.etcd.kill()
     wait_for(lambda: not any(each.is_leader for each in both), "nobody leads", 30)
     pair.etcd.start()
     leader_of(*both)
     ids += pair.team.want("two")
-    wait_for(lambda: pair.cancelled(*ids), "the leader cancels", 60)
+    wait_for(lambda: pair.team.is_cancelled(*ids), "the leader cancels", 60)
 
     assert sorted(pair.team.sandbox.cancels(*ids)) == sorted(ids)
 

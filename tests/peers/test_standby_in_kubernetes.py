@@ -36,10 +36,6 @@ class Pods:
     team: Team
     both: tuple[Replica, Replica]
 
-    def cancelled(self, *ids: str) -> bool:
-        """Return whether these jobs are cancelled."""
-        return all(self.team.sandbox.phase(each) == "cancelled" for each in ids)
-
 
 @pytest.fixture
 def pods(tmp_path: Path) -> Iterator[Pods]:
@@ -65,13 +61,13 @@ def test_a_standby_takes_over_and_says_why_while_it_may_not_use_the_lease(pods: 
     waits = f"standing by for {LEASE}: {holder} holds the lease\n"
     wait_for(lambda: standby.get("/readyz") == (503, waits), "the standby waits", 30)
     ids = pods.team.want("one")
-    wait_for(lambda: pods.cancelled(*ids), "the leader cancels", 60)
+    wait_for(lambda: pods.team.is_cancelled(*ids), "the leader cancels", 60)
 
     leader.process.send_signal(signal.SIGSTOP)
     wait_for(lambda: standby.is_leader, "the standby leads", 60)
     pods.api.set_token("the-next-token-of-the-replicas")
     ids += pods.team.want("two")
-    wait_for(lambda: pods.cancelled(*ids), "the standby cancels", 60)
+    wait_for(lambda: pods.team.is_cancelled(*ids), "the standby cancels", 60)
     leader.process.send_signal(signal.SIGCONT)
     wait_for(lambda: not leader.is_leader, "the stopped one stands by", 30)
 
@@ -82,7 +78,7 @@ def test_a_standby_takes_over_and_says_why_while_it_may_not_use_the_lease(pods: 
     pods.api.verbs.add("update")
     last = leader_of(*pods.both)
     ids += pods.team.want("three")
-    wait_for(lambda: pods.cancelled(*ids), "the leader cancels", 60)
+    wait_for(lambda: pods.team.is_cancelled(*ids), "the leader cancels", 60)
     last.process.send_signal(signal.SIGTERM)
     assert last.process.wait(timeout=30) == 0
     wait_for(lambda: any(each.is_leader for each in pods.both if each is not last), "the other one leads", 30)

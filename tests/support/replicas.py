@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import signal
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,16 +14,16 @@ from tests.support.cli import LOOSE, RECONCILE, Checkout, Process
 from tests.support.processes import a_free_port
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 BRANCH = "statuses"
 LEADS_WITHIN_S = 60
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Replica:
     """One replica as a process that listens on a port."""
 
-    name: str
     process: Process
     log: Path
     port: int
@@ -52,7 +50,7 @@ class Replica:
         return self.get("/metrics")[1].splitlines()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Team:
     """The remote of the specs, an author's clone of it, and what is needed to start replicas."""
 
@@ -80,6 +78,11 @@ class Team:
         self.clone.push()
         return ids
 
+    def is_cancelled(self, *ids: str) -> bool:
+        """Return whether these jobs are cancelled, and their cancels are published as confirmed."""
+        texts = [text for text in self.statuses().values() if "outcome: cancelled" in text]
+        return all(self.sandbox.phase(each) == "cancelled" for each in ids) and len(texts) >= len(ids)
+
     def statuses(self) -> Mapping[str, str]:
         """Return the text of each published status of a job, by its name."""
         self.clone.git("fetch", "--quiet", "origin")
@@ -93,13 +96,10 @@ def started_replica(
     runner: Checkout, name: str, stack: ExitStack, *options: str, program: Sequence[str] = RECONCILE, **environ: str
 ) -> Replica:
     """Start a replica, and wait until it watches. If it still runs when the stack is closed, it is killed."""
-    log, port = runner.root / f"{name}.log", a_free_port()
-    stream = stack.enter_context(log.open("a", encoding="utf-8"))
+    port = a_free_port()
     arguments = ("--listen", f"127.0.0.1:{port}", *LOOSE, *options)
-    process = runner.start(*arguments, stdin=None, stdout=stream, stderr=stream, program=program, **environ)
-    stack.callback(_kill, process)
-    wait_for(lambda: "watching" in log.read_text(encoding="utf-8"), f"{name} watches", 30)
-    return Replica(name, process, log, port)
+    watch = stack.enter_context(watching(runner, *arguments, name=name, program=program, **environ))
+    return Replica(watch.process, watch.log, port)
 
 
 def leader_of(*replicas: Replica) -> Replica:
@@ -119,10 +119,3 @@ def a_team(root: Path, sandbox: Sandbox) -> Iterator[Team]:
     clone.push()
     with ExitStack() as stack:
         yield Team(root, remote, clone, author, sandbox, stack)
-    shutil.rmtree(root / "author")
-
-
-def _kill(process: Process) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)

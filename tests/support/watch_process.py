@@ -34,10 +34,13 @@ class WatchProcess:
 
 @contextmanager
 def watching(
-    checkout: Checkout, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str
+    checkout: Checkout, *arguments: str, name: str = "watch", program: Sequence[str] = RECONCILE, **environ: str
 ) -> Iterator[WatchProcess]:
-    """Run a watch until the body ends or stops it. The body begins once the watch has logged that it is watching."""
-    log = checkout.root / "watch.log"
+    """Run a watch until the body ends or stops it. The body begins once the watch has logged that it is watching.
+
+    The log has the name of the watch.
+    """
+    log = checkout.root / f"{name}.log"
     with (
         log.open("w", encoding="utf-8") as stream,
         checkout.start(
