@@ -19,24 +19,17 @@ from reconciler.local.outbox import StateOutbox
 from reconciler.model.status import Outcome, Receipt, Verb
 from tests.support.action import skip_without_index
 from tests.support.build import NOW
-from tests.support.cli import RECONCILE, Checkout, started_sandbox
+from tests.support.cli import RECONCILE, WORLD, Checkout, started_sandbox
 from tests.support.earlier_version import FOLDER, FORMATS, STATE, VARIABLES, has_commit, install
+from tests.support.sandbox_client import Sandbox
+from tests.support.webhook_receiver import receiving
 
 NAMES = tuple(FORMATS)
 OPEN = ("accepted", "lost", "unanswered", "batch")
 FIRST = FORMATS[NAMES[0]].commit
 NOT_IN_THE_SCENE = {"author", "code", "commit", "doubtedAt", "jobs", "param", "pausedElsewhere", "refusals", "spent"}
 """The fields that the runs which wrote the formats had no reason to write."""
-WORLD = """\
-apiVersion: jobs.reconciler/v1
-kind: Provider
-metadata: {name: world}
-spec:
-  type: sandbox
-  options:
-    jobs: [{id: ftjob-a, life: [{phase: running}]}]
-    faults: [{fault: late-cancel, on: cancel, for: 8s}]
-"""
+SLOW_CANCELS = "    faults: [{fault: late-cancel, on: cancel, for: 8s}]\n"
 
 
 @pytest.fixture(params=NAMES)
@@ -49,14 +42,21 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Checkout:
     return Checkout(tmp_path, VARIABLES)
 
 
-def run(repository: Checkout, *arguments: str) -> int:
+def run(repository: Checkout, *arguments: str, **environ: str) -> int:
     config = ["--config", "operator.yaml"] if (repository.root / "operator.yaml").exists() else []
-    return repository.run(*arguments, "--state-dir", STATE, "--audit", "audit.jsonl", *config).code
+    return repository.run(*arguments, "--state-dir", STATE, "--audit", "audit.jsonl", *config, **environ).code
 
 
 def requested(repository: Checkout) -> list[str]:
     lines = (repository.root / "audit.jsonl").read_text(encoding="utf-8").splitlines()
     return sorted(json.loads(line)["name"] for line in lines)
+
+
+def notifications(repository: Checkout) -> set[str]:
+    """Return the ids of the notifications that have not been delivered."""
+    outbox = repository.root / STATE / "notifications.outbox"
+    rows = outbox.read_text(encoding="utf-8").splitlines()[1:] if outbox.exists() else []
+    return {json.loads(row)["id"] for row in rows}
 
 
 def open_cancels(repository: Checkout) -> dict[str, Receipt]:
@@ -73,10 +73,14 @@ def test_a_status_of_an_earlier_format_is_rendered_to_the_same_bytes(repository:
 def test_open_cancels_of_an_earlier_version_are_proven_without_a_needless_request(repository: Checkout) -> None:
     before = open_cancels(repository)
     settled = {name: (repository.status_dir / name).read_bytes() for name in ("done.yaml", "ended.yaml")}
+    waiting = notifications(repository)
 
-    code = run(repository, "--once", "--wait=20s", "--timeout=20s")
+    with receiving() as receiver:
+        code = run(repository, "--once", "--wait=20s", "--timeout=20s", AUDIT_URL=receiver.url)
 
     assert code == 0
+    assert receiver.once().keys() >= waiting
+    assert not notifications(repository)
     # The first request for these two jobs had no effect. The cancels of the others are proven as they are.
     assert requested(repository) == ["lost", "unanswered"]
     for name, receipt in open_cancels(repository).items():
@@ -125,9 +129,10 @@ def test_a_cancel_is_requested_by_one_version_and_proven_by_another(tmp_path: Pa
     skip_without_index()
     programs = RECONCILE, install(FIRST, tmp_path / "version")
     before, after = programs if is_downgrade else programs[::-1]
-    (tmp_path / "world.yaml").write_text(WORLD, encoding="utf-8")
+    world = WORLD.format(jobs="{id: ftjob-a, life: [{phase: running}]}") + SLOW_CANCELS
+    (tmp_path / "world.yaml").write_text(world, encoding="utf-8")
     with started_sandbox(tmp_path, "--port", "0", "--jobs", "world.yaml") as url:
-        repository = Checkout(tmp_path, {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "any"})
+        repository = Checkout(tmp_path, Sandbox(url).environ)
         repository.want("job", "ftjob-a", provider="openai")
 
         begun = repository.run("--once", "--timeout=0s", "--audit", "audit.jsonl", program=before)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.cli import Checkout, Ran
+from tests.support.cli import SPEC, Checkout, Ran
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "earlier_formats"
@@ -49,15 +49,6 @@ _BATCHES = """\
     batches:
     - {id: batch_accepted, age: 1h, life: [{phase: running, for: 9000d}, {phase: succeeded}]}
     - {id: batch_costly, age: 1h, requests: 1000, life: [{phase: running, for: 2h}, {phase: succeeded}]}
-"""
-_SPEC = """\
-apiVersion: jobs.reconciler/v1
-kind: %(kind)s
-metadata: {name: %(name)s}
-spec:
-  provider: demo
-  jobId: %(job)s
-  desiredState: %(state)s
 """
 _OPERATOR = """\
 apiVersion: jobs.reconciler/v1
@@ -146,8 +137,8 @@ def write_format(name: str) -> None:
 def _want(
     checkout: Checkout, name: str, state: str, kind: str = "FineTuningJob", job: str | None = None, more: str = ""
 ) -> None:
-    text = _SPEC % {"name": name, "state": state, "kind": kind, "job": job or f"ftjob-{name}"}
-    checkout.write(f"{name}.yaml", text + more)
+    text = SPEC.format(name=name, provider="demo", job_id=job or f"ftjob-{name}", state=state)
+    checkout.write(f"{name}.yaml", text.replace("FineTuningJob", kind) + more)
 
 
 def _ran(ran: Ran) -> None:
