@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,22 @@ def files(workspace: Workspace) -> dict[str, bytes]:
     return {str(path.relative_to(workspace.root)): path.read_bytes() for path in workspace.specs.rglob("*.yaml")}
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """Return a workspace with a cancelled job `done` and a running job `kept`."""
-    workspace = Workspace(tmp_path)
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Return a workspace with a cancelled job `done` and a running job `kept`, which no test may change."""
+    workspace = Workspace(tmp_path_factory.mktemp("ended"))
     workspace.declare("ftjob-done", "ftjob-kept")
     workspace.want("done", "cancelled")
     workspace.want("kept", "running")
     assert workspace.run("--once", "--wait", "--allow-cancels", "1").code == 0
     return workspace
+
+
+@pytest.fixture
+def workspace(ended: Workspace, tmp_path: Path) -> Workspace:
+    """Return a copy of `ended`."""
+    shutil.copytree(ended.root, tmp_path, dirs_exist_ok=True)
+    return Workspace(tmp_path)
 
 
 def test_an_archived_job_is_neither_observed_nor_unmanaged_and_is_restored_with_its_receipts(
