@@ -24,7 +24,6 @@ class Outcome:
     wrong: tuple[str, ...]
     terms: int
     cancels: int
-    repeats: int
 
 
 def run_replicas_seed(seed: int) -> Outcome:
@@ -39,12 +38,8 @@ def run_replicas_seed(seed: int) -> Outcome:
     requests = [
         each for each in story.simulation.history.events if isinstance(each, ProviderRequest) and each.is_change
     ]
-    return Outcome(
-        (*story.wrong, *_misjudged(story, requests)),
-        story.terms,
-        len({each.job_id for each in requests}),
-        len(requests) - len({each.job_id for each in requests}),
-    )
+    cancelled = {each.job_id for each in requests}
+    return Outcome((*story.wrong, *_misjudged(story, requests)), story.terms, len(cancelled))
 
 
 async def _made(seed: int) -> Story:
