@@ -4,6 +4,8 @@ Rules:
 
 - While another replica leads, this one tries to acquire the lease again and again, and does nothing else.
 - A term begins once the lease is acquired. While it lasts, the lease is renewed in a task of its own.
+- The watch may run in another thread than the candidate (`wiring.election_thread`), so that the lease is renewed while
+  a pass blocks the event loop of the watch. If the watch is blocked for too long, the lease is no longer renewed.
 - `Term.may_act` checks the clock right before each request (`preflight.sent_only_if`). A leader whose process was
   stopped for a long time therefore sends nothing when it continues, although its tasks continue in any order.
 - Once the leadership is lost, the watch of the term ends as at a stop. The replica then waits to lead again, in the
@@ -31,10 +33,11 @@ from reconciler.core.leader_state import (
     after_renewal,
     attempt_delay_s,
     expired,
+    hindrance,
     may_act,
 )
 from reconciler.errors import ProviderError, bug
-from reconciler.model.election import ElectionStatus, ElectionTiming
+from reconciler.model.election import ElectionStatus, ElectionTiming, LeaseAnswer
 from reconciler.ports import Lease
 from reconciler.preflight import sent_only_if
 
@@ -45,7 +48,7 @@ RELEASED_WITHIN_S = 2.0
 
 @dataclass(slots=True)
 class Term:
-    """One term of this replica, as `ports.Leadership`."""
+    """One term of this replica, as `ports.Leadership`. Other threads may call `may_act`."""
 
     state: Leading | Lost
     elapsed: Callable[[], float]
@@ -75,6 +78,8 @@ class Candidate:
         sleep: waits for a number of seconds.
         jitter: returns random numbers in [0, 1).
         report: is called with what this replica knows of the election, after each change and each attempt.
+        blocked_s: returns for how many seconds the event loop of the watch has been blocked. The default is for a watch
+            in the event loop of the candidate, because that loop is not blocked whenever the candidate runs.
     """
 
     lease: Lease
@@ -85,6 +90,7 @@ class Candidate:
     sleep: Callable[[float], Coroutine[Any, Any, None]]
     jitter: Callable[[], float]
     report: Callable[[ElectionStatus], None]
+    blocked_s: Callable[[], float] = lambda: 0.0
 
     async def run(self, stop: asyncio.Event, lead: Callable[[Term], Awaitable[None]]) -> None:
         """Lead whenever the lease can be acquired, until `stop` is set.
@@ -130,7 +136,9 @@ class Candidate:
             await self.sleep(min(self.timing.retry_s, max(0.0, state.until - self.elapsed())))
             sent_at = self.elapsed()
             if may_act(state, sent_at):
-                answer = await self._ask(self.lease.renew, state.until - sent_at)
+                answer: LeaseAnswer | NoAnswer | None = hindrance(self.blocked_s(), self.timing)
+                if answer is None:
+                    answer = await self._ask(self.lease.renew, state.until - sent_at)
                 state = after_renewal(state, answer, sent_at, self.elapsed(), self.timing)
             else:
                 state = expired(state, self.timing)

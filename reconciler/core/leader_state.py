@@ -77,6 +77,15 @@ def after_renewal(
     return Leading(sent_at + timing.renew_s)
 
 
+def hindrance(blocked_s: float, timing: ElectionTiming) -> NoAnswer | None:
+    """Return why the leader must not renew its lease, or None. `blocked_s` is for how long its watch is blocked.
+
+    A watch that hangs sends no request, so another replica should lead. The lease is renewed again if the watch
+    continues in time.
+    """
+    return NoAnswer(f"the watch has been blocked for {blocked_s:.0f} s") if blocked_s > timing.blocked_s else None
+
+
 def expired(state: Leading, timing: ElectionTiming) -> Lost:
     """Return the state of a leader that could not renew its lease in time."""
     why = f": {state.problem}" if state.problem else ""

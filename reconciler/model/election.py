@@ -80,6 +80,11 @@ class ElectionTiming:
     """For how long after its last renewal the leader may send requests."""
     retry_s: float = 2.0
     """The time between two attempts to acquire or renew the lease."""
+    blocked_s: float = 60.0
+    """For how long the watch of the leader may be blocked before the leader stops renewing the lease.
+
+    A pass may block a watch for some seconds, and `/healthz` reports a watch that is blocked for 90 s.
+    """
 
     def problem(self) -> str | None:
         """Return a message for users if a leader with these times could not be deposed safely, or None."""

@@ -50,11 +50,12 @@ def check_shared(paths: Paths, publishing: Publishing) -> None:
 
 @asynccontextmanager
 async def open_candidate(
-    options: ElectionOptions, report: Callable[[ElectionStatus], None]
+    options: ElectionOptions, report: Callable[[ElectionStatus], None], blocked_s: Callable[[], float]
 ) -> AsyncIterator[Candidate]:
     """Yield a candidate for the lease. Raises `ConfigurationError` if a file or a setting cannot be used.
 
-    `report` is called with what the candidate knows of the election.
+    `report` is called with what the candidate knows of the election, and `blocked_s` returns for how many seconds the
+    watch has been blocked.
     """
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
     async with AsyncExitStack() as stack:
@@ -69,7 +70,15 @@ async def open_candidate(
             msg = f"the lease {options.address} cannot be used: {why}"
             raise ConfigurationError(msg) from None
         yield Candidate(
-            lease, str(options.address), identity, options.timing, elapsed, SystemClock().sleep, random.random, report
+            lease,
+            str(options.address),
+            identity,
+            options.timing,
+            elapsed,
+            SystemClock().sleep,
+            random.random,
+            report,
+            blocked_s,
         )
 
 

@@ -20,7 +20,7 @@ from reconciler.controller.run_options import (
 )
 from reconciler.controller.watch import Watch
 from reconciler.controller.workers import end, first
-from reconciler.local.clock import SystemClock
+from reconciler.local.clock import SystemClock, elapsed
 from reconciler.local.retry_requests import take_retry_requests
 from reconciler.ports import Leadership
 from reconciler.wiring.change_notifiers import change_notifier
@@ -61,7 +61,8 @@ async def watch(
     if election is None:
         await run(stop=stop)
         return
-    from reconciler.wiring.open_election import check_shared, open_candidate  # noqa: PLC0415  only an election needs it
+    from reconciler.wiring.election_thread import elect  # noqa: PLC0415  only an election needs it
+    from reconciler.wiring.open_election import check_shared, open_candidate  # noqa: PLC0415
 
     check_shared(paths, publishing)
     operator_rules(paths)  # a mistake in the operator's file is an error at the start, and not when the replica leads
@@ -76,8 +77,13 @@ async def watch(
             await end([ending])
             health.forget(clock.monotonic())
 
-    async with open_candidate(election, lambda known: observers.notify_election(known, clock.monotonic())) as candidate:
-        await candidate.run(stop, lead)
+    await elect(
+        partial(open_candidate, election),
+        lambda known: observers.notify_election(known, clock.monotonic()),
+        elapsed,
+        stop,
+        lead,
+    )
 
 
 async def _set_after(ended: asyncio.Event, *reasons: asyncio.Event) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.etcd import Etcd, needs_etcd, running_etcd
+from tests.support.plugins import install
 from tests.support.replicas import Replica, Team, a_team, leader_of, started_replica
 from tests.support.sandbox_client import Sandbox, wait_for
 
@@ -24,6 +25,40 @@ TIMES = (
     *("--leader-elect-renew-deadline", f"{RENEW_S}s"),
     *("--leader-elect-retry-period", f"{RETRY_S}s"),
 )
+SLOW = """
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from reconciler.plugin import Accepted, JobPage, ObservedJob, Phase
+
+
+class Jobs:
+    def observed(self, job_id):
+        if not Path("blocked").exists():
+            Path("blocked").touch()
+            time.sleep(SECONDS)
+            Path("done").touch()
+        return ObservedJob(id=job_id, phase=Phase.RUNNING, provider_status="running")
+
+    async def list_page(self, query, cursor):
+        return JobPage((self.observed("job-one"),), None)
+
+    async def get_job(self, ref):
+        return self.observed(ref.id)
+
+    async def cancel_job(self, ref):
+        return Accepted()
+
+
+class Slow(type(TYPE)):
+    @asynccontextmanager
+    async def open(self, config, transport, credentials):
+        yield Jobs()
+
+
+TYPE = Slow(**{name: getattr(TYPE, name) for name in TYPE.__dataclass_fields__})
+"""
+"""A provider type that blocks the event loop of the watch when it is first used."""
 
 pytestmark = needs_etcd
 
@@ -94,6 +129,25 @@ def test_a_leader_that_was_stopped_for_longer_than_its_lease_repeats_no_request(
     assert any(each.startswith("no longer leading: the lease was not renewed") for each in pair.leader.said())
     assert not pair.leader.is_leader
     assert sorted(pair.team.sandbox.cancels(*ids)) == sorted(ids)
+
+
+def test_a_leader_whose_plug_in_blocks_for_longer_than_the_lease_lasts_stays_the_leader(tmp_path: Path) -> None:
+    install(tmp_path / "site", "slow", None, "https://slow.example")
+    module = tmp_path / "site" / "of_slow.py"
+    slow = SLOW.replace("SECONDS", str(2 * LEASE_S))
+    module.write_text(module.read_text(encoding="utf-8") + slow, encoding="utf-8")
+    with running_etcd(tmp_path / "etcd") as etcd, ExitStack() as stack:
+        checkout = Checkout(tmp_path, plugins=[tmp_path / "site"])
+        checkout.want("one", "job-one", "observed", provider="slow")
+        options = ("--leader-elect", f"etcd:{etcd.url}/reconcile/leader", *TIMES)
+        shared = ("--state-dir", str(tmp_path / "state"), "--status-dir", str(tmp_path / "statuses"))
+        leader = started_replica(checkout, "a", stack, *options, *shared)
+        wait_for((tmp_path / "blocked").exists, "the leader is blocked", 60)
+        standby = started_replica(checkout, "b", stack, *options, *shared)
+        assert takes((tmp_path / "done").exists, "the leader continues") > LEASE_S
+        assert [each.is_leader for each in (leader, standby)] == [True, False]
+        wait_for((tmp_path / "statuses" / "one.yaml").exists, "the leader has observed the job", 30)
+        assert [each for each in leader.said() + standby.said() if each.startswith("no longer leading")] == []
 
 
 def test_a_leader_that_stops_releases_its_lease(pair: Pair) -> None:

@@ -28,6 +28,8 @@ class Scene:
     service: LeaseService = field(init=False)
     skipped_s: float = 0.0
     """For how long the process was stopped, without its event loop noticing."""
+    blocked_s: float = 0.0
+    """For how long the watch has been blocked, in an event loop of its own."""
     known: list[ElectionStatus] = field(default_factory=list)
     terms: list[tuple[float, float]] = field(default_factory=list)
     sent_at: list[float] = field(default_factory=list)
@@ -43,7 +45,17 @@ class Scene:
     def candidate(self, name: str = "one") -> Candidate:
         """Return the replica with this name."""
         lease = SimulatedLease(self.service, name)
-        return Candidate(lease, "lease:a/b", name, TIMING, self.elapsed, self.clock.sleep, lambda: 0.0, self._learn)
+        return Candidate(
+            lease,
+            "lease:a/b",
+            name,
+            TIMING,
+            self.elapsed,
+            self.clock.sleep,
+            lambda: 0.0,
+            self._learn,
+            lambda: self.blocked_s,
+        )
 
     def _learn(self, known: ElectionStatus) -> None:
         if self.known[-1:] != [known]:
@@ -131,6 +143,19 @@ def test_a_leader_that_was_stopped_for_long_sends_nothing_when_it_continues() ->
         await scene.clock.sleep(10.0)
         assert [at for at in scene.sent_at if at > 5.5] == []
         assert scene.known[1].text == "standing by for lease:a/b: the lease was not renewed within 10 s"
+
+    run(body)
+
+
+def test_a_lease_is_renewed_again_if_a_blocked_watch_continues_before_the_renew_deadline() -> None:
+    async def body(scene: Scene) -> None:
+        await scene.clock.sleep(2.5)
+        scene.blocked_s = TIMING.blocked_s + 1
+        await scene.clock.sleep(7.0)
+        scene.blocked_s = 0.0
+        await scene.clock.sleep(11.0)
+        assert scene.terms == []
+        assert scene.sent_at[-1] == 20.0
 
     run(body)
 
