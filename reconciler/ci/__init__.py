@@ -52,6 +52,13 @@ HOSTS: tuple[HostRow, ...] = (
         "if GITHUB_TOKEN is set. Enabled by default in GitHub Actions.",
         variable=("GITHUB_ACTIONS", "true"),
     ),
+    HostRow(
+        host="gitlab:GitLab",
+        flag="gitlab",
+        help="Write a section of the log for GitLab CI. With RECONCILE_REPORTS, also write files and outputs. In the "
+        "pipeline of a merge request, also write a note if GITLAB_TOKEN is set. Enabled by default in GitLab CI.",
+        variable=("GITLAB_CI", "true"),
+    ),
 )
 
 

@@ -20,9 +20,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+from reconciler.ci.annotations import Places, annotations_of
+from reconciler.ci.api_address import api_address
 from reconciler.ci.github_event import event_value
-from reconciler.ci.github_text import SUMMARY_MAX, Places, annotations_of, commands, output_text, without_commands
-from reconciler.local.credential_policy import normalise_base_url
+from reconciler.ci.github_text import SUMMARY_MAX, commands, output_text, without_commands
 from reconciler.local.file_writer import append_text, replace_file
 from reconciler.model.report import Report
 from reconciler.ports import CommentRefusedError, Rate, Response, Transport
@@ -37,7 +38,6 @@ PAGES_MAX = 30
 
 _NOT_GITHUB = "the response is not from GitHub's API"
 _REPOSITORY = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +79,7 @@ class Runner:
 
     def base_url(self) -> str:
         """Return the API's base URL. Raises `ValueError` if it is invalid, or plain http except to loopback."""
-        url = normalise_base_url(self.api_url)
-        if url.startswith("http:") and not _LOOPBACK.match(url):
-            msg = f"GITHUB_API_URL is {url}, and no token is sent over plain http: use https"
-            raise ValueError(msg)
-        return url
+        return api_address("GITHUB_API_URL", self.api_url)
 
 
 class GitHub:
@@ -106,9 +102,7 @@ class GitHub:
 
     def annotations(self, report: Report, specs: Path) -> str:
         """Return the workflow commands that annotate files of the workspace."""
-        here, top = Path.cwd(), self._runner.workspace
-        seen_from_top = here.relative_to(top) if top and here.is_relative_to(top) else Path()
-        return commands(annotations_of(report, Places(seen_from_top.as_posix(), str(specs))))
+        return commands(annotations_of(report, Places.below(self._runner.workspace, specs)))
 
     @property
     def summary_bytes_left(self) -> int | None:

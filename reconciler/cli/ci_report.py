@@ -1,6 +1,6 @@
-"""The output of a run for CI systems: a JUnit file, and the annotations, summary, outputs and comment of a CI host.
+"""The output of a run for CI systems: report files, and the annotations, summary, outputs and comment of a CI host.
 
-If the JUnit file cannot be written, the command fails. If the summary, the outputs or the comment cannot be written, a
+If a report file cannot be written, the command fails. If the summary, the outputs or the comment cannot be written, a
 warning is printed and the exit code does not change.
 """
 
@@ -27,6 +27,8 @@ from reconciler.views.renderers import render
 
 UNLIMITED = 1 << 40
 """A size limit that no text reaches."""
+FILES = {"junit": "junit", "code_quality": "code-quality"}
+"""The format of each report file, by the option that names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,14 @@ class CiReport:
 
 
 def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiReport) -> None:
-    """Write the JUnit file if it was requested, and report to the CI host if there is one.
+    """Write the report files that were requested, and report to the CI host if there is one.
 
-    Raises `OSError` if the JUnit file cannot be written. A failure of the host is only a warning.
+    Raises `OSError` if a report file cannot be written. A failure of the host is only a warning.
     """
     host, context = console.host, console.context(specs=paths(values).specs)
-    if values["junit"] is not None:
-        replace_file(values["junit"], ci_report.text("junit", context).encode())
+    for option, format_ in FILES.items():
+        if values[option] is not None:
+            replace_file(values[option], ci_report.text(format_, context).encode())
     if host is NO_HOST:
         return
     console.print_ci_command(host.annotations(ci_report.report, paths(values).specs))

@@ -277,6 +277,10 @@ DRY_RUN: tuple[Decorator[Any], ...] = (_flag("--dry-run", "Show what would be wr
 CI: tuple[Decorator[Any], ...] = (
     *(click.option(f"--{row.flag}", cls=Shared, is_flag=True, help=row.help) for row in HOSTS),
     file_option("--junit", "Also write the result to this file as JUnit XML. A watch has no result."),
+    file_option(
+        "--code-quality",
+        "Also write the problems to this file as a Code Quality report (JSON), with a fingerprint for each.",
+    ),
 )
 CONSOLE: tuple[Decorator[Any], ...] = (
     click.option(

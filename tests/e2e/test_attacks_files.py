@@ -258,6 +258,7 @@ def test_a_spec_that_links_outside_is_not_read(field: Field, target: str) -> Non
         ("plan", "--out", "report"),
         ("plan", "--junit", "report"),
         ("validate", "--junit", "report"),
+        ("validate", "--code-quality", "report"),
         ("--once", "--junit", "report"),
         ("--once", "--audit", "report"),
     ],

@@ -59,6 +59,9 @@ OTHER_VARIABLES = MappingProxyType(
         "RECONCILE_TRUST": (
             "Hosts that credentials may be sent to, such as `OPENAI_API_KEY=gateway.example.org`; separated by commas."
         ),
+        "RECONCILE_REPORTS": (
+            "In GitLab CI: directory, relative to `CI_PROJECT_DIR`, for the summary, the result and the outputs."
+        ),
         "NO_COLOR": "Disables colours if it is set and not empty.",
         "XDG_CACHE_HOME": "Parent directory of the default `--state-dir`.",
     }

@@ -5,17 +5,8 @@ from itertools import count
 
 import pytest
 
-from reconciler.ci.github_text import (
-    ANNOTATIONS_MAX,
-    OUTPUT_MAX,
-    Annotation,
-    Level,
-    Places,
-    annotations_of,
-    commands,
-    output_text,
-    without_commands,
-)
+from reconciler.ci.annotations import Annotation, Level, Places, annotations_of
+from reconciler.ci.github_text import ANNOTATIONS_MAX, OUTPUT_MAX, commands, output_text, without_commands
 from reconciler.ci.outputs import outputs
 from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic, Severity
@@ -65,13 +56,13 @@ def test_annotation_paths_are_relative_to_the_root_of_the_repository() -> None:
     ],
 )
 def test_a_message_cannot_end_an_annotation_or_begin_another(text: str, shown: str) -> None:
-    assert str(Annotation(level=Level.ERROR, title="T", message=text)) == f"::error title=T::{shown}"
+    assert commands([Annotation(level=Level.ERROR, title="T", message=text)]) == f"::error title=T::{shown}\n"
 
 
 def test_a_file_name_cannot_add_a_property_to_an_annotation() -> None:
     annotation = Annotation(level=Level.ERROR, title="a,b:c%", message="m", file="x,line=9::y.yaml", line=1)
 
-    assert str(annotation) == "::error file=x%2Cline=9%3A%3Ay.yaml,line=1,title=a%2Cb%3Ac%25::m"
+    assert commands([annotation]) == "::error file=x%2Cline=9%3A%3Ay.yaml,line=1,title=a%2Cb%3Ac%25::m\n"
 
 
 @pytest.mark.parametrize("jobs", [1, 10, 11, 500])

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from reconciler import plugin
-from reconciler.ci import github_text
+from reconciler.ci import github_text, gitlab_text
 from reconciler.core import globs
 from reconciler.errors import ProviderError
 from reconciler.formats import status_writer
@@ -114,6 +114,9 @@ READERS: Mapping[str, Work] = {
     "column_paths.parse_columns": column_paths.parse_columns,
     "markdown.escaped": markdown.escaped,
     "github.without_commands": github_text.without_commands,
+    "gitlab.without_sections": gitlab_text.without_sections,
+    "gitlab.note_text": gitlab_text.note_text,
+    "gitlab.dotenv_text": lambda text: gitlab_text.dotenv_text(text, {"commit-sha": text}),
     "trust.parse_endpoint": parse_endpoint,
     "redaction.redact": KNOWING.redact,
     "transport.http_date": http_date,

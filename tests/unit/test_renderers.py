@@ -19,7 +19,7 @@ from tests.support.reports import CONTEXT, a_row
 
 COMMANDS = sorted(Path(reconciler.cli.__file__).parent.glob("*.py"))
 REDRAWN = [key for key, row in RENDERERS.items() if row.live is not None]
-UNCHOSEN = {"junit", "markdown"}
+UNCHOSEN = {"code-quality", "junit", "markdown"}
 """Formats that --junit or a CI host selects, not an output option."""
 
 
