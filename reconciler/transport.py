@@ -42,9 +42,10 @@ from reconciler.http_checks import (
 from reconciler.model.action_record import Sent
 from reconciler.network_env import Proxy, proxy_to, tls_context
 from reconciler.pool_stack import KEPT_S, PoolStack
-from reconciler.ports import Response, Sign
+from reconciler.ports import NO_TRACER, Response, Sign, Tracer
 from reconciler.preflight import traced
 from reconciler.redaction import KNOWN_SECRETS
+from reconciler.request_span import add_status, request_span
 from reconciler.throttle import Throttle
 
 __all__ = ["BODY_MAX", "Deadlines", "HttpTransport", "Throttle"]
@@ -78,8 +79,8 @@ class HttpTransport:
 
     `base_url` must be normalised (`local.credential_policy.normalise_base_url`). Use the transport as an async context
     manager. Each hook is called after each request, with or without a response. With `app`, requests go to that ASGI
-    application. `tls` replaces the certificate settings of the environment. The constructor raises
-    `PermanentError(unreachable)` if the proxy or certificate settings are unusable.
+    application. `tls` replaces the certificate settings of the environment. `tracer` records a span for each request.
+    The constructor raises `PermanentError(unreachable)` if the proxy or certificate settings are unusable.
     """
 
     def __init__(
@@ -91,8 +92,10 @@ class HttpTransport:
         app: Any = None,
         hooks: tuple[Hook, ...] = (),
         tls: ssl.SSLContext | None = None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._base_url = base_url
+        self._tracer = tracer
         self._hooks = hooks
         self._host = urlsplit(base_url).netloc
         self._throttle = throttle
@@ -146,7 +149,9 @@ class HttpTransport:
 
         No connection is opened. An exception in the application is treated as a broken connection.
         """
-        return HttpTransport(self._base_url, self._throttle, self._deadlines, app=app, hooks=self._hooks)
+        return HttpTransport(
+            self._base_url, self._throttle, self._deadlines, app=app, hooks=self._hooks, tracer=self._tracer
+        )
 
     async def send(
         self,
@@ -164,13 +169,13 @@ class HttpTransport:
         for name, value in (headers or {}).items():
             KNOWN_SECRETS.add((self._base_url, name.lower()), *secrets_in_header(name, value))
         for sends in range(1, SENDS_MAX + 1):
-            response, is_throttled = await self._send_once(request, sign)
+            response, is_throttled = await self._send_once(request, sign, sends)
             is_read = request.method in _ONLY_READS
             if not is_throttled or sends == SENDS_MAX or not self._throttle.may_repeat(response, is_read=is_read):
                 break
         return response
 
-    async def _send_once(self, request: httpx.Request, sign: Sign | None) -> tuple[Response, bool]:
+    async def _send_once(self, request: httpx.Request, sign: Sign | None, sends: int) -> tuple[Response, bool]:
         """Send a request once it is permitted. Return the response, and whether the request was throttled."""
         async with self._throttle.acquire() as permit:
             if sign is not None:
@@ -178,15 +183,18 @@ class HttpTransport:
             clock = asyncio.get_running_loop().time
             started = clock()
             status: int | None = None
+            method, url, waited_s = request.method, str(request.url), permit.waited_s
             try:
-                response = await self._answer(request)
-                status = response.status
+                with request_span(self._tracer, method, url, waited_s=waited_s, sends=sends) as span:
+                    response = await self._answer(request)
+                    status = response.status
+                    add_status(span, status)
                 permit.record(response)
             except TransientError as error:
                 permit.succeeded, permit.last_error = False, str(error)
                 raise
             finally:
-                sent = Sent(method=request.method, status=status, took_s=clock() - started, waited_s=permit.waited_s)
+                sent = Sent(method=method, status=status, took_s=clock() - started, waited_s=waited_s)
                 for hook in self._hooks:
                     hook(sent)
         return response, permit.signal.is_throttled

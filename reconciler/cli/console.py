@@ -22,8 +22,8 @@ from reconciler.ci.no_host import NO_HOST
 from reconciler.ci.run_links import links_of
 from reconciler.cli.source_lines import find_source
 from reconciler.cli.streams import BackgroundStream
-from reconciler.cli.version_command import version_text
 from reconciler.local.clock import SystemClock
+from reconciler.local.installed_version import version_text
 from reconciler.model.report import Report
 from reconciler.model.spec import render_instant
 from reconciler.ports import CiHost

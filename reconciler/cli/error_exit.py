@@ -8,10 +8,9 @@ from collections.abc import Iterable
 
 from reconciler.ci import without_any_commands
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.options import DISTRIBUTION
 from reconciler.cli.source_lines import find_source
-from reconciler.cli.version_command import version_text
 from reconciler.errors import error_location
+from reconciler.local.installed_version import DISTRIBUTION, version_text
 from reconciler.model.exit_code import ExitCode
 from reconciler.views.layout import styled
 from reconciler.views.problems import Problem, document_problems, problems_text

@@ -18,7 +18,6 @@ from reconciler.cli.options import (
     AUDIT,
     CI,
     CONSOLE,
-    DISTRIBUTION,
     MONITORING,
     PATHS,
     PUBLISHING,
@@ -31,6 +30,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.other_tools import verb_hint
 from reconciler.cli.shared_option import Shared
+from reconciler.local.installed_version import DISTRIBUTION
 from reconciler.views.text import did_you_mean
 
 VERBS = {

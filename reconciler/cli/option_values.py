@@ -12,7 +12,6 @@ import click
 
 from reconciler.cli.found_specs import specs_of
 from reconciler.cli.listen_address import split_address
-from reconciler.cli.version_command import version_text
 from reconciler.controller.run_options import (
     GitRemote,
     Paths,
@@ -24,6 +23,7 @@ from reconciler.controller.run_options import (
 )
 from reconciler.git.discovery import checkout_left_by
 from reconciler.git.remote_credentials import split_url
+from reconciler.local.installed_version import version_text
 from reconciler.model.selector import Labels, parse_selector
 from reconciler.model.shard import Shard
 from reconciler.model.spec import parse_duration

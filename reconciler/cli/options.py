@@ -17,7 +17,6 @@ from reconciler.cli.shared_option import Shared
 from reconciler.views.column_paths import EXAMPLE
 from reconciler.views.renderers import CUSTOM_COLUMNS, formats
 
-DISTRIBUTION = "llm-job-reconciler"
 COLUMNS_HELP = f" Columns are chosen as in kubectl: {CUSTOM_COLUMNS}={EXAMPLE}. Without columns, all paths are listed."
 
 C = TypeVar("C", bound=Callable[..., Any] | click.Command)

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import DISTRIBUTION, examples
-
-
-def version_text() -> str:
-    """Return the installed version, or `unknown` if the package is not installed."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow to import
-
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "unknown"
+from reconciler.cli.options import examples
+from reconciler.local.installed_version import DISTRIBUTION, version_text
 
 
 @click.command(

@@ -24,6 +24,7 @@ from reconciler.controller.prune import observe_orphans
 from reconciler.controller.request_costs import RequestCosts
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime, open_or_unavailable
+from reconciler.controller.spans import in_account_span
 from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.core.decide import must_observe
 from reconciler.core.finality import is_settled
@@ -140,7 +141,8 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
         if account not in workers and workers.names.isdisjoint(each.names) and not runtime.is_stopping():
             # `memory.current` is passed as a function, because the worker must see the specs of later passes.
             pages = memory.list_pages.get(account, 1)
-            running = run_account(each, lambda: memory.current, runtime, edition, memory.unobserved, pages)
+            run = partial(run_account, each, lambda: memory.current, runtime, edition, memory.unobserved, pages)
+            running = in_account_span(runtime, account, len(each.pairs), run)
             workers.begin(account, each.names, running, runtime.clock.monotonic())
 
 

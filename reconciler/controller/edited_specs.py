@@ -26,6 +26,7 @@ from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import TrackedJob
 from reconciler.controller.request_costs import RequestCosts
 from reconciler.controller.runtime import Runtime
+from reconciler.controller.spans import in_account_span
 from reconciler.controller.spec_resolver import edited
 from reconciler.core.subject import Subject
 from reconciler.model.job import Account
@@ -49,7 +50,8 @@ def start_edited(paths: Collection[str], runtime: Runtime, memory: PassMemory, r
     for account, work in _work(_with_last(subjects, runtime), runtime, memory).items():
         fresh = {subject.name: subject for subject, _ in work.pairs}
         memory.current = replace(memory.current, subjects={**memory.current.subjects, **fresh})
-        running = run_edited(work, lambda: memory.current, runtime, memory.current.edition)
+        run = partial(run_edited, work, lambda: memory.current, runtime, memory.current.edition)
+        running = in_account_span(runtime, account, len(work.pairs), run)
         memory.workers.begin(account, work.names, running, runtime.clock.monotonic())
 
 

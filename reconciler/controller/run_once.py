@@ -21,7 +21,8 @@ from reconciler.controller.requeue import RequeueReason
 from reconciler.controller.run_deadlines import RunDeadlines
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
-from reconciler.controller.workers import first
+from reconciler.controller.spans import pass_span
+from reconciler.controller.workers import YieldSignal, first
 from reconciler.core.backoff import failure_delay
 from reconciler.model.job import JobRef
 from reconciler.model.reason import Reason
@@ -55,12 +56,12 @@ async def run_to_completion(
     bounded = replace(runtime, accounts=BoundedAccounts(runtime.accounts, bounds))
     # A dry pass comes first: if it needs a change outside the pinned plan, the run ends before anything is written.
     if options.pinned is not None:
-        looked = await reconcile_once(replace(bounded, control=None), options, memory)
+        looked = await _pass(replace(bounded, control=None), options, memory)
         if looked.report.unplanned:
             return looked.report
     # A plan or a dry run changes nothing, so there is nothing to wait for.
     if runtime.control is None:
-        return (await reconcile_once(bounded, options, memory)).report
+        return (await _pass(bounded, options, memory)).report
     report: Report | None = None
     ripe: frozenset[JobRef] | None = None
     failures = 0
@@ -75,7 +76,7 @@ async def run_to_completion(
 
     try:
         while True:
-            result = await reconcile_once(bounded, options, memory, ripe, yield_signal=slow_account_delays_others)
+            result = await _pass(bounded, options, memory, ripe, slow_account_delays_others)
             # A retry makes an attempt due in the first pass only.
             options = replace(options, retry=frozenset())
             report = result.report if report is None else _merge(report, result)
@@ -90,6 +91,19 @@ async def run_to_completion(
             bounded = replace(runtime, accounts=BoundedAccounts(runtime.accounts, cut))
     finally:
         await memory.workers.abandon()
+
+
+async def _pass(
+    runtime: Runtime,
+    options: RunOptions,
+    memory: PassMemory,
+    due: frozenset[JobRef] | None = None,
+    yield_signal: YieldSignal | None = None,
+) -> PassResult:
+    with pass_span(runtime) as span:
+        result = await reconcile_once(runtime, options, memory, due, yield_signal=yield_signal)
+        span.ended(result)
+        return result
 
 
 def _ended(report: Report, clocks: RunDeadlines) -> Report:

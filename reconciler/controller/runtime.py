@@ -16,6 +16,7 @@ from reconciler.model.journal import EarlierStatuses
 from reconciler.model.request_rate import RequestRate
 from reconciler.model.retirement import ModelEnd
 from reconciler.ports import (
+    NO_TRACER,
     Clock,
     JobController,
     JobReader,
@@ -28,6 +29,7 @@ from reconciler.ports import (
     SupportsCheckpoints,
     SupportsEvents,
     SupportsModelEnds,
+    Tracer,
 )
 
 R = TypeVar("R")
@@ -85,6 +87,8 @@ class Runtime:
     """Records the news for the sinks of notifications; None if there are no sinks."""
     notify: Notify = ignore_event
     """The callback that receives the events of a pass when they happen."""
+    tracer: Tracer = NO_TRACER
+    """Records a span for each pass and each observation of an account."""
 
 
 @dataclass(frozen=True, slots=True)

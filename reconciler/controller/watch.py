@@ -27,6 +27,7 @@ from reconciler.controller.reconcile import reconcile_once
 from reconciler.controller.requeue import Requeue, RequeueReason
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
+from reconciler.controller.spans import pass_span
 from reconciler.controller.workers import YieldSignal, end, first
 from reconciler.core.backoff import failure_delay
 from reconciler.core.delaying_queue import DelayingQueue
@@ -134,18 +135,24 @@ class Watch:
         # Cleared before the snapshot, so that a change during the pass wakes the watch again.
         self._changed.clear()
         self._touched = frozenset()
-        result = await reconcile_once(
-            self.runtime, self.options, self._memory, due, by_content=is_scan, yield_signal=yield_signal
-        )
-        self._pass_since = None
-        if is_scan:
-            interval_s = result.interval.total_seconds()
-            self._scan_at = begun_at + interval_s * (1 - JITTER + 2 * JITTER * self.jitter())
+        with pass_span(self.runtime) as span:
+            result = await reconcile_once(
+                self.runtime, self.options, self._memory, due, by_content=is_scan, yield_signal=yield_signal
+            )
+            span.ended(result)
+            self._pass_since = None
+            if is_scan:
+                interval_s = result.interval.total_seconds()
+                self._scan_at = begun_at + interval_s * (1 - JITTER + 2 * JITTER * self.jitter())
+            self._take_in(result, clock.monotonic() - begun_at)
+
+    def _take_in(self, result: PassResult, took_s: float) -> None:
+        """Schedule the next poll of each job, and report the result of a pass, which took `took_s` seconds."""
         self._refs = {row.name: row.ref for row in result.report.rows if row.ref is not None}
         # A retry stays requested until its job has been handled, because the account may be busy with other jobs.
         self.options = replace(self.options, retry=(self.options.retry - result.looked) & self._refs.keys())
         self._schedule(result)
-        took_s, now = clock.monotonic() - begun_at, clock.now()
+        now = self.runtime.clock.now()
         # This parses the written statuses now, while no pass is waiting for them.
         outages = self.runtime.statuses.known().providers
         guard = self._memory.current.budget.uses(now)

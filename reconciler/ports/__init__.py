@@ -36,12 +36,15 @@ from reconciler.ports.statuses import (
     Unread,
     status_path,
 )
+from reconciler.ports.tracing import NO_TRACER, Attributes, Span, Tracer
 
 __all__ = [
     "ARCHIVE",
     "BINDINGS_MAX",
+    "NO_TRACER",
     "PROVIDERS",
     "AccountConfig",
+    "Attributes",
     "BrokenJob",
     "ChangeNotifier",
     "CiHost",
@@ -70,6 +73,7 @@ __all__ = [
     "Response",
     "Sign",
     "Snapshot",
+    "Span",
     "SpecSource",
     "StatusStore",
     "StoredStatuses",
@@ -79,6 +83,7 @@ __all__ = [
     "SupportsModelEnds",
     "SupportsPause",
     "SupportsReread",
+    "Tracer",
     "Transport",
     "Unread",
     "jobs_by_kind",

@@ -29,6 +29,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Refusal, Report, Row
 from reconciler.model.transition import Transition
 from reconciler.redaction import KNOWN_SECRETS
+from reconciler.telemetry.trace_ids import add_trace_ids
 from reconciler.views.problems import ignored_approvals
 from reconciler.views.text import count
 
@@ -55,7 +56,11 @@ def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBo
         structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True, key="at"),
         redact,
     ]
-    as_json: list[Processor] = [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer()]
+    as_json: list[Processor] = [
+        add_trace_ids,
+        structlog.processors.EventRenamer("message"),
+        structlog.processors.JSONRenderer(),
+    ]
     logger: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(stream),
         processors=[*common, *(as_json if as_text is None else [to_text])],

@@ -23,10 +23,11 @@ from reconciler.model.election import ElectionStatus
 from reconciler.model.job import Account
 from reconciler.model.report import Report
 from reconciler.model.watch_status import Result, WatchStatus
-from reconciler.ports import Rate
+from reconciler.ports import NO_TRACER, Rate, Tracer
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.telemetry.service_manager import ServiceManager
 from reconciler.wiring.monitoring_options import LISTEN_TOKEN, MonitoringOptions
+from reconciler.wiring.open_tracer import open_tracer
 
 PAGE_IS_OFF = (
     "the page is off, because other machines may reach {address} and no token is set: set --listen-token-file, or "
@@ -63,6 +64,8 @@ class Observers:
     """The address of the HTTP port; None without `--listen`."""
     service_manager: ServiceManager | None = None
     """The service manager that started the watch, such as systemd, or None."""
+    tracer: Tracer = NO_TRACER
+    """The recorder of spans."""
     page_note: str | None = None
     """Why the port does not serve the page, or None if it does."""
     _failed: set[int] = field(default_factory=set)
@@ -139,6 +142,7 @@ async def open_observers(
     observers.on_sent.append(lambda account, _: health.moved(account, clock.monotonic()))
     observers.on_pass.append(lambda result, _: log_pass(result.report, result.looked))
     async with AsyncExitStack() as stack:
+        observers.tracer = await stack.enter_async_context(open_tracer(os.environ, warn))
         if options.listen is not None:
             observers.address = _serve(options.listen, options, observers, clock, stack)
         if options.heartbeat_url is not None:

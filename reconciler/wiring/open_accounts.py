@@ -28,7 +28,7 @@ from reconciler.model.action_record import AccountAnswered, Notify, Sent, ignore
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.request_rate import RequestRate
 from reconciler.model.spec import CredentialSource
-from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now, Rate
+from reconciler.ports import NO_TRACER, AccountConfig, Credentials, JobController, JobReader, Now, Rate, Tracer
 from reconciler.redacted_provider import redacted
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.throttle import Throttle
@@ -45,6 +45,7 @@ class OpenAccounts:
     now: Now
     observers: Observers | None = None
     notify: Notify = ignore_event
+    tracer: Tracer = NO_TRACER
     _opened: dict[Account, _Opened] = field(default_factory=dict)
     _throttles: dict[Account, Throttle] = field(default_factory=dict)
     """The throttle of each account, shared by its jobs of all kinds."""
@@ -112,7 +113,8 @@ class OpenAccounts:
         hooks = (lambda _: self.notify(AccountAnswered(target.account)), *self._observers_of(target.account))
         config = AccountConfig(account=target.account, options=target.options, state_dir=self.state_dir, now=self.now)
         async with AsyncExitStack() as opening:
-            transport = await opening.enter_async_context(HttpTransport(target.account.base_url, throttle, hooks=hooks))
+            client = HttpTransport(target.account.base_url, throttle, hooks=hooks, tracer=self.tracer)
+            transport = await opening.enter_async_context(client)
             try:
                 opened = target.type.open(config, transport, self._credentials(target))
                 controller = redacted(await opening.enter_async_context(opened))

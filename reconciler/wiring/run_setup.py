@@ -18,6 +18,7 @@ from reconciler.local.lock import LOCK_WAIT_S, LockHeldError, hold
 from reconciler.local.operator_file import OperatorRules
 from reconciler.local.state_dir import StateDirRefusedError, StateDirUnsafeError, default_state_dir, prepare_state_dir
 from reconciler.model.action_record import Audit, Notify, ignore_event
+from reconciler.ports import NO_TRACER, Tracer
 from reconciler.preflight import may_send
 from reconciler.telemetry.audit_log import AuditFile
 from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError
@@ -88,6 +89,7 @@ async def open_runtime(
     rules: OperatorRules,
     watch: tuple[asyncio.Event, Observers] | None = None,
     notify: Notify = ignore_event,
+    tracer: Tracer = NO_TRACER,
 ) -> AsyncIterator[Runtime]:
     """Open everything that a pass needs, yield it, and close it when the body ends.
 
@@ -103,7 +105,7 @@ async def open_runtime(
         def is_stopping() -> bool:
             return stop.is_set() or not may_send()
 
-        accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers, notify)
+        accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers, notify, tracer)
         stopping = asyncio.create_task(accounts.close_at(stop))
         stack.callback(stopping.cancel)
         # Only a run that holds the lock and ends soon saves an index.
@@ -132,6 +134,7 @@ async def open_runtime(
             notify=notify,
             journal=journal,
             older=older_statuses(paths, state_dir, journal),
+            tracer=tracer,
         )
 
 

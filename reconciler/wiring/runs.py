@@ -5,6 +5,7 @@ Each function opens what it needs and closes it again.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ from reconciler.model.action_record import Notify, ignore_event
 from reconciler.model.report import Report
 from reconciler.wiring.freshness import PassRecorder, command_line
 from reconciler.wiring.open_notifier import NotifierOptions, with_notifier
+from reconciler.wiring.open_tracer import open_tracer
 from reconciler.wiring.operator_setup import operator_rules
 from reconciler.wiring.publishing import published_paths, with_publisher
 from reconciler.wiring.run_setup import open_runtime, open_state_dir
@@ -61,9 +63,14 @@ async def run_once(
     rules = operator_rules(paths)
     with open_state_dir(paths, is_locked=not dry_run, may_reset_sandbox=publishing.status_branch is None) as state_dir:
         paths = published_paths(paths, publishing, state_dir)
-        async with open_runtime(paths, trust, state_dir, may_change=not dry_run, rules=rules, notify=notify) as opened:
+        notes: list[str] = []
+        async with (
+            open_tracer(os.environ, notes.append, has_parent=True) as tracer,
+            open_runtime(
+                paths, trust, state_dir, may_change=not dry_run, rules=rules, notify=notify, tracer=tracer
+            ) as opened,
+        ):
             runtime = await with_publisher(opened, paths, publishing, state_dir)
-            notes: list[str] = []
             sinks = () if dry_run else rules.spec.notify
             how = NotifierOptions(
                 sinks, state_dir, trust.secret_dirs, within_s=DELIVERED_WITHIN_S, quiet_hours=rules.quiet_hours

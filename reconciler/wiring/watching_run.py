@@ -131,6 +131,7 @@ async def _watch(
                 rules=rules,
                 watch=(stop, observers),
                 notify=observers.notify_event,
+                tracer=observers.tracer,
             ) as opened,
             change_notifier(opened.specs, paths) as notifier,
             AsyncExitStack() as stack,

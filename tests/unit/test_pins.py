@@ -9,7 +9,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from reconciler.cli.options import DISTRIBUTION
+from reconciler.local.installed_version import DISTRIBUTION
 from tests.support.markdown_table import ROOT
 
 LOCKS = ("requirements.txt", ".ci/build-requirements.txt", ".ci/uv-requirements.txt")
