@@ -14,6 +14,8 @@ from enum import StrEnum
 
 CENT = Decimal("0.01")
 _DIGITS = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
+CURRENCY = re.compile(r"[A-Z]{3}")
+"""The form of the code of a currency (ISO 4217)."""
 AMOUNT_MAX = Decimal(10**12)
 """The largest amount. A larger one is not plausible, so it is unknown."""
 
@@ -57,6 +59,10 @@ class Amount:
         """Return the amount as text, such as `at least 41.20 USD`."""
         return f"{_PREFIXES[self.basis]}{render_money(self.value, self.currency)}"
 
+    def plus(self, other: Amount) -> Amount:
+        """Return the sum of two amounts in the same currency."""
+        return Amount(self.value + other.value, self.currency, self.basis.combined(other.basis))
+
 
 @dataclass(frozen=True, slots=True)
 class Unpriced:
@@ -87,33 +93,32 @@ class RecordedAmount:
 
     @property
     def cost(self) -> Cost:
-        """The amount, or that it is unknown because its digits are not those of an amount."""
-        if _DIGITS.fullmatch(self.amount) is None:
+        """The amount, or that it is unknown because its digits or its currency are not those of an amount."""
+        if _DIGITS.fullmatch(self.amount) is None or CURRENCY.fullmatch(self.currency) is None:
             return Unpriced("the recorded amount cannot be read")
         return Amount(Decimal(self.amount), self.currency, self.basis)
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The sum of the known costs among some costs, and the number of the unknown ones."""
+    """The sums of the known costs among some costs, and the number of the unknown ones."""
 
-    amount: Amount | None
-    """The sum of the known amounts, or None if none of them is known."""
+    amounts: tuple[Amount, ...] = ()
+    """The sum of the known amounts in each currency, sorted by currency. Amounts in two currencies are never added."""
     unknown: int = 0
-    """How many amounts are unknown and not part of the sum."""
+    """How many amounts are unknown and not part of a sum."""
 
 
 def total_of(costs: Iterable[Cost | None]) -> Total:
-    """Return the sum of costs in one currency. A cost of None is left out, and not counted as unknown."""
-    found = [cost for cost in costs if cost is not None]
-    amounts = [cost for cost in found if isinstance(cost, Amount)]
-    if not amounts:
-        return Total(None, len(found))
-    basis = Basis.METERED
-    for each in amounts:
-        basis = basis.combined(each.basis)
-    value = sum((each.value for each in amounts), Decimal(0))
-    return Total(Amount(value, amounts[0].currency, basis), len(found) - len(amounts))
+    """Return the sums of costs. A cost of None is left out, and not counted as unknown."""
+    sums: dict[str, Amount] = {}
+    unknown = 0
+    for cost in costs:
+        if isinstance(cost, Amount):
+            sums[cost.currency] = cost.plus(sums[cost.currency]) if cost.currency in sums else cost
+        elif cost is not None:
+            unknown += 1
+    return Total(tuple(sums[currency] for currency in sorted(sums)), unknown)
 
 
 def render_money(value: Decimal, currency: str) -> str:

@@ -14,14 +14,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from reconciler.model.account_line import BATCH_JOB, KindName
 from reconciler.model.document import Document
-from reconciler.model.money import Basis
+from reconciler.model.money import CURRENCY, Basis
 from reconciler.model.price import Meter, Price
 from reconciler.model.scalar import Text, Word, quoted
 
 PRICES_MAX = 1000
 """The maximum number of prices. Each is compared with every job of its provider."""
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_CURRENCY = re.compile(r"[A-Z]{3}")
 PRICE_MAX = Decimal(1_000_000)
 _LEAST = {Meter.HOUR: Decimal("0.001"), Meter.TOKENS: Decimal("0.001"), Meter.REQUESTS: Decimal("0.0001")}
 _SMALLER_UNITS = {Meter.HOUR: "second", Meter.TOKENS: "token", Meter.REQUESTS: "request"}
@@ -37,8 +36,8 @@ def parse_decimal(text: str) -> Decimal:
 
 def parse_currency(text: str) -> str:
     """Return the code of a currency. Raises `ValueError` if the text is not three capital letters."""
-    if _CURRENCY.fullmatch(text) is None:
-        hint = f": did you mean {text.upper()}?" if _CURRENCY.fullmatch(text.upper()) else ""
+    if CURRENCY.fullmatch(text) is None:
+        hint = f": did you mean {text.upper()}?" if CURRENCY.fullmatch(text.upper()) else ""
         msg = f"{quoted(text)} is not the code of a currency, such as USD{hint}"
         raise ValueError(msg)
     return text
@@ -54,7 +53,7 @@ Money = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "examples": ["3.00"]}]}),
 ]
 Currency = Annotated[
-    Word, AfterValidator(parse_currency), WithJsonSchema({"type": "string", "pattern": f"^{_CURRENCY.pattern}$"})
+    Word, AfterValidator(parse_currency), WithJsonSchema({"type": "string", "pattern": f"^{CURRENCY.pattern}$"})
 ]
 
 

@@ -58,10 +58,11 @@ def amount_text(cost: Cost | None) -> str | None:
 
 
 def total_text(total: Total) -> str:
-    """Return a sum as text, such as `at least 41.20 USD, and 2 unknown`."""
-    if total.amount is None:
+    """Return sums as text, such as `at least 41.20 USD, and 2 unknown`."""
+    if not total.amounts:
         return f"unknown ({count(total.unknown, 'job')})"
-    return f"{total.amount}, and {total.unknown:,} unknown" if total.unknown else str(total.amount)
+    known = ", ".join(map(str, total.amounts))
+    return f"{known}, and {total.unknown:,} unknown" if total.unknown else known
 
 
 def saved_text(receipts: Iterable[Receipt]) -> str | None:
@@ -71,7 +72,7 @@ def saved_text(receipts: Iterable[Receipt]) -> str | None:
         for each in receipts
         if each.has_cancelled
     )
-    return None if total.amount is None else f"{total_text(total)}, as estimated when the cancels were requested"
+    return f"{total_text(total)}, as estimated when the cancels were requested" if total.amounts else None
 
 
 def total_spent(rows: Iterable[Row], at: datetime) -> Total:

@@ -55,7 +55,7 @@ SORTS: dict[str, Callable[[JobLine], Any]] = {
     "created": lambda line: line.row.status.job.created_at if line.row.status.job else None,
     "left": lambda line: expected_end(line.row),
     "tokens": lambda line: used_tokens(line.row),
-    "cost": lambda line: line.cost.value if isinstance(line.cost, Amount) else None,
+    "cost": lambda line: (line.cost.currency, line.cost.value) if isinstance(line.cost, Amount) else None,
     "changed": lambda line: line.row.status.ready.last_transition_time,
 }
 """The sort key of each order, by its name. A job without a value comes last in both directions."""

@@ -18,12 +18,14 @@ from reconciler.model.capabilities import Capabilities
 from reconciler.model.cost import cost_left, cost_so_far, may_have_paused
 from reconciler.model.job import JobCounts, Phase
 from reconciler.model.kind import BATCH
-from reconciler.model.money import Amount, Basis, Cost, Unpriced, render_money, total_of
+from reconciler.model.money import Amount, Basis, Cost, Total, Unpriced, render_money, total_of
 from reconciler.model.price import Meter, Price, price_for
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
 from reconciler.model.status import ConditionType, HistoryEntry, JobFacts, Verb
 from reconciler.telemetry.metrics import Metrics
+from reconciler.views.cost_text import total_text
+from reconciler.views.job_query import DEFAULT, select
 from reconciler.views.json_lines import report_lines
 from reconciler.views.layout import Canvas
 from reconciler.views.overview_page import overview_page
@@ -179,10 +181,30 @@ def test_money_has_two_decimals_or_four_below_a_cent_and_is_rounded_half_even(va
 def test_a_sum_is_exact_and_says_what_is_unknown_and_the_weakest_basis() -> None:
     third = [usd("0.004", Basis.METERED)] * 5
 
-    assert str(total_of([*third, None]).amount) == "0.02 USD"
-    assert total_of([usd("1", Basis.METERED), usd("1", Basis.AT_MOST), Unpriced("x")]).amount == usd("2", Basis.AT_MOST)
-    assert total_of([usd("1", Basis.AT_LEAST), usd("1", Basis.AT_MOST)]).amount == usd("2", Basis.ESTIMATE)
-    assert total_of([Unpriced("x"), Unpriced("y"), None]).unknown == 2
+    assert list(map(str, total_of([*third, None]).amounts)) == ["0.02 USD"]
+    assert total_of([usd("1", Basis.METERED), usd("1", Basis.AT_MOST), Unpriced("x")]) == Total(
+        (usd("2", Basis.AT_MOST),), 1
+    )
+    assert total_of([usd("1", Basis.AT_LEAST), usd("1", Basis.AT_MOST)]).amounts == (usd("2", Basis.ESTIMATE),)
+    assert total_of([Unpriced("x"), Unpriced("y"), None]) == Total((), 2)
+
+
+def test_amounts_in_two_currencies_are_never_added() -> None:
+    euros = Amount(Decimal(5), "EUR", Basis.METERED)
+    total = total_of([usd("1", Basis.AT_MOST), euros, usd("2", Basis.AT_MOST), Unpriced("x")])
+
+    assert total_text(total) == "5.00 EUR, at most 3.00 USD, and 1 unknown"
+
+
+def test_the_page_sorts_costs_within_each_currency() -> None:
+    pairs = ((9, "EUR"), (1, "USD"), (2, "EUR"))
+    amounts = [Amount(Decimal(value), currency, Basis.METERED) for value, currency in pairs]
+    rows = [a_row(f"job-{number}") for number in range(3)]
+    lines = [replace(each, cost=cost) for each, cost in zip(watch_view(a_watch(rows)).lines, amounts, strict=True)]
+
+    ordered = select(lines, replace(DEFAULT, sort="cost")).lines
+
+    assert [line.cost for line in ordered] == [amounts[2], amounts[0], amounts[1]]
 
 
 def many_rows(random: Random) -> tuple[list[Row], Fraction, int]:

@@ -19,6 +19,7 @@ from reconciler.model.price import Meter, Price
 from reconciler.model.report import Report
 from reconciler.model.status import Outcome, Receipt, Verb
 from reconciler.telemetry.metrics import Metrics
+from reconciler.views.cost_text import saved_text
 from reconciler.views.events_text import EventList, events_of, events_text, saved_since
 from reconciler.views.overview_page import overview_page
 from reconciler.views.page_layout import Frame
@@ -69,6 +70,19 @@ def test_only_the_first_attempt_records_what_is_not_spent_and_a_status_keeps_it(
 @pytest.mark.parametrize("digits", ["", "x", "NaN", "-1", "1e9", "1" * 14, "1.0000001", "\u0661"])
 def test_an_edited_amount_that_is_not_one_is_unknown(digits: str) -> None:
     assert isinstance(RecordedAmount(digits, "USD", Basis.ESTIMATE).cost, Unpriced)
+
+
+@pytest.mark.parametrize("currency", ["", "usd", "US", "USD ", "\u202eDSU", "USD" * 1000])
+def test_an_edited_amount_in_what_is_no_currency_is_unknown(currency: str) -> None:
+    assert isinstance(RecordedAmount("1", currency, Basis.ESTIMATE).cost, Unpriced)
+
+
+def test_what_was_not_spent_in_two_currencies_is_not_added() -> None:
+    """The operator has changed the currency of the prices."""
+    euros = RecordedAmount("5.00", "EUR", Basis.ESTIMATE)
+    receipts = [cancelled(a_receipt(confirmed_at=NOW), each) for each in (SAVED, euros, SAVED)]
+
+    assert saved_text(receipts) == "about 5.00 EUR, about 65.92 USD, as estimated when the cancels were requested"
 
 
 def test_a_recorded_amount_is_the_amount_with_six_decimals() -> None:
