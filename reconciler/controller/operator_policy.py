@@ -37,6 +37,10 @@ class OperatorPolicy(Protocol):
         """Return a provider type by its name. Raises `LookupError` with a message for the user if it cannot be used."""
         ...
 
+    def is_provider_type(self, name: str) -> bool:
+        """Return whether a name is that of a provider type, whether or not the type can be used."""
+        ...
+
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL of an account.
 

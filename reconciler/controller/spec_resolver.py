@@ -14,6 +14,7 @@ from functools import partial
 from typing import cast
 
 from reconciler.controller.account_resolver import AccountResolver
+from reconciler.controller.job_prices import JobPrices
 from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.resolution_cache import Candidates, ResolutionCache
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem, diagnose
@@ -26,7 +27,6 @@ from reconciler.model.change_window import ChangeWindow
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
 from reconciler.model.kind import KINDS, JobDocument
-from reconciler.model.price import Price, prices_of
 from reconciler.model.reason import Reason
 from reconciler.model.spec import JobSpec, Suspension, spec_digest
 from reconciler.ports import JobEdit, Located, Snapshot
@@ -61,7 +61,7 @@ class _Common:
     interval: timedelta
     is_shadow: bool
     windows: tuple[ChangeWindow, ...]
-    prices: tuple[Price, ...] | None
+    prices: JobPrices
     warn_before: timedelta | None
 
 
@@ -89,7 +89,7 @@ def resolve(
         _interval(snapshot),
         is_shadow,
         windows,
-        policy.prices(),
+        JobPrices.of(snapshot, policy),
         snapshot.settings[0].document.spec.warn_before if snapshot.settings else None,
     )
     targets = AccountResolver(snapshot, policy)
@@ -212,7 +212,7 @@ def _candidate(located: Located[JobDocument], targets: AccountResolver, common: 
         kind=kind,
         suspension=common.suspension or spec.suspend,
         windows=matching(common.windows, document.metadata.labels.items()) if common.windows else (),
-        prices=None if common.prices is None else prices_of(common.prices, ref.account.type, kind.name),
+        prices=common.prices.of_jobs(spec.provider, ref.account.type, kind.name),
         is_shadow=common.is_shadow,
         warn_default=common.warn_before,
         interval=common.interval,

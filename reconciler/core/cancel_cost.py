@@ -2,7 +2,8 @@
 
 Rules: the upper bound is used, because the guard limits what may be lost. Therefore hours are counted from the creation
 of the job, and until the later of the provider's clock and the local one. A job that has not started has cost nothing.
-Without a price, the cost is unknown, even if the job has not started.
+Without a price of the operator, the cost is unknown, even if the job has not started. The people whom the guard limits
+can change the prices in Provider documents, so these do not count.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from reconciler.core.facts import is_waiting_to_start
 from reconciler.core.subject import Subject
 from reconciler.model.cost import cost_so_far
 from reconciler.model.job import ObservedJob
-from reconciler.model.money import Amount, Basis, Cost, RecordedAmount, Unpriced
+from reconciler.model.money import NO_PRICE, Amount, Basis, Cost, RecordedAmount, Unpriced
 from reconciler.model.status import JobStatus, Verb
 
 _DIGITS = Decimal("0.000001")
@@ -31,9 +32,11 @@ def sunk_cost(subject: Subject, verb: Verb, status: JobStatus, seen: ObservedJob
         return None
     facts, price = status.job, subject.price(status.job)
     if facts is None or price is None:
-        return Unpriced("the operator states no price" if price is None else "the job was never observed")
+        return Unpriced(NO_PRICE if price is None else "the job was never observed")
     if isinstance(price, Unpriced):
         return price
+    if price.document is not None:
+        return Unpriced(f"its price is in the Provider document {price.document}, not in the operator's file")
     if is_waiting_to_start(status.phase, facts):
         return Amount(Decimal(0), price.currency, Basis.METERED)
     at = max(now, seen.as_of) if seen is not None and seen.as_of is not None else now

@@ -1,7 +1,8 @@
 """Decide whether a job has cost more than `maxCost`.
 
-Rules: the limit acts on a cost that is certain: metered, or a lower bound. It never acts without a price, on an upper
-bound or an estimate, on a cost in another currency, or on a quantity that is not plausible; then it cannot be judged.
+Rules: the limit acts on a cost that is certain: metered, or a lower bound. It never acts without a price, on a price
+that the author of the spec may not have chosen (`Price.may_act`), on an upper bound or an estimate, on a cost in
+another currency, or on a quantity that is not plausible; then it cannot be judged.
 It acts only if two observations at least one interval apart, at the same price, agree that the job is over it, and if
 the cost has neither fallen nor grown more than tenfold between them. So neither one wrong response nor a new price
 cancels a job at once. A warning that was written while the job was only near the limit is no such observation.
@@ -18,12 +19,13 @@ from reconciler.core.limit_warning import LimitState, UnfinishedJob, held_for, l
 from reconciler.core.subject import Subject
 from reconciler.model.cost import cost_so_far, may_have_paused
 from reconciler.model.job_limits import CostLimit
-from reconciler.model.money import Amount, Unpriced
+from reconciler.model.money import NO_PRICE, Amount, Unpriced
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, JobStatus, LimitWarning, Receipt
 
 GROWTH_MAX = 10
 """The largest growth of a cost between two observations that is believed."""
+_RENAME = "so its price only shows costs: rename the Provider document"
 WARNED_AT = Decimal("0.8")
 """The share of `maxCost` from which a warning is written, if the limits of the job have warnings."""
 
@@ -53,7 +55,9 @@ def judged_cost(subject: Subject, job: UnfinishedJob, last: JobStatus | None) ->
         return None
     price = subject.price(facts)
     if price is None or isinstance(price, Unpriced):
-        return JudgedCost(limit, unjudged="the operator states no price" if price is None else price.why)
+        return JudgedCost(limit, unjudged=NO_PRICE if price is None else price.why)
+    if not price.may_act:
+        return JudgedCost(limit, unjudged=f"{price.document} is also the name of a provider type, {_RENAME}")
     history, receipts = (last.history, last.receipts) if last is not None else ((), ())
     is_pause_possible = may_have_paused(subject.capabilities, phase, history, receipts)
     cost = cost_so_far(price, phase, facts, job.as_of, is_pause_possible=is_pause_possible)

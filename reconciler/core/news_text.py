@@ -56,7 +56,7 @@ def _money(receipt: Receipt) -> str:
     """Return what the job of a confirmed cancel had cost and what was not spent, as far as that is known."""
     cost, saved = cancel_amounts(receipt)
     parts = [f"it had cost {cost}"] if cost is not None else []
-    parts += [f"{saved} not spent"] if saved is not None else []
+    parts += [f"{saved.with_document} not spent"] if saved is not None else []
     return f" ({'; '.join(parts)})" if parts else ""
 
 
@@ -180,6 +180,6 @@ def receipt_facts(receipt: Receipt) -> Mapping[str, str]:
         "attempts": str(receipt.attempts),
         "outcome": receipt.outcome,
         "sunkCost": str(cost) if cost is not None else None,
-        "notSpent": str(saved) if saved is not None else None,
+        "notSpent": saved.with_document if saved is not None else None,
     }
     return {key: value for key, value in found.items() if value is not None}

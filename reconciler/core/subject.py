@@ -37,7 +37,9 @@ class Subject:
     windows: tuple[ChangeWindow, ...] = ()
     """The operator's change windows that apply to the job."""
     prices: tuple[Price, ...] | None = None
-    """The prices of jobs of this kind at this provider type, or None if the operator states no price at all."""
+    """The prices that may apply to the job: those of the operator for its provider type and kind, and those of the
+    Provider document that its spec names. None if neither the operator nor any Provider document states prices.
+    """
     is_shadow: bool = False
     """Whether the operator runs in shadow mode, in which a due change is only reported (`core.shadow`)."""
     warn_default: timedelta | None = None
@@ -58,7 +60,7 @@ class Subject:
         return suspension is not None and (suspension.until is None or now < suspension.until)
 
     def price(self, facts: JobFacts | None) -> Price | Unpriced | None:
-        """Return the price of the job, or None if the operator states no price at all."""
+        """Return the price of the job, or None if no prices are stated at all."""
         if self.prices is None:
             return None
         return price_for(self.prices, self.ref.account.type, facts.model if facts is not None else None)

@@ -175,7 +175,15 @@ def _job(kind: JobKind) -> Record:
 
 
 ORIGIN = Record(Origin, (Field("commit", Form.TEXT), Field("author", Form.TEXT)))
-AMOUNT = Record(RecordedAmount, (Field("amount", Form.TEXT), Field("currency", Form.TEXT), Field("basis")))
+AMOUNT = Record(
+    RecordedAmount,
+    (
+        Field("amount", Form.TEXT),
+        Field("currency", Form.TEXT),
+        Field("basis"),
+        Field("document", Form.TEXT, is_left_out=True),
+    ),
+)
 RECEIPT = Record(
     Receipt,
     (

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from reconciler.model.document import PlacedError
 from reconciler.model.operator import SECRET_FIELDS
 from reconciler.model.scalar import quoted
 
@@ -190,7 +191,7 @@ def _field_error(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
     if kind in {"enum", "literal_error"}:
         return _wrong_word(path, value, re.findall(r"'([^']*)'", str(context["expected"])))
     if kind in {"value_error", "assertion_error"}:
-        return FieldError(path, str(context["error"]))
+        return _raised(path, context["error"])
     if kind == "missing":
         return FieldError(path, MESSAGES[kind], is_absence=True)
     if kind not in MESSAGES:
@@ -198,6 +199,11 @@ def _field_error(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
     plural = "" if any(isinstance(each, int) and each == 1 for each in context.values()) else "s"
     message = MESSAGES[kind].format_map({**context, "s": plural})
     return FieldError(path, message if kind in _WITHOUT_VALUE else f"{message}, but is {_described(value)}")
+
+
+def _raised(path: tuple[str | int, ...], error: Exception) -> FieldError:
+    """Return the error that a validator of the model raised."""
+    return FieldError((*path, *error.path) if isinstance(error, PlacedError) else path, str(error))
 
 
 def _wrong_word(path: tuple[str | int, ...], value: object, words: list[str]) -> FieldError:

@@ -21,7 +21,7 @@ from reconciler.model.change_window import ChangeWindow, Period
 from reconciler.model.change_window_rule import ChangeWindowRule
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.operator import OPERATOR_KINDS, CancelSafety, OperatorConfig, OperatorSpec, QuietHoursRule
-from reconciler.model.price_rule import PriceRule
+from reconciler.model.price_rule import OperatorPriceRule
 from reconciler.model.quiet_hours import QuietHours
 from reconciler.model.scalar import quoted
 from reconciler.model.selector import parse_selector
@@ -127,19 +127,14 @@ def _doubled_names(key: str, what: str, names: list[str], check: DocumentCheck) 
     ]
 
 
-def _price_errors(rules: tuple[PriceRule, ...], types: Collection[str], check: DocumentCheck) -> Iterator[Diagnostic]:
-    """Yield an error for each price of an unknown provider type, and for each second price of the same jobs."""
-    first: dict[tuple[str, str, str], int] = {}
+def _price_errors(
+    rules: tuple[OperatorPriceRule, ...], types: Collection[str], check: DocumentCheck
+) -> Iterator[Diagnostic]:
+    """Yield an error for each price of an unknown provider type."""
     for index, rule in enumerate(rules):
-        path = ("spec", "prices", "list", index)
         if types and rule.provider not in types:
-            message = not_one_of(rule.provider, types)
-            yield check.diagnostic((*path, "provider"), message, did_you_mean(rule.provider, types))
-        earlier = first.setdefault((rule.provider, rule.kind, rule.model), index)
-        if earlier != index:
-            yield check.diagnostic(
-                path, f"this price is for the same jobs as spec.prices.list[{earlier}]: remove one of the two"
-            )
+            message, path = not_one_of(rule.provider, types), ("spec", "prices", "list", index, "provider")
+            yield check.diagnostic(path, message, did_you_mean(rule.provider, types))
 
 
 def _cost_limit_errors(spec: OperatorSpec, check: DocumentCheck) -> Iterator[Diagnostic]:

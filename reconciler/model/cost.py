@@ -117,4 +117,4 @@ def _amount(price: Price, quantity: Decimal | int, basis: Basis) -> Cost:
     value = Decimal(quantity) * price.value / price.meter.unit
     if not 0 <= value <= AMOUNT_MAX:
         return Unpriced("the provider reports a quantity that is not plausible")
-    return Amount(value, price.currency, basis.combined(price.bound))
+    return Amount(value, price.currency, basis.combined(price.bound), price.document)

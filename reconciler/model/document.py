@@ -6,6 +6,15 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
+class PlacedError(ValueError):
+    """An error in a part of the value that a validator checks, for a report at the line of that part."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...]) -> None:
+        """Create the error. `path` leads from the value that the validator checks to the part."""
+        super().__init__(message)
+        self.path = path
+
+
 class Document(BaseModel):
     """Base class of documents and of the options of provider types.
 

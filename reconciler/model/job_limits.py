@@ -67,7 +67,7 @@ class Limits(Document):
     not_after: Instant | None = Field(None, description="The time by which the job must have ended.")
     max_cost: CostLimitText | None = Field(
         None,
-        description="The maximum cost of the job, at the operator's prices. It acts only on a certain cost that two "
+        description="The maximum cost of the job, at the stated prices. It acts only on a certain cost that two "
         "observations show. The job can exceed it by what it costs until its cancel takes effect.",
     )
     warn_before: Duration | None = Field(

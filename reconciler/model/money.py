@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
+from reconciler.model.scalar import is_name
+
 CENT = Decimal("0.01")
 _DIGITS = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
 CURRENCY = re.compile(r"[A-Z]{3}")
 """The form of the code of a currency (ISO 4217)."""
+NO_PRICE = "no price is stated"
+"""Why a cost is unknown if neither the operator nor a Provider document states prices."""
 AMOUNT_MAX = Decimal(10**12)
 """The largest amount. A larger one is not plausible, so it is unknown."""
 
@@ -24,7 +28,7 @@ class Basis(StrEnum):
     """What an amount is based on."""
 
     METERED = "metered"
-    """The quantity that the provider reports, at a price of the operator."""
+    """The quantity that the provider reports, times a price."""
     AT_LEAST = "atLeast"
     """A lower bound."""
     AT_MOST = "atMost"
@@ -54,10 +58,17 @@ class Amount:
     value: Decimal
     currency: str
     basis: Basis
+    document: str | None = None
+    """The name of the Provider document that states the price, or None for the operator's file and for a sum."""
 
     def __str__(self) -> str:
         """Return the amount as text, such as `at least 41.20 USD`."""
         return f"{_PREFIXES[self.basis]}{render_money(self.value, self.currency)}"
+
+    @property
+    def with_document(self) -> str:
+        """The amount as text, with the Provider document that states its price."""
+        return f"{self}{place_of(self.document)}"
 
     def plus(self, other: Amount) -> Amount:
         """Return the sum of two amounts in the same currency."""
@@ -85,18 +96,21 @@ class RecordedAmount:
     amount: str
     currency: str
     basis: Basis
+    document: str | None = None
+    """The name of the Provider document that states the price, or None for the operator's file."""
 
     @classmethod
     def of(cls, amount: Amount) -> RecordedAmount:
         """Return the record of an amount, with six decimals."""
-        return cls(f"{amount.value:.6f}", amount.currency, amount.basis)
+        return cls(f"{amount.value:.6f}", amount.currency, amount.basis, amount.document)
 
     @property
     def cost(self) -> Cost:
-        """The amount, or that it is unknown because its digits or its currency are not those of an amount."""
-        if _DIGITS.fullmatch(self.amount) is None or CURRENCY.fullmatch(self.currency) is None:
+        """The amount, or that it is unknown because its digits, its currency or its document cannot be right."""
+        is_amount = _DIGITS.fullmatch(self.amount) is not None and CURRENCY.fullmatch(self.currency) is not None
+        if not is_amount or (self.document is not None and not is_name(self.document)):
             return Unpriced("the recorded amount cannot be read")
-        return Amount(Decimal(self.amount), self.currency, self.basis)
+        return Amount(Decimal(self.amount), self.currency, self.basis, self.document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +121,26 @@ class Total:
     """The sum of the known amounts in each currency, sorted by currency. Amounts in two currencies are never added."""
     unknown: int = 0
     """How many amounts are unknown and not part of a sum."""
+    declared: int = 0
+    """How many of the known amounts are at prices of Provider documents."""
 
 
 def total_of(costs: Iterable[Cost | None]) -> Total:
     """Return the sums of costs. A cost of None is left out, and not counted as unknown."""
     sums: dict[str, Amount] = {}
-    unknown = 0
+    unknown = declared = 0
     for cost in costs:
         if isinstance(cost, Amount):
             sums[cost.currency] = cost.plus(sums[cost.currency]) if cost.currency in sums else cost
+            declared += cost.document is not None
         elif cost is not None:
             unknown += 1
-    return Total(tuple(sums[currency] for currency in sorted(sums)), unknown)
+    return Total(tuple(sums[currency] for currency in sorted(sums)), unknown, declared)
+
+
+def place_of(document: str | None) -> str:
+    """Return the end of the text of a price or an amount, which names the Provider document, if any."""
+    return "" if document is None else f" (Provider {document})"
 
 
 def render_money(value: Decimal, currency: str) -> str:

@@ -15,7 +15,7 @@ from reconciler.model.change_window_rule import WINDOWS_MAX, ChangeWindowRule, S
 from reconciler.model.job_limits import CostLimitText
 from reconciler.model.message_template import FIELDS, TemplateText
 from reconciler.model.notification import NotificationSeverity, NotificationType
-from reconciler.model.price_rule import PriceList
+from reconciler.model.price_rule import OperatorPriceList
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import Flag, Name, Word, quoted
 from reconciler.model.spec import GLOBS_MAX, CredentialSource, Document, Metadata, Safety
@@ -200,7 +200,7 @@ class OperatorSpec(Document):
     change_windows: Annotated[tuple[ChangeWindowRule, ...], Field(max_length=WINDOWS_MAX)] = Field(
         (), description="When changes may be requested. Default: at any time."
     )
-    prices: PriceList | None = Field(
+    prices: OperatorPriceList | None = Field(
         None, description="What providers charge, so that costs are shown. Without a price, a cost is unknown."
     )
     notify: Annotated[tuple[NotifySink, ...], Field(max_length=SINKS_MAX)] = Field(

@@ -1,4 +1,9 @@
-"""What a provider charges for jobs, as the operator states it, and which price applies to a job."""
+"""What a provider charges for jobs, as the operator or a Provider document states it, and which price applies to a job.
+
+Rules: a price of the operator applies before any price of a Provider document, however precisely that names the model.
+Authors of specs can change a Provider document. Therefore its price applies only to jobs whose specs name the document,
+and is not used for the guard's limit on costs.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from reconciler.model.money import Basis, Unpriced, render_exactly
+from reconciler.model.money import Basis, Unpriced, place_of, render_exactly
 
 
 class Meter(StrEnum):
-    """What a price is multiplied with: the key of the price in the operator's file, which names the unit."""
+    """What a price is multiplied with: the key of the price in a document, which names the unit."""
 
     HOUR = "perHour"
     TOKENS = "perMillionTokens"
@@ -46,10 +51,17 @@ class Price:
     currency: str
     bound: Basis = Basis.METERED
     """Whether the price itself is exact or a bound."""
+    document: str | None = None
+    """The name of the Provider document that states the price, or None for the operator's file."""
+    may_act: bool = True
+    """Whether `maxCost` may act on the price. Not if its document has the name of a provider type.
+
+    A spec may name a type without a document. Then an author of other specs could add a document with that name.
+    """
 
     def __str__(self) -> str:
-        """Return the price as text, such as `3.00 USD per million tokens`."""
-        return f"{render_exactly(self.value, self.currency)} {self.meter.words}"
+        """Return the price as text, such as `3.00 USD per million tokens`, with the document that states it."""
+        return f"{render_exactly(self.value, self.currency)} {self.meter.words}{place_of(self.document)}"
 
     def rank(self, model: str | None) -> int | None:
         """Return how precisely this price names a model, or None if it is for other models. A higher rank wins."""
@@ -65,8 +77,12 @@ def prices_of(prices: Iterable[Price], provider: str, kind: str) -> tuple[Price,
 
 
 def price_for(prices: Iterable[Price], provider: str, model: str | None) -> Price | Unpriced:
-    """Return the price in `prices` that names a model most precisely, or that there is none."""
+    """Return the price in `prices` that applies to a model, or that there is none.
+
+    Of the operator's prices, or else of those in a Provider document, it is the one that names the model most
+    precisely.
+    """
     ranked = [(rank, each) for each in prices if (rank := each.rank(model)) is not None]
     if not ranked:
         return Unpriced(f"no price for {provider}{f'/{model}' if model else ''}")
-    return max(ranked, key=lambda found: found[0])[1]
+    return max(ranked, key=lambda found: (found[1].document is None, found[0]))[1]

@@ -1,4 +1,4 @@
-"""The prices in the operator's file, as they are written there.
+"""The prices in the operator's file and in Provider documents, as they are written there.
 
 Rules: the key of a price names its unit, and each unit has a plausible range. A price that is written for another unit
 is then an error instead of a cost that is a million times too high or too low.
@@ -13,13 +13,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from reconciler.model.account_line import BATCH_JOB, KindName
-from reconciler.model.document import Document
+from reconciler.model.document import Document, PlacedError
 from reconciler.model.money import CURRENCY, Basis
 from reconciler.model.price import Meter, Price
 from reconciler.model.scalar import Text, Word, quoted
 
 PRICES_MAX = 1000
-"""The maximum number of prices. Each is compared with every job of its provider."""
+"""The maximum number of prices in one document. Each is compared with every job of its provider."""
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 PRICE_MAX = Decimal(1_000_000)
 _LEAST = {Meter.HOUR: Decimal("0.001"), Meter.TOKENS: Decimal("0.001"), Meter.REQUESTS: Decimal("0.0001")}
@@ -65,9 +65,8 @@ def _model(text: str) -> str:
 
 
 class PriceRule(Document):
-    """The price of the jobs of one kind at one provider type: exactly one of the keys that begin with `per`."""
+    """The price of the jobs of one kind: exactly one of the keys that begin with `per`."""
 
-    provider: Word = Field(description="The provider type, such as openai.")
     kind: KindName = Field(description="The kind of the jobs.")
     model: Annotated[Word, AfterValidator(_model)] = Field(
         "*",
@@ -106,11 +105,31 @@ class PriceRule(Document):
         values = zip(Meter, (self.per_hour, self.per_million_tokens, self.per_thousand_requests), strict=True)
         return {meter: value for meter, value in values if value is not None}
 
-    def price(self, currency: str) -> Price:
-        """Return the price in a currency."""
+    def price(self, provider: str, currency: str) -> Price:
+        """Return the price at a provider type in a currency, as the operator's file states it."""
         ((meter, value),) = self._found().items()
         bound = Basis(self.bound) if self.bound else Basis.METERED
-        return Price(self.provider, self.kind, self.model, meter, value, currency, bound)
+        return Price(provider, self.kind, self.model, meter, value, currency, bound)
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """What the price is for. Two prices in one list are never for the same."""
+        return self.kind, self.model
+
+
+class _AtProvider(Document):
+    """The provider type of a price. It is a class of its own so that it is the first field of `OperatorPriceRule`."""
+
+    provider: Word = Field(description="The provider type, such as openai.")
+
+
+class OperatorPriceRule(PriceRule, _AtProvider):
+    """The price of the jobs of one kind at one provider type: exactly one of the keys that begin with `per`."""
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """What the price is for. Two prices in one list are never for the same."""
+        return self.provider, *super().jobs
 
 
 def _check_range(meter: Meter, value: Decimal) -> None:
@@ -127,7 +146,23 @@ def _check_range(meter: Meter, value: Decimal) -> None:
 
 
 class PriceList(Document):
-    """What providers charge, in one currency. Nothing is converted, and a missing price is never guessed."""
+    """What an account charges, in one currency. Nothing is converted, and a missing price is never guessed."""
 
     currency: Currency = Field(description="The currency of all prices, as its ISO 4217 code, such as USD.")
     list: Annotated[tuple[PriceRule, ...], Field(max_length=PRICES_MAX)] = Field(description="The prices.")
+
+    @model_validator(mode="after")
+    def _has_one_price_for_each_job(self) -> Self:
+        first: dict[tuple[str, ...], int] = {}
+        for index, rule in enumerate(self.list):
+            earlier = first.setdefault(rule.jobs, index)
+            if earlier != index:
+                msg = f"this price is for the same jobs as spec.prices.list[{earlier}]: remove one of the two"
+                raise PlacedError(msg, ("list", index))
+        return self
+
+
+class OperatorPriceList(PriceList):
+    """What providers charge, in one currency. Nothing is converted, and a missing price is never guessed."""
+
+    list: Annotated[tuple[OperatorPriceRule, ...], Field(max_length=PRICES_MAX)] = Field(description="The prices.")

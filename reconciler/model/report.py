@@ -54,7 +54,7 @@ class Row:
     capabilities: Capabilities | None = None
     """What its provider declares about jobs of this kind, or None if the account is unknown."""
     price: Price | Unpriced | None = None
-    """The price of the job, or why it has none. None if the operator states no price at all."""
+    """The price of the job, or why it has none. None if no prices are stated at all."""
 
 
 def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from reconciler.model.document import Document
 from reconciler.model.job import Account
 from reconciler.model.job_limits import Limits
+from reconciler.model.price_rule import PriceList
 from reconciler.model.scalar import (
     Address,
     Count,
@@ -189,6 +190,11 @@ class ProviderSpec(Document):
     )
     rate_limit: RateLimit = Field(
         default_factory=RateLimit, description="The upper limit on the request rate of the account."
+    )
+    prices: PriceList | None = Field(
+        None,
+        description="What this account charges, where the operator's file states no price. These prices show costs of "
+        "the jobs whose specs name this document, and limits.maxCost acts on them. maxCancelsCost does not use them.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the provider type.")
 

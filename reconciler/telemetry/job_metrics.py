@@ -100,11 +100,11 @@ def _costs(watch: WatchStatus) -> Iterator[GaugeMetricFamily]:
     for row in watched_rows(watch):
         for found, cost in ((so_far, spent(row, watch.finished_at)), (more, left(row, watch.finished_at))):
             if isinstance(cost, Amount):
-                found[row.name, _provider(row), cost.currency, cost.basis] = float(cost.value)
+                found[row.name, _provider(row), cost.currency, cost.basis, cost.document or ""] = float(cost.value)
             elif cost is not None and found is so_far:
                 unknown[row.name, _provider(row)] = 1
-    labels = ("name", "provider", "currency", "basis")
-    yield gauges("job_cost", "What a job has cost so far, at the operator's prices.", labels, so_far)
+    labels = ("name", "provider", "currency", "basis", "document")
+    yield gauges("job_cost", "What a job has cost so far, at the stated prices.", labels, so_far)
     yield gauges("job_cost_left", "What an unfinished job will still cost if nothing stops it.", labels, more)
     yield gauges("job_cost_unknown", "1 for each job whose cost so far is unknown.", labels[:2], unknown)
 

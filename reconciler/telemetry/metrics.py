@@ -103,6 +103,7 @@ class Metrics:
             "The spending that confirmed cancels prevented, as estimated when they were requested.",
             "currency",
             "basis",
+            "priced_by",
         )
         registry.register(_Gauges(watch_status, now, options))
         ProcessCollector(registry=registry)
@@ -147,7 +148,8 @@ class Metrics:
                 self._cancels.observe((receipt.confirmed_at - receipt.requested_at).total_seconds())
                 _, saved = cancel_amounts(receipt)
                 if saved is not None:
-                    self._saved.labels(saved.currency, saved.basis).inc(float(saved.value))
+                    priced_by = "operator" if saved.document is None else "provider"
+                    self._saved.labels(saved.currency, saved.basis, priced_by).inc(float(saved.value))
 
     def _remove_series(self, providers: Iterable[str]) -> None:
         for provider in providers:

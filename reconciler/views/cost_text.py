@@ -21,7 +21,7 @@ from reconciler.views.usage import current_facts, expected_end
 def spent(row: Row, at: datetime) -> Cost | None:
     """Return what the job has cost at a time.
 
-    None if the operator states no price at all, or if the job has a price but was never observed.
+    None if no prices are stated at all, or if the job has a price but was never observed.
     """
     facts, status = current_facts(row), row.status
     if facts is None or row.price is None or isinstance(row.price, Unpriced):
@@ -41,7 +41,7 @@ def left(row: Row, at: datetime) -> Cost | None:
 def cost_text(row: Row, at: datetime) -> str | None:
     """Return `at least 41.20 USD so far, at 8.24 USD per hour; about 48.80 USD more if nothing stops it`.
 
-    If an amount is unknown, the text says why. Return None if the operator states no price at all.
+    If an amount is unknown, the text says why. Return None if no prices are stated at all.
     """
     so_far, more = spent(row, at), left(row, at)
     if so_far is None or row.price is None or isinstance(row.price, Unpriced):
@@ -53,15 +53,16 @@ def cost_text(row: Row, at: datetime) -> str | None:
 
 
 def amount_text(cost: Cost | None) -> str | None:
-    """Return a known amount as text, or None."""
-    return str(cost) if isinstance(cost, Amount) else None
+    """Return a known amount as text with the Provider document that states its price, or None."""
+    return cost.with_document if isinstance(cost, Amount) else None
 
 
 def total_text(total: Total) -> str:
-    """Return sums as text, such as `at least 41.20 USD, and 2 unknown`."""
+    """Return sums as text, such as `at least 41.20 USD (3 at prices in Provider documents), and 2 unknown`."""
     if not total.amounts:
         return f"unknown ({count(total.unknown, 'job')})"
     known = ", ".join(map(str, total.amounts))
+    known += f" ({total.declared:,} at prices in Provider documents)" if total.declared else ""
     return f"{known}, and {total.unknown:,} unknown" if total.unknown else known
 
 
@@ -135,4 +136,5 @@ def _json(cost: Cost) -> dict[str, str]:
     if isinstance(cost, Unpriced):
         return {"unknown": cost.why}
     digits = cost.value.quantize(Decimal("0.000001")).normalize()
-    return {"amount": f"{digits:f}", "currency": cost.currency, "basis": cost.basis}
+    shown = {"amount": f"{digits:f}", "currency": cost.currency, "basis": str(cost.basis)}
+    return shown if cost.document is None else {**shown, "document": cost.document}

@@ -57,7 +57,7 @@ def _receipt_entries(receipt: Receipt) -> Iterator[TimelineEntry]:
     if receipt.confirmed_at is not None:
         cost, saved = cancel_amounts(receipt)
         money = f"; it had cost {cost}" if cost is not None else ""
-        money += f"; {saved} not spent" if saved is not None else ""
+        money += f"; {saved.with_document} not spent" if saved is not None else ""
         text = f"{receipt.verb}: the job was observed {receipt.outcome}{money}"
         yield receipt.confirmed_at, CONFIRMED, "confirmed", text
 

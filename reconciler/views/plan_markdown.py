@@ -25,7 +25,7 @@ from reconciler.views.usage import job_age, time_left
 
 HEAD = ("Change", "Job", "Now", "Age", "Left", "Why", "Spec")
 COSTS = ("Cost so far", "Cost left")
-"""Further columns, if the operator states prices."""
+"""Further columns, if prices are stated."""
 
 
 def plan_markdown(report: Report, context: RenderContext) -> str:
@@ -89,7 +89,7 @@ def _head(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _total(rows: Sequence[Row], now: datetime) -> Iterator[str]:
-    """Yield what the jobs to cancel have cost and will still cost, if the operator states prices."""
+    """Yield what the jobs to cancel have cost and will still cost, if prices are stated."""
     if costs := cancels_cost_text(rows, now):
         yield from ("", costs)
 

@@ -1,8 +1,8 @@
 """Statuses as JSON: the content of the status files, with the keys of these files, and the spec of each job.
 
 If a job could not be observed, its object also has the key `unobserved`, whose value says why. `status` is then the
-last known status. With `get --live`, the counters of a job are the observed ones. If the operator states prices, `cost`
-says what the job has cost and will still cost.
+last known status. With `get --live`, the counters of a job are the observed ones. If prices are stated, `cost` says
+what the job has cost and will still cost.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class JobLine:
     cost: Cost | None = None
     """What the job had cost when the last pass ended.
 
-    None before the first pass ends, if the operator states no price at all, or if the job was never observed.
+    None before the first pass ends, if no prices are stated at all, or if the job was never observed.
     """
 
 

@@ -16,7 +16,7 @@ from reconciler.local.operator_file import OperatorRules
 from reconciler.model.price import Price
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotBound, ProviderType
-from reconciler.providers import load
+from reconciler.providers import load, provider_names
 
 
 class ConfiguredPolicy:
@@ -35,10 +35,19 @@ class ConfiguredPolicy:
         self._trust = trust
         self._secret_dirs = secret_dirs
         self._marks = SecretMarks()
+        listed = rules.spec.prices
+        # Built once, so that the specs of one pass and the next are compared quickly.
+        self._prices = (
+            None if listed is None else tuple(each.price(each.provider, listed.currency) for each in listed.list)
+        )
 
     def provider_type(self, name: str) -> ProviderType:
         """Return a provider type by its name. Raises `LookupError` if it is unknown or cannot be loaded."""
         return load(name)
+
+    def is_provider_type(self, name: str) -> bool:
+        """Return whether a name is that of a built-in or installed provider type."""
+        return name in provider_names()
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL: the document's, else the one in the vendor's variable, else the type's own.
@@ -102,8 +111,7 @@ class ConfiguredPolicy:
 
     def prices(self) -> tuple[Price, ...] | None:
         """Return the prices of the operator's file, or None if it has none."""
-        listed = self._rules.spec.prices
-        return None if listed is None else tuple(rule.price(listed.currency) for rule in listed.list)
+        return self._prices
 
     def _marked(self, name: str) -> Credential:
         """Return a credential with a mark of its secret. Two names of one secret have equal marks."""

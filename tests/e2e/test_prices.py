@@ -144,3 +144,28 @@ def test_max_cost_warns_in_the_first_run_and_cancels_in_one_an_interval_later(ch
     assert UNJUDGED in second.out
     assert (status.ready.reason, status.receipts[0].reason) == (Reason.LIMIT_REACHED, "maxCost 5.00 USD")
     assert checkout.status("other").receipts == ()
+
+
+def test_a_price_in_a_provider_document_shows_costs_and_acts_for_max_cost_but_not_for_the_guard(
+    checkout: Checkout,
+) -> None:
+    """The operator limits the sunk cost of cancels, and states a price for another model only."""
+    prices = 'prices: {currency: USD, list: [{kind: BatchJob, perMillionTokens: "0.30"}]}'
+    checkout.write(
+        "all.yaml", SPECS.replace("type: sandbox", f"type: sandbox\n  {prices}").replace("STATE", "cancelled")
+    )
+    config = operator(checkout.root, PRICE.replace("gpt-4o-mini*", "gpt-5") + "  safety: {maxCancelsCost: 30 USD}\n")
+
+    plan = checkout.run("plan", "--config", config)
+    refused = checkout.run("--once", "--config", config)
+    free = checkout.run("--once", "--wait")
+    events = checkout.run("events")
+
+    assert (plan.code, refused.code, free.code) == (*[ExitCode.REFUSED] * 2, ExitCode.OK)
+    why = "its price is in the Provider document demo, not in the operator's file"
+    assert f"of a job whose cost is unknown ({why})" in " ".join(refused.err.split())
+    assert "will be cancelled because of maxCost 5.00 USD" in free.out
+    assert "at prices in Provider documents" in events.out
+    saved = checkout.status("labels").receipts[0].not_spent
+    assert saved is not None
+    assert (saved.document, checkout.status("labels").receipts[0].sunk_cost) == ("demo", None)

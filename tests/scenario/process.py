@@ -46,7 +46,7 @@ from reconciler.ports import (
     Snapshot,
     jobs_by_kind,
 )
-from reconciler.providers import load
+from reconciler.providers import load, provider_names
 from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
 from tests.scenario.batch_services import kind_of
@@ -230,6 +230,10 @@ class Environment:
     def provider_type(self, name: str) -> ProviderType:
         """Return the real type, with small pages if the machine has them."""
         return with_small_pages(name) if self.has_small_pages else load(name)
+
+    def is_provider_type(self, name: str) -> bool:
+        """Return whether a name is that of a provider type."""
+        return name in provider_names()
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL."""

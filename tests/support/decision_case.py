@@ -88,7 +88,7 @@ class Case:
     def is_cost_certain(self) -> bool:
         """Whether the spec has a price from which its cost can be judged in the currency of `maxCost`."""
         limits, prices = self.subject.spec.limits, self.subject.prices or ()
-        currencies = {each.currency for each in prices if each.bound is Basis.METERED}
+        currencies = {each.currency for each in prices if each.bound is Basis.METERED and each.may_act}
         return limits is not None and limits.max_cost is not None and limits.max_cost.currency in currencies
 
     @property

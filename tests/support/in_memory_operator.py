@@ -12,7 +12,7 @@ from reconciler.local.credential_policy import Trust, credential_name, normalise
 from reconciler.model.price import Price
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotBound, ProviderType
-from reconciler.providers import load
+from reconciler.providers import load, provider_names
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Operator:
     def provider_type(self, name: str) -> ProviderType:
         """Return the built-in provider type with this name."""
         return load(name)
+
+    def is_provider_type(self, name: str) -> bool:
+        """Return whether a name is that of a provider type."""
+        return name in provider_names()
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the written URL, that of a variable, or that of the type. Raises `ValueError` if it is not valid."""

@@ -132,6 +132,8 @@ def priced_specs(can: Capabilities) -> tuple[Subject, ...]:
         ("running", "20 USD", replace(exact, bound=Basis.AT_MOST)),
         ("running", "20 USD", None),
         ("observed", "20 USD", exact),
+        ("running", "20 USD", replace(exact, document="gpu")),
+        ("running", "20 USD", replace(exact, document="openai", may_act=False)),
     )
     return tuple(
         replace(a_batch_subject(wanted, can, limits={"maxCost": limit}), prices=None if price is None else (price,))

@@ -10,7 +10,7 @@ import pytest
 from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.run_options import Paths
 from reconciler.local.credential_policy import Trust
-from reconciler.local.operator_file import OperatorRules
+from reconciler.local.operator_file import OperatorRules, parse_rules
 from reconciler.model.spec import CredentialSource
 from reconciler.providers import NAMES, load
 from reconciler.wiring.configured_policy import ConfiguredPolicy
@@ -72,3 +72,20 @@ def test_equal_secrets_have_equal_marks_and_a_missing_secret_has_no_mark() -> No
     assert usual.name != team.name
     assert other.mark not in {usual.mark, None}
     assert absent.mark is None
+
+
+def test_the_prices_of_every_pass_are_the_same_objects_so_that_they_are_compared_quickly() -> None:
+    text = (
+        "apiVersion: jobs.reconciler/v1\nkind: OperatorConfig\n"
+        "spec: {prices: {currency: USD, list: [{provider: openai, kind: FineTuningJob, perHour: 3}]}}\n"
+    )
+    policy = ConfiguredPolicy(Paths(Path("specs")), parse_rules(text.encode(), "operator.yaml"))
+
+    assert policy.prices() is policy.prices()
+    assert [str(each) for each in policy.prices() or ()] == ["3.00 USD per hour"]
+
+
+def test_a_provider_type_is_known_by_its_name_whether_or_not_it_can_be_used() -> None:
+    for policy in (Operator(os.environ), the_products()):
+        assert policy.is_provider_type("bedrock")
+        assert not policy.is_provider_type("gpu-cluster")

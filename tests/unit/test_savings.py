@@ -121,7 +121,7 @@ def test_page_events_and_metrics_show_the_same_sum_and_how_many_are_unknown() ->
     recorded = [replace(row, before=row.status) for row in rows]
     metrics = Metrics(lambda: watch, lambda: NOW)
     metrics.count_pass(Report(rows=tuple(rows)), 0.1, [])
-    labels = {"currency": "USD", "basis": "estimate"}
+    labels = {"currency": "USD", "basis": "estimate", "priced_by": "operator"}
 
     page = unescape(overview_page(watch_view(watch), [], Frame(PAGE_NOW, MONOTONIC, "1", "/page.css", "/page.js")))
     text = events_text(EventList(events_of(recorded), saved=saved_since(recorded)), CONTEXT)
