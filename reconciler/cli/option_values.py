@@ -178,7 +178,8 @@ def _metrics_options(values: OptionValues) -> MetricsOptions:
         labels = metric_labels(_words(values["metrics_labels"]))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--metrics-labels") from None
-    return MetricsOptions(version_text(), has_jobs=values["metrics_jobs"] == "all", labels=labels)
+    has_jobs = values["metrics_jobs"] == "all"
+    return MetricsOptions(version_text(), has_jobs=has_jobs, shard=_shard(values.get("shard")), labels=labels)
 
 
 def _words(text: str | None) -> tuple[str, ...]:

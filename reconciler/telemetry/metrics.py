@@ -187,6 +187,9 @@ class _Gauges(Collector):
         yield gauges(
             "build_info", "1, with the versions of reconcile and of Python.", ("version", "python"), {build: 1}
         )
+        if (shard := self._options.shard) is not None:
+            help_ = "The number of shards, with the number of this one; with --shard."
+            yield gauges("shards", help_, ("shard",), {(str(shard.index),): shard.count})
         if watch_status.leadership is not None:
             yield _of_election(watch_status.leadership)
         yield from _of_queue(watch_status)

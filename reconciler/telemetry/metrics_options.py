@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.scalar import check_label_key
+from reconciler.model.shard import Shard
 
 LABELS_MAX = 10
 """The maximum number of labels of specs that metrics have, because each of them lengthens every line of a scrape."""
@@ -21,6 +22,8 @@ class MetricsOptions:
     """The version of this program."""
     has_jobs: bool = True
     """Whether each job has series of its own."""
+    shard: Shard | None = None
+    """The share of the accounts that the watch handles; None if it handles all of them."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The keys of the labels of specs that the series of a job have, each with the name of its label in the metrics."""
 

@@ -8,12 +8,14 @@ import subprocess
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.election import ElectionStatus
 from reconciler.model.notification import SinkDelivery
+from reconciler.model.shard import Shard
 from reconciler.telemetry.metrics_options import MetricsOptions
 from tests.support.cli import SPEC, Checkout, started_sandbox
 from tests.support.dashboard import queries
@@ -34,7 +36,7 @@ scrape_configs:
 """
 
 INTERVALS_S = (15, 60, 1200)
-DOWN = ("ReconcileIsDown", "ReconcileInstanceIsDown", "ReconcileRestartsOften")
+DOWN = ("ReconcileIsDown", "ReconcileInstanceIsDown", "ReconcileShardIsMissing", "ReconcileRestartsOften")
 BEGAN_S = 2 * HOUR
 """When a fault begins. Before that, the watch is healthy."""
 
@@ -169,6 +171,36 @@ def test_an_alert_fires_if_one_of_two_instances_is_down(tmp_path: Path) -> None:
     recording.record(BEGAN_S + HOUR, {"one": scrape, "two": lambda now_s: Scraped(healthy(now_s, 60))})
 
     assert "SUCCESS" in recording.fired(tmp_path, frozenset({"ReconcileInstanceIsDown"}))
+
+
+@pytest.mark.sampled(each="is_target")
+@pytest.mark.parametrize("interval_s", INTERVALS_S)
+@pytest.mark.parametrize("is_target", [True, False])
+def test_an_alert_fires_if_one_shard_of_three_is_gone(tmp_path: Path, *, is_target: bool, interval_s: int) -> None:
+    def gone(now_s: float) -> Scraped:
+        return Scraped(healthy(now_s, interval_s)) if now_s < BEGAN_S else Scraped(None, is_target=is_target)
+
+    recording = Recording(MINUTE, shards={"one": Shard(1, 3), "two": Shard(2, 3), "three": Shard(3, 3)})
+    works = dict.fromkeys(("one", "three"), lambda now_s: Scraped(healthy(now_s, interval_s)))
+    recording.record(BEGAN_S + HOUR, {**works, "two": gone})
+    also = {"ReconcileInstanceIsDown"} if is_target else set()
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset({"ReconcileShardIsMissing", *also}))
+
+
+def test_no_shard_is_missing_while_each_has_an_instance_or_their_number_is_changed(tmp_path: Path) -> None:
+    def scrape(now_s: float, *, is_old: bool) -> Scraped:
+        is_there = is_old == (now_s < BEGAN_S) or (is_old and now_s < BEGAN_S + 5 * MINUTE)
+        return Scraped(healthy(now_s, 60), BEGAN_S * (not is_old)) if is_there else Scraped(None, is_target=False)
+
+    old = {f"old {index} {name}": Shard(index, 3) for index in (1, 2, 3) for name in ("leads", "stands by")}
+    new = {f"new {index}": Shard(index, 2) for index in (1, 2)}
+    recording = Recording(MINUTE, shards={**old, **new})
+    names = {name: partial(scrape, is_old=name in old) for name in (*old, *new)}
+    one_is_down = {"old 2 stands by": lambda _: Scraped(None, is_target=False)}
+    recording.record(BEGAN_S + HOUR, {**names, **one_is_down})
+
+    assert "SUCCESS" in recording.fired(tmp_path, frozenset())
 
 
 @pytest.mark.sampled(1)

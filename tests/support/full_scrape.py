@@ -17,6 +17,7 @@ from reconciler.model.money import Basis, RecordedAmount, Unpriced
 from reconciler.model.notification import SinkDelivery
 from reconciler.model.price import Meter, Price
 from reconciler.model.report import AccountReport, Report
+from reconciler.model.shard import Shard
 from reconciler.model.sunk_cost import SunkCostLimit
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.telemetry.metrics import Metrics
@@ -53,7 +54,9 @@ def a_full_watch() -> WatchStatus:
 def full_scrape() -> str:
     """Return the text of a scrape of this watch, after a pass and a request."""
     watch = a_full_watch()
-    metrics = Metrics(lambda: watch, lambda: NOW, MetricsOptions("1.2.3", labels=metric_labels(["team"])))
+    metrics = Metrics(
+        lambda: watch, lambda: NOW, MetricsOptions("1.2.3", shard=Shard(2, 3), labels=metric_labels(["team"]))
+    )
     cancelled = a_cancelled_job("saved")
     saved = RecordedAmount("12.5", "USD", Basis.ESTIMATE)
     receipts = tuple(replace(each, not_spent=saved) for each in cancelled.status.receipts)

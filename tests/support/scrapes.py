@@ -6,13 +6,14 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prometheus_client.registry import Collector
 
+from reconciler.model.shard import Shard
 from reconciler.model.watch_status import WatchStatus
 from reconciler.telemetry.metrics import Metrics
 from reconciler.telemetry.metrics_options import MetricsOptions
@@ -46,12 +47,14 @@ class Recording:
 
     step_s: int
     options: MetricsOptions = field(default_factory=MetricsOptions)
+    shards: Mapping[str, Shard] = field(default_factory=dict)
+    """The shard of each instance that has one."""
     values: dict[str, list[str]] = field(default_factory=dict)
     length: int = 0
 
     def record(self, until_s: float, instances: Mapping[str, Callable[[float], Scraped]]) -> None:
         """Scrape all instances in every step until a time. `instances` returns what a scrape at a time finds."""
-        metrics = {name: _Instance(self.options) for name in instances}
+        metrics = {name: _Instance(replace(self.options, shard=self.shards.get(name))) for name in instances}
         while self.length * self.step_s <= until_s:
             now_s = self.length * self.step_s
             found: dict[str, float] = {}

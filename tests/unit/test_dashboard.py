@@ -12,6 +12,23 @@ from tests.support.full_scrape import families, full_scrape
 
 WIDTH = 24
 VARIABLE = {"type": "prometheus", "uid": "${datasource}"}
+NOT_SHOWN = {
+    "reconcile_guard_cancels_cost_overall",
+    "reconcile_guard_changes_overall",
+    "reconcile_guard_doubt",
+    "reconcile_guard_max_cancel_percent",
+    "reconcile_guard_max_cancels",
+    "reconcile_interval_seconds",
+    "reconcile_provider_request_rate_limit",
+    "reconcile_rate_limiter_wait_seconds",
+    "reconcile_reconcile",
+    "reconcile_reconcile_errors",
+    "reconcile_terminal_reconcile_errors",
+    "reconcile_warnings_duration_seconds",
+    "reconcile_workqueue_longest_running_processor_seconds",
+    "reconcile_workqueue_retries",
+}
+"""Metrics for alerts, or for the search of a cause. A new metric gets a panel, or a reason to be here."""
 _METRIC = re.compile(r"\b(?:reconcile|process)_\w+")
 
 
@@ -69,6 +86,14 @@ def test_every_metric_of_a_query_is_in_a_scrape() -> None:
 
     assert asked
     assert asked <= scraped
+
+
+def test_every_metric_of_a_watch_is_in_a_panel() -> None:
+    asked = {name for query in queries() for name in _METRIC.findall(query)}
+    shown = {re.sub("_(bucket|total)$", "", name) for name in asked}
+
+    assert {family.name for family in families()} - shown - NOT_SHOWN == set()
+    assert {family.name for family in families()} >= NOT_SHOWN
 
 
 def test_every_metric_of_the_documented_scrape_has_a_series() -> None:
