@@ -12,11 +12,11 @@ from pathlib import Path
 
 from tests.support.browser import Browser, a_browser
 from tests.support.markdown_table import ROOT
-from tests.support.page_scene import OUTAGE, SCENES, a_page, a_watch, refused
+from tests.support.page_scene import OUTAGE, SCENES, a_page, a_watch, priced, refused
 
 PICTURE = ROOT / ".github" / "page.webp"
 WIDTH, HEIGHT = 1280, 760
-PATHS = {"jobs": "/", "job": "/jobs/core-east-1", "cancelled": "/jobs/runaway-ranker", "accounts": "/accounts"}
+PATHS = {"jobs": "/", "job": "/jobs/search-rerank-7b", "cancelled": "/jobs/runaway-ranker", "accounts": "/accounts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def main(directory: Path | None) -> None:
     """Write the picture of the README, or those of every page to a directory."""
     with a_browser() as browser:
         if directory is None:
-            with a_page(a_watch(refused(), OUTAGE)) as served:
+            with a_page(a_watch(priced(refused()), OUTAGE)) as served:
                 PICTURE.write_bytes(_picture(browser, f"{served.address}/", SCREENS["laptop-light"]))
             return
         directory.mkdir(parents=True, exist_ok=True)

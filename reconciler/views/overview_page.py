@@ -18,7 +18,7 @@ from reconciler.views.jobs_table import jobs_section
 from reconciler.views.page_layout import Frame, badge, card, job_link, page, relative, separated, time_of
 from reconciler.views.problems import Problem, problems
 from reconciler.views.row_state import RowState, totals_text
-from reconciler.views.text import count
+from reconciler.views.text import count, sentence_case
 from reconciler.views.watch_view import NEEDS_A_PERSON, NOT_SEEN, JobLine, WatchView
 
 LISTED_MAX = 6
@@ -56,11 +56,11 @@ def headline(view: WatchView, frame: Frame) -> Headline:
     if watch.is_stopping:
         return Headline("stopping", "The watch is stopping: it finishes what is in progress.", "wait")
     if (waits := watch.standing_by) is not None:
-        return Headline("standing by", f"{waits[:1].upper()}{waits[1:]}.", "wait")
+        return Headline("standing by", f"{sentence_case(waits)}.", "wait")
     if watch.finished_at is None:
         return Headline("starting", "Starting: the first pass has not ended.", "wait")
     if watch.is_halted:
-        return Headline("no changes", f"Not all is well: {HALTED}.", "bad")
+        return Headline("no changes", f"{sentence_case(HALTED)}.", "bad")
     return _of_jobs(view)
 
 
@@ -72,9 +72,9 @@ def _of_jobs(view: WatchView) -> Headline:
         (errors, f"{count(errors, 'error')} in documents or in reconcile"),
     )
     if text := ", ".join(part for number, part in parts if number):
-        return Headline(text, f"Not all is well: {text}.", "bad" if people or errors else "warn")
+        return Headline(text, f"{text}.", "bad" if people or errors else "warn")
     jobs = totals_text(view.jobs.by_state) if view.lines else "no job is declared"
-    return Headline("all is well", f"All is well: {jobs}.", "good")
+    return Headline("healthy", f"Healthy: {jobs}.", "good")
 
 
 def _pulse(view: WatchView, frame: Frame) -> Html:

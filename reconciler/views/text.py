@@ -39,6 +39,11 @@ def _shown(char: str) -> str:
     return " " if char.isspace() else char.encode("unicode_escape").decode()
 
 
+def sentence_case(text: str) -> str:
+    """Return a text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
+
+
 def count(number: int, noun: str) -> str:
     """Return a number with its noun, such as `1 job` or `2,000 jobs`. The plural of the noun must end in `s`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

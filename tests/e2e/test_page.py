@@ -79,7 +79,7 @@ def test_the_page_of_a_watch_follows_a_job_from_running_to_a_proven_cancel(
         pages = (before, job, accounts, filtered)
 
     assert [each.status for each in pages] == [200] * 4
-    assert "All is well: 1 as desired." in before.text
+    assert "Healthy: 1 as desired." in before.text
     assert re.search(r"runaway main as desired (queued|running|validating_files) observed main", before.text)
     assert "runaway.yaml:1 " in f"{job.text} "
     assert "confirmed cancel: the job was observed cancelled" in job.text
@@ -167,7 +167,7 @@ def test_a_page_shows_a_change_of_the_watch_at_once_and_never_an_older_one() -> 
         scene.watch = a_watch_of(calm(), OUTAGE, passes=8)
         second = ask(scene.address)
 
-    assert "All is well" in first.text
+    assert "Healthy" in first.text
     assert "1 account cannot be observed" in second.text
 
 

@@ -88,7 +88,7 @@ def test_the_page_the_metrics_and_the_log_of_a_watch_say_that_shadow_mode_is_on(
 
     note = "Shadow mode: this watch decides and reports, and requests no change."
     assert [note in each.text for each in pages] == [True] * 3
-    assert "All is well: 1 withheld." in pages[0].text
+    assert "Healthy: 1 withheld." in pages[0].text
     assert re.search(r"^reconcile_shadow 1\.0$", metrics, re.MULTILINE)
     assert '"message": "shadow mode: no change is requested"' in log
     assert '"reason": "WouldCancel"' in log

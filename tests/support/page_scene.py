@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import Account, JobRef, ObservedJob, Phase
-from reconciler.model.kind import BATCH
+from reconciler.model.kind import BATCH, FINE_TUNING
+from reconciler.model.money import Basis, RecordedAmount, Unpriced
+from reconciler.model.price import Meter, Price
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row, in_order
 from reconciler.model.request_rate import LimitedBy, RequestRate
@@ -33,6 +36,10 @@ OUTAGE = ProviderStatus(
     message="cannot connect to west.openai.azure.com: connection refused",
     since=NOW - timedelta(hours=11, minutes=4),
 )
+
+HOURLY = Price("openai", "FineTuningJob", "*", Meter.HOUR, Decimal("8.24"), "USD")
+UNPRICED = Unpriced("no price for openai")
+SAVED = RecordedAmount("32.960000", "USD", Basis.ESTIMATE)
 
 
 def a_job(name: str, account: Account = EAST, wanted: DesiredState = DesiredState.RUNNING, **state: object) -> Row:
@@ -131,6 +138,18 @@ def refused() -> list[Row]:
     return [*calm(), *(a_refused_job(f"core-east-{number}") for number in range(1, 5)), wrong]
 
 
+def priced(rows: list[Row]) -> list[Row]:
+    """Return the rows with a price for each hour of a fine-tuning job, and what each confirmed cancel saved."""
+    return [
+        replace(
+            row,
+            price=HOURLY if row.status.kind is FINE_TUNING else UNPRICED,
+            status=replace(row.status, receipts=tuple(replace(each, not_spent=SAVED) for each in row.status.receipts)),
+        )
+        for row in rows
+    ]
+
+
 def a_watch(rows: list[Row], *outages: ProviderStatus, passes: int = 7) -> WatchStatus:
     """Return a watch that works, and whose last pass ended twelve seconds ago with these rows."""
     unfinished = {row.ref: row for row in rows if row.ref is not None and not row.status.final}
@@ -199,8 +218,8 @@ def a_page(watch: WatchStatus, port: int = 0) -> Iterator[PageScene]:
 
 
 SCENES: dict[str, Callable[[], WatchStatus]] = {
-    "calm": lambda: a_watch(calm()),
-    "outage": lambda: a_watch(calm(), OUTAGE),
-    "refusal": lambda: a_watch(refused()),
+    "calm": lambda: a_watch(priced(calm())),
+    "outage": lambda: a_watch(priced(calm()), OUTAGE),
+    "refusal": lambda: a_watch(priced(refused())),
 }
 """The watches of the pictures."""

@@ -60,18 +60,18 @@ def title_of(html: str) -> str:
 def test_the_headline_of_a_calm_watch_counts_its_jobs() -> None:
     html = overview(a_watch(calm()))
 
-    assert headline_of(html) == "All is well: 18 as desired; 1 on the way; 1 suspended."
-    assert title_of(html) == "all is well · reconcile"
+    assert headline_of(html) == "Healthy: 18 as desired; 1 on the way; 1 suspended."
+    assert title_of(html) == "healthy · reconcile"
 
 
 @pytest.mark.parametrize(
     ("watch", "sentence", "title"),
     [
-        (a_watch(calm(), OUTAGE), "Not all is well: 1 account cannot be observed.", "1 account cannot be observed"),
-        (a_watch(refused()), "Not all is well: 5 jobs need attention.", "5 jobs need attention"),
+        (a_watch(calm(), OUTAGE), "1 account cannot be observed.", "1 account cannot be observed"),
+        (a_watch(refused()), "5 jobs need attention.", "5 jobs need attention"),
         (
             a_watch([*calm(), a_refused_job("core-1")], OUTAGE),
-            "Not all is well: 1 account cannot be observed, 1 job needs attention.",
+            "1 account cannot be observed, 1 job needs attention.",
             "1 account cannot be observed, 1 job needs attention",
         ),
         (STARTING, "Starting: the first pass has not ended.", "starting"),
@@ -87,7 +87,7 @@ def test_the_headline_of_a_calm_watch_counts_its_jobs() -> None:
         ),
         (
             replace(a_watch(calm()), is_halted=True),
-            "Not all is well: no change is requested: the specs cannot be acted on, or the Settings are not valid.",
+            "No change is requested: the specs cannot be acted on, or the Settings are not valid.",
             "no changes",
         ),
         (
@@ -151,7 +151,7 @@ def test_errors_of_documents_need_a_person_too() -> None:
     broken = Diagnostic(file="specs/a.yaml", line=7, message="unknown field")
     html = overview(replace(watch, report=replace(watch.report, diagnostics=(broken,))))
 
-    assert headline_of(html) == "Not all is well: 1 error in documents or in reconcile."
+    assert headline_of(html) == "1 error in documents or in reconcile."
     assert "specs/a.yaml:7: unknown field" in text_of(html)
 
 
@@ -290,7 +290,7 @@ def test_a_time_of_another_day_is_shown_with_its_date() -> None:
 def test_an_empty_report_has_no_totals_to_count() -> None:
     html = overview(replace(a_watch([]), report=Report()))
 
-    assert headline_of(html) == "All is well: no job is declared."
+    assert headline_of(html) == "Healthy: no job is declared."
     assert "<table" not in html
 
 
@@ -331,5 +331,5 @@ def test_a_job_that_has_not_changed_is_taken_from_the_view_before() -> None:
 def test_the_page_of_a_leader_names_its_lease() -> None:
     html = overview(replace(a_watch(calm()), leadership=ElectionStatus("lease:a/b", is_leader=True)))
 
-    assert headline_of(html) == "All is well: 18 as desired; 1 on the way; 1 suspended."
+    assert headline_of(html) == "Healthy: 18 as desired; 1 on the way; 1 suspended."
     assert "leading, with lease:a/b" in html
