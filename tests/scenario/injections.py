@@ -21,6 +21,7 @@ from reconciler.sandbox.world import InvalidRequestError, UnknownJobError
 from tests.scenario.batch_services import batch_id, batches_of, can_share_ids
 from tests.scenario.batch_services import job_id as made_up_id
 from tests.scenario.oracles.status_yaml import OVER
+from tests.scenario.price_book import kinds_of
 from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.provider import KEY, Provider, ResponseFault
 from tests.scenario.repository import FOREVER, KEY_VARIABLE, JobSpec
@@ -155,6 +156,16 @@ def limit_cost(simulation: Simulation) -> None:
         f"{job_spec.name}: maxCost {most} {currency}",
         simulation.revision.changed(job_spec.name, max_cost=most, currency=currency),
     )
+
+
+def change_declared_price(simulation: Simulation) -> None:
+    """Change a price in a Provider document, add one, or remove it."""
+    revision, rng = simulation.revision, simulation.rng
+    keys = [(name, kind) for name in revision.accounts for _, kind in kinds_of(revision.service(name).type)]
+    key, price = rng.choice(keys), rng.choice([None, Decimal(1), Decimal(60), Decimal(900_000)])
+    others = {each: value for each, value in revision.declared_prices.items() if each != key}
+    declared = others if price is None else {**others, key: price}
+    simulation.edit(f"price of {' '.join(key)}: {price}", replace(revision, declared_prices=declared))
 
 
 def name_another_job(simulation: Simulation) -> None:

@@ -6,7 +6,7 @@ Rule: the oracles compute costs from this record and from the world, and share n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from reconciler.core.guard import ChangeLimits
 from reconciler.model.account_line import BATCH_JOB, FINE_TUNING_JOB
 from reconciler.model.price import Meter, Price
 from reconciler.model.sunk_cost import SunkCostLimit
-from tests.scenario.batch_services import BATCHES, is_of_batches
+from tests.scenario.batch_services import BATCHES, kind_of
 
 CURRENCY = "USD"
 
@@ -26,6 +26,9 @@ class PriceBook:
     hourly: Mapping[tuple[str, str], Decimal]
     most_an_hour: Decimal | None = None
     """The most that the jobs cancelled in an hour may have cost, or None without such a limit."""
+    declared: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    """What an hour of a job costs as the first Provider documents state it, by the name of the document and the kind.
+    """
 
     def prices(self) -> tuple[Price, ...]:
         """Return the prices as the operator's file states them."""
@@ -39,9 +42,14 @@ class PriceBook:
         return replace(others, sunk_cost=cost)
 
     def cost(self, type_: str, account: str, span: timedelta) -> Decimal | None:
-        """Return what a job of an account costs in a span of time, or None if it has no price."""
-        price = self.hourly.get((type_, BATCH_JOB if is_of_batches(account) else FINE_TUNING_JOB))
-        return None if price is None else price * max(0, int(span.total_seconds())) / 3600
+        """Return what a job of an account costs in a span of time, or None if the operator states no price for it."""
+        price = self.hourly.get((type_, kind_of(account)))
+        return None if price is None else price * hours(span)
+
+
+def hours(span: timedelta) -> Decimal:
+    """Return the hours in a span of time, in whole seconds."""
+    return Decimal(max(0, int(span.total_seconds()))) / 3600
 
 
 def kinds_of(type_: str) -> Iterator[tuple[str, str]]:

@@ -107,6 +107,8 @@ class Revision:
     job_specs: tuple[JobSpec, ...]
     accounts: Mapping[str, str]
     services: Mapping[str, Service] = field(default_factory=dict)
+    declared_prices: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    """What an hour of a job costs, by the name of the Provider document and the kind. Other jobs have no such price."""
     has_rate_limits: bool = True
     """Whether the Provider documents set a rate limit."""
     broken_files: frozenset[str] = frozenset()
@@ -188,8 +190,18 @@ class Revision:
             files[f"providers/{account}.yaml"] = _provider(
                 account, base_url, self.service(account), is_broken=is_broken
             ) + (f"  rateLimit: {RATE_LIMIT}\n" if self.has_rate_limits else "")
+            files[f"providers/{account}.yaml"] += self._prices(account)
         files[SETTINGS] = _settings(is_broken=self.is_settings_broken, is_suspended=self.is_suspended)
         return {file: text.encode() for file, text in files.items()}
+
+    def _prices(self, account: str) -> str:
+        """Return the prices of a Provider document, as YAML text; empty without prices."""
+        found = [
+            f'{{kind: {kind}, perHour: "{value}"}}'
+            for (name, kind), value in self.declared_prices.items()
+            if name == account
+        ]
+        return f"  prices: {{currency: USD, list: [{', '.join(found)}]}}\n" if found else ""
 
     def changed(self, name: str, /, **changes: object) -> Revision:
         """Return the revision with changed contents of every document with this name."""

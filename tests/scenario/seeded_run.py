@@ -7,10 +7,9 @@ then with a time in which nothing may change.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from reconciler.core.guard import ChangeLimits
@@ -19,9 +18,10 @@ from tests.scenario import injections
 from tests.scenario.ambiguous_faults import DOUBTS, OF_LISTS, UNDER_BRAKES, RefusedThenCancelled
 from tests.scenario.batch_services import provider_of
 from tests.scenario.injections import DESIRED, Injector
-from tests.scenario.price_book import PriceBook, kinds_of
+from tests.scenario.price_book import PriceBook
 from tests.scenario.repository import JobSpec, Revision
 from tests.scenario.seeded_jobs import drawn_services, id_of, with_batches, with_fine_tuning, with_shared_ids, world_of
+from tests.scenario.seeded_prices import cost_limits, drawn_prices, with_cost_limits
 from tests.scenario.simulation import (
     LOOSE,
     CrashAfter,
@@ -112,14 +112,14 @@ def scenario(seed: int) -> Scenario:
         account: world_of(rng, account, job_specs, services, 20 if is_crowded else 0)
         for account in (*with_fine_tuning(services), *with_batches(services))
     }
-    prices = _prices(seed, services, is_tight=is_tight)
-    job_specs = tuple(_with_cost_limits(seed, job_specs, prices))
+    prices = drawn_prices(str(seed), services, is_tight=is_tight)
+    job_specs = tuple(with_cost_limits(str(seed), job_specs, prices))
     steps = tuple(steps_until_settled(rng, may_crash=not is_tight))
     trouble_s = sum(step.seconds for step in steps[: steps.index(EndFaults())] if isinstance(step, Sleep))
     return Scenario(
         seed=seed,
         worlds=worlds,
-        revision=replace(first_revision(job_specs, services), has_rate_limits=not _is_adaptive(seed)),
+        revision=replace(first_revision(job_specs, services, prices), has_rate_limits=not _is_adaptive(seed)),
         steps=steps,
         remaining_steps=steps[steps.index(EndFaults()) :],
         schedule=(
@@ -128,7 +128,7 @@ def scenario(seed: int) -> Scenario:
             *_doubts(seed, trouble_s, is_tight=is_tight, is_crowded=is_crowded),
             *_refusals(seed, trouble_s),
             *_throttling(seed, trouble_s),
-            *_cost_limits(seed, trouble_s, prices),
+            *cost_limits(str(seed), trouble_s, prices),
         ),
         prices=prices,
         change_limits=_change_limits(prices, is_tight=is_tight),
@@ -169,39 +169,10 @@ def _throttling(seed: int, within_s: float) -> Iterator[TimedInjection]:
             yield TimedInjection(rng.choice([0.0, rng.uniform(0, within_s)]), injections.limit_requests)
 
 
-def _prices(seed: int, services: Mapping[str, Service], *, is_tight: bool) -> PriceBook | None:
-    """Return the operator's prices, in some runs, from their own random source. Some jobs have no price.
-
-    A run with strict limits on numbers also limits the costs of cancels. By the end of a run, each job that has started
-    has cost more than every limit, so that the verdicts no longer change.
-    """
-    rng = random.Random(f"{seed} prices")  # noqa: S311  repeatable, not secret
-    if rng.random() > (0.7 if is_tight else 0.3):
-        return None
-    keys = sorted({key for service in services.values() for key in kinds_of(service.type)})
-    hourly = {key: Decimal(rng.choice([25, 60])) for key in keys if rng.random() < 0.8}
-    return PriceBook(hourly, Decimal(rng.choice([15, 40, 90])) if is_tight else None)
-
-
 def _change_limits(prices: PriceBook | None, *, is_tight: bool) -> ChangeLimits:
     if not is_tight:
         return LOOSE
     return TIGHT if prices is None or prices.most_an_hour is None else BESIDE_COSTS
-
-
-def _with_cost_limits(seed: int, job_specs: Iterable[JobSpec], prices: PriceBook | None) -> Iterator[JobSpec]:
-    """Yield the specs of a run. With prices, some get a limit of the cost, from their own random source."""
-    rng = random.Random(f"{seed} first cost limits")  # noqa: S311  repeatable, not secret
-    for each in job_specs:
-        is_limited = prices is not None and rng.random() < 0.5
-        yield replace(each, max_cost=Decimal(rng.choice([2, 30, 90_000]))) if is_limited else each
-
-
-def _cost_limits(seed: int, within_s: float, prices: PriceBook | None) -> Iterator[TimedInjection]:
-    """Yield the limits of costs that people write in a run with prices, from their own random source."""
-    rng = random.Random(f"{seed} cost limits")  # noqa: S311  repeatable, not secret
-    for _ in range(rng.randrange(2, 6) if prices is not None else 0):
-        yield TimedInjection(rng.choice([0.0, rng.uniform(0, within_s)]), injections.limit_cost)
 
 
 def _job_specs(rng: random.Random, services: Mapping[str, Service], *, is_crowded: bool) -> Iterator[JobSpec]:
@@ -235,10 +206,13 @@ def _job_spec(rng: random.Random, number: int, account: str, desired: str, servi
     )
 
 
-def first_revision(job_specs: tuple[JobSpec, ...], services: Mapping[str, Service]) -> Revision:
+def first_revision(
+    job_specs: tuple[JobSpec, ...], services: Mapping[str, Service], prices: PriceBook | None = None
+) -> Revision:
     """Return the first documents of a run: each Provider has its own host, and the path of its service."""
     addresses = {name: f"http://{name}.localhost{service.path}" for name, service in services.items()}
-    return Revision(job_specs=job_specs, accounts=addresses, services=services)
+    declared = {} if prices is None else prices.declared
+    return Revision(job_specs=job_specs, accounts=addresses, services=services, declared_prices=declared)
 
 
 def steps_until_settled(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:

@@ -15,6 +15,7 @@ from tests.scenario.batch_services import provider_of
 from tests.scenario.injections import Injector
 from tests.scenario.repository import JobSpec
 from tests.scenario.seeded_jobs import drawn_services, id_of, with_batches, with_fine_tuning, with_shared_ids, world_of
+from tests.scenario.seeded_prices import cost_limits, drawn_prices, with_cost_limits
 from tests.scenario.seeded_run import first_revision
 from tests.scenario.simulation import RunWatch, Scenario, Simulation, Sleep, Step, TimedInjection
 
@@ -61,7 +62,8 @@ def scenario(seed: int) -> Scenario:
     """Return the watch of a seed."""
     rng = random.Random(f"watch {seed}")  # noqa: S311  repeatable, not secret
     services = drawn_services(rng, ACCOUNTS[: rng.choice([1, 2, 2, 3])])
-    job_specs = tuple(_job_specs(rng, services))
+    prices = drawn_prices(f"watch {seed}", services)
+    job_specs = tuple(with_cost_limits(f"watch {seed}", _job_specs(rng, services), prices))
     trouble_s = rng.choice([1200.0, 2400.0, 4200.0])
     is_published = rng.random() < 0.4
     steps = tuple(_steps(rng, trouble_s))
@@ -69,13 +71,15 @@ def scenario(seed: int) -> Scenario:
     return Scenario(
         seed=seed,
         worlds={account: world_of(rng, account, job_specs, services, 12) for account in accounts},
-        revision=first_revision(job_specs, services),
+        revision=first_revision(job_specs, services, prices),
         steps=steps,
         schedule=(
             *_hangs(rng, steps),
             *_happenings(rng, trouble_s, is_published=is_published),
+            *cost_limits(f"watch {seed}", trouble_s, prices),
             TimedInjection(trouble_s, _end_faults),
         ),
+        prices=prices,
         is_published=is_published,
     )
 

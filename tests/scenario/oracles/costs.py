@@ -1,7 +1,8 @@
 """Whether cancels stayed within what the operator's file allows them to cost, by the prices of the run.
 
-Rules: the costs are computed from the provider's log and the world. A cost is a lower bound of what the product must
-have counted, because some time passes between its observation and its request.
+Rules: only the prices of the operator count for the limit on costs. The costs are computed from the provider's log and
+the world. A cost is a lower bound of what the product must have counted, because some time passes between its
+observation and its request.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from reconciler.providers import load
-from tests.scenario.history import History, ProviderRequest
-from tests.scenario.price_book import CURRENCY
+from tests.scenario.batch_services import kind_of, provider_of
+from tests.scenario.history import Edited, History, ProviderRequest
+from tests.scenario.price_book import CURRENCY, hours
 from tests.scenario.repository import JobSpec
 
 _WAITING = {"validating_files", "queued"}
@@ -33,10 +35,12 @@ class _Spent:
 
 
 def is_over_cost(history: History, job_spec: JobSpec, at: datetime) -> bool:
-    """Return whether a job may have certainly cost more than the limit of its spec, at the operator's prices.
+    """Return whether a job may have certainly cost more than the limit of its spec, at a price of the run.
 
-    If its provider can pause it, no lower bound of its cost is known. A limit in another currency never acts. If the
-    provider reports no times, the product counts from its first observation of the job, which is after its creation.
+    A price in a Provider document applies if the operator states none, from the time at which it is written. A pass may
+    still use an earlier price. If the provider can pause the job, no lower bound of its cost is known. A limit in
+    another currency never acts. If the provider reports no times, the product counts from its first observation of the
+    job, which is after its creation.
     """
     book = history.prices
     if book is None or job_spec.max_cost is None or job_spec.currency != CURRENCY:
@@ -46,7 +50,18 @@ def is_over_cost(history: History, job_spec: JobSpec, at: datetime) -> bool:
     if created_at is None or not (job_spec.is_batch or not load(type_).capabilities.can_pause):
         return False
     cost = book.cost(type_, job_spec.account, at - created_at)
-    return cost is not None and cost > job_spec.max_cost
+    if cost is not None:
+        return cost > job_spec.max_cost
+    highest = max(_declared(history, job_spec.account, at), default=Decimal(0))
+    return highest * hours(at - created_at) > job_spec.max_cost
+
+
+def _declared(history: History, account: str, at: datetime) -> Iterator[Decimal]:
+    """Yield every price that the Provider document of an account has stated for its jobs until a time."""
+    key = provider_of(account), kind_of(account)
+    for event in history.events:
+        if isinstance(event, Edited) and event.at <= at and key in event.revision.declared_prices:
+            yield event.revision.declared_prices[key]
 
 
 def cost_limit_exceeded(history: History) -> Iterator[str]:
