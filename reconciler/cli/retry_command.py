@@ -51,9 +51,9 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """Retry a change now, instead of waiting for its next attempt.
 
     Without this command, a request that had no effect is repeated after a delay that grows to six hours. A job that is
-    PausedElsewhere is resumed only by this command, or after its spec has changed. While a watch runs for these specs
-    on this machine, the command asks the watch to make the attempt, and returns at once. The watch uses its own
-    options, so this command then refuses --suspend, --shadow and the options of the guard.
+    PausedElsewhere is resumed only by this command without --shadow, or after its spec has changed. While a watch runs
+    for these specs on this machine, the command asks the watch to make the attempt, and returns at once. The watch uses
+    its own options, so this command then refuses --suspend, --shadow and the options of the guard.
     """
     detach_from_terminal()
     console = ConsoleOutput.of(values)

@@ -6,8 +6,8 @@ observed. A job that was paused before reconcile first observed it is resumed, b
 
 Rules: the pause is attributed to something else if the last observation of the phase showed the job unpaused, or if its
 earlier status was discarded, and if no recent request of reconcile can have caused it. While a job is suspended,
-nothing ends this attribution. Specs are compared without their suspension, because suspending and unsuspending a job
-change its spec without a wish to resume the job.
+nothing ends this attribution. A retry in shadow mode does not end it, because it requests nothing. Specs are compared
+without their suspension, because suspending and unsuspending a job change its spec without a wish to resume the job.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def paused_elsewhere(subject: Subject, phase: Phase, last: JobStatus | None, now
     if digest is None and not (phase in _PAUSES and _is_found_paused(subject, last, now)):
         return None
     wish = _wish(subject)
-    is_resume_wanted = subject.is_retry or digest not in {None, wish}
+    is_retry = subject.is_retry and not subject.is_shadow
+    is_resume_wanted = is_retry or digest not in {None, wish}
     return None if is_resume_wanted and not subject.is_suspended(now) else digest or wish
 
 

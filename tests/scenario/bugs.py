@@ -612,7 +612,7 @@ BUGS = (
     Bug(
         "pauses: ignore the retry of a job that something else paused",
         "core/paused_elsewhere.py",
-        "    is_resume_wanted = subject.is_retry or digest not in {None, wish}\n",
+        "    is_resume_wanted = is_retry or digest not in {None, wish}\n",
         "    is_resume_wanted = digest not in {None, wish}\n",
     ),
     Bug(

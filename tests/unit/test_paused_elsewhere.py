@@ -161,6 +161,15 @@ def test_a_retry_resumes_a_held_job_once() -> None:
     assert is_held(decide(RUNNING, a_look(Phase.PAUSED, NOW + 2 * HOUR), running, NOW + 2 * HOUR))
 
 
+def test_a_retry_in_shadow_mode_does_not_end_the_hold_for_a_later_run_without_it() -> None:
+    shadow = decide(replace(retried(), is_shadow=True), a_look(Phase.PAUSED), held(), NOW + MINUTE)
+    later = decide(RUNNING, a_look(Phase.PAUSED), shadow.status, NOW + HOUR)
+
+    assert is_held(shadow)
+    assert shadow.status == held()
+    assert is_held(later)
+
+
 def test_a_retry_resumes_a_job_whose_pause_is_observed_only_then() -> None:
     assert is_resumed(next_decision(seen(Phase.RUNNING), retried()))
 
