@@ -161,12 +161,13 @@ class ChangeBudget:
         }
 
     def _use(self, account: str, used: AttemptTotals, overall: AttemptTotals) -> GuardUse:
-        limits = self.limits.of(Scope(Extent.ACCOUNT, account), self.account_map.place(account))
+        place = self.account_map.place(account)
+        limits = self.limits.of(Scope(Extent.ACCOUNT, account), place)
         return GuardUse(
             account=used.count,
-            overall=overall.count,
+            overall=None if place.is_embedded else overall.count,
             sunk_cost=used.sunk_cost,
-            overall_sunk_cost=overall.sunk_cost,
+            overall_sunk_cost=None if place.is_embedded else overall.sunk_cost,
             max_sunk_cost=limits.sunk_cost,
             max_cancels=limits.max_cancels,
             max_cancel_percent=limits.max_cancel_percent,

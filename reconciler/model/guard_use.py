@@ -13,8 +13,10 @@ class GuardUse:
 
     account: int
     """The number of unapproved first attempts of the last hour in the account."""
-    overall: int
-    """The number of unapproved first attempts of the last hour in all accounts."""
+    overall: int | None
+    """The number of unapproved first attempts of the last hour in all accounts. None for an embedded account, whose
+    attempts do not count there.
+    """
     max_cancels: int
     max_cancel_percent: int
     max_cancels_absolute: int
@@ -22,7 +24,7 @@ class GuardUse:
     """Why the attempts of the last hour cannot be counted, or None. If there is a reason, no change is allowed."""
     sunk_cost: SunkCost = NO_COST
     """The sunk cost of the cancels among the attempts in the account."""
-    overall_sunk_cost: SunkCost = NO_COST
-    """The sunk cost of the cancels among the attempts in all accounts."""
+    overall_sunk_cost: SunkCost | None = NO_COST
+    """The sunk cost of the cancels among the attempts in all accounts. None for an embedded account."""
     max_sunk_cost: SunkCostLimit | None = None
     """The limit on the sunk cost of the account, or None if the operator states none."""

@@ -76,7 +76,7 @@ def _of_guard(uses: Mapping[str, GuardUse]) -> Iterator[GaugeMetricFamily]:
     yield gauge(
         "guard_changes_overall",
         "Changes of the last hour that count towards the guard's limits of all accounts together.",
-        max((use.overall for use in uses.values()), default=0),
+        max((use.overall or 0 for use in uses.values()), default=0),
     )
 
 
@@ -108,5 +108,9 @@ def _of_sunk_costs(uses: Mapping[str, GuardUse]) -> Iterator[GaugeMetricFamily]:
         "guard_cancels_cost_overall",
         "Guard: what the jobs of all accounts that were cancelled within the last hour had cost at most.",
         ("currency",),
-        {(limit.currency,): float(uses[account].overall_sunk_cost.known) for account, limit in limits.items()},
+        {
+            (limit.currency,): float(cost.known)
+            for account, limit in limits.items()
+            if (cost := uses[account].overall_sunk_cost) is not None
+        },
     )

@@ -147,7 +147,7 @@ def _guard(guard: GuardUse | None) -> Html:
         else None
     )
     return joined(
-        f"{guard.account} here, {guard.overall} in all",
+        f"{guard.account} here{'' if guard.overall is None else f', {guard.overall} in all'}",
         tag("small", f"{limit}at most {guard.max_cancels_absolute}"),
         None if (cost := sunk_cost_text(guard)) is None else tag("small", cost),
         doubt,

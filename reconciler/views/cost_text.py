@@ -101,8 +101,7 @@ def sunk_cost_text(use: GuardUse) -> str | None:
     if limit is None:
         return None
     here, overall = use.sunk_cost, use.overall_sunk_cost
-    # Cancels in an embedded sandbox do not count in all.
-    in_all = f", {overall.text(limit.currency)} in all" if overall.known >= here.known else ""
+    in_all = "" if overall is None else f", {overall.text(limit.currency)} in all"
     return f"sunk cost of the hour's cancels: {here.text(limit.currency)} here{in_all}; {limit}"
 
 

@@ -19,17 +19,15 @@ from reconciler.core.change_budget import ChangeBudget, Judged
 from reconciler.core.guard import Approvals, ChangeLimits
 from reconciler.core.past_attempts import PastAttempts, PlannedChange
 from reconciler.core.scope import AccountMap, ScopedLimits
-from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import Account, CredentialScope, JobRef, Phase
 from reconciler.model.journal import Requested
 from reconciler.model.money import Amount, Basis, Cost, RecordedAmount, Unpriced
 from reconciler.model.price import Meter, Price
 from reconciler.model.report import Report
 from reconciler.model.status import JobFacts, JobStatus, Outcome, RememberedAttempt, Verb
-from reconciler.model.sunk_cost import SunkCost, SunkCostLimit
+from reconciler.model.sunk_cost import SunkCostLimit
 from reconciler.telemetry.metrics import Metrics
 from reconciler.views.accounts_page import accounts_page
-from reconciler.views.cost_text import sunk_cost_text
 from reconciler.views.layout import Canvas
 from reconciler.views.page_layout import Frame
 from reconciler.views.plan_markdown import plan_markdown
@@ -416,18 +414,28 @@ def test_plan_page_and_metrics_show_the_guards_sum_to_the_cent(seed: int) -> Non
     assert metrics.get_sample_value("reconcile_guard_max_cancels_cost", labels) == 10**9
 
 
-def test_the_use_of_an_embedded_sandbox_states_no_sum_of_all_accounts_because_it_does_not_count_there() -> None:
-    use = GuardUse(
-        account=1,
-        overall=0,
-        max_cancels=3,
-        max_cancel_percent=30,
-        max_cancels_absolute=20,
-        sunk_cost=SunkCost(Decimal(40)),
-        max_sunk_cost=SunkCostLimit(Decimal(500), "USD"),
+def test_the_page_states_no_sum_of_all_accounts_for_an_embedded_sandbox_whose_cancels_do_not_count_there() -> None:
+    """An account with fewer cancels than all accounts together still has the sum, also of unknown costs alone."""
+    sandbox = Account("sandbox", "sandbox://demo")
+    past = PastAttempts(
+        journal=(asked("one", None), asked("two", usd(7)), asked("three", usd(40), account=str(sandbox))),
+        currency="USD",
     )
+    account_map = AccountMap({**ACCOUNT_MAP.protections, str(sandbox): CredentialScope(str(sandbox), "sandbox")})
+    uses = ChangeBudget(limited(500), past=past, account_map=account_map).uses(NOW)
+    rows = [a_row("job", account=ACCOUNT), a_row("other", account=OTHER), a_row("simulated", account=sandbox)]
+    watch = replace(a_watch(rows), guard=uses)
 
-    assert sunk_cost_text(use) == ("sunk cost of the hour's cancels: at most 40.00 USD here; maxCancelsCost 500.00 USD")
+    page = unescape(accounts_page(watch_view(watch), Frame(PAGE_NOW, MONOTONIC, "1", "/page.css", "/page.js")))
+    metrics = Metrics(lambda: watch, lambda: NOW).registry
+
+    assert "2 here, 2 in all<" in page
+    assert "at most 7.00 USD, and 1 unknown here, at most 7.00 USD, and 1 unknown in all; maxCancelsCost" in page
+    assert "0 here, 2 in all<" in page
+    assert ">1 here<" in page
+    assert "at most 40.00 USD here; maxCancelsCost" in page
+    assert metrics.get_sample_value("reconcile_guard_changes_overall") == 2
+    assert metrics.get_sample_value("reconcile_guard_cancels_cost_overall", {"currency": "USD"}) == 7
 
 
 def test_the_table_of_refusals_in_a_comment_states_the_amounts() -> None:
