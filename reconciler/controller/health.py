@@ -95,7 +95,8 @@ class HealthTracker:
 
     def delivered(self, sinks: Mapping[str, SinkDelivery]) -> None:
         """Record what became of the notifications of each sink, by its name."""
-        self.overview = replace(self.overview, sinks=sinks)
+        if sinks != self.overview.sinks:
+            self._change(sinks=sinks)
 
     def stopping(self) -> None:
         """Record that the watch is stopping. A watch that no longer leads only stands by."""

@@ -13,6 +13,7 @@ from reconciler.controller.build_report import PassResult
 from reconciler.controller.health import HealthTracker
 from reconciler.model.election import ElectionStatus
 from reconciler.model.job import Account, JobRef, Phase, Unobserved
+from reconciler.model.notification import SinkDelivery
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report
 from reconciler.model.request_rate import LimitedBy, RequestRate
@@ -47,6 +48,16 @@ def shown(overview: WatchStatus, now: float) -> list[str]:
     stream = io.StringIO()
     Console(file=stream, width=80).print(footer(overview, now))
     return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_a_new_state_of_the_deliveries_is_reported_once() -> None:
+    health, reported = HealthTracker.beginning(0.0, 60.0), list[WatchStatus]()
+    health.on_change = reported.append
+    for sent in (0, 1, 1):
+        health.delivered({"chat": SinkDelivery(sent=sent)})
+
+    assert [each.sinks["chat"].sent for each in reported] == [0, 1]
+    assert health.overview == reported[-1]
 
 
 @pytest.mark.parametrize(
