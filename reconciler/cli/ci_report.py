@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from reconciler.ci.no_host import NO_HOST
 from reconciler.cli.console import ConsoleOutput
@@ -55,6 +56,15 @@ class CiReport:
         return KNOWN_SECRETS.redact(render(self.operation, format_, self.report, limited))
 
 
+def write_file(option: str, path: Path, data: bytes) -> None:
+    """Write the file that an option names. Raises an `OSError` that names the file and the option."""
+    try:
+        replace_file(path, data)
+    except OSError as error:
+        why = f"{error.strerror or error}; pass another file to {option}"
+        raise OSError(error.errno, why, error.filename) from None
+
+
 def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiReport) -> None:
     """Write the report files that were requested, and report to the CI host if there is one.
 
@@ -63,7 +73,7 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
     host, context = console.host, console.context(specs=paths(values).specs)
     for option, format_ in FILES.items():
         if values[option] is not None:
-            replace_file(values[option], ci_report.text(format_, context).encode())
+            write_file(f"--{option.replace('_', '-')}", values[option], ci_report.text(format_, context).encode())
     if host is NO_HOST:
         return
     console.print_ci_command(host.annotations(ci_report.report, paths(values).specs))

@@ -10,14 +10,13 @@ from typing import Any
 import click
 
 from reconciler import wiring
-from reconciler.cli.ci_report import CiReport, report_to_ci
+from reconciler.cli.ci_report import CiReport, report_to_ci, write_file
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, paths, safety_options, selection, trust_sources
 from reconciler.cli.options import CI, CONSOLE, PATHS, SAFETY, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.progress_output import show_progress
 from reconciler.formats.plan_file import render_plan
-from reconciler.local.file_writer import replace_file
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.report import Report
@@ -52,7 +51,7 @@ def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **values: An
         report = replace(report, exit_codes=report.exit_codes | {ExitCode.CHANGES_PENDING})
     pinned = pinned_plan(report)
     if out is not None:
-        replace_file(out, render_plan(pinned).encode())
+        write_file("--out", out, render_plan(pinned).encode())
     code = console.show_report(report, "plan", output, specs=paths(values).specs)
     report_to_ci(values, console, CiReport(report, "plan", pinned))
     return code

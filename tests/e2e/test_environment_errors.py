@@ -224,7 +224,16 @@ CASES: dict[str, Case] = {
         69, ("the response (HTTP 200) is not JSON: check the base URL",), OPENAI, prepare=_page("http")
     ),
     "plan that cannot be written": Case(
-        70, ("/proc/nowhere: ",), arguments=("plan", "--out", "/proc/nowhere"), stops=True
+        70,
+        ("/proc/nowhere: ", "; pass another file to --out"),
+        arguments=("plan", "--out", "/proc/nowhere"),
+        stops=True,
+    ),
+    "report that cannot be written": Case(
+        70,
+        ("/proc/nowhere: ", "; pass another file to --code-quality"),
+        arguments=("plan", "--code-quality", "/proc/nowhere"),
+        stops=True,
     ),
 }
 
