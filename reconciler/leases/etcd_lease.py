@@ -22,12 +22,17 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.errors import Delivered, Kind, PermanentError, TransientError
+from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
 from reconciler.leases.json_answers import body_of, error_of, number_of, object_of
 from reconciler.model.election import Granted, HeldBy, LeaseAnswer
 from reconciler.ports import Response, Transport
 
 Body = Mapping[str, object]
+_USER = "--etcd-user-file or RECONCILE_ETCD_USER"
+_NO_USER = b"user name is empty"
+"""What etcd says if it has users and a request has none."""
+_WITHOUT_USERS = b"authentication is not enabled"
+"""What etcd says if it has no users and a user authenticates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +145,12 @@ class EtcdLease:
         """End an etcd lease, and delete its key. A lease that has ended already is not an error."""
         response = await self._send("/v3/lease/revoke", {"ID": lease_id})
         if response.status not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
-            raise error_of(response, "etcd refused /v3/lease/revoke")
+            raise _refusal(response, "/v3/lease/revoke")
 
     async def _ask(self, path: str, body: Body) -> Mapping[str, Any]:
         response = await self._send(path, body)
         if response.status != HTTPStatus.OK:
-            raise error_of(response, f"etcd refused {path}")
+            raise _refusal(response, path)
         return body_of(response)
 
     async def _send(self, path: str, body: Body) -> Response:
@@ -167,7 +172,8 @@ class EtcdLease:
         path = "/v3/auth/authenticate"
         response = await self._to_a_member(path, {"name": user.name, "password": user.password}, {})
         if response.status != HTTPStatus.OK:
-            raise error_of(response, f"etcd refused {path}")
+            what_to_do = f"leave out {_USER}" if _WITHOUT_USERS in response.body else f"correct the user in {_USER}"
+            raise error_of(response, f"etcd refused {path}", what_to_do)
         return str(body_of(response).get("token"))
 
     async def _to_a_member(self, path: str, body: Body, headers: Mapping[str, str]) -> Response:
@@ -185,6 +191,16 @@ class EtcdLease:
             self._members.insert(0, member)
             return response
         raise problem
+
+
+def _refusal(response: Response, path: str) -> ProviderError:
+    """Return the error for a request that etcd refused, with what to do if the user is the cause."""
+    hint = None
+    if _NO_USER in response.body:
+        hint = f"set {_USER}"
+    elif response.status == HTTPStatus.FORBIDDEN:
+        hint = f"the user in {_USER} needs read and write access to the key"
+    return error_of(response, f"etcd refused {path}", hint)
 
 
 def _first_key(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -37,9 +37,12 @@ def body_of(response: Response) -> Mapping[str, Any]:
     return body
 
 
-def error_of(response: Response, what: str) -> ProviderError:
-    """Return the error for a response that is not a success. `what` names the service and the request."""
+def error_of(response: Response, what: str, hint: str | None = None) -> ProviderError:
+    """Return the error for a response that is not a success.
+
+    `what` names the service and the request. `hint` is what a person can do, or None if that is not known.
+    """
     message = f"{what}: HTTP {response.status}"
     if said := gateway_message(response):
         message += f": {one_line(said, TEXT_MAX)}"
-    return failure(response, message)
+    return failure(response, message if hint is None else f"{message}; {hint}")

@@ -194,10 +194,21 @@ def test_a_user_needs_a_password_and_the_right_to_the_key_and_gets_a_new_token_w
 
     async def main() -> None:
         with running_etcd(tmp_path / "etcd", "--auth-token-ttl", "2") as etcd:
+            await refused(
+                etcd, EtcdUser("replica", "secret-of-replica"), "is not enabled; leave out --etcd-user-file or"
+            )
             with_users(etcd)
-            await refused(etcd, None, "user name is empty")
-            await refused(etcd, EtcdUser("replica", "secret-of-root"), "authentication failed")
-            await refused(etcd, EtcdUser("other", "secret-of-other"), "HTTP 403: etcdserver: permission denied")
+            await refused(etcd, None, "user name is empty; set --etcd-user-file or RECONCILE_ETCD_USER")
+            await refused(
+                etcd,
+                EtcdUser("replica", "secret-of-root"),
+                "authentication failed.*; correct the user in --etcd-user-file or RECONCILE_ETCD_USER",
+            )
+            await refused(
+                etcd,
+                EtcdUser("other", "secret-of-other"),
+                "HTTP 403: etcdserver: permission denied; the user in --etcd-user-file or",
+            )
             async with a_lease(etcd.url, user=EtcdUser("replica", "secret-of-replica")) as lease:
                 assert await lease.acquire() == Granted()
                 await asyncio.sleep(4)
