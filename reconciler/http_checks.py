@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from reconciler.errors import Kind, PermanentError
 from reconciler.model.foreign import one_line
-from reconciler.ports import Response
+from reconciler.ports import PROVIDER, PeerNames, Response
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.time_headers import http_date, retry_after_s
 
@@ -99,28 +99,28 @@ def redirect_host(location: str, own_host: str) -> str:
     return repr(one_line(host, HOST_MAX))
 
 
-def check_encoding(headers: Mapping[str, str], host: str) -> None:
+def check_encoding(headers: Mapping[str, str], host: str, names: PeerNames = PROVIDER) -> None:
     """Raise `PermanentError(invalid)` if a response is compressed more than once.
 
     Nested compression can expand a few bytes beyond the available memory before the size is checked.
     """
     if "," in headers.get("content-encoding", ""):
-        msg = f"{host} sent a response that is compressed more than once: check the base URL"
+        msg = f"{host} sent a response that is compressed more than once: check {names.url}"
         raise PermanentError(msg, kind=Kind.INVALID)
 
 
-def too_long_error(host: str, limit: int) -> PermanentError:
+def too_long_error(host: str, limit: int, names: PeerNames = PROVIDER) -> PermanentError:
     """Return the `PermanentError(invalid)` for a response of more than `limit` bytes."""
     return PermanentError(
-        f"{host} sent a response of more than {limit // 1024**2} MiB: check the base URL", kind=Kind.INVALID
+        f"{host} sent a response of more than {limit // 1024**2} MiB: check {names.url}", kind=Kind.INVALID
     )
 
 
-def redirect_error(status: int, location: str, own_host: str) -> PermanentError:
+def redirect_error(status: int, location: str, own_host: str, names: PeerNames = PROVIDER) -> PermanentError:
     """Return the `PermanentError(refused)` for a redirect, which is not followed. See `redirect_host`."""
     msg = (
         f"{own_host} responded with HTTP {status}, a redirect to {redirect_host(location, own_host)}. Redirects are "
-        "not followed, because the key would be sent there too: correct the base URL"
+        f"not followed, because {names.content} would be sent there too: correct {names.url}"
     )
     return PermanentError(msg, kind=Kind.REFUSED)
 

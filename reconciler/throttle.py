@@ -31,7 +31,7 @@ from reconciler.circuit_breaker import FAILURES_MAX, PAUSE_FIRST_S, CircuitBreak
 from reconciler.errors import NotSentError
 from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.pace import Pace
-from reconciler.ports import Rate, Response
+from reconciler.ports import PROVIDER, PeerNames, Rate, Response
 from reconciler.preflight import is_change, raise_if_unwanted
 from reconciler.rate_signals import RateSignal, rate_signal
 
@@ -89,10 +89,12 @@ class Throttle:
     Args:
         rate: the rate of the account.
         breaker: the pauses and the circuit breaker to share with other accounts. By default, nothing is shared.
+        names: how messages name what the requests are sent to.
     """
 
-    def __init__(self, rate: Rate, breaker: CircuitBreaker | None = None) -> None:
+    def __init__(self, rate: Rate, breaker: CircuitBreaker | None = None, names: PeerNames = PROVIDER) -> None:
         self._rate = rate
+        self.names = names
         self._pace: Pace | None = None
         self._breaker = breaker or CircuitBreaker()
         self._is_probing = False
@@ -271,20 +273,17 @@ class Throttle:
     def _obstacle(self, now: float) -> NotSentError | None:
         """Return the error to raise if no request may be sent soon, or None."""
         if self._is_stopped:
-            msg = "this process is about to stop, so this request was not sent"
-            return NotSentError(msg)
+            return NotSentError("this process is about to stop, so this request was not sent")
         pause_s = self._breaker.paused_until - now
         if pause_s > WAIT_MAX_S:
-            msg = "the provider requested a pause, so this request was not sent"
-            return NotSentError(msg, pause_s)
+            return NotSentError(f"{self.names.peer} requested a pause, so this request was not sent", pause_s)
         if (remaining_s := self._blocked_for_s(now)) > 0:
             last = f" (last: {self._breaker.last_error})" if self._breaker.last_error else ""
             msg = f"{FAILURES_MAX} consecutive requests failed{last}, so no request is sent for a while"
             return NotSentError(msg, remaining_s)
         pace = self._pace_of(now)
         if pace.is_blocked and (wait_s := pace.wait_s(now)) > WAIT_MAX_S:
-            msg = "the provider throttles every request, so this request was not sent"
-            return NotSentError(msg, wait_s)
+            return NotSentError(f"{self.names.peer} throttles every request, so this request was not sent", wait_s)
         return None
 
     def _blocked_for_s(self, now: float) -> float:

@@ -205,7 +205,8 @@ class HttpTransport:
         try:
             url = httpx.URL(self._base_url + path, **({"params": query} if query else {}))
         except httpx.InvalidURL:
-            problem = PermanentError(f"a URL at {self._host} is not valid: check the base URL", kind=Kind.INVALID)
+            why = f"a URL at {self._host} is not valid: check {self._throttle.names.url}"
+            problem = PermanentError(why, kind=Kind.INVALID)
         else:
             return self._client.build_request(method, url, json=json, headers=checked_headers(headers or {}))
         raise problem
@@ -235,15 +236,16 @@ class HttpTransport:
         return await self._exchange(self._changes, request)
 
     async def _exchange(self, pools: PoolStack[httpx.AsyncBaseTransport], request: httpx.Request) -> Response:
+        names = self._throttle.names
         async with pools.lease() as pool, aclosing(await pool.handle_async_request(request)) as answer:
             if answer.is_redirect:
-                raise redirect_error(answer.status_code, answer.headers.get("location", ""), self._host)
-            check_encoding(answer.headers, self._host)
+                raise redirect_error(answer.status_code, answer.headers.get("location", ""), self._host, names)
+            check_encoding(answer.headers, self._host, names)
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk
                 if len(body) > BODY_MAX:
-                    raise too_long_error(self._host, BODY_MAX)
+                    raise too_long_error(self._host, BODY_MAX, names)
         return await redacted_response(answer.status_code, answer.headers, bytes(body))
 
     def _unanswered(self, error: Exception) -> TransientError:

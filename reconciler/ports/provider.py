@@ -21,6 +21,20 @@ BINDINGS_MAX = 600
 
 
 @dataclass(frozen=True, slots=True)
+class PeerNames:
+    """How messages name what requests are sent to. The defaults are for a provider."""
+
+    peer: str = "the provider"
+    url: str = "the base URL"
+    """What a person corrects if the responses are not those of the peer."""
+    content: str = "the key"
+    """What a redirect would send to another host."""
+
+
+PROVIDER = PeerNames()
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """A complete response.
 

@@ -23,7 +23,7 @@ from reconciler.model.election import ElectionStatus
 from reconciler.model.job import Account
 from reconciler.model.report import Report
 from reconciler.model.watch_status import Result, WatchStatus
-from reconciler.ports import NO_TRACER, Rate, Tracer
+from reconciler.ports import NO_TRACER, PeerNames, Rate, Tracer
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.telemetry.service_manager import ServiceManager
 from reconciler.wiring.monitoring_options import LISTEN_TOKEN, MonitoringOptions
@@ -33,6 +33,7 @@ PAGE_IS_OFF = (
     "the page is off, because other machines may reach {address} and no token is set: set --listen-token-file, or "
     "listen on 127.0.0.1"
 )
+HEARTBEAT = PeerNames("the receiver", "the URL of --heartbeat-url", "the heartbeat")
 TOKEN_MIN = 16
 """The minimum length of a token, so that it cannot be guessed."""
 _TOKEN = re.compile(rf"[!-~]{{{TOKEN_MIN},}}")
@@ -242,7 +243,7 @@ async def _send_heartbeats(url: str, observers: Observers, warn: Callable[[str],
     for number, secret in enumerate(secrets_of(url)):
         KNOWN_SECRETS.add(("heartbeat", number), secret)
     try:
-        transport = HttpTransport(url, Throttle(Rate(requests_per_second=1, burst=5)))
+        transport = HttpTransport(url, Throttle(Rate(requests_per_second=1, burst=5), names=HEARTBEAT))
     except PermanentError as error:
         msg = f"the heartbeat of --heartbeat-url cannot be sent: {error}"
         raise MonitoringError(msg) from None

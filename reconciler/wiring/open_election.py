@@ -21,13 +21,14 @@ from reconciler.leases.tls_files import TlsFiles
 from reconciler.local.clock import SystemClock, elapsed
 from reconciler.local.credential_policy import parse_endpoint
 from reconciler.model.election import ElectionStatus, EtcdAddress, KubernetesAddress
-from reconciler.ports import Lease, Rate, Transport
+from reconciler.ports import Lease, PeerNames, Rate, Transport
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.wiring.command_errors import ConfigurationError, UsageError
 from reconciler.wiring.election_options import ETCD_USER, ElectionOptions
 
 RATE = Rate(requests_per_second=20, burst=40, concurrency=4)
 """The ceiling for requests about the lease, which the retry period keeps far below it."""
+LEASE = PeerNames("the service of the lease", "the address of the lease", "the credential")
 REQUEST_MIN_S = 0.5
 """The shortest time that a request about the lease may take, in seconds."""
 NOT_SHARED = (
@@ -134,7 +135,7 @@ async def _transport(url: str, within_s: float, tls: ssl.SSLContext | None, stac
 
     request_s = max(REQUEST_MIN_S, within_s)
     # The lease must be tried again however often a request has failed.
-    throttle = Throttle(RATE, CircuitBreaker(failures_max=None))
+    throttle = Throttle(RATE, CircuitBreaker(failures_max=None), LEASE)
     deadlines = Deadlines(connect_s=request_s, request_s=request_s)
     return await stack.enter_async_context(HttpTransport(url, throttle, deadlines, tls=tls))
 

@@ -23,7 +23,7 @@ from reconciler.model.notification import News, SinkDelivery
 from reconciler.model.operator import SECRET_FIELDS, NotifySink
 from reconciler.model.quiet_hours import QuietHours
 from reconciler.model.spec import CredentialSource
-from reconciler.ports import NotificationSink, Rate
+from reconciler.ports import NotificationSink, PeerNames, Rate
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.telemetry.apprise_sink import AppriseSink, open_service, secrets_of_service
 from reconciler.telemetry.heartbeat import check_url, secrets_of
@@ -40,6 +40,9 @@ RATES = {
     "pagerduty": Rate(requests_per_second=2, burst=20, concurrency=1),
 }
 """The request rate of each type of sink. Slack allows one request a second, and PagerDuty two for each key."""
+
+
+RECEIVER = PeerNames("the receiver", "the URL of the sink", "the notification")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ async def _open(
             return AppriseSink(rules.name, open_service(url))
         _check_url(url)
         keys = signing_keys(secrets["secret"]) if rules.type == "webhook" else ()
-        transport = await stack.enter_async_context(HttpTransport(url, Throttle(RATES[rules.type])))
+        transport = await stack.enter_async_context(HttpTransport(url, Throttle(RATES[rules.type], names=RECEIVER)))
     except (ValueError, PermanentError) as error:
         msg = f"the sink {rules.name} of the operator's file cannot be used: {error}"
         raise ConfigurationError(msg) from None

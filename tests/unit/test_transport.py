@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
-from reconciler.ports import Rate, Response
+from reconciler.http_checks import too_long_error
+from reconciler.ports import PeerNames, Rate, Response
 from reconciler.time_headers import RETRY_AFTER_MAX_S, http_date, retry_after_s
 from reconciler.transport import BODY_MAX, Deadlines, HttpTransport, Throttle
 
@@ -131,6 +132,35 @@ def test_a_percent_encoded_job_id_is_sent_unchanged() -> None:
     heard = asyncio.run(main())
 
     assert heard.startswith(b"POST /jobs/a%2Fb%3A/cancel HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            b"HTTP/1.1 302 X\r\nLocation: https://x.example/\r\nContent-Length: 0\r\n\r\n",
+            "because the notification would be sent there too: correct the URL of the sink",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 0\r\n\r\n", "check the URL of the sink"),
+    ],
+)
+def test_an_error_names_what_the_requests_are_sent_to(answer: bytes, said: str) -> None:
+    async def main() -> PermanentError:
+        names = PeerNames("the receiver", "the URL of the sink", "the notification")
+        async with (
+            listening(answer) as peer,
+            HttpTransport(f"http://{peer.address}", Throttle(FREELY, names=names), SOON) as transport,
+        ):
+            with pytest.raises(PermanentError) as caught:
+                await transport.send("POST", "")
+            return caught.value
+
+    error = asyncio.run(main())
+
+    assert str(error).endswith(said)
+    assert str(too_long_error("x", 64 * 1024**2, PeerNames(url="the URL of the sink"))) == (
+        "x sent a response of more than 64 MiB: check the URL of the sink"
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
