@@ -154,6 +154,7 @@ def spoiled(retrieved: dict[str, Any]) -> Iterator[object]:
     yield from ODD
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "answers",
     [HUB, TRAINING, CUSTOMIZATION, SESSIONS, FINE_TUNE, SUPERVISED],

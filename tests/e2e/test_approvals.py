@@ -122,6 +122,7 @@ def test_an_approval_for_batches_does_not_cover_fine_tuning_jobs_with_the_same_i
     assert app.changes == []
 
 
+@pytest.mark.sampled(each="way")
 @pytest.mark.parametrize(
     ("line", "way"),
     [

@@ -105,6 +105,7 @@ ADDRESSES = {
 }
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("how", ADDRESSES)
 def test_a_crafted_base_url_sends_no_key_to_another_host(lure: Lure, how: str) -> None:
     text = ADDRESSES[how].replace("HOST", lure.host).replace("EVIL", lure.evil).replace("PORT", lure.evil.split(":")[1])
@@ -150,6 +151,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("how", OPTIONS)
 def test_a_crafted_option_selects_no_other_host_and_runs_no_code(lure: Lure, how: str) -> None:
     lure.declare(f"spec: {{{OPTIONS[how].replace('EVIL', lure.evil)}}}\n")
@@ -177,6 +179,7 @@ CREDENTIALS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("how", CREDENTIALS)
 def test_a_credential_is_not_sent_to_a_host_it_is_not_bound_to(lure: Lure, tmp_path: Path, how: str) -> None:
     for name in ("secrets/ours", "secrets/theirs", "other/key"):
@@ -215,7 +218,7 @@ IDS = (
 )
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("written", IDS)
 def test_a_job_id_that_could_change_the_request_path_is_invalid(lure: Lure, written: str) -> None:
     lure.checkout.name_provider()

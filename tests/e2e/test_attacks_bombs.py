@@ -152,6 +152,7 @@ def test_an_oversized_file_in_the_spec_history_approves_nothing_and_delays_nothi
     assert field.sandbox.cancels(field.job_id) == [field.job_id]
 
 
+@pytest.mark.long
 def test_an_oversized_status_in_the_history_does_not_hide_the_requests_of_the_hour(field: Field) -> None:
     field.plant("wide", "status")
     field.tidy_up()
@@ -162,6 +163,7 @@ def test_an_oversized_status_in_the_history_does_not_hide_the_requests_of_the_ho
     assert field.sandbox.cancels(field.job_id) == []
 
 
+@pytest.mark.long
 def test_validate_rejects_a_pull_request_with_an_oversized_status(field: Field) -> None:
     field.plant("wide", "status")
     field.tidy_up()

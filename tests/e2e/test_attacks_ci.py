@@ -193,6 +193,7 @@ def test_no_planted_program_received_the_key(with_files: Ended, with_variables: 
     assert [name for name, said in seen.items() if KEY in said or TOKEN in said] == []
 
 
+@pytest.mark.long
 def test_a_newer_release_of_a_dependency_is_not_installed_and_gets_no_key(tmp_path: Path) -> None:
     job = a_job(tmp_path)
     runtime = tmp_path / "tools"

@@ -415,6 +415,7 @@ def it_is_in_git(state: Path) -> None:
         subprocess.run(["git", *arguments], cwd=state.parent, check=True)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "open_to", [others_can_write, others_can_write_a_file, it_is_a_link, it_is_another_users, it_is_in_git]
 )

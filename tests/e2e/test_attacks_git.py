@@ -96,7 +96,7 @@ def lay_out(where: Path, command: str) -> None:
 # Repositories below the specs directory
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_bare_repository_among_the_specs_runs_no_program(field: Field, verb: str) -> None:
     lay_out(field.checkout.specs, field.command)
@@ -217,7 +217,7 @@ def locked() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/x"
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("key", PROGRAMS)
 def test_a_git_setting_of_the_checkout_that_names_a_program_runs_nothing(
     field: Field, tmp_path: Path, key: str
@@ -235,6 +235,7 @@ def test_a_git_setting_of_the_checkout_that_names_a_program_runs_nothing(
     assert ran.code in {0, 78}, ran.err
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", PUSHES)
 def test_an_included_git_configuration_file_runs_no_program(field: Field, way: str) -> None:
     configure(field.clone, field, *(key for key, (_, url) in PROGRAMS.items() if not url and "url" not in key))
@@ -264,6 +265,7 @@ def test_the_configuration_of_a_linked_working_tree_runs_no_program(field: Field
     assert linked.subjects("HEAD")[0].startswith("reconcile:")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", PUSHES)
 def test_git_attributes_among_the_specs_do_not_run_the_operators_filters(field: Field, way: str) -> None:
     mine = field.canary.with_name("gitconfig")
@@ -294,6 +296,7 @@ REENCODING = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("where", REENCODING)
 def test_a_spec_whose_checkout_differs_from_the_reviewed_text_is_not_acted_on(
     field: Field, tmp_path: Path, where: str
@@ -316,6 +319,7 @@ def test_a_spec_whose_checkout_differs_from_the_reviewed_text_is_not_acted_on(
     assert "the checked-out file differs from its commit, because its Git attribute" in ran.err
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("target", ["/dev/zero", "/proc/self/environ", ".", "pipe"])
 def test_a_git_attributes_path_that_is_not_a_file_does_not_block_a_pass(field: Field, target: str) -> None:
     attributes = field.clone.root / "specs" / ".gitattributes"
@@ -388,7 +392,7 @@ REMOTES = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("how", REMOTES)
 def test_an_invalid_remote_or_branch_name_runs_nothing(field: Field, tmp_path: Path, how: str) -> None:
     script = tmp_path / "script"

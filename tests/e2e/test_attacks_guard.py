@@ -305,7 +305,7 @@ FLOODS: dict[str, Callable[[Clone], None]] = {
 }
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_new_machine_counts_requests_buried_under_many_commits(tmp_path: Path, sandbox: Sandbox, flood: str) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")

@@ -95,6 +95,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_another_spelling_of_an_account_does_not_bypass_its_allowed_paths(
     field: Field, spelling: str, tmp_path_factory: pytest.TempPathFactory
@@ -178,6 +179,7 @@ OUTSIDERS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("outsider", OUTSIDERS)
 def test_a_spec_that_may_not_use_an_account_blocks_no_spec_of_it(field: Field, outsider: str) -> None:
     file, provider, name = OUTSIDERS[outsider]
@@ -424,7 +426,7 @@ def ruled(tmp_path_factory: pytest.TempPathFactory, text: str = RULED) -> str:
     return str(file)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("state", ["no document", "a broken document", "a doubled document", "another's document"])
 def test_accounts_that_the_operator_assigns_to_a_folder_cannot_be_reassigned_by_specs(

@@ -28,6 +28,7 @@ REASONS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("what", REASONS)
 def test_a_reason_creates_no_link_and_no_mention_on_github(checkout: Checkout, sandbox: Sandbox, what: str) -> None:
     (job_id,) = sandbox.create(1)

@@ -74,6 +74,7 @@ FROM = ("checkout", "remote")
 # Messages that look like several records of Git
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("where", FROM)
 @pytest.mark.parametrize("verb", [("--once", "--dry-run"), ("--once",)], ids=["a dry run", "a pass"])
 def test_a_commit_message_cannot_truncate_a_file(
@@ -119,7 +120,7 @@ STRANGE: dict[str, Callable[[Clone], object]] = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("where", FROM)
 @pytest.mark.parametrize("what", STRANGE)
 def test_a_malformed_commit_does_not_end_a_pass(crime: Crime, where: str, what: str) -> None:
@@ -132,6 +133,7 @@ def test_a_malformed_commit_does_not_end_a_pass(crime: Crime, where: str, what: 
     assert not [each for each in ran.out + ran.err if not each.isprintable() and each != "\n"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("what", ["a record with one field", "a date after the year 9999"])
 def test_a_malformed_commit_does_not_end_a_watch(crime: Crime, what: str) -> None:
     with watching(crime.checkout) as watch:
@@ -143,6 +145,7 @@ def test_a_malformed_commit_does_not_end_a_watch(crime: Crime, what: str) -> Non
     assert code == 0
 
 
+@pytest.mark.long
 def test_a_malformed_commit_does_not_affect_other_approvals(crime: Crime) -> None:
     crime.want("cancelled")
     crime.clone.forge(f"Stop them all\n\n{LINE}\n".encode())
@@ -158,6 +161,7 @@ def test_a_malformed_commit_does_not_affect_other_approvals(crime: Crime) -> Non
 # Approvals of changes that another author committed
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("where", FROM)
 @pytest.mark.parametrize("age_s", [0, 9 * DAY_S], ids=["new", "of nine days"])
 def test_a_commit_message_cannot_approve_another_commit(crime: Crime, where: str, age_s: int) -> None:
@@ -193,6 +197,7 @@ HIDDEN = {
 ENCODED = {"in EBCDIC": b"IBM037", "in an encoding that nobody knows": b"x-none", "in no word": b"\xff\x1b[2J"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", HIDDEN)
 def test_an_approval_line_hidden_from_reviewers_approves_nothing(crime: Crime, how: str) -> None:
     crime.want("cancelled")
@@ -203,6 +208,7 @@ def test_an_approval_line_hidden_from_reviewers_approves_nothing(crime: Crime, h
     assert crime.cancels == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("how", ENCODED)
 def test_an_approval_line_that_displays_as_other_text_approves_nothing(crime: Crime, how: str) -> None:
     crime.want("cancelled")
@@ -253,6 +259,7 @@ ELSEWHERE: dict[str, Callable[[Crime], None]] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("how", ELSEWHERE)
 def test_a_commit_does_not_approve_changes_it_only_appears_to_make(crime: Crime, how: str) -> None:
     crime.flip()
@@ -307,7 +314,7 @@ def test_a_commit_that_touches_a_status_approves_nothing(crime: Crime) -> None:
 # Authors of statuses
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "author",
     [
@@ -367,7 +374,7 @@ def test_validate_reports_a_merge_that_reverts_a_status(crime: Crime) -> None:
     assert "reverts the version that reconcile wrote" in ran.out
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("file", ["--output=x.yaml", "-x.yaml", "a b.yaml", "é.yaml", "'\"$(touch x).yaml", "*.yaml"])
 def test_a_receipt_names_the_commit_of_a_file_with_an_unusual_name(crime: Crime, file: str) -> None:
     other = crime.other()

@@ -74,7 +74,7 @@ def assert_is_text(said: str) -> None:
     assert [line for line in said.splitlines() if line.startswith(SMUGGLED)] == []
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_author_text_cannot_send_control_sequences_to_a_terminal(
     checkout: Checkout, sandbox: Sandbox, verb: tuple[str, ...]
@@ -86,6 +86,7 @@ def test_author_text_cannot_send_control_sequences_to_a_terminal(
     assert ran.code in {0, 3, 65}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("verb", [("plan",), ("validate",), ("--once",)], ids=" ".join)
 def test_author_text_cannot_issue_workflow_commands_or_set_outputs(
     checkout: Checkout, sandbox: Sandbox, tmp_path: Path, verb: tuple[str, ...]
@@ -108,6 +109,7 @@ def test_author_text_cannot_issue_workflow_commands_or_set_outputs(
 SHOWN = [("get",), ("get", "-o", "wide"), ("get", "-o", "json"), ("get", "-o", "yaml"), ("describe",)]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("verb", SHOWN, ids=" ".join)
 def test_a_forged_status_cannot_send_control_sequences_to_a_terminal(
     checkout: Checkout, sandbox: Sandbox, verb: tuple[str, ...]

@@ -56,7 +56,7 @@ class Runners:
         return sum(each["event"] == "exit" and each["sid"] in pushes and each["code"] != 0 for each in told)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize("mode", MODES)
 def test_two_runs_and_a_person_lose_no_commit_and_cancel_each_job_once(
     mode: str,

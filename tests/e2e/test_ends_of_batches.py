@@ -106,6 +106,7 @@ def test_an_expired_batch_without_any_result_says_so(tmp_path: Path) -> None:
         assert "phase failed, final (the provider reports 'ended')" in told
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("service", "code", "word", "message"),
     [

@@ -26,6 +26,7 @@ def jobs(checkout: Checkout, sandbox: Sandbox) -> Iterator[list[str]]:
     assert sandbox.cancels(*ids[1:]) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "arguments",
     [["retry", "job-{}"], ["--once", "--selector", "number={}"], ["retry", "job-{}", "--allow-cancels", "1"]],

@@ -105,7 +105,7 @@ HALF: dict[str, tuple[str, Callable[[Clone], object]]] = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("where", ["a clone", "a linked working tree"])
 @pytest.mark.parametrize("what", HALF)
 def test_a_checkout_with_an_unfinished_git_operation_is_not_acted_on(
@@ -167,6 +167,7 @@ def test_specs_inside_a_sparse_checkout_are_acted_on(clone: Clone, sandbox: Sand
     assert sandbox.cancels(job_id) == [job_id]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("where", ["specs", "specs/team"])
 def test_a_submodule_without_its_files_is_not_treated_as_an_empty_folder(
     clone: Clone, sandbox: Sandbox, where: str

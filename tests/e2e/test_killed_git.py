@@ -157,7 +157,7 @@ def is_blob(clone: Path, file: Path) -> bool:
     return Clone(clone).git("cat-file", "-t", f"{file.parent.name}{file.name}") == "blob"
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.long
 @pytest.mark.parametrize("what", REMAINS)
 def test_leftovers_of_a_killed_git_in_the_clone_are_cleaned_up(what: str, tmp_path: Path, sandbox: Sandbox) -> None:
     first, second = sandbox.create(2)

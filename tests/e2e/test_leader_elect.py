@@ -13,6 +13,7 @@ ETCD = "etcd:http://127.0.0.1:1/leader"
 SHARED = ("--state-dir", "state", "--status-dir", "statuses")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -37,6 +37,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("size", [10_000, 70_000, 300_000])
 def test_a_slowly_starting_git_receives_all_of_its_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int

@@ -73,6 +73,7 @@ def holding() -> Iterator[HoldingSandbox]:
             released.set()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("module", ["click", "reconciler.wiring"])
 @pytest.mark.parametrize("words", [(), ("--once",), ("get",)])
 def test_a_signal_during_an_import_is_handled(

@@ -57,6 +57,7 @@ def test_the_author_of_status_commits_is_configurable(begun: Checkout) -> None:
     assert "by reconcile@reconcile.invalid changes a status" in ran.out
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("revision", ["nowhere", "--all", ""])
 def test_an_unknown_revision_is_a_usage_error(begun: Checkout, revision: str) -> None:
     ran = begun.run("validate", f"--since={revision}")

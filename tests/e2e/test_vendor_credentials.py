@@ -184,7 +184,7 @@ def test_an_expired_sso_login_is_reported(tmp_path: Path) -> None:
     check_told(ran, "they, or the login that they come from, have expired")
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "program",
     [
@@ -246,6 +246,7 @@ os.execvp(sys.argv[2], sys.argv[2:])
 """Runs a command on its own terminal, for programs that read `/dev/tty` and not standard input."""
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -295,6 +296,7 @@ def test_a_key_in_place_of_a_file_path_is_reported_without_any_part_of_it(
     assert not any(value[at : at + 24] in told(ran) + files for at in range(0, len(value) - 24, 8))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "text", [f"{{{CANARY}", f'{{"type": "{CANARY}"}}', f'{{"type": "service_account", "x": "{CANARY}"}}']
 )

@@ -144,6 +144,7 @@ spec: {type: azure-openai, credentials: {env: AZURE_OPENAI_AD_TOKEN}}
     assert heard.headers[0]["authorization"] == f"Bearer {token}"
 
 
+@pytest.mark.sampled(each="region")
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER"])
 @pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_the_aws_endpoint_and_region_variables_are_used(tmp_path: Path, variable: str, region: str) -> None:

@@ -82,6 +82,7 @@ def test_a_status_that_reports_a_refusal_is_not_written_again_while_the_cost_gro
     assert [each.path for each in writes(history)] == ["job-a.yaml", "job-b.yaml"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("crash_at", range(12))
 def test_a_crash_at_any_effect_forgets_no_cost(crash_at: int) -> None:
     job_specs = [a_job_spec(f"ftjob-{each}", "cancelled" if each in "ab" else "observed") for each in "abc"]

@@ -59,6 +59,7 @@ TROUBLES: dict[str, Callable[[], tuple[TimedInjection, tuple[JobSpec, ...]]]] = 
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", TROUBLES)
 def test_an_outage_delays_every_cancel_but_confirms_and_loses_none(name: str) -> None:
     trouble, job_specs = TROUBLES[name]()
@@ -72,6 +73,7 @@ def test_an_outage_delays_every_cancel_but_confirms_and_loses_none(name: str) ->
     assert {reason(history, each.name) for each in job_specs} == {"Cancelled"}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "trouble", [fault(30.0, fault="partial-page", page="2"), fault(30.0, fault="endless")], ids=["page 2", "no end"]
 )

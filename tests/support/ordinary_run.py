@@ -22,7 +22,7 @@ from reconciler.testing import ProviderContract
 
 LEFT_OUT = pytest.StashKey[Sequence[pytest.Item]]()
 """The tests that this run left out, in the stash of its configuration."""
-WHOLE_MAX = 6
+WHOLE_MAX = 2
 """The maximum number of cases of a test of the contract that each provider runs all."""
 PARTS = 8
 """Each provider runs one of so many parts of the other tests of the contract, but at least two cases."""
