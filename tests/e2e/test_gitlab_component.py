@@ -244,6 +244,25 @@ def test_an_invalid_spec_fails_the_job_and_is_in_the_code_quality_report(project
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("directory", ["team", "team/"])
+def test_specs_in_another_directory_are_found_by_every_command(project: Project, directory: str) -> None:
+    (project.clone.root / "team").mkdir()
+    project.clone.git("mv", "specs", "team/jobs")
+    odd = project.clone.root / "team" / "jobs" / "odd.yaml"
+    odd.write_text("kind: FineTuningJob\n", encoding="utf-8")
+    project.clone.commit("Move")
+    project.clone.push()
+    project.clone.git("push", "--quiet", "origin", f"HEAD:{MERGE_REQUEST}")
+    for command in ("validate", "plan", "act"):
+        ran = project.run(command, working_directory=directory, specs="jobs")
+        found = json.loads(ran.report("code-quality.json"))
+
+        assert ran.code == 65, ran.log
+        assert {each["location"]["path"] for each in found} == {"team/jobs/odd.yaml"}
+    assert project.sandbox.cancels(project.job_id) == [project.job_id]
+
+
+@pytest.mark.long
 def test_act_applies_only_a_plan_that_was_approved(project: Project) -> None:
     planned = project.run("plan")
     plan = project.root / "approved.json"

@@ -13,6 +13,7 @@ from reconciler.formats.status_parser import parse_status
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.containers import Container, Image, contained, size_of, unpacked
 from tests.support.git_daemon import git_daemon
+from tests.support.gitlab_component import checked_out, job_of, variables_of
 from tests.support.processes import a_free_port
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
@@ -201,6 +202,41 @@ def test_the_image_runs_with_the_variables_and_secrets_of_the_manifests(
             code = container.stop()
 
     assert code == 0, container.said()
+
+
+def test_the_image_runs_the_jobs_of_gitlab_in_a_checkout_of_another_user(
+    image: Image, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    remote = a_remote(tmp_path / "remotes" / "project.git")
+    clone = a_clone(remote, tmp_path / "ada")
+    job_id = written_in(clone, sandbox)
+    project = checked_out(remote, tmp_path / "build", "refs/heads/main", depth=1).root
+    for path in (project, *project.rglob("*")):  # the runner clones as root, without a umask
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    ended = {}
+    with git_daemon(remote.parent) as address:
+        for command in ("validate", "plan", "act"):
+            job = job_of({"command": command, "image": "reconcile"})
+            environ = {
+                **sandbox.environ,
+                **variables_of(job),
+                "CI_COMMIT_BRANCH": "main",
+                "CI_PROJECT_DIR": "/builds/project",
+                "CI_PROJECT_URL": f"{address}/project",
+                "CI_REPOSITORY_URL": f"{address}/project.git",
+                "GITLAB_CI": "true",
+            }
+            bundle = tmp_path / f"bundle-{command}"
+            bundle.mkdir()
+            shell = ["sh", "-c", "\n".join(["set -e", *job["script"]])]
+            with contained(image, bundle, shell, environ, {}, build=("/builds/project", project)) as container:
+                ended[command] = container.process.wait(timeout=STARTS_WITHIN_S), container.said()
+
+    assert [code for code, _ in ended.values()] == [0, 0, 0], ended
+    assert "Plan: 1 to cancel" in ended["plan"][1]
+    assert sandbox.cancels(job_id) == [job_id]
+    assert "(Cancelled)" in subjects(remote)
+    assert (project / "reconcile-reports" / "reconcile-act" / "outputs.env").exists()
 
 
 def subjects(remote: Path) -> str:

@@ -88,7 +88,13 @@ class Container:
 
 @contextmanager
 def contained(
-    image: Image, bundle: Path, command: Sequence[str], environ: Mapping[str, str], mounts: Mapping[str, Path]
+    image: Image,
+    bundle: Path,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    mounts: Mapping[str, Path],
+    *,
+    build: tuple[str, Path] | None = None,
 ) -> Iterator[Container]:
     """Run a container for as long as the body lasts, or until it is stopped there.
 
@@ -97,11 +103,18 @@ def contained(
         bundle: an empty directory for the container's files.
         command: the arguments of the entry point.
         environ: variables in addition to those of the image.
-        mounts: directories of the host, by their paths in the container.
+        mounts: directories of the host, by their paths in the container. They are read-only.
+        build: the path in the container and the directory of a CI job's checkout, which is the working directory and
+            can be written to. The container then has no entry point, as the image of a job.
     """
     told("runc", "spec", "--bundle", str(bundle))
     file = bundle / "config.json"
     spec = _specify(json.loads(file.read_text(encoding="utf-8")), image, command, environ, mounts)
+    if build is not None:
+        spec["process"].update(args=[*command], cwd=build[0])
+        spec["mounts"].append(
+            {"destination": build[0], "type": "bind", "source": str(build[1]), "options": ["bind", "rw"]}
+        )
     file.write_text(json.dumps(spec), encoding="utf-8")
     name, log = f"reconcile-{os.getpid()}-{bundle.name}", bundle / "log"
     with (
