@@ -88,6 +88,13 @@ class PermanentError(ProviderError):
         self.kind = kind
 
 
+class ReceiverGoneError(PermanentError):
+    """The receiver of notifications wants none from now on: HTTP 410 in the Standard Webhooks specification."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind=Kind.REFUSED)
+
+
 class DefectError(PermanentError):
     """A bug in an adapter. It says nothing about the provider or its jobs."""
 

@@ -19,12 +19,15 @@ from reconciler.controller.workers import end, first
 from reconciler.core.backoff import failure_delay
 from reconciler.core.news import NewsSource, job_names, news_since
 from reconciler.core.routes import is_received
-from reconciler.errors import Delivered, PermanentError, TransientError, bug
+from reconciler.errors import Delivered, PermanentError, ReceiverGoneError, TransientError, bug
 from reconciler.model.notification import News, SinkDelivery, Told, Waiting, told_after
 from reconciler.model.operator import NotifySink
 from reconciler.model.quiet_hours import QuietHours
+from reconciler.model.spec import render_instant
 from reconciler.ports import Clock, NotificationSink, Outbox, StoredStatuses
 
+ENABLE = "to enable it again, give it another URL, or another name in the operator's file, and restart"
+"""What a person does about a disabled sink."""
 REST_MAX_S = 60.0
 """The maximum time after which a sink task looks again for what it may send."""
 
@@ -61,11 +64,16 @@ class Notifier:
     def start(self) -> None:
         """Start to deliver, beginning with what earlier processes left."""
         queues = [SinkQueue(sink, rules, self.quiet_hours.get(sink.name), self.outbox) for sink, rules in self.sinks]
-        self._tasks = [asyncio.create_task(self._serve(each)) for each in queues]
+        for each in queues:
+            if (since := self.outbox.disabled_since(each.sink.name)) is not None:
+                self.warn(f"{each.sink.name} is disabled since {render_instant(since)} and receives nothing: {ENABLE}")
+                self._report(each)
+        self._tasks = [asyncio.create_task(self._serve(each)) for each in queues if self._is_in_use(each.sink)]
 
     def tell(self, news: Iterable[News]) -> None:
         """Record news for the sinks that receive it. Raises `OSError` if the news cannot be recorded."""
-        items = [(each, [sink.name for sink, rules in self.sinks if is_received(rules, each)]) for each in news]
+        sinks = [(sink.name, rules) for sink, rules in self.sinks if self._is_in_use(sink)]
+        items = [(each, [name for name, rules in sinks if is_received(rules, each)]) for each in news]
         if items:
             try:
                 self.outbox.add(items)
@@ -104,6 +112,9 @@ class Notifier:
         delivery = self._deliveries.get(sink)
         return delivery is not None and delivery.waiting > 0 and delivery.due_since is None
 
+    def _is_in_use(self, sink: NotificationSink) -> bool:
+        return self.outbox.disabled_since(sink.name) is None
+
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -118,9 +129,9 @@ class Notifier:
         return until <= self._ends_at
 
     async def _serve(self, queue: SinkQueue) -> None:
-        """Deliver to one sink until cancelled, or, once the process is ending, until no notification waits."""
+        """Deliver to one sink until cancelled or disabled, or, once the process is ending, until nothing waits."""
         failures = 0
-        while True:
+        while self._is_in_use(queue.sink):
             changed, now = self._changed, self.clock.now()
             try:
                 if queue.catch_up():
@@ -147,6 +158,7 @@ class Notifier:
                 failures += 1
                 if not await self._is_worth_waiting(delay_s):
                     return
+        self._report(queue)
 
     def _report(self, queue: SinkQueue) -> None:
         self._deliveries[queue.sink.name] = queue.delivery(self.clock.now())
@@ -166,6 +178,11 @@ class Notifier:
             if not failures:
                 self.warn(f"notifications cannot be delivered to {sink.name}: {error}")
             return failure_delay(failures + 1, self.jitter(), error.retry_after_s)
+        except ReceiverGoneError as error:
+            dropped = queue.disable(self.clock.now())
+            why = f"{sink.name} wants no more notifications ({error}), so it is disabled"
+            self.warn(f"{why}, and {dropped} are dropped: {ENABLE}")
+            return None
         except PermanentError as error:
             result = "dropped"
             self.warn(f"{sink.name} refused a notification ({error}), so it is not sent again: {message.text}")

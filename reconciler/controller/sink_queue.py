@@ -48,6 +48,13 @@ class SinkQueue:
         self._concluded = message
         self.catch_up()
 
+    def disable(self, now: datetime) -> int:
+        """Disable the sink, and return how many notifications are dropped. Raises `OSError` if that is not recorded."""
+        dropped = len(self.outbox.waiting(self.sink.name))
+        self.outbox.disable(self.sink.name, now)
+        self.counts["dropped"] += dropped
+        return dropped
+
     def catch_up(self) -> bool:
         """Record what could not be recorded before, and return whether there was anything. May raise `OSError`."""
         if self._concluded is None:
@@ -80,7 +87,8 @@ class SinkQueue:
         waiting = self.outbox.waiting(self.sink.name)
         due = self._due(waiting, now)
         since = due[0].notification.at if due else None
-        return SinkDelivery(**self.counts, waiting=len(waiting), due_since=since)
+        disabled_since = self.outbox.disabled_since(self.sink.name)
+        return SinkDelivery(**self.counts, waiting=len(waiting), due_since=since, disabled_since=disabled_since)
 
     def _due(self, waiting: Sequence[Waiting], now: datetime) -> Sequence[Waiting]:
         """Return what is not held by quiet hours, oldest first."""

@@ -1,5 +1,8 @@
 """The outbox of notifications in the state directory, and the record of what was told.
 
+Sinks that are disabled are recorded too, each with a mark of its URL, so that another URL enables it again. The mark is
+a digest with a random salt, from which the URL cannot be read.
+
 Rules: each file is replaced in one step and is on the disk before a method returns. `OUTBOX` is written before `TOLD`.
 If the machine fails in between, the marks in `OUTBOX` complete `TOLD` when both are opened. A damaged file is set
 aside, because jobs must be cancelled even if no notification can be sent. Only the holder of the lock uses these files.
@@ -7,9 +10,12 @@ aside, because jobs must be cancelled even if no notification can be sent. Only 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +34,7 @@ from reconciler.ports import Disk
 T = TypeVar("T")
 OUTBOX = "notifications.outbox"
 TOLD = "notifications.told"
+DISABLED = "notifications.disabled"
 _FORMAT = "reconcile 1"
 _ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
@@ -47,6 +54,15 @@ _FIELDS = tuple(each.name for each in fields(Notification))
 
 
 @dataclass(frozen=True, slots=True)
+class _Disabled:
+    """When a sink was disabled, and the mark of its URL with the salt of the mark."""
+
+    at: datetime
+    salt: str
+    mark: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Content:
     entries: tuple[_Entry, ...] = ()
     told: Told = field(default_factory=dict)
@@ -62,10 +78,10 @@ class StateOutbox:
     Args:
         directory: the state directory.
         disk: the disk that contains the directory.
-        sinks: the names of all sinks. What waits for another sink is dropped.
+        sinks: the URL of each sink by its name, or an empty text. What waits for another sink is dropped.
     """
 
-    def __init__(self, directory: Path, disk: Disk, sinks: Collection[str]) -> None:
+    def __init__(self, directory: Path, disk: Disk, sinks: Mapping[str, str]) -> None:
         self._directory = directory
         self._disk = disk
         self.notices: tuple[str, ...] = ()
@@ -74,7 +90,12 @@ class StateOutbox:
         """Whether nothing has been recorded in this directory yet."""
         until, recorded = told or (0, {})
         entries = self._read(OUTBOX, lambda rows: tuple(map(_entry, rows))) or ()
-        self._content = _restored(entries, recorded, until, sinks)
+        self._sinks = sinks
+        disabled = self._read(DISABLED, _disabled) or {}
+        self._disabled = {
+            sink: each for sink, each in disabled.items() if each.mark == _mark(sinks.get(sink), each.salt)
+        }
+        self._content = _restored(entries, recorded, until, sinks.keys() - self._disabled.keys())
         self._is_told_outdated = False
         if self._content.serial > until:
             # Written before anything is delivered, because a delivery removes the entry, and with it the marks.
@@ -109,7 +130,9 @@ class StateOutbox:
             self._write_told()
 
     def waiting(self, sink: str) -> Sequence[Waiting]:
-        """Return what waits for a sink, oldest first."""
+        """Return what waits for a sink, oldest first. Nothing waits for a disabled sink, even if a write failed."""
+        if sink in self._disabled:
+            return []
         return [Waiting(each.notification, each.to[sink]) for each in self._content.entries if sink in each.to]
 
     def begin(self, sink: str, message: Notification) -> None:
@@ -123,6 +146,20 @@ class StateOutbox:
     def finish(self, sink: str, message: Notification) -> None:
         """Record that the sink received the notification, or will never receive it."""
         self._set(sink, {message.id}, is_attempted=None)
+
+    def disabled_since(self, sink: str) -> datetime | None:
+        """Return when a sink was disabled, or None if it is in use."""
+        return self._disabled[sink].at if sink in self._disabled else None
+
+    def disable(self, sink: str, at: datetime) -> None:
+        """Record that a sink wants no notifications from now on, and drop what waits for it."""
+        salt = secrets.token_hex(16)
+        disabled = {**self._disabled, sink: _Disabled(at, salt, _mark(self._sinks[sink], salt))}
+        rows = ([name, each.at.isoformat(), each.salt, each.mark] for name, each in disabled.items())
+        self._replace(DISABLED, rows)
+        waiting = {each.notification.id for each in self.waiting(sink)}
+        self._disabled = disabled
+        self._set(sink, waiting, is_attempted=None)
 
     def merge(self, sink: str, messages: Collection[Notification], by: Notification) -> None:
         """Let one notification wait for a sink instead of several. It takes the position of the newest of them."""
@@ -187,6 +224,21 @@ def _recorded(rows: list[Any]) -> tuple[int, Told]:
     """Return the serial number of the newest entry that the record of what was told contains, and the record."""
     serial, *marks = rows
     return int(serial), {str(subject): tuple(map(str, mark)) for subject, *mark in marks}
+
+
+def _disabled(rows: list[Any]) -> dict[str, _Disabled]:
+    found = {str(sink): _Disabled(datetime.fromisoformat(at), str(salt), str(mark)) for sink, at, salt, mark in rows}
+    if any(each.at.tzinfo is None for each in found.values()):
+        msg = "a time without a zone"
+        raise ValueError(msg)
+    return found
+
+
+def _mark(url: str | None, salt: str) -> str | None:
+    """Return the mark of a URL; None for a sink that does not exist."""
+    if url is None:
+        return None
+    return hashlib.sha256(f"{salt} {url}".encode()).hexdigest()
 
 
 def _restored(entries: Sequence[_Entry], recorded: Told, until: int, sinks: Collection[str]) -> _Content:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from reconciler.model.notification import News, Notification, Told, Waiting
@@ -38,6 +39,14 @@ class Outbox(Protocol):
 
     def finish(self, sink: str, message: Notification) -> None:
         """Record that the sink received the notification, or will never receive it."""
+        ...
+
+    def disabled_since(self, sink: str) -> datetime | None:
+        """Return when a sink was disabled, or None if it is in use."""
+        ...
+
+    def disable(self, sink: str, at: datetime) -> None:
+        """Record that a sink wants no notifications from now on, and drop what waits for it."""
         ...
 
     def merge(self, sink: str, messages: Collection[Notification], by: Notification) -> None:
@@ -81,6 +90,7 @@ class NotificationSink(Protocol):
     async def deliver(self, message: Notification, *, may_be_repeat: bool) -> None:
         """Send a notification once.
 
-        Raises `TransientError` if a later attempt may succeed, and `PermanentError` if no attempt can.
+        Raises `TransientError` if a later attempt may succeed, and `PermanentError` if no attempt can. Raises
+        `ReceiverGoneError` if the receiver wants no notifications from now on.
         """
         ...

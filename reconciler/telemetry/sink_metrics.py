@@ -15,7 +15,7 @@ def sink_metrics(sinks: Mapping[str, SinkDelivery], now: datetime) -> Iterator[M
     """Yield the metrics of all sinks, which are given by their names."""
     total = CounterMetricFamily(
         f"{NAMESPACE}_notifications",
-        "Attempts to deliver a notification to a sink: sent, failed (it is repeated) or dropped (the sink refused it).",
+        "Deliveries to a sink: sent, failed (it is repeated) or dropped (refused, or the sink is disabled).",
         labels=("sink", "result"),
     )
     for name, sink in sinks.items():
@@ -27,6 +27,12 @@ def sink_metrics(sinks: Mapping[str, SinkDelivery], now: datetime) -> Iterator[M
         "Notifications that a sink has not received yet.",
         ("sink",),
         {(name,): sink.waiting for name, sink in sinks.items()},
+    )
+    yield gauges(
+        "notification_sink_disabled",
+        "1 for a sink whose receiver responded that it wants no more notifications (HTTP 410), else 0.",
+        ("sink",),
+        {(name,): float(sink.disabled_since is not None) for name, sink in sinks.items()},
     )
     yield gauges(
         "notification_age_seconds",

@@ -65,7 +65,7 @@ class WebhookSink:
                 "webhook-signature": " ".join(f"v1,{each}" for each in signatures),
             }
 
-        await post(self.transport, webhook_body(message), sign=sign)
+        await post(self.transport, webhook_body(message), sign=sign, may_be_gone=True)
 
 
 def webhook_body(message: Notification) -> Mapping[str, object]:

@@ -79,8 +79,8 @@ async def with_notifier(
         return
     async with AsyncExitStack() as stack:
         sinks = [(await _open(each, runtime, options, stack), each) for each in options.sinks]
-        names = frozenset(each.name for each in options.sinks)
-        outbox = StateOutbox(options.state_dir, LocalDisk(options.state_dir), names)
+        urls = {each.name: _url(each, options) for each in options.sinks}
+        outbox = StateOutbox(options.state_dir, LocalDisk(options.state_dir), urls)
         for notice in outbox.notices:
             warn(notice)
         if outbox.is_new:
@@ -157,6 +157,11 @@ async def _open(
             return TeamsSink(rules.name, transport)
         case "pagerduty":
             return PagerDutySink(rules.name, transport, secrets["key"])
+
+
+def _url(rules: NotifySink, options: NotifierOptions) -> str:
+    """Return the URL of a sink, or an empty text if it has none of its own."""
+    return "" if rules.url is None else _secret(rules.name, "url", rules.url, options.secret_dirs)
 
 
 def redact_parts(sink: str, parts: Iterable[str]) -> None:

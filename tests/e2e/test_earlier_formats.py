@@ -104,7 +104,7 @@ def test_the_state_directory_of_an_earlier_version_is_read(repository: Checkout)
     disk = LocalDisk(state)
 
     journal = StateJournal(state, disk, "", lambda: NOW)
-    outbox = StateOutbox(state, disk, ["audit"])
+    outbox = StateOutbox(state, disk, {"audit": ""})
 
     is_first = not (state / "requests.journal").exists()
     attempts = {each.name: each.receipt_at for each in journal.requested()}

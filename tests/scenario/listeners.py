@@ -96,7 +96,7 @@ async def telling(
             SlackSink("slack", await at("slack")),
             PagerDutySink("pagerduty", await at("pagerduty"), "key"),
         )
-        outbox = StateOutbox(state, disk, NAMES)
+        outbox = StateOutbox(state, disk, {name: f"{URL}/{name}" for name in NAMES})
         if outbox.is_new:
             outbox.start(told_before(StoredStatuses(), listeners.clock.now()))
         notifier = Notifier(outbox, [(each, _rules(each.name)) for each in sinks], listeners.clock, lambda: 0.5, print)

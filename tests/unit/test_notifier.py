@@ -8,19 +8,21 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconciler.controller.notifier import Notifier
-from reconciler.errors import Delivered, Kind, PermanentError, TransientError
-from reconciler.local.outbox import TOLD, StateOutbox
+from reconciler.controller.notifier import ENABLE, Notifier
+from reconciler.errors import Delivered, Kind, PermanentError, ReceiverGoneError, TransientError
+from reconciler.local.outbox import DISABLED, OUTBOX, TOLD, StateOutbox
 from reconciler.model.change_window import ChangeWindow
 from reconciler.model.notification import News, Notification, NotificationSeverity, SinkDelivery
 from reconciler.model.operator import NotifySink
 from reconciler.model.quiet_hours import QuietHours
+from reconciler.model.spec import render_instant
 from reconciler.model.weekly_hours import parse_weekly_hours
 from reconciler.ports import StoredStatuses, Unread
 from tests.support.build import a_status
@@ -33,6 +35,7 @@ AGAIN = TransientError("HTTP 503", delivered=Delivered.NO)
 UNKNOWN = TransientError("no response", delivered=Delivered.UNKNOWN)
 PAUSE = TransientError("HTTP 429", delivered=Delivered.NO, retry_after_s=120)
 REFUSED = PermanentError("HTTP 400", kind=Kind.REFUSED)
+GONE = ReceiverGoneError("HTTP 410")
 
 
 @dataclass
@@ -70,6 +73,8 @@ class Desk:
     quiet_hours: dict[str, QuietHours] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     """The template of each sink that has one, by the name of the sink."""
+    urls: dict[str, str] = field(default_factory=dict)
+    """The URL of each sink for which it matters, by the name of the sink."""
     deliveries: list[Mapping[str, SinkDelivery]] = field(default_factory=list)
 
     def open(self) -> Notifier:
@@ -87,7 +92,7 @@ class Desk:
             )
             for each in self.ears
         ]
-        outbox = StateOutbox(ROOT, self.disk, [each.name for each in self.ears])
+        outbox = StateOutbox(ROOT, self.disk, {each.name: self.urls.get(each.name, "") for each in self.ears})
         notifier = Notifier(
             outbox,
             list(zip(self.ears, rules, strict=True)),
@@ -371,3 +376,52 @@ def test_every_delivery_is_counted_by_its_result() -> None:
     in_virtual_time(main)
 
     assert desk.deliveries[-1]["audit"] == SinkDelivery(sent=2, failed=1, dropped=1)
+
+
+def test_a_sink_whose_receiver_is_gone_is_disabled_until_it_has_another_url() -> None:
+    """Three notifications wait. The process is started again, and then again with another URL."""
+    gone, other = Ear("hook", errors=[None, GONE]), Ear("other")
+    desk = Desk((gone, other))
+
+    async def main(*numbers: int) -> None:
+        notifier = desk.open()
+        notifier.tell(news(*numbers))
+        await asyncio.sleep(600)
+        assert await notifier.finish(60) == {}
+
+    in_virtual_time(partial(main, 1, 2, 3))
+    first = desk.deliveries[-1]["hook"]
+    in_virtual_time(partial(main, 4))
+    second = desk.deliveries[-1]["hook"]
+    desk.urls = {"hook": "https://new.example"}
+    in_virtual_time(partial(main, 5))
+
+    assert gone.ids() == ["msg_1", "msg_2", "msg_5"]
+    assert other.ids() == ["msg_1", "msg_2", "msg_3", "msg_4", "msg_5"]
+    assert (first.sent, first.dropped, first.waiting, first.disabled_since) == (1, 2, 0, BASE)
+    assert (second.dropped, second.waiting, second.disabled_since) == (0, 0, BASE)
+    assert desk.deliveries[-1]["hook"].disabled_since is None
+    assert desk.warned == [
+        f"hook wants no more notifications (HTTP 410), so it is disabled, and 2 are dropped: {ENABLE}",
+        f"hook is disabled since {render_instant(BASE)} and receives nothing: {ENABLE}",
+    ]
+
+
+@pytest.mark.parametrize(("fails_on", "attempts"), [(DISABLED, 2), (OUTBOX, 1)])
+def test_a_sink_that_could_not_be_disabled_on_a_full_disk_is_disabled_later(fails_on: str, attempts: int) -> None:
+    gone, disk = Ear("hook", errors=[GONE, GONE]), BusyDisk(ROOT)
+    desk = Desk((gone,), disk)
+
+    async def main() -> None:
+        notifier = desk.open()
+        notifier.tell(news(1))
+        disk.failures, disk.fails_on = 1, fails_on
+        await asyncio.sleep(60)
+        assert await notifier.finish(60) == {}
+
+    in_virtual_time(main)
+
+    assert gone.ids() == ["msg_1"] * attempts
+    assert desk.deliveries[-1]["hook"].disabled_since is not None
+    in_virtual_time(main)
+    assert gone.ids() == ["msg_1"] * attempts

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.local.disk import LocalDisk
-from reconciler.local.outbox import OUTBOX, TOLD, StateOutbox
+from reconciler.local.outbox import DISABLED, OUTBOX, TOLD, StateOutbox
 from reconciler.model.notification import News, Waiting
+from tests.support.build import NOW
 from tests.support.news_cases import a_notification
 from tests.support.non_durable_disk import NonDurableDisk
 
@@ -22,7 +23,7 @@ def news(number: int) -> News:
 
 
 def an_outbox(disk: NonDurableDisk | LocalDisk, root: Path = ROOT, sinks: tuple[str, ...] = SINKS) -> StateOutbox:
-    return StateOutbox(root, disk, sinks)
+    return StateOutbox(root, disk, dict.fromkeys(sinks, "https://hooks.example/secret"))
 
 
 def ids(outbox: StateOutbox, sink: str) -> list[str]:
@@ -156,3 +157,33 @@ def test_if_the_disk_is_full_nothing_is_recorded_and_the_error_is_raised(tmp_pat
 
     assert caught.value.errno == errno.ENOENT
     assert (outbox.waiting("chat"), outbox.told) == ([], {})
+
+
+def test_a_disabled_sink_stays_disabled_for_its_url_alone_and_the_url_is_not_on_the_disk() -> None:
+    disk = NonDurableDisk(ROOT)
+    outbox = an_outbox(disk)
+    outbox.add([(news(1), SINKS), (news(2), ["audit"])])
+    outbox.disable("audit", NOW)
+    disk.crash(random.Random(1))  # noqa: S311  repeatable, not secret
+    again, without = an_outbox(disk), an_outbox(disk, sinks=("chat",))
+    elsewhere = StateOutbox(ROOT, disk, {"audit": "https://hooks.example/another", "chat": ""})
+
+    assert (ids(outbox, "chat"), ids(outbox, "audit")) == (["msg_1"], [])
+    assert (again.disabled_since("audit"), again.disabled_since("chat")) == (NOW, None)
+    assert (elsewhere.disabled_since("audit"), without.disabled_since("audit")) == (None, None)
+    assert b"secret" not in disk.read(ROOT / DISABLED)
+    assert b"hooks.example" not in disk.read(ROOT / DISABLED)
+
+
+@pytest.mark.parametrize(
+    "row", ['["audit"]', '["audit",1,"a","b"]', '["audit","2026-11-23T14:15:00","a","b"]', "{}", "x"]
+)
+def test_a_damaged_record_of_disabled_sinks_is_set_aside_and_every_sink_is_in_use(row: str) -> None:
+    disk = NonDurableDisk(ROOT)
+    an_outbox(disk).disable("audit", NOW)
+    fresh = disk.write_beside(ROOT / DISABLED, f"reconcile 1\n{row}\n".encode())
+    disk.rename(fresh, ROOT / DISABLED)
+    outbox = an_outbox(disk)
+
+    assert outbox.disabled_since("audit") is None
+    assert len(outbox.notices) == 1

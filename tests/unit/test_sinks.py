@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from starlette.responses import PlainTextResponse
 
+from reconciler.errors import PermanentError, ProviderError, ReceiverGoneError, TransientError
 from reconciler.model.notification import NotificationSeverity, NotificationType
+from reconciler.ports import NotificationSink, Rate, Transport
 from reconciler.telemetry.pagerduty_sink import pagerduty_body
-from reconciler.telemetry.slack_sink import slack_body
+from reconciler.telemetry.slack_sink import SlackSink, slack_body
 from reconciler.telemetry.teams_sink import teams_body
-from reconciler.telemetry.webhook_sink import signing_keys, webhook_body
+from reconciler.telemetry.webhook_sink import WebhookSink, signing_keys, webhook_body
+from reconciler.transport import HttpTransport, Throttle
 from tests.support.news_cases import a_notification
 
 STALLED = a_notification(
@@ -110,3 +116,20 @@ def test_several_keys_sign_while_a_secret_is_rotated() -> None:
 def test_a_signing_secret_that_is_not_valid_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValueError, match=r"^its secret must be whsec_ followed by 24 to 64 bytes in base64$"):
         signing_keys(text)
+
+
+@pytest.mark.parametrize(("status", "error"), [(410, ReceiverGoneError), (404, TransientError), (400, PermanentError)])
+def test_a_webhook_whose_receiver_is_gone_says_so(status: int, error: type[Exception]) -> None:
+    async def main(sink_of: Callable[[Transport], NotificationSink]) -> Exception:
+        app = PlainTextResponse("no longer here", status)
+        async with HttpTransport("http://hooks.example", Throttle(Rate())).to_app(app) as transport:
+            with pytest.raises(ProviderError) as caught:
+                await sink_of(transport).deliver(STALLED, may_be_repeat=False)
+            return caught.value
+
+    webhook = asyncio.run(main(lambda transport: WebhookSink("hook", transport, (b"k" * 24,), lambda: STALLED.at)))
+    slack = asyncio.run(main(lambda transport: SlackSink("chat", transport)))
+
+    assert type(webhook) is error
+    assert str(webhook) == f"HTTP {status}: no longer here"
+    assert not isinstance(slack, ReceiverGoneError)

@@ -48,7 +48,7 @@ def told(disk: NonDurableDisk, **runtime: Any) -> tuple[PassResult, list[tuple[s
     async def main() -> None:
         where = {"env": "X"}
         rules = NotifySink.model_validate({"name": "team", "type": "webhook", "url": where, "secret": where})
-        outbox = StateOutbox(ROOT, disk, ["team"])
+        outbox = StateOutbox(ROOT, disk, {"team": ""})
         notifier = Notifier(outbox, [(SilentSink(), rules)], VirtualClock(), lambda: 0.5, print)
         world = a_world(an_account(phase=Phase.FAILED), a_spec(desiredState="running"))
         result = await reconcile_once(controlled(world, news=notifier, **runtime), RunOptions(), PassMemory())
