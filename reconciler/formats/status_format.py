@@ -175,15 +175,10 @@ def _job(kind: JobKind) -> Record:
 
 
 ORIGIN = Record(Origin, (Field("commit", Form.TEXT), Field("author", Form.TEXT)))
-AMOUNT = Record(
-    RecordedAmount,
-    (
-        Field("amount", Form.TEXT),
-        Field("currency", Form.TEXT),
-        Field("basis"),
-        Field("document", Form.TEXT, is_left_out=True),
-    ),
-)
+_AMOUNT = (Field("amount", Form.TEXT), Field("currency", Form.TEXT), Field("basis"))
+AMOUNT = Record(RecordedAmount, (*_AMOUNT, Field("document", Form.TEXT, is_left_out=True)))
+SUNK_COST = Record(RecordedAmount, _AMOUNT, elsewhere=("document",))
+"""A sunk cost. It is always at a price of the operator."""
 RECEIPT = Record(
     Receipt,
     (
@@ -200,7 +195,7 @@ RECEIPT = Record(
         Field("approved_by", Form.TEXT, is_left_out=True),
         Field("refusals", is_left_out=True),
         Field("not_spent", Form.MAPPING, AMOUNT, is_left_out=True),
-        Field("sunk_cost", Form.MAPPING, AMOUNT, is_left_out=True),
+        Field("sunk_cost", Form.MAPPING, SUNK_COST, is_left_out=True),
     ),
 )
 REMEMBERED = Record(
@@ -210,7 +205,7 @@ REMEMBERED = Record(
         Field("requested_at", Form.MOMENT),
         Field("approved_by", Form.TEXT),
         Field("verb", is_left_out=True),
-        Field("sunk_cost", Form.MAPPING, AMOUNT, is_left_out=True),
+        Field("sunk_cost", Form.MAPPING, SUNK_COST, is_left_out=True),
     ),
 )
 WARNING = Record(
@@ -280,6 +275,7 @@ RECORDS = (
     *map(_job, KINDS.values()),
     ORIGIN,
     AMOUNT,
+    SUNK_COST,
     RECEIPT,
     REMEMBERED,
     WARNING,

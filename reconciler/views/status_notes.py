@@ -77,7 +77,6 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "status.receipts.sunkCost.amount": "The amount.",
         "status.receipts.sunkCost.currency": "The currency of the amount.",
         "status.receipts.sunkCost.basis": "What the amount is based on: metered, atLeast, atMost or estimate.",
-        "status.receipts.sunkCost.document": "Always absent, because only the operator's prices count.",
         "status.warning": "The warning that a limit will cancel the job. It is left out if there is none.",
         "status.warning.limit": "The limit, with its value.",
         "status.warning.since": "When the warning was first written. The limit acts at least `warnBefore` later.",

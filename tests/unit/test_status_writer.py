@@ -293,7 +293,7 @@ receipts = st.builds(
     outcome=or_none(st.sampled_from(Outcome)),
     approved_by=or_none(texts),
     refusals=counts,
-    not_spent=or_none(amounts),
+    not_spent=or_none(st.builds(replace, amounts, document=or_none(texts))),
     sunk_cost=or_none(amounts),
 )
 facts = st.builds(
