@@ -18,7 +18,7 @@ from tests.support.cli import Checkout, run_crashing
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
-EVERY = 13
+EVERY = 20
 """One of this many effects is tried, or with `--long` each of them."""
 PLACES = {"the specs' own branch": ("main:specs/status/", ()), "its own branch": ("s:", ("--status-branch", "s"))}
 CASES = [(branch, machine) for branch in PLACES for machine in ("the same", "a fresh")]

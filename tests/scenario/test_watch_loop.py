@@ -255,6 +255,7 @@ def raise_a_bug(_: PassResult) -> None:
     raise BUG
 
 
+@pytest.mark.long
 def test_a_quiet_hour_needs_few_requests_and_writes_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=30) as watch:
@@ -644,6 +645,7 @@ def test_a_pass_over_other_jobs_does_not_end_a_mass_disappearance(tmp_path: Path
     in_virtual_time(main)
 
 
+@pytest.mark.long
 def test_in_a_mass_disappearance_only_the_vanished_jobs_are_unobserved(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=40) as watch:
@@ -668,6 +670,7 @@ def test_in_a_mass_disappearance_only_the_vanished_jobs_are_unobserved(tmp_path:
     in_virtual_time(main)
 
 
+@pytest.mark.long
 def test_a_mass_disappearance_is_no_longer_reported_once_the_jobs_are_observed(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=40) as watch:
@@ -685,6 +688,7 @@ def test_a_mass_disappearance_is_no_longer_reported_once_the_jobs_are_observed(t
     in_virtual_time(main)
 
 
+@pytest.mark.long
 def test_one_forbidden_job_does_not_affect_its_account(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=3) as watch:

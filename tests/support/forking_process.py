@@ -28,14 +28,20 @@ ORDER_MAX = 100_000
 IMPORTED_WHEN_USED = (
     "anyio._backends._asyncio",
     "certifi",
+    "dateutil.parser",
     "encodings.idna",
+    "google.auth.transport.requests",
     "httpcore",
+    "jmespath",
     "uvicorn.lifespan.off",
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
     "uvicorn.protocols.websockets.auto",
 )
-"""The modules of other packages that the product, or a package, imports in a function."""
+"""The modules of other packages that the product, or a package, imports in a function.
+
+Those that read the environment when they are imported, such as `botocore.utils`, are imported in each run.
+"""
 _STREAMS = (("stdin", "r", "surrogateescape"), ("stdout", "w", "surrogateescape"), ("stderr", "w", "backslashreplace"))
 
 

@@ -97,7 +97,6 @@ def a_remote(root: Path) -> Path:
 def a_clone(remote: Path, root: Path, *options: str) -> Clone:
     """Return a clone of a bare repository."""
     root.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["git", "clone", "--quiet", *options, remote.as_uri(), str(root)], check=True, capture_output=True)
-    clone = Clone(root)
-    clone.git("symbolic-ref", "HEAD", "refs/heads/main")
-    return clone
+    command = ["git", "-c", "init.defaultBranch=main", "clone", "--quiet", *options, remote.as_uri(), str(root)]
+    subprocess.run(command, check=True, capture_output=True)
+    return Clone(root)
