@@ -83,7 +83,6 @@ def test_bedrock_responses_of_the_dialect_server_match_botocores_model(name: str
     assert complaints("bedrock", "ListModelCustomizationJobs", page) == ""
 
 
-@pytest.mark.sampled(2)
 @pytest.mark.parametrize("phase", BATCH_PHASES)
 def test_bedrock_batches_of_the_dialect_server_match_botocores_model(phase: Phase) -> None:
     front, world = BedrockBatches(create_app(batch_world(BEDROCK), lambda: NOW), SECRET), batch_world(BEDROCK)

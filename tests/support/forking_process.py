@@ -11,7 +11,6 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import runpy
 import selectors
 import socket
@@ -20,9 +19,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import _lru_cache_wrapper
+from pathlib import Path
 
 from pydantic import BaseModel
 
+NEVER_RUN = frozenset({"__main__", "testing"})
+"""The modules and packages of the product that no command imports. The contract tests import pytest."""
 ORDER_MAX = 100_000
 """The maximum length of an order, in bytes. A packet may be twice as long."""
 IMPORTED_WHEN_USED = (
@@ -69,9 +71,10 @@ def serve(orders: socket.socket) -> tuple[bytes, Sequence[int]]:
 
 def _load() -> None:
     """Import the product and what it imports when it is used, and build the validators of all its documents."""
-    package = importlib.import_module("reconciler")
-    modules = [each.name for each in pkgutil.walk_packages(package.__path__, "reconciler.")]
-    imported = [importlib.import_module(name) for name in modules if not name.endswith("__main__")]
+    root = Path(importlib.import_module("reconciler").__path__[0])
+    files = (file.relative_to(root.parent).with_suffix("").parts for file in sorted(root.rglob("*.py")))
+    names = (".".join(parts).removesuffix(".__init__") for parts in files if not NEVER_RUN.intersection(parts))
+    imported = [importlib.import_module(name) for name in names]
     for name in IMPORTED_WHEN_USED:
         importlib.import_module(name)
     models = BaseModel.__subclasses__()
