@@ -6,7 +6,7 @@ spec whose status could not be read in this pass is reported as `StatusUnknown`,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from reconciler.controller.share import Share
 from reconciler.controller.spec_resolver import Resolved, resolve
 from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
 from reconciler.core.finality import is_settled
-from reconciler.core.match import Matched, match
+from reconciler.core.match import Claim, Matched, match
 from reconciler.core.subject import INTERVAL
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
@@ -158,7 +158,8 @@ def load_desired_specs(
     claims = resolved.claims
     if len(specs) < len(claims):
         claims = tuple(each.claim(key) for key, each in enumerate(specs))
-    matched = match(claims, stored.jobs, now, stored.lost_names - share.other_names, hidden(stored))
+    jobs = stored.jobs if share.shard is None else _without_others(stored.jobs, claims, resolved.claims)
+    matched = match(claims, jobs, now, stored.lost_names - share.other_names, hidden(stored))
     matched = replace(
         matched,
         orphans=tuple(filter(share.has_status, matched.orphans)),
@@ -192,6 +193,18 @@ def _handled(candidates: tuple[ResolvedSpec, ...], stored: StoredStatuses, share
     if stored.too_new:
         candidates = tuple(each for each in candidates if not stored.is_of_later_version(each.name, each.ref))
     return candidates
+
+
+def _without_others(
+    statuses: tuple[JobStatus, ...], own: Iterable[Claim], everyone: Iterable[Claim]
+) -> list[JobStatus]:
+    """Return the statuses without those of jobs that only other replicas handle.
+
+    If specs of two replicas exchange their names, no spec takes the status of the other replica's job by its name.
+    """
+    jobs = {(str(each.ref.account), each.ref.id) for each in everyone if each.ref is not None}
+    jobs -= {(str(each.ref.account), each.ref.id) for each in own if each.ref is not None}
+    return [each for each in statuses if each.job is None or (each.job.account, each.job.id) not in jobs]
 
 
 def _load_statuses(runtime: Runtime, *, by_content: bool, is_shared: bool) -> StoredStatuses:

@@ -16,6 +16,7 @@ from reconciler.controller.budget_sources import budget_of, remember
 from reconciler.controller.build_report import PassResult, build_report
 from reconciler.controller.current_specs import CurrentSpecs, current_specs
 from reconciler.controller.desired_specs import load_desired_specs
+from reconciler.controller.keep_displaced import keep_displaced
 from reconciler.controller.other_statuses import write_other_statuses
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.publish import publish
@@ -52,6 +53,7 @@ async def reconcile_once(
     budget = budget_of(desired, options.rules, memory.current.budget, runtime)
     # Set before anything is awaited, because workers of earlier passes must see the new revision after each wait.
     before, memory.current = memory.current, current_specs(desired, budget.budget, options.pinned)
+    desired, kept_errors = keep_displaced(desired, memory.workers.names, runtime)
     work = assign_work(desired, options.retry, _with_overdue(due, earlier, before, memory.current), runtime)
     start_workers(work, runtime, memory, desired.edition)
     outcomes = [*earlier, *await memory.workers.gather(yield_signal)]
@@ -62,7 +64,7 @@ async def reconcile_once(
     # This comes after the workers, because an orphan is judged by what its account's worker observed.
     others = write_other_statuses(desired, outcomes, budget, memory, runtime)
     # This comes after all statuses have been written, because the journal records the statuses on the disk.
-    errors = remember(budget, outcomes, runtime)
+    errors = (*kept_errors, *remember(budget, outcomes, runtime))
     result = build_report(desired, outcomes, others, errors, memory, runtime)
     result = tell_news(result, desired, runtime)
     return await publish(result, desired, runtime)

@@ -3,7 +3,7 @@
 Rules:
 
 - A status is matched by its job (account and id) first and by its name second, so a renamed or moved spec keeps its
-  receipts.
+  receipts. If a job has several statuses, under names that no spec of the job uses, their receipts are merged.
 - If a status matches by name only and describes another job, it is reset, and its history records the change of the
   job. If the status of a spec was discarded, the spec gets a placeholder whose history records the loss.
 - A status is matched with at most one spec. If a status is reset or overwritten, the attempts that the guard counts are
@@ -24,6 +24,7 @@ from reconciler.core.conditions import stalled
 from reconciler.core.remembered_attempts import attempts, remembered
 from reconciler.model.job import JobRef, Phase
 from reconciler.model.kind import FINE_TUNING, JobKind
+from reconciler.model.merged_receipts import merged_receipts, progress
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
 
@@ -195,6 +196,7 @@ def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[di
     """Return the status of each claim, by key, and the `id()` of each status that was taken."""
     last = _take_by_job(claims, free)
     taken = set(map(id, last.values()))
+    _merge_receipts(last, claims, free)
     by_name: dict[str, list[JobStatus]] = {}
     for status in free:
         if id(status) not in taken:
@@ -217,17 +219,42 @@ def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, Jo
     After a rename, a job has two statuses until the old status is pruned, and the status under the new name is newer.
     If two specs name one job, neither spec takes the status under the other spec's name.
     """
-    by_job: dict[tuple[str, str], dict[str, JobStatus]] = {}
-    for each in free:
-        if each.job is not None:
-            by_job.setdefault((each.job.account, each.job.id), {}).setdefault(each.name, each)
+    by_job = _by_job(free)
     last: dict[int, JobStatus] = {}
     for claim, is_by_name in [*((each, True) for each in claims), *((each, False) for each in claims)]:
         ours = by_job.get((str(claim.ref.account), claim.ref.id), {}) if claim.ref else {}
-        name = claim.name if is_by_name else next(iter(ours), None)
+        name = claim.name if is_by_name else max(ours, key=lambda name: progress(ours[name]), default=None)
         if name in ours and claim.key not in last:
             last[claim.key] = ours.pop(name)
     return last
+
+
+def _merge_receipts(last: dict[int, JobStatus], claims: list[Claim], free: Iterable[JobStatus]) -> None:
+    """Give each status in `last` the receipts of the other statuses of its job that no spec of the job uses.
+
+    After a rename, a replica that has not read it yet may have recorded a request under the old name.
+    """
+    by_job = _by_job(free)
+    for claim in claims:
+        if claim.ref is not None and claim.key in last:
+            by_job.get((str(claim.ref.account), claim.ref.id), {}).pop(claim.name, None)
+    for claim in claims:
+        others = by_job.get((str(claim.ref.account), claim.ref.id), {}).values() if claim.ref is not None else ()
+        if claim.key not in last or not others:
+            continue
+        receipts = merged_receipts(last[claim.key].receipts, *(each.receipts for each in others))
+        if receipts != last[claim.key].receipts:
+            furthest = max((last[claim.key], *others), key=progress)
+            last[claim.key] = replace(furthest, receipts=receipts)
+
+
+def _by_job(statuses: Iterable[JobStatus]) -> dict[tuple[str, str], dict[str, JobStatus]]:
+    """Return the statuses of each job, by their name."""
+    by_job: dict[tuple[str, str], dict[str, JobStatus]] = {}
+    for each in statuses:
+        if each.job is not None:
+            by_job.setdefault((each.job.account, each.job.id), {}).setdefault(each.name, each)
+    return by_job
 
 
 def _describes_job_of(status: JobStatus, claim: Claim) -> bool:

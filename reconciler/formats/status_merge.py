@@ -6,21 +6,83 @@ Rules:
   versions contain a receipt, the version of it that records more progress is kept.
 - Everything else is taken from the version with the newer receipt, or from the published version if neither receipt is
   newer. The next observation corrects what is outdated.
-- If the versions are about different jobs, the published version is kept, and our new receipts are added to it as
-  attempts that the guard counts.
+- If the versions are about different jobs, the published version is kept. If ours has new receipts, it is kept too,
+  in the published status of its job, or else under a name that no spec uses, where the spec of its job finds it
+  (`core.match`). If a status of another job has that name, our new receipts are added to it as attempts that the guard
+  counts.
 - A published status from a later version of reconcile is kept unchanged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
 from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, parse_status
 from reconciler.formats.status_writer import render_status
+from reconciler.model.kept_name import kept_names
+from reconciler.model.merged_receipts import merged_receipts, progress
 from reconciler.model.receipt_parts import spent_by
-from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, RememberedAttempt, Verb
+from reconciler.model.status import JobStatus, RememberedAttempt
+from reconciler.ports import status_path
+
+
+def carried_over(
+    ours: Mapping[str, bytes], published: Mapping[str, bytes], before: Mapping[str, bytes] | None
+) -> dict[str, bytes]:
+    """Return the files to write on top of the published statuses, so that nothing of this run's statuses is lost.
+
+    Args:
+        ours: the statuses of this run, by path.
+        published: the published statuses, by path.
+        before: the published statuses from which those of this run were derived. None if they are not known.
+    """
+    wanted: dict[str, bytes] = {}
+    moved: list[JobStatus] = []
+    for path, data in ours.items():
+        base, theirs = before.get(path) if before is not None else None, published.get(path)
+        if data == theirs or (before is not None and data == base):
+            continue
+        if before is not None and theirs == base:
+            merged: bytes | None = data
+        elif (other := _of_other_job(base, data, theirs)) is not None:
+            moved.append(other)
+            continue
+        else:
+            merged = merge_statuses(base, data, theirs)
+        if merged is not None and merged != theirs:
+            wanted[path] = merged
+    for each in moved:
+        path, renamed = _place_of(each, {**published, **wanted})
+        theirs = wanted.get(path, published.get(path))
+        merged = merge_statuses(None, render_status(renamed).encode(), theirs)
+        if merged is not None and merged != theirs:
+            wanted[path] = merged
+    return wanted
+
+
+def _of_other_job(before: bytes | None, ours: bytes, theirs: bytes | None) -> JobStatus | None:
+    """Return our version if it has new receipts and the published version is about another job."""
+    mine, published, known = _read(ours), _read(theirs), _read(before)
+    if mine is None or published is None or mine.job is None or _identity(mine) == _identity(published):
+        return None
+    known_receipts = known.receipts if known is not None and _identity(known) == _identity(mine) else ()
+    return None if mine.receipts == known_receipts else mine
+
+
+def _place_of(status: JobStatus, published: Mapping[str, bytes]) -> tuple[str, JobStatus]:
+    """Return the path of the published status of the same job, or of the name under which ours is kept.
+
+    Our version is returned too, with the name and the source of that path.
+    """
+    assert status.job is not None  # noqa: S101  only the status of a job is about another job than the published one
+    wanted = status.job.id.encode()
+    for path, data in published.items():
+        if wanted in data and (found := _read(data)) is not None and _identity(found) == _identity(status):
+            return path, replace(status, name=found.name, source=found.source)
+    kept = replace(status, name=next(kept_names(status)))
+    return status_path(kept.source, kept.name), kept
 
 
 def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | None:
@@ -44,8 +106,8 @@ def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> b
         # A receipt for another job does not belong in this status, but the guard must still count its attempt.
         attempts = _new_attempts(mine, known)
         return render_status(replace(published, spent=(*published.spent, *attempts))).encode() if attempts else theirs
-    further = max(published, mine, key=_progress)
-    receipts = _merged_receipts(published.receipts, mine.receipts)
+    further = max(published, mine, key=progress)
+    receipts = merged_receipts(published.receipts, mine.receipts)
     return theirs if receipts == published.receipts else render_status(replace(further, receipts=receipts)).encode()
 
 
@@ -72,34 +134,3 @@ def _parsed(data: bytes | None) -> JobStatus | None:
         return None if data is None else parse_status(data.decode())
     except (StatusUnreadableError, UnicodeDecodeError):
         return None
-
-
-def _progress(status: JobStatus) -> tuple[object, ...]:
-    newest = status.receipts[0] if status.receipts else None
-    return () if newest is None else (newest.requested_at, *_completeness(newest))
-
-
-def _completeness(receipt: Receipt) -> tuple[object, ...]:
-    """Return a sort key that orders two versions of a receipt by the progress that they record."""
-    return receipt.confirmed_at is not None, not receipt.is_open, receipt.accepted_at is not None, receipt.attempts
-
-
-def _merged_receipts(theirs: tuple[Receipt, ...], ours: tuple[Receipt, ...]) -> tuple[Receipt, ...]:
-    by_request: dict[tuple[datetime, Verb], Receipt] = {}
-    for each in (*theirs, *ours):
-        key = each.requested_at, each.verb
-        by_request[key] = _merged_receipt(by_request[key], each) if key in by_request else each
-    newest_first = sorted(by_request.values(), key=lambda receipt: receipt.requested_at, reverse=True)
-    return tuple(newest_first[:RECEIPTS_MAX])
-
-
-def _merged_receipt(one: Receipt, other: Receipt) -> Receipt:
-    accepted = [each.accepted_at for each in (one, other) if each.accepted_at is not None]
-    return replace(
-        max(one, other, key=_completeness),
-        attempts=max(one.attempts, other.attempts),
-        last_attempt_at=max(one.last_attempt_at, other.last_attempt_at),
-        accepted_at=max(accepted, default=None),
-        refusals=max(one.refusals, other.refusals),
-        sunk_cost=one.sunk_cost or other.sunk_cost,
-    )

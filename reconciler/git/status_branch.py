@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.errors import ConflictError
-from reconciler.formats.status_merge import merge_statuses
+from reconciler.formats.status_merge import carried_over
 from reconciler.formats.status_parser import is_status_file
 from reconciler.git.author import Author
 from reconciler.git.command import FETCH_MAX, Git, GitError
@@ -98,7 +98,7 @@ class StatusBranch:
         self.pulls += 1
         if self.remote is None and (self.prefix or self._files.marked() == self._base):
             return  # no other writer has published since the last publication from this disk, so its statuses are newer
-        wanted = {**self._published, **dict(self._carried_over(found))}
+        wanted = {**self._published, **carried_over(found, self._published, None)}
         for path in here.keys() - wanted.keys():
             self._files.remove(path)
         for path, data in wanted.items():
@@ -116,14 +116,6 @@ class StatusBranch:
             self.recreate_clone()
             self._base = self._tip()
             self._published = dict(self._files_of(self._base))
-
-    def _carried_over(self, found: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-        """Yield each status that was on the disk, merged with its published version, unless the merge removes it."""
-        for path, data in found.items():
-            theirs = self._published.get(path)
-            merged = data if data == theirs else merge_statuses(None, data, theirs)
-            if merged is not None:
-                yield path, merged
 
     def _check_separate(self) -> None:
         if self.specs is None or self._base is None:
@@ -171,8 +163,8 @@ class StatusBranch:
         """Publish the changes on top of the newest commit, for outcomes that must not be lost in a conflict.
 
         Return the commit, or None if no status differs from the published status. If another writer has also changed a
-        status, `merge_statuses` merges both versions. Raises the errors of `pull` and `publish` except `ConflictError`,
-        and `GitError` if other writers keep pushing.
+        status, both versions are merged (`carried_over`). Raises the errors of `pull` and `publish` except
+        `ConflictError`, and `GitError` if other writers keep pushing.
         """
         for _ in range(TRIES):
             if self.pulls == 0:
@@ -189,12 +181,8 @@ class StatusBranch:
     def _rebase(self) -> None:
         here, before = self._files.read_all(), self._published
         self.pull()
-        ours = {path: data for path, data in here.items() if before.get(path) != data}
-        for path, data in ours.items():
-            theirs = self._published.get(path)
-            merged = data if theirs == before.get(path) else merge_statuses(before.get(path), data, theirs)
-            if merged not in (None, theirs):
-                self._files.write(path, merged)
+        for path, data in carried_over(here, self._published, before).items():
+            self._files.write(path, data)
         for path in before.keys() - here.keys():
             if self._published.get(path) == before[path]:
                 self._files.remove(path)

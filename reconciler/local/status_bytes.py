@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class StatusBytes:
         """The hash of the bytes that this process wrote to each path, unless others have been read there since."""
         self.changed: set[str] = set()
         """The paths that have been written or removed since they were last parsed."""
+        self._undoable: set[str] = set()
+        """The paths of replaced files whose replacement a crash may undo."""
         self._temporary: list[str] = []
         """The temporary files of killed processes, until the first write removes them."""
         self._was_there: bool | None = None
@@ -64,7 +66,8 @@ class StatusBytes:
         for path in files.keys() - failed:
             self.known[path], self.written[path] = files[path], _hash(files[path])
             self.changed.add(path)
-        return failed | self._synced(path for path in synced if path not in failed)
+        self._undoable.update(files.keys() - failed.keys())
+        return failed | self._synced([path for path in synced if path not in failed])
 
     def _replaced(self, files: Mapping[str, bytes], *, durable: bool) -> dict[str, OSError]:
         """Replace files, and return the error of each file that could not be replaced. Directories are not synced."""
@@ -88,7 +91,7 @@ class StatusBytes:
                     self._disk.remove(new)
         return failed
 
-    def _synced(self, paths: Iterable[str]) -> dict[str, OSError]:
+    def _synced(self, paths: Collection[str]) -> dict[str, OSError]:
         """Sync the directories above files, each once. Return the error of each file for which that failed."""
         above = {path: tuple(self._above(path)) for path in paths}
         failed: dict[Path, OSError] = {}
@@ -97,7 +100,9 @@ class StatusBytes:
                 self._disk.sync_dir(directory)
             except OSError as error:
                 failed[directory] = error
-        return {path: failed[each] for path, directories in above.items() for each in directories if each in failed}
+        wrong = {path: failed[each] for path, directories in above.items() for each in directories if each in failed}
+        self._undoable.difference_update(above.keys() - wrong.keys())
+        return wrong
 
     def _above(self, path: str) -> Iterator[Path]:
         """Yield the directories above a file whose entries may be new, the nearest first."""
@@ -108,7 +113,9 @@ class StatusBytes:
                 return
 
     def remove(self, path: str) -> None:
-        """Remove a file. Raises `OSError` if it cannot be removed."""
+        """Remove a file. Raises `OSError` if it cannot be removed, or if earlier replacements cannot be synced."""
+        for error in self._synced(tuple(self._undoable)).values():
+            raise error
         self._disk.remove(self._root / path)
         self.known.pop(path, None)
         self.written.pop(path, None)

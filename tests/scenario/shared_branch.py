@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.errors import ConflictError, PublishError
-from reconciler.formats.status_merge import merge_statuses
+from reconciler.formats.status_merge import carried_over
 from reconciler.ports import Clock
 from tests.scenario.remote import PUSH_S, statuses_on
 from tests.support.non_durable_disk import NonDurableDisk
@@ -33,6 +34,8 @@ class SharedRemote:
     disk: NonDurableDisk
     root: Path
     clock: Clock
+    committed: Callable[[Mapping[str, bytes], Mapping[str, bytes]], None] = lambda *_: None
+    """Is called after each commit, with the content of the branch before and after it."""
     is_shared: bool = True
     is_dedicated: bool = True
     edition: int = 0
@@ -60,6 +63,7 @@ class SharedRemote:
         await self._reach()
         if self.branch.commits != self._base:
             raise self._conflict()
+        self.committed(self.branch.statuses, here)
         self.branch.statuses, self.branch.commits = here, self.branch.commits + 1
         self._published, self._base = here, self.branch.commits
         return f"commit {self._base}"
@@ -88,12 +92,7 @@ class SharedRemote:
         here = statuses_on(self.disk, self.root)
         self._published, self._base = dict(self.branch.statuses), self.branch.commits
         self._is_behind = False
-        kept = {}
-        for path, data in here.items() if self.edition == 0 else ():
-            theirs = self._published.get(path)
-            merged = data if data == theirs else merge_statuses(None, data, theirs)
-            if merged is not None:
-                kept[path] = merged
+        kept = carried_over(here, self._published, None) if self.edition == 0 else {}
         self.edition += 1
         self._put(here, {**self._published, **kept})
 
@@ -102,14 +101,7 @@ class SharedRemote:
         await self._pull()
         if is_first:
             return
-        wanted = dict(self._published)
-        for path, data in here.items():
-            theirs = self._published.get(path)
-            if before.get(path) == data:
-                continue
-            merged = data if theirs == before.get(path) else merge_statuses(before.get(path), data, theirs)
-            if merged is not None:
-                wanted[path] = merged
+        wanted = {**self._published, **carried_over(here, self._published, before)}
         for path in before.keys() - here.keys():
             if wanted.get(path) == before[path]:
                 del wanted[path]

@@ -9,8 +9,8 @@ import pytest
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.convergence import endings
 from tests.scenario.parallel import in_parallel
-from tests.scenario.short_runs import a_job_spec, a_scenario, cancels
-from tests.scenario.simulation import CrashAfter, Pass, Scenario, Sleep, Step, simulate
+from tests.scenario.short_runs import a_batch_spec, a_job_spec, a_scenario, cancels
+from tests.scenario.simulation import CrashAfter, Pass, Scenario, Simulation, Sleep, Step, TimedInjection, simulate
 
 STEPS: tuple[Step, ...] = (Pass(), Sleep(2.0), Pass(), Sleep(61.0), Pass(), Sleep(61.0), Pass(), Sleep(61.0))
 AFTER: tuple[Step, ...] = (Pass(), Sleep(61.0), Pass(), Sleep(61.0), Pass())
@@ -77,3 +77,24 @@ def test_an_intent_in_a_new_directory_survives_a_crash_right_after_its_request(l
     histories = [simulate(crashed_before(effect, scenario, loss)) for effect in range(14)]
 
     assert not [each for history in histories for each in verdict(history, ALWAYS)]
+
+
+def swap_names(simulation: Simulation) -> None:
+    """Let the two specs exchange their names in one commit."""
+    one, two = simulation.revision.job_specs
+    swapped = replace(one, name=two.name), replace(two, name=one.name)
+    simulation.edit("names are swapped", replace(simulation.revision, job_specs=swapped))
+
+
+def test_a_crash_after_specs_of_two_accounts_have_swapped_names_repeats_no_cancel() -> None:
+    slow = {"ftjob-a": {"cancelTakes": "9m"}, "batch_a": {"cancelTakes": "9m"}}
+    before: tuple[Step, ...] = (Pass(), Sleep(20.0))
+    specs, schedule = (a_job_spec(), a_batch_spec()), (TimedInjection(10.0, swap_names),)
+    first = simulate(a_scenario(*specs, steps=before, jobs=slow)).effects
+    swapped = a_scenario(*specs, steps=(*before, *STEPS[:3], *STEPS[:1]), jobs=slow, schedule=schedule)
+    points = range(first, simulate(swapped).effects + 1, 2)
+    histories = [simulate(crashed_before(effect, swapped, loss)) for effect in points for loss in (1, 2)]
+
+    assert {(len(cancels(each, "ftjob-a")), len(cancels(each, "batch_a"))) for each in histories} == {(1, 1)}
+    assert not [each for history in histories for each in verdict(history, ALWAYS)]
+    assert len(points) > 10

@@ -10,7 +10,7 @@ from reconciler.core.match import Claim, Hidden, Matched, match
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason
-from reconciler.model.status import HistoryEntry, JobFacts, JobStatus, RememberedAttempt
+from reconciler.model.status import HistoryEntry, JobFacts, JobStatus, Outcome, RememberedAttempt
 from tests.support.attempt_counts import counts
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import DAY, HOUR, MINUTE, a_receipt
@@ -51,6 +51,26 @@ def test_a_status_under_the_old_name_is_superseded_by_the_one_under_the_new_name
 
     assert found.last == {0: new}
     assert (found.orphans, found.superseded) == ((), (old,))
+
+
+def test_receipts_under_a_name_that_no_spec_uses_are_merged_with_those_under_the_name_of_the_spec() -> None:
+    earlier, later = a_receipt(age=2 * HOUR, outcome=Outcome.CANCELLED), a_receipt(age=HOUR)
+    own, copy = status("one", "ftjob-1"), status("one-0a1b2c3d", "ftjob-1")
+    found = matched(
+        [claim(0, "one", "ftjob-1")], [replace(own, receipts=(earlier,)), replace(copy, receipts=(later, earlier))]
+    )
+
+    assert found.last[0].receipts == (later, earlier)
+    assert [each.name for each in found.superseded if each.name != "one"] == ["one-0a1b2c3d"] * 2
+
+
+def test_of_several_statuses_under_old_names_the_one_with_the_most_progress_is_taken() -> None:
+    asked = a_receipt(age=HOUR)
+    accepted = replace(asked, accepted_at=NOW)
+    old, newer = (replace(status(name, "ftjob-1"), receipts=(each,)) for name, each in (("a", asked), ("b", accepted)))
+    found = matched([claim(0, "one", "ftjob-1")], [old, newer])
+
+    assert found.last[0] == newer
 
 
 def test_two_specs_that_swap_their_names_keep_their_own_jobs() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.formats.status_merge import merge_statuses
+from reconciler.formats.status_merge import carried_over, merge_statuses
 from reconciler.formats.status_parser import parse_status
 from reconciler.formats.status_writer import render_status
 from reconciler.model.job import Phase
@@ -96,3 +96,51 @@ def test_a_request_for_a_replaced_job_id_is_kept_as_a_past_attempt_for_the_guard
 
     assert after == replace(theirs, spent=(RememberedAttempt(facts.account, ASKED.requested_at),))
     assert merged(running(ASKED), running(TAKEN), theirs) == theirs
+
+
+def of_job(job_id: str, name: str, *receipts: Receipt) -> bytes:
+    status = running(*receipts)
+    assert status.job is not None
+    return render_status(replace(status, name=name, job=replace(status.job, id=job_id))).encode()
+
+
+def carried(
+    ours: dict[str, bytes], published: dict[str, bytes], before: dict[str, bytes] | None
+) -> dict[str, JobStatus]:
+    """Return the statuses to write on top of the published ones, by path."""
+    return {path: parse_status(data.decode()) for path, data in carried_over(ours, published, before).items()}
+
+
+def test_new_receipts_are_kept_if_another_run_gave_the_name_of_their_status_to_another_job() -> None:
+    before = {"one.yaml": of_job("ftjob-1", "one")}
+    ours, theirs = {"one.yaml": of_job("ftjob-1", "one", ASKED)}, {"one.yaml": of_job("ftjob-2", "one")}
+
+    for known in (before, None):
+        ((path, kept),) = carried(ours, theirs, known).items()
+        assert path == f"{kept.name}.yaml"
+        assert path != "one.yaml"
+        assert (kept.job and kept.job.id, kept.receipts) == ("ftjob-1", (ASKED,))
+
+
+def test_new_receipts_are_merged_into_the_published_status_of_their_job_under_its_new_name() -> None:
+    before = {"one.yaml": of_job("ftjob-1", "one", ASKED)}
+    ours = {"one.yaml": of_job("ftjob-1", "one", TAKEN)}
+    theirs = {"one.yaml": of_job("ftjob-2", "one"), "two.yaml": of_job("ftjob-1", "two", ASKED)}
+
+    ((path, merged_status),) = carried(ours, theirs, before).items()
+
+    assert (path, merged_status.name, merged_status.receipts) == ("two.yaml", "two", (TAKEN,))
+
+
+def test_a_status_without_new_receipts_is_not_kept_if_its_name_was_given_to_another_job() -> None:
+    before = {"one.yaml": of_job("ftjob-1", "one", ASKED)}
+    seen_again = of_job("ftjob-1", "one", ASKED).replace(b"bots.yaml", b"team.yaml")
+
+    assert carried_over({"one.yaml": seen_again}, {"one.yaml": of_job("ftjob-2", "one")}, before) == {}
+
+
+def test_a_status_that_only_this_run_changed_is_written_as_it_is() -> None:
+    before = {"one.yaml": of_job("ftjob-1", "one"), "two.yaml": of_job("ftjob-2", "two")}
+    ours = {**before, "one.yaml": of_job("ftjob-1", "one", ASKED)}
+
+    assert carried_over(ours, before, before) == {"one.yaml": ours["one.yaml"]}

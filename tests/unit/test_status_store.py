@@ -254,7 +254,12 @@ def test_the_status_of_a_moved_spec_moves_with_it(tmp_path: Path) -> None:
     statuses.write(a_status(source="new/bots.yaml"), durable=False)
 
     assert files(tmp_path) == ["new/support-triage.yaml"]
-    assert disk.calls[-2:] == ["rename support-triage.yaml", "remove old/support-triage.yaml"]
+    assert disk.calls[-4:] == [
+        "rename support-triage.yaml",
+        "sync_dir new",
+        f"sync_dir {tmp_path.name}",
+        "remove old/support-triage.yaml",
+    ]
 
 
 def test_the_newer_of_two_files_left_by_a_crash_is_used_and_the_older_removed(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""Find the statuses that are about to be overwritten although another spec still needs them.
+
+A status file has the name of a spec. If specs exchange their names, the status of one job is written to the file of
+another job, whose own status may be written later, or by another replica. Until then a copy is kept under a name that
+no spec uses. `core.match` finds it there by its job, and it is pruned like the old status of a renamed spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.core.match import Claim
+from reconciler.model.kept_name import kept_names
+from reconciler.model.merged_receipts import merged_receipts, progress
+from reconciler.model.status import JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """A status that the spec of another job is about to overwrite."""
+
+    key: int
+    """The claim that is about to overwrite it."""
+    copy: JobStatus | None
+    """What to keep under another name. None if specs use every name under which it could be kept."""
+
+
+def displaced(own: Iterable[Claim], everyone: Iterable[Claim], statuses: Iterable[JobStatus]) -> tuple[Displaced, ...]:
+    """Return the statuses to keep before the statuses of these specs are written.
+
+    Args:
+        own: the specs whose statuses are about to be written.
+        everyone: all specs, including those of other replicas.
+        statuses: the statuses on the disk.
+    """
+    by_name = {each.name: each for each in statuses if each.job is not None}
+    lost = [(each, status) for each in own if (status := by_name.get(each.name)) is not None and _is_lost(status, each)]
+    if not lost:
+        return ()
+    specs: dict[tuple[str, str], set[str]] = {}
+    names = set()
+    for claim in everyone:
+        names.add(claim.name)
+        if claim.ref is not None:
+            specs.setdefault((str(claim.ref.account), claim.ref.id), set()).add(claim.name)
+    return tuple(_displaced(lost, specs, names, by_name.values()))
+
+
+def _is_lost(status: JobStatus, claim: Claim) -> bool:
+    """Return whether the status describes another job than the spec that is about to overwrite it."""
+    return claim.ref is None or _job(status) != (str(claim.ref.account), claim.ref.id)
+
+
+def _displaced(
+    lost: Iterable[tuple[Claim, JobStatus]],
+    specs: Mapping[tuple[str, str], Collection[str]],
+    names: Collection[str],
+    statuses: Iterable[JobStatus],
+) -> Iterator[Displaced]:
+    by_job: dict[tuple[str, str], list[JobStatus]] = {}
+    for each in statuses:
+        by_job.setdefault(_job(each), []).append(each)
+    for claim, status in lost:
+        spec_names = specs.get(_job(status), ())
+        if not spec_names or claim.name in spec_names:
+            continue
+        records = by_job[_job(status)]
+        receipts = merged_receipts(*(each.receipts for each in records))
+        others = [each for each in records if each.name != status.name]
+        if others and merged_receipts(*(each.receipts for each in others)) == receipts:
+            continue
+        free = (name for name in kept_names(status) if name not in names)
+        name = next(free, None)
+        furthest = max(records, key=progress)
+        copy = None if name is None else replace(furthest, name=name, source=status.source, receipts=receipts)
+        yield Displaced(claim.key, copy)
+
+
+def _job(status: JobStatus) -> tuple[str, str]:
+    assert status.job is not None  # noqa: S101  statuses without a job were left out
+    return status.job.account, status.job.id
