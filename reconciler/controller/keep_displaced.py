@@ -28,8 +28,9 @@ def keep_displaced(
     """
     if runtime.control is None:
         return desired, ()
-    own = [each.claim(key) for key in desired.chosen if (each := desired.specs[key]).name not in busy]
-    found = displaced(own, desired.resolved.claims, desired.stored.jobs)
+    moved = (key for key in desired.chosen if not _has_own_name(desired.last.get(key), desired.specs[key].name))
+    own = [each.claim(key) for key in moved if (each := desired.specs[key]).name not in busy]
+    found = displaced(own, desired.resolved.claims, desired.stored.jobs) if own else ()
     failed = {each.key: why for each in found if (why := _keep(each, runtime)) is not None}
     if not failed:
         return desired, ()
@@ -43,6 +44,11 @@ def keep_displaced(
             f"skipped: {why}"
         )
     return replace(desired, unknown={**desired.unknown, **skipped}), tuple(errors)
+
+
+def _has_own_name(last: JobStatus | None, name: str) -> bool:
+    """Return whether the file with the name of a spec describes its job already."""
+    return last is not None and last.job is not None and last.name == name
 
 
 def _keep(found: Displaced, runtime: Runtime) -> str | None:

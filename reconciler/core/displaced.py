@@ -63,18 +63,25 @@ def _displaced(
         by_job.setdefault(_job(each), []).append(each)
     for claim, status in lost:
         spec_names = specs.get(_job(status), ())
-        if not spec_names or claim.name in spec_names:
-            continue
         records = by_job[_job(status)]
-        receipts = merged_receipts(*(each.receipts for each in records))
-        others = [each for each in records if each.name != status.name]
-        if others and merged_receipts(*(each.receipts for each in others)) == receipts:
-            continue
-        free = (name for name in kept_names(status) if name not in names)
-        name = next(free, None)
-        furthest = max(records, key=progress)
-        copy = None if name is None else replace(furthest, name=name, source=status.source, receipts=receipts)
-        yield Displaced(claim.key, copy)
+        if spec_names and claim.name not in spec_names and not _is_elsewhere(status, records):
+            yield Displaced(claim.key, _copy(status, records, names))
+
+
+def _is_elsewhere(status: JobStatus, records: Iterable[JobStatus]) -> bool:
+    """Return whether other statuses of the job have all of its receipts."""
+    others = [each.receipts for each in records if each.name != status.name]
+    return bool(others) and merged_receipts(*others) == merged_receipts(status.receipts, *others)
+
+
+def _copy(status: JobStatus, records: Iterable[JobStatus], names: Collection[str]) -> JobStatus | None:
+    """Return the status to keep, with the receipts of all records of the job, or None if no name is free."""
+    name = next((each for each in kept_names(status) if each not in names), None)
+    if name is None:
+        return None
+    records = list(records)
+    receipts = merged_receipts(*(each.receipts for each in records))
+    return replace(max(records, key=progress), name=name, source=status.source, receipts=receipts)
 
 
 def _job(status: JobStatus) -> tuple[str, str]:

@@ -3,7 +3,8 @@
 Rules:
 
 - A status is matched by its job (account and id) first and by its name second, so a renamed or moved spec keeps its
-  receipts. If a job has several statuses, under names that no spec of the job uses, their receipts are merged.
+  receipts. Receipts of the job in other statuses of the spec's folder are merged with them. Statuses in other folders
+  are not, because other people may write there.
 - If a status matches by name only and describes another job, it is reset, and its history records the change of the
   job. If the status of a spec was discarded, the spec gets a placeholder whose history records the loss.
 - A status is matched with at most one spec. If a status is reset or overwritten, the attempts that the guard counts are
@@ -222,7 +223,7 @@ def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, Jo
     by_job = _by_job(free)
     last: dict[int, JobStatus] = {}
     for claim, is_by_name in [*((each, True) for each in claims), *((each, False) for each in claims)]:
-        ours = by_job.get((str(claim.ref.account), claim.ref.id), {}) if claim.ref else {}
+        ours = _of_claim(claim, by_job)
         name = claim.name if is_by_name else max(ours, key=lambda name: progress(ours[name]), default=None)
         if name in ours and claim.key not in last:
             last[claim.key] = ours.pop(name)
@@ -236,16 +237,25 @@ def _merge_receipts(last: dict[int, JobStatus], claims: list[Claim], free: Itera
     """
     by_job = _by_job(free)
     for claim in claims:
-        if claim.ref is not None and claim.key in last:
-            by_job.get((str(claim.ref.account), claim.ref.id), {}).pop(claim.name, None)
+        if claim.key in last:
+            _of_claim(claim, by_job).pop(claim.name, None)
     for claim in claims:
-        others = by_job.get((str(claim.ref.account), claim.ref.id), {}).values() if claim.ref is not None else ()
+        others = [each for each in _of_claim(claim, by_job).values() if _folder(each.source) == _folder(claim.source)]
         if claim.key not in last or not others:
             continue
         receipts = merged_receipts(last[claim.key].receipts, *(each.receipts for each in others))
         if receipts != last[claim.key].receipts:
             furthest = max((last[claim.key], *others), key=progress)
             last[claim.key] = replace(furthest, receipts=receipts)
+
+
+def _of_claim(claim: Claim, by_job: Mapping[tuple[str, str], dict[str, JobStatus]]) -> dict[str, JobStatus]:
+    """Return the statuses of the job of a claim, by their name."""
+    return by_job.get((str(claim.ref.account), claim.ref.id), {}) if claim.ref else {}
+
+
+def _folder(source: str) -> str:
+    return source.rpartition("/")[0]
 
 
 def _by_job(statuses: Iterable[JobStatus]) -> dict[tuple[str, str], dict[str, JobStatus]]:

@@ -41,25 +41,26 @@ def carried_over(
     wanted: dict[str, bytes] = {}
     moved: list[JobStatus] = []
     for path, data in ours.items():
-        base, theirs = before.get(path) if before is not None else None, published.get(path)
-        if data == theirs or (before is not None and data == base):
-            continue
+        base, theirs = (before or {}).get(path), published.get(path)
         if before is not None and theirs == base:
-            merged: bytes | None = data
+            wanted[path] = data
+        elif before is not None and data == base:
+            continue
         elif (other := _of_other_job(base, data, theirs)) is not None:
             moved.append(other)
-            continue
-        else:
-            merged = merge_statuses(base, data, theirs)
-        if merged is not None and merged != theirs:
+        elif (merged := merge_statuses(base, data, theirs)) is not None:
             wanted[path] = merged
     for each in moved:
-        path, renamed = _place_of(each, {**published, **wanted})
-        theirs = wanted.get(path, published.get(path))
-        merged = merge_statuses(None, render_status(renamed).encode(), theirs)
-        if merged is not None and merged != theirs:
-            wanted[path] = merged
-    return wanted
+        _add(each, {**published, **wanted}, wanted)
+    return {path: data for path, data in wanted.items() if data != published.get(path)}
+
+
+def _add(status: JobStatus, published: Mapping[str, bytes], wanted: dict[str, bytes]) -> None:
+    """Merge a status into the published status of its job, or add it under another name."""
+    path, renamed = _place_of(status, published)
+    merged = merge_statuses(None, render_status(renamed).encode(), published.get(path))
+    if merged is not None:
+        wanted[path] = merged
 
 
 def _of_other_job(before: bytes | None, ours: bytes, theirs: bytes | None) -> JobStatus | None:

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -112,9 +112,12 @@ class StatusBytes:
             if directory == last:
                 return
 
-    def remove(self, path: str) -> None:
-        """Remove a file. Raises `OSError` if it cannot be removed, or if earlier replacements cannot be synced."""
-        for error in self._synced(tuple(self._undoable)).values():
+    def remove(self, path: str, successors: Iterable[str] = ()) -> None:
+        """Remove a file. Raises `OSError` if it cannot be removed, or if one of its successors cannot be synced.
+
+        `successors` are the paths of the files that have taken over its content.
+        """
+        for error in self._synced(self._undoable.intersection(successors)).values():
             raise error
         self._disk.remove(self._root / path)
         self.known.pop(path, None)

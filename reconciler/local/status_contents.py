@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.formats.plain_status import pack_plain, render_plain
@@ -104,6 +105,16 @@ def written_file(file: Rendered) -> StatusFile:
     # Unpacking the row gives the same status as parsing the file, in a tenth of the time.
     status = file.status if file.is_plain else unpack_status(pack_status(file.status))
     return StatusFile(None, status, status, is_plain=file.is_plain)
+
+
+def successors(files: Mapping[str, StatusFile], status: JobStatus) -> Iterator[str]:
+    """Yield the paths of the statuses that other specs have for the job of a status."""
+    for path, file in files.items():
+        other = file.status
+        if isinstance(other, JobStatus) and other.job is not None and status.job is not None:
+            is_same_job = (other.job.account, other.job.id) == (status.job.account, status.job.id)
+            if is_same_job and other.name != status.name:
+                yield path
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:

@@ -33,6 +33,7 @@ from reconciler.local.status_contents import (
     path_of,
     rendered,
     row_of,
+    successors,
     written_file,
 )
 from reconciler.local.status_walk import StatusStamp, Walked, is_gone, is_never_ours, unread, walk
@@ -135,8 +136,7 @@ class StatusDirectory:
                 providers.append(status)
             elif status is not None:
                 self._paths[status.name] = (*self._paths.get(status.name, ()), path)
-                other = jobs.get(status.name)
-                jobs[status.name] = max(other, status, key=freshness) if other else status
+                jobs[status.name] = max(jobs.get(status.name, status), status, key=freshness)
         return StoredStatuses(
             jobs=tuple(jobs.values()),
             providers=tuple(providers),
@@ -200,13 +200,13 @@ class StatusDirectory:
             self._files.changed.discard(path)
         for other in self._paths.get(status.name, ()):
             if other != path:
-                self._remove_file(other)
+                self._remove_file(other, (path,))
         self._paths[status.name] = (path,)
 
     def remove(self, status: JobStatus) -> None:
         """Remove the files of a status. Raises `OSError` if a file cannot be removed."""
         for path in self._paths.pop(status.name, ()):
-            self._remove_file(path)
+            self._remove_file(path, successors(self._parsed, status))
 
     def discard(self, path: str) -> None:
         """Remove a file if its content was discarded. Raises `OSError` if the file cannot be removed."""
@@ -295,6 +295,6 @@ class StatusDirectory:
             self._discarded.pop(path, None)
         return unknown | failed
 
-    def _remove_file(self, path: str) -> None:
-        self._files.remove(path)
+    def _remove_file(self, path: str, after: Iterable[str] = ()) -> None:
+        self._files.remove(path, after)
         self._discarded.pop(path, None)

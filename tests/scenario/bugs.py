@@ -20,6 +20,8 @@ class Bug:
     new: str
     oracle: str | None = None
     """The oracle that must detect the bug. None means that any oracle may detect it."""
+    is_of_replicas: bool = False
+    """Whether the bug concerns several replicas, so that only their runs are tried."""
 
     def planted(self, text: str) -> str:
         """Return the file's text with the bug in it. Raises ValueError if `old` is not in it exactly once."""
@@ -620,5 +622,29 @@ BUGS = (
         "core/due_request.py",
         "    if not (subject.kind.can_be_paused and subject.capabilities.can_pause):\n",
         "    if not subject.capabilities.can_pause:\n",
+    ),
+    Bug(
+        "replicas: handle the accounts of other shards",
+        "controller/share.py",
+        "        return self.shard is None or spec.name in self.own_names\n",
+        "        return self.shard is None or spec is not None\n",
+        oracle="foreign_account",
+        is_of_replicas=True,
+    ),
+    Bug(
+        "replicas: prune the statuses of other shards",
+        "controller/desired_specs.py",
+        "orphans=tuple(filter(share.has_status, matched.orphans)),",
+        "orphans=matched.orphans,",
+        oracle="foreign_status",
+        is_of_replicas=True,
+    ),
+    Bug(
+        "replicas: forget the statuses of the own jobs, as after a resize",
+        "controller/desired_specs.py",
+        "    jobs -= {(str(each.ref.account), each.ref.id) for each in own if each.ref is not None}\n",
+        "",
+        oracle="lost_receipts",
+        is_of_replicas=True,
     ),
 )

@@ -51,6 +51,7 @@ SCENARIOS = tuple(f"tests/scenario/test_{topic}.py" for topic in _TOPICS)
 AT_ONCE = 10
 """The number of seeds for each process, which takes a second to start."""
 NOTHING = "-"
+UNTRIED = "not tried"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Caught:
     @property
     def is_noticed(self) -> bool:
         """Return whether anything detected the bug."""
-        return {self.walk, self.scenario, self.seed} != {NOTHING}
+        return not {self.walk, self.scenario, self.seed} <= {NOTHING, UNTRIED}
 
     def row(self) -> str:
         """Return the bug's row of the table."""
@@ -102,6 +103,8 @@ def _plant(bug: Bug, seeds: int) -> Caught:
             shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", place)
         bug.plant_in(place / "reconciler")
+        if bug.is_of_replicas:
+            return Caught(bug, UNTRIED, UNTRIED, _replicas(place, seeds, bug.oracle))
         walk = _walk(place) if bug.file.startswith(WALKED) else NOTHING
         seed = _seed(place, seeds, bug.oracle)
         if seed == NOTHING:
@@ -141,9 +144,25 @@ def _seed(place: Path, seeds: int, oracle: str | None, run: str = "run_seed") ->
     return NOTHING
 
 
+def _replicas(place: Path, seeds: int, oracle: str | None) -> str:
+    """Return what `_seed` returns, for the runs of replicas. One process makes all runs until one is wrong."""
+    script = (
+        "from tests.scenario.replica_runs import run_replicas_seed\n"
+        f"wrong = ((seed, run_replicas_seed(seed).wrong) for seed in range({seeds}))\n"
+        "print(next(((seed, found) for seed, each in wrong if (found := [text.partition(':')[0] for text in each])"
+        f" and {oracle!r} in (None, *found)), None))"
+    )
+    ended = _python(place, "-c", script)
+    if ended.returncode != 0:
+        return "crash, in a run of replicas"
+    found = ast.literal_eval(ended.stdout)
+    return NOTHING if found is None else f"`{oracle or found[1][0]}`, after {_counted(found[0] + 1, 'run')} of replicas"
+
+
 def _counted(number: int, noun: str) -> str:
     """Return `1 watch`, `2 watches`, or only the number for seeds, whose noun is empty."""
-    return f"{number} {noun}{'es' * (number != 1)}" if noun else str(number)
+    many = "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}{many * (number != 1)}" if noun else str(number)
 
 
 def _pytest(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

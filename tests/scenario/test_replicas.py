@@ -12,8 +12,8 @@ import pytest
 from tests.scenario.parallel import in_parallel
 from tests.scenario.replica_runs import run_replicas_seed
 
-SEEDS = (5, 9, 16)
-"""Seeds with leases and a resize, with leases alone, and with shards alone. Specs exchange their names in each."""
+SEEDS = (0, 1, 5)
+"""The first seeds that detect the planted bugs of replicas, and one with leases."""
 LONG = 500
 
 

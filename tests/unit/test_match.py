@@ -64,6 +64,13 @@ def test_receipts_under_a_name_that_no_spec_uses_are_merged_with_those_under_the
     assert [each.name for each in found.superseded if each.name != "one"] == ["one-0a1b2c3d"] * 2
 
 
+def test_a_status_in_another_folder_changes_no_receipt_of_a_job() -> None:
+    own, forged = status("one", "ftjob-1"), replace(status("other", "ftjob-1"), source="team/bots.yaml")
+    forged = replace(forged, receipts=(a_receipt(age=-HOUR, attempts=5), *own.receipts))
+
+    assert matched([claim(0, "one", "ftjob-1")], [own, forged]).last == {0: own}
+
+
 def test_of_several_statuses_under_old_names_the_one_with_the_most_progress_is_taken() -> None:
     asked = a_receipt(age=HOUR)
     accepted = replace(asked, accepted_at=NOW)
