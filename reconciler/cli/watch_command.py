@@ -36,6 +36,7 @@ from reconciler.cli.option_values import (
 from reconciler.cli.streams import SHUTDOWN_TIMEOUT_S, detach_from_terminal
 from reconciler.model.exit_code import ExitCode
 from reconciler.telemetry.log import LogFile, PassLog, make_logger
+from reconciler.telemetry.start_log import StartLog
 from reconciler.views.layout import UNLIMITED_WIDTH
 from reconciler.views.log_text import log_line
 from reconciler.views.problems import document_problems
@@ -76,9 +77,10 @@ async def _watch(values: OptionValues) -> None:
             cast("TextIO", file or _Stderr()),
             as_text=None if is_json else partial(_as_text, console, is_verbose=bool(values["verbose"])),
         )
-        log = PassLog(logger)
+        log, start = PassLog(logger), StartLog(logger)
         async with open_observers(monitoring_options(values), log.log_pass, logger.warning) as observers:
-            observers.on_event.append(log.log_event)
+            observers.on_event += [log.log_event, start.log_event]
+            observers.on_change.append(start.log_change)
             observers.on_election.append(log.log_leadership)
             if file is not None:
                 observers.on_reopen.append(file.reopen)
