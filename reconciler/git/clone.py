@@ -19,7 +19,7 @@ from reconciler.git.commits import is_commit
 from reconciler.git.remote_credentials import RemoteCredentials
 from reconciler.git.settings import as_text
 
-_TRANSFERS = frozenset({"fetch", "push"})
+_LOCKS_REFS = frozenset({"fetch", "push", "update-ref"})
 _LAYOUT = ("objects", "refs")
 _SETTINGS = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
@@ -46,13 +46,13 @@ class Clone(Git):
     ) -> bytes:
         """Run a command, and return its output. The arguments are those of `Git.run`.
 
-        For a fetch or push, `output_max` is ignored. If a fetch or push fails and the clone is exclusive, the leftovers
-        of the command are removed. Raises `GitError` if the command fails, and `OSError` if leftovers cannot be
+        For a fetch, a push and an update of a ref, `output_max` is ignored, and if it fails and the clone is exclusive,
+        the leftovers of the command are removed. Raises `GitError` if the command fails, and `OSError` if leftovers cannot be
         removed.
         """
-        if verb not in _TRANSFERS:
+        if verb not in _LOCKS_REFS:
             return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max, output_max=output_max)
-        # Only fetches and pushes lock refs, and they run one at a time. Therefore a lock that remains is a leftover.
+        # Only these commands lock refs, and they run one at a time. Therefore a lock that remains is a leftover.
         with self._transfer_lock:
             try:
                 return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max)

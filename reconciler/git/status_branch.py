@@ -13,6 +13,7 @@ the difference onto a newer `_base`, as a rebase does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -203,11 +204,15 @@ class StatusBranch:
         if not listed:
             return None
         # A separate ref is used, because any other fetch would overwrite FETCH_HEAD.
-        kept = f"refs/reconcile/{self.branch}"
-        wanted = f"+refs/heads/{self.branch}:{kept}"
+        wanted = f"+refs/heads/{self.branch}:{self._kept}"
         options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *self.fetch_options)
         self.git.run("fetch", *options, "--", self.remote, wanted, file_max=FETCH_MAX)
-        return self.git.text("rev-parse", "--verify", kept)
+        return self.git.text("rev-parse", "--verify", self._kept)
+
+    @property
+    def _kept(self) -> str:
+        """The ref that keeps the newest commit of the branch in this repository."""
+        return f"refs/reconcile-statuses/{self.branch}"
 
     def _files_of(self, commit: str | None) -> Iterator[tuple[str, bytes]]:
         if commit is None:
@@ -250,6 +255,9 @@ class StatusBranch:
             # The remote already had this commit: another run made the same decisions in the same second, so its
             # commit has the same id.
             raise self._conflict()
+        with suppress(GitError):  # the commit is published, and the next push sets the ref
+            # Without a ref, Git would neither pack the commits of a watch nor remove them, and try to at each fetch.
+            self.git.run("update-ref", self._kept, commit)
 
     def _move(self, commit: str) -> None:
         """Move the local branch to a commit."""

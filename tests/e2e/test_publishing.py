@@ -76,6 +76,22 @@ def test_the_intent_is_pushed_before_the_request_and_the_confirmation_after_it(t
     assert subjects[0] == "reconcile: runaway: cancelled (Cancelled)"
 
 
+def test_a_pushed_commit_has_a_ref_so_that_git_packs_it_instead_of_collecting_garbage(
+    team: Team, tmp_path: Path
+) -> None:
+    runner = Checkout(tmp_path / "runner", team.checkout.environ)
+    runner.root.mkdir()
+    ran = runner.run("--git-url", team.remote.as_uri(), "--state-dir", "state", *ON_A_BRANCH)
+    clone = Clone(runner.root / "state" / "remote")
+
+    assert ran.code == 0
+    assert (
+        clone.git("--git-dir=.", "for-each-ref", "--format=%(objectname)", "refs/reconcile-statuses")
+        == (team.clone.git("ls-remote", "origin", BRANCH).split()[0])
+    )
+    assert clone.git("--git-dir=.", "fsck", "--unreachable", "--no-reflogs") == ""
+
+
 def test_the_receipt_names_the_commit_and_its_author(team: Team) -> None:
     team.checkout.run(*ON_A_BRANCH)
     origin = team.published(BRANCH).receipts[0].origin
