@@ -95,6 +95,7 @@ def contained(
     mounts: Mapping[str, Path],
     *,
     build: tuple[str, Path] | None = None,
+    hostname: str = "container",
 ) -> Iterator[Container]:
     """Run a container for as long as the body lasts, or until it is stopped there.
 
@@ -106,6 +107,7 @@ def contained(
         mounts: directories of the host, by their paths in the container. They are read-only.
         build: the path in the container and the directory of a CI job's checkout, which is the working directory and
             can be written to. The container then has no entry point, as the image of a job.
+        hostname: the name of the container's host.
     """
     told("runc", "spec", "--bundle", str(bundle))
     file = bundle / "config.json"
@@ -115,6 +117,7 @@ def contained(
         spec["mounts"].append(
             {"destination": build[0], "type": "bind", "source": str(build[1]), "options": ["bind", "rw"]}
         )
+    spec["hostname"] = hostname
     file.write_text(json.dumps(spec), encoding="utf-8")
     name, log = f"reconcile-{os.getpid()}-{bundle.name}", bundle / "log"
     with (
