@@ -24,7 +24,7 @@ from tests.benchmarks.world import note
 from tests.night_run.provider import Provider
 from tests.night_run.samples import Sample, StatusWrites, of_files, of_port, of_process
 from tests.night_run.workload import (
-    ENDS_AFTER,
+    DELETED_AFTER,
     Short,
     account_name,
     fault_at,
@@ -93,7 +93,7 @@ class Hour:
     clone: Clone | None
     samples: list[tuple[float, Sample]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    """The jobs that were not cancelled in time, although their specs requested it."""
+    """The jobs that ended by themselves, although their specs had requested a cancel minutes before."""
 
     def write_first(self, url: str) -> None:
         """Write the documents that exist at the start."""
@@ -125,8 +125,8 @@ class Hour:
             self.provider.break_account(*fault)
         for account in range(self.plan.accounts):
             self.provider.begin(Short(account, minute))
-            old = Short(account, minute - ENDS_AFTER + 1)
-            if old.is_to_be_cancelled and minute > ENDS_AFTER and not self.provider.is_cancelled(old):
+            old = Short(account, minute - DELETED_AFTER + 1)
+            if old.is_to_be_cancelled and old.minute >= 0 and not self.provider.is_cancelled(old):
                 self.lost.append(old.id)
 
     def sample(self, process: Process, address: str, log: Path, writes: StatusWrites, state: Path) -> Sample:
