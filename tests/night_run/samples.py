@@ -28,7 +28,7 @@ def measures(*, kept_statuses: int, is_remote: bool) -> Mapping[str, Measure]:
     files = kept_statuses + 10 + (LOOSE_OBJECTS if is_remote else 0)
     mib = 0.5 + (LOOSE_MIB if is_remote else 0)
     return {
-        "rss_mib": Measure("resident memory", "MiB", is_total=False, share=0.1, plus=4),
+        "rss_mib": Measure("resident memory", "MiB", is_total=False, share=0.05, plus=4),
         "threads": Measure("threads", "", is_total=False, share=0, plus=1),
         "fds": Measure("open files and sockets", "", is_total=False, share=0.5, plus=10),
         "cpu_s": Measure("processor time", "s", is_total=True, share=0.25, plus=0.5),
