@@ -47,8 +47,8 @@ class Clone(Git):
         """Run a command, and return its output. The arguments are those of `Git.run`.
 
         For a fetch, a push and an update of a ref, `output_max` is ignored, and if it fails and the clone is exclusive,
-        the leftovers of the command are removed. Raises `GitError` if the command fails, and `OSError` if leftovers cannot be
-        removed.
+        the leftovers of the command are removed. Raises `GitError` if the command fails, and `OSError` if leftovers
+        cannot be removed.
         """
         if verb not in _LOCKS_REFS:
             return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max, output_max=output_max)

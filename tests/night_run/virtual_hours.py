@@ -10,6 +10,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from reconciler.sandbox.config import DeclaredJob, SandboxOptions
 from reconciler.sandbox.faults import FAULTS
@@ -102,16 +103,14 @@ class _People:
         """Yield everything that happens, with its time."""
         for minute in range(self.night.hours * 60):
             if minute % STEP_MIN == 0:
-                yield TimedInjection(
-                    minute * MINUTE_S, lambda simulation, minute=minute: self._edit(simulation, minute)
-                )
+                yield TimedInjection(minute * MINUTE_S, partial(self._edit, minute))
             if (fault := fault_at(minute)) is not None:
-                yield TimedInjection(minute * MINUTE_S, lambda simulation, fault=fault: _break(simulation, *fault))
+                yield TimedInjection(minute * MINUTE_S, partial(_break, *fault))
                 yield TimedInjection((minute + 1) * MINUTE_S - 1, Simulation.end_faults)
         for hour in range(1, self.night.hours + 1):
             yield TimedInjection(hour * HOUR_S - 1, self._count)
 
-    def _edit(self, simulation: Simulation, minute: int) -> None:
+    def _edit(self, minute: int, simulation: Simulation) -> None:
         short = []
         for account in range(self.night.accounts):
             begun = Short(account, minute)
@@ -129,8 +128,8 @@ class _People:
 
 
 def _is_ours(kind: type) -> bool:
-    module = kind.__module__
-    return isinstance(module, str) and module.startswith(PRODUCT) and not module.startswith(f"{PRODUCT}sandbox")
+    module = str(kind.__module__)  # a few types of C extensions have a descriptor there
+    return module.startswith(PRODUCT) and not module.startswith(f"{PRODUCT}sandbox")
 
 
 def _exists(job: Short, minute: int) -> bool:
@@ -147,7 +146,7 @@ def _job_spec(account: int, job_id: str, desired: str) -> JobSpec:
     return JobSpec(name=job_id, file=f"{name}/{job_id}.yaml", account=name, job_id=job_id, desired=desired)
 
 
-def _break(simulation: Simulation, account: int, rule: dict[str, object]) -> None:
+def _break(account: int, rule: dict[str, object], simulation: Simulation) -> None:
     simulation.providers[account_name(account)].faults.add(FAULTS.validate_python([rule]))
 
 

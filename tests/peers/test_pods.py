@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -145,12 +146,9 @@ def check(cluster: Cluster, found: Objects) -> list[Running]:
     """Start the pods, and check that each probe succeeds, that the job is cancelled once, and that they stop."""
     pods = cluster.start(found)
     for each in pods:
-        wait_for(lambda each=each: each.passes("startupProbe"), f"{each.pod.name} has started", STARTS_WITHIN_S)
-        wait_for(
-            lambda each=each: each.passes("livenessProbe", "readinessProbe"),
-            f"{each.pod.name} is live and ready",
-            STARTS_WITHIN_S,
-        )
+        wait_for(partial(each.passes, "startupProbe"), f"{each.pod.name} has started", STARTS_WITHIN_S)
+        ready = partial(each.passes, "livenessProbe", "readinessProbe")
+        wait_for(ready, f"{each.pod.name} is live and ready", STARTS_WITHIN_S)
     wait_for(lambda: cluster.sandbox.phase(cluster.job_id) == "cancelled", "the job is cancelled", STARTS_WITHIN_S)
     return pods
 
