@@ -50,6 +50,15 @@ _BATCHES = """\
     - {id: batch_accepted, age: 1h, life: [{phase: running, for: 9000d}, {phase: succeeded}]}
     - {id: batch_costly, age: 1h, requests: 1000, life: [{phase: running, for: 2h}, {phase: succeeded}]}
 """
+_TYPE = (
+    "  type: sandbox\n",
+    "  type: sandbox\n  prices: {currency: USD, list: [{kind: FineTuningJob, perHour: 3}]}\n",
+)
+_ACCEPTED = (
+    "{id: ftjob-accepted, model: gpt-4o-mini, age: 5h, life: [{phase: running}]}",
+    "{id: ftjob-accepted, model: gpt-4o-mini, age: 5h, life: [{phase: running, for: 9000d}, {phase: succeeded}]}",
+)
+"""A job with a known end, so that its receipt records the spending that its cancel prevents."""
 _OPERATOR = """\
 apiVersion: jobs.reconciler/v1
 kind: OperatorConfig
@@ -72,11 +81,13 @@ class Format:
         commit: a version that wrote it.
         has_batches: whether it has jobs of the kind `BatchJob`, and notifications.
         has_warnings: whether it has warnings of limits, and costs.
+        has_declared_prices: whether the Provider document states a price.
     """
 
     commit: str
     has_batches: bool = False
     has_warnings: bool = False
+    has_declared_prices: bool = False
 
 
 FORMATS = {
@@ -86,6 +97,7 @@ FORMATS = {
     "4-warnings": Format("02a1e63", has_batches=True, has_warnings=True),
     "5-savings": Format("138b080", has_batches=True, has_warnings=True),
     "6-sunk-costs": Format("4873e7d8", has_batches=True, has_warnings=True),
+    "7-declared-prices": Format("a6d0d284", has_batches=True, has_warnings=True, has_declared_prices=True),
 }
 """Each format by the name of its folder, oldest first. The last one is the current format."""
 
@@ -112,7 +124,10 @@ def write_format(name: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         checkout = Checkout(Path(directory) / "repository", VARIABLES)
         program = install(format_.commit, Path(directory) / "version")
-        checkout.write("demo.yaml", _WORLD % (_BATCHES if format_.has_batches else ""))
+        world = _WORLD % (_BATCHES if format_.has_batches else "")
+        if format_.has_declared_prices:
+            world = world.replace(*_TYPE).replace(*_ACCEPTED)
+        checkout.write("demo.yaml", world)
         common = ["--state-dir", STATE]
         if format_.has_warnings:
             (checkout.root / "operator.yaml").write_text(_OPERATOR, encoding="utf-8")
