@@ -80,10 +80,11 @@ class ElectionTiming:
     """For how long after its last renewal the leader may send requests."""
     retry_s: float = 2.0
     """The time between two attempts to acquire or renew the lease."""
-    blocked_s: float = 60.0
+    blocked_s: float = 120.0
     """For how long the watch of the leader may be blocked before the leader stops renewing the lease.
 
-    A pass may block a watch for some seconds, and `/healthz` reports a watch that is blocked for 90 s.
+    The first pass over thousands of specs blocks a watch for several seconds of processor time, which may take minutes
+    on a busy machine. The `WatchdogSec` of the unit in RECIPES.md is as long.
     """
 
     def problem(self) -> str | None:

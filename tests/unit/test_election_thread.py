@@ -101,8 +101,8 @@ def test_a_watch_that_hangs_loses_the_lease_and_sends_nothing_when_it_continues(
         scene.stop.set()
 
     scene.run(lead)
-    why = "the lease was not renewed within 10 s: the watch has been blocked for"
-    assert any(f"standing by for lease:a/b: {why} 6" in each for each in scene.known)
+    why = "the lease was not renewed within 10 s: the watch has been blocked for 1"
+    assert any(f"standing by for lease:a/b: {why}" in each for each in scene.known)
 
 
 def test_a_replica_that_was_stopped_for_longer_than_the_lease_lasts_sends_nothing_when_it_continues() -> None:
