@@ -57,6 +57,7 @@ def test_the_action_follows_its_inputs_and_sets_its_outputs(clone: Clone, sandbo
     assert cancels(sandbox) == before + 1
     assert acted.outputs["version"] == result[0]["reconcile"]
     assert (acted.outputs["as-desired"], acted.outputs["stalled"], acted.outputs["converged"]) == ("1", "0", "true")
+    assert (acted.outputs["cancels"], acted.outputs["confirmed"], acted.outputs["failed"]) == ("1", "1", "0")
     assert [each["type"] for each in result][-1] == "change_summary"
     assert Path(acted.outputs["summary-path"]).exists()
     clone.git("fetch", "--quiet", "origin")

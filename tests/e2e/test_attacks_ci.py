@@ -13,12 +13,14 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass, field
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
 from tests.support.action import ACTION, FOLDER, Ran, skip_without_index, use_action
 from tests.support.cli import Checkout
+from tests.support.markdown_table import ROOT
 from tests.support.repositories import Clone
 from tests.support.workflows import ship_to
 
@@ -47,7 +49,7 @@ BARE = """\
 \tuploadpack = {program}
 """
 SHADOWED = ("venv", "ensurepip", "pip", "hatchling", "hashlib", "subprocess", "reconciler")
-REPLACED = ("git", "python3", "uv")
+REPLACED = ("git", "python3", "uv", "base64", "mkdir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class Job:
     def replace(self, program: str) -> None:
         """Plant a program that leaves a mark and then acts as the real program with this name."""
         real = shutil.which(program, path=PATH) or "false"
-        self.write(program, f'#!/bin/sh\nenv >> {self.mark(program)}\nexec {real} "$@"\n')
+        for file in (program, f"bin/{program}"):
+            self.write(file, f'#!/bin/sh\nenv >> {self.mark(program)}\nexec {real} "$@"\n')
 
     def sdist(self, package: str, folder: str) -> str:
         """Plant a source distribution of a newer version of a dependency, and return the path of its folder."""
@@ -142,6 +145,10 @@ def with_files(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     job.write("pyproject.toml", f'[tool.uv]\nindex-url = "{nowhere}"\n')
     job.write("pip.conf", f"[global]\nindex-url = {nowhere}\n")
     job.write("setup.cfg", f"[easy_install]\nindex_url = {nowhere}\n")
+    job.write("x.pth", MARK.format(mark=str(job.mark("pth"))).replace("\n", ""))
+    job.write(".python-version", "2.7\n")
+    job.write(".netrc", "default login mallory password mallory\n")
+    job.write("hatch.toml", "[build.targets.wheel.hooks.custom]\npath = 'subprocess.py'\n")
     job.write(".env", f"UV_DEFAULT_INDEX={nowhere}\nOPENAI_API_KEY=another\n")
     return Ended(job.validate(), job.marks(), job.temp)
 
@@ -162,14 +169,15 @@ def with_variables(tmp_path_factory: pytest.TempPathFactory) -> Ended:
         UV_FIND_LINKS=job.sdist("uvicorn", "uv-links"),
         UV_INDEX="http://127.0.0.1:9/simple",
         UV_CONFIG_FILE=str(job.checkout / "uv.toml"),
-        PATH=f":{PATH}:.",
+        PATH=f":{job.checkout}/bin:{job.root}/elsewhere:{PATH}:.",
     )
+    (job.root / "elsewhere").symlink_to(job.checkout / "bin")
     job.write("uv.toml", "offline = true\n")
     return Ended(job.validate(), job.marks(), job.temp)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("plant", [*SHADOWED, "sitecustomize", "usercustomize"])
+@pytest.mark.parametrize("plant", [*SHADOWED, "sitecustomize", "usercustomize", "pth"])
 def test_the_action_imports_no_module_from_the_checkout(with_files: Ended, plant: str) -> None:
     assert plant not in with_files.marks
 
@@ -197,6 +205,44 @@ def test_no_planted_module_received_the_key(with_files: Ended) -> None:
 
 def test_no_planted_program_received_the_key(with_variables: Ended) -> None:
     assert [name for name, said in with_variables.marks.items() if KEY in said or TOKEN in said] == []
+
+
+def test_the_environment_of_the_action_contains_only_locked_packages(with_variables: Ended) -> None:
+    locked = set(
+        re.findall(r"^([\w.-]+)==([^ ]+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    (site,) = with_variables.temp.glob("reconcile-*/lib/python3*/site-packages")
+    found = {(each.metadata["Name"], each.version) for each in distributions(path=[str(site)])}
+    ours = {each for each in found if each[0] == "llm-job-reconciler"}
+
+    assert len(ours) == 1
+    assert {(normalised(name), version) for name, version in found - ours} <= locked
+
+
+def normalised(name: str) -> str:
+    """Return the name of a package as lock files write it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+SEARCH_PATH = 'GITHUB_WORKSPACE=$1; PATH=$2; LD_LIBRARY_PATH=$2; . "$3"; echo "$PATH"; echo "$LD_LIBRARY_PATH"'
+
+
+@pytest.mark.parametrize("workspace", ["work", "link"])
+def test_relative_directories_and_those_of_the_checkout_are_not_searched(tmp_path: Path, workspace: str) -> None:
+    for folder in ("work/bin", "worker/bin", "with space"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("work")
+    (tmp_path / "into").symlink_to("work/bin")
+    dropped = ["", ".", "bin", "../work/bin", *(f"{tmp_path}/{each}" for each in ("work", "work/bin", "link/bin"))]
+    dropped += [f"{tmp_path}/{each}" for each in ("into", "worker/../work/bin", "missing")]
+    kept = [f"{tmp_path}/worker/bin", f"{tmp_path}/with space", "/usr/bin", "/bin"]
+    searched = ":".join([*dropped, *kept])
+    given = [str(tmp_path / workspace), searched, str(ACTION / "search_path.sh")]
+    ran = subprocess.run(
+        ["/bin/bash", "-euc", SEARCH_PATH, "-", *given], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert ran.stdout.splitlines() == [":".join(kept)] * 2
 
 
 @pytest.mark.long

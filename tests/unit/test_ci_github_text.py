@@ -4,6 +4,7 @@ import json
 from itertools import count
 
 import pytest
+import yaml
 
 from reconciler.ci.annotations import Annotation, Level, Places, annotations_of
 from reconciler.ci.github_text import ANNOTATIONS_MAX, OUTPUT_MAX, commands, output_text, without_commands
@@ -11,8 +12,10 @@ from reconciler.ci.outputs import outputs
 from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.exit_code import ExitCode
+from reconciler.model.job import Phase
 from reconciler.model.report import Report
-from tests.support.reports import a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
+from tests.support.markdown_table import ROOT
+from tests.support.reports import CONFIRMED, OPEN, a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
 
 HERE = Places(".", "specs")
 
@@ -114,6 +117,26 @@ def test_the_outputs_contain_the_exit_code_and_the_numbers_of_changes() -> None:
     assert values["exit-code"] == "3"
     assert (values["has-changes"], values["changes"], values["cancels"]) == ("true", "1", "1")
     assert values["converged"] == "false"
+
+
+def test_the_outputs_count_confirmed_and_failed_changes() -> None:
+    rows = (
+        a_row("done", phase=Phase.CANCELLED, receipts=(CONFIRMED,)),
+        a_waiting_row("open", receipts=(OPEN,)),
+        with_cancel(a_waiting_row("tried"), progress=Progress.REJECTED),
+        with_cancel(a_waiting_row("lost"), progress=Progress.NOT_DELIVERED),
+        with_cancel(a_waiting_row("sent"), progress=Progress.ACCEPTED),
+    )
+    values = outputs(Report(rows=rows))
+
+    assert (values["confirmed"], values["failed"]) == ("1", "2")
+
+
+def test_the_action_passes_on_every_output() -> None:
+    action = ROOT / ".github" / "actions" / "reconcile" / "action.yml"
+    passed_on = {each["value"] for each in yaml.safe_load(action.read_text(encoding="utf-8"))["outputs"].values()}
+
+    assert {f"${{{{ steps.run.outputs.{name} }}}}" for name in outputs(Report())} <= passed_on
 
 
 def test_a_report_of_desired_and_suspended_jobs_is_converged() -> None:

@@ -7,13 +7,7 @@ set -euo pipefail
 token=$INPUT_GITHUB_TOKEN
 unset INPUT_GITHUB_TOKEN
 
-# An empty or relative entry of PATH would name a directory of the checkout.
-absolute=
-IFS=: read -ra entries <<< "$PATH"
-for entry in "${entries[@]}"; do
-  if [[ $entry == /* ]]; then absolute+=${absolute:+:}$entry; fi
-done
-PATH=$absolute
+. "$GITHUB_ACTION_PATH/search_path.sh"
 
 # setting NAME VALUE: set a Git setting, only in the environment, for every Git that this script or reconcile starts
 setting() {
