@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from tests.support.markdown_table import ROOT
-from tests.support.tables import README
 
 RELEASE = runpy.run_path(str(ROOT / ".ci" / "release.py"))
 CHANGELOG = """\
@@ -51,19 +50,62 @@ def test_a_release_whose_tag_is_not_the_version_fails() -> None:
         RELEASE["check"]("v9.9.9")
 
 
-def test_every_readme_link_on_the_package_page_is_absolute_and_has_a_target() -> None:
-    text = README.read_text(encoding="utf-8")
-    shown = RELEASE["with_absolute_links"](text, "acme/reconcile", "v1.0.0")
-    targets = re.findall(r"\]\(([^)]+)\)", shown)
-    ours = "https://github.com/acme/reconcile/blob/v1.0.0/"
+def absolute(text: str, file: str = "README.md") -> str:
+    """Return Markdown of a file in `acme/reconcile`, as the release `v1.0.0` shows it elsewhere."""
+    return str(RELEASE["with_absolute_links"](text, file, "acme/reconcile", "v1.0.0"))
 
-    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
-    assert f"({ours}.github/CI.md)" in shown
-    assert "(https://raw.githubusercontent.com/acme/reconcile/v1.0.0/.github/terminal.svg)" in shown
-    assert RELEASE["with_absolute_links"](shown, "acme/reconcile", "v1.0.0") == shown
-    for target in targets:
-        if target.startswith(ours):
-            assert (ROOT / target.removeprefix(ours).partition("#")[0]).exists(), target
+
+OURS = "https://github.com/acme/reconcile/blob/v1.0.0/"
+PICTURES = "https://raw.githubusercontent.com/acme/reconcile/v1.0.0/"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[a](b.md)", f"[a]({OURS}b.md)"),
+        ("[a\nb](c.md#d)", f"[a\nb]({OURS}c.md#d)"),
+        ("[`a`](b.md)", f"[`a`]({OURS}b.md)"),
+        ('[a](b.md "c")', f'[a]({OURS}b.md "c")'),
+        ("![a](b.svg)", f"![a]({PICTURES}b.svg)"),
+        ("[![a](b.svg)](c.md)", f"[![a]({PICTURES}b.svg)]({OURS}c.md)"),
+        ("[a]: b.md", f"[a]: {OURS}b.md"),
+    ],
+)
+def test_a_relative_link_leads_to_the_repository(text: str, shown: str) -> None:
+    assert absolute(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a](https://b.example)",
+        "[a](#b)",
+        "[a](mailto:b@c.example)",
+        "[a](//b.example)",
+        "`[a](b)`",
+        "```\n[a](b)\n```",
+    ],
+)
+def test_another_link_and_code_are_not_changed(text: str) -> None:
+    assert absolute(text) == text
+
+
+def test_a_link_of_the_changelog_is_relative_to_its_folder() -> None:
+    shown = absolute("[a](OPERATIONS.md#b) [c](../README.md) [d](deploy/e.yaml)", ".github/CHANGELOG.md")
+
+    assert shown == f"[a]({OURS}.github/OPERATIONS.md#b) [c]({OURS}README.md) [d]({OURS}.github/deploy/e.yaml)"
+
+
+@pytest.mark.parametrize("file", ["README.md", ".github/CHANGELOG.md"])
+def test_every_link_that_a_release_shows_elsewhere_has_a_target(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    shown = absolute(text, file)
+    targets = [found.partition("#")[0] for found in re.findall(r"\]\(([^)\s]+)", shown)]
+    here = [each.removeprefix(top) for each in targets for top in (OURS, PICTURES) if each.startswith(top)]
+
+    assert len(here) > 5
+    assert [each for each in here if not (ROOT / each).exists()] == []
+    assert absolute(shown, file) == shown
 
 
 def test_nothing_is_published_before_tests_package_and_image_have_passed() -> None:
@@ -72,7 +114,8 @@ def test_nothing_is_published_before_tests_package_and_image_have_passed() -> No
 
     assert jobs["test"]["uses"] == "./.github/workflows/ci.yml"
     assert holders == ["publish"]
-    assert set(jobs["publish"]["needs"]) == {"build", "image"}
+    assert set(jobs["publish"]["needs"]) == {"package", "image", "try"}
+    assert (jobs["package"]["needs"], jobs["try"]["needs"]) == ("build", "image")
     assert set(jobs["image"]["needs"]) == {"test", "build"}
     assert "workflow_call" in workflow("ci")[True]  # which is how YAML 1.1 reads `on`
 
