@@ -38,7 +38,7 @@ class Scene:
     @property
     def cache(self) -> Path:
         """The cache directory."""
-        return self.root / "cache"
+        return self.root / "cache, of packages"
 
     @property
     def mark(self) -> Path:

@@ -129,8 +129,9 @@ def _install_from_cache(cache: Path, uv: str | None, python: Python, environment
     is_hit = wheels.is_dir()
     if not is_hit:
         _download(wheels, locks, python, here)
+    (here / "wheels").symlink_to(wheels)  # because uv splits a path at commas
     try:
-        _install_from(("--no-index", "--find-links", str(wheels)), uv, python, environment, here)
+        _install_from(("--no-index", "--find-links", "wheels"), uv, python, environment, here)
     except NotPossibleError:
         shutil.rmtree(wheels, ignore_errors=True)
         raise
