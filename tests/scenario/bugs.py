@@ -647,4 +647,12 @@ BUGS = (
         oracle="lost_receipts",
         is_of_replicas=True,
     ),
+    Bug(
+        "replicas: overwrite the status of a job whose spec has exchanged its name",
+        "controller/reconcile.py",
+        "    desired, kept_errors = keep_displaced(desired, memory.workers.names, runtime)\n",
+        "    kept_errors: tuple[str, ...] = ()\n",
+        oracle="lost_receipts",
+        is_of_replicas=True,
+    ),
 )
