@@ -8,7 +8,7 @@ newest pass (`current_specs`), not those of the pass that started it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.account_worker import assign_work, start_workers
@@ -27,6 +27,10 @@ from reconciler.controller.workers import YieldSignal
 from reconciler.model.job import JobRef
 
 
+async def no_pause() -> None:
+    """Continue at once."""
+
+
 async def reconcile_once(
     runtime: Runtime,
     options: RunOptions,
@@ -35,6 +39,7 @@ async def reconcile_once(
     *,
     by_content: bool = True,
     yield_signal: YieldSignal | None = None,
+    pause: Callable[[], Awaitable[None]] = no_pause,
 ) -> PassResult:
     """Make one pass and return its result.
 
@@ -45,6 +50,7 @@ async def reconcile_once(
         due: the jobs to observe; None observes all. A job whose spec changed is always observed.
         by_content: whether to read a file again although its stamp has not changed, because a stamp may miss a change.
         yield_signal: completes when the pass should stop waiting for slow accounts; None waits for all.
+        pause: is awaited between the steps that only record what the workers did. Meanwhile, other workers may start.
     """
     # Collected before the statuses are loaded, so that the load sees what these workers wrote.
     earlier = memory.workers.finished()
@@ -63,9 +69,12 @@ async def reconcile_once(
     }
     # This comes after the workers, because an orphan is judged by what its account's worker observed.
     others = write_other_statuses(desired, outcomes, budget, memory, runtime)
+    await pause()
     # This comes after all statuses have been written, because the journal records the statuses on the disk.
     errors = (*kept_errors, *remember(budget, outcomes, runtime))
+    await pause()
     result = build_report(desired, outcomes, others, errors, memory, runtime)
+    await pause()
     result = tell_news(result, desired, runtime)
     return await publish(result, desired, runtime)
 

@@ -1,10 +1,10 @@
 """The watch: a loop that makes a pass whenever a job is due or the specs changed.
 
 Rules: the watch is level-triggered. A change only wakes it, and the next snapshot shows what changed. Before that, the
-edits of known specs are acted on (`edited_specs`), because a snapshot of many specs takes long. Every file is read
-about once per interval, even if no change was noticed. Each pass but the last waits for slow accounts for at most
-`PATIENCE_S`. After failures, an account is observed with a backoff. After a stop, running work may finish within
-`GRACE_S`.
+edits of known specs are acted on (`edited_specs`), because a snapshot of many specs takes long. The same is done while
+a pass records what its workers did. Every file is read about once per interval, even if no change was noticed. Each
+pass but the last waits for slow accounts for at most `PATIENCE_S`. After failures, an account is observed with a
+backoff. After a stop, running work may finish within `GRACE_S`.
 
 `Watch._until_needed` decides when to wake, `Watch._due` what to observe, and `Watch._schedule` when to poll each job.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,7 +23,7 @@ from reconciler.controller.build_report import PassResult
 from reconciler.controller.edited_specs import start_edited
 from reconciler.controller.health import HealthTracker
 from reconciler.controller.pass_memory import PassMemory
-from reconciler.controller.reconcile import reconcile_once
+from reconciler.controller.reconcile import no_pause, reconcile_once
 from reconciler.controller.requeue import Requeue, RequeueReason
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
@@ -46,6 +46,8 @@ PATIENCE_S = 0.2
 """How long a pass waits for its account workers, so that quick accounts share one pass."""
 EDITS_WITHIN_S = 1.0
 """How long the next pass waits for the requests of edited specs, because a pass over many specs would delay them."""
+PAUSE_S = 0.001
+"""How long a pass pauses between the steps that only record, so that the event loop can learn of edited specs."""
 BEAT_S = 2.0
 """Seconds between two heartbeats of the event loop, which is less than the shortest poll interval."""
 
@@ -76,6 +78,8 @@ class Watch:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _touched: frozenset[str] | None = None
     """The paths that have changed since the last snapshot, relative to the specs directory; None if not known."""
+    _acted_on: frozenset[str] | None = None
+    """The value of `_touched` whose edits were last acted on."""
     _refs: Mapping[str, JobRef] = field(default_factory=dict)
     """The job of each spec in the last pass, by name."""
     _scan_at: float = -math.inf
@@ -102,13 +106,24 @@ class Watch:
     async def _go_on(self, stop: asyncio.Event) -> None:
         due = None
         while not stop.is_set():
-            await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S))
+            await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S), partial(self._pause, stop))
             await first(stop.wait(), self._until_needed())
             await self._request_edits(stop)
             due = self._due()
         # One last pass collects and publishes the outcomes of the workers that are still running.
         if self._memory.workers.begun_at:
             await self._pass(frozenset(), None)
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Request the changes of specs that were edited during the pass, so that they need not wait for its end.
+
+        Call this only once the pass has set the newest specs (`PassMemory.current`) and its workers have ended or run
+        on. Like any other workers, those of the edits may then run while the pass ends.
+        """
+        await first(self.runtime.clock.sleep(PAUSE_S), self._changed.wait())
+        if self._changed.is_set() and self._touched is not self._acted_on:
+            await self._request_edits(stop)
+            self._changed.set()  # a pass must follow
 
     async def _request_edits(self, stop: asyncio.Event) -> None:
         """Request the changes of edited specs before the next pass, and wait until they are requested.
@@ -121,12 +136,18 @@ class Watch:
             await clock.sleep(PATIENCE_S)
             await first(clock.sleep(EDITS_WITHIN_S - PATIENCE_S), self._changed.wait(), stop.wait())
 
-        # The pass that follows reads every change. From here on, the event shows only later changes.
+        # The next pass reads every change. From here on, the event shows only later changes.
         self._changed.clear()
+        self._acted_on = self._touched
         start_edited(self._touched or (), self.runtime, self._memory, self.options.retry)
         await self._memory.workers.wait(patience)
 
-    async def _pass(self, due: frozenset[JobRef] | None, yield_signal: YieldSignal | None) -> None:
+    async def _pass(
+        self,
+        due: frozenset[JobRef] | None,
+        yield_signal: YieldSignal | None,
+        pause: Callable[[], Awaitable[None]] = no_pause,
+    ) -> None:
         """Make one pass and schedule the next poll of each job. Slow workers keep running after `yield_signal`."""
         clock = self.runtime.clock
         self._pass_since = begun_at = clock.monotonic()
@@ -137,13 +158,20 @@ class Watch:
         self._touched = frozenset()
         with pass_span(self.runtime) as span:
             result = await reconcile_once(
-                self.runtime, self.options, self._memory, due, by_content=is_scan, yield_signal=yield_signal
+                self.runtime,
+                self.options,
+                self._memory,
+                due,
+                by_content=is_scan,
+                yield_signal=yield_signal,
+                pause=pause,
             )
             span.ended(result)
             self._pass_since = None
             if is_scan:
                 interval_s = result.interval.total_seconds()
                 self._scan_at = begun_at + interval_s * (1 - JITTER + 2 * JITTER * self.jitter())
+            await pause()
             self._take_in(result, clock.monotonic() - begun_at)
 
     def _take_in(self, result: PassResult, took_s: float) -> None:

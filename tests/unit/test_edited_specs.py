@@ -13,8 +13,9 @@ import pytest
 from reconciler.controller.build_report import PassResult
 from reconciler.controller.edited_specs import start_edited
 from reconciler.controller.pass_memory import PassMemory
-from reconciler.controller.reconcile import reconcile_once
+from reconciler.controller.reconcile import no_pause, reconcile_once
 from reconciler.controller.run_options import RunOptions
+from reconciler.core.losses import marks_of
 from reconciler.model.action import Progress
 from reconciler.model.job import JobRef
 from reconciler.model.reason import Reason
@@ -55,10 +56,13 @@ class Scene:
         jobs = [edited.get(each.document.metadata.name, each.document) for each in self.world.specs.revision.jobs]
         self.world.specs.revision = replace(self.world.specs.revision, jobs=a_revision(*jobs).jobs)
 
-    async def make_pass(self, due: frozenset[JobRef] | None = NOTHING) -> PassResult:
+    async def make_pass(
+        self, due: frozenset[JobRef] | None = NOTHING, pause: Callable[[], Awaitable[None]] = no_pause
+    ) -> PassResult:
         """Make a pass. Only jobs that need it are observed, unless `due` is given."""
         self.account.asked.clear()
-        return await reconcile_once(controlled(self.world, **self.runtime), RunOptions(), self.memory, due)
+        runtime = controlled(self.world, **self.runtime)
+        return await reconcile_once(runtime, RunOptions(), self.memory, due, pause=pause)
 
     async def request_edits(self, paths: Collection[str] = (FILE,), retry: Collection[str] = ()) -> list[str]:
         """Request the changes of the edited specs, and return the requests."""
@@ -206,6 +210,48 @@ def test_an_account_with_a_running_worker_is_left_to_the_next_pass() -> None:
         assert scene.account.changes == ["cancel ftjob-chat"]
         await scene.make_pass()
         assert scene.account.changes == ["cancel ftjob-code"]
+
+    after_a_pass(check)
+
+
+@dataclass
+class EditInAPause:
+    """An edit in one of the pauses of a pass, or after the pass if it has fewer pauses."""
+
+    scene: Scene
+    pauses_before: int
+
+    async def __call__(self) -> None:
+        """Edit two specs, and act on the edits, if it is time."""
+        self.pauses_before -= 1
+        if self.pauses_before == -1:
+            self.scene.edit("chat", "code")
+            await self.scene.request_edits()
+
+
+@pytest.mark.parametrize("pauses_before", range(5))
+def test_specs_that_are_edited_while_a_pass_records_end_as_if_they_were_edited_after_it(pauses_before: int) -> None:
+    async def check(scene: Scene) -> None:
+        edit = EditInAPause(scene, pauses_before)
+        first = await scene.make_pass(None, edit)
+        while edit.pauses_before >= 0:
+            await edit()
+        assert scene.account.changes == ["cancel ftjob-chat", "cancel ftjob-code"]
+        second = await scene.make_pass()
+        assert scene.account.asked == []
+        third = await scene.make_pass(None)
+
+        assert scene.account.changes == []
+        assert first.report.transitions == ()
+        assert [(each.name, each.progress) for each in second.report.transitions] == [
+            ("chat", Progress.ACCEPTED),
+            ("code", Progress.ACCEPTED),
+        ]
+        assert {each.ref.id for each in second.due} == {"ftjob-chat", "ftjob-code"}
+        assert [each.after.ready.reason for each in third.report.transitions] == [Reason.CANCELLED, Reason.CANCELLED]
+        assert {each.name for each in scene.world.journal.attempts} == {"chat", "code"}
+        assert scene.world.journal.statuses.marks == marks_of(scene.world.statuses.known().jobs)
+        assert first.report.errors == second.report.errors == third.report.errors == ()
 
     after_a_pass(check)
 
