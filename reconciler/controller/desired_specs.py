@@ -6,7 +6,7 @@ spec whose status could not be read in this pass is reported as `StatusUnknown`,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
-from reconciler.ports import Snapshot, StoredStatuses
+from reconciler.ports import Snapshot, SpecSource, StoredStatuses, SupportsReread
 
 _WRITTEN_LATER = "a later version of reconcile wrote this status, so it is not changed: update reconcile"
 
@@ -129,7 +129,12 @@ class DesiredSpecs:
 
 
 def load_desired_specs(
-    runtime: Runtime, options: RunOptions, cache: ResolutionCache, *, by_content: bool
+    runtime: Runtime,
+    options: RunOptions,
+    cache: ResolutionCache,
+    *,
+    by_content: bool,
+    changed: Collection[str] | None = None,
 ) -> DesiredSpecs:
     """Read one revision of the specs and the statuses, and match them.
 
@@ -138,8 +143,9 @@ def load_desired_specs(
         options: the options of the run.
         cache: the resolved specs of the last pass; it is updated.
         by_content: whether to read a file again although its stamp has not changed, because a stamp may miss a change.
+        changed: the only paths that have changed since the last snapshot; None if that is not known.
     """
-    snapshot = runtime.specs.snapshot(by_content=by_content)
+    snapshot = _snapshot(runtime.specs, changed, by_content=by_content)
     # The edition is read before the statuses. If the publisher pulls commits by others in between, the edition is
     # outdated, and `apply_plan` requests no change.
     edition = runtime.publisher.edition if runtime.publisher is not None else 0
@@ -181,6 +187,12 @@ def load_desired_specs(
         is_shadow=options.is_shadow,
         share=share,
     )
+
+
+def _snapshot(specs: SpecSource, changed: Collection[str] | None, *, by_content: bool) -> Snapshot:
+    """Return a snapshot. If only known specs were edited, their files are read, and no directory is searched."""
+    known = None if changed is None or not isinstance(specs, SupportsReread) else specs.advance(changed)
+    return specs.snapshot(by_content=by_content) if known is None else known
 
 
 def _handled(candidates: tuple[ResolvedSpec, ...], stored: StoredStatuses, share: Share) -> tuple[ResolvedSpec, ...]:

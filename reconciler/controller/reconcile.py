@@ -8,7 +8,7 @@ newest pass (`current_specs`), not those of the pass that started it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.account_worker import assign_work, start_workers
@@ -38,6 +38,7 @@ async def reconcile_once(
     due: frozenset[JobRef] | None = None,
     *,
     by_content: bool = True,
+    changed: Collection[str] | None = None,
     yield_signal: YieldSignal | None = None,
     pause: Callable[[], Awaitable[None]] = no_pause,
 ) -> PassResult:
@@ -49,12 +50,13 @@ async def reconcile_once(
         memory: the state that this process keeps between passes.
         due: the jobs to observe; None observes all. A job whose spec changed is always observed.
         by_content: whether to read a file again although its stamp has not changed, because a stamp may miss a change.
+        changed: the only paths of specs that have changed since the last pass; None if that is not known.
         yield_signal: completes when the pass should stop waiting for slow accounts; None waits for all.
         pause: is awaited between the steps that only record what the workers did. Meanwhile, other workers may start.
     """
     # Collected before the statuses are loaded, so that the load sees what these workers wrote.
     earlier = memory.workers.finished()
-    desired = load_desired_specs(runtime, options, memory.cache, by_content=by_content)
+    desired = load_desired_specs(runtime, options, memory.cache, by_content=by_content, changed=changed)
     memory.interval = desired.interval(memory.interval)
     budget = budget_of(desired, options.rules, memory.current.budget, runtime)
     # Set before anything is awaited, because workers of earlier passes must see the new revision after each wait.

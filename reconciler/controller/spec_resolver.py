@@ -95,14 +95,40 @@ def resolve(
     targets = AccountResolver(snapshot, policy)
     known = ResolutionCache() if known is None else known
     bases = {name: (*targets.basis(name, known.targets), common) for name in targets.used}
-    found = known.candidates(snapshot, bases)
+    found = _after_edits(snapshot, targets, bases, known, common)
     if found is None:
         found = _candidates(snapshot, targets, bases, policy, known, common)
-        known.keep_all(snapshot, bases, found)
+    known.keep_all(snapshot, bases, found)
     known.targets = targets.all()
     diagnostics = tuple(sorted({*targets.complaints(), *found.diagnostics}, key=_place))
     by_account, names = targets.by_account(), targets.names()
     return Resolved(found.specs, diagnostics, by_account, names, common.suspension, found.claims, found.named)
+
+
+def _after_edits(
+    snapshot: Snapshot,
+    targets: AccountResolver,
+    bases: Mapping[str, object],
+    known: ResolutionCache,
+    common: _Common,
+) -> Candidates | None:
+    """Return the candidates of the last revision with the edited specs resolved again.
+
+    Return None if a change may affect other specs: if an edited spec has or had a problem, or if it claims another
+    status or job than before. Otherwise, the same specs are duplicates as before.
+    """
+    last = known.candidates(snapshot, bases)
+    if last is None:
+        return None
+    found, edited_keys = last
+    candidates = list(found.specs)
+    for key in edited_keys:
+        before, located = candidates[key], snapshot.jobs[key]
+        candidates[key] = after = _candidate(located, targets, common)
+        if before.problem or after.problem or after.claim(key) != found.claims[key]:
+            return None
+        known.keep(located, bases[located.document.spec.provider], after, instead_of=before.document)
+    return replace(found, specs=tuple(candidates)) if edited_keys else found
 
 
 def _candidates(

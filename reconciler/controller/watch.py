@@ -48,6 +48,8 @@ EDITS_WITHIN_S = 1.0
 """How long the next pass waits for the requests of edited specs, because a pass over many specs would delay them."""
 PAUSE_S = 0.001
 """How long a pass pauses between the steps that only record, so that the event loop can learn of edited specs."""
+CHANGES_MAX = 1000
+"""The maximum number of changed paths that are believed to be all, because a system that reports many may drop some."""
 BEAT_S = 2.0
 """Seconds between two heartbeats of the event loop, which is less than the shortest poll interval."""
 
@@ -155,7 +157,7 @@ class Watch:
             self._scan_at = math.inf
         # Cleared before the snapshot, so that a change during the pass wakes the watch again.
         self._changed.clear()
-        self._touched = frozenset()
+        changed, self._touched = (None if is_scan else self._known_changes()), frozenset()
         with pass_span(self.runtime) as span:
             result = await reconcile_once(
                 self.runtime,
@@ -163,6 +165,7 @@ class Watch:
                 self._memory,
                 due,
                 by_content=is_scan,
+                changed=changed,
                 yield_signal=yield_signal,
                 pause=pause,
             )
@@ -187,6 +190,11 @@ class Watch:
         self.health.passed(result, self._queue.waiting(), now, took_s=took_s, outages=outages, guard=guard)
         with suppress(Exception):  # observers report their own failures, which must not end the watch
             self.on_pass(result, took_s)
+
+    def _known_changes(self) -> frozenset[str] | None:
+        """Return the only paths that have changed since the last snapshot, or None if others may have changed too."""
+        is_known = self._touched is not None and self.waker.is_alive and len(self._touched) <= CHANGES_MAX
+        return self._touched if is_known else None
 
     def _due(self) -> frozenset[JobRef]:
         """Remove the due jobs from the queue, and return them with the jobs of requested retries.

@@ -14,8 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.formats.duplicate_documents import with_duplicates_reported
-from reconciler.formats.job_edits import job_edits
-from reconciler.formats.lookalikes import has_our_documents, is_reported_by_name, why_not_read
+from reconciler.formats.job_edits import job_edits, with_contents
 from reconciler.formats.spec_parser import (
     MAY_HOLD_SETTINGS,
     decode,
@@ -27,6 +26,7 @@ from reconciler.formats.spec_rows import pack_documents, unpack_documents, witho
 from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_text import parse
 from reconciler.local.file_index import FileIndex
+from reconciler.local.lookalike_files import LookalikeFiles
 from reconciler.local.specs_walk import (
     Found,
     Lookalike,
@@ -76,12 +76,13 @@ class SpecsDir:
         """The digest and the text of the file that was parsed last, so that its errors get their lines from it."""
         self._parsed_uncached: dict[str, _ParsedSpecs] = {}
         """The files that were parsed without the index, because a request depends on them."""
-        self._lookalikes: dict[str, tuple[Stamp, bool]] = {}
-        """The stamp of each file whose name resembles that of a spec, and whether the file is reported."""
+        self._lookalikes = LookalikeFiles(root, disk)
         self._settings: dict[str, Snapshot] = {}
         """The contents of the files that contained Settings at the last snapshot."""
         self._providers: dict[str, Snapshot] = {}
         """The contents of the files that contained Provider documents at the last snapshot."""
+        self._last: Snapshot | None = None
+        """The last snapshot, including later edits."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Return every document. Without `by_content`, a file whose stamp has not changed is not read again.
@@ -91,7 +92,7 @@ class SpecsDir:
         begun_at = self._index.now() if self._index is not None else None
         found = list(walk(self._disk, self._root, self._ignored_folders))
         skipped = [each for each in found if isinstance(each, Skipped)]
-        skipped += self._lookalike_warnings([each for each in found if isinstance(each, Lookalike)])
+        skipped += self._lookalikes.warnings(each for each in found if isinstance(each, Lookalike))
         parsed, unreadable = self._read_all(
             [each for each in found if isinstance(each, Found)], begun_at, by_content=by_content
         )
@@ -102,7 +103,8 @@ class SpecsDir:
         self._providers = {file: each.contents for file, each in parsed.items() if each.contents.providers}
         whole = merge_snapshots([*map(self._reported, skipped), *(each.contents for each in parsed.values())])
         whole = replace(whole, why_not_trusted=why_not_trusted(skipped))
-        return with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped), self._shown)
+        self._last = with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped), self._shown)
+        return self._last
 
     def _read_all(
         self, files: Iterable[Found], begun_at: datetime | None, *, by_content: bool
@@ -127,17 +129,39 @@ class SpecsDir:
 
         Return None if anything other than edits of job documents may have changed.
         """
-        found: list[JobEdit] = []
+        found = self._edited(paths)
+        return None if found is None else tuple(edit for _, edits in found.values() for edit in edits)
+
+    def advance(self, paths: Collection[str]) -> Snapshot | None:
+        """Read changed files again, and return the last snapshot with their edits. It is then the last snapshot.
+
+        Return None if anything other than edits of job documents may have changed, or a line in a diagnostic.
+        """
+        if self._last is None or self._last.diagnostics or (found := self._edited(paths)) is None:
+            return None
+        self._parsed.update((file, parsed) for file, (parsed, _) in found.items())
+        self._last = with_contents(self._last, {file: parsed.contents for file, (parsed, _) in found.items()})
+        return self._last
+
+    def _edited(self, paths: Collection[str]) -> dict[str, tuple[_ParsedSpecs, tuple[JobEdit, ...]]] | None:
+        """Read changed files again, and return the new contents and the edits of each file whose bytes have changed.
+
+        Return None if anything other than edits of job documents may have changed.
+        """
+        found = {}
         for path in sorted(path for path in paths if not is_temporary_by_name(path)):
-            before = self._parsed.get(path)
+            if (before := self._parsed.get(path)) is None:
+                return None
             try:
-                edits = None if before is None else job_edits(before.contents, self._parse_uncached(path))
+                after = self._parse_uncached(path)
             except OSError:
                 return None
-            if edits is None:
+            if after.digest == before.digest:
+                continue
+            if (edits := job_edits(before.contents, after.contents)) is None:
                 return None
-            found += edits
-        return tuple(found)
+            found[path] = after, edits
+        return found
 
     def current(self, file: str, name: str) -> JobDocument | None:
         """Read a file again, and return the job document with this name.
@@ -145,7 +169,7 @@ class SpecsDir:
         Return None if the file cannot be read, or if it does not contain exactly one valid job document with this name.
         """
         try:
-            contents = self._parse_uncached(file)
+            contents = self._parse_uncached(file).contents
         except OSError:
             return None
         found = [each.document for each in contents.jobs if each.document.metadata.name == name]
@@ -164,37 +188,14 @@ class SpecsDir:
         """Return None, because a directory has no commits."""
         return None
 
-    def _lookalike_warnings(self, lookalikes: list[Lookalike]) -> list[Skipped]:
-        """Return a warning for each file that seems to be a spec with a wrong name.
-
-        A file whose stamp has not changed is not read again.
-        """
-        before, self._lookalikes = self._lookalikes, {}
-        for each in lookalikes:
-            known = before.get(each.path)
-            if known is None or each.stamp is None or known[0] != each.stamp:
-                known = each.stamp, is_reported_by_name(each.path) or self._holds_documents(each.path)
-            self._lookalikes[each.path] = known
-        return [
-            Skipped(path, why_not_read(path), Severity.WARNING)
-            for path, (_, is_one) in self._lookalikes.items()
-            if is_one
-        ]
-
-    def _holds_documents(self, file: str) -> bool:
-        try:
-            return has_our_documents(self._disk.read(self._root / file))
-        except OSError:
-            return False  # an unreadable file with another suffix is probably not a spec
-
     def _is_unchanged(self, file: str, before: Snapshot) -> bool:
         try:
-            now = self._parse_uncached(file)
+            now = self._parse_uncached(file).contents
         except OSError:
             return False
         return not now.is_settings_broken and _shared_in(now) == _shared_in(before)
 
-    def _parse_uncached(self, file: str) -> Snapshot:
+    def _parse_uncached(self, file: str) -> _ParsedSpecs:
         """Read a file and return its contents, without using the index, because a request depends on them."""
         data = self._disk.read(self._root / file)
         digest = hashlib.sha256(data).digest()
@@ -202,7 +203,7 @@ class SpecsDir:
         if before is None or before.digest != digest:
             contents = read_documents(data, file=file, shown=self._shown(file), parse=parse)
             before = self._parsed_uncached[file] = _ParsedSpecs(digest, None, contents, is_certain=False)
-        return before.contents
+        return before
 
     def _known(self, found: Found, *, by_content: bool) -> _ParsedSpecs | None:
         """Return the contents of a file if they are known without reading it, or None.

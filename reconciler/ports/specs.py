@@ -148,3 +148,11 @@ class SupportsReread(Protocol):
                 editors write temporarily, are ignored.
         """
         ...
+
+    def advance(self, paths: Collection[str]) -> Snapshot | None:
+        """Read changed files again, and return the last snapshot with their edits, which is then the last snapshot.
+
+        Return None if anything other than such edits may have changed, so that a new snapshot is needed. The result is
+        that of `snapshot` if nothing has changed but these paths.
+        """
+        ...

@@ -199,17 +199,26 @@ def _remote(machine: Machine, life: ProcessLife) -> Remote | None:
 
 
 class _WatchedSpecs(SpecsDir):
-    """The specs directory. A pass begins with a snapshot of it."""
+    """The specs directory. A pass begins with a snapshot of it, or with the last snapshot and later edits."""
 
     def __init__(self, root: Path, status_root: Path, disk: _LivingDisk, display: str, machine: Machine) -> None:
         super().__init__(root, status_root, disk, display)
         self._machine = machine
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        self._machine.history.events.append(PassStarted(self._machine.clock.now(), by_content))
+        self._begin(is_scan=by_content)
+        return super().snapshot(by_content=by_content)
+
+    def advance(self, paths: Collection[str]) -> Snapshot | None:
+        found = super().advance(paths)
+        if found is not None:
+            self._begin(is_scan=False)
+        return found
+
+    def _begin(self, *, is_scan: bool) -> None:
+        self._machine.history.events.append(PassStarted(self._machine.clock.now(), is_scan))
         if self._machine.after_reads:
             asyncio.get_running_loop().call_later(1.0, self._machine.after_reads.pop(0))
-        return super().snapshot(by_content=by_content)
 
     def reread(self, paths: Collection[str]) -> tuple[JobEdit, ...] | None:
         edits = super().reread(paths)

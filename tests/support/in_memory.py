@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
-from reconciler.formats.job_edits import job_edits
+from reconciler.formats.job_edits import job_edits, with_contents
 from reconciler.model.job import Account
 from reconciler.model.journal import KnownStatuses, Requested
 from reconciler.model.kind import JobDocument
@@ -54,6 +54,16 @@ class Specs:
                 return None
             found += edits
         return tuple(found)
+
+    def advance(self, paths: Collection[str]) -> Snapshot | None:
+        """Return the snapshot with the edits of these files, or None if one of them changed in another way."""
+        if self.reread(paths) is None:
+            return None
+        self._read = with_contents(
+            self._read,
+            {path: Snapshot(jobs=tuple(each for each in self.revision.jobs if each.file == path)) for path in paths},
+        )
+        return self._read
 
     def current(self, file: str, name: str) -> JobDocument | None:
         """Return the document that has this name in this file, or None."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,86 @@ def test_any_other_change_requires_a_new_snapshot(
     read: SpecsDir, tmp_path: Path, change: Callable[[Path], str]
 ) -> None:
     write(tmp_path, "chat", "cancelled")
+    paths = ["chat.yaml", change(tmp_path)]
 
-    assert read.reread(["chat.yaml", change(tmp_path)]) is None
+    assert read.reread(paths) is None
+    assert read.advance(paths) is None
+    assert read.reread(["chat.yaml"]), "the edit is not in the last snapshot, because no snapshot was made"
+
+
+def test_a_source_without_a_snapshot_cannot_be_advanced(tmp_path: Path) -> None:
+    assert SpecsDir(tmp_path, tmp_path / "status", LocalDisk(tmp_path), "specs").advance([]) is None
+
+
+def test_the_last_snapshot_is_returned_if_no_path_has_changed(read: SpecsDir, tmp_path: Path) -> None:
+    write(tmp_path, "chat", "cancelled")
+
+    assert read.advance([]) is read.advance([".chat.yaml.swp", "code.yaml"])
+    assert read.reread(["chat.yaml"])
+
+
+def test_a_snapshot_with_diagnostics_is_not_advanced_because_an_edit_may_move_their_lines(
+    read: SpecsDir, tmp_path: Path
+) -> None:
+    (tmp_path / "twin.yaml").write_bytes((tmp_path / "chat.yaml").read_bytes())
+    assert read.snapshot().diagnostics
+    write(tmp_path, "chat", "cancelled")
+
+    assert read.advance(["chat.yaml"]) is None
+
+
+def test_an_edit_is_in_the_last_snapshot_once_it_was_advanced(read: SpecsDir, tmp_path: Path) -> None:
+    write(tmp_path, "chat", "cancelled")
+    advanced = read.advance(["chat.yaml"])
+
+    assert read.reread(["chat.yaml"]) == ()
+    assert advanced == read.snapshot(by_content=False) == read.snapshot()
+
+
+SPECS = ("a", "b", "team/c", "team/d", "team-x", "z")
+
+
+def _text(rng: random.Random, path: str) -> str:
+    """Return the text of a file with two specs, or in rare cases another text."""
+    if rng.random() < 0.05:
+        return rng.choice(
+            ["{", "# nothing", "kind: Settings", SPEC.format(name="a-0", provider="p", job_id="x", state="")]
+        )
+    name, comment = path.replace("/", "-"), "# a comment\n" * rng.randrange(3)
+    states = (rng.choice(["observed", "cancelled", "running"]) for _ in range(2))
+    specs = [
+        SPEC.format(name=f"{name}-{at}", provider="openai", job_id=f"ftjob-{name}{at}", state=state)
+        for at, state in enumerate(states)
+    ]
+    return comment + "---\n".join(specs)
+
+
+def _changed(rng: random.Random, root: Path) -> Iterator[str]:
+    """Change some files below the root, and yield their paths."""
+    for each in rng.sample(SPECS, rng.randrange(3)):
+        path = root / f"{each}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        if rng.random() < 0.03:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(_text(rng, each), encoding="utf-8")
+        yield f"{each}.yaml"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_advanced_snapshot_is_equal_to_a_new_one_after_any_changes(tmp_path: Path, seed: int) -> None:
+    rng, disk, advanced = random.Random(seed), LocalDisk(tmp_path), 0  # noqa: S311  repeatable, not secret
+    source = SpecsDir(tmp_path, tmp_path / "status", disk, "specs")
+    assert [*_changed(rng, tmp_path)] is not None
+    source.snapshot()
+    for _ in range(60):
+        found = source.advance([*_changed(rng, tmp_path)])
+        advanced += found is not None
+        if found is None:
+            found = source.snapshot()
+
+        assert found == SpecsDir(tmp_path, tmp_path / "status", disk, "specs").snapshot()
+    assert advanced > 5
 
 
 @pytest.mark.parametrize("path", ["team", "/elsewhere", "..data", "..2026/chat.yaml", ".git/HEAD", "team/.git", "HEAD"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.resolved_account import SpecProblem
 from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.spec_resolver import resolve
@@ -330,3 +332,34 @@ def test_a_revision_contains_its_accounts_and_the_canonical_credential_names() -
     accounts = [each.of_kind(kind) for each in (ACCOUNT, eu) for kind in ("FineTuningJob", "BatchJob")]
     assert {line: each.account for line, each in found.targets.items()} == {str(each): each for each in accounts}
     assert found.names == {"TEAM_KEY": "OPENAI_API_KEY", "OPENAI_API_KEY": "OPENAI_API_KEY"}
+
+
+def _spec_of(rng: random.Random, number: int) -> FineTuningJob:
+    """Return a spec that rarely has the name or job of another one, and rarely an invalid provider or job."""
+    name, job = (number if rng.random() < 0.95 else rng.randrange(6) for _ in range(2))
+    return a_spec(
+        f"job-{name}",
+        provider=rng.choice([*["openai"] * 20, "main", "nowhere"]),
+        jobId=rng.choice([*[f"ftjob-{job}"] * 20, "a job"]),
+        desiredState=rng.choice(["observed", "running", "cancelled"]),
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_specs_resolve_after_any_edits_as_if_they_were_resolved_for_the_first_time(seed: int) -> None:
+    rng, cache, places = random.Random(seed), ResolutionCache(), [*range(6)]  # noqa: S311  repeatable, not secret
+    jobs = {number: located(_spec_of(rng, number), f"{number}.yaml") for number in places}
+    providers, edits = (located(a_provider("main"), "p.yaml"),), 0
+    for _ in range(300):
+        for number in rng.sample(places, rng.choice([0, 1, 1, 2])):
+            jobs[number] = located(_spec_of(rng, number), f"{number}.yaml", line=rng.randrange(1, 3))
+        if rng.random() < 0.05:
+            providers = (located(a_provider("main", baseUrl=rng.choice(["https://a.example", None])), "p.yaml"),)
+        order = rng.sample(places, 6) if rng.random() < 0.05 else places
+        revision = [jobs[number] for number in order if number or rng.random() < 0.95]
+        before = cache.last
+        again = resolved(*revision, known=cache, providers=providers)
+        edits += before is not None and cache.last is not before and again.claims is before.claims
+
+        assert again == resolved(*revision, providers=providers)
+    assert edits > 20
