@@ -79,11 +79,16 @@ def partition_by_account(
     """Return the work of each account, without orphans. The arguments are those of `assign_work`."""
     work: dict[Account, Work] = {}
     not_due: list[TrackedJob] = []
+    specs, last = desired.specs, desired.last
+    # Most jobs are not due, and a text is found faster than a job.
+    due_ids = {ref.id for ref in due or ()}
     for key in desired.chosen:
-        subject, target, before = desired.specs[key].subject, desired.specs[key].target, desired.last.get(key)
+        spec, before = specs[key], last.get(key)
+        subject, target = spec.subject, spec.target
         if subject is None or target is None:
             continue
-        if due is None or subject.ref in due or must_observe(subject, before):
+        is_due = due is None or (subject.ref.id in due_ids and subject.ref in due)
+        if is_due or must_observe(subject, before):
             asked = replace(subject, is_retry=True) if subject.name in retry else subject
             work.setdefault(target.account, Work(target)).pairs.append((asked, before))
         else:

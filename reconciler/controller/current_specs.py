@@ -60,7 +60,7 @@ class CurrentSpecs:
         return frozenset(
             each.ref
             for each in self.subjects.values()
-            if is_new or each.ref.account in changed or not before.hold(each)
+            if is_new or not before.hold(each) or (changed and each.ref.account in changed)
         )
 
     def hold(self, subject: Subject) -> bool:

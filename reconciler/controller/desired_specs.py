@@ -64,7 +64,7 @@ class DesiredSpecs:
     @property
     def chosen(self) -> tuple[int, ...]:
         """The positions of the selected specs whose status is known."""
-        return tuple(key for key in self.selected if key not in self.unknown)
+        return tuple(key for key in self.selected if key not in self.unknown) if self.unknown else self.selected
 
     @property
     def may_ask(self) -> bool:

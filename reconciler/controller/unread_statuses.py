@@ -38,6 +38,8 @@ def hidden(stored: StoredStatuses) -> Hidden:
 
 def doubts(stored: StoredStatuses, candidates: Iterable[ResolvedSpec], policy: OperatorPolicy) -> dict[str, str]:
     """Return why first attempts cannot be counted, by account line; the key `EVERYWHERE` stands for all accounts."""
+    if not stored.unread:
+        return {}
     lines = {each.name: str(each.ref.account) for each in candidates if each.ref is not None}
     found: dict[str, str] = {}
     for each in stored.unread:

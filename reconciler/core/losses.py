@@ -89,6 +89,8 @@ def why_uncountable(lost: Mapping[str, LostStatus], known: KnownStatuses, limits
         known: the statuses as the last pass recorded them.
         limits: the limits on changes, which also limit how many statuses may be lost at once.
     """
+    if not lost:
+        return None
     total = len(known.marks.keys() | lost.keys())
     if judge("statuses", tuple(lost), 0, total, limits) is None:
         return None

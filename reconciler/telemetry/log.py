@@ -119,7 +119,7 @@ class PassLog:
 
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._logger = logger
-        self._last_states: dict[str, tuple[object, ...]] = {}
+        self._last_rows: dict[str, Row] = {}
         self._outages: dict[str, set[str]] = {}
         """The accounts with an outage, each with the jobs that have not been observed since it began."""
         self._refusals: tuple[Refusal, ...] = ()
@@ -137,9 +137,12 @@ class PassLog:
 
     def _log_transitions(self, report: Report) -> None:
         """Log each job whose state changed, and one line for all first observations if there are many."""
-        states = {row.name: _state(row) for row in report.rows}
-        changed = [each for each in report.transitions if self._last_states.get(each.name) != states[each.name]]
-        self._last_states = states
+        before, self._last_rows = self._last_rows, {row.name: row for row in report.rows}
+        changed = [
+            each
+            for each in report.transitions
+            if each.name not in before or _state(before[each.name]) != _state(self._last_rows[each.name])
+        ]
         first = [each for each in changed if each.is_first_sight]
         if len(first) > FIRST_OBSERVED_MAX:
             self._summarise(first)
@@ -171,6 +174,8 @@ class PassLog:
         A pass over other jobs does not repeat an earlier refusal. An earlier refusal therefore stays in force while one
         of its jobs is still refused and is not part of a newer refusal.
         """
+        if not self._refusals:
+            return report.refusals
         refused = {row.name for row in report.rows if row.status.ready.reason is Reason.REFUSED_BY_GUARD}
         refused -= {name for refusal in report.refusals for name in refusal.names}
         return (*report.refusals, *(each for each in self._refusals if refused.intersection(each.names)))
@@ -223,6 +228,8 @@ class PassLog:
 
     def _log_outages(self, report: Report, covered: Collection[str]) -> None:
         """Log each outage once when it begins, and once when all affected jobs have been observed again."""
+        if not self._outages and all(each.unobserved is None for each in report.accounts):
+            return
         unobserved = {row.name for row in report.rows if row.unobserved is not None}
         unfinished = {row.name for row in report.rows if not row.status.final}
         for each in report.accounts:

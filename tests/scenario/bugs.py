@@ -431,8 +431,8 @@ BUGS = (
     Bug(
         "let a pass wait for a slow account",
         "controller/watch.py",
-        "await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S))",
-        "await self._pass(due, None)",
+        "await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S), ",
+        "await self._pass(due, None, ",
     ),
     Bug(
         "let vanished jobs make their account unobserved",

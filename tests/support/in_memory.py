@@ -29,7 +29,7 @@ class Specs:
 
     revision: Snapshot = field(default_factory=Snapshot)
     reads: list[bool] = field(default_factory=list)
-    """For each snapshot, whether every file was to be read."""
+    """For each new or advanced snapshot, whether every file was to be read."""
     is_changed: bool = False
     """Whether the Settings differ from those of the last snapshot."""
     origins: dict[str, Origin] = field(default_factory=dict)
@@ -59,6 +59,7 @@ class Specs:
         """Return the snapshot with the edits of these files, or None if one of them changed in another way."""
         if self.reread(paths) is None:
             return None
+        self.reads.append(False)
         self._read = with_contents(
             self._read,
             {path: Snapshot(jobs=tuple(each for each in self.revision.jobs if each.file == path)) for path in paths},
