@@ -23,8 +23,6 @@ from reconciler.model.status import ProviderStatus
 from reconciler.model.watch_status import Upcoming, WatchStatus
 
 UPCOMING_MAX = 20
-FORGOTTEN_AFTER = 2
-"""Observations of jobs without a spec are removed once there are more than this many observations for each spec."""
 
 
 @dataclass(slots=True)
@@ -180,10 +178,10 @@ class HealthTracker:
         self._looked_at.update(each.account for each in result.report.accounts)
 
     def _last_observed(self, report: Report) -> Mapping[JobRef, ObservedJob]:
-        """Return each job as it was last observed. Jobs that no spec names are removed as `FORGOTTEN_AFTER` says."""
+        """Return each job as it was last observed. Jobs that no spec names are removed if there are more than specs."""
         new = {row.ref: row.seen for row in report.rows if row.seen is not None and row.ref is not None}
         found = {**self.overview.observed, **new} if new else self.overview.observed
-        if len(found) <= FORGOTTEN_AFTER * len(report.rows):
+        if len(found) <= len(report.rows):
             return found
         named = {row.ref for row in report.rows}
         return {ref: job for ref, job in found.items() if ref in named}

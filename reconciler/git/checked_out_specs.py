@@ -60,7 +60,8 @@ class CheckedOutSpecs:
     _within: str = field(init=False)
     _statuses_within: str | None = field(init=False)
     _approvals: ReadApprovals = field(init=False)
-    _origins: dict[tuple[str | None, str], Origin | None] = field(default_factory=dict)
+    _origins: dict[str, Origin | None] = field(default_factory=dict)
+    """The origins that were requested since `_revision` was checked out, by file."""
     _revision: str | None = None
     _mismatch: Diagnostic | None = None
     """A diagnostic for the first file that Git left out of the working tree or re-encoded, or None."""
@@ -84,6 +85,8 @@ class CheckedOutSpecs:
         commit, found, why_not_trusted = self._read(by_content=by_content)
         if self._mismatch is not None:
             found = replace(found, diagnostics=(self._mismatch, *found.diagnostics))
+        if commit != self._revision:
+            self._origins.clear()
         self._revision, self._distrust = commit, why_not_trusted
         doubt = f"no change is requested while the checkout is in this state: {why_not_trusted}"
         return replace(
@@ -130,10 +133,9 @@ class CheckedOutSpecs:
 
     def origin(self, file: str) -> Origin | None:
         """Return the commit that last changed a file, with its author, or None if it is unknown (`Checkout.origin`)."""
-        key = (self._revision, file)
-        if key not in self._origins:
-            self._origins[key] = self.checkout.origin(self.root / file)
-        return self._origins[key]
+        if file not in self._origins:
+            self._origins[file] = self.checkout.origin(self.root / file)
+        return self._origins[file]
 
     def _notices(self) -> tuple[str, ...]:
         notices = {SHALLOW: self.checkout.is_shallow(), PARTIAL: self.checkout.is_partial}

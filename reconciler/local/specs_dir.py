@@ -75,7 +75,7 @@ class SpecsDir:
         self._last_text = b"", ""
         """The digest and the text of the file that was parsed last, so that its errors get their lines from it."""
         self._parsed_uncached: dict[str, _ParsedSpecs] = {}
-        """The files that were parsed without the index, because a request depends on them."""
+        """The files of the last snapshot that were parsed without the index, because a request depends on them."""
         self._lookalikes = LookalikeFiles(root, disk)
         self._settings: dict[str, Snapshot] = {}
         """The contents of the files that contained Settings at the last snapshot."""
@@ -93,9 +93,8 @@ class SpecsDir:
         found = list(walk(self._disk, self._root, self._ignored_folders))
         skipped = [each for each in found if isinstance(each, Skipped)]
         skipped += self._lookalikes.warnings(each for each in found if isinstance(each, Lookalike))
-        parsed, unreadable = self._read_all(
-            [each for each in found if isinstance(each, Found)], begun_at, by_content=by_content
-        )
+        files = [each for each in found if isinstance(each, Found)]
+        parsed, unreadable = self._read_all(files, begun_at, by_content=by_content)
         if self._index is not None:
             self._index.save()
         skipped += unreadable
@@ -122,6 +121,7 @@ class SpecsDir:
             except OSError as error:
                 why = f"the file cannot be read: {error.strerror or error}"
                 unreadable.append(Skipped(each.path, why, may_hold_anything=True))
+        self._parsed_uncached = {file: each for file, each in self._parsed_uncached.items() if file in parsed}
         return parsed, unreadable
 
     def reread(self, paths: Collection[str]) -> tuple[JobEdit, ...] | None:

@@ -122,6 +122,7 @@ class StatusBytes:
         self._disk.remove(self._root / path)
         self.known.pop(path, None)
         self.written.pop(path, None)
+        self._undoable.discard(path)
         self.changed.add(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from reconciler.git.checkout import find_checkout
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.exit_code import ExitCode
+from reconciler.model.status import Origin
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
@@ -240,6 +242,29 @@ def test_a_checkout_is_acted_on_once_two_scans_in_a_row_are_equal(clone: Clone, 
     ).snapshot()
 
     assert (read.why_not_trusted, read.is_torn) == (why, why is not None)
+
+
+def test_only_the_origins_of_the_newest_revision_are_kept(clone: Clone) -> None:
+    checkout = Checkout(clone.root)
+    checkout.want("runaway", "ftjob-abc123", provider="openai")
+    found = find_checkout(checkout.specs)
+    assert found is not None
+    statuses = checkout.status_dir
+    specs = SpecsDir(checkout.specs, statuses, LocalDisk(checkout.specs), "specs")
+    read = CheckedOutSpecs(specs, checkout.specs, found, statuses, lambda: datetime.now(UTC))
+    commits = []
+    for job_id in ("ftjob-abc123", "ftjob-def456"):
+        checkout.want("runaway", job_id, provider="openai")
+        clone.commit(f"Want {job_id}")
+        read.snapshot()
+        origin = read.origin("runaway.yaml")
+        assert origin is not None
+        commits.append(origin.commit)
+    del origin
+
+    gc.collect()
+    kept = [each.commit for each in gc.get_objects() if isinstance(each, Origin)]
+    assert [each for each in kept if each in commits] == commits[-1:]
 
 
 def test_a_git_repository_among_the_specs_is_named_without_a_path_of_the_machine(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.specs_walk import is_temporary_by_name
+from reconciler.model.spec import FineTuningJob
 from tests.support.cli import PROVIDER, SPEC
 
 
@@ -170,3 +172,14 @@ def test_only_hidden_names_are_those_of_temporary_files() -> None:
     paths = (".chat.yaml.swp", "team/.#chat", "chat.yaml", "_chat.yaml", "..data", "team/.git")
 
     assert [*filter(is_temporary_by_name, paths)] == [".chat.yaml.swp", "team/.#chat"]
+
+
+def test_a_snapshot_forgets_the_documents_of_deleted_files(read: SpecsDir, tmp_path: Path) -> None:
+    assert read.current("chat.yaml", "chat") is not None
+    assert read.current("code.yaml", "code") is not None
+    (tmp_path / "code.yaml").unlink()
+    read.snapshot()
+
+    gc.collect()
+    jobs = [each for each in gc.get_objects() if isinstance(each, FineTuningJob)]
+    assert {each.spec.job_id for each in jobs if each.spec.job_id in {"ftjob-chat", "ftjob-code"}} == {"ftjob-chat"}

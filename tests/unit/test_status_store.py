@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from reconciler.formats.status_writer import digest, render_status
 from reconciler.local.disk import LocalDisk
+from reconciler.local.status_bytes import StatusBytes
 from reconciler.local.status_store import StatusDirectory
+from reconciler.local.status_walk import Walked
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus
@@ -127,6 +130,18 @@ def test_a_status_is_stored_in_the_folder_of_its_spec_and_read_back(tmp_path: Pa
     assert tree(tmp_path).write(status, durable=False)
     assert files(tmp_path) == ["team-a/deep/support-triage.yaml"]
     assert tree(tmp_path).load() == StoredStatuses(jobs=(status,))
+
+
+def test_nothing_is_kept_of_a_file_that_was_written_twice_and_removed(tmp_path: Path) -> None:
+    written, path = StatusBytes(tmp_path, LocalDisk(tmp_path)), f"{tmp_path.name}.yaml"
+    before = sys.getrefcount(path)
+    for data in (b"one", b"two"):
+        assert written.replace({path: data}, durable=True) == {}
+    assert sys.getrefcount(path) > before
+    written.remove(path)
+    written.begin(Walked())
+
+    assert sys.getrefcount(path) == before
 
 
 def test_an_unchanged_status_file_is_not_parsed_twice(tmp_path: Path) -> None:
