@@ -60,14 +60,14 @@ def judged(given: argparse.Namespace, samples: Sequence[tuple[float, Sample]]) -
 def night(given: argparse.Namespace) -> bool:
     """Simulate a night, print what each hour needed, and return whether nothing grows."""
     ran = virtual_hours.run(virtual_hours.Night(given.hours, given.jobs, given.accounts))
-    hours = ran.by_hour()
+    hours, cancels, leaks = ran.hours, ran.cancels, ran.leaks()
     rows = [(str(at), *(f"{value:,.0f}" for value in each.values())) for at, each in enumerate(hours, 1)]
-    cancels, leaks = ran.cancels(), ran.leaks()
     most = max(cancels.values(), default=0)
     sys.stdout.write(f"{table(('Hour', *hours[0]), *rows)}\n")
     sys.stdout.write(f"{cancels.total()} cancel requests for {len(cancels)} jobs, at most {most} for one\n")
-    for name, (early, late) in leaks.items():
-        sys.stdout.write(f"{name}: {early:,} objects after hour 2, and {late:,} at the end\n")
+    for name, (most, fewest) in leaks.items():
+        sys.stdout.write(f"{name}: at most {most:,} objects in the first half, and at least {fewest:,} in the second\n")
+    sys.stdout.write(f"{len(ran.alive[-1])} types of the product have objects, {len(leaks)} of them leak\n")
     return not leaks and most <= MOST_REQUESTS
 
 

@@ -15,6 +15,8 @@ from statistics import mean, median
 from tests.benchmarks.figures import number
 
 HEAD = ("Measure", "First half", "Second half", "Trend over the time", "Tolerance", "Grows")
+LEAK_SHARE = 0.02
+"""By more than this share the living objects of a type must have increased for a leak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,21 @@ def trend(measure: Measure, samples: Sequence[tuple[float, float]], period_s: fl
     half = len(points) // 2
     values = [value for _, value in points]
     return Trend(measure, mean(values[:half]), mean(values[-half:]), slope(points) * (points[-1][0] - points[0][0]))
+
+
+def leak(alive: Sequence[int]) -> tuple[int, int] | None:
+    """Return whether a type leaks, whose living objects were counted at the end of each hour, the first hour included.
+
+    The hours after the first are compared, because the product remembers the attempts of an hour. A type leaks if the
+    fewest objects of the second half are more than the most of the first half, by more than `LEAK_SHARE`. Return these
+    two numbers, or None if it does not leak. With fewer than two hours to compare, nothing leaks.
+    """
+    later = alive[1:]
+    half = len(later) // 2
+    if not half:
+        return None
+    most, fewest = max(later[:half]), min(later[-half:])
+    return (most, fewest) if fewest > most * (1 + LEAK_SHARE) else None
 
 
 def _periods(samples: Sequence[tuple[float, float]], period_s: float) -> list[list[tuple[float, float]]]:

@@ -1,20 +1,23 @@
 """Hours of virtual time in the simulator: the controller over 5,000 jobs in 8 accounts, with the real transport.
 
 Every hour the living objects of the product are counted by their type, so that a leak shows which type leaks. Requests,
-writes of statuses and lines of the log are counted from the history of the run.
+writes of statuses and lines of the log are counted from the history of the hour. Then the history is cleared, so that
+no object lives because the simulator recorded it. The number of specs stays the same after the first minutes.
 """
 
 from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http import HTTPStatus
 
 from reconciler.sandbox.config import DeclaredJob, SandboxOptions
 from reconciler.sandbox.faults import FAULTS
 from tests.benchmarks.world import note
+from tests.night_run.trend import leak
 from tests.night_run.workload import (
     CANCELLED_AFTER,
     Short,
@@ -23,7 +26,7 @@ from tests.night_run.workload import (
     lasting_jobs,
     short_jobs,
 )
-from tests.scenario.history import FileWritten, History, Logged, ProviderRequest
+from tests.scenario.history import FileWritten, Logged, ProviderRequest
 from tests.scenario.repository import JobSpec, Revision
 from tests.scenario.simulation import RunWatch, Scenario, Simulation, TimedInjection, simulate
 
@@ -49,46 +52,43 @@ class Night:
 
 @dataclass(slots=True)
 class Ran:
-    """A finished run: its history, and the number of living objects of each type at the end of each hour."""
+    """A run: what each hour needed, and the number of living objects of each type at the end of each hour."""
 
-    night: Night
-    history: History
-    alive: Sequence[Counter[str]]
+    hours: list[Mapping[str, float]] = field(default_factory=list)
+    alive: list[Counter[str]] = field(default_factory=list)
+    cancels: Counter[str] = field(default_factory=Counter)
+    """The number of cancel requests for each job that succeeded."""
 
-    def by_hour(self) -> list[Mapping[str, float]]:
-        """Return what each hour needed."""
-        found: list[Counter[str]] = [Counter() for _ in range(self.night.hours)]
-        names = {ProviderRequest: "requests", FileWritten: "statuses written", Logged: "lines of the log"}
-        for event in self.history.events:
-            name = names.get(type(event))
-            hour = int((event.at - self.history.began_at).total_seconds() // HOUR_S)
-            if name is not None and hour < len(found):
-                found[hour][name] += 1
-        return [
-            {**{name: float(counts[name]) for name in names.values()}, "living objects": float(alive.total())}
-            for counts, alive in zip(found, self.alive, strict=True)
-        ]
-
-    def cancels(self) -> Counter[str]:
-        """Return the number of cancel requests for each job that succeeded."""
-        return Counter(
+    def add_hour(self, simulation: Simulation) -> None:
+        """Add the hour that ends now, and clear the history of the simulation."""
+        events = simulation.history.events
+        counts = Counter(NAMES[type(each)] for each in events if type(each) in NAMES)
+        self.cancels.update(
             str(each.job_id)
-            for each in self.history.events
-            if isinstance(each, ProviderRequest) and each.verb == "cancel" and each.status == 200
+            for each in events
+            if isinstance(each, ProviderRequest) and each.verb == "cancel" and each.status == HTTPStatus.OK
         )
+        events.clear()
+        specs, statuses = len(simulation.revision.job_specs), len(simulation.statuses())
+        gc.collect()
+        kinds = (type(each) for each in gc.get_objects())
+        alive = Counter(f"{kind.__module__}.{kind.__name__}" for kind in kinds if _is_ours(kind))
+        needed = {name: counts[name] for name in NAMES.values()}
+        self.hours.append({"specs": specs, "statuses": statuses, **needed, "living objects": alive.total()})
+        self.alive.append(alive)
+        note(f"hour {len(self.alive)}: {alive.total():,} objects")
 
     def leaks(self) -> dict[str, tuple[int, int]]:
-        """Return each type of which more objects live after the last hour than after the second one."""
-        early, late = self.alive[1], self.alive[-1]
-        return {
-            name: (early[name], late[name])
-            for name in late
-            if late[name] - early[name] > max(MORE_OBJECTS, MORE_SHARE * early[name])
-        }
+        """Return each type that leaks, with the numbers of its objects that `leak` compares."""
+        found = {name: leak([each[name] for each in self.alive]) for name in self.alive[-1]}
+        return {name: numbers for name, numbers in found.items() if numbers is not None}
 
 
-MORE_OBJECTS, MORE_SHARE = 200, 0.02
-"""A type leaks if its objects grow by more than both."""
+NAMES: Mapping[type, str] = {
+    ProviderRequest: "requests",
+    FileWritten: "statuses written",
+    Logged: "lines of the log",
+}
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class _People:
 
     night: Night
     lasting: tuple[JobSpec, ...]
-    alive: list[Counter[str]] = field(default_factory=list)
+    ran: Ran = field(default_factory=Ran)
 
     def schedule(self) -> Iterator[TimedInjection]:
         """Yield everything that happens, with its time."""
@@ -108,7 +108,7 @@ class _People:
                 yield TimedInjection(minute * MINUTE_S, partial(_break, *fault))
                 yield TimedInjection((minute + 1) * MINUTE_S - 1, Simulation.end_faults)
         for hour in range(1, self.night.hours + 1):
-            yield TimedInjection(hour * HOUR_S - 1, self._count)
+            yield TimedInjection(hour * HOUR_S - 1, self.ran.add_hour)
 
     def _edit(self, minute: int, simulation: Simulation) -> None:
         short = []
@@ -118,13 +118,6 @@ class _People:
             simulation.providers[account_name(account)].world.bear(begun.id, declared, simulation.clock.now())
             short += [_spec(each, minute) for each in short_jobs(account, minute) if _exists(each, minute)]
         simulation.edit(f"minute {minute}", replace(simulation.revision, job_specs=(*self.lasting, *short)))
-
-    def _count(self, simulation: Simulation) -> None:
-        del simulation
-        gc.collect()
-        kinds = (type(each) for each in gc.get_objects())
-        self.alive.append(Counter(f"{kind.__module__}.{kind.__name__}" for kind in kinds if _is_ours(kind)))
-        note(f"hour {len(self.alive)}: {self.alive[-1].total():,} objects")
 
 
 def _is_ours(kind: type) -> bool:
@@ -166,4 +159,5 @@ def run(night: Night) -> Ran:
         schedule=tuple(people.schedule()),
         has_small_pages=False,
     )
-    return Ran(night, simulate(scenario), people.alive)
+    simulate(scenario)
+    return people.ran

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.night_run.trend import Measure, slope, trend
+from tests.night_run.trend import Measure, leak, slope, trend
 
 MEMORY = Measure("memory", "MiB", is_total=False, share=0.1, plus=4)
 LINES = Measure("lines", "", is_total=True, share=0.25, plus=2)
@@ -53,3 +53,21 @@ def test_the_slope_of_points_on_a_line_is_that_of_the_line_despite_an_outlier() 
 
     assert slope([*points, (9.0, 500.0)]) == 2.0
     assert slope(points[:1]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("alive", "leaks"),
+    [
+        ([50, 100, 104, 110, 112, 115, 118, 121], (110, 115)),
+        ([50, 100, 101, 100, 100, 101, 100, 101], None),
+        ([50, 100, 150, 160, 160, 160, 160, 160], None),
+        ([160, 160, 100, 100, 100, 120, 100, 100], None),
+        ([0, 0, 0, 0, 1, 2, 3, 4], (0, 2)),
+        ([50, 100], None),
+    ],
+    ids=["grows", "is steady", "fills", "has a peak", "begins late", "too short"],
+)
+def test_a_type_leaks_if_the_second_half_of_a_night_always_has_more_of_its_objects(
+    alive: list[int], leaks: tuple[int, int] | None
+) -> None:
+    assert leak(alive) == leaks
