@@ -46,6 +46,7 @@ class OutputFormat(OneOf):
         """Return the format with its argument. Raises `click.BadParameter` if one of them is not valid."""
         word, _, argument = str(value).partition("=")
         if word != CUSTOM_COLUMNS or word not in self.choices:
+            self._check_is_no_long_option(f"--o{word}", param, ctx)
             return super().convert(value, param, ctx)
         if argument not in ("", "?"):
             try:
@@ -53,6 +54,11 @@ class OutputFormat(OneOf):
             except ValueError as error:
                 self.fail(str(error), param, ctx)
         return str(value)
+
+    def _check_is_no_long_option(self, option: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        """Raise `click.BadParameter` if `option` exists: with one dash, as in `-out=FILE`, it is `-o` with a value."""
+        if ctx is not None and any(option in each.opts for each in ctx.command.params):
+            self.fail(f"A long option has two dashes: {option}.", param, ctx)
 
 
 def kind_called(word: str) -> str | None:

@@ -10,6 +10,7 @@ import click
 from reconciler import wiring
 from reconciler.cli.choices import JobName, kind_called, written_kinds
 from reconciler.cli.found_specs import chosen_specs
+from reconciler.cli.group import VERBS
 from reconciler.cli.option_values import OptionValues, paths, selection
 from reconciler.cli.shared_option import Shared
 from reconciler.controller.run_options import Paths, Selection
@@ -39,10 +40,12 @@ TYPE_WORDS = ("all", "job", "jobs", "pod", "pods", "app", "apps")
 
 
 def _type_hint(name: str) -> str:
-    """Return how to leave out the type of an object, if the name is one, as in `get jobs` and `describe job chat`."""
+    """Return how to leave out the type of an object, or which verb shows it, as for `get jobs` and `get events`."""
     kind = kind_called(name)
     if kind is not None:
         return f"To limit the command to this kind, use --kind {kind}."
+    if name in VERBS:
+        return f"Did you mean `reconcile {name}`?"
     return "Write the name alone, without a type. `reconcile get` lists all jobs." * (name in TYPE_WORDS)
 
 

@@ -46,7 +46,7 @@ VERBS_ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
         ): "To reconcile continuously, run `reconcile`.",
         ("preview", "test", "dry-run", "simulate"): "`reconcile plan` shows what would change.",
         ("import", "discover", "scan"): "`reconcile adopt` writes a spec for each unmanaged job.",
-        ("lint", "check", "verify", "fmt"): (
+        ("lint", "check", "verify", "fmt", "doctor"): (
             "`reconcile validate` checks the documents, and `reconcile providers --check` the accounts."
         ),
         ("edit", "patch", "label", "annotate", "scale"): (
@@ -84,7 +84,10 @@ OPTIONS_ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
             "--field-selector",
             "--filter",
         ): "To select jobs, use --selector KEY=VALUE.",
-        ("-w", "-f", "--tail"): "To keep watching, use --watch with `get` or `events`.",
+        ("-w", "--tail"): "To keep watching, use --watch with `get` or `events`.",
+        ("-f", "--file", "--filename"): (
+            "Specs are read from the directory in --specs. To keep watching, use --watch with `get` or `events`."
+        ),
         ("-A", "--all", "--all-namespaces", "-n", "--namespace"): (
             "There are no namespaces: a command without a name or --selector covers all jobs."
         ),
@@ -107,6 +110,19 @@ OPTIONS_ELSEWHERE: Mapping[tuple[str, ...], str] = MappingProxyType(
     }
 )
 """What to use instead, by the options of other tools."""
+ARGUMENTS_ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        "apply": (
+            "To select jobs, use --selector, --provider or --kind. To request only the changes of a saved plan, run "
+            "`reconcile --once --plan FILE`."
+        ),
+        "plan": "To select jobs, use --selector, --provider or --kind.",
+        "drift": "To select jobs, use --selector, --provider or --kind.",
+        "adopt": "To select jobs, use --provider or --kind.",
+        "validate": "`reconcile validate` checks every document in the directory of --specs.",
+    }
+)
+"""What to use instead of an argument, by the verbs that have none, although those of other tools have one."""
 _ONE_DASH = re.compile(r"-([a-z][a-z-]{2,})(=.*)?")
 
 
@@ -128,3 +144,8 @@ def option_hint(option: str, arguments: Sequence[str], known: Sequence[str]) -> 
     if long != option and long in known:
         return f"A long option has two dashes: {long}."
     return next((hint for words, hint in OPTIONS_ELSEWHERE.items() if long in words or option in words), "")
+
+
+def argument_hint(verb: str | None) -> str:
+    """Return what to use instead of an argument of a verb that has none; an empty text if that is not known."""
+    return ARGUMENTS_ELSEWHERE.get(verb or "", "")

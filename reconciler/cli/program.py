@@ -12,10 +12,13 @@ import click
 
 from reconciler.cli.group import reconcile
 from reconciler.cli.interrupts import INTERRUPTED
-from reconciler.cli.other_tools import option_hint
+from reconciler.cli.other_tools import argument_hint, option_hint
 from reconciler.cli.streams import close_streams, open_streams
 from reconciler.cli.url_password import hide_password
 from reconciler.views.text import did_you_mean
+
+_TOO_MANY = "Got unexpected extra argument"
+"""How the message of click about an argument too many begins. The exception has no class of its own."""
 
 
 def run_process() -> int:
@@ -55,7 +58,13 @@ def run(argv: Sequence[str] | None) -> int:
 
 
 def _as_sentence(error: click.ClickException) -> click.ClickException:
-    """Return the error, with a full stop if it is about a value. The parsers of values return texts without one."""
+    """Return the error, with a full stop if it is about a value, and with a hint if there is an argument too many.
+
+    The parsers of values return texts without a full stop.
+    """
+    if type(error) is click.UsageError and error.message.startswith(_TOO_MANY):
+        hint = argument_hint(error.ctx.info_name if error.ctx is not None else None)
+        return click.UsageError(f"{error.message}. {hint}".rstrip(), error.ctx)
     if type(error) is not click.BadParameter or error.message.endswith((".", "?")):
         return error
     return click.BadParameter(f"{error.message}.", error.ctx, error.param, error.param_hint)

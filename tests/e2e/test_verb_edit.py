@@ -144,6 +144,7 @@ def test_one_rejected_edit_leaves_all_files_unchanged(workspace: Workspace) -> N
     [
         ("set chta cancelled", "no job is called 'chta'. Did you mean 'chat'?"),
         ("set nobody cancelled", "no job is called 'nobody'. `reconcile get` lists all jobs"),
+        ("set events cancelled", "no job is called 'events'. Did you mean `reconcile events`?"),
         ("set chat canceled", "'canceled' is not one of"),
         ("set chat", "Missing argument"),
         ("suspend", "Name a job, or select jobs with --selector, --provider or --kind."),

@@ -7,11 +7,18 @@ import pytest
 
 from reconciler.cli import main
 from reconciler.cli.group import VERBS, reconcile
-from reconciler.cli.other_tools import OPTIONS_ELSEWHERE, VERBS_ELSEWHERE, option_hint, verb_hint
+from reconciler.cli.other_tools import (
+    ARGUMENTS_ELSEWHERE,
+    OPTIONS_ELSEWHERE,
+    VERBS_ELSEWHERE,
+    argument_hint,
+    option_hint,
+    verb_hint,
+)
 
 WORDS = [word for words in VERBS_ELSEWHERE for word in words]
 OPTIONS = [word for words in OPTIONS_ELSEWHERE for word in words]
-HINTS = [*VERBS_ELSEWHERE.values(), *OPTIONS_ELSEWHERE.values()]
+HINTS = [*VERBS_ELSEWHERE.values(), *OPTIONS_ELSEWHERE.values(), *ARGUMENTS_ELSEWHERE.values()]
 HABITS = [
     ("kubectl delete NAME", "delete chat", "`reconcile set NAME cancelled`"),
     ("kubectl get -w", "get -w", "use --watch"),
@@ -27,6 +34,7 @@ HABITS = [
     ("kubectl create -f FILE", "create -f job.yaml", "No job is created here"),
     ("kubectl top", "top jobs", "`reconcile get --watch`"),
     ("kubectl api-resources", "api-resources", "`reconcile explain`"),
+    ("kubectl apply -f FILE", "apply -f job.yaml", "Specs are read from the directory in --specs."),
     ("kubectl run", "run chat", "No job is created here"),
     ("flux reconcile", "reconcile kustomization a", "`reconcile --once --wait`"),
     ("flux resume", "resume chat", "`reconcile set NAME running`"),
@@ -35,6 +43,10 @@ HABITS = [
     ("argocd app sync", "app sync chat", "The verb comes first"),
     ("argocd login", "login", "`reconcile providers`"),
     ("terraform apply -auto-approve", "apply -auto-approve", "A long option has two dashes: --auto-approve."),
+    ("terraform apply FILE", "apply plan.out", "run `reconcile --once --plan FILE`"),
+    ("terraform plan -out=FILE", "plan -out=plan.json", "A long option has two dashes: --out."),
+    ("terraform validate FILE", "validate job.yaml", "checks every document in the directory of --specs"),
+    ("terraform plan NAME", "plan chat", "To select jobs, use --selector, --provider or --kind."),
     ("terraform plan -target", "plan -target=a.b", "--selector, --provider or --kind"),
     ("terraform plan -detailed-exitcode", "plan -detailed-exitcode", "two dashes: --detailed-exitcode"),
     ("terraform destroy", "destroy", "`reconcile set NAME cancelled`"),
@@ -96,6 +108,20 @@ def test_unknown_words_have_no_hint() -> None:
     assert verb_hint("frobnicate") == ""
     assert option_hint("--frobnicate", ["--frobnicate"], ["--watch"]) == ""
     assert option_hint("-z", ["-z"], ["--watch"]) == ""
+    assert argument_hint("version") == argument_hint(None) == ""
+
+
+def test_an_option_with_one_dash_is_told_apart_from_a_format(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["get", "-output=json"]) == 64
+    assert "A long option has two dashes: --output." in capsys.readouterr().err
+
+    assert main(["get", "-ojson5"]) == 64
+    assert "'json5' is not one of table, wide, json" in capsys.readouterr().err
+
+
+def test_every_verb_with_a_hint_for_its_argument_has_the_options_that_the_hint_names() -> None:
+    for verb, hint in ARGUMENTS_ELSEWHERE.items():
+        assert set(re.findall(r"--[a-z]+", re.sub(r"`[^`]*`", "", hint))) <= known_options(verb)
 
 
 def test_a_hint_does_not_depend_on_case() -> None:
