@@ -25,7 +25,15 @@ from reconciler.views.orphans_text import last_phase_text
 from reconciler.views.problems import Problem, problems, unjudged_limits, unobserved_accounts
 from reconciler.views.render_context import FindSource, RenderContext
 from reconciler.views.result_text import SENT, change_line
-from reconciler.views.row_state import count_by_state, count_by_verb, is_drifting, is_pending, planned_text, row_state
+from reconciler.views.row_state import (
+    count_by_state,
+    count_by_verb,
+    is_drifting,
+    is_pending,
+    no_change_text,
+    planned_text,
+    row_state,
+)
 from reconciler.views.source_range import range_of
 from reconciler.views.usage import expected_end, used_tokens
 
@@ -155,7 +163,7 @@ def _summary(report: Report, operation: str) -> Payload:
         "exitCode": report.exit_code,
         "exitCodes": _exit_codes(report),
     }
-    return _line("change_summary", f"{operation}: {planned_text(counted) or 'nothing to change'}", payload)
+    return _line("change_summary", f"{operation}: {planned_text(counted) or no_change_text(report.rows)}", payload)
 
 
 def _exit_codes(report: Report) -> list[int]:

@@ -11,7 +11,6 @@ from datetime import datetime
 
 from reconciler.model.action import Progress
 from reconciler.model.report import Report, Row
-from reconciler.model.status import JobStatus
 from reconciler.views.cost_text import amount_text, cancels_cost_text, guard_cost_lines, left, spent
 from reconciler.views.markdown import escaped, fitted, origin_lines, problem_lines, spec_link, state_lines, table
 from reconciler.views.orphans_text import may_still_run, orphan_lines
@@ -20,7 +19,15 @@ from reconciler.views.problems import problems, unjudged_limits, unobserved_acco
 from reconciler.views.refusals_markdown import refusal_lines
 from reconciler.views.render_context import RenderContext
 from reconciler.views.report_sources import ReportSources
-from reconciler.views.row_state import JobState, cause_text, is_pending, job_state, planned_text, states_text
+from reconciler.views.row_state import (
+    JobState,
+    cause_text,
+    is_pending,
+    job_state,
+    no_change_text,
+    planned_text,
+    states_text,
+)
 from reconciler.views.usage import job_age, time_left
 
 HEAD = ("Change", "Job", "Now", "Age", "Left", "Why", "Spec")
@@ -36,7 +43,7 @@ def plan_markdown(report: Report, context: RenderContext) -> str:
     sources = ReportSources.of(report, context)
     found = (*problems(replace(report, refusals=())), *unobserved_accounts(report), *unjudged_limits(report))
     lines = [
-        f"### Plan: {_title(pending, refused, report.orphans)}",
+        f"### Plan: {_title(report, pending, refused)}",
         *origin_lines(sources),
         *(["", f"{states_text(rest).capitalize()}."] if rest or not pending else []),
         *(["", SHADOW_TEXT] if report.is_shadow else []),
@@ -56,15 +63,15 @@ def _unchanged(rows: Sequence[Row]) -> Iterator[str]:
         yield from state_lines(title, [row for row in rows if job_state(row) is state])
 
 
-def _title(pending: list[Row], refused: list[Row], orphans: Sequence[JobStatus]) -> str:
-    running = sum(may_still_run(each) for each in orphans)
+def _title(report: Report, pending: list[Row], refused: list[Row]) -> str:
+    running = sum(may_still_run(each) for each in report.orphans)
     parts = (
         planned_text(pending),
         f"{len(refused):,} refused" if refused else "",
-        f"{len(orphans):,} no longer managed" if orphans else "",
+        f"{len(report.orphans):,} no longer managed" if report.orphans else "",
     )
     warning = f" ({running:,} may still run)" if running else ""
-    return (", ".join(filter(None, parts)) or "nothing to change") + warning
+    return (", ".join(filter(None, parts)) or no_change_text(report.rows)) + warning
 
 
 def _changes(title: str, rows: Sequence[Row], sources: ReportSources, now: datetime) -> Iterator[str]:

@@ -36,6 +36,7 @@ from reconciler.views.row_state import (
     RowState,
     cause_text,
     is_pending,
+    no_change_text,
     planned_text,
     row_state,
     rows_by_state,
@@ -114,8 +115,7 @@ def _unchanged(by_state: Mapping[JobState, list[Row]]) -> str:
     """Return the message for a plan without a change."""
     if not any(by_state.values()):
         return NO_JOBS
-    is_complete = not by_state[JobState.UNOBSERVED]
-    return "Nothing to change." if is_complete else "Nothing to change among the jobs that could be observed."
+    return f"{no_change_text(row for rows in by_state.values() for row in rows).capitalize()}."
 
 
 def _changes(rows: list[Row], canvas: Canvas, now: datetime) -> list[RenderableType]:

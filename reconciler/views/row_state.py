@@ -169,6 +169,12 @@ def planned_text(rows: Iterable[Row]) -> str:
     return ", ".join(f"{n:,} to {verb}" for verb, n in count_by_verb(rows).items() if n)
 
 
+def no_change_text(rows: Iterable[Row]) -> str:
+    """Return what to print if no change is planned. If a job is unobserved, the text is limited to the others."""
+    is_complete = all(job_state(row) is not JobState.UNOBSERVED for row in rows)
+    return "nothing to change" if is_complete else "nothing to change among the jobs that could be observed"
+
+
 def withheld_text(rows: Iterable[Row]) -> str:
     """Return the changes that shadow mode withheld, as `planned_text` does, or `nothing` if there are none."""
     return planned_text(row for row in rows if row.progress is Progress.WITHHELD) or "nothing"

@@ -89,6 +89,17 @@ def test_a_plan_that_changes_every_job_does_not_say_that_there_are_none() -> Non
     assert plan_markdown(Report(), CONTEXT) == "### Plan: nothing to change\n\nNo jobs.\n"
 
 
+def test_a_plan_of_jobs_that_could_not_be_observed_does_not_say_that_nothing_changes() -> None:
+    away = a_row("chat", unobserved="the key is missing")
+
+    assert plan_markdown(Report(rows=(away,)), CONTEXT).splitlines()[0] == (
+        "### Plan: nothing to change among the jobs that could be observed"
+    )
+    assert plan_markdown(Report(rows=(away, with_cancel(a_waiting_row()))), CONTEXT).startswith(
+        "### Plan: 1 to cancel\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
