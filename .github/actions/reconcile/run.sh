@@ -39,7 +39,12 @@ fetch_statuses() {
   case $found in
     0) git clone --quiet --depth=1 --single-branch --branch="$INPUT_COMMIT_STATUS" "$remote" "$1" ;;
     2) mkdir -p "$1" ;;
-    *) exit "$found" ;;
+    *)
+      printf '%s %s\n' \
+        "::error::The statuses on the branch $INPUT_COMMIT_STATUS could not be read from 'origin': see the log." \
+        "Check the input 'github-token', and that the job has the permission 'contents: read'."
+      exit "$found"
+      ;;
   esac
 }
 
