@@ -164,8 +164,8 @@ def _workflow_notes(starter: Starter) -> list[str]:
     """Return what to do before the workflows can run."""
     environment = "On GitHub, create an environment `reconcile` that only `main` may deploy to"
     if starter.secret is not None:
-        environment += f", with the secret {starter.secret}. If there are read-only keys, store one as the secret "
-        environment += starter.read_secret
+        environment += f", with the secret {starter.secret}. Store a read-only key as the secret "
+        environment += f"{starter.read_secret}, or delete the step with `command: plan`, which needs a key"
     if starter.action != ACTION:
         return [f"{environment}."]
     return [f"In the workflows, {ACTION} is the repository of reconcile and a full SHA in it.", f"{environment}."]
