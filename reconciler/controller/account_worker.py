@@ -255,22 +255,23 @@ async def apply_decisions(
     if runtime.is_stopping():
         # A job may be unobserved only because this process is stopping. That must not be written to its status.
         cases = tuple(_without_action(case, None, now) for case in cases if case.unobserved is None)
-    done = await apply_plan(
-        cases,
-        partial(runtime.control, target.account),
-        ApplyContext(
-            runtime.specs,
-            runtime.statuses,
-            runtime.clock.now,
-            runtime.publisher,
-            runtime.audit,
-            edition,
-            lambda subject: rules().may_act(subject),
-            lambda: rules().budget.written(str(target.account)),
-            runtime.notify,
-            runtime.journal,
-        ),
+    line = str(target.account)
+    context = ApplyContext(
+        runtime.specs,
+        runtime.statuses,
+        runtime.clock.now,
+        runtime.publisher,
+        runtime.audit,
+        edition,
+        latest.is_sharded,
+        holds=lambda subject: rules().may_act(subject),
+        written=lambda: rules().budget.written(line),
+        withdrawn=lambda batch: rules().budget.withdrawn(line, batch),
+        intents=runtime.intents,
+        notify=runtime.notify,
+        journal=runtime.journal,
     )
+    done = await apply_plan(cases, partial(runtime.control, target.account), context)
     return tuple(done)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from reconciler.controller.intents import IntentQueue
 from reconciler.controller.plan import JobPlan
 from reconciler.controller.request_group import RequestGroup
+from reconciler.core.change_budget import UnwrittenBatch
 from reconciler.core.schedule import next_poll
 from reconciler.core.settle import RequestOutcome
 from reconciler.core.subject import Subject
@@ -50,10 +52,18 @@ class ApplyContext:
     audit: Audit | None = None
     edition: int = 0
     """The publisher's edition at the time when the statuses that the decisions are based on were read."""
+    is_sharded: bool = False
+    """Whether other replicas handle other accounts (`--shard`)."""
     holds: Callable[[Subject], bool] = lambda _: True
     """A function that returns whether the newest pass still allows a change for a spec."""
-    written: Callable[[], object] = lambda: None
-    """A function that is called once every intent of the plan is written or dropped."""
+    written: Callable[[], UnwrittenBatch | None] = lambda: None
+    """A function that is called once every intent of the plan is written or dropped. It returns what the change budget
+    no longer counts as unwritten.
+    """
+    withdrawn: Callable[[UnwrittenBatch], object] = lambda _: None
+    """A function that is called with that result if the intents are withdrawn, to be written again."""
+    intents: IntentQueue = field(default_factory=IntentQueue)
+    """The intents of all accounts that wait to be published."""
     notify: Notify = ignore_event
     journal: Journal | None = None
 

@@ -1,22 +1,24 @@
 """Apply the plan of one account: write every intent, send the requests, and write the outcomes.
 
-Rules: no request is sent before its intent is written and synced. Right before each request the spec, the Settings and
-the Provider documents are read again, and the request is dropped if one of them changed. If the status of one job
-cannot be written, the requests for other jobs are still sent.
+Rules: no request is sent before its intent is written and synced, and published if other machines act on the statuses.
+If another writer has changed what a decision is based on, only that decision is dropped (`outdated`). Right before each
+request the spec, the Settings and the Provider documents are read again, and the request is dropped if one of them
+changed. If the status of one job cannot be written, the requests for other jobs are still sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
-from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write, write_decided
+from reconciler.controller.outdated import OutdatedDecisions
 from reconciler.controller.plan import JobPlan
 from reconciler.controller.request_group import RequestGroup
 from reconciler.controller.send_request import request_change
 from reconciler.core.cancel_cost import recorded
+from reconciler.core.change_budget import UnwrittenBatch
 from reconciler.core.past_attempts import still_counting
 from reconciler.core.receipts import intend
 from reconciler.core.savings import not_spent
@@ -25,7 +27,7 @@ from reconciler.errors import (
     ConflictError,
     PublishError,
 )
-from reconciler.model.action import Action, Progress
+from reconciler.model.action import Progress
 from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
@@ -37,21 +39,19 @@ async def apply_plan(
     """Write the statuses and intents, send the requests that are due, and return the results.
 
     `control` returns the open account, whose jobs can be changed. An error of one job is reported in its result. No
-    request is sent before all intents that could be written are on disk. If commits by others have replaced statuses
-    since they were read, nothing is written or sent.
+    request is sent before all intents that could be written are on disk. If another writer has changed what a decision
+    is based on, nothing is written or sent for its job.
     """
-    async with context.publisher.exclusive() if context.publisher is not None else nullcontext():
-        # If commits by others replaced statuses after they were read, the decisions may be based on old receipts.
-        if context.publisher is not None and context.publisher.edition != context.edition:
-            context.written()
-            return [_overtaken(case) for case in cases]
-        done, intents = _write_all(cases, context)
-        context.written()
-        obstacle: Exception | None = await _publish_intents(intents, context.publisher)
+    batch = _AccountIntents(context, cases)
+    obstacle = await context.intents.publish(batch, context.publisher)
+    if obstacle is not None and not isinstance(obstacle, ConflictError | PublishError):
+        raise obstacle
+    done, intents = batch.done, batch.intents
     if obstacle is None:
         counted, obstacle = _record_attempts(intents, context)
     # No request may be sent if other machines cannot see its intent, or if the journal does not record it.
     if obstacle is not None:
+        context.written()  # intents that were withdrawn are not written again
         return done + [_not_recorded(case, obstacle, context) for case, _ in intents]
     group = RequestGroup(context.statuses)
     asked = await asyncio.gather(*(request_change(case, intent, control, context, group) for case, intent in intents))
@@ -61,45 +61,68 @@ async def apply_plan(
     return done + asked
 
 
-async def _publish_intents(
-    intents: list[tuple[JobPlan, JobStatus]], publisher: Publisher | None
-) -> ConflictError | PublishError | None:
-    """Publish the intents if other machines act on the same statuses. Return the error if that fails, or None."""
-    if not intents or publisher is None or not publisher.is_shared:
-        return None
-    try:
-        await publisher.publish(_intention(case for case, _ in intents))
-    except (ConflictError, PublishError) as error:
-        return error
-    return None
+@dataclass(slots=True)
+class _AccountIntents:
+    """The intents of one account, which `controller.intents` writes and publishes. See `IntentBatch`."""
+
+    context: ApplyContext
+    cases: tuple[JobPlan, ...]
+    """The job plans that are not applied yet. After the first `write`, each has an intent."""
+    done: list[Applied] = field(default_factory=list)
+    """The finished results: of job plans without a request, and of those that were dropped."""
+    intents: list[tuple[JobPlan, JobStatus]] = field(default_factory=list)
+    """The job plans to request, each with the intent that was last written."""
+    _counted: UnwrittenBatch | None = None
+    """What the change budget counted until the intents were written."""
+
+    def write(self, publisher: Publisher | None) -> list[str]:
+        """Write every status and intent whose decision is still valid. Return what each intent will request."""
+        self._drop_outdated(publisher)
+        decided = [case for case in self.cases if not _is_requested(case)]
+        intents = self._intents()
+        self.done += write_decided(decided, self.context)
+        failed = self.context.statuses.write_all((intent for _, intent in intents), are_intents=True)
+        self.done += [_not_written(case, failed[intent.name]) for case, intent in intents if intent.name in failed]
+        self.intents = [(case, intent) for case, intent in intents if intent.name not in failed]
+        self.cases = tuple(case for case, _ in self.intents)
+        self._counted = self.context.written()
+        return [f"{case.decision.action.verb} {case.subject.name}" for case in self.cases if case.decision.action]
+
+    def _intents(self) -> list[tuple[JobPlan, JobStatus]]:
+        """Return the job plans to request, each with its intent: the one that was withdrawn, or a new one."""
+        withdrawn = {case.subject.name: intent for case, intent in self.intents}
+        found: list[tuple[JobPlan, JobStatus]] = []
+        for case in filter(_is_requested, self.cases):
+            try:
+                found.append((case, withdrawn.get(case.subject.name) or _intent(case, self.context)))
+            except Exception as error:  # noqa: BLE001  a bug: without an intent no request may be sent
+                self.done.append(_not_written(case, error))
+        return found
+
+    def _drop_outdated(self, publisher: Publisher | None) -> None:
+        """Drop the job plans whose decisions commits by other writers have made outdated."""
+        if publisher is None:
+            return
+        changes = publisher.changes_since(self.context.edition)
+        outdated = OutdatedDecisions.of(changes, is_sharded=self.context.is_sharded)
+        self.done += [_overtaken(case) for case in self.cases if outdated.include(case)]
+        self.cases = tuple(case for case in self.cases if not outdated.include(case))
+
+    def withdraw(self) -> None:
+        """Restore the statuses that the intents replaced, so that a pull can replace them. Raises `OSError`."""
+        if self._counted is not None:
+            self.context.withdrawn(self._counted)
+        for _, intent in self.intents:
+            self.context.statuses.restore(intent)
 
 
-def _write_all(
-    cases: Iterable[JobPlan], context: ApplyContext
-) -> tuple[list[Applied], list[tuple[JobPlan, JobStatus]]]:
-    """Write every status and intent. Return the finished results, and the job plans to request with their intents.
-
-    A job plan whose intent cannot be written is among the finished results, with an error.
-    """
-    decided: list[JobPlan] = []
-    done: list[Applied] = []
-    intents: list[tuple[JobPlan, JobStatus]] = []
-    for case in cases:
-        if case.decision.action is None or case.is_refused or case.is_withheld:
-            decided.append(case)
-            continue
-        try:
-            intents.append((case, _intent(case, case.decision.action, context)))
-        except Exception as error:  # noqa: BLE001  a bug: without an intent no request may be sent
-            done.append(_not_written(case, error))
-    done += write_decided(decided, context)
-    failed = context.statuses.write_all((intent for _, intent in intents), are_intents=True)
-    done += [_not_written(case, failed[intent.name]) for case, intent in intents if intent.name in failed]
-    return done, [(case, intent) for case, intent in intents if intent.name not in failed]
+def _is_requested(case: JobPlan) -> bool:
+    return case.decision.action is not None and not case.is_refused and not case.is_withheld
 
 
-def _intent(case: JobPlan, action: Action, context: ApplyContext) -> JobStatus:
-    status, now = case.decision.status, moment(context)
+def _intent(case: JobPlan, context: ApplyContext) -> JobStatus:
+    action, status, now = case.decision.action, case.decision.status, moment(context)
+    assert action is not None  # noqa: S101  only cases with an action have an intent
     saved = not_spent(case.subject, action.verb, status, case.seen, now)
     origin = context.specs.origin(case.subject.source)
     return intend(status, action, origin, case.approved_by, now, saved, recorded(case.sunk_cost))
@@ -150,24 +173,14 @@ def _is_undelivered(done: Applied, counted: Collection[str]) -> bool:
 
 
 def _overtaken(case: JobPlan) -> Applied:
-    """Return the result of a job plan that the next pass must decide again, because a commit replaced its status."""
-    answer = RequestOutcome(
-        Progress.OVERTAKEN, "another writer's commit replaced the status, and the next pass decides again"
-    )
+    """Return the result of a job plan that the next pass must decide again, because of a commit by another writer."""
+    answer = RequestOutcome(Progress.OVERTAKEN, "another writer published first, and the next pass decides again")
     return Applied(case, case.last or case.decision.status, case.subject.interval, answer)
-
-
-def _intention(cases: Iterable[JobPlan]) -> str:
-    names = sorted(f"{case.decision.action.verb} {case.subject.name}" for case in cases if case.decision.action)
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"reconcile: about to {names[0]}{more}"
 
 
 def _not_recorded(case: JobPlan, error: Exception, context: ApplyContext) -> Applied:
     """Undo an intent that could not be published or recorded in the journal, and return the result."""
     if isinstance(error, ConflictError):
-        # The published content is restored, so that a pull can replace it with the version of the other commit.
-        context.statuses.restore(case.decision.status)
         return _overtaken(case)
     where, why = (
         ("recorded in the journal", disk_error(error)) if isinstance(error, OSError) else ("published", str(error))

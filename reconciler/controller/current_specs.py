@@ -43,6 +43,8 @@ class CurrentSpecs:
     """The suspension of all jobs by the operator or the Settings, or None."""
     edition: int = 0
     """The publisher's edition when the statuses were read."""
+    is_sharded: bool = False
+    """Whether other replicas handle other accounts (`--shard`)."""
 
     def may_act(self, subject: Subject) -> bool:
         """Return whether a change may still be requested for this spec."""
@@ -91,4 +93,5 @@ def current_specs(desired: DesiredSpecs, budget: ChangeBudget, pinned: PinnedPla
         },
         suspension=desired.resolved.suspension,
         edition=desired.edition,
+        is_sharded=desired.share.shard is not None,
     )

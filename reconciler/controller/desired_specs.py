@@ -146,8 +146,8 @@ def load_desired_specs(
         changed: the only paths that have changed since the last snapshot; None if that is not known.
     """
     snapshot = _snapshot(runtime.specs, changed, by_content=by_content)
-    # The edition is read before the statuses. If the publisher pulls commits by others in between, the edition is
-    # outdated, and `apply_plan` requests no change.
+    # The edition is read before the statuses. If the publisher pulls commits by others in between, `apply_plan` treats
+    # what they changed as changed after the decisions.
     edition = runtime.publisher.edition if runtime.publisher is not None else 0
     stored = _load_statuses(runtime, by_content=by_content, is_shared=options.shard is not None)
     resolved = resolve(

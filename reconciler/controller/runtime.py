@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from reconciler.controller.intents import IntentQueue
 from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.errors import DefectError, ProviderError
@@ -75,6 +76,8 @@ class Runtime:
     """A function that returns an open account whose jobs can be changed; None in a plan or a dry run."""
     publisher: Publisher | None = None
     """Publishes the statuses; None if they are only written to the disk."""
+    intents: IntentQueue = field(default_factory=IntentQueue)
+    """The intents of all accounts that wait to be published."""
     is_stopping: Callable[[], bool] = lambda: False
     """A function that returns whether the process is stopping. No new change is then requested."""
     audit: Audit | None = None

@@ -147,9 +147,13 @@ class ChangeBudget:
         self._allowed[account] += attempts
         return Judged(counted, approved, frozenset(each.name for each in (*barred, *refused)), refusals)
 
-    def written(self, account: str) -> None:
-        """Record that the intents of an account's latest batch are written, or that the batch was dropped."""
-        self.unwritten.pop(account, None)
+    def written(self, account: str) -> UnwrittenBatch | None:
+        """Record that an account's latest batch is written or was dropped, and return the batch, if there was one."""
+        return self.unwritten.pop(account, None)
+
+    def withdrawn(self, account: str, batch: UnwrittenBatch) -> None:
+        """Record that a batch is no longer on disk, because its intents will be written again."""
+        self.unwritten[account] = batch
 
     def uses(self, now: datetime) -> Mapping[str, GuardUse]:
         """Return how much of the limits each account has used, by account line."""

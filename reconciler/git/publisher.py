@@ -15,6 +15,7 @@ from reconciler.git.command import GitError
 from reconciler.git.remote import REF, WITHOUT_LARGE, RemoteSpecs
 from reconciler.git.status_branch import StatusBranch
 from reconciler.git.working_tree import WorkingTree
+from reconciler.model.changed_status import ChangedStatus
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,8 +43,12 @@ class GitPublisher:
         """The number of pulls of the branch so far."""
         return self.branch.pulls
 
+    def changes_since(self, edition: int) -> tuple[ChangedStatus, ...] | None:
+        """Return the statuses that others have changed since a pull, or None if any may have been changed."""
+        return self.branch.changes.since(edition)
+
     def exclusive(self) -> asyncio.Lock:
-        """Return the lock that `pull` and `publish_on_top` acquire. A caller of `publish` must already hold it."""
+        """Return the lock that `pull` and `publish_on_top` acquire. A caller of other methods must already hold it."""
         return self._lock
 
     async def pull(self) -> None:
@@ -57,6 +62,13 @@ class GitPublisher:
         Raises `ConflictError` if a pull is needed first, and `PublishError` if the publication fails.
         """
         return await _in_thread(self.branch.publish, message)
+
+    async def catch_up(self, tries: int) -> None:
+        """Pull after a conflict, and keep the unpublished changes: see `StatusBranch.catch_up`.
+
+        Raises `PublishError` if that fails. `tries` is how many times the caller has tried to publish.
+        """
+        await _in_thread(self.branch.catch_up, tries)
 
     async def publish_on_top(self, message: str) -> str | None:
         """Publish on top of newer commits, and return the commit, or None if no status has changed.

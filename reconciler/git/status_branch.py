@@ -1,36 +1,34 @@
 """Publish statuses as commits, on the branch of the specs or on a dedicated branch.
 
 Rules: history is never rewritten, and a commit changes only statuses. A commit is made only if a status has changed,
-and without the user's index. If a push is refused because another writer published first, `ConflictError` is raised,
-and the decisions must be made again.
+and without the user's index. If a push is refused because another writer published first, `ConflictError` is raised.
+`changes` then says after a pull which statuses changed, and the decisions that are based on them must be made again.
 
 Theory: the statuses on the disk are the working copy. `_published` contains the statuses in the commit `_base`. The two
 are compared byte by byte. `pull` replaces the working copy with the published statuses. The first pull keeps receipts
-that exist only in the working copy. `publish` commits the difference on top of `_base`. `publish_on_top` first moves
-the difference onto a newer `_base`, as a rebase does.
+that exist only in the working copy. `publish` commits the difference on top of `_base`. `catch_up` moves the difference
+onto a newer `_base`, as a rebase does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.errors import ConflictError
+from reconciler.formats.status_changes import changed_statuses
 from reconciler.formats.status_merge import carried_over
-from reconciler.formats.status_parser import is_status_file
 from reconciler.git.author import Author
+from reconciler.git.change_log import ChangeLog
 from reconciler.git.command import FETCH_MAX, Git, GitError
 from reconciler.git.commit_maker import make_commit
-from reconciler.git.commit_tree import TreeListing, list_tree
+from reconciler.git.published_statuses import PublishedStatuses
+from reconciler.git.push_tries import TRIES, pause
 from reconciler.git.status_files import StatusFiles
 from reconciler.git.working_tree import WorkingTree
-from reconciler.local.status_walk import STATUS_MAX_BYTES
 from reconciler.redaction import KNOWN_SECRETS
-
-TRIES = 5
-"""How many times a push is tried while other writers push too."""
 
 
 @dataclass(slots=True)
@@ -67,6 +65,8 @@ class StatusBranch:
     fetch_options: tuple[str, ...] = ()
     pulls: int = 0
     """The number of pulls so far."""
+    changes: ChangeLog = field(default_factory=ChangeLog)
+    """The statuses that other writers changed, by the number of the pull that found the change."""
     _base: str | None = None
     """The commit that was last pulled or published. None if there is no such commit, or if the branch has no commit
     yet.
@@ -75,6 +75,11 @@ class StatusBranch:
     """The statuses in the commit `_base`."""
     _is_behind: bool = True
     """Whether a pull is needed before a publication: before the first pull, and once the branch has moved."""
+    _reader: PublishedStatuses = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the reader of published statuses."""
+        self._reader = PublishedStatuses(self.git, self.prefix)
 
     def pull(self) -> None:
         """Replace the statuses on the disk with the published statuses.
@@ -85,6 +90,16 @@ class StatusBranch:
         dedicated branch shares commits with the specs.
         """
         found = {} if self.pulls else self._files.read_all()
+        if not self._fetch():
+            self._files.replace_all({**self._published, **carried_over(found, self._published, None)})
+            self._mark()
+        self.pulls += 1  # at the end, because statuses that are read meanwhile may be those from before the pull
+
+    def _fetch(self) -> bool:
+        """Fetch the published statuses. Return whether those on the disk are newer, because no other writer exists.
+
+        The caller counts the pull, once the statuses on the disk are replaced.
+        """
         self._base = self._tip()
         if self.pulls == 0:
             self._check_separate()
@@ -92,31 +107,25 @@ class StatusBranch:
             self.working_tree.follow(self._base, self._files.read_all())
             self.working_tree.update_index()
         if self.refetch is not None:
-            self.refetch()
-        here = self._files.read_all()
+            self.refetch()  # afterwards, because no spec may be older than its status
+        before = self._published
         self._read_published()
         self._is_behind = False
-        self.pulls += 1
-        if self.remote is None and (self.prefix or self._files.marked() == self._base):
-            return  # no other writer has published since the last publication from this disk, so its statuses are newer
-        wanted = {**self._published, **carried_over(found, self._published, None)}
-        for path in here.keys() - wanted.keys():
-            self._files.remove(path)
-        for path, data in wanted.items():
-            if here.get(path) != data:
-                self._files.write(path, data)
-        self._mark()
+        if self.pulls > 0:
+            self.changes.add(self.pulls + 1, changed_statuses(before, self._published))
+        # If no other writer has published since the last publication from this disk, its statuses are newer.
+        return self.remote is None and (bool(self.prefix) or self._files.marked() == self._base)
 
     def _read_published(self) -> None:
         """Read the statuses of the commit. A clone that Git cannot read is created again."""
         try:
-            self._published = dict(self._files_of(self._base))
+            self._published = self._reader.read(self._base)
         except GitError as error:
             if self.recreate_clone is None or error.code is None:
                 raise
             self.recreate_clone()
             self._base = self._tip()
-            self._published = dict(self._files_of(self._base))
+            self._published = self._reader.read(self._base)
 
     def _check_separate(self) -> None:
         if self.specs is None or self._base is None:
@@ -167,11 +176,9 @@ class StatusBranch:
         status, both versions are merged (`carried_over`). Raises the errors of `pull` and `publish` except
         `ConflictError`, and `GitError` if other writers keep pushing.
         """
-        for _ in range(TRIES):
-            if self.pulls == 0:
-                self.pull()  # the statuses on the disk are from an earlier run, and no request has been sent since
-            elif self._is_behind:
-                self._rebase()
+        for number in range(TRIES):
+            if self._is_behind:
+                self.catch_up(number)
             try:
                 return self.publish(message)
             except ConflictError:
@@ -179,14 +186,38 @@ class StatusBranch:
         msg = f"the branch {self.branch} was changed by others during each of {TRIES} tries to update it: run again"
         raise GitError(msg)
 
+    def catch_up(self, tries: int = 0) -> None:
+        """Pull, and keep the changes of this run on top of the published statuses, for the next try to publish.
+
+        After several tries, first pause (`push_tries`). Raises the errors of `pull`.
+        """
+        pause(tries)
+        if self.pulls == 0:
+            self.pull()  # the statuses on the disk are from an earlier run, and no request has been sent since
+        else:
+            self._rebase()
+
     def _rebase(self) -> None:
-        here, before = self._files.read_all(), self._published
-        self.pull()
-        for path, data in carried_over(here, self._published, before).items():
-            self._files.write(path, data)
-        for path in before.keys() - here.keys():
-            if self._published.get(path) == before[path]:
-                self._files.remove(path)
+        """Pull. Only statuses that another writer has changed are written, because workers may write others meanwhile.
+
+        If that fails, the next try begins with the same statuses.
+        """
+        base, before = self._base, self._published
+        try:
+            # A working tree is updated to the fetched commit, which discards what was not committed.
+            found = self._files.read_all() if self.working_tree is not None else None
+            is_newer = self._fetch()
+            now = self._files.read_all()
+            here = now if found is None else found
+            gone = {path for path in before.keys() - here.keys() if self._published.get(path) == before[path]}
+            wanted = {**(now if is_newer else self._published), **carried_over(here, self._published, before)}
+            self._files.replace_all({path: data for path, data in wanted.items() if path not in gone}, now)
+        except BaseException:
+            self._base, self._published, self._is_behind = base, before, True
+            raise
+        if not is_newer:
+            self._mark()
+        self.pulls += 1
 
     def _mark(self) -> None:
         # The mark is written only for a dedicated branch, because `pull` reads it only for such a branch.
@@ -213,17 +244,6 @@ class StatusBranch:
     def _kept(self) -> str:
         """The ref that keeps the newest commit of the branch in this repository."""
         return f"refs/reconcile-statuses/{self.branch}"
-
-    def _files_of(self, commit: str | None) -> Iterator[tuple[str, bytes]]:
-        if commit is None:
-            return
-        found = [each for each in list_tree(self.git, commit, self.prefix) if _may_be_status(each)]
-        contents = self.git.read_blobs([each.name for each in found])
-        pairs = zip(found, contents, strict=True)
-        yield from ((self._inside(each.path), data) for each, data in pairs if is_status_file(data))
-
-    def _inside(self, path: str) -> str:
-        return path.removeprefix(f"{self.prefix}/") if self.prefix else path
 
     def _current(self) -> dict[str, bytes]:
         """Return the statuses on the disk. For a status that cannot be read, return its published version."""
@@ -274,14 +294,3 @@ class StatusBranch:
     def _conflict(self) -> ConflictError:
         self._is_behind = True
         return ConflictError(f"the branch {self.branch} was changed by others")
-
-
-def _may_be_status(listed: TreeListing) -> bool:
-    """Return whether a tree entry may be a status that reconcile wrote: a small regular file with a suitable name."""
-    is_plain = listed.mode == "100644" and listed.size is not None and listed.size <= STATUS_MAX_BYTES
-    path = listed.path
-    return is_plain and path.isprintable() and ".." not in path.split("/") and _has_status_name(path)
-
-
-def _has_status_name(path: str) -> bool:
-    return path.endswith(".yaml") and not path.rpartition("/")[2].startswith(".")

@@ -6,6 +6,7 @@ is treated as unknown, not missing. If a Git checkout converted a file, the byte
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,18 @@ class StatusFiles:
         """Replace a file in one step. Raises `OSError` if the file cannot be written."""
         target = self.directory / path
         self._disk.rename(self._disk.write_beside(target, data), target)
+
+    def replace_all(self, wanted: Mapping[str, bytes], here: Mapping[str, bytes] | None = None) -> None:
+        """Write the statuses that differ from `wanted`, and remove all that it lacks.
+
+        `here` are the statuses that were found; None reads them. Raises `OSError` if a file cannot be read or replaced.
+        """
+        found = self.read_all() if here is None else here
+        for path in found.keys() - wanted.keys():
+            self.remove(path)
+        for path, data in wanted.items():
+            if found.get(path) != data:
+                self.write(path, data)
 
     def remove(self, path: str) -> None:
         """Remove a file, if it exists. Raises `OSError` if the file cannot be removed."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from reconciler.model.changed_status import ChangedStatus
 from reconciler.model.job import JobRef
 from reconciler.model.journal import KnownStatuses, Requested
 from reconciler.model.status import JobStatus, ProviderStatus
@@ -161,7 +162,14 @@ class Publisher(Protocol):
 
     @property
     def edition(self) -> int:
-        """The number of pulls so far. A decision that is based on statuses from before the latest pull is discarded."""
+        """The number of pulls so far, with which `changes_since` finds what was changed after statuses were read."""
+        ...
+
+    def changes_since(self, edition: int) -> tuple[ChangedStatus, ...] | None:
+        """Return the statuses that other writers have changed since an edition, or None if any may have been changed.
+
+        A decision that is based on the earlier version of such a status must be made again.
+        """
         ...
 
     def exclusive(self) -> AbstractAsyncContextManager[object]:
@@ -176,6 +184,14 @@ class Publisher(Protocol):
         """Publish changes, and return the revision, or None if there are no changes.
 
         The caller must hold `exclusive`. Raises `ConflictError` if another writer published first.
+        """
+        ...
+
+    async def catch_up(self, tries: int) -> None:
+        """Pull after a `ConflictError`, and keep the unpublished changes on top of the published statuses.
+
+        The caller must hold `exclusive`. `tries` is how many times it has tried to publish: after several tries, the
+        method first pauses for a random time.
         """
         ...
 

@@ -42,7 +42,7 @@ BUGS = (
     Bug(
         "do not write the intent",
         "controller/apply.py",
-        "failed = context.statuses.write_all((intent for _, intent in intents), are_intents=True)",
+        "failed = self.context.statuses.write_all((intent for _, intent in intents), are_intents=True)",
         "failed: dict[str, Exception] = {}",
     ),
     Bug(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.errors import PublishError
+from reconciler.model.changed_status import ChangedStatus
 from reconciler.ports import Clock
 from tests.scenario.disruptions import Published
 from tests.scenario.history import History
@@ -69,6 +70,13 @@ class Remote:
         self.branch.statuses = pushed
         self.history.events.append(Published(self.clock.now(), pushed))
         return "a revision"
+
+    def changes_since(self, edition: int) -> tuple[ChangedStatus, ...] | None:
+        """Return None after another pull, because that pull may have changed any status, and nothing otherwise."""
+        return () if edition == self.edition else None
+
+    async def catch_up(self, tries: int) -> None:
+        """Do nothing, because nothing else publishes."""
 
     async def publish_on_top(self, message: str) -> str | None:
         """Acquire the lock, and do what `publish` does."""

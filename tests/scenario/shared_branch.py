@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.errors import ConflictError, PublishError
+from reconciler.formats.status_changes import changed_statuses
 from reconciler.formats.status_merge import carried_over
+from reconciler.git.change_log import ChangeLog
+from reconciler.model.changed_status import ChangedStatus
 from reconciler.ports import Clock
 from tests.scenario.remote import PUSH_S, statuses_on
 from tests.support.non_durable_disk import NonDurableDisk
@@ -39,6 +42,7 @@ class SharedRemote:
     is_shared: bool = True
     is_dedicated: bool = True
     edition: int = 0
+    _changes: ChangeLog = field(default_factory=ChangeLog)
     _base: int = 0
     _published: dict[str, bytes] = field(default_factory=dict)
     _is_behind: bool = True
@@ -68,6 +72,14 @@ class SharedRemote:
         self._published, self._base = here, self.branch.commits
         return f"commit {self._base}"
 
+    def changes_since(self, edition: int) -> tuple[ChangedStatus, ...] | None:
+        """Return the statuses that other processes have changed since a pull, or None if any may have been changed."""
+        return self._changes.since(edition)
+
+    async def catch_up(self, _: int) -> None:
+        """Pull, and keep the unpublished changes."""
+        await self._rebase()
+
     async def publish_on_top(self, message: str) -> str | None:
         """Push the statuses on top of what other processes pushed."""
         async with self._lock:
@@ -90,8 +102,10 @@ class SharedRemote:
     async def _pull(self) -> None:
         await self._reach()
         here = statuses_on(self.disk, self.root)
-        self._published, self._base = dict(self.branch.statuses), self.branch.commits
+        before, self._published, self._base = self._published, dict(self.branch.statuses), self.branch.commits
         self._is_behind = False
+        if self.edition > 0:
+            self._changes.add(self.edition + 1, changed_statuses(before, self._published))
         kept = carried_over(here, self._published, None) if self.edition == 0 else {}
         self.edition += 1
         self._put(here, {**self._published, **kept})

@@ -18,6 +18,7 @@ from reconciler.controller.runtime import Runtime
 from reconciler.core.decide import decide
 from reconciler.core.subject import Subject
 from reconciler.errors import ConflictError, PublishError
+from reconciler.model.changed_status import ChangedStatus
 from reconciler.model.job import (
     TERMINAL,
     Accepted,
@@ -137,6 +138,13 @@ class SharedBranch:
             raise self.trouble
         self.messages.append(message)
         return f"commit-{len(self.messages)}"
+
+    def changes_since(self, edition: int) -> tuple[ChangedStatus, ...] | None:
+        """Return None after another pull, because that pull may have changed any status, and nothing otherwise."""
+        return () if edition == self.edition else None
+
+    async def catch_up(self, tries: int) -> None:
+        """Do nothing, because nothing else publishes."""
 
     async def publish_on_top(self, message: str) -> str | None:
         """Do what `publish` does."""

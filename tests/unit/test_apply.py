@@ -17,6 +17,7 @@ from reconciler.controller.request_group import LANES
 from reconciler.core.decide import decide
 from reconciler.core.guard import ChangeLimits, judge
 from reconciler.errors import Delivered, TransientError
+from reconciler.formats.status_changes import changed_statuses
 from reconciler.git.author import Author
 from reconciler.git.command import Git
 from reconciler.git.publisher import GitPublisher
@@ -212,6 +213,7 @@ def test_a_decision_from_before_a_foreign_publish_is_left_to_the_next_pass(tmp_p
     subject = a_subject("cancelled")
     case = JobPlan(subject, None, decide(subject, a_look(Phase.RUNNING), None, NOW))
     branch = StatusBranch(Git(tmp_path), "statuses", "", tmp_path, "origin", Author("r", "r@example.org"), pulls=2)
+    branch.changes.add(2, changed_statuses({}, {f"{subject.name}.yaml": b"the request of another machine"}))
     disk = LocalDisk(tmp_path)
     specs, statuses = SpecsDir(tmp_path, tmp_path, disk, "specs"), StatusDirectory(tmp_path, disk)
     dropped: list[bool] = []

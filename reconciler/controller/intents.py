@@ -1,0 +1,129 @@
+"""Write the intents of several accounts, and publish them together.
+
+Theory: a push takes longer than everything else that a request needs before it is sent, and other writers push too.
+Therefore, only one push is under way, and the intents that are ready meanwhile are all part of the next, as with the
+group commit of a database.
+
+Rules:
+
+- No other task publishes between the write of an intent and its publication.
+- If another writer has pushed first, the intents are withdrawn, the branch is pulled, and the intents whose decisions
+  are still valid are written and pushed at once, up to `TRIES` times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reconciler.errors import ConflictError, PublishError
+from reconciler.ports import Publisher
+
+TRIES = 8
+"""How many times the intents are pushed while other writers push too. Their jobs are then decided again."""
+
+
+class IntentBatch(Protocol):
+    """The intents of one account."""
+
+    def write(self, publisher: Publisher | None) -> Sequence[str]:
+        """Write the intents whose decisions are still valid, and return what each will request.
+
+        This is called again after each `withdraw`.
+        """
+        ...
+
+    def withdraw(self) -> None:
+        """Undo the write of all intents. Raises `OSError` if that fails."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _WaitingBatch:
+    """A batch that is not published yet."""
+
+    batch: IntentBatch
+    is_done: bool = False
+    obstacle: Exception | None = None
+
+
+@dataclass(slots=True)
+class IntentQueue:
+    """The batches that wait for the next push. All accounts of a process share one queue."""
+
+    _waiting: list[_WaitingBatch] = field(default_factory=list)
+
+    async def publish(self, batch: IntentBatch, publisher: Publisher | None) -> Exception | None:
+        """Write the intents of a batch, and publish them if other machines act on the same statuses.
+
+        Return the error if they are not published, or None: a `ConflictError` if the intents were withdrawn, a
+        `PublishError`, or the exception of a bug.
+        """
+        this = _WaitingBatch(batch)
+        self._waiting.append(this)
+        try:
+            async with publisher.exclusive() if publisher is not None else nullcontext():
+                if not this.is_done:
+                    await self._publish_waiting(publisher)
+        finally:
+            if this in self._waiting:
+                self._waiting.remove(this)
+        return this.obstacle
+
+    async def _publish_waiting(self, publisher: Publisher | None) -> None:
+        """Publish the batches that wait, including those that are added while another writer pushes first."""
+        group: list[_WaitingBatch] = []
+        # The exception that ends the task of one account must not leave the others without a result.
+        obstacle: Exception | None = PublishError("the publication was interrupted")
+        try:
+            obstacle = await self._push(group, publisher)
+        finally:
+            for each in group:
+                each.is_done, each.obstacle = True, each.obstacle or obstacle
+
+    async def _push(self, group: list[_WaitingBatch], publisher: Publisher | None) -> Exception | None:
+        for tries in range(1, TRIES + 1):
+            group += self._waiting
+            self._waiting.clear()
+            requests = [each for one in group for each in _written(one, publisher)]
+            if not requests or publisher is None or not publisher.is_shared:
+                return None
+            try:
+                await publisher.publish(_message(requests))
+            except ConflictError as conflict:
+                _withdraw(group)
+                if tries == TRIES:
+                    return conflict
+            except PublishError as error:
+                return error
+            else:
+                return None
+            try:
+                await publisher.catch_up(tries)
+            except PublishError as error:
+                return error
+        return None
+
+
+def _written(waiting: _WaitingBatch, publisher: Publisher | None) -> Sequence[str]:
+    """Write the intents of a batch, and return what each will request. An error concerns only this batch."""
+    try:
+        return () if waiting.obstacle is not None else waiting.batch.write(publisher)
+    except Exception as error:  # noqa: BLE001  a bug: the worker of the account reports it
+        waiting.obstacle = error
+    return ()
+
+
+def _withdraw(group: Sequence[_WaitingBatch]) -> None:
+    for each in group:
+        try:
+            each.batch.withdraw()
+        except OSError as error:
+            each.obstacle = PublishError(f"{error.strerror}: {error.filename}")
+
+
+def _message(requests: Sequence[str]) -> str:
+    first, *others = sorted(requests)
+    return f"reconcile: about to {first}" + (f" and {len(others)} more" if others else "")

@@ -1,0 +1,188 @@
+"""Two machines publish statuses of different jobs to one branch, with real repositories."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.controller.apply import apply_plan
+from reconciler.controller.intents import IntentQueue
+from reconciler.controller.plan import JobPlan
+from reconciler.formats.status_parser import parse_status
+from reconciler.formats.status_writer import render_status
+from reconciler.git.author import Author
+from reconciler.git.command import Git
+from reconciler.git.publisher import GitPublisher
+from reconciler.git.status_branch import StatusBranch
+from reconciler.local.disk import LocalDisk
+from reconciler.local.status_store import StatusDirectory
+from reconciler.model.action import Progress
+from reconciler.model.job import Accepted, Account, AlreadyOver, JobRef, Phase
+from reconciler.model.status import JobStatus
+from tests.support.build import a_status
+from tests.support.in_memory_accounts import InMemoryAccount, a_case, a_context, a_world, an_account, named_specs
+from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.subjects import HOUR, a_receipt
+
+BRANCH = "statuses"
+
+
+def a_branch(clone: Clone, refetch: Callable[[], object] | None = None) -> StatusBranch:
+    """Return the status branch of a clone."""
+    author = Author("reconcile", "r@example.org")
+    git = Git(clone.root / ".git", clone.root)
+    return StatusBranch(git, BRANCH, "", clone.root / "statuses", "origin", author, refetch=refetch)
+
+
+@dataclass
+class Other:
+    """Another machine that publishes to the same branch."""
+
+    branch: StatusBranch
+    number: int = 0
+
+    def write(self, status: JobStatus) -> None:
+        """Publish a status of this machine."""
+        self.branch.directory.mkdir(exist_ok=True)
+        (self.branch.directory / f"{status.name}.yaml").write_bytes(render_status(status).encode())
+        self.branch.publish_on_top(f"{status.name} has changed")
+
+    def push(self, requested: int = 0) -> None:
+        """Publish a new status of a job of this machine, with `requested` receipts."""
+        self.number += 1
+        other = a_status(f"other-{self.number}", receipts=(a_receipt(age=HOUR),) * requested)
+        assert other.job is not None
+        ref = Account("openai", "https://elsewhere.example.org")
+        self.write(replace(other, job=replace(other.job, account=str(ref), id=f"ftjob-other-{self.number}")))
+
+
+@dataclass
+class Witness(InMemoryAccount):
+    """An account that reads the remote at each cancel."""
+
+    clone: Clone | None = None
+    published: list[JobStatus] = field(default_factory=list)
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Record the published status of the job, and cancel."""
+        assert self.clone is not None
+        self.clone.git("fetch", "--quiet", "origin", f"+{BRANCH}:refs/heads/seen")
+        name = ref.id.removeprefix("ftjob-")
+        self.published.append(parse_status(self.clone.git("show", f"refs/heads/seen:{name}.yaml") + "\n"))
+        return await super().cancel_job(ref)
+
+
+@dataclass
+class Stage:
+    """A machine with jobs that must be cancelled, and another machine. `meanwhile` is called during each pull."""
+
+    root: Path
+    meanwhile: Callable[[Other], object] = lambda _: None
+    is_sharded: bool = True
+    names: tuple[str, ...] = ("chat", "code")
+    is_begun: bool = False
+
+    def __post_init__(self) -> None:
+        """Create the remote, a clone for each machine, and a clone that only reads."""
+        remote = a_remote(self.root / "remote.git")
+        clones = [a_clone(remote, self.root / name) for name in ("this", "other", "witness")]
+        self.other = Other(a_branch(clones[1]))
+        self.branch = a_branch(clones[0], lambda: self.is_begun and self.meanwhile(self.other))
+        self.publisher = GitPublisher(self.branch)
+        specs = named_specs(*self.names)
+        self.account = Witness(an_account(*(f"ftjob-{name}" for name in self.names)).jobs, clone=clones[2])
+        self.cases = [a_case(each, is_counted=True) for each in specs]
+        self.world = a_world(self.account, *specs)
+        self.statuses = StatusDirectory(self.branch.directory, LocalDisk(self.branch.directory))
+
+    def pull(self) -> None:
+        """Pull, read the statuses, and let the other machine publish."""
+        self.other.branch.pull()
+        self.branch.pull()
+        self.statuses.load()
+        self.is_begun = True
+        self.other.push()
+
+    async def apply(self, *cases: JobPlan, queue: IntentQueue | None = None, edition: int = 1) -> dict[str, Progress]:
+        """Apply the plans, and return the outcome of each request, by spec name."""
+        context = a_context(
+            replace(self.world, statuses=self.statuses),  # type: ignore[arg-type]
+            publisher=self.publisher,
+            edition=edition,
+            is_sharded=self.is_sharded,
+            intents=queue or IntentQueue(),
+        )
+        done = await apply_plan(cases, lambda: self.account, context)
+        return {each.case.subject.name: each.answer.progress for each in done if each.answer is not None}
+
+    def subjects(self) -> list[str]:
+        """Return the subject of each published commit, the newest first."""
+        assert self.account.clone is not None
+        self.account.clone.git("fetch", "--quiet", "origin", f"+{BRANCH}:refs/heads/seen")
+        return self.account.clone.subjects("refs/heads/seen")
+
+
+def pushes(times: int, requested: int = 0) -> Callable[[Other], None]:
+    """Return what another machine does during a pull: it publishes a status of its own, so many times."""
+
+    def push(other: Other) -> None:
+        if other.number <= times:
+            other.push(requested)
+
+    return push
+
+
+def test_a_change_is_requested_although_another_machine_publishes_during_each_of_several_tries(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, pushes(3, requested=1))
+    stage.pull()
+    progress = asyncio.run(stage.apply(*stage.cases))
+
+    assert progress == {"chat": Progress.ACCEPTED, "code": Progress.ACCEPTED}
+    assert stage.account.changes == ["cancel ftjob-chat", "cancel ftjob-code"]
+    assert [len(each.receipts) for each in stage.account.published] == [1, 1], "each intent was published first"
+    assert stage.subjects().count("reconcile: about to cancel chat and 1 more") == 1
+    assert sum(each.startswith("other-") for each in stage.subjects()) == 4
+
+
+def test_a_change_of_the_status_of_one_job_by_another_machine_prevents_only_its_own_request(tmp_path: Path) -> None:
+    chat = a_status("chat", phase=Phase.RUNNING, final=False)
+    assert chat.job is not None
+    chat = replace(chat, job=replace(chat.job, id="ftjob-chat"))
+    stage = Stage(tmp_path)
+    stage.pull()
+    stage.other.write(chat)
+    progress = asyncio.run(stage.apply(*stage.cases))
+
+    assert progress == {"chat": Progress.OVERTAKEN, "code": Progress.ACCEPTED}
+    assert stage.account.changes == ["cancel ftjob-code"]
+    assert parse_status((stage.branch.directory / "chat.yaml").read_text(encoding="utf-8")) == chat
+
+
+@pytest.mark.parametrize("requested", [0, 1], ids=["observations", "requests"])
+def test_without_shards_a_first_attempt_is_judged_again_only_if_others_have_made_requests(
+    tmp_path: Path, requested: int
+) -> None:
+    stage = Stage(tmp_path, pushes(1, requested), is_sharded=False)
+    stage.pull()
+    progress = asyncio.run(stage.apply(*stage.cases))
+
+    assert set(progress.values()) == {Progress.OVERTAKEN if requested else Progress.ACCEPTED}
+
+
+def test_intents_that_are_ready_during_a_push_are_published_together_in_the_next(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, names=("chat", "code", "docs"))
+    stage.pull()
+    queue = IntentQueue()
+
+    async def play() -> list[dict[str, Progress]]:
+        async with stage.publisher.exclusive():
+            waiting = [asyncio.ensure_future(stage.apply(case, queue=queue)) for case in stage.cases]
+            await asyncio.sleep(0)
+        return await asyncio.gather(*waiting)
+
+    assert asyncio.run(play()) == [{name: Progress.ACCEPTED} for name in ("chat", "code", "docs")]
+    assert [each for each in stage.subjects() if "about to" in each] == ["reconcile: about to cancel chat and 2 more"]
