@@ -8,7 +8,7 @@ bytes are not parsed twice. With an index, an unchanged file is not even opened.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -27,15 +27,14 @@ from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_text import parse
 from reconciler.local.file_index import FileIndex
 from reconciler.local.lookalike_files import LookalikeFiles
+from reconciler.local.specs_search import SpecsSearch
 from reconciler.local.specs_walk import (
     Found,
-    Lookalike,
     Skipped,
     Stamp,
     ignored_folders,
     is_temporary_by_name,
     readable,
-    walk,
     why_not_trusted,
 )
 from reconciler.model.diagnostic import Diagnostic, Severity
@@ -65,8 +64,8 @@ class SpecsDir:
         index: FileIndex | None = None,
     ) -> None:
         self._root = root
-        self._ignored_folders = ignored_folders(root, status_root)
         self._disk = disk
+        self._search: SpecsSearch[_ParsedSpecs] = SpecsSearch(disk, root, ignored_folders(root, status_root))
         self._display = display.rstrip("/")
         self._index = index
         self._parsed: dict[str, _ParsedSpecs] = {}
@@ -90,39 +89,17 @@ class SpecsDir:
         `why_not_trusted` is set if a searched directory contains a Git repository.
         """
         begun_at = self._index.now() if self._index is not None else None
-        found = list(walk(self._disk, self._root, self._ignored_folders))
-        skipped = [each for each in found if isinstance(each, Skipped)]
-        skipped += self._lookalikes.warnings(each for each in found if isinstance(each, Lookalike))
-        files = [each for each in found if isinstance(each, Found)]
-        parsed, unreadable = self._read_all(files, begun_at, by_content=by_content)
+        searched = self._search.run(lambda found: self._read(found, begun_at, by_content=by_content), self._parsed)
         if self._index is not None:
             self._index.save()
-        skipped += unreadable
-        self._parsed = parsed
+        skipped = [*searched.skipped, *self._lookalikes.warnings(searched.lookalikes), *searched.unreadable]
+        self._parsed = parsed = searched.contents
+        self._parsed_uncached = {file: each for file, each in self._parsed_uncached.items() if file in parsed}
         self._providers = {file: each.contents for file, each in parsed.items() if each.contents.providers}
         whole = merge_snapshots([*map(self._reported, skipped), *(each.contents for each in parsed.values())])
         whole = replace(whole, why_not_trusted=why_not_trusted(skipped))
         self._last = with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped), self._shown)
         return self._last
-
-    def _read_all(
-        self, files: Iterable[Found], begun_at: datetime | None, *, by_content: bool
-    ) -> tuple[dict[str, _ParsedSpecs], list[Skipped]]:
-        """Return the contents of each file by its path, in the order of the paths, and the files that are unreadable.
-
-        `begun_at` and `by_content` are those of the snapshot.
-        """
-        parsed: dict[str, _ParsedSpecs] = {}
-        unreadable = []
-        for each in sorted(files, key=lambda each: each.path):
-            known = self._known(each, by_content=by_content)
-            try:
-                parsed[each.path] = self._parse(each.path, each.stamp, begun_at) if known is None else known
-            except OSError as error:
-                why = f"the file cannot be read: {error.strerror or error}"
-                unreadable.append(Skipped(each.path, why, may_hold_anything=True))
-        self._parsed_uncached = {file: each for file, each in self._parsed_uncached.items() if file in parsed}
-        return parsed, unreadable
 
     def reread(self, paths: Collection[str]) -> tuple[JobEdit, ...] | None:
         """Read changed files again, and return the edits since the last snapshot, which stays as it is.
@@ -204,6 +181,11 @@ class SpecsDir:
             contents = read_documents(data, file=file, shown=self._shown(file), parse=parse)
             before = self._parsed_uncached[file] = _ParsedSpecs(digest, None, contents, is_certain=False)
         return before
+
+    def _read(self, found: Found, begun_at: datetime | None, *, by_content: bool) -> _ParsedSpecs:
+        """Return the contents of a file. `begun_at` and `by_content` are those of the snapshot. Raises `OSError`."""
+        known = self._known(found, by_content=by_content)
+        return self._parse(found.path, found.stamp, begun_at) if known is None else known
 
     def _known(self, found: Found, *, by_content: bool) -> _ParsedSpecs | None:
         """Return the contents of a file if they are known without reading it, or None.

@@ -8,6 +8,7 @@ are yielded as lookalikes.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ HOLDS_GIT = (
 NO_DIRECTORY = "this is not a directory: name the directory of the specs with --specs"
 
 _WHY: dict[type[OSError], str] = {FileNotFoundError: NOT_THERE, NotADirectoryError: NO_DIRECTORY}
+_REPLACED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ESTALE})
 _ASIDE = "_"
 _HIDDEN = (".", _ASIDE)
 _LAYOUT = frozenset({"HEAD", "objects", "refs"})
@@ -68,6 +70,10 @@ class Skipped:
     """Whether the path exists but could not be read, so that it may contain any document."""
     is_repository: bool = False
     """Whether Git would use the path as a repository, whose configuration a spec author may have written."""
+    is_replaced: bool = False
+    """Whether the path is no longer the directory that the listing shows."""
+    is_neither: bool = False
+    """Whether the path is neither a file nor a directory, such as a link to a file that was just removed."""
 
 
 def may_hold_specs(path: str) -> bool:
@@ -147,6 +153,14 @@ def why_not_trusted(skipped: Iterable[Skipped]) -> str | None:
     return repository and f"{repository} {HOLDS_GIT}"
 
 
+def is_replaced(error: OSError) -> bool:
+    """Return whether an error shows that a path is no longer the file or directory that the listing shows.
+
+    `EINVAL` is the error of a path that is not a regular file.
+    """
+    return error.errno in _REPLACED
+
+
 def readable(path: str) -> str:
     """Return a path with unprintable characters escaped."""
     return path if path.isprintable() else ascii(path)[1:-1]
@@ -154,9 +168,11 @@ def readable(path: str) -> str:
 
 def _unread(directory: str, error: OSError) -> Skipped:
     """Return the record of a directory that cannot be listed."""
-    why = _WHY.get(type(error))
+    why = None if directory else _WHY.get(type(error))
     unread = f"the directory cannot be read: {error.strerror or error}"
-    return Skipped(directory, why or unread, may_hold_anything=why is None)
+    return Skipped(
+        directory, why or unread, may_hold_anything=why is None, is_replaced=bool(directory) and is_replaced(error)
+    )
 
 
 def _repository(directory: str, entries: Iterable[Entry]) -> Iterator[Skipped]:
@@ -204,4 +220,5 @@ def _skipped(path: str, entry: Entry) -> Skipped | None:
     if entry.is_dir or entry.is_file:
         return None
     severity = Severity.ERROR if may_hold_specs else Severity.WARNING
-    return Skipped(path, f"it is not read, because it is {entry.why_neither}: replace or remove it", severity)
+    why = f"it is not read, because it is {entry.why_neither}: replace or remove it"
+    return Skipped(path, why, severity, is_neither=may_hold_specs)
