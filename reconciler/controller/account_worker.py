@@ -135,10 +135,11 @@ def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime
 def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMemory, edition: int) -> None:
     """Start a worker for each account with work.
 
-    An account is skipped if it has a running worker, or if a running worker still handles one of its specs. Once the
-    process is stopping, no worker is started. `edition` is the publisher's edition when the statuses were read.
+    An account is skipped if it has a running worker, or if a running worker still handles one of its specs. The next
+    pass observes the jobs of a skipped account (`PassMemory.skipped`). Once the process is stopping, no worker is
+    started. `edition` is the publisher's edition when the statuses were read.
     """
-    workers = memory.workers
+    workers, skipped = memory.workers, set[JobRef]()
     for account, each in work.items():
         # The rate is set even if no worker is started, because a new limit also applies to a running worker.
         runtime.accounts.apply_rate(each.target)
@@ -149,6 +150,9 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
             run = partial(run_account, each, lambda: memory.current, runtime, edition, memory.unobserved, pages)
             running = in_account_span(runtime, account, len(each.pairs), run)
             workers.begin(account, each.names, running, runtime.clock.monotonic())
+        else:
+            skipped.update(subject.ref for subject, _ in each.pairs)
+    memory.skipped = frozenset(skipped)
 
 
 async def run_account(

@@ -54,21 +54,31 @@ class CurrentSpecs:
         """Return the jobs that must be observed again.
 
         A job is returned if its spec or account differs from `before`. If the permission to request changes differs,
-        every job is returned.
+        every job is returned. If the limits, the approvals or the doubts of the guard differ, the jobs whose change
+        it refused are returned.
         """
         # If the trust in the revision or the validity of the Settings changes, every job is affected.
         is_new = (self.may_ask, self.halt) != (before.may_ask, before.halt)
+        refused = self.budget.standing if _terms(self.budget) != _terms(before.budget) else {}
         changed = {target.account for line, target in self.targets.items() if before.targets.get(line) != target}
         return frozenset(
             each.ref
             for each in self.subjects.values()
-            if is_new or not before.hold(each) or (changed and each.ref.account in changed)
+            if is_new
+            or not before.hold(each)
+            or (changed and each.ref.account in changed)
+            or (refused and each.name in refused)
         )
 
     def hold(self, subject: Subject) -> bool:
         """Return whether the newest revision contains this spec unchanged. A requested retry is not a change."""
         now = self.subjects.get(subject.name)
         return now is not None and (now is subject or replace(now, is_retry=subject.is_retry) == subject)
+
+
+def _terms(budget: ChangeBudget) -> tuple[object, ...]:
+    """Return what may change the guard's verdict on a change, except past attempts and the number of jobs."""
+    return budget.limits, budget.approvals, budget.doubts
 
 
 def current_specs(desired: DesiredSpecs, budget: ChangeBudget, pinned: PinnedPlan | None) -> CurrentSpecs:

@@ -13,7 +13,7 @@ from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.controller.workers import WorkerPool
 from reconciler.core.subject import INTERVAL
-from reconciler.model.job import Account
+from reconciler.model.job import Account, JobRef
 from reconciler.model.report import Row
 
 
@@ -26,6 +26,8 @@ class PassMemory:
     workers: WorkerPool = field(default_factory=WorkerPool)
     current: CurrentSpecs = field(default_factory=CurrentSpecs)
     """The specs, Settings and change budget of the newest pass, which the workers of every pass read."""
+    skipped: frozenset[JobRef] = frozenset()
+    """The jobs that the last pass was to observe, but whose account was skipped because of a running worker."""
     interval: timedelta = INTERVAL
     """The poll interval of the last Settings that could be read."""
     list_pages: dict[Account, int] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.account_worker import assign_work, start_workers
 from reconciler.controller.budget_sources import budget_of, remember
 from reconciler.controller.build_report import PassResult, build_report
-from reconciler.controller.current_specs import CurrentSpecs, current_specs
+from reconciler.controller.current_specs import current_specs
 from reconciler.controller.desired_specs import load_desired_specs
 from reconciler.controller.keep_displaced import keep_displaced
 from reconciler.controller.other_statuses import write_other_statuses
@@ -62,7 +62,8 @@ async def reconcile_once(
     # Set before anything is awaited, because workers of earlier passes must see the new revision after each wait.
     before, memory.current = memory.current, current_specs(desired, budget.budget, options.pinned)
     desired, kept_errors = keep_displaced(desired, memory.workers.names, runtime)
-    work = assign_work(desired, options.retry, _with_overdue(due, earlier, before, memory.current), runtime)
+    overdue = memory.skipped | memory.current.since(before)
+    work = assign_work(desired, options.retry, _with_overdue(due, earlier, overdue), runtime)
     start_workers(work, runtime, memory, desired.edition)
     outcomes = [*earlier, *await memory.workers.gather(yield_signal)]
     memory.unobserved.take_in((each.plan for each in outcomes if each.plan), desired.unfinished)
@@ -82,13 +83,12 @@ async def reconcile_once(
 
 
 def _with_overdue(
-    due: frozenset[JobRef] | None, earlier: Iterable[AccountOutcome], before: CurrentSpecs, current: CurrentSpecs
+    due: frozenset[JobRef] | None, earlier: Iterable[AccountOutcome], overdue: frozenset[JobRef]
 ) -> frozenset[JobRef] | None:
-    """Return `due`, plus the jobs whose observation was discarded or whose spec or account changed.
+    """Return `due`, plus `overdue` and the jobs whose observation was discarded.
 
     None, which means all jobs, is returned unchanged.
     """
     if due is None:
         return None
-    overtaken = (ref for each in earlier if each.plan for ref in each.plan.overtaken)
-    return due.union(overtaken, current.since(before))
+    return due.union(overdue, *(each.plan.overtaken for each in earlier if each.plan))

@@ -26,7 +26,7 @@ CANCELLING_MAX = timedelta(seconds=60)
 """The maximum delay before a job that is being cancelled is polled again."""
 INTERVALS_MAX = 5
 """An unfinished job is polled at least once in this many intervals, however long its phase lasts."""
-_WANTED = frozenset({Reason.REFUSED_BY_GUARD, Reason.OUTSIDE_WINDOW, *WOULD.values()})
+_WANTED = frozenset({Reason.REFUSED_BY_GUARD, Reason.REVISION_NOT_TRUSTED, Reason.OUTSIDE_WINDOW, *WOULD.values()})
 """The reasons of jobs that need a change which is not requested."""
 _SHORTEST = timedelta(seconds=1)
 """The minimum delay before a poll for the end of a suspension or of a doubt.

@@ -93,11 +93,12 @@ def test_an_unobserved_job_with_a_pending_change_is_polled_every_interval() -> N
     assert next_poll(a_subject(), undecided, NOW) == timedelta(seconds=60)
 
 
-def test_a_job_whose_change_the_guard_refuses_is_polled_every_interval() -> None:
+@pytest.mark.parametrize("reason", [Reason.REFUSED_BY_GUARD, Reason.REVISION_NOT_TRUSTED])
+def test_a_job_whose_change_is_not_allowed_is_polled_every_interval(reason: Reason) -> None:
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
-    refused = conclude(status, Verdict(Readiness.STALLED, Reason.REFUSED_BY_GUARD, "too many"), status, NOW)
+    withheld = conclude(status, Verdict(Readiness.STALLED, reason, "not now"), status, NOW)
 
-    assert next_poll(a_subject(), refused, NOW) == timedelta(seconds=60)
+    assert next_poll(a_subject(), withheld, NOW) == timedelta(seconds=60)
 
 
 @pytest.mark.parametrize(("ahead_s", "after_s"), [(1, 1), (100, 100), (0, None), (-1, None)])

@@ -11,8 +11,12 @@ from itertools import pairwise
 import pytest
 
 from reconciler.controller.build_report import PassResult
+from reconciler.controller.run_options import ChangeRules, RunOptions
 from reconciler.controller.watch import BEAT_S, EDITS_WITHIN_S, PATIENCE_S
+from reconciler.core.guard import ChangeLimits
+from reconciler.core.scope import ScopedLimits
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
+from reconciler.model.action import CommitApproval
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.journal import KnownStatuses
 from reconciler.model.reason import Reason
@@ -21,6 +25,7 @@ from tests.support.clock import in_virtual_time
 from tests.support.documents import a_provider, located
 from tests.support.in_memory import Notebook, World
 from tests.support.in_memory_accounts import (
+    a_revision,
     a_world,
     an_account,
     named_specs,
@@ -291,6 +296,65 @@ def test_a_slow_account_follows_the_current_specs_and_not_those_it_started_with(
 
             assert slow.changes == []
             assert watch.reason("code") is Reason.AS_DESIRED
+
+    in_virtual_time(main)
+
+
+def test_a_change_that_was_withheld_is_requested_once_its_busy_account_is_free() -> None:
+    async def main() -> None:
+        async with running_watch(*observed("chat", "code")) as watch:
+            await asyncio.sleep(1000.0)
+            revision = a_revision(*named_specs("chat"), *observed("code"))
+            watch.world.specs.revision = replace(revision, why_not_trusted="a merge is unfinished")
+            watch.notifier.notify()
+            await asyncio.sleep(0.5)
+            reason = watch.reason("chat")
+            watch.account.takes_s["ftjob-code"] = 30.0
+            watch.wishes.add("code")
+            await asyncio.sleep(2 * BEAT_S)
+            watch.account.takes_s.clear()
+            watch.world.specs.revision = revision
+            watch.notifier.notify()
+            await asyncio.sleep(35.0)
+
+            assert reason is Reason.REVISION_NOT_TRUSTED
+            assert watch.account.when("cancel ftjob-chat") == [pytest.approx(1032.0, abs=1.5)]
+
+    in_virtual_time(main)
+
+
+def test_a_poll_that_was_skipped_for_a_spec_moved_from_a_busy_account_is_made_once_that_account_is_free() -> None:
+    async def main() -> None:
+        world, _ = two_accounts()
+        async with running_watch(*observed("chat"), world=world) as watch:
+            await asyncio.sleep(1.0)
+            watch.account.jobs |= an_account("ftjob-code").jobs
+            watch.want(*named_specs("chat"), named_specs("code", provider="slow")[0])
+            await asyncio.sleep(0.2)
+            watch.want(*named_specs("chat"), *observed("code"))
+            await asyncio.sleep(28.0)
+            before = watch.reason("chat")
+            await asyncio.sleep(2.0)
+
+            assert before is Reason.CANCEL_PENDING
+            assert watch.reason("chat") is Reason.CANCELLED
+
+    in_virtual_time(main)
+
+
+def test_a_refused_change_is_requested_at_once_when_a_commit_approves_it() -> None:
+    async def main() -> None:
+        rules = ChangeRules(ScopedLimits(ChangeLimits(max_cancels=0)))
+        async with running_watch(*named_specs("chat"), options=RunOptions(rules=rules)) as watch:
+            await asyncio.sleep(1000.0)
+            reason = watch.reason("chat")
+            approval = CommitApproval("0123456789ab", NOW + timedelta(seconds=1000), 1, frozenset({"chat"}))
+            watch.world.specs.revision = replace(watch.world.specs.revision, approvals=(approval,))
+            watch.notifier.notify()
+            await asyncio.sleep(0.5)
+
+            assert reason is Reason.REFUSED_BY_GUARD
+            assert watch.account.when("cancel ftjob-chat") == [pytest.approx(1000.0, abs=0.1)]
 
     in_virtual_time(main)
 
