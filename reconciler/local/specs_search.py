@@ -12,7 +12,7 @@ last snapshot cause no further search.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -92,24 +92,43 @@ class SpecsSearch(Generic[C]):
         listed = list(walk(self.disk, self.root, self.without))
         found = sorted((each for each in listed if isinstance(each, Found)), key=lambda each: each.path)
         skipped = [each for each in listed if isinstance(each, Skipped)]
-        contents: dict[str, C] = {}
-        unreadable = []
-        gone = {each.path for each in skipped if each.is_replaced}
-        for each in found:
-            try:
-                contents[each.path] = fresh[each] if fresh and each in fresh else read(each)
-            except OSError as error:
-                why = f"the file cannot be read: {error.strerror or error}"
-                unreadable.append(Skipped(each.path, why, may_hold_anything=True))
-                if is_replaced(error):
-                    gone.add(each.path)
-        links = (each.path for each in skipped if each.is_neither)
+        contents, errors = _read_all(found, read, fresh)
         return Searched(
             found=found,
             contents=contents,
             lookalikes=[each for each in listed if isinstance(each, Lookalike)],
             skipped=skipped,
-            unreadable=unreadable,
-            gone=frozenset(gone),
-            absent=frozenset(known).difference(each.path for each in found).union(links),
+            unreadable=_unreadable(errors),
+            gone=_gone(skipped, errors),
+            absent=_absent(known, found, skipped),
         )
+
+
+def _read_all(
+    found: Iterable[Found], read: Callable[[Found], C], fresh: Mapping[Found, C]
+) -> tuple[dict[str, C], dict[str, OSError]]:
+    """Return the contents of each file, and the error of each file that cannot be read, by path."""
+    contents, errors = dict[str, C](), dict[str, OSError]()
+    for each in found:
+        try:
+            contents[each.path] = fresh[each] if fresh and each in fresh else read(each)
+        except OSError as error:
+            errors[each.path] = error
+    return contents, errors
+
+
+def _unreadable(errors: Mapping[str, OSError]) -> list[Skipped]:
+    return [
+        Skipped(path, f"the file cannot be read: {error.strerror or error}", may_hold_anything=True)
+        for path, error in errors.items()
+    ]
+
+
+def _gone(skipped: Iterable[Skipped], errors: Mapping[str, OSError]) -> frozenset[str]:
+    files = (path for path, error in errors.items() if is_replaced(error))
+    return frozenset(each.path for each in skipped if each.is_replaced).union(files)
+
+
+def _absent(known: Collection[str], found: Iterable[Found], skipped: Iterable[Skipped]) -> frozenset[str]:
+    links = (each.path for each in skipped if each.is_neither)
+    return frozenset(known).difference(each.path for each in found).union(links)
