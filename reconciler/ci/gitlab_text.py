@@ -17,6 +17,8 @@ OUTPUT_PREFIX = "RECONCILE_RESULT_"
 """The beginning of the name of each output. No option of `reconcile` has a variable that begins in this way."""
 OUTPUT_MAX = 255
 """The maximum length of one output, in characters. All outputs of a job must fit into 5 KB."""
+OMITTED = frozenset({"version", "plan-digest"})
+"""The outputs that are left out, because a GitLab server accepts 20 by default. The log and the plan file have them."""
 
 _SECTION = re.compile(r"section_(?=(?:start|end):[0-9])")
 _OUTPUT = re.compile(r"[\w./:@+-]+", re.ASCII)
@@ -82,7 +84,8 @@ def annotation_lines(found: Iterable[Annotation], url_of: Callable[[str, int | N
 def dotenv_text(before: str, values: Mapping[str, str]) -> str:
     """Return a dotenv report with these outputs added to those of an earlier command of the job.
 
-    An output that GitLab does not accept is left out: an empty or long one, and one with white space, quotes or `$`.
+    `OMITTED` is left out, and so is an output that GitLab does not accept: an empty or long one, and one with white
+    space, quotes or `$`.
     GitLab allows letters, digits and `_` in a name, neither white space nor line breaks in a value, and neither empty
     lines nor comments (https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv).
 
@@ -94,7 +97,7 @@ def dotenv_text(before: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         variable = OUTPUT_PREFIX + name.replace("-", "_").upper()
         kept.pop(variable, None)
-        if len(value) <= OUTPUT_MAX and _OUTPUT.fullmatch(value):
+        if name not in OMITTED and len(value) <= OUTPUT_MAX and _OUTPUT.fullmatch(value):
             kept[variable] = value
     return "".join(f"{name}={value}\n" for name, value in kept.items())
 

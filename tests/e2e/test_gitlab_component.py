@@ -158,8 +158,11 @@ def test_each_job_leaves_its_reports_and_its_outputs(project: Project, shell: st
     assert planned.outputs["RECONCILE_RESULT_EXIT_CODE"] == "2"
     assert json.loads((planned.reports.parents[1] / planned.outputs["RECONCILE_RESULT_PLAN_FILE"]).read_text())
     assert promised - {*planned.outputs, *acted.outputs} == {
+        "RECONCILE_RESULT_CACHE_HIT",
+        "RECONCILE_RESULT_PLAN_DIGEST",
         "RECONCILE_RESULT_PLAN_JSON",
         "RECONCILE_RESULT_RESULT_JSON",
+        "RECONCILE_RESULT_VERSION",
     }
     assert max(len(each.outputs) for each in (validated, planned, acted)) <= 20
     for each in (validated, planned, acted):
@@ -281,7 +284,7 @@ def test_the_inputs_are_those_of_the_action() -> None:
     declared, _ = documents()
     own = {"image", "job-prefix", "stage"}
 
-    assert set(declared) - own == set(action) - {"github-token"}
+    assert set(declared) - own == set(action) - {"github-token", "cache-dir"}
     for name in set(declared) - own:
         assert str(declared[name].get("default", "")).lower() == action[name].get("default", ""), name
 

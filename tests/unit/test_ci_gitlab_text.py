@@ -114,10 +114,10 @@ def test_the_outputs_of_a_job_stay_within_the_limits_of_a_dotenv_report() -> Non
 
 
 def test_a_later_command_of_a_job_replaces_outputs_and_keeps_the_others() -> None:
-    first = dotenv_text("", {"version": "1", "changes": "2", "commit-sha": "abc"})
+    first = dotenv_text("", {"exit-code": "2", "changes": "2", "commit-sha": "abc"})
 
     assert dotenv_text(first, {"changes": "3", "commit-sha": ""}) == (
-        f"{OUTPUT_PREFIX}VERSION=1\n{OUTPUT_PREFIX}CHANGES=3\n"
+        f"{OUTPUT_PREFIX}EXIT_CODE=2\n{OUTPUT_PREFIX}CHANGES=3\n"
     )
 
 

@@ -175,11 +175,14 @@ def test_only_hidden_names_are_those_of_temporary_files() -> None:
 
 
 def test_a_snapshot_forgets_the_documents_of_deleted_files(read: SpecsDir, tmp_path: Path) -> None:
-    assert read.current("chat.yaml", "chat") is not None
-    assert read.current("code.yaml", "code") is not None
-    (tmp_path / "code.yaml").unlink()
+    names = {"forgotten-after-its-file", "kept-with-its-file"}  # no other test of this process has documents of these
+    for name in names:
+        write(tmp_path, name)
+    read.snapshot()
+    assert all(read.current(f"{name}.yaml", name) is not None for name in names)
+    (tmp_path / "forgotten-after-its-file.yaml").unlink()
     read.snapshot()
 
     gc.collect()
     jobs = [each for each in gc.get_objects() if isinstance(each, FineTuningJob)]
-    assert {each.spec.job_id for each in jobs if each.spec.job_id in {"ftjob-chat", "ftjob-code"}} == {"ftjob-chat"}
+    assert {each.metadata.name for each in jobs} & names == {"kept-with-its-file"}
