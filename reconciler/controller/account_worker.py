@@ -135,9 +135,10 @@ def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime
 def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMemory, edition: int) -> None:
     """Start a worker for each account with work.
 
-    An account is skipped if it has a running worker, or if a running worker still handles one of its specs. The next
-    pass observes the jobs of a skipped account (`PassMemory.skipped`). Once the process is stopping, no worker is
-    started. `edition` is the publisher's edition when the statuses were read.
+    An account is skipped if it has a running worker, or if a running worker still handles one of its specs. Its jobs
+    are then in `PassMemory.skipped`, but of the jobs that a running worker of their account observes, only those that
+    were there before. Once the process is stopping, no worker is started. `edition` is the publisher's edition when
+    the statuses were read.
     """
     workers, skipped = memory.workers, set[JobRef]()
     for account, each in work.items():
@@ -151,7 +152,8 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
             running = in_account_span(runtime, account, len(each.pairs), run)
             workers.begin(account, each.names, running, runtime.clock.monotonic())
         else:
-            skipped.update(subject.ref for subject, _ in each.pairs)
+            refs = frozenset(subject.ref for subject, _ in each.pairs)
+            skipped |= refs & memory.skipped if account in workers else refs
     memory.skipped = frozenset(skipped)
 
 

@@ -27,7 +27,9 @@ class PassMemory:
     current: CurrentSpecs = field(default_factory=CurrentSpecs)
     """The specs, Settings and change budget of the newest pass, which the workers of every pass read."""
     skipped: frozenset[JobRef] = frozenset()
-    """The jobs that the last pass was to observe, but whose account was skipped because of a running worker."""
+    """The jobs that a pass must observe although they are not due: their spec or the permission has changed, or the
+    last pass skipped their account because of a running worker.
+    """
     interval: timedelta = INTERVAL
     """The poll interval of the last Settings that could be read."""
     list_pages: dict[Account, int] = field(default_factory=dict)
