@@ -25,26 +25,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from reconciler.ci.annotations import Places, annotations_of
-from reconciler.ci.api_address import api_address
 from reconciler.ci.github_event import event_value
 from reconciler.ci.github_text import SUMMARY_MAX, commands, output_text, without_commands
+from reconciler.ci.host_api import PAGE_SIZE, PAGES_MAX, HostApi
 from reconciler.local.file_writer import append_text, replace_file
 from reconciler.model.report import Report
-from reconciler.ports import CommentRefusedError, Rate, Response, Transport
+from reconciler.ports import CommentRefusedError, Response, Transport
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.views.render_context import COMMENT_MAX
 
 API_URL = "https://api.github.com"
-PAGE_SIZE = 100
-"""The number of comments that are requested at once: the largest page that GitHub offers."""
-PAGES_MAX = 30
-"""The maximum number of pages of comments that are searched for the comment of an earlier run."""
 FORGEJO_API = "/api/v1"
 """The end of the API's base URL in Forgejo and Gitea."""
 FORGEJO_ACTIONS = -2
 """The ID of the user of the automatic token in Forgejo and Gitea."""
 
-_NOT_GITHUB = "the response is not from GitHub's API"
+_API = HostApi("GitHub", "GITHUB_API_URL")
 _REPOSITORY = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
 
 
@@ -87,7 +83,7 @@ class Runner:
 
     def base_url(self) -> str:
         """Return the API's base URL. Raises `ValueError` if it is invalid, or plain http except to loopback."""
-        return api_address("GITHUB_API_URL", self.api_url)
+        return _API.base_url(self.api_url)
 
 
 class GitHub:
@@ -150,10 +146,7 @@ class GitHub:
         Raises `ValueError` if the API's base URL cannot be used, `PermanentError(unreachable)` if the proxy or
         certificate settings cannot be used, and the errors of the function `put_comment`.
         """
-        from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  importing httpx takes 0.2 s
-
-        throttle = Throttle(Rate(requests_per_second=5, burst=10))
-        async with HttpTransport(self._runner.base_url(), throttle) as transport:
+        async with _API.transport(self._runner.base_url()) as transport:
             return str(await put_comment(transport, self._runner, marker, text))
 
 
@@ -179,13 +172,13 @@ async def put_comment(transport: Transport, runner: Runner, marker: str, text: s
         if response.status != HTTPStatus.NOT_FOUND:
             _check(response)
             return known
-    return _id(_check(await transport.send("POST", comment_target, json=body, headers=headers)).json())
+    return _API.id_of(_check(await transport.send("POST", comment_target, json=body, headers=headers)).json())
 
 
 async def _author(transport: Transport, headers: Mapping[str, str]) -> int:
     """Return the ID of the token's user in Forgejo. The automatic token may not be allowed to ask for it."""
     response = await transport.send("GET", "/user", headers=headers)
-    return _id(response.json()) if response.status == HTTPStatus.OK else FORGEJO_ACTIONS
+    return _API.id_of(response.json()) if response.status == HTTPStatus.OK else FORGEJO_ACTIONS
 
 
 async def _find(
@@ -194,12 +187,10 @@ async def _find(
     before: object = None
     for page in range(1, PAGES_MAX + 1):
         query = {"per_page": str(PAGE_SIZE), "page": str(page)}
-        listed = _check(await transport.send("GET", path, query=query, headers=headers)).json()
-        if not (isinstance(listed, list) and all(isinstance(each, dict) for each in listed)):
-            raise CommentRefusedError(_NOT_GITHUB)
+        listed = _API.comments(_check(await transport.send("GET", path, query=query, headers=headers)))
         for each in listed:
             if _is_own_comment(each, marker, author):
-                return _id(each)
+                return _API.id_of(each)
         if len(listed) < PAGE_SIZE or listed == before:  # Forgejo returns all comments, and ignores the page
             break
         before = listed
@@ -211,13 +202,6 @@ def _is_own_comment(comment: Mapping[str, Any], marker: str, author: int | None)
     known = user if isinstance(user, dict) else {}
     is_own = known.get("type") == "Bot" if author is None else known.get("id") == author
     return is_own and str(comment.get("body") or "").startswith(marker)
-
-
-def _id(comment: Any) -> int:
-    number = comment.get("id") if isinstance(comment, dict) else None
-    if not isinstance(number, int):
-        raise CommentRefusedError(_NOT_GITHUB)
-    return number
 
 
 def _check(response: Response) -> Response:

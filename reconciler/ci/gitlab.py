@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Self
 
 from reconciler.ci.annotations import Places, annotations_of
-from reconciler.ci.api_address import api_address
-from reconciler.ci.gitlab_notes import MergeRequest, Notes
+from reconciler.ci.gitlab_notes import API, MergeRequest, Notes
 from reconciler.ci.gitlab_text import (
     annotation_lines,
     dotenv_text,
@@ -38,7 +37,6 @@ from reconciler.ci.run_links import links_of
 from reconciler.local.clock import SystemClock
 from reconciler.local.file_writer import replace_file
 from reconciler.model.report import Report
-from reconciler.ports import Rate
 from reconciler.redaction import KNOWN_SECRETS
 
 NOTE_MAX = 1_000_000
@@ -162,15 +160,12 @@ class GitLab:
         if the certificates that the runner names cannot be read, `PermanentError(unreachable)` if the proxy or other
         certificate settings cannot be used, and the errors of `Notes.put`.
         """
-        from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  importing httpx takes 0.2 s
-
         job = self._job
         if job.merge_request is None or job.api_url is None or job.token is None:
             raise LookupError(self.name)
         body = KNOWN_SECRETS.redact(f"{marker}\n{note_text(text)}")
-        throttle = Throttle(Rate(requests_per_second=5, burst=10))
-        url = api_address("CI_API_V4_URL", job.api_url)
-        async with HttpTransport(url, throttle, tls=_tls(job.cafile, url)) as transport:
+        url = API.base_url(job.api_url)
+        async with API.transport(url, tls=_tls(job.cafile, url)) as transport:
             return str(await Notes(transport, job.merge_request, job.token).put(marker, body))
 
 

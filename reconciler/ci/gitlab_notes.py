@@ -22,19 +22,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from reconciler.ci.host_api import PAGE_SIZE, PAGES_MAX, HostApi
 from reconciler.errors import NotSentError
 from reconciler.ports import CommentRefusedError, Response, Transport
 
-PAGE_SIZE = 100
-"""The number of notes that are requested at once: the largest page that GitLab offers."""
-PAGES_MAX = 30
-"""The maximum number of pages of notes that are searched. The oldest notes are on the first page."""
+API = HostApi("GitLab", "CI_API_V4_URL")
 PAUSES_MAX_S = 120.0
 """The maximum time that is spent on pauses which GitLab asks for, in seconds."""
 PAUSE_S = 30.0
 """The pause if GitLab refuses a request because of a rate limit and names no time, in seconds."""
-
-_NOT_GITLAB = "the response is not from GitLab's API"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +68,12 @@ class Notes:
         `CommentRefusedError` if GitLab refuses the note or the response is not from its API, `PermanentError(invalid)`
         if the response is not JSON, and the errors of the transport.
         """
-        author = _id(_checked(await self._send("GET", "/user")).json())
+        author = API.id_of(_checked(await self._send("GET", "/user")).json())
         own = await self._own(author, marker)
         if own and await self._update(own[0], body):
             await self._delete(own[1:])
             return own[0]
-        created = _id(_checked(await self._send("POST", self._path, {"body": body})).json())
+        created = API.id_of(_checked(await self._send("POST", self._path, {"body": body})).json())
         return await self._without_twins(created, await self._own(author, marker), body)
 
     async def _without_twins(self, created: int, own: list[int], body: str) -> int:
@@ -88,14 +84,12 @@ class Notes:
         return created
 
     async def _own(self, author: int, marker: str) -> list[int]:
-        """Return the IDs of the own notes, in ascending order."""
+        """Return the IDs of the own notes, in ascending order. The oldest notes are on the first page."""
         found: list[int] = []
         for page in range(1, PAGES_MAX + 1):
             query = {"sort": "asc", "order_by": "created_at", "per_page": str(PAGE_SIZE), "page": str(page)}
-            listed = _checked(await self._send("GET", self._path, query=query)).json()
-            if not (isinstance(listed, list) and all(isinstance(each, dict) for each in listed)):
-                raise CommentRefusedError(_NOT_GITLAB)
-            found += [_id(each) for each in listed if _is_own(each, author, marker)]
+            listed = API.comments(_checked(await self._send("GET", self._path, query=query)))
+            found += [API.id_of(each) for each in listed if _is_own(each, author, marker)]
             if len(listed) < PAGE_SIZE:
                 break
         return sorted(found)
@@ -141,13 +135,6 @@ def _is_own(note: Mapping[str, Any], author: int, marker: str) -> bool:
     written_by = note.get("author")
     is_by_author = isinstance(written_by, dict) and written_by.get("id") == author
     return is_by_author and note.get("system") is not True and str(note.get("body") or "").startswith(marker)
-
-
-def _id(answer: Any) -> int:
-    number = answer.get("id") if isinstance(answer, dict) else None
-    if not isinstance(number, int):
-        raise CommentRefusedError(_NOT_GITLAB)
-    return number
 
 
 def _checked(response: Response) -> Response:

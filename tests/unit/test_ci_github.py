@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.ci.github import FORGEJO_ACTIONS, PAGE_SIZE, Runner, put_comment
+from reconciler.ci.github import FORGEJO_ACTIONS, Runner, put_comment
+from reconciler.ci.host_api import PAGE_SIZE
 from reconciler.ports import Response
 from tests.support.canned_transport import CannedTransport, answer
 

@@ -10,7 +10,8 @@ import looptime
 import pytest
 from starlette.applications import Starlette
 
-from reconciler.ci.gitlab_notes import PAGE_SIZE, PAUSES_MAX_S, MergeRequest, Notes
+from reconciler.ci.gitlab_notes import PAUSES_MAX_S, MergeRequest, Notes
+from reconciler.ci.host_api import PAGE_SIZE
 from reconciler.errors import NotSentError, PermanentError
 from reconciler.ports import CommentRefusedError, Rate, Transport
 from reconciler.transport import HttpTransport, Throttle

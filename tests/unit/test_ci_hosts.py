@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from http import HTTPStatus
 from pathlib import Path
 
 import click
@@ -11,8 +15,11 @@ from reconciler.ci import HOSTS, HostRow, host_of, without_any_commands
 from reconciler.ci.github import GitHub
 from reconciler.ci.no_host import NO_HOST
 from reconciler.cli.group import reconcile
+from reconciler.errors import PermanentError
 from reconciler.model.report import Report
 from reconciler.ports import CiHost
+from tests.support.github_api import GitHubApi, github_api
+from tests.support.gitlab_api import GitLabApi, gitlab_api
 
 PORT = {name for name in vars(CiHost) if not name.startswith("_")}
 HOUSE = Path(reconciler.__file__).parent
@@ -86,3 +93,35 @@ def test_the_cli_and_wiring_modules_do_not_name_a_ci_host(path: Path) -> None:
     text = path.read_text(encoding="utf-8").lower()
 
     assert not [row.flag for row in HOSTS if row.flag in text]
+
+
+def github(tmp_path: Path) -> tuple[AbstractContextManager[GitHubApi], dict[str, str]]:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 7}}), encoding="utf-8")
+    told = {"GITHUB_REPOSITORY": "ada/jobs", "GITHUB_TOKEN": "tok-1", "GITHUB_EVENT_PATH": str(event)}
+    return github_api("tok-1"), told
+
+
+def gitlab(_: Path) -> tuple[AbstractContextManager[GitLabApi], dict[str, str]]:
+    told = {"CI_MERGE_REQUEST_IID": "7", "CI_MERGE_REQUEST_PROJECT_ID": "42", "GITLAB_TOKEN": "tok-1"}
+    return gitlab_api("tok-1"), told
+
+
+@pytest.mark.parametrize(
+    ("served", "flag", "variable"), [(github, "github", "GITHUB_API_URL"), (gitlab, "gitlab", "CI_API_V4_URL")]
+)
+def test_a_redirect_by_the_api_of_a_host_names_the_variable_with_its_address(
+    tmp_path: Path,
+    served: Callable[[Path], tuple[AbstractContextManager[GitHubApi | GitLabApi], dict[str, str]]],
+    flag: str,
+    variable: str,
+) -> None:
+    serving, told = served(tmp_path)
+    with serving as api:
+        api.refuses = HTTPStatus.MOVED_PERMANENTLY
+        host = host_of({flag: True}, {**told, variable: api.url})
+        with pytest.raises(PermanentError) as refused:
+            asyncio.run(host.put_comment("<!-- x -->", "y"))
+
+    assert f"because the token would be sent there too: correct {variable}" in str(refused.value)
+    assert api.writes == []
