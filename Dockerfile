@@ -29,8 +29,8 @@ LABEL org.opencontainers.image.title="reconcile" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# Debian's git depends on the modules of perl, 47 MB, for commands such as `git send-email`, which reconcile does not use.
-# dpkg leaves out their files, as it leaves out the documents in a slim base. `apt-get install --reinstall` adds them.
+# Debian's git depends on the modules of perl (47 MB) for commands such as `git send-email`, which reconcile does not
+# use. dpkg therefore excludes the files of these modules. `apt-get install --reinstall` installs them.
 # The user gets a name, because ssh refuses to run for a user without one.
 # hadolint ignore=DL3008
 RUN printf 'path-exclude=%s\n' '/usr/share/perl/*' '/usr/lib/*/perl/*' '/usr/lib/*/libperl.so*' > /etc/dpkg/dpkg.cfg.d/no-perl \

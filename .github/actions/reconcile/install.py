@@ -4,14 +4,14 @@ Rules:
 
 - A program that is started here gets only the variables in `HONOURED` from the environment, so it gets no provider's
   key.
-- Only the wheels that the lock files name by hash are installed, and this checkout, built by the locked build backend.
-  The environment contains neither the build backend nor an installer.
-- The working directory is a new one: nothing is imported from the user's checkout, and no configuration file there is
-  read.
-- `uv` installs the packages: the one of the runner if it is new enough, or else the one in the lock file, which pip
-  installs.
-- A cache directory contains only wheels, and the hash of each is checked at every use. Whoever can write to the
-  directory can therefore not change what is installed. A cache that cannot be used is ignored.
+- Only wheels whose hashes are in the lock files are installed, and this checkout, which the locked backend builds. The
+  environment contains neither the backend nor an installer.
+- Programs run in a new working directory, so that they import no module and read no configuration file of the user's
+  checkout.
+- `uv` installs the packages. It is the runner's, if that is new enough. Otherwise, pip installs the `uv` in the lock
+  file.
+- A cache directory contains only wheels. The hash of each wheel is checked at every use, so a job that can write to the
+  directory cannot change what another job installs. If a cache cannot be used, the packages are downloaded again.
 
 The script runs on the runner's Python. If no Python of the runner is new enough for `reconcile`, it reports an error.
 """
@@ -151,7 +151,7 @@ def _download(wheels: Path, locks: list[Path], python: Python, here: Path) -> No
         try:
             Path(partial, "wheels").rename(wheels)
         except OSError:
-            if not wheels.is_dir():  # otherwise, another job was quicker
+            if not wheels.is_dir():  # another job may have created it meanwhile
                 raise
 
 

@@ -29,7 +29,7 @@ lend_git_the_token() {
   setting "http.$server/.extraheader" "AUTHORIZATION: basic $header"
 }
 
-# Clone the published statuses into a directory of their own, from which `plan` reads them, because a shallow fetch would
+# Clone the published statuses into a separate directory, from which `plan` reads them, because a shallow fetch would
 # make the checkout shallow. Before the first `act`, the branch does not exist.
 fetch_statuses() {
   local remote found=0

@@ -1,5 +1,5 @@
-# Sourced by both steps before they start a program: leave out of PATH and LD_LIBRARY_PATH each entry that is relative or
-# in the user's checkout, so that no program and no library of the checkout is used.
+# Both steps source this file before they start a program. It removes each entry that is relative or in the user's
+# checkout from PATH and LD_LIBRARY_PATH, so that no program and no library of the checkout is used.
 
 # outside_of_the_checkout DIRECTORIES: print a list of directories, separated by colons, without such entries
 outside_of_the_checkout() {
