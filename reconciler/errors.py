@@ -89,7 +89,7 @@ class PermanentError(ProviderError):
 
 
 class ReceiverGoneError(PermanentError):
-    """The receiver of notifications wants none from now on: HTTP 410 in the Standard Webhooks specification."""
+    """The receiver accepts no further notifications: HTTP 410 in the Standard Webhooks specification."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind=Kind.REFUSED)

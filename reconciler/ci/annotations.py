@@ -1,6 +1,6 @@
-"""What a report says about files of the repository: one annotation for each problem, stalled job and pending change.
+"""The annotations of a report on files of the repository: for each problem, stalled job and pending change.
 
-Each CI host shows annotations in its own way. This module finds them, and computes their paths.
+This module creates the annotations and computes their paths. Each CI host shows them in its own format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.views.row_state import JobState, cause_text, is_pending, row_sta
 
 
 class Level(StrEnum):
-    """How important an annotation is. The most severe level is first."""
+    """The severity of an annotation. The most severe level is first."""
 
     ERROR = "error"
     WARNING = "warning"

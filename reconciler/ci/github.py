@@ -176,7 +176,7 @@ async def put_comment(transport: Transport, runner: Runner, marker: str, text: s
 
 
 async def _author(transport: Transport, headers: Mapping[str, str]) -> int:
-    """Return the ID of the token's user in Forgejo. The automatic token may not be allowed to ask for it."""
+    """Return the ID of the token's user in Forgejo. If it cannot be read, the token is the automatic one."""
     response = await transport.send("GET", "/user", headers=headers)
     return _API.id_of(response.json()) if response.status == HTTPStatus.OK else FORGEJO_ACTIONS
 

@@ -5,7 +5,7 @@ Rules:
 - The token is sent only to the API's base URL in the environment of the job.
 - Files are written only into the directory that `RECONCILE_REPORTS` names, because only the pipeline's author knows
   which paths are artifacts. Without this variable there are neither files nor outputs.
-- A note that cannot be written is only a warning, because the log and the files contain the same result.
+- If a note cannot be written, a warning is printed, because the log and the files contain the same result.
 
 The job token (`CI_JOB_TOKEN`) may read notes, but not write them (https://docs.gitlab.com/ci/jobs/ci_job_token/).
 Therefore a note needs another token, in `GITLAB_TOKEN`.

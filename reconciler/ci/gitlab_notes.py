@@ -7,7 +7,7 @@ Rules:
 - A merge request has at most one such note. Two jobs that run at the same time may each create one. After a job has
   created a note, it lists the notes again: the oldest own note remains, and gets the text of the job. Further own notes
   are deleted.
-- If GitLab asks for a pause, the request is sent again after it, unless the pauses become too long.
+- If GitLab asks for a pause, the request is sent again after the pause, within `PAUSES_MAX_S`.
 
 Sources: https://docs.gitlab.com/api/notes/#merge-requests, https://docs.gitlab.com/api/users/,
 https://docs.gitlab.com/api/rest/#pagination, and for the pauses

@@ -1,7 +1,7 @@
 """Text for GitLab: sections of a job's log, outputs as a dotenv report, and the Markdown of a note.
 
-Rules: text from specs and providers can neither begin nor end a section of the log, nor add an output. In a note it
-runs no quick action, notifies nobody, and refers to no issue.
+Rules: text from specs and providers is escaped. In the log, it can neither begin nor end a section. In the dotenv
+report, it cannot add an output. In a note, it cannot run a quick action, mention a user or create a reference.
 """
 
 from __future__ import annotations
@@ -84,10 +84,9 @@ def annotation_lines(found: Iterable[Annotation], url_of: Callable[[str, int | N
 def dotenv_text(before: str, values: Mapping[str, str]) -> str:
     """Return a dotenv report with these outputs added to those of an earlier command of the job.
 
-    `OMITTED` is left out, and so is an output that GitLab does not accept: an empty or long one, and one with white
-    space, quotes or `$`.
-    GitLab allows letters, digits and `_` in a name, neither white space nor line breaks in a value, and neither empty
-    lines nor comments (https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv).
+    The outputs in `OMITTED` are left out, and those that GitLab does not accept: empty or long ones, and those with
+    white space, quotes or `$`. GitLab allows letters, digits and `_` in a name, neither white space nor line breaks in
+    a value, and neither empty lines nor comments (https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv).
 
     Args:
         before: the report of the earlier commands. Lines that this function has not written are dropped.

@@ -18,7 +18,7 @@ from reconciler.cli.url_password import hide_password
 from reconciler.views.text import did_you_mean
 
 _TOO_MANY = "Got unexpected extra argument"
-"""How the message of click about an argument too many begins. The exception has no class of its own."""
+"""The beginning of click's message about an unexpected argument, whose exception has no class of its own."""
 
 
 def run_process() -> int:
@@ -58,7 +58,7 @@ def run(argv: Sequence[str] | None) -> int:
 
 
 def _as_sentence(error: click.ClickException) -> click.ClickException:
-    """Return the error, with a full stop if it is about a value, and with a hint if there is an argument too many.
+    """Return the error, with a full stop if it is about a value, and with a hint if it is about an unexpected argument.
 
     The parsers of values return texts without a full stop.
     """

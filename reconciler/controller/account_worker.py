@@ -80,7 +80,7 @@ def partition_by_account(
     work: dict[Account, Work] = {}
     not_due: list[TrackedJob] = []
     specs, last = desired.specs, desired.last
-    # Most jobs are not due, and a text is found faster than a job.
+    # Most jobs are not due, and a set of strings is searched faster than a set of jobs.
     due_ids = {ref.id for ref in due or ()}
     for key in desired.chosen:
         spec, before = specs[key], last.get(key)
@@ -136,9 +136,9 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
     """Start a worker for each account with work.
 
     An account is skipped if it has a running worker, or if a running worker still handles one of its specs. Its jobs
-    are then in `PassMemory.skipped`, but of the jobs that a running worker of their account observes, only those that
-    were there before. Once the process is stopping, no worker is started. `edition` is the publisher's edition when
-    the statuses were read.
+    are then added to `PassMemory.skipped`. If the account has a running worker itself, only those of its jobs that
+    were skipped before remain there. Once the process is stopping, no worker is started. `edition` is the publisher's
+    edition when the statuses were read.
     """
     workers, skipped = memory.workers, set[JobRef]()
     for account, each in work.items():

@@ -1,8 +1,8 @@
 """Write the intents of several accounts, and publish them together.
 
-Theory: a push takes longer than everything else that a request needs before it is sent, and other writers push too.
-Therefore, only one push is under way, and the intents that are ready meanwhile are all part of the next, as with the
-group commit of a database.
+Theory: of all steps before a request, a push takes the longest, and other writers push to the same branch. Therefore
+only one push runs at a time. All intents that become ready during a push are published together in the next push, like
+the group commit of a database.
 
 Rules:
 
@@ -22,7 +22,7 @@ from reconciler.errors import ConflictError, PublishError
 from reconciler.ports import Publisher
 
 TRIES = 8
-"""How many times the intents are pushed while other writers push too. Their jobs are then decided again."""
+"""The maximum number of pushes of the intents. If other writers push first each time, their jobs are decided again."""
 
 
 class IntentBatch(Protocol):

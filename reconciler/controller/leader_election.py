@@ -2,10 +2,11 @@
 
 Rules:
 
-- While another replica leads, this one tries to acquire the lease again and again, and does nothing else.
+- While another replica leads, this replica only tries to acquire the lease, repeatedly.
 - A term begins once the lease is acquired. While it lasts, the lease is renewed in a task of its own.
 - The watch may run in another thread than the candidate (`wiring.election_thread`), so that the lease is renewed while
-  a pass blocks the event loop of the watch. If the watch is blocked for too long, the lease is no longer renewed.
+  a pass blocks the event loop of the watch. If the watch is blocked for longer than `ElectionTiming.blocked_s`,
+  the lease is not renewed.
 - `Term.may_act` checks the clock right before each request (`preflight.sent_only_if`). A leader whose process was
   stopped for a long time therefore sends nothing when it continues, although its tasks continue in any order.
 - Once the leadership is lost, the watch of the term ends as at a stop. The replica then waits to lead again, in the

@@ -27,7 +27,7 @@ from reconciler.model.spec import render_instant
 from reconciler.ports import Clock, NotificationSink, Outbox, StoredStatuses
 
 ENABLE = "to enable it again, give it another URL, or another name in the operator's file, and restart"
-"""What a person does about a disabled sink."""
+"""How to enable a disabled sink again, for messages."""
 REST_MAX_S = 60.0
 """The maximum time after which a sink task looks again for what it may send."""
 
@@ -66,7 +66,8 @@ class Notifier:
         queues = [SinkQueue(sink, rules, self.quiet_hours.get(sink.name), self.outbox) for sink, rules in self.sinks]
         for each in queues:
             if (since := self.outbox.disabled_since(each.sink.name)) is not None:
-                self.warn(f"{each.sink.name} is disabled since {render_instant(since)} and receives nothing: {ENABLE}")
+                name, at = each.sink.name, render_instant(since)
+                self.warn(f"{name} is disabled since {at} and receives no notifications: {ENABLE}")
                 self._report(each)
         self._tasks = [asyncio.create_task(self._serve(each)) for each in queues if self._is_in_use(each.sink)]
 
@@ -180,7 +181,7 @@ class Notifier:
             return failure_delay(failures + 1, self.jitter(), error.retry_after_s)
         except ReceiverGoneError as error:
             dropped = queue.disable(self.clock.now())
-            why = f"{sink.name} wants no more notifications ({error}), so it is disabled"
+            why = f"the receiver of {sink.name} refuses all notifications ({error}), so {sink.name} is disabled"
             self.warn(f"{why}, and {dropped} are dropped: {ENABLE}")
             return None
         except PermanentError as error:

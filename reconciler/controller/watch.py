@@ -47,9 +47,9 @@ PATIENCE_S = 0.2
 EDITS_WITHIN_S = 1.0
 """How long the next pass waits for the requests of edited specs, because a pass over many specs would delay them."""
 PAUSE_S = 0.001
-"""How long a pass pauses between the steps that only record, so that the event loop can learn of edited specs."""
+"""The pause between the steps of a pass that only record results. During it, events of edited specs are handled."""
 CHANGES_MAX = 1000
-"""The maximum number of changed paths that are believed to be all, because a system that reports many may drop some."""
+"""The maximum number of reported paths. If there are more, the operating system may have dropped further events."""
 BEAT_S = 2.0
 """Seconds between two heartbeats of the event loop, which is less than the shortest poll interval."""
 
@@ -119,8 +119,8 @@ class Watch:
     async def _pause(self, stop: asyncio.Event) -> None:
         """Request the changes of specs that were edited during the pass, so that they need not wait for its end.
 
-        Call this only once the pass has set the newest specs (`PassMemory.current`) and its workers have ended or run
-        on. Like any other workers, those of the edits may then run while the pass ends.
+        Call this only after the pass has set the newest specs (`PassMemory.current`) and no longer waits for its
+        workers. The workers of the edits may still run when the pass ends, like any other workers.
         """
         await first(self.runtime.clock.sleep(PAUSE_S), self._changed.wait())
         if self._changed.is_set() and self._touched is not self._acted_on:

@@ -2,12 +2,13 @@
 
 Theory: a provider may pause a job because a spending limit was reached, and a resume would lift that limit. Therefore
 only a person causes such a job to be resumed: by requesting a retry, or by changing the spec after the pause was
-observed. A job that was paused before reconcile first observed it is resumed, because its spec is a new wish.
+observed. A job that was paused before reconcile first observed it is resumed, because its spec is new, and a
+new spec requests its desired state.
 
 Rules: the pause is attributed to something else if the last observation of the phase showed the job unpaused, or if its
 earlier status was discarded, and if no recent request of reconcile can have caused it. While a job is suspended,
 nothing ends this attribution. A retry in shadow mode does not end it, because it requests nothing. Specs are compared
-without their suspension, because suspending and unsuspending a job change its spec without a wish to resume the job.
+without their suspension, because a change of the suspension does not request a resume.
 """
 
 from __future__ import annotations

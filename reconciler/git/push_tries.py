@@ -12,6 +12,6 @@ _PAUSE_S = 0.05
 
 
 def pause(tries: int) -> None:
-    """Wait for a random time after several tries, because the writers may be in step. Block the thread meanwhile."""
+    """Wait for a random time after several tries, because writers may retry together. Block the thread meanwhile."""
     if tries > 1:
         threading.Event().wait(_PAUSE_S * 2 ** (tries - 2) * random.random())  # noqa: S311  only spreads the load

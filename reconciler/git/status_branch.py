@@ -276,7 +276,7 @@ class StatusBranch:
             # commit has the same id.
             raise self._conflict()
         with suppress(GitError):  # the commit is published, and the next push sets the ref
-            # Without a ref, Git would neither pack the commits of a watch nor remove them, and try to at each fetch.
+            # Without a ref, Git can neither pack nor remove the commits of a watch, and tries to do so at each fetch.
             self.git.run("update-ref", self._kept, commit)
 
     def _move(self, commit: str) -> None:

@@ -30,9 +30,9 @@ from reconciler.ports import Response, Transport
 Body = Mapping[str, object]
 _USER = "--etcd-user-file or RECONCILE_ETCD_USER"
 _NO_USER = b"user name is empty"
-"""What etcd says if it has users and a request has none."""
+"""The message of etcd if it has users and a request names none."""
 _WITHOUT_USERS = b"authentication is not enabled"
-"""What etcd says if it has no users and a user authenticates."""
+"""The message of etcd if it has no users and a user authenticates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ class StateOutbox:
         return self._disabled[sink].at if sink in self._disabled else None
 
     def disable(self, sink: str, at: datetime) -> None:
-        """Record that a sink wants no notifications from now on, and drop what waits for it."""
+        """Record that a sink is disabled from now on, and drop the notifications that wait for it."""
         salt = secrets.token_hex(16)
         disabled = {**self._disabled, sink: _Disabled(at, salt, _mark(self._sinks[sink], salt))}
         rows = ([name, each.at.isoformat(), each.salt, each.mark] for name, each in disabled.items())

@@ -121,7 +121,7 @@ class SinkDelivery:
     A notification that quiet hours hold may not be sent.
     """
     disabled_since: datetime | None = None
-    """When the sink was disabled because its receiver wants no more notifications, or None if it is in use."""
+    """When the sink was disabled because its receiver responded with HTTP 410, or None if it is in use."""
 
 
 @dataclass(frozen=True, slots=True)

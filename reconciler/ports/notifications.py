@@ -46,7 +46,7 @@ class Outbox(Protocol):
         ...
 
     def disable(self, sink: str, at: datetime) -> None:
-        """Record that a sink wants no notifications from now on, and drop what waits for it."""
+        """Record that a sink is disabled from now on, and drop the notifications that wait for it."""
         ...
 
     def merge(self, sink: str, messages: Collection[Notification], by: Notification) -> None:
@@ -91,6 +91,6 @@ class NotificationSink(Protocol):
         """Send a notification once.
 
         Raises `TransientError` if a later attempt may succeed, and `PermanentError` if no attempt can. Raises
-        `ReceiverGoneError` if the receiver wants no notifications from now on.
+        `ReceiverGoneError` if the receiver accepts no further notifications.
         """
         ...

@@ -18,7 +18,7 @@ class Span(Protocol):
         ...
 
     def fail(self, kind: str) -> None:
-        """Record that the operation failed. `kind` is one of few words, so that failures can be grouped by it."""
+        """Record that the operation failed. `kind` has few possible values, so that failures can be grouped by it."""
         ...
 
 

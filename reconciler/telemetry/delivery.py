@@ -29,7 +29,7 @@ async def post(
 ) -> None:
     """Send a notification. Raises the errors of `NotificationSink.deliver`.
 
-    `may_be_gone` is whether HTTP 410 means that the receiver wants no notifications from now on.
+    `may_be_gone` is whether HTTP 410 means that the receiver accepts no further notifications.
     """
     try:
         response = await transport.send("POST", path, json=body, headers=headers, sign=sign)

@@ -83,7 +83,7 @@ class OtelTracer:
             with suppress(RuntimeError):  # the event loop is closed
                 loop.call_soon_threadsafe(ended.set)
 
-        # The thread is not awaited by the interpreter, so that a collector that hangs does not delay the end.
+        # The thread is not awaited by the interpreter, so that a collector that hangs does not delay the exit.
         Thread(target=shut_down, name="traces", daemon=True).start()
         with suppress(TimeoutError):
             async with asyncio.timeout(ENDS_WITHIN_S):
@@ -99,7 +99,7 @@ class _Span:
         self._inner.set_attributes(_redacted(attributes))
 
     def fail(self, kind: str) -> None:
-        """Record the failure, unless an earlier one was recorded, which is closer to the cause."""
+        """Record the failure. If a failure is recorded already, keep it, because it is closer to the cause."""
         if not self._has_failed:
             self._has_failed = True
             self._inner.set_attributes(_redacted({"error.type": kind}))
@@ -119,7 +119,7 @@ class ReportingExporter(SpanExporter):
         self._is_failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export spans. Whatever fails, the result says so."""
+        """Export spans, and return whether that succeeded. No exception is raised."""
         try:
             result = self._inner.export(spans)
         except Exception:  # noqa: BLE001  its text may contain a secret
@@ -133,7 +133,7 @@ class ReportingExporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """End the inner exporter, which also ends its repetitions."""
+        """End the inner exporter, which also ends its retries."""
         self._inner.shutdown()
 
 

@@ -30,7 +30,7 @@ def sink_metrics(sinks: Mapping[str, SinkDelivery], now: datetime) -> Iterator[M
     )
     yield gauges(
         "notification_sink_disabled",
-        "1 for a sink whose receiver responded that it wants no more notifications (HTTP 410), else 0.",
+        "1 if the sink is disabled because its receiver responded with HTTP 410, else 0.",
         ("sink",),
         {(name,): float(sink.disabled_since is not None) for name, sink in sinks.items()},
     )

@@ -19,7 +19,7 @@ LAST = 3
 
 
 class StartLog:
-    """The log of the start of a watch. After a takeover, a watch starts anew."""
+    """The log of the start of a watch. After a takeover, a watch starts again."""
 
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._logger = logger

@@ -2,7 +2,7 @@
 
 GitLab compares the reports of two branches by their fingerprints, and shows equal fingerprints once. Therefore a
 fingerprint does not depend on the line, and equal problems of a file are numbered. A problem that concerns no file,
-such as an internal error, is not in the report: the exit code reports it. A change that is due is no problem.
+such as an internal error, is not in the report. The exit code shows it. Due changes are not in the report either.
 
 Source: https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format.
 """

@@ -3,13 +3,13 @@
 Rules:
 
 - The candidate, its lease and the connections for it belong to the event loop of the thread. The watch belongs to the
-  event loop of the caller. Each is told of the other with `call_soon_threadsafe`.
-- The watch calls `Term.may_act` in its own thread before each request. It reads only values that are replaced as a
-  whole, so a term that has ended is noticed at once, and not only when the event loop of the watch runs again.
-- The event loop of the watch shows that it runs every `BEAT_S`. Otherwise a watch that hangs would keep its lease for
-  ever.
-- A thread cannot run while another one executes a long function in C that keeps the interpreter's lock. A leader that
-  is blocked in that way loses its lease after the renew deadline, as one that is stopped.
+  event loop of the caller. The two event loops notify each other with `call_soon_threadsafe`.
+- The watch calls `Term.may_act` in its own thread before each request. The method reads only values that are replaced
+  as a whole. Therefore no request is sent after the end of a term, even if the event loop of the watch was blocked.
+- The event loop of the watch records the time every `BEAT_S`. If it stops doing so, the candidate stops renewing the
+  lease, so that another replica can replace a watch that hangs.
+- While a function in C holds the interpreter's lock, no other thread runs. A leader that is blocked in this way loses
+  its lease after the renew deadline, like a leader whose process is stopped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reconciler.model.election import ElectionStatus
 from reconciler.ports import Leadership
 
 BEAT_S = 0.5
-"""How often the event loop of the watch shows that it runs, in seconds."""
+"""The interval at which the event loop of the watch records that it runs, in seconds."""
 
 Report = Callable[[ElectionStatus], None]
 OpenCandidate = Callable[[Report, Callable[[], float]], AbstractAsyncContextManager[Candidate]]
@@ -51,9 +51,9 @@ async def elect(
     """Run a candidate in a thread until `stop` is set. Raises the errors of `open_candidate` and `lead`.
 
     Args:
-        open_candidate: opens the candidate in the thread, from a function that it reports to, and one that returns for
-            how many seconds the event loop of the caller has been blocked.
-        report: is called with what the candidate knows of the election, in the event loop of the caller.
+        open_candidate: opens the candidate in the thread. Its arguments are the function that it reports to, and a
+            function that returns for how many seconds the event loop of the caller has been blocked.
+        report: is called with the state of the election, in the event loop of the caller.
         elapsed: returns the time of a clock that never goes back.
         stop: ends the election. It is also set when this function ends.
         lead: does the work of a term, in the event loop of the caller. See `Candidate.run`.

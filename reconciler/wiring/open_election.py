@@ -55,8 +55,8 @@ async def open_candidate(
 ) -> AsyncIterator[Candidate]:
     """Yield a candidate for the lease. Raises `ConfigurationError` if a file or a setting cannot be used.
 
-    `report` is called with what the candidate knows of the election, and `blocked_s` returns for how many seconds the
-    watch has been blocked.
+    `report` is called with the state of the election. `blocked_s` returns for how many seconds the watch has been
+    blocked.
     """
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
     async with AsyncExitStack() as stack:

@@ -19,8 +19,8 @@ async def open_tracer(
 ) -> AsyncIterator[Tracer]:
     """Yield the tracer of a run, and export its last spans when the body ends. Without an endpoint, record nothing.
 
-    Traces are an addition, so nothing about them is an error: `warn` is called with the reason why they cannot be
-    exported. With `has_parent`, the run belongs to the trace in the variables TRACEPARENT and TRACESTATE, if set.
+    A problem with traces is not an error of the run. `warn` is called with the reason why they cannot be exported.
+    With `has_parent`, the run belongs to the trace in the variables TRACEPARENT and TRACESTATE, if set.
     """
     options = tracing_options(environ)
     if not options.is_wanted:

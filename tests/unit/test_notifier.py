@@ -402,8 +402,8 @@ def test_a_sink_whose_receiver_is_gone_is_disabled_until_it_has_another_url() ->
     assert (second.dropped, second.waiting, second.disabled_since) == (0, 0, BASE)
     assert desk.deliveries[-1]["hook"].disabled_since is None
     assert desk.warned == [
-        f"hook wants no more notifications (HTTP 410), so it is disabled, and 2 are dropped: {ENABLE}",
-        f"hook is disabled since {render_instant(BASE)} and receives nothing: {ENABLE}",
+        f"the receiver of hook refuses all notifications (HTTP 410), so hook is disabled, and 2 are dropped: {ENABLE}",
+        f"hook is disabled since {render_instant(BASE)} and receives no notifications: {ENABLE}",
     ]
 
 
