@@ -42,6 +42,8 @@ def carried_over(
     moved: list[JobStatus] = []
     for path, data in ours.items():
         base, theirs = (before or {}).get(path), published.get(path)
+        if data == theirs:
+            continue  # the usual case, so nothing is parsed
         if before is not None and theirs == base:
             wanted[path] = data
         elif before is not None and data == base:
@@ -65,11 +67,14 @@ def _add(status: JobStatus, published: Mapping[str, bytes], wanted: dict[str, by
 
 def _of_other_job(before: bytes | None, ours: bytes, theirs: bytes | None) -> JobStatus | None:
     """Return our version if it has new receipts and the published version is about another job."""
-    mine, published, known = _read(ours), _read(theirs), _read(before)
-    if mine is None or published is None or mine.job is None or _identity(mine) == _identity(published):
+    mine, known = _read(ours), _read(before)
+    if mine is None or mine.job is None:
         return None
     known_receipts = known.receipts if known is not None and _identity(known) == _identity(mine) else ()
-    return None if mine.receipts == known_receipts else mine
+    if mine.receipts == known_receipts:
+        return None
+    published = _read(theirs)
+    return None if published is None or _identity(mine) == _identity(published) else mine
 
 
 def _place_of(status: JobStatus, published: Mapping[str, bytes]) -> tuple[str, JobStatus]:
@@ -94,12 +99,12 @@ def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> b
         ours: the version of this run.
         theirs: the published version, which other runs may have changed, or None if there is none.
     """
+    mine, known = _read(ours), _read(before)
+    if mine is None or mine.receipts == (known.receipts if known else ()):
+        return theirs
     try:
         published = _parsed(theirs)
     except StatusTooNewError:  # a later version of reconcile wrote it, so it is never overwritten
-        return theirs
-    mine, known = _read(ours), _read(before)
-    if mine is None or mine.receipts == (known.receipts if known else ()):
         return theirs
     if published is None:
         return ours
