@@ -90,16 +90,28 @@ class StatusBranch:
         dedicated branch shares commits with the specs.
         """
         found = {} if self.pulls else self._files.read_all()
-        if not self._fetch():
+        is_newer = self._fetch()
+        if not is_newer:
             self._files.replace_all({**self._published, **carried_over(found, self._published, None)})
+        self._pulled(is_newer=is_newer)
+
+    def _pulled(self, *, is_newer: bool) -> None:
+        """Record that the statuses on the disk include the published ones. `is_newer` is the result of `_fetch`.
+
+        This is called at the end of a pull, because statuses that are read during the pull may be those from before it.
+        If the pull fails, the next publication needs another one, because it would undo the changes by other writers.
+        """
+        if not is_newer:
             self._mark()
-        self.pulls += 1  # at the end, because statuses that are read meanwhile may be those from before the pull
+        self._is_behind = False
+        self.pulls += 1
 
     def _fetch(self) -> bool:
         """Fetch the published statuses. Return whether those on the disk are newer, because no other writer exists.
 
-        The caller counts the pull, once the statuses on the disk are replaced.
+        The caller calls `_pulled` once the statuses on the disk are replaced.
         """
+        self._is_behind = True
         self._base = self._tip()
         if self.pulls == 0:
             self._check_separate()
@@ -110,7 +122,6 @@ class StatusBranch:
             self.refetch()  # afterwards, because no spec may be older than its status
         before = self._published
         self._read_published()
-        self._is_behind = False
         if self.pulls > 0:
             self.changes.add(self.pulls + 1, changed_statuses(before, self._published))
         # If no other writer has published since the last publication from this disk, its statuses are newer.
@@ -213,11 +224,9 @@ class StatusBranch:
             wanted = {**(now if is_newer else self._published), **carried_over(here, self._published, before)}
             self._files.replace_all({path: data for path, data in wanted.items() if path not in gone}, now)
         except BaseException:
-            self._base, self._published, self._is_behind = base, before, True
+            self._base, self._published = base, before
             raise
-        if not is_newer:
-            self._mark()
-        self.pulls += 1
+        self._pulled(is_newer=is_newer)
 
     def _mark(self) -> None:
         # The mark is written only for a dedicated branch, because `pull` reads it only for such a branch.

@@ -186,3 +186,22 @@ def test_intents_that_are_ready_during_a_push_are_published_together_in_the_next
 
     assert asyncio.run(play()) == [{name: Progress.ACCEPTED} for name in ("chat", "code", "docs")]
     assert [each for each in stage.subjects() if "about to" in each] == ["reconcile: about to cancel chat and 2 more"]
+
+
+def test_a_machine_that_could_not_write_all_pulled_statuses_removes_none_of_other_machines(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.other.branch.pull()
+    stage.other.push()
+    stage.other.push()
+    obstacle = stage.branch.directory / "other-2.yaml"
+    obstacle.mkdir(parents=True)
+    with pytest.raises(OSError, match="other-2"):
+        stage.branch.pull()
+    obstacle.rmdir()
+    chat = render_status(a_status("chat", receipts=(a_receipt(age=HOUR),))).encode()
+    (stage.branch.directory / "chat.yaml").write_bytes(chat)
+    stage.branch.publish_on_top("chat is cancelled")
+
+    stage.other.branch.pull()
+    found = {each.name for each in stage.other.branch.directory.glob("*.yaml")}
+    assert found == {"chat.yaml", "other-1.yaml", "other-2.yaml"}
