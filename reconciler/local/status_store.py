@@ -136,7 +136,7 @@ class StatusDirectory:
                 providers.append(status)
             elif status is not None:
                 self._paths[status.name] = (*self._paths.get(status.name, ()), path)
-                jobs[status.name] = max(jobs.get(status.name, status), status, key=freshness)
+                jobs[status.name] = max(jobs[status.name], status, key=freshness) if status.name in jobs else status
         return StoredStatuses(
             jobs=tuple(jobs.values()),
             providers=tuple(providers),
