@@ -132,13 +132,19 @@ def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime
             work.setdefault(target.account, Work(target)).orphans.append(status)
 
 
-def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMemory, edition: int) -> None:
-    """Start a worker for each account with work.
+def start_workers(
+    work: Mapping[Account, Work],
+    runtime: Runtime,
+    memory: PassMemory,
+    edition: int,
+    overdue: AbstractSet[JobRef] = frozenset(),
+) -> frozenset[JobRef]:
+    """Start a worker for each account with work, and return the jobs that the next pass must observe instead.
 
     An account is skipped if it has a running worker, or if a running worker still handles one of its specs. Its jobs
-    are then added to `PassMemory.skipped`. If the account has a running worker itself, only those of its jobs that
-    were skipped before remain there. Once the process is stopping, no worker is started. `edition` is the publisher's
-    edition when the statuses were read.
+    are returned. If the account has a running worker itself, only those of its jobs that are in `overdue` are returned.
+    Once the process is stopping, no worker is started. `edition` is the publisher's edition when the statuses were
+    read.
     """
     workers, skipped = memory.workers, set[JobRef]()
     for account, each in work.items():
@@ -152,9 +158,9 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
             running = in_account_span(runtime, account, len(each.pairs), run)
             workers.begin(account, each.names, running, runtime.clock.monotonic())
         else:
-            refs = frozenset(subject.ref for subject, _ in each.pairs)
-            skipped |= refs & memory.skipped if account in workers else refs
-    memory.skipped = frozenset(skipped)
+            refs = {subject.ref for subject, _ in each.pairs}
+            skipped |= refs & overdue if account in workers else refs
+    return frozenset(skipped)
 
 
 async def run_account(

@@ -27,9 +27,7 @@ class PassMemory:
     current: CurrentSpecs = field(default_factory=CurrentSpecs)
     """The specs, Settings and change budget of the newest pass, which the workers of every pass read."""
     skipped: frozenset[JobRef] = frozenset()
-    """The jobs that a pass must observe although they are not due: their spec or the permission has changed, or the
-    last pass skipped their account because of a running worker.
-    """
+    """The jobs that the next pass must observe although they are not due: the last pass skipped their accounts."""
     interval: timedelta = INTERVAL
     """The poll interval of the last Settings that could be read."""
     list_pages: dict[Account, int] = field(default_factory=dict)

@@ -62,9 +62,9 @@ async def reconcile_once(
     # Set before anything is awaited, because workers of earlier passes must see the new revision after each wait.
     before, memory.current = memory.current, current_specs(desired, budget.budget, options.pinned)
     desired, kept_errors = keep_displaced(desired, memory.workers.names, runtime)
-    memory.skipped |= memory.current.since(before)
-    work = assign_work(desired, options.retry, _with_overdue(due, earlier, memory.skipped), runtime)
-    start_workers(work, runtime, memory, desired.edition)
+    overdue = memory.skipped | memory.current.since(before)
+    work = assign_work(desired, options.retry, _with_overdue(due, earlier, overdue), runtime)
+    memory.skipped = start_workers(work, runtime, memory, desired.edition, overdue)
     outcomes = [*earlier, *await memory.workers.gather(yield_signal)]
     memory.unobserved.take_in((each.plan for each in outcomes if each.plan), desired.unfinished)
     memory.list_pages |= {
