@@ -26,6 +26,7 @@ from reconciler.core.scope import AccountMap, ScopedLimits
 from reconciler.core.shadow import is_reported, reported_at
 from reconciler.core.subject import Subject
 from reconciler.model.job import UNFINISHED
+from reconciler.model.job_identity import job_identity
 from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.money import Cost
 from reconciler.model.reason import Reason
@@ -155,7 +156,7 @@ def _unfinished(
         name, job = each.case.subject.name, each.status.job
         found.pop(name, None)
         if each.status.phase in UNFINISHED and job is not None and name in marks:
-            found[name] = (job.account, job.id)
+            found[name] = job_identity(job)
     return found
 
 

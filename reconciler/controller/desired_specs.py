@@ -23,6 +23,7 @@ from reconciler.core.match import Claim, Matched, match
 from reconciler.core.subject import INTERVAL
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
+from reconciler.model.job_identity import job_identity
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 from reconciler.ports import Snapshot, SpecSource, StoredStatuses, SupportsReread
@@ -214,9 +215,9 @@ def _without_others(
 
     If specs of two replicas exchange their names, no spec takes the status of the other replica's job by its name.
     """
-    jobs = {(str(each.ref.account), each.ref.id) for each in everyone if each.ref is not None}
-    jobs -= {(str(each.ref.account), each.ref.id) for each in own if each.ref is not None}
-    return [each for each in statuses if each.job is None or (each.job.account, each.job.id) not in jobs]
+    jobs = {job_identity(each.ref) for each in everyone if each.ref is not None}
+    jobs -= {job_identity(each.ref) for each in own if each.ref is not None}
+    return [each for each in statuses if each.job is None or job_identity(each.job) not in jobs]
 
 
 def _load_statuses(runtime: Runtime, *, by_content: bool, is_shared: bool) -> StoredStatuses:

@@ -30,6 +30,7 @@ from reconciler.controller.spans import in_account_span
 from reconciler.controller.spec_resolver import edited
 from reconciler.core.subject import Subject
 from reconciler.model.job import Account
+from reconciler.model.job_identity import job_identity
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobEdit, SupportsReread
 
@@ -75,10 +76,7 @@ def _with_last(subjects: Collection[Subject], runtime: Runtime) -> Iterator[Trac
 
 
 def _describes(status: JobStatus, subject: Subject) -> bool:
-    is_job = status.job is not None and (status.job.account, status.job.id) == (
-        str(subject.ref.account),
-        subject.ref.id,
-    )
+    is_job = status.job is not None and job_identity(status.job) == job_identity(subject.ref)
     return is_job and status.source == subject.source
 
 

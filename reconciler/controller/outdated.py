@@ -17,6 +17,7 @@ from typing import Any
 
 from reconciler.controller.plan import JobPlan
 from reconciler.model.changed_status import ChangedStatus
+from reconciler.model.job_identity import job_identity
 from reconciler.ports import status_path
 
 
@@ -55,9 +56,9 @@ class OutdatedDecisions:
 
     def include(self, case: JobPlan) -> bool:
         """Return whether a decision must be made again."""
-        subject, ref = case.subject, case.subject.ref
-        account = str(ref.account)
-        if self.is_everything or subject.name in self.names or (account, ref.id) in self.jobs:
+        subject = case.subject
+        account = str(subject.ref.account)
+        if self.is_everything or subject.name in self.names or job_identity(subject.ref) in self.jobs:
             return True
         if status_path(subject.source, subject.name) in self.paths or account in self.providers:
             return True

@@ -28,6 +28,7 @@ from reconciler.core.guard import ChangeLimits, judge
 from reconciler.core.orphans import has_recent_request, orphan_status, with_confirmed_phase
 from reconciler.errors import ProviderError
 from reconciler.model.job import JobRef, Observed
+from reconciler.model.job_identity import job_identity
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 from reconciler.ports import PROVIDERS, JobReader, Snapshot, status_path
@@ -195,10 +196,9 @@ def _renamed(superseded: Iterable[JobStatus], busy: Collection[str], runtime: Ru
     old = {each.name: each for each in superseded if each.name not in busy}
     if not old:
         return []
-    tracked = {
-        (each.job.account, each.job.id) for each in runtime.statuses.known().jobs if each.job and each.name not in old
-    }
-    return [each for each in old.values() if each.job and (each.job.account, each.job.id) in tracked]
+    known = runtime.statuses.known().jobs
+    tracked = {job_identity(each.job) for each in known if each.job and each.name not in old}
+    return [each for each in old.values() if each.job and job_identity(each.job) in tracked]
 
 
 def _remove(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from reconciler.core.past_attempts import PastAttempts, PlannedChange, UsedAppro
 from reconciler.core.scope import AccountMap, Extent, Scope, ScopedLimits
 from reconciler.model.guard_use import GuardUse
 from reconciler.model.job import UNFINISHED
+from reconciler.model.job_identity import job_identity
 from reconciler.model.money import Cost
 from reconciler.model.report import Refusal
 from reconciler.model.status import JobStatus
@@ -283,7 +284,7 @@ class ChangeBudget:
             if job is None or status.name in self._seen:
                 continue
             is_believed = (self.past.is_ours or job.account in believed) and status.phase in UNFINISHED
-            found[job.account] += is_believed or self.known_unfinished.get(status.name) == (job.account, job.id)
+            found[job.account] += is_believed or self.known_unfinished.get(status.name) == job_identity(job)
         return found
 
     def _record_approvals(

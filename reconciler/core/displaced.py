@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.core.match import Claim
+from reconciler.core.match import Claim, describes_job_of
+from reconciler.model.job_identity import by_job, job_identity
 from reconciler.model.kept_name import kept_names
 from reconciler.model.merged_receipts import merged_receipts, progress
 from reconciler.model.status import JobStatus
@@ -35,7 +36,8 @@ def displaced(own: Iterable[Claim], everyone: Iterable[Claim], statuses: Iterabl
         statuses: the statuses on the disk.
     """
     by_name = {each.name: each for each in statuses if each.job is not None}
-    lost = [(each, status) for each in own if (status := by_name.get(each.name)) is not None and _is_lost(status, each)]
+    named = ((each, status) for each in own if (status := by_name.get(each.name)) is not None)
+    lost = [(each, status) for each, status in named if not describes_job_of(status, each)]
     if not lost:
         return ()
     specs: dict[tuple[str, str], set[str]] = {}
@@ -43,13 +45,8 @@ def displaced(own: Iterable[Claim], everyone: Iterable[Claim], statuses: Iterabl
     for claim in everyone:
         names.add(claim.name)
         if claim.ref is not None:
-            specs.setdefault((str(claim.ref.account), claim.ref.id), set()).add(claim.name)
+            specs.setdefault(job_identity(claim.ref), set()).add(claim.name)
     return tuple(_displaced(lost, specs, names, by_name.values()))
-
-
-def _is_lost(status: JobStatus, claim: Claim) -> bool:
-    """Return whether the status describes another job than the spec that is about to overwrite it."""
-    return claim.ref is None or _job(status) != (str(claim.ref.account), claim.ref.id)
 
 
 def _displaced(
@@ -58,32 +55,25 @@ def _displaced(
     names: Collection[str],
     statuses: Iterable[JobStatus],
 ) -> Iterator[Displaced]:
-    by_job: dict[tuple[str, str], list[JobStatus]] = {}
-    for each in statuses:
-        by_job.setdefault(_job(each), []).append(each)
+    statuses_of = by_job(statuses)
     for claim, status in lost:
-        spec_names = specs.get(_job(status), ())
-        records = by_job[_job(status)]
+        assert status.job is not None  # noqa: S101  statuses without a job were left out
+        job = job_identity(status.job)
+        spec_names, records = specs.get(job, ()), statuses_of[job].values()
         if spec_names and claim.name not in spec_names and not _is_elsewhere(status, records):
             yield Displaced(claim.key, _copy(status, records, names))
 
 
-def _is_elsewhere(status: JobStatus, records: Iterable[JobStatus]) -> bool:
+def _is_elsewhere(status: JobStatus, records: Collection[JobStatus]) -> bool:
     """Return whether other statuses of the job have all of its receipts."""
     others = [each.receipts for each in records if each.name != status.name]
     return bool(others) and merged_receipts(*others) == merged_receipts(status.receipts, *others)
 
 
-def _copy(status: JobStatus, records: Iterable[JobStatus], names: Collection[str]) -> JobStatus | None:
+def _copy(status: JobStatus, records: Collection[JobStatus], names: Collection[str]) -> JobStatus | None:
     """Return the status to keep, with the receipts of all records of the job, or None if no name is free."""
     name = next((each for each in kept_names(status) if each not in names), None)
     if name is None:
         return None
-    records = list(records)
     receipts = merged_receipts(*(each.receipts for each in records))
     return replace(max(records, key=progress), name=name, source=status.source, receipts=receipts)
-
-
-def _job(status: JobStatus) -> tuple[str, str]:
-    assert status.job is not None  # noqa: S101  statuses without a job were left out
-    return status.job.account, status.job.id

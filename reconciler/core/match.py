@@ -24,6 +24,7 @@ from datetime import datetime
 from reconciler.core.conditions import stalled
 from reconciler.core.remembered_attempts import attempts, remembered
 from reconciler.model.job import JobRef, Phase
+from reconciler.model.job_identity import by_job, job_identity
 from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.merged_receipts import merged_receipts, progress
 from reconciler.model.reason import Reason
@@ -137,7 +138,7 @@ def _own_statuses(claims: Sequence[Claim], statuses: Sequence[JobStatus]) -> dic
     last = {}
     for claim in claims:
         status = by_name.get(claim.name)
-        if status is None or not _describes_job_of(status, claim):
+        if status is None or not describes_job_of(status, claim):
             return None
         last[claim.key] = status
     return last
@@ -163,7 +164,7 @@ def _unknown(claims: Iterable[Claim], last: Mapping[int, JobStatus], hidden: Hid
 
 
 def _is_certain(claim: Claim, last: Mapping[int, JobStatus]) -> bool:
-    return claim.key in last and _describes_job_of(last[claim.key], claim)
+    return claim.key in last and describes_job_of(last[claim.key], claim)
 
 
 def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list[JobStatus], list[JobStatus]]:
@@ -171,11 +172,11 @@ def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list
 
     Return the statuses whose job no spec names, and then those that remain from before a rename.
     """
-    jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
+    jobs = {job_identity(claim.ref) for claim in claims if claim.ref is not None}
     unclaimed: list[JobStatus] = []
     left: list[JobStatus] = []
     for each in rest:
-        is_named = each.job is not None and (each.job.account, each.job.id) in jobs
+        is_named = each.job is not None and job_identity(each.job) in jobs
         (left if is_named else unclaimed).append(each)
     return unclaimed, left
 
@@ -220,10 +221,10 @@ def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, Jo
     After a rename, a job has two statuses until the old status is pruned, and the status under the new name is newer.
     If two specs name one job, neither spec takes the status under the other spec's name.
     """
-    by_job = _by_job(free)
+    records = by_job(free)
     last: dict[int, JobStatus] = {}
     for claim, is_by_name in [*((each, True) for each in claims), *((each, False) for each in claims)]:
-        ours = _of_claim(claim, by_job)
+        ours = _of_claim(claim, records)
         name = claim.name if is_by_name else max(ours, key=lambda name: progress(ours[name]), default=None)
         if name in ours and claim.key not in last:
             last[claim.key] = ours.pop(name)
@@ -235,12 +236,12 @@ def _merge_receipts(last: dict[int, JobStatus], claims: list[Claim], free: Itera
 
     After a rename, a replica that has not read it yet may have recorded a request under the old name.
     """
-    by_job = _by_job(free)
+    records = by_job(free)
     for claim in claims:
         if claim.key in last:
-            _of_claim(claim, by_job).pop(claim.name, None)
+            _of_claim(claim, records).pop(claim.name, None)
     for claim in claims:
-        others = [each for each in _of_claim(claim, by_job).values() if _folder(each.source) == _folder(claim.source)]
+        others = [each for each in _of_claim(claim, records).values() if _folder(each.source) == _folder(claim.source)]
         if claim.key not in last or not others:
             continue
         receipts = merged_receipts(last[claim.key].receipts, *(each.receipts for each in others))
@@ -249,25 +250,17 @@ def _merge_receipts(last: dict[int, JobStatus], claims: list[Claim], free: Itera
             last[claim.key] = replace(furthest, receipts=receipts)
 
 
-def _of_claim(claim: Claim, by_job: Mapping[tuple[str, str], dict[str, JobStatus]]) -> dict[str, JobStatus]:
+def _of_claim(claim: Claim, records: Mapping[tuple[str, str], dict[str, JobStatus]]) -> dict[str, JobStatus]:
     """Return the statuses of the job of a claim, by their name."""
-    return by_job.get((str(claim.ref.account), claim.ref.id), {}) if claim.ref else {}
+    return records.get(job_identity(claim.ref), {}) if claim.ref else {}
 
 
 def _folder(source: str) -> str:
     return source.rpartition("/")[0]
 
 
-def _by_job(statuses: Iterable[JobStatus]) -> dict[tuple[str, str], dict[str, JobStatus]]:
-    """Return the statuses of each job, by their name."""
-    by_job: dict[tuple[str, str], dict[str, JobStatus]] = {}
-    for each in statuses:
-        if each.job is not None:
-            by_job.setdefault((each.job.account, each.job.id), {}).setdefault(each.name, each)
-    return by_job
-
-
-def _describes_job_of(status: JobStatus, claim: Claim) -> bool:
+def describes_job_of(status: JobStatus, claim: Claim) -> bool:
+    """Return whether a status is about the job of a claim."""
     job, ref = status.job, claim.ref
     return job is not None and ref is not None and job.id == ref.id and job.account == str(ref.account)
 

@@ -17,6 +17,7 @@ from itertools import islice
 from reconciler.core import news_text
 from reconciler.core.shadow import WOULD, reported_at
 from reconciler.model.account_line import kind_of_line
+from reconciler.model.job_identity import job_identity
 from reconciler.model.notification import Mark, News, Notification, NotificationSeverity, NotificationType, Told
 from reconciler.model.reason import Reason
 from reconciler.model.spec import render_instant
@@ -277,4 +278,4 @@ def _account(account: str, mark: tuple[str, ...], status: ProviderStatus | None,
 
 def _job_of(status: JobStatus) -> tuple[str, str]:
     """Return what identifies the job: its account and id, or, if it is not known, the file and the name of its spec."""
-    return (status.job.account, status.job.id) if status.job is not None else (status.source, status.name)
+    return job_identity(status.job) if status.job is not None else (status.source, status.name)

@@ -16,6 +16,7 @@ from reconciler.formats.status_parser import (
     parse_status,
 )
 from reconciler.model.changed_status import ChangedStatus
+from reconciler.model.job_identity import job_identity
 from reconciler.model.receipt_parts import spent_by
 from reconciler.model.status import RememberedAttempt
 from reconciler.ports import PROVIDERS
@@ -62,5 +63,5 @@ def _version(path: str, data: bytes) -> _Version:
         return _Version(name, error.job, attempts=None)
     except (StatusUnreadableError, UnicodeDecodeError):
         return _Version(None if path.startswith(PROVIDERS) else name, attempts=None)
-    job = (status.job.account, status.job.id) if status.job is not None else None
+    job = job_identity(status.job) if status.job is not None else None
     return _Version(status.name, job, attempts=frozenset((*status.spent, *spent_by(status, status.receipts))))

@@ -21,6 +21,7 @@ from dataclasses import replace
 
 from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, parse_status
 from reconciler.formats.status_writer import render_status
+from reconciler.model.job_identity import job_identity
 from reconciler.model.kept_name import kept_names
 from reconciler.model.merged_receipts import merged_receipts, progress
 from reconciler.model.receipt_parts import spent_by
@@ -124,7 +125,7 @@ def _new_attempts(mine: JobStatus, known: JobStatus | None) -> tuple[RememberedA
 
 
 def _identity(status: JobStatus) -> tuple[str, str] | None:
-    return (status.job.account, status.job.id) if status.job else None
+    return job_identity(status.job) if status.job else None
 
 
 def _read(data: bytes | None) -> JobStatus | None:

@@ -10,6 +10,7 @@ from reconciler.formats.status_parser import is_status_file, parse_provider_stat
 from reconciler.formats.status_rows import pack_status, unpack_status
 from reconciler.formats.status_writer import render_status
 from reconciler.local.status_walk import StatusStamp
+from reconciler.model.job_identity import job_identity
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import PROVIDERS, status_path
 from reconciler.redacted_provider import without_secrets
@@ -109,12 +110,13 @@ def written_file(file: Rendered) -> StatusFile:
 
 def successors(files: Mapping[str, StatusFile], status: JobStatus) -> Iterator[str]:
     """Yield the paths of the statuses that other specs have for the job of a status."""
+    if status.job is None:
+        return
+    job = job_identity(status.job)
     for path, file in files.items():
         other = file.status
-        if isinstance(other, JobStatus) and other.job is not None and status.job is not None:
-            is_same_job = (other.job.account, other.job.id) == (status.job.account, status.job.id)
-            if is_same_job and other.name != status.name:
-                yield path
+        if isinstance(other, JobStatus) and other.name != status.name and other.job and job_identity(other.job) == job:
+            yield path
 
 
 def freshness(status: JobStatus) -> tuple[object, ...]:

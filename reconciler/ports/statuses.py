@@ -11,6 +11,7 @@ from typing import Protocol
 
 from reconciler.model.changed_status import ChangedStatus
 from reconciler.model.job import JobRef
+from reconciler.model.job_identity import job_identity
 from reconciler.model.journal import KnownStatuses, Requested
 from reconciler.model.status import JobStatus, ProviderStatus
 
@@ -80,7 +81,7 @@ class StoredStatuses:
 
         `ref` is the job, or None if it is not known.
         """
-        job = (str(ref.account), ref.id) if ref else None
+        job = job_identity(ref) if ref else None
         return job in self.too_new_jobs or any(PurePosixPath(each).stem == name for each in self.too_new)
 
 

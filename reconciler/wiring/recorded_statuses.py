@@ -7,6 +7,7 @@ from dataclasses import replace
 from reconciler.controller.read_statuses import read_rows
 from reconciler.controller.run_options import Paths, Selection
 from reconciler.local.clock import SystemClock
+from reconciler.model.job_identity import job_identity
 from reconciler.model.report import Report
 from reconciler.ports import ARCHIVE, Snapshot, StoredStatuses
 from reconciler.wiring.freshness import last_pass_of
@@ -41,7 +42,7 @@ def archived_specs(paths: Paths) -> Snapshot:
 
 def archived_jobs(paths: Paths) -> frozenset[tuple[str, str]]:
     """Return the account line and the id of each job with a status in the archive."""
-    return frozenset((each.job.account, each.job.id) for each in _archived(paths).jobs if each.job is not None)
+    return frozenset(job_identity(each.job) for each in _archived(paths).jobs if each.job is not None)
 
 
 def _archived(paths: Paths) -> StoredStatuses:
