@@ -6,7 +6,7 @@ change budget of the newest pass, not those of the pass that started it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -133,11 +133,7 @@ def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime
 
 
 def start_workers(
-    work: Mapping[Account, Work],
-    runtime: Runtime,
-    memory: PassMemory,
-    edition: int,
-    overdue: AbstractSet[JobRef] = frozenset(),
+    work: Mapping[Account, Work], runtime: Runtime, memory: PassMemory, edition: int, overdue: Collection[JobRef] = ()
 ) -> frozenset[JobRef]:
     """Start a worker for each account with work, and return the jobs that the next pass must observe instead.
 
@@ -159,7 +155,7 @@ def start_workers(
             workers.begin(account, each.names, running, runtime.clock.monotonic())
         else:
             refs = {subject.ref for subject, _ in each.pairs}
-            skipped |= refs & overdue if account in workers else refs
+            skipped |= refs.intersection(overdue) if account in workers else refs
     return frozenset(skipped)
 
 

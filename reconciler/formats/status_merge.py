@@ -15,7 +15,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -41,14 +41,10 @@ def carried_over(
     """
     wanted: dict[str, bytes] = {}
     moved: list[JobStatus] = []
-    for path, data in ours.items():
+    for path, data in _changed(ours, published, before):
         base, theirs = (before or {}).get(path), published.get(path)
-        if data == theirs:
-            continue  # the usual case, so nothing is parsed
         if before is not None and theirs == base:
             wanted[path] = data
-        elif before is not None and data == base:
-            continue
         elif (other := _of_other_job(base, data, theirs)) is not None:
             moved.append(other)
         elif (merged := merge_statuses(base, data, theirs)) is not None:
@@ -56,6 +52,15 @@ def carried_over(
     for each in moved:
         _add(each, {**published, **wanted}, wanted)
     return {path: data for path, data in wanted.items() if data != published.get(path)}
+
+
+def _changed(
+    ours: Mapping[str, bytes], published: Mapping[str, bytes], before: Mapping[str, bytes] | None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that this run has changed, except those that are published already. None of them is parsed."""
+    for path, data in ours.items():
+        if data != published.get(path) and (before is None or data != before.get(path)):
+            yield path, data
 
 
 def _add(status: JobStatus, published: Mapping[str, bytes], wanted: dict[str, bytes]) -> None:

@@ -93,24 +93,17 @@ class StatusBranch:
         is_newer = self._fetch()
         if not is_newer:
             self._files.replace_all({**self._published, **carried_over(found, self._published, None)})
-        self._pulled(is_newer=is_newer)
+        self._pulled(is_newer=is_newer)  # at the end, because statuses that are read meanwhile may be older
 
     def _pulled(self, *, is_newer: bool) -> None:
-        """Record that the statuses on the disk include the published ones. `is_newer` is the result of `_fetch`.
-
-        This is called at the end of a pull, because statuses that are read during the pull may be those from before it.
-        If the pull fails, the next publication needs another one, because it would undo the changes by other writers.
-        """
+        """Record a complete pull. After a failed one, a publication would undo the changes by other writers."""
         if not is_newer:
             self._mark()
         self._is_behind = False
         self.pulls += 1
 
     def _fetch(self) -> bool:
-        """Fetch the published statuses. Return whether those on the disk are newer, because no other writer exists.
-
-        The caller calls `_pulled` once the statuses on the disk are replaced.
-        """
+        """Fetch the published statuses. Return whether those on the disk are newer, because no other writer exists."""
         self._is_behind = True
         self._base = self._tip()
         if self.pulls == 0:

@@ -581,8 +581,8 @@ BUGS = (
     Bug(
         "kinds: ignore the kind when the status of a job is looked up",
         "core/match.py",
-        "by_job.get((str(claim.ref.account), claim.ref.id), {})",
-        "by_job.get((str(claim.ref.account.shared), claim.ref.id), {})",
+        "records.get(job_identity(claim.ref), {})",
+        "records.get((str(claim.ref.account.shared), claim.ref.id), {})",
         oracle="mixed_kinds",
     ),
     Bug(
@@ -642,7 +642,7 @@ BUGS = (
     Bug(
         "replicas: forget the statuses of the own jobs, as after a resize",
         "controller/desired_specs.py",
-        "    jobs -= {(str(each.ref.account), each.ref.id) for each in own if each.ref is not None}\n",
+        "    jobs -= {job_identity(each.ref) for each in own if each.ref is not None}\n",
         "",
         oracle="lost_receipts",
         is_of_replicas=True,
