@@ -25,21 +25,13 @@ from tests.benchmarks.world import (
     serving,
     write_specs,
 )
-from tests.support.cli import Checkout
+from tests.support.cli import SERVED, Checkout
 from tests.support.markdown_table import table
 from tests.support.sandbox_client import wait_for
 
 ACCOUNTS = 60
 JOBS = 100
 UNFINISHED = 10
-PROVIDER = """\
-apiVersion: jobs.reconciler/v1
-kind: Provider
-metadata: {{name: {name}}}
-spec:
-  type: openai
-  baseUrl: {url}
-"""
 
 
 def accounts(*manners: Manner) -> list[Hosted]:
@@ -53,7 +45,7 @@ def specs_of(root: Path, served: Served, hosted: Sequence[Hosted]) -> Checkout:
     checkout = checkout_of(root, RECONCILE_TRUST=f"OPENAI_API_KEY=127.0.0.1:{served.port}")
     for account in hosted:
         write_specs(checkout, account, account.name)
-        checkout.write(f"{account.name}.yaml", PROVIDER.format(name=account.name, url=served.url(account.name)))
+        checkout.write(f"{account.name}.yaml", SERVED.format(name=account.name, url=served.url(account.name)))
     return checkout
 
 

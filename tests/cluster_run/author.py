@@ -12,17 +12,9 @@ from threading import Event
 
 from tests.cluster_run.cluster import BRANCH
 from tests.cluster_run.provider import Provider, job_ids
-from tests.support.cli import SPEC
+from tests.support.cli import SERVED, SPEC
 from tests.support.repositories import Clone
 
-PROVIDER = """\
-apiVersion: jobs.reconciler/v1
-kind: Provider
-metadata: {{name: {name}}}
-spec:
-  type: openai
-  baseUrl: {url}
-"""
 CANCELS_MAX = 8
 """The maximum number of cancels in one commit."""
 NO_MATCH = 1
@@ -47,7 +39,7 @@ class Author:
     def begin(self, provider: Provider) -> None:
         """Push the specs of all jobs, which should all continue."""
         for account in self.accounts:
-            self._write(account, PROVIDER.format(name=account, url=provider.address(account)))
+            self._write(account, SERVED.format(name=account, url=provider.address(account)))
             for job_id in job_ids(account, self.jobs):
                 self._others.append((account, job_id))
                 self._want(account, job_id, "observed")

@@ -227,15 +227,15 @@ def normalised(name: str) -> str:
 SEARCH_PATH = 'GITHUB_WORKSPACE=$1; PATH=$2; LD_LIBRARY_PATH=$2; . "$3"; echo "$PATH"; echo "$LD_LIBRARY_PATH"'
 
 
-@pytest.mark.parametrize("workspace", ["work", "link"])
+@pytest.mark.parametrize("workspace", ["jobs", "link"])
 def test_relative_directories_and_those_of_the_checkout_are_not_searched(tmp_path: Path, workspace: str) -> None:
-    for folder in ("work/bin", "worker/bin", "with space"):
+    for folder in ("jobs/bin", "jobs-copy/bin", "with space"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "link").symlink_to("work")
-    (tmp_path / "into").symlink_to("work/bin")
-    dropped = ["", ".", "bin", "../work/bin", *(f"{tmp_path}/{each}" for each in ("work", "work/bin", "link/bin"))]
-    dropped += [f"{tmp_path}/{each}" for each in ("into", "worker/../work/bin", "missing")]
-    kept = [f"{tmp_path}/worker/bin", f"{tmp_path}/with space", "/usr/bin", "/bin"]
+    (tmp_path / "link").symlink_to("jobs")
+    (tmp_path / "into").symlink_to("jobs/bin")
+    dropped = ["", ".", "bin", "../jobs/bin", *(f"{tmp_path}/{each}" for each in ("jobs", "jobs/bin", "link/bin"))]
+    dropped += [f"{tmp_path}/{each}" for each in ("into", "jobs-copy/../jobs/bin", "missing")]
+    kept = [f"{tmp_path}/jobs-copy/bin", f"{tmp_path}/with space", "/usr/bin", "/bin"]
     searched = ":".join([*dropped, *kept])
     given = [str(tmp_path / workspace), searched, str(ACTION / "search_path.sh")]
     ran = subprocess.run(

@@ -31,7 +31,7 @@ from tests.night_run.workload import (
     lasting_specs,
     short_jobs,
 )
-from tests.support.cli import Checkout, Process
+from tests.support.cli import SERVED, Checkout, Process
 from tests.support.markdown_table import ROOT
 from tests.support.processes import a_free_port
 from tests.support.repositories import Clone, a_clone, a_remote
@@ -40,14 +40,6 @@ from tests.support.webhook_receiver import SECRET
 MINUTE_S = 60.0
 FIRST_PASS_WITHIN_S = 300
 LOOSE = ("--max-cancels", "100000", "--max-cancels-absolute", "100000")
-PROVIDER = """\
-apiVersion: jobs.reconciler/v1
-kind: Provider
-metadata: {{name: {name}}}
-spec:
-  type: openai
-  baseUrl: {url}/{name}/v1
-"""
 OPERATOR = """\
 apiVersion: jobs.reconciler/v1
 kind: OperatorConfig
@@ -99,7 +91,7 @@ class Hour:
         """Write the documents that exist at the start."""
         for account in range(self.plan.accounts):
             name = account_name(account)
-            self.checkout.write(f"{name}/provider.yaml", PROVIDER.format(name=name, url=url))
+            self.checkout.write(f"{name}/provider.yaml", SERVED.format(name=name, url=f"{url}/{name}/v1"))
             for spec, text in lasting_specs(account, self.plan.lasting):
                 self.checkout.write(f"{name}/{spec}.yaml", text)
         self.write_specs(-1)

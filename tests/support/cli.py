@@ -39,6 +39,15 @@ spec:
   rateLimit: {{requestsPerSecond: 1000, burst: 1000, concurrency: {concurrency}}}
   {more}
 """
+SERVED = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {{name: {name}}}
+spec:
+  type: openai
+  baseUrl: {url}
+"""
+"""A Provider document with the base URL of a server."""
 WORLD = """\
 apiVersion: jobs.reconciler/v1
 kind: Provider
