@@ -15,6 +15,7 @@ from pathlib import Path
 
 from reconciler.formats.duplicate_documents import with_duplicates_reported
 from reconciler.formats.job_edits import job_edits, with_contents
+from reconciler.formats.plain_spec import parse_plain
 from reconciler.formats.spec_parser import (
     MAY_HOLD_SETTINGS,
     decode,
@@ -216,7 +217,8 @@ class SpecsDir:
 
         def parse_and_note(text: str) -> tuple[RawDocument, ...]:
             nonlocal found
-            self._last_text, found = (digest, text), parse(text)
+            self._last_text, plain = (digest, text), parse_plain(text)
+            found = parse(text) if plain is None else (plain,)
             return without_lines(found, self._read_again, file, digest)
 
         contents = read_documents(data, file=file, shown=self._shown(file), parse=parse_and_note)

@@ -13,6 +13,7 @@ from pathlib import Path
 from reconciler.controller.run_options import Paths
 from reconciler.formats import (
     checkout_conversion,
+    plain_spec,
     plain_status,
     spec_parser,
     spec_rows,
@@ -29,7 +30,7 @@ from reconciler.local.file_index import FileIndex, reader_id
 from reconciler.local.state_dir import StateDirUnsafeError, default_state_dir
 from reconciler.model import account_line, job, kind, money, reason, scalar, status
 
-_SPEC_READERS = (spec_parser, spec_rows, yaml_documents, yaml_text)
+_SPEC_READERS = (plain_spec, spec_parser, spec_rows, yaml_documents, yaml_text)
 _STATUS_READERS = (
     *(checkout_conversion, plain_status, status_format, status_parser, status_rows, status_writer),
     *(yaml_documents, yaml_text),
