@@ -153,6 +153,10 @@ class TreeDisk:
         """Raise `OSError`, because a commit cannot be changed."""
         raise _read_only(target, len(data))
 
+    def replace(self, target: Path, data: bytes) -> None:
+        """Raise `OSError`, because a commit cannot be changed."""
+        raise _read_only(target, len(data))
+
     def sync(self, path: Path) -> None:
         """Raise `OSError`, because a commit cannot be changed."""
         raise _read_only(path)

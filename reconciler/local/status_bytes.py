@@ -62,14 +62,25 @@ class StatusBytes:
             with suppress(OSError):
                 self._disk.remove(self._root / self._temporary.pop())
         synced = [path for path in files if are_intents or path not in self.known] if durable else []
-        failed = self._replaced(files, durable=durable)
-        for path in files.keys() - failed:
-            self.known[path], self.written[path] = files[path], _hash(files[path])
-            self.changed.add(path)
-        self._undoable.update(files.keys() - failed.keys())
-        return failed | self._synced([path for path in synced if path not in failed])
+        failed = self._replaced_durably(files) if durable else self._replaced(files)
+        for path, data in files.items():
+            if path not in failed:
+                self.known[path], self.written[path] = data, _hash(data)
+                self.changed.add(path)
+                self._undoable.add(path)
+        return failed | self._synced([path for path in synced if path not in failed]) if synced else failed
 
-    def _replaced(self, files: Mapping[str, bytes], *, durable: bool) -> dict[str, OSError]:
+    def _replaced(self, files: Mapping[str, bytes]) -> dict[str, OSError]:
+        """Replace files, without making anything durable. Return the error of each file that could not be replaced."""
+        failed: dict[str, OSError] = {}
+        for path, data in files.items():
+            try:
+                self._disk.replace(self._root / path, data)
+            except OSError as error:
+                failed[path] = error
+        return failed
+
+    def _replaced_durably(self, files: Mapping[str, bytes]) -> dict[str, OSError]:
         """Replace files, and return the error of each file that could not be replaced. Directories are not synced."""
         fresh: dict[str, tuple[Path, Path]] = {}
         failed: dict[str, OSError] = {}
@@ -79,10 +90,10 @@ class StatusBytes:
                 fresh[path] = self._disk.write_beside(target, data), target
             except OSError as error:
                 failed[path] = error
-        unsynced = self._disk.sync_all([new for new, _ in fresh.values()]) if durable else {}
+        unsynced = self._disk.sync_all([new for new, _ in fresh.values()])
         for path, (new, target) in fresh.items():
             try:
-                if unsynced and new in unsynced:
+                if new in unsynced:
                     raise unsynced[new]
                 self._disk.rename(new, target)
             except OSError as error:

@@ -287,7 +287,7 @@ class StatusDirectory:
     def _replace(self, files: Mapping[str, bytes], *, durable: bool, are_intents: bool = False) -> dict[str, OSError]:
         """Replace files, and return the error of each file that could not be replaced or synced."""
         why = "the file could not be read, so it is not overwritten: make it readable"
-        unread = [path for path in files if self._is_unread(path) and path not in self._files.written]
+        unread = [path for path in files if self._unread and path not in self._files.written and self._is_unread(path)]
         unknown = {path: OSError(errno.EAGAIN, why, str(self._root / path)) for path in unread}
         known = {path: data for path, data in files.items() if path not in unknown}
         failed = self._files.replace(known, durable=durable, are_intents=are_intents)

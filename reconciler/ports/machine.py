@@ -63,6 +63,13 @@ class Disk(Protocol):
         """
         ...
 
+    def replace(self, target: Path, data: bytes) -> None:
+        """Create a file, or replace it atomically, as `write_beside` and `rename` do. Nothing is durable yet.
+
+        If that fails, the old file is unchanged, and no new file is left. Raises an `OSError` that names `target`.
+        """
+        ...
+
     def sync(self, path: Path) -> None:
         """Make the content of a file durable."""
         ...

@@ -56,7 +56,7 @@ from tests.scenario.price_book import PriceBook
 from tests.scenario.provider import Provider, app_of
 from tests.scenario.remote import Branch, Remote
 from tests.scenario.repository import KEY_VARIABLE
-from tests.support.non_durable_disk import NonDurableDisk
+from tests.support.non_durable_disk import NonDurableDisk, replaced_in_two_steps
 
 SPECS = Path("/repository/specs")
 STATUSES = SPECS / "status"
@@ -319,6 +319,9 @@ class _LivingDisk:
             self._machine.history.events.append(ExternalEvent(self._machine.clock.now(), "disk full", target.name))
             raise OSError(28, "No space left on device", str(target))
         return self._machine.disk.write_beside(target, data)
+
+    def replace(self, target: Path, data: bytes) -> None:
+        replaced_in_two_steps(self, target, data)
 
     def sync(self, path: Path) -> None:
         self._life.effect(f"sync {path.name}")

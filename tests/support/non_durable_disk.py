@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.ports import Entry
+from reconciler.ports import Disk, Entry
 
 
 @dataclass(eq=False, slots=True)
@@ -88,6 +88,10 @@ class NonDurableDisk:
             self._files[str(path)].data = data
         else:
             self._change(_Change(puts=str(path), file=_File(data)), at=str(path))
+
+    def replace(self, target: Path, data: bytes) -> None:
+        """Write a new file and rename it, so that a crash may happen in between."""
+        replaced_in_two_steps(self, target, data)
 
     def sync(self, path: Path) -> None:
         """Make a file's bytes durable."""
@@ -173,6 +177,16 @@ class NonDurableDisk:
         for each in self._above(str(path)):
             if each in self._directories:
                 self.sync_dir(Path(each))
+
+
+def replaced_in_two_steps(disk: Disk, target: Path, data: bytes) -> None:
+    """Replace a file by `write_beside` and `rename` of a disk, which may record these steps or fail in them."""
+    fresh = disk.write_beside(target, data)
+    try:
+        disk.rename(fresh, target)
+    except OSError:
+        disk.remove(fresh)
+        raise
 
 
 def _parent(path: str) -> str:

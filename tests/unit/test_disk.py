@@ -100,3 +100,39 @@ def test_a_root_that_is_a_loop_of_links_is_not_listed(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="Too many levels"):
         LocalDisk(tmp_path / "root").list(tmp_path / "root")
+
+
+def test_a_file_is_replaced_in_one_step_and_its_directory_is_created(tmp_path: Path) -> None:
+    disk, file = LocalDisk(tmp_path), tmp_path / "team" / "a.yaml"
+    disk.replace(file, b"old")
+    before = file.stat().st_ino
+    disk.replace(file, b"new")
+
+    assert file.read_bytes() == b"new"
+    assert file.stat().st_ino != before, "the bytes of the old file were not changed"
+    assert [each.name for each in file.parent.iterdir()] == ["a.yaml"]
+
+
+def test_a_file_that_cannot_be_replaced_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml" / "b").mkdir(parents=True)
+
+    with pytest.raises(OSError, match=r"a\.yaml'"):
+        LocalDisk(tmp_path).replace(tmp_path / "a.yaml", b"new")
+
+    assert [each.name for each in tmp_path.iterdir()] == ["a.yaml"]
+
+
+def test_a_link_is_replaced_and_a_directory_that_leads_out_is_not_written_to(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    (root / "a.yaml").symlink_to("../outside/secret")
+    (root / "team").symlink_to("../outside")
+    disk = LocalDisk(root)
+    disk.replace(root / "a.yaml", b"new")
+
+    assert ((root / "a.yaml").is_symlink(), (root / "a.yaml").read_bytes()) == (False, b"new")
+    with pytest.raises(PermissionError):
+        disk.replace(root / "team" / "secret", b"new")
+    assert {each.name: each.read_bytes() for each in outside.iterdir()} == {"secret": b"secret"}

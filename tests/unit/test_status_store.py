@@ -18,6 +18,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import Entry, StoredStatuses
 from tests.support.build import ACCOUNT, NOW, a_status
+from tests.support.non_durable_disk import replaced_in_two_steps
 
 AWAY = ProviderStatus(
     name="azure", account="azure-openai https://x", reason=Reason.RATE_LIMITED, message="wait", since=NOW
@@ -35,6 +36,10 @@ class RecordingDisk(LocalDisk):
         """Record the call, then make it."""
         self.calls.append(f"write beside {target.name}")
         return super().write_beside(target, data)
+
+    def replace(self, target: Path, data: bytes) -> None:
+        """Make the two calls of which it consists."""
+        replaced_in_two_steps(self, target, data)
 
     def sync(self, path: Path) -> None:
         """Record the call, then make it."""
@@ -68,6 +73,10 @@ class FailingDisk(LocalDisk):
         """Write a file, unless that fails."""
         self._fail("write_beside", target.parent)
         return super().write_beside(target, data)
+
+    def replace(self, target: Path, data: bytes) -> None:
+        """Make the two calls of which it consists."""
+        replaced_in_two_steps(self, target, data)
 
     def sync(self, path: Path) -> None:
         """Sync a file, unless that fails."""
