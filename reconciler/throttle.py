@@ -52,7 +52,6 @@ class Permit:
     """The message of the failure, or an empty string if it is not known."""
     signal = RateSignal()
     """What the response said about the request rate."""
-
     pause_s: float | None = None
     """The pause that the provider requested, in seconds, or None if it requested no pause."""
 
@@ -210,9 +209,11 @@ class Throttle:
 
     async def _wait_for_turn(self, rank: int) -> _Waiting:
         loop = asyncio.get_running_loop()
-        obstacle = self._obstacle(loop.time())
-        if obstacle is not None:
-            raise obstacle
+        if (obstacle := self._obstacle(loop.time())) is not None:
+            try:
+                raise obstacle
+            finally:
+                del obstacle  # otherwise, the error and its traceback would refer to each other
         waiting = _Waiting(rank, next(self._arrivals), rank == _REPEAT, loop.create_future())
         heappush(self._queue, waiting)
         self._serve()

@@ -219,9 +219,9 @@ class HttpTransport:
                     return await self._exchange(self._changes, request)
                 return await self._read(request)
         except (httpx.HTTPError, httpx.StreamError, TimeoutError, ssl.SSLError) as error:
-            unanswered = self._unanswered(error)
-        # Raised outside the handler, so that its context is not the httpx error, which contains the request.
-        raise unanswered
+            unanswered = [self._unanswered(error)]
+        # Raised outside the handler: its context is not the httpx error. Through a variable, it would refer to itself.
+        raise unanswered.pop()
 
     async def _read(self, request: httpx.Request) -> Response:
         """Send a read, and repeat it over a new connection if the kept one was closed (RFC 9110, section 9.2.2)."""

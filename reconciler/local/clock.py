@@ -11,6 +11,11 @@ def elapsed() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def cpu_s() -> float:
+    """Return the CPU time that this thread has used, in seconds."""
+    return time.thread_time()
+
+
 class SystemClock:
     """The `Clock` of this machine."""
 

@@ -113,7 +113,8 @@ def _read_all(
         try:
             contents[each.path] = fresh[each] if fresh and each in fresh else read(each)
         except OSError as error:
-            errors[each.path] = error
+            # With its traceback, the error would refer to this function's contents, and they to the error.
+            errors[each.path] = error.with_traceback(None)
     return contents, errors
 
 

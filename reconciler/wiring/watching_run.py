@@ -21,6 +21,7 @@ from reconciler.controller.run_options import (
 from reconciler.controller.watch import Watch
 from reconciler.controller.workers import end, first
 from reconciler.local.clock import SystemClock, elapsed
+from reconciler.local.garbage import garbage_collected
 from reconciler.local.retry_requests import take_retry_requests
 from reconciler.ports import Leadership
 from reconciler.wiring.change_notifiers import change_notifier
@@ -58,9 +59,22 @@ async def watch(
     Raises the errors in `command_errors` if the watch cannot start, and `OSError` if a disk fails at the start.
     """
     run = partial(_watch, paths, selection, safety, trust, observers=observers, publishing=publishing)
-    if election is None:
-        await run(stop=stop)
-        return
+    async with garbage_collected():
+        if election is None:
+            await run(stop=stop)
+        else:
+            await _run_as_leader(run, paths, publishing, election, stop=stop, observers=observers)
+
+
+async def _run_as_leader(
+    run: Callable[..., Awaitable[None]],
+    paths: Paths,
+    publishing: Publishing,
+    election: ElectionOptions,
+    *,
+    stop: asyncio.Event,
+    observers: Observers,
+) -> None:
     from reconciler.wiring.election_thread import elect  # noqa: PLC0415  only an election needs it
     from reconciler.wiring.open_election import check_shared, open_candidate  # noqa: PLC0415
 

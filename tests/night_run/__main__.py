@@ -45,13 +45,13 @@ def judge(given: argparse.Namespace) -> bool:
     """Judge the samples of an earlier hour."""
     text = (Path(given.directory) / SAMPLES).read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
-    return judged(given, [(row["s"], row) for row in rows if row["s"] >= given.warm_up * real_hour.MINUTE_S])
+    return judged(given, [(row["s"], row) for row in rows if row["s"] >= given.warm_up * _plan(given).minute_s])
 
 
 def judged(given: argparse.Namespace, samples: Sequence[tuple[float, Sample]]) -> bool:
     """Print the table of the samples, and return whether nothing grows."""
     found = measures(kept_statuses=_plan(given).kept_statuses, is_remote=given.remote)
-    period_s = PERIOD_MIN * real_hour.MINUTE_S
+    period_s = PERIOD_MIN * _plan(given).minute_s
     trends = [trend(each, [(at, row[key]) for at, row in samples], period_s) for key, each in found.items()]
     sys.stdout.write(f"{table(HEAD, *(each.row() for each in trends))}\n")
     return not any(each.grows for each in trends)
@@ -72,7 +72,18 @@ def night(given: argparse.Namespace) -> bool:
 
 
 def _plan(given: argparse.Namespace) -> real_hour.Plan:
-    return real_hour.Plan(given.jobs, given.accounts, given.minutes, given.warm_up, given.every_s, given.remote)
+    return real_hour.Plan(
+        given.jobs,
+        given.accounts,
+        given.minutes,
+        given.warm_up,
+        given.every_s,
+        given.remote,
+        given.memory_every_s,
+        given.faster,
+        given.frames,
+        given.collect,
+    )
 
 
 PARTS = {"hour": hour, "night": night, "judge": judge}
@@ -90,6 +101,10 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=40, help="hour: minutes that are not judged (default: 40)")
     parser.add_argument("--every-s", type=float, default=15.0, help="hour: seconds between samples (default: 15)")
     parser.add_argument("--remote", action="store_true", help="hour: specs and statuses are in a Git remote")
+    parser.add_argument("--faster", type=float, default=1, help="hour: how often faster a minute passes (default: 1)")
+    parser.add_argument("--memory-every-s", type=float, default=60, help="hour: seconds between two records of memory")
+    parser.add_argument("--frames", type=int, default=0, help="hour: frames of each allocation to record (default: 0)")
+    parser.add_argument("--collect", action="store_true", help="hour: collect garbage before each record of memory")
     parser.add_argument("--directory", help="hour, judge: directory of the files (default: a temporary one)")
     given = parser.parse_args()
     sys.exit(0 if PARTS[given.part](given) else 1)

@@ -32,15 +32,16 @@ class Provider:
     """The worlds of the accounts, and how many requests and notifications arrived."""
 
     worlds: Sequence[World]
+    minute_s: float
     requests: int = 0
     notifications: int = 0
     cancels: Counter[str] = field(default_factory=Counter)
     """The number of cancel requests for each job."""
 
     @classmethod
-    def with_jobs(cls, accounts: int, lasting: int) -> Provider:
+    def with_jobs(cls, accounts: int, lasting: int, minute_s: float) -> Provider:
         """Return a provider with this many lasting jobs in each account, and the short jobs of the last minutes."""
-        return cls([_world(account, lasting) for account in range(accounts)])
+        return cls([_world(account, lasting, minute_s) for account in range(accounts)], minute_s)
 
     def app(self) -> Starlette:
         """Return the application: each account below its name, and `/hook`."""
@@ -49,7 +50,7 @@ class Provider:
 
     def begin(self, job: Short) -> None:
         """Create a short job."""
-        fields = {key: value for key, value in job.declared().items() if key != "id"}
+        fields = {key: value for key, value in job.declared(self.minute_s).items() if key != "id"}
         created = self.worlds[job.account].create(now(), fields)
         assert created.job.id == job.id
 
@@ -72,8 +73,8 @@ class Provider:
         return Response(status_code=204)
 
 
-def _world(account: int, lasting: int) -> World:
-    jobs = [*lasting_jobs(account, lasting), *(each.declared() for each in short_jobs(account, -1))]
+def _world(account: int, lasting: int, minute_s: float) -> World:
+    jobs = [*lasting_jobs(account, lasting), *(each.declared(minute_s) for each in short_jobs(account, -1))]
     kind = type("AccountWorld", (World,), {"new_ids": new_ids(account)})
     world: World = kind(SandboxOptions.model_validate({"jobs": jobs}), now())
     return world

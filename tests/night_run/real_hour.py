@@ -38,8 +38,17 @@ from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.webhook_receiver import SECRET
 
 MINUTE_S = 60.0
+MEMORY = "memory.jsonl"
+"""The file in which the watch records its memory."""
 FIRST_PASS_WITHIN_S = 300
 LOOSE = ("--max-cancels", "100000", "--max-cancels-absolute", "100000")
+SHORTEST_INTERVAL_S = 15
+SETTINGS = """\
+apiVersion: jobs.reconciler/v1
+kind: Settings
+metadata: {{name: settings}}
+spec: {{interval: {seconds:.0f}s}}
+"""
 OPERATOR = """\
 apiVersion: jobs.reconciler/v1
 kind: OperatorConfig
@@ -55,7 +64,12 @@ spec:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many jobs there are, for how long the watch runs, and where the specs are."""
+    """How many jobs there are, for how long the watch runs, and where the specs are.
+
+    With `faster`, each minute of the workload takes `1 / faster` of a minute, and the interval of the watch
+    is as much shorter, but not below 15 s.
+    With `frames`, the watch also records where its memory was allocated.
+    """
 
     jobs: int
     accounts: int
@@ -63,6 +77,15 @@ class Plan:
     warm_up_minutes: int
     every_s: float
     is_remote: bool
+    memory_every_s: float = 60.0
+    faster: float = 1.0
+    frames: int = 0
+    is_collecting: bool = False
+
+    @property
+    def minute_s(self) -> float:
+        """The length of a minute of the workload."""
+        return MINUTE_S / self.faster
 
     @property
     def kept_statuses(self) -> int:
@@ -89,6 +112,8 @@ class Hour:
 
     def write_first(self, url: str) -> None:
         """Write the documents that exist at the start."""
+        seconds = max(SHORTEST_INTERVAL_S, self.plan.minute_s)
+        self.checkout.write("settings.yaml", SETTINGS.format(seconds=seconds))
         for account in range(self.plan.accounts):
             name = account_name(account)
             self.checkout.write(f"{name}/provider.yaml", SERVED.format(name=name, url=f"{url}/{name}/v1"))
@@ -141,7 +166,11 @@ def arguments(plan: Plan, root: Path, address: str) -> list[str]:
 
 async def run(plan: Plan, root: Path, record: Path) -> Hour:
     """Run the provider, the workload and the watch, and return the finished run. Each sample goes to `record` too."""
-    provider, ready, stop = Provider.with_jobs(plan.accounts, plan.lasting), asyncio.Queue[str](), asyncio.Event()
+    provider, ready, stop = (
+        Provider.with_jobs(plan.accounts, plan.lasting, plan.minute_s),
+        asyncio.Queue[str](),
+        asyncio.Event(),
+    )
     serving = asyncio.create_task(serve(provider.app(), on_ready=ready.put_nowait, stop=stop))
     url = await ready.get()
     clone = a_clone(a_remote(root / "remote.git"), root / "work") if plan.is_remote else None
@@ -154,7 +183,15 @@ async def run(plan: Plan, root: Path, record: Path) -> Hour:
     await asyncio.to_thread(hour.write_first, url)
     address = f"127.0.0.1:{a_free_port()}"
     log = root / "watch.log"
-    command = [sys.executable, "-m", "reconciler"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.night_run.watched",
+        str(root / MEMORY),
+        str(plan.memory_every_s),
+        str(plan.frames),
+        str(int(plan.is_collecting)),
+    ]
     with log.open("w", encoding="utf-8") as stream:
         process = checkout.start(
             *arguments(plan, root, address), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, program=command
@@ -205,19 +242,19 @@ async def _minutes(hour: Hour, process: Process, address: str, log: Path, record
     writes = StatusWrites(state / "published" if plan.is_remote else hour.checkout.status_dir)
     next_sample = next_minute = begun
     minute = 0
-    end = begun + plan.minutes * MINUTE_S
+    end = begun + plan.minutes * plan.minute_s
     with record.open("w", encoding="utf-8") as out:
         while (now := time.monotonic()) < end:
             assert process.poll() is None, f"the watch has ended: read {log}"
             if now >= next_minute:
                 hour.next_minute(minute)
                 await asyncio.to_thread(hour.write_specs, minute)
-                minute, next_minute = minute + 1, next_minute + MINUTE_S
+                minute, next_minute = minute + 1, next_minute + plan.minute_s
             if now >= next_sample:
                 seen = await asyncio.to_thread(hour.sample, process, address, log, writes, state)
                 out.write(json.dumps({"s": now - begun, **seen}) + "\n")
                 out.flush()
-                if now - begun >= plan.warm_up_minutes * MINUTE_S:
+                if now - begun >= plan.warm_up_minutes * plan.minute_s:
                     hour.samples.append((now - begun, seen))
                 next_sample += plan.every_s
             await asyncio.sleep(max(0.0, min(next_minute, next_sample, end) - time.monotonic()))

@@ -48,14 +48,14 @@ class Short:
         """Whether its spec is edited while it runs."""
         return self.minute % 2 == 0
 
-    def declared(self) -> dict[str, object]:
-        """Return the job as the sandbox declares it."""
+    def declared(self, minute_s: float = 60.0) -> dict[str, object]:
+        """Return the job as the sandbox declares it, if a minute of the workload lasts this many seconds."""
         life = [
-            {"phase": "running", "for": f"{ENDS_AFTER}m"},
-            {"phase": "succeeded", "for": f"{ABSENT_AFTER - ENDS_AFTER}m"},
+            {"phase": "running", "for": f"{ENDS_AFTER * minute_s:.0f}s"},
+            {"phase": "succeeded", "for": f"{(ABSENT_AFTER - ENDS_AFTER) * minute_s:.0f}s"},
             {"phase": "absent"},
         ]
-        age = {"age": f"{-self.minute}m"} if self.minute < 0 else {}
+        age = {"age": f"{-self.minute * minute_s:.0f}s"} if self.minute < 0 else {}
         return {"id": self.id, "life": life, **age}
 
     def spec(self, now: int) -> str | None:
