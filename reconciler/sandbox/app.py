@@ -4,7 +4,8 @@ A valid request with the right key fails only if a declared fault applies to it.
 `Date` header follows a virtual clock.
 
 Besides OpenAI's API there are routes for tests: `GET /sandbox/requests` lists the most recent requests to the API
-(`world.REQUESTS_MAX` for each kind), and `POST` and `DELETE /sandbox/faults` change the faults.
+(`world.REQUESTS_MAX` for each kind), with `?job_id=ID`, once or more, only those about these jobs. `POST` and `DELETE
+/sandbox/faults` change the faults.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
@@ -148,10 +149,11 @@ class _Control:
 
     worlds: Sequence[World]
 
-    async def list_requests(self, _: HttpRequest) -> Response:
+    async def list_requests(self, request: HttpRequest) -> Response:
         """Return the requests that the worlds have recorded, world by world, oldest first."""
-        rows = [{**asdict(each), "at": render_instant(each.at)} for world in self.worlds for each in world.requests]
-        return JSONResponse({"requests": rows})
+        jobs = {*request.query_params.getlist("job_id")}
+        found = (each for world in self.worlds for each in world.requests if not jobs or each.job_id in jobs)
+        return JSONResponse({"requests": [_request_row(each) for each in found]})
 
     async def add_faults(self, request: HttpRequest) -> Response:
         """Append one fault rule, or a list of them, to the rules of each world."""
@@ -181,3 +183,10 @@ class _WrongKeyError(Exception):
 async def _no_such_url(request: HttpRequest, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return error_response(status, f"Invalid URL ({request.method} {request.url.path})")
+
+
+_REQUEST_FIELDS = tuple(each.name for each in fields(Request))
+
+
+def _request_row(request: Request) -> dict[str, object]:
+    return {name: getattr(request, name) for name in _REQUEST_FIELDS} | {"at": render_instant(request.at)}

@@ -100,7 +100,7 @@ def test_an_approval_covers_the_desired_state_of_its_commit_and_no_later_one(clo
     ran = checkout.run("--once", "--wait")
 
     assert ran.code == 3
-    assert {each["verb"] for each in sandbox.requests() if each["job_id"] in jobs} <= {"retrieve"}
+    assert {each["verb"] for each in sandbox.requests(*jobs)} <= {"retrieve"}
 
 
 def test_an_approval_for_batches_does_not_cover_fine_tuning_jobs_with_the_same_ids(clone: Clone) -> None:

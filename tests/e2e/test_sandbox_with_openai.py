@@ -390,6 +390,8 @@ def test_the_control_endpoints_set_and_clear_faults_and_list_requests(a_sandbox:
     client.delete(sandbox.corner("/sandbox/faults"), cast_to=object)
     jobs.cancel(RUNAWAY)
     told = client.get(sandbox.corner("/sandbox/requests"), cast_to=object)
+    of_jobs = client.get(sandbox.corner(f"/sandbox/requests?job_id=another&job_id={RUNAWAY}"), cast_to=object)
+    of_another = client.get(sandbox.corner("/sandbox/requests?job_id=another"), cast_to=object)
 
     common = {
         "at": "2026-11-23T09:00:00Z",
@@ -399,6 +401,8 @@ def test_the_control_endpoints_set_and_clear_faults_and_list_requests(a_sandbox:
         "job_id": RUNAWAY,
     }
     assert told == {"requests": [{**common, "acted": False, "status": 503}, {**common, "acted": True, "status": 200}]}
+    assert of_jobs == told
+    assert of_another == {"requests": []}
 
 
 def test_the_control_endpoints_reject_an_invalid_fault(a_sandbox: Begin) -> None:

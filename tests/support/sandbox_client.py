@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 ANSWERS_WITHIN_S = 10
 STEP_S = 0.02
@@ -43,13 +43,15 @@ class Sandbox:
         """Remove all faults."""
         self._ask("DELETE", "/sandbox/faults")
 
-    def requests(self) -> list[dict[str, Any]]:
-        """Return every request that arrived, oldest first."""
-        return list(self._ask("GET", "/sandbox/requests")["requests"])
+    def requests(self, *job_ids: str) -> list[dict[str, Any]]:
+        """Return every request that arrived, oldest first: with IDs, only those about these jobs."""
+        query = urlencode([("job_id", each) for each in job_ids])
+        return list(self._ask("GET", f"/sandbox/requests?{query}")["requests"])
 
     def cancels(self, *job_ids: str) -> list[str]:
         """Return the job ID of each cancel request for these jobs, oldest first."""
-        return [each["job_id"] for each in self.requests() if each["verb"] == "cancel" and each["job_id"] in job_ids]
+        asked = self.requests(*job_ids) if job_ids else []
+        return [each["job_id"] for each in asked if each["verb"] == "cancel"]
 
     def _ask(self, method: str, path: str, body: object | None = None) -> Any:
         connection = HTTPConnection(urlsplit(self.url).netloc, timeout=ANSWERS_WITHIN_S)

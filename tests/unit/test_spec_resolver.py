@@ -345,6 +345,7 @@ def _spec_of(rng: random.Random, number: int) -> FineTuningJob:
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(5))
 def test_specs_resolve_after_any_edits_as_if_they_were_resolved_for_the_first_time(seed: int) -> None:
     rng, cache, places = random.Random(seed), ResolutionCache(), [*range(6)]  # noqa: S311  repeatable, not secret
