@@ -7,6 +7,13 @@ from pathlib import Path
 
 _MESSAGE_MAX = 1024
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_FORBIDDEN = "returned error: 403"
+_MAY_NOT_PUSH = (
+    "; the token may not push to this repository: in GitHub Actions, give the job the permission `contents: write`; in "
+    "GitLab CI, enable Settings > CI/CD > Job token permissions > Allow Git push requests to the repository; or set "
+    "RECONCILE_GIT_TOKEN to a token that may push"
+)
+"""What to do if a push gets HTTP 403. The setting of GitLab is described at https://docs.gitlab.com/ci/jobs/ci_job_token/."""
 _LOCKED = re.compile(r"Unable to create '([^'\n]{1,4096}\.lock)': File exists")
 
 
@@ -21,7 +28,8 @@ def message_of(verb: str, stderr: bytes) -> str:
     locked = _LOCKED.search(text)
     found = _lock_message(locked[1]) if locked else _last_error(text.splitlines() or ["failed without a message"])
     readable = "".join(each if each.isprintable() else " " for each in without_credentials(found))
-    return f"git {verb}: {readable[:_MESSAGE_MAX]}"
+    hint = _MAY_NOT_PUSH if verb == "push" and _FORBIDDEN in text else ""
+    return f"git {verb}: {readable[:_MESSAGE_MAX]}{hint}"
 
 
 def without_credentials(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from xml.dom.minidom import parseString
@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tests.support.cli import Checkout
+from tests.support.git_backend import NO_PUSH, GitBackend, git_backend
 from tests.support.gitlab_api import JOB_TOKEN, NUMBER, PROJECT, SOMEBODY, GitLabApi, gitlab_api
 from tests.support.gitlab_component import (
     DEPTH,
@@ -65,6 +66,8 @@ class Project:
     sandbox: Sandbox
     api: GitLabApi
     job_id: str
+    backend: GitBackend | None = None
+    """Serves the repository over HTTP. Without it, the repository is at a path."""
 
     @property
     def remote(self) -> Path:
@@ -79,9 +82,7 @@ class Project:
             "CI_COMMIT_SHA": self.clone.git("rev-parse", "HEAD"),
             "CI_JOB_TOKEN": JOB_TOKEN,
             "CI_PIPELINE_ID": "71",
-            "CI_PROJECT_URL": self.remote.as_uri().removesuffix(".git"),
-            "CI_REPOSITORY_URL": self.remote.as_uri(),
-            "CI_SERVER_URL": "https://gitlab.example",
+            **self._urls(),
             "GITLAB_TOKEN": self.api.token,
         }
         if ref != MERGE_REQUEST:
@@ -90,6 +91,18 @@ class Project:
             "CI_MERGE_REQUEST_DIFF_BASE_SHA": self.clone.git("rev-parse", "HEAD~1"),
             "CI_MERGE_REQUEST_IID": str(NUMBER),
             "CI_MERGE_REQUEST_PROJECT_ID": str(PROJECT),
+        }
+
+    def _urls(self) -> dict[str, str]:
+        if self.backend is None:
+            url, server = self.remote.as_uri(), "https://gitlab.example"
+            return {"CI_PROJECT_URL": url.removesuffix(".git"), "CI_REPOSITORY_URL": url, "CI_SERVER_URL": server}
+        server = self.backend.url
+        of_job = server.replace("://", f"://gitlab-ci-token:{JOB_TOKEN}@")
+        return {
+            "CI_PROJECT_URL": f"{server}/{self.remote.stem}",
+            "CI_REPOSITORY_URL": f"{of_job}/{self.remote.name}",
+            "CI_SERVER_URL": server,
         }
 
     def run(
@@ -143,6 +156,50 @@ def test_a_merge_request_gets_one_note_that_is_updated_after_main_was_reconciled
     assert len(notes) == 1
     assert "### Plan: nothing to change" in notes[0]
     assert [token for token in (TOKEN, JOB_TOKEN) if token in planned.log + acted.log + again.log] == []
+
+
+@pytest.fixture
+def over_http(project: Project) -> Iterator[Project]:
+    """Serve the repository over HTTP to the user and token of a CI job."""
+    with git_backend(project.root, "gitlab-ci-token", JOB_TOKEN) as backend:
+        yield replace(project, backend=backend)
+
+
+def exposed(project: Project, *logs: str) -> list[str]:
+    """Return where the job token can be read: in a command line, a log, or a file below the project's directory."""
+    assert project.backend is not None
+    secrets = [each.encode() for each in project.backend.secrets]
+    files = [path for path in project.root.rglob("*") if path.is_file() and not path.is_symlink()]
+    inside = [str(path) for path in files if any(each in path.read_bytes() for each in secrets)]
+    said = [log for log in logs if any(each.decode() in log for each in secrets)]
+    return [*project.backend.exposed, *inside, *said]
+
+
+@pytest.mark.long
+def test_statuses_are_pushed_over_http_with_the_token_of_the_job_which_nobody_else_sees(over_http: Project) -> None:
+    acted, planned = over_http.run("act"), over_http.run("plan")
+
+    assert acted.code == 0, acted.log
+    assert planned.code == 0, planned.log
+    assert "nothing to change" in planned.log.lower()
+    assert over_http.sandbox.cancels(over_http.job_id) == [over_http.job_id]
+    assert over_http.backend is not None
+    assert over_http.backend.pushes >= 1
+    assert over_http.clone.git("ls-remote", "origin", "refs/heads/reconcile-status")
+    assert exposed(over_http, acted.log, planned.log) == []
+
+
+@pytest.mark.long
+def test_a_project_that_allows_no_push_with_the_token_of_a_job_is_told_what_to_do(over_http: Project) -> None:
+    assert over_http.backend is not None
+    over_http.backend.may_push = False
+    acted = over_http.run("act", timeout="5s", wait="5s")
+
+    assert acted.code != 0
+    assert NO_PUSH in acted.log
+    assert "Job token permissions > Allow Git push requests to the repository" in acted.log
+    assert over_http.sandbox.cancels(over_http.job_id) == []
+    assert exposed(over_http, acted.log) == []
 
 
 @pytest.mark.long
@@ -343,6 +400,7 @@ def test_the_script_passes_the_value_of_a_variable_on_and_does_not_interpret_it(
         "CI_JOB_TOKEN": JOB_TOKEN,
         "CI_PROJECT_URL": remote.removesuffix(".git"),
         "CI_REPOSITORY_URL": remote,
+        "CI_SERVER_URL": "https://gitlab.example",
         "PATH": f"{recorder}:{os.environ['PATH']}",
     }
     passed = {}

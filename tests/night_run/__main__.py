@@ -24,6 +24,8 @@ from tests.night_run.workload import PERIOD_MIN
 from tests.support.markdown_table import table
 
 SAMPLES = "samples.jsonl"
+MOST_TYPES = 15
+"""The number of types whose living objects are printed."""
 MOST_REQUESTS = 2
 """How often one cancel may be requested: once, and once more if the response to the first request was lost."""
 
@@ -65,6 +67,9 @@ def night(given: argparse.Namespace) -> bool:
     most = max(cancels.values(), default=0)
     sys.stdout.write(f"{table(('Hour', *hours[0]), *rows)}\n")
     sys.stdout.write(f"{cancels.total()} cancel requests for {len(cancels)} jobs, at most {most} for one\n")
+    kinds = ran.alive[-1].most_common(MOST_TYPES)
+    by_type = [(name, *(f"{each[name]:,}" for each in ran.alive)) for name, _ in kinds]
+    sys.stdout.write(f"{table(('Living objects', *(f'hour {at}' for at, _ in enumerate(hours, 1))), *by_type)}\n")
     for name, (most, fewest) in leaks.items():
         sys.stdout.write(f"{name}: at most {most:,} objects in the first half, and at least {fewest:,} in the second\n")
     sys.stdout.write(f"{len(ran.alive[-1])} types of the product have objects, {len(leaks)} of them leak\n")

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
+from time import process_time
 
 from reconciler.sandbox.config import DeclaredJob, SandboxOptions
 from reconciler.sandbox.faults import FAULTS
@@ -76,7 +77,8 @@ class Ran:
         needed = {name: counts[name] for name in NAMES.values()}
         self.hours.append({"specs": specs, "statuses": statuses, **needed, "living objects": alive.total()})
         self.alive.append(alive)
-        note(f"hour {len(self.alive)}: {alive.total():,} objects")
+        figures = ", ".join(f"{name} {value:,.0f}" for name, value in self.hours[-1].items())
+        note(f"hour {len(self.alive)} after {process_time():,.0f} s of CPU time: {figures}")
 
     def leaks(self) -> dict[str, tuple[int, int]]:
         """Return each type that leaks, with the numbers of its objects that `leak` compares."""

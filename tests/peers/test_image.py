@@ -293,6 +293,7 @@ def test_the_image_runs_the_jobs_of_gitlab_in_a_checkout_of_another_user(
                 "CI_PROJECT_DIR": "/builds/project",
                 "CI_PROJECT_URL": f"{address}/project",
                 "CI_REPOSITORY_URL": f"{address}/project.git",
+                "CI_SERVER_URL": "https://gitlab.example",
                 "GITLAB_CI": "true",
             }
             bundle = tmp_path / f"bundle-{command}"

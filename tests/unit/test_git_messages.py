@@ -41,6 +41,15 @@ def test_a_message_names_the_error_and_no_password(stderr: bytes, message: str) 
     assert message_of("fetch", stderr) == message
 
 
+@pytest.mark.parametrize(("verb", "is_told"), [("push", True), ("fetch", False)])
+def test_a_push_that_the_host_forbids_says_what_to_allow(verb: str, *, is_told: bool) -> None:
+    stderr = b"remote: You are not allowed.\nfatal: unable to access 'http://h/': The requested URL returned error: 403"
+    message = message_of(verb, stderr)
+
+    assert message.startswith(f"git {verb}: remote: You are not allowed. fatal: unable to access 'http://h/'")
+    assert ("; in GitLab CI, enable" in message) is is_told
+
+
 @pytest.mark.parametrize(
     ("top", "git_dir", "common_dir", "text", "relative"),
     [
