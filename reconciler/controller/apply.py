@@ -9,7 +9,7 @@ changed. If the status of one job cannot be written, the requests for other jobs
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write, write_decided
@@ -28,6 +28,7 @@ from reconciler.errors import (
     PublishError,
 )
 from reconciler.model.action import Progress
+from reconciler.model.changed_status import ChangedStatus
 from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
@@ -107,6 +108,11 @@ class _AccountIntents:
         outdated = OutdatedDecisions.of(changes, is_sharded=self.context.is_sharded)
         self.done += [_overtaken(case) for case in self.cases if outdated.include(case)]
         self.cases = tuple(case for case in self.cases if not outdated.include(case))
+
+    def is_valid(self, changes: Sequence[ChangedStatus]) -> bool:
+        """Return whether changes by others leave the decision behind each intent valid."""
+        outdated = OutdatedDecisions.of(changes, is_sharded=self.context.is_sharded)
+        return not any(map(outdated.include, self.cases))
 
     def withdraw(self) -> None:
         """Restore the statuses that the intents replaced, so that a pull can replace them. Raises `OSError`."""

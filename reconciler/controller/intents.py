@@ -7,7 +7,8 @@ the group commit of a database.
 Rules:
 
 - No other task publishes between the write of an intent and its publication.
-- If another writer has pushed first, the intents are withdrawn, the branch is pulled, and the intents whose decisions
+- If another writer has pushed first, and all decisions remain valid, the publisher pushes the intents on top of that.
+- If a decision does not remain valid, the intents are withdrawn, the branch is pulled, and the intents whose decisions
   are still valid are written and pushed at once, up to `TRIES` times.
 """
 
@@ -16,13 +17,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from reconciler.errors import ConflictError, PublishError
+from reconciler.model.changed_status import ChangedStatus
 from reconciler.ports import Publisher
 
 TRIES = 8
-"""The maximum number of pushes of the intents. If other writers push first each time, their jobs are decided again."""
+"""How many times intents are written and published. If that fails each time, their jobs are decided again."""
 
 
 class IntentBatch(Protocol):
@@ -32,6 +35,13 @@ class IntentBatch(Protocol):
         """Write the intents whose decisions are still valid, and return what each will request.
 
         This is called again after each `withdraw`.
+        """
+        ...
+
+    def is_valid(self, changes: Sequence[ChangedStatus]) -> bool:
+        """Return whether the decisions behind all intents remain valid after changes by others.
+
+        Another thread may call this after `write`.
         """
         ...
 
@@ -91,7 +101,7 @@ class IntentQueue:
             if not requests or publisher is None or not publisher.is_shared:
                 return None
             try:
-                await publisher.publish(_message(requests))
+                await publisher.publish(_message(requests), partial(_are_valid, tuple(group)))
             except ConflictError as conflict:
                 _withdraw(group)
                 if tries == TRIES:
@@ -114,6 +124,10 @@ def _written(waiting: _WaitingBatch, publisher: Publisher | None) -> Sequence[st
     except Exception as error:  # noqa: BLE001  a bug: the worker of the account reports it
         waiting.obstacle = error
     return ()
+
+
+def _are_valid(group: Sequence[_WaitingBatch], changes: Sequence[ChangedStatus]) -> bool:
+    return all(each.obstacle is not None or each.batch.is_valid(changes) for each in group)
 
 
 def _withdraw(group: Sequence[_WaitingBatch]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reconciler.formats.status_parser import (
     StatusTooNewError,
@@ -20,6 +21,9 @@ from reconciler.model.job_identity import job_identity
 from reconciler.model.receipt_parts import spent_by
 from reconciler.model.status import RememberedAttempt
 from reconciler.ports import PROVIDERS
+
+_KEPT = 1024
+"""How many versions are kept. Several tries to push compare the same versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ def _changed(path: str, before: bytes | None, after: bytes | None) -> ChangedSta
     )
 
 
+@lru_cache(_KEPT)
 def _version(path: str, data: bytes) -> _Version:
     name = path.rpartition("/")[2].removesuffix(".yaml")
     try:

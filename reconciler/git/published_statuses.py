@@ -1,26 +1,28 @@
 """Read the statuses in a commit of a status branch.
 
-Rule: only small regular files that reconcile can have written are read, and each object is read once.
+Rule: only small regular files that reconcile can have written are read. If an earlier commit was read, only the files
+that differ are read.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from reconciler.formats.status_parser import is_status_file
-from reconciler.git.command import Git
-from reconciler.git.commit_tree import TreeListing, list_tree
+from reconciler.git.command import Git, GitError
+from reconciler.git.commit_tree import FILES_MAX, list_tree
 from reconciler.local.status_walk import STATUS_MAX_BYTES
 
+_PLAIN = "100644"
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class PublishedStatuses:
     """The statuses below a path of a commit's tree. An empty `prefix` is the whole tree."""
 
     git: Git
     prefix: str
-    _contents: dict[str, bytes] = field(default_factory=dict)
-    """The files of the last commit that was read, by object id."""
 
     def read(self, commit: str | None) -> dict[str, bytes]:
         """Return the statuses in a commit, by path relative to `prefix`. Without a commit, there are none.
@@ -29,21 +31,50 @@ class PublishedStatuses:
         """
         if commit is None:
             return {}
-        found = [each for each in list_tree(self.git, commit, self.prefix) if _may_be_status(each)]
-        new = list({each.name: None for each in found if each.name not in self._contents})
-        known = {**self._contents, **dict(zip(new, self.git.read_blobs(new), strict=True))}
-        self._contents = {each.name: known[each.name] for each in found}
-        pairs = ((self._inside(each.path), self._contents[each.name]) for each in found)
+        sized = [each for each in list_tree(self.git, commit, self.prefix) if each.size is not None]
+        found = [each for each in sized if _may_be_status(each.mode, each.path, each.size or 0)]
+        names = list(dict.fromkeys(each.name for each in found))
+        contents = dict(zip(names, self.git.read_blobs(names), strict=True))
+        pairs = ((self._inside(each.path), contents[each.name]) for each in found)
         return {path: data for path, data in pairs if is_status_file(data)}
+
+    def changed(self, before: str, after: str) -> dict[str, bytes | None]:
+        """Return each path that differs between two commits, with the status in the later commit; None if it has none.
+
+        Raises `GitError` if Git fails, if an object is missing or damaged, or if there are too many changes.
+        """
+        within = ["--", f"{self.prefix}/"] if self.prefix else []
+        options = ("-r", "-z", "--no-renames", "--no-abbrev", "--end-of-options")
+        listed = self.git.run("diff-tree", *options, before, after, *within)
+        if listed.count(b"\0") > 2 * FILES_MAX:
+            msg = f"more than {FILES_MAX:,} files were changed"
+            raise GitError(msg)
+        differing = dict(_differences(listed.decode("utf-8", "surrogateescape")))
+        wanted = {path: name for path, (mode, name) in differing.items() if _may_be_status(mode, path, 0)}
+        names = list(dict.fromkeys(wanted.values()))
+        contents = dict(zip(names, self.git.read_blobs(names) if names else (), strict=True))
+        found: dict[str, bytes | None] = {}
+        for path in differing:
+            data = contents[wanted[path]] if path in wanted else None
+            is_status = data is not None and len(data) <= STATUS_MAX_BYTES and is_status_file(data)
+            found[self._inside(path)] = data if is_status else None
+        return found
 
     def _inside(self, path: str) -> str:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
 
 
-def _may_be_status(listed: TreeListing) -> bool:
+def _differences(listed: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the path, and the later mode and object id, of each difference that `git diff-tree -z` prints."""
+    parts = listed.split("\0")[:-1]
+    for facts, path in zip(parts[::2], parts[1::2], strict=True):
+        _, mode, _, name, _ = facts.split(" ")
+        yield path, (mode, name)
+
+
+def _may_be_status(mode: str, path: str, size: int) -> bool:
     """Return whether a tree entry may be a status that reconcile wrote: a small regular file with a suitable name."""
-    is_plain = listed.mode == "100644" and listed.size is not None and listed.size <= STATUS_MAX_BYTES
-    path = listed.path
+    is_plain = mode == _PLAIN and size <= STATUS_MAX_BYTES
     return is_plain and path.isprintable() and ".." not in path.split("/") and _has_status_name(path)
 
 

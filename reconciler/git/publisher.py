@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -56,12 +56,14 @@ class GitPublisher:
         async with self._lock:
             await _in_thread(self.branch.pull)
 
-    async def publish(self, message: str) -> str | None:
+    async def publish(
+        self, message: str, is_valid: Callable[[Sequence[ChangedStatus]], bool] | None = None
+    ) -> str | None:
         """Publish the statuses, and return the commit, or None if no status has changed: see `StatusBranch.publish`.
 
         Raises `ConflictError` if a pull is needed first, and `PublishError` if the publication fails.
         """
-        return await _in_thread(self.branch.publish, message)
+        return await _in_thread(self.branch.publish, message, is_valid)
 
     async def catch_up(self, tries: int) -> None:
         """Pull after a conflict, and keep the unpublished changes: see `StatusBranch.catch_up`.
@@ -73,8 +75,11 @@ class GitPublisher:
     async def publish_on_top(self, message: str) -> str | None:
         """Publish on top of newer commits, and return the commit, or None if no status has changed.
 
-        See `StatusBranch.publish_on_top`. Raises `PublishError` if that fails.
+        If this process pushed a short time ago, first wait, so that others can push (`push_turns`). See
+        `StatusBranch.publish_on_top`. Raises `PublishError` if that fails.
         """
+        if self.is_shared and not self.branch.git.is_stopping():
+            await asyncio.sleep(self.branch.turns.wait_s())
         async with self._lock:
             return await _in_thread(self.branch.publish_on_top, message)
 

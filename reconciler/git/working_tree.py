@@ -51,12 +51,11 @@ class WorkingTree:
     def _ref(self) -> str:
         return f"refs/heads/{self.branch}"
 
-    def is_on_other_branch(self) -> bool:
-        """Return whether another branch is checked out. With a detached HEAD, return False.
-
-        Raises `GitError` if Git fails.
-        """
-        return self.git.find("symbolic-ref", "--quiet", "HEAD") not in {None, self._ref}
+    def check_branch(self) -> None:
+        """Raise `GitError` if another branch is checked out, or if Git fails. A detached HEAD is allowed."""
+        if self.git.find("symbolic-ref", "--quiet", "HEAD") not in {None, self._ref}:
+            msg = f"the checkout is no longer on the branch {self.branch}: check it out again, or restart reconcile"
+            raise GitError(msg)
 
     def follow(self, base: str | None, paths: Iterable[str]) -> None:
         """Update the checkout to the fetched commit of this branch, if HEAD is another commit.

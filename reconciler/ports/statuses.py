@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -181,10 +181,16 @@ class Publisher(Protocol):
         """Replace the statuses on disk with the published statuses. The caller must not hold `exclusive`."""
         ...
 
-    async def publish(self, message: str) -> str | None:
+    async def publish(
+        self, message: str, is_valid: Callable[[Sequence[ChangedStatus]], bool] | None = None
+    ) -> str | None:
         """Publish changes, and return the revision, or None if there are no changes.
 
-        The caller must hold `exclusive`. Raises `ConflictError` if another writer published first.
+        If another writer published first, the changes are published on top of that, unless both have changed one
+        status, or `is_valid` refuses what the other has changed. It returns whether the decisions behind our changes
+        remain valid, and may be called in another thread. None means that they depend on no other status.
+
+        The caller must hold `exclusive`. Raises `ConflictError` if nothing was published because of other writers.
         """
         ...
 

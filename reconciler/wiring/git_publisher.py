@@ -42,6 +42,7 @@ async def open_git_publisher(
                 scratch=state_dir,
                 is_stopping=runtime.is_stopping,
             )
+        publisher.branch.turns.is_lasting = is_watch
         try:
             await publisher.pull()
         except PublishError:

@@ -57,7 +57,7 @@ class Remote:
     async def pull(self) -> None:
         """Do nothing, because no other process publishes to this branch."""
 
-    async def publish(self, _: str) -> str | None:
+    async def publish(self, _: str, is_valid: object = None) -> str | None:  # noqa: ARG002  nothing else publishes
         """Push the statuses; return None if no status has changed. Raises `PublishError` while the branch is away."""
         self.effect("push")
         pushed = statuses_on(self.disk, self.root)

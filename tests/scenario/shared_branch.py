@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,20 +57,36 @@ class SharedRemote:
         async with self._lock:
             await self._pull()
 
-    async def publish(self, _: str) -> str | None:
-        """Push the statuses, unless another process was faster."""
+    async def publish(self, _: str, is_valid: Callable[[Sequence[ChangedStatus]], bool] | None = None) -> str | None:
+        """Push the statuses, on top of statuses of other processes if these change others and leave ours valid."""
         if self._is_behind:
             raise self._conflict()
         here = statuses_on(self.disk, self.root)
-        if here == self._published:
+        ours = _differences(self._published, here)
+        if not ours:
             return None
-        await self._reach()
-        if self.branch.commits != self._base:
-            raise self._conflict()
-        self.committed(self.branch.statuses, here)
-        self.branch.statuses, self.branch.commits = here, self.branch.commits + 1
-        self._published, self._base = here, self.branch.commits
-        return f"commit {self._base}"
+        tip = self._base
+        for __ in range(TRIES):
+            await self._reach()
+            if self.branch.commits == tip:
+                return self._push(ours, here)
+            theirs, tip = _differences(self._published, self.branch.statuses), self.branch.commits
+            changes = tuple(changed_statuses(self._published, self.branch.statuses))
+            if not ours.keys().isdisjoint(theirs) or not (is_valid is None or is_valid(changes)):
+                break
+        raise self._conflict()
+
+    def _push(self, ours: Mapping[str, bytes | None], here: dict[str, bytes]) -> str:
+        before = self.branch.statuses
+        after = {path: data for path, data in before.items() if path not in ours}
+        after |= {path: data for path, data in ours.items() if data is not None}
+        self.committed(before, after)
+        self.branch.statuses, self.branch.commits = after, self.branch.commits + 1
+        if before == self._published:
+            self._published, self._base = here, self.branch.commits
+        else:
+            self._move(changed_statuses(self._published, before))
+        return f"commit {self.branch.commits}"
 
     def changes_since(self, edition: int) -> tuple[ChangedStatus, ...] | None:
         """Return the statuses that other processes have changed since a pull, or None if any may have been changed."""
@@ -102,24 +118,33 @@ class SharedRemote:
     async def _pull(self) -> None:
         await self._reach()
         here = statuses_on(self.disk, self.root)
-        before, self._published, self._base = self._published, dict(self.branch.statuses), self.branch.commits
-        self._is_behind = False
+        kept = carried_over(here, self.branch.statuses, None) if self.edition == 0 else {}
         if self.edition > 0:
-            self._changes.add(self.edition + 1, changed_statuses(before, self._published))
-        kept = carried_over(here, self._published, None) if self.edition == 0 else {}
-        self.edition += 1
+            self._changes.add(self.edition + 1, changed_statuses(self._published, self.branch.statuses))
+        self._take()
         self._put(here, {**self._published, **kept})
 
     async def _rebase(self) -> None:
-        here, before, is_first = statuses_on(self.disk, self.root), self._published, self.edition == 0
-        await self._pull()
-        if is_first:
+        if self.edition == 0:
+            await self._pull()
             return
+        await self._reach()
+        self._move(changed_statuses(self._published, self.branch.statuses))
+
+    def _move(self, changes: Iterable[ChangedStatus]) -> None:
+        """Take over what is on the branch, and keep the unpublished changes. `changes` are those of other processes."""
+        self._changes.add(self.edition + 1, changes)
+        here, before = statuses_on(self.disk, self.root), self._published
+        self._take()
         wanted = {**self._published, **carried_over(here, self._published, before)}
         for path in before.keys() - here.keys():
             if wanted.get(path) == before[path]:
                 del wanted[path]
-        self._put(statuses_on(self.disk, self.root), wanted)
+        self._put(here, wanted)
+
+    def _take(self) -> None:
+        self._published, self._base, self._is_behind = dict(self.branch.statuses), self.branch.commits, False
+        self.edition += 1
 
     def _put(self, here: dict[str, bytes], wanted: dict[str, bytes]) -> None:
         for path in here.keys() - wanted.keys():
@@ -131,3 +156,9 @@ class SharedRemote:
     def _conflict(self) -> ConflictError:
         self._is_behind = True
         return ConflictError("others have published")
+
+
+def _differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    """Return the new content of each status that differs, by path. None means that it was removed."""
+    paths = before.keys() | after.keys()
+    return {path: after.get(path) for path in paths if before.get(path) != after.get(path)}

@@ -132,7 +132,7 @@ class SharedBranch:
     async def pull(self) -> None:
         """Do nothing, because nothing else publishes."""
 
-    async def publish(self, message: str) -> str | None:
+    async def publish(self, message: str, is_valid: object = None) -> str | None:  # noqa: ARG002  nothing else publishes
         """Record the message, and return a name for its commit, such as `commit-1`, or raise `trouble`."""
         if self.trouble is not None:
             raise self.trouble

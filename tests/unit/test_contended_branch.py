@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -17,6 +19,7 @@ from reconciler.formats.status_writer import render_status
 from reconciler.git.author import Author
 from reconciler.git.command import Git
 from reconciler.git.publisher import GitPublisher
+from reconciler.git.push_turns import PushTurns
 from reconciler.git.status_branch import StatusBranch
 from reconciler.local.disk import LocalDisk
 from reconciler.local.status_store import StatusDirectory
@@ -29,13 +32,15 @@ from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.subjects import HOUR, a_receipt
 
 BRANCH = "statuses"
+PUSHED_WITHIN_S = 30.0
+"""How long an intent may wait for its push while another machine publishes without a pause."""
 
 
-def a_branch(clone: Clone, refetch: Callable[[], object] | None = None) -> StatusBranch:
+def a_branch(clone: Clone, turns: PushTurns | None = None) -> StatusBranch:
     """Return the status branch of a clone."""
     author = Author("reconcile", "r@example.org")
     git = Git(clone.root / ".git", clone.root)
-    return StatusBranch(git, BRANCH, "", clone.root / "statuses", "origin", author, refetch=refetch)
+    return StatusBranch(git, BRANCH, "", clone.root / "statuses", "origin", author, turns=turns or PushTurns())
 
 
 @dataclass
@@ -47,17 +52,27 @@ class Other:
 
     def write(self, status: JobStatus) -> None:
         """Publish a status of this machine."""
+        self._put(status)
+        self.branch.publish_on_top(f"{status.name} has changed")
+
+    def _put(self, status: JobStatus) -> None:
         self.branch.directory.mkdir(exist_ok=True)
         (self.branch.directory / f"{status.name}.yaml").write_bytes(render_status(status).encode())
-        self.branch.publish_on_top(f"{status.name} has changed")
 
     def push(self, requested: int = 0) -> None:
         """Publish a new status of a job of this machine, with `requested` receipts."""
+        self.write(self._next(requested))
+
+    def put(self) -> None:
+        """Write a new status of a job of this machine."""
+        self._put(self._next())
+
+    def _next(self, requested: int = 0) -> JobStatus:
         self.number += 1
         other = a_status(f"other-{self.number}", receipts=(a_receipt(age=HOUR),) * requested)
         assert other.job is not None
         ref = Account("openai", "https://elsewhere.example.org")
-        self.write(replace(other, job=replace(other.job, account=str(ref), id=f"ftjob-other-{self.number}")))
+        return replace(other, job=replace(other.job, account=str(ref), id=f"ftjob-other-{self.number}"))
 
 
 @dataclass
@@ -78,7 +93,10 @@ class Witness(InMemoryAccount):
 
 @dataclass
 class Stage:
-    """A machine with jobs that must be cancelled, and another machine. `meanwhile` is called during each pull."""
+    """A machine with jobs that must be cancelled, and another machine.
+
+    `meanwhile` is called whenever the machine looks at its clock: before each try to push, after its fetch.
+    """
 
     root: Path
     meanwhile: Callable[[Other], object] = lambda _: None
@@ -91,13 +109,18 @@ class Stage:
         remote = a_remote(self.root / "remote.git")
         clones = [a_clone(remote, self.root / name) for name in ("this", "other", "witness")]
         self.other = Other(a_branch(clones[1]))
-        self.branch = a_branch(clones[0], lambda: self.is_begun and self.meanwhile(self.other))
+        self.branch = a_branch(clones[0], PushTurns(self._look_at_clock, lambda: 0.0))
         self.publisher = GitPublisher(self.branch)
         specs = named_specs(*self.names)
         self.account = Witness(an_account(*(f"ftjob-{name}" for name in self.names)).jobs, clone=clones[2])
         self.cases = [a_case(each, is_counted=True) for each in specs]
         self.world = a_world(self.account, *specs)
         self.statuses = StatusDirectory(self.branch.directory, LocalDisk(self.branch.directory))
+
+    def _look_at_clock(self) -> float:
+        if self.is_begun:
+            self.meanwhile(self.other)
+        return 0.0
 
     def pull(self) -> None:
         """Pull, read the statuses, and let the other machine publish."""
@@ -127,7 +150,7 @@ class Stage:
 
 
 def pushes(times: int, requested: int = 0) -> Callable[[Other], None]:
-    """Return what another machine does during a pull: it publishes a status of its own, so many times."""
+    """Return what another machine does meanwhile: it publishes a status of its own, so many times."""
 
     def push(other: Other) -> None:
         if other.number <= times:
@@ -205,3 +228,39 @@ def test_a_machine_that_could_not_write_all_pulled_statuses_removes_none_of_othe
     stage.other.branch.pull()
     found = {each.name for each in stage.other.branch.directory.glob("*.yaml")}
     assert found == {"chat.yaml", "other-1.yaml", "other-2.yaml"}
+
+
+def publishing(other: Other, stop: Event) -> None:
+    """Let another machine publish a new status as soon as the last one is published, until `stop` is set."""
+    publisher = GitPublisher(other.branch)
+    other.branch.turns.is_lasting = True
+
+    async def publish() -> None:
+        while not stop.is_set():
+            other.put()
+            await publisher.publish_on_top("a new status")
+
+    asyncio.run(publish())
+
+
+def test_cancels_are_requested_soon_although_another_machine_publishes_without_a_pause(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, names=tuple(f"chat-{number}" for number in range(3)))
+    stage.pull()
+    stop = Event()
+    busy = Thread(target=publishing, args=(stage.other, stop))
+    busy.start()
+    try:
+        for case in stage.cases:
+            begun, seen = time.monotonic(), stage.other.number
+            assert set(asyncio.run(stage.apply(case)).values()) == {Progress.ACCEPTED}
+            assert time.monotonic() - begun < PUSHED_WITHIN_S
+            while stage.other.number == seen:
+                stop.wait(0.01)
+    finally:
+        stop.set()
+        busy.join()
+
+    assert len(stage.account.changes) == len(stage.cases)
+    assert {each for each in stage.subjects() if each.startswith("reconcile: about to")} == {
+        f"reconcile: about to cancel chat-{number}" for number in range(3)
+    }

@@ -31,7 +31,7 @@ class Contested(SharedBranch):
 
     conflicts: int = 1
 
-    async def publish(self, message: str) -> str | None:
+    async def publish(self, message: str, is_valid: object = None) -> str | None:  # noqa: ARG002  not needed here
         """Publish, or raise `ConflictError` while conflicts are left."""
         if self.conflicts:
             self.conflicts -= 1
