@@ -119,6 +119,55 @@ def successors(files: Mapping[str, StatusFile], status: JobStatus) -> Iterator[s
             yield path
 
 
+def collected(
+    files: Mapping[str, StatusFile],
+) -> tuple[tuple[JobStatus, ...], tuple[ProviderStatus, ...], dict[str, tuple[str, ...]]]:
+    """Return the statuses of jobs, one for each name, those of providers, and the paths of each name."""
+    jobs: dict[str, JobStatus] = {}
+    providers: list[ProviderStatus] = []
+    paths: dict[str, tuple[str, ...]] = {}
+    for path, file in files.items():
+        status = file.status
+        if isinstance(status, ProviderStatus):
+            providers.append(status)
+        elif status is not None:
+            paths[status.name] = (*paths.get(status.name, ()), path)
+            other = jobs.get(status.name)
+            jobs[status.name] = status if other is None else max(other, status, key=freshness)
+    return tuple(jobs.values()), tuple(providers), paths
+
+
+def rewritten(
+    jobs: tuple[JobStatus, ...],
+    before: Mapping[str, StatusFile | None],
+    now: Mapping[str, StatusFile],
+    paths: Mapping[str, tuple[str, ...]],
+) -> tuple[JobStatus, ...] | None:
+    """Return the statuses that `collected` would return, if files were only rewritten since it returned `jobs`.
+
+    Return None if a file has another kind of change: it is new or was removed, is about a provider, has another name,
+    or is not the only file with its name.
+
+    Args:
+        jobs: the statuses before.
+        before: the contents of each changed file then, by path.
+        now: the contents of all files.
+        paths: the paths of each name.
+    """
+    fresh = {}
+    for path, file in before.items():
+        old, new = _status_in(file), _status_in(now.get(path))
+        if old is None or new is None or old.name != new.name or paths.get(new.name) != (path,):
+            return None
+        fresh[id(old)] = new
+    # All objects of `jobs` are alive, so no other object has the `id` of one of them.
+    return tuple([fresh.get(id(each), each) for each in jobs])
+
+
+def _status_in(file: StatusFile | None) -> JobStatus | None:
+    return file.status if file is not None and isinstance(file.status, JobStatus) else None
+
+
 def freshness(status: JobStatus) -> tuple[object, ...]:
     """Return a sort key by which the newer of two statuses with the same name is the greater.
 

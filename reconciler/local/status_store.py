@@ -27,11 +27,12 @@ from reconciler.local.status_bytes import StatusBytes
 from reconciler.local.status_contents import (
     Rendered,
     StatusFile,
+    collected,
     file_of_row,
-    freshness,
     parse_file,
     path_of,
     rendered,
+    rewritten,
     row_of,
     successors,
     written_file,
@@ -54,6 +55,8 @@ class StatusDirectory:
         """The bytes of the files that the last intent of each spec replaced, by the spec's name and the path."""
         self._parsed: dict[str, StatusFile] = {}
         self._collected: StoredStatuses | None = None
+        self._outdated: dict[str, StatusFile | None] = {}
+        """The contents, as `_collected` has them, of the files that were written or removed since."""
         self._paths: dict[str, tuple[str, ...]] = {}
         """The paths of the files of each spec, by the name of the spec."""
         self._discarded: dict[str, None] = {}
@@ -67,7 +70,7 @@ class StatusDirectory:
         A file that cannot be read or parsed is reported in the result.
         """
         parsed, self._parsed, self._collected = self._parsed, {}, None
-        self._discarded, self._too_new = {}, {}
+        self._discarded, self._too_new, self._outdated = {}, {}, {}
         begun_at = self._index.now() if self._index is not None else None
         walked = walk(self._disk, self._root)
         self._files.begin(walked)
@@ -117,29 +120,25 @@ class StatusDirectory:
     def known(self) -> StoredStatuses:
         """Return the statuses of the last `load`, with later writes. The disk is not read."""
         for path in sorted(self._files.changed):
+            self._outdated.setdefault(path, self._parsed.get(path))
             if (data := self._files.of(path)) is not None:
                 self._parsed[path] = StatusFile(None, data, parse_file(path, data))
             else:
                 self._parsed.pop(path, None)
-        if self._files.changed or self._collected is None:
-            self._files.changed.clear()
-            self._collected = self._collect()
+        self._files.changed.clear()
+        if self._collected is None or self._outdated:
+            before = () if self._collected is None else self._collected.jobs
+            self._collected = self._collect(rewritten(before, self._outdated, self._parsed, self._paths))
+            self._outdated.clear()
         return self._collected
 
-    def _collect(self) -> StoredStatuses:
-        self._paths = {}
-        jobs: dict[str, JobStatus] = {}
-        providers: list[ProviderStatus] = []
-        for path, known in self._parsed.items():
-            status = known.status
-            if isinstance(status, ProviderStatus):
-                providers.append(status)
-            elif status is not None:
-                self._paths[status.name] = (*self._paths.get(status.name, ()), path)
-                jobs[status.name] = max(jobs[status.name], status, key=freshness) if status.name in jobs else status
+    def _collect(self, rewritten_jobs: tuple[JobStatus, ...] | None = None) -> StoredStatuses:
+        if rewritten_jobs is not None and self._collected is not None:
+            return replace(self._collected, jobs=rewritten_jobs, discarded=tuple(self._discarded))
+        jobs, providers, self._paths = collected(self._parsed)
         return StoredStatuses(
-            jobs=tuple(jobs.values()),
-            providers=tuple(providers),
+            jobs=jobs,
+            providers=providers,
             discarded=tuple(self._discarded),
             unread=self._unread,
             too_new=tuple(sorted(self._too_new)),
@@ -195,7 +194,8 @@ class StatusDirectory:
         """Record that a status is on disk, and remove the files that its spec had before it was moved."""
         status, path = file.status, file.path
         if is_changed:
-            self._parsed[path], self._collected = written_file(file), None
+            self._outdated.setdefault(path, self._parsed.get(path))
+            self._parsed[path] = written_file(file)
             self._files.known[path] = self._parsed[path].contents
             self._files.changed.discard(path)
         for other in self._paths.get(status.name, ()):

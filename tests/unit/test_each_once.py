@@ -1,0 +1,52 @@
+"""Computations for each item of a sequence, made again only for the items that have been replaced."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.core.each_once import EachOnce
+
+
+class Item:
+    """An object with an identity of its own."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def total(left: Item, right: Item) -> int:
+    return left.number + right.number
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=5), max_size=8))
+def test_the_results_are_those_of_a_new_computation_after_any_changes(versions: list[list[tuple[int, int]]]) -> None:
+    items = [Item(number) for number in range(4)]
+    totals = EachOnce(total)
+    for version in versions:
+        lefts, rights = [items[left] for left, _ in version], tuple(items[right] for _, right in version)
+
+        assert list(totals.of(lefts, rights)) == list(map(total, lefts, rights))
+
+
+def test_only_replaced_items_are_computed_again() -> None:
+    computed = []
+    numbers = EachOnce(lambda item: computed.append(item.number) or item.number)
+    items = [Item(number) for number in range(5)]
+    before = numbers.of(items)
+    computed.clear()
+
+    assert numbers.of(list(items)) is before
+    assert computed == []
+    assert list(numbers.of([*items[:2], Item(7), *items[3:]])) == [0, 1, 7, 3, 4]
+    assert computed == [7]
+    assert list(before) == [0, 1, 2, 3, 4]
+
+
+def test_an_item_that_is_equal_but_another_object_is_computed_again() -> None:
+    computed = []
+    lengths = EachOnce(lambda text: computed.append(text) or len(text))
+    lengths.of([["a"]])
+    lengths.of([["a"]])
+
+    assert computed == [["a"], ["a"]]
