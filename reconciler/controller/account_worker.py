@@ -6,130 +6,30 @@ change budget of the newest pass, not those of the pass that started it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.applied import Applied, ApplyContext
 from reconciler.controller.apply import apply_plan
+from reconciler.controller.assign_work import Work
 from reconciler.controller.current_specs import CurrentSpecs
-from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.observation_order import ObservationRequest, observe_rest, observe_urgent, observe_wanted
 from reconciler.controller.pass_memory import PassMemory
-from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob
+from reconciler.controller.plan import AccountPlan, JobPlan
 from reconciler.controller.prune import observe_orphans
 from reconciler.controller.request_costs import RequestCosts
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.spans import in_account_span
 from reconciler.controller.unobserved import UnobservedTracker
-from reconciler.core.decide import must_observe
-from reconciler.core.finality import is_settled
-from reconciler.core.orphans import has_recent_request
 from reconciler.core.settle import halted
 from reconciler.errors import bug
 from reconciler.model.account_line import titled
 from reconciler.model.action_record import ObservationEnded, ObservationStarted
 from reconciler.model.job import Account, JobRef
-from reconciler.model.status import JobStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The jobs of one account that a worker handles in a pass."""
-
-    target: ResolvedAccount
-    pairs: list[TrackedJob] = field(default_factory=list)
-    resting: list[TrackedJob] = field(default_factory=list)
-    """The specs whose jobs are settled. Such a job is observed again only if a list shows it in another phase."""
-    orphans: list[JobStatus] = field(default_factory=list)
-    """The statuses of deleted specs whose open request must be confirmed."""
-    is_part: bool = False
-    """Whether the account has further jobs that this pass does not observe."""
-
-    @property
-    def names(self) -> set[str]:
-        """The names of the specs and orphans in this work."""
-        return {subject.name for subject, _ in self.pairs} | {status.name for status in self.orphans}
-
-
-def assign_work(
-    desired: DesiredSpecs, retry: frozenset[str], due: AbstractSet[JobRef] | None, runtime: Runtime
-) -> dict[Account, Work]:
-    """Return the work of each account in this pass. Orphans are added only if all specs are selected.
-
-    Args:
-        desired: the revision.
-        retry: the names of the specs whose next attempt is due now, because a user requested a retry.
-        due: the jobs to observe; None observes all. The job of a new or changed spec is always observed.
-        runtime: provides the clock. In a dry run, in which `control` is None, orphans are left out.
-    """
-    work = partition_by_account(desired, retry, due)
-    if desired.is_whole and runtime.control is not None:
-        _add_orphans(work, desired, runtime.clock.now())
-    return work
-
-
-def partition_by_account(
-    desired: DesiredSpecs, retry: frozenset[str], due: AbstractSet[JobRef] | None
-) -> dict[Account, Work]:
-    """Return the work of each account, without orphans. The arguments are those of `assign_work`."""
-    work: dict[Account, Work] = {}
-    not_due: list[TrackedJob] = []
-    specs, last = desired.specs, desired.last
-    # Most jobs are not due, and a set of strings is searched faster than a set of jobs.
-    due_ids = {ref.id for ref in due or ()}
-    for key in desired.chosen:
-        spec, before = specs[key], last.get(key)
-        subject, target = spec.subject, spec.target
-        if subject is None or target is None:
-            continue
-        is_due = due is None or (subject.ref.id in due_ids and subject.ref in due)
-        if is_due or must_observe(subject, before):
-            asked = replace(subject, is_retry=True) if subject.name in retry else subject
-            work.setdefault(target.account, Work(target)).pairs.append((asked, before))
-        else:
-            not_due.append((subject, before))
-    if work:
-        _add_not_due(work, not_due, _accounts_beside(desired))
-    return work
-
-
-def _add_not_due(work: dict[Account, Work], not_due: Iterable[TrackedJob], beside: AbstractSet[Account]) -> None:
-    """Add to each account's work its settled jobs, and whether it has jobs that this pass does not observe.
-
-    A settled job is not observed by itself, but a list that is read for other jobs may contradict its end. `beside` are
-    the accounts of jobs that this run does not handle.
-    """
-    parts = set(beside)
-    for subject, before in not_due:
-        account = subject.ref.account
-        if not is_settled(before):
-            parts.add(account)
-        elif account in work:
-            work[account].resting.append((subject, before))
-    for account in parts & work.keys():
-        work[account] = replace(work[account], is_part=True)
-
-
-def _accounts_beside(desired: DesiredSpecs) -> set[Account]:
-    """Return the accounts of the specs that this run does not select or whose status is unknown."""
-    chosen = set(desired.chosen)
-    if len(chosen) == len(desired.specs):
-        return set()
-    return {each.target.account for key, each in enumerate(desired.specs) if each.target and key not in chosen}
-
-
-def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime) -> None:
-    """Add the orphans with a recent open request whose account is still named by a spec or a Provider document."""
-    for status in desired.matched.orphans:
-        targets = desired.resolved.targets
-        target = targets.get(status.job.account) if status.job and has_recent_request(status, now) else None
-        if target is not None:
-            work.setdefault(target.account, Work(target)).orphans.append(status)
 
 
 def start_workers(

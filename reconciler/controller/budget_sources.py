@@ -8,19 +8,20 @@ cannot be read, the pass reports an error, and no first attempt is allowed unles
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.per_spec import HAS_STATUS, LAST_UNFINISHED, REFUSED
 from reconciler.controller.run_options import ChangeRules
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.share import Share
 from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
 from reconciler.core.cancel_cost import sunk_cost
 from reconciler.core.change_budget import EVERYWHERE, ChangeBudget
-from reconciler.core.losses import lost_since, marks_of, why_uncountable, without_archived
+from reconciler.core.losses import Marks, lost_since, marks_of, why_uncountable, without_archived
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.core.scope import AccountMap, ScopedLimits
 from reconciler.core.shadow import is_reported, reported_at
@@ -29,10 +30,8 @@ from reconciler.model.job import UNFINISHED
 from reconciler.model.job_identity import job_identity
 from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.money import Cost
-from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Verb
-from reconciler.ports import StoredStatuses
 
 _Claimed = tuple[Subject, JobStatus]
 """A spec with a job, and the last status of the job."""
@@ -49,6 +48,7 @@ class PassBudget:
     """The error if the journal could not be read; otherwise empty."""
     share: Share = field(default_factory=Share)
     """What the run handles."""
+    marks: Marks = field(default_factory=Marks)
 
 
 def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, runtime: Runtime) -> PassBudget:
@@ -60,12 +60,11 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
     now, stored, resolved = runtime.clock.now(), desired.stored, desired.resolved
     journal, known, errors = _remembered(runtime)
     limits = _limits(rules, desired)
-    lost = _lost(known, stored, now)
+    lost = _lost(known, desired, now)
     if lost:
         lost = without_archived(lost, runtime.statuses.archived(lost), now)
     carried = before if runtime.control is not None else ChangeBudget()
-    claimed = _claimed(desired)
-    refused = [(subject, last) for subject, last in claimed if last.ready.reason is Reason.REFUSED_BY_GUARD]
+    refused = _claimed(desired, REFUSED)
     everywhere = (*errors, why_uncountable(lost, known, limits.everywhere), runtime.older.doubt)
     budget = ChangeBudget(
         limits=limits,
@@ -77,12 +76,10 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
             is_ours=runtime.publisher is not None and runtime.publisher.is_dedicated,
             is_shadow=desired.is_shadow,
             currency=limits.currency,
-            costs_now=_costs(filter(_was_withheld, claimed), now) if desired.is_shadow else {},
+            costs_now=_costs(filter(_was_withheld, _claimed(desired)), now) if desired.is_shadow else {},
         ),
         # The percentages of the guard refer to unfinished jobs, so the statuses of finished jobs are left out.
-        claimed=tuple(
-            status for _, status in claimed if _may_be_unfinished(status, known, is_shadow=desired.is_shadow)
-        ),
+        claimed=tuple(_maybe_unfinished(desired, known)),
         account_map=AccountMap({line: target.scope for line, target in resolved.targets.items()}),
         known_unfinished=known.unfinished,
         use=carried.use,
@@ -92,14 +89,15 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, before: ChangeBudget, r
         doubts=_doubts(desired, runtime, filter(None, everywhere)),
         hidden=most_attempts(stored),
     )
-    return PassBudget(budget, known, lost, errors, desired.share)
+    return PassBudget(budget, known, lost, errors, desired.share, desired.per_spec.marks)
 
 
-def _claimed(desired: DesiredSpecs) -> list[_Claimed]:
+def _claimed(desired: DesiredSpecs, bit: int = HAS_STATUS) -> list[_Claimed]:
+    """Return the specs that have a job, a last status, and a property of `per_spec`."""
     return [
-        (each.subject, desired.last[key])
-        for key, each in enumerate(desired.specs)
-        if each.subject is not None and key in desired.last
+        (subject, desired.last[key])
+        for key, bits in enumerate(desired.properties)
+        if bits & bit and (subject := desired.specs[key].subject) is not None
     ]
 
 
@@ -111,10 +109,18 @@ def _doubts(desired: DesiredSpecs, runtime: Runtime, everywhere: Iterable[str]) 
     return found
 
 
-def _may_be_unfinished(status: JobStatus, known: KnownStatuses, *, is_shadow: bool) -> bool:
-    """Return whether the guard counts a job as unfinished. A cancel that shadow mode reported counts as done."""
-    is_over = is_shadow and is_reported(status, Verb.CANCEL)
-    return not is_over and (status.phase in UNFINISHED or status.name in known.unfinished)
+def _maybe_unfinished(desired: DesiredSpecs, known: KnownStatuses) -> Iterator[JobStatus]:
+    """Yield the status of each job that the guard counts as unfinished, because its phase or the journal says so.
+
+    A cancel that shadow mode reported counts as done.
+    """
+    found = _claimed(desired, LAST_UNFINISHED)
+    if known.unfinished.keys() - {status.name for _, status in found}:
+        found = _claimed(desired)
+    for _, status in found:
+        is_over = desired.is_shadow and is_reported(status, Verb.CANCEL)
+        if not is_over and (status.phase in UNFINISHED or status.name in known.unfinished):
+            yield status
 
 
 def _limits(rules: ChangeRules, desired: DesiredSpecs) -> ScopedLimits:
@@ -134,7 +140,8 @@ def remember(budget: PassBudget, outcomes: Iterable[AccountOutcome], runtime: Ru
     if runtime.control is None or runtime.journal is None or budget.errors:
         return budget.errors
     stored = runtime.statuses.known()
-    marks = marks_of(filter(budget.share.has_status, stored.jobs))
+    has_all = budget.share.shard is None
+    marks = budget.marks.of(stored.jobs) if has_all else marks_of(filter(budget.share.has_status, stored.jobs))
     unfinished = _unfinished(budget.known, outcomes, marks)
     if any(each.is_of_jobs for each in stored.unread):
         # Statuses that could not be read in this pass keep their earlier records.
@@ -169,11 +176,12 @@ def _remembered(runtime: Runtime) -> tuple[tuple[Requested, ...], KnownStatuses,
         return (), KnownStatuses(), (f"{error.filename} cannot be read: {error.strerror}",)
 
 
-def _lost(known: KnownStatuses, stored: StoredStatuses, now: datetime) -> dict[str, LostStatus]:
+def _lost(known: KnownStatuses, desired: DesiredSpecs, now: datetime) -> dict[str, LostStatus]:
+    stored = desired.stored
     unread = hidden(stored)
     names = set(known.marks) if unread.folders else unread.names
     too_new = {each.rpartition("/")[2].removesuffix(".yaml") for each in stored.too_new}
-    return lost_since(known, marks_of(stored.jobs), names | too_new, now.replace(microsecond=0))
+    return lost_since(known, desired.per_spec.marks.of(stored.jobs), names | too_new, now.replace(microsecond=0))
 
 
 def _was_withheld(claimed: _Claimed) -> bool:

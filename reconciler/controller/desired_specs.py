@@ -6,11 +6,12 @@ spec whose status could not be read in this pass is reported as `StatusUnknown`,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.per_spec import UNSETTLED, PerSpec
 from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.run_options import RunOptions
@@ -18,7 +19,6 @@ from reconciler.controller.runtime import Runtime
 from reconciler.controller.share import Share
 from reconciler.controller.spec_resolver import Resolved, resolve
 from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
-from reconciler.core.finality import is_settled
 from reconciler.core.match import Claim, Matched, match
 from reconciler.core.subject import INTERVAL
 from reconciler.model.diagnostic import Diagnostic
@@ -56,6 +56,10 @@ class DesiredSpecs:
     """Whether due changes are only reported (`core.shadow`)."""
     share: Share = field(default_factory=Share)
     """What the run handles, if several replicas share the accounts."""
+    properties: Sequence[int] = ()
+    """The bits of the properties of each spec (`per_spec`), by position."""
+    per_spec: PerSpec = field(default_factory=PerSpec)
+    """What is remembered about each spec for the next pass."""
 
     @property
     def last(self) -> Mapping[int, JobStatus]:
@@ -66,6 +70,10 @@ class DesiredSpecs:
     def chosen(self) -> tuple[int, ...]:
         """The positions of the selected specs whose status is known."""
         return tuple(key for key in self.selected if key not in self.unknown) if self.unknown else self.selected
+
+    def chosen_having(self, bit: int) -> list[int]:
+        """Return those positions in `chosen` whose specs have a property of `per_spec`."""
+        return [key for key in self.chosen if self.properties[key] & bit]
 
     @property
     def may_ask(self) -> bool:
@@ -162,18 +170,10 @@ def load_desired_specs(
     share = Share.of(options.shard, resolved.candidates)
     specs = _handled(resolved.candidates, stored, share)
     now = runtime.clock.now().replace(microsecond=0)
-    claims = resolved.claims
-    if len(specs) < len(claims):
-        claims = tuple(each.claim(key) for key, each in enumerate(specs))
-    jobs = stored.jobs if share.shard is None else _without_others(stored.jobs, claims, resolved.claims)
-    matched = match(claims, jobs, now, stored.lost_names - share.other_names, hidden(stored))
-    matched = replace(
-        matched,
-        orphans=tuple(filter(share.has_status, matched.orphans)),
-        superseded=tuple(filter(share.has_status, matched.superseded)),
-    )
-    is_selected = options.is_selected
-    selected = tuple(key for key, each in enumerate(specs) if is_selected is None or is_selected(each))
+    matched = _matched(specs, resolved.claims, stored, share, now, cache)
+    keys, is_selected = tuple(range(len(specs))), options.is_selected
+    selected = keys if is_selected is None else tuple(key for key in keys if is_selected(specs[key]))
+    properties = cache.per_spec.properties.of(specs, list(map(matched.last.get, keys)))
     return DesiredSpecs(
         snapshot=snapshot,
         stored=stored,
@@ -181,12 +181,14 @@ def load_desired_specs(
         specs=specs,
         matched=matched,
         selected=selected,
-        unknown=unknown_statuses(specs, matched.unknown.intersection(selected), stored, now),
-        unfinished=frozenset(_unfinished(specs, matched.last)),
+        unknown=unknown_statuses(specs, matched.unknown & set(selected) if matched.unknown else (), stored, now),
+        unfinished=frozenset(each.ref for key in keys if properties[key] & UNSETTLED and (each := specs[key].subject)),
         is_whole=is_selected is None,
         edition=edition,
         is_shadow=options.is_shadow,
         share=share,
+        properties=properties,
+        per_spec=cache.per_spec,
     )
 
 
@@ -194,6 +196,27 @@ def _snapshot(specs: SpecSource, changed: Collection[str] | None, *, by_content:
     """Return a snapshot. If only known specs were edited, their files are read, and no directory is searched."""
     known = None if changed is None or not isinstance(specs, SupportsReread) else specs.advance(changed)
     return specs.snapshot(by_content=by_content) if known is None else known
+
+
+def _matched(
+    specs: tuple[ResolvedSpec, ...],
+    claims: tuple[Claim, ...],
+    stored: StoredStatuses,
+    share: Share,
+    now: datetime,
+    cache: ResolutionCache,
+) -> Matched:
+    """Return the last status of each spec that the run handles. `claims` are those of all specs."""
+    own = claims
+    if len(specs) < len(claims):
+        own = tuple(each.claim(key) for key, each in enumerate(specs))
+    jobs = stored.jobs if share.shard is None else _without_others(stored.jobs, own, claims)
+    matched = match(own, jobs, now, stored.lost_names - share.other_names, hidden(stored), cache.per_spec.own)
+    return replace(
+        matched,
+        orphans=tuple(filter(share.has_status, matched.orphans)),
+        superseded=tuple(filter(share.has_status, matched.superseded)),
+    )
 
 
 def _handled(candidates: tuple[ResolvedSpec, ...], stored: StoredStatuses, share: Share) -> tuple[ResolvedSpec, ...]:
@@ -210,14 +233,14 @@ def _handled(candidates: tuple[ResolvedSpec, ...], stored: StoredStatuses, share
 
 def _without_others(
     statuses: tuple[JobStatus, ...], own: Iterable[Claim], everyone: Iterable[Claim]
-) -> list[JobStatus]:
+) -> tuple[JobStatus, ...]:
     """Return the statuses without those of jobs that only other replicas handle.
 
     If specs of two replicas exchange their names, no spec takes the status of the other replica's job by its name.
     """
     jobs = {job_identity(each.ref) for each in everyone if each.ref is not None}
     jobs -= {job_identity(each.ref) for each in own if each.ref is not None}
-    return [each for each in statuses if each.job is None or job_identity(each.job) not in jobs]
+    return tuple(each for each in statuses if each.job is None or job_identity(each.job) not in jobs)
 
 
 def _load_statuses(runtime: Runtime, *, by_content: bool, is_shared: bool) -> StoredStatuses:
@@ -230,9 +253,3 @@ def _load_statuses(runtime: Runtime, *, by_content: bool, is_shared: bool) -> St
     if by_content or is_shared or runtime.publisher is not None or (known := runtime.statuses.known()).unread:
         return runtime.statuses.load(by_content=by_content)
     return known
-
-
-def _unfinished(specs: tuple[ResolvedSpec, ...], last: Mapping[int, JobStatus]) -> Iterator[JobRef]:
-    for key, each in enumerate(specs):
-        if each.subject is not None and not is_settled(last.get(key)):
-            yield each.subject.ref

@@ -20,7 +20,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from reconciler.controller.account_worker import Work, run_edited
+from reconciler.controller.account_worker import run_edited
+from reconciler.controller.assign_work import Work
 from reconciler.controller.observation_order import is_change_expected
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import TrackedJob

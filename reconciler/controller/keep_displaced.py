@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.per_spec import TAKES_NAME
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.unread_statuses import unknown_status
 from reconciler.core.displaced import Displaced, displaced
@@ -28,7 +29,7 @@ def keep_displaced(
     """
     if runtime.control is None:
         return desired, ()
-    moved = (key for key in desired.chosen if not _has_own_name(desired.last.get(key), desired.specs[key].name))
+    moved = desired.chosen_having(TAKES_NAME)
     own = [each.claim(key) for key in moved if (each := desired.specs[key]).name not in busy]
     found = displaced(own, desired.resolved.claims, desired.stored.jobs) if own else ()
     failed = {each.key: why for each in found if (why := _keep(each, runtime)) is not None}
@@ -44,11 +45,6 @@ def keep_displaced(
             f"skipped: {why}"
         )
     return replace(desired, unknown={**desired.unknown, **skipped}), tuple(errors)
-
-
-def _has_own_name(last: JobStatus | None, name: str) -> bool:
-    """Return whether the file with the name of a spec describes its job already."""
-    return last is not None and last.job is not None and last.name == name
 
 
 def _keep(found: Displaced, runtime: Runtime) -> str | None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from itertools import chain
 
 from reconciler.controller.current_specs import CurrentSpecs
 from reconciler.controller.observe import LISTED_ONLY, ObservationGoal, Observations, observe_jobs
@@ -40,7 +42,7 @@ class ObservationRequest:
     costs: RequestCosts
     asked: Sequence[TrackedJob]
     """The jobs that this pass observes."""
-    resting: Sequence[TrackedJob] = ()
+    resting: Iterable[TrackedJob] = ()
     """The settled jobs of the account. They are decided again only if a list shows them in another phase."""
     is_part: bool = False
     """Whether the account has further jobs that this pass does not observe."""
@@ -177,11 +179,7 @@ async def observe_rest(
                 doubted=request.doubted,
                 doubted_since=begun.suspect_since.get(line),
             ),
-            ended={
-                subject.ref: last.phase
-                for subject, last in (*request.asked, *request.resting)
-                if last is not None and is_settled(last)
-            },
+            ended=partial(_ended, request),
             is_part=request.is_part,
             has_witness=has_witness,
             absent=request.absent,
@@ -194,12 +192,20 @@ async def observe_rest(
             now().replace(microsecond=0),
             lambda: (latest := rules()) is not begun and any(ref.account == account for ref in latest.since(begun)),
         )
-    resting = [(subject, last) for subject, last in request.resting if subject.ref in observations.by_job]
+    # Finding the settled jobs takes long. Few of them are observed, and only after a list was read.
+    others = observations.by_job.keys() - {each.ref for each in wanted}
+    resting = [pair for pair in request.resting if pair[0].ref in others] if others else []
     decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_observed=bool(wanted))
     # Rows are confirmed before `judge_all`, because no response may be awaited between `judge_all` and the intents.
     cases = await confirm_rows(reader, decided.cases, now)
     plan = judge_all(replace(decided, cases=cases), rules(), now())
     return replace(plan, begun_at=begun_at, list_pages=observations.pages)
+
+
+def _ended(request: ObservationRequest) -> dict[JobRef, Phase]:
+    """Return the settled jobs, each with its terminal phase."""
+    pairs = chain(request.asked, request.resting)
+    return {subject.ref: last.phase for subject, last in pairs if last is not None and is_settled(last)}
 
 
 async def confirm_rows(

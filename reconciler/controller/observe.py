@@ -51,8 +51,8 @@ class ObservationGoal:
     refs: Sequence[JobRef]
     """The wanted jobs, in the order in which they are retrieved."""
     before: KnownBefore = field(default_factory=KnownBefore)
-    ended: Mapping[JobRef, Phase] = field(default_factory=dict)
-    """The settled jobs, each with its terminal phase."""
+    ended: Callable[[], Mapping[JobRef, Phase]] = dict
+    """A function that returns the settled jobs, each with its terminal phase. It may take long."""
     is_part: bool = False
     """Whether the account has wanted jobs that are not in `refs`."""
     has_witness: bool = False
@@ -96,11 +96,12 @@ async def observe_jobs(
         is_overtaken: returns whether to stop early, because the newest pass changed something for this account.
     """
     # Two specs may name the same job. It is observed only once.
-    refs, listing = list(dict.fromkeys(goal.refs)), Listing()
+    refs, listing, ended = list(dict.fromkeys(goal.refs)), Listing(), dict[JobRef, Phase]()
     if costs.prefers_list(len(refs)):
         # Pages are not read to find these ids. If a row has one of them, it shows that the account is the right one, or
         # that a settled job is in another phase.
-        also = {*goal.before.phases, *(ref.id for ref in goal.ended)}
+        ended.update(goal.ended())
+        also = {*goal.before.phases, *(ref.id for ref in ended)}
         listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, costs, is_overtaken)
     run = _ObservationRun(reader, goal, listing, costs, now, is_overtaken)
     run.by_job.update((ref, Observed(None)) for ref in refs if ref in goal.absent)
@@ -111,7 +112,7 @@ async def observe_jobs(
     found = replace(await run.conclude(capabilities, left), pages=listing.pages)
     if found.unobserved is not None or left:
         return found
-    return replace(found, by_job={**await _contradictions(reader, listing.rows, goal.ended), **found.by_job})
+    return replace(found, by_job={**await _contradictions(reader, listing.rows, ended), **found.by_job})
 
 
 @dataclass(slots=True)

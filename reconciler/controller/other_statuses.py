@@ -13,6 +13,7 @@ from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.budget_sources import PassBudget
 from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.pass_memory import PassMemory
+from reconciler.controller.per_spec import HAS_PROBLEM
 from reconciler.controller.provider_statuses import prune_provider_statuses, write_provider_statuses
 from reconciler.controller.prune import Pruned, prune_statuses, remove_discarded, write_all
 from reconciler.controller.runtime import Runtime
@@ -48,10 +49,7 @@ def write_other_statuses(
     if runtime.control is None:
         return OtherStatuses(blocked)
     busy = memory.workers.names
-    # Two specs with the same name share a status file. If one of them is valid, its worker writes the file.
-    held = busy | {each.name for each in desired.specs if each.subject is not None}
-    free = (each for each in _one_for_each_name(blocked, desired.last) if each.name not in held)
-    errors = write_all(free, runtime)
+    errors = write_all(_free(blocked, desired, busy), runtime) if blocked else ()
     pruned = _pruned(desired, outcomes, busy, budget.budget.limits.everywhere, runtime)
     if not runtime.is_stopping():
         errors += write_provider_statuses(desired, outcomes, memory.unobserved, runtime)
@@ -63,9 +61,16 @@ def _blocked(desired: DesiredSpecs, runtime: Runtime) -> dict[int, JobStatus]:
     now = runtime.clock.now().replace(microsecond=0)
     return {
         key: stalled(each.name, each.source, desired.last.get(key), problem.reason, problem.message, now, each.kind)
-        for key in desired.chosen
+        for key in desired.chosen_having(HAS_PROBLEM)
         if (problem := (each := desired.specs[key]).problem) is not None
     }
+
+
+def _free(blocked: Mapping[int, JobStatus], desired: DesiredSpecs, busy: Collection[str]) -> Iterable[JobStatus]:
+    """Return the statuses of blocked specs that no worker writes, one for each name."""
+    # Two specs with the same name share a status file. If one of them is valid, its worker writes the file.
+    held = {each.name for each in desired.specs if each.subject is not None}.union(busy)
+    return (each for each in _one_for_each_name(blocked, desired.last) if each.name not in held)
 
 
 def _one_for_each_name(blocked: Mapping[int, JobStatus], last: Mapping[int, JobStatus]) -> Iterable[JobStatus]:

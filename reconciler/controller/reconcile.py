@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from reconciler.controller.account_outcome import AccountOutcome
-from reconciler.controller.account_worker import assign_work, start_workers
+from reconciler.controller.account_worker import start_workers
+from reconciler.controller.assign_work import assign_work
 from reconciler.controller.budget_sources import budget_of, remember
 from reconciler.controller.build_report import PassResult, build_report
 from reconciler.controller.current_specs import current_specs

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import is_
 
+from reconciler.controller.per_spec import PerSpec
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem
 from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.core.match import Claim
@@ -32,6 +33,7 @@ class ResolutionCache:
     targets: Mapping[str, ResolvedAccount | SpecProblem] = field(default_factory=dict)
     _inputs: tuple[Snapshot, Mapping[str, object]] = field(default_factory=lambda: (Snapshot(), {}))
     """The last revision, and the inputs of its specs by provider name."""
+    per_spec: PerSpec = field(default_factory=PerSpec)
     last: Candidates | None = None
     """All candidates of the last revision, or None before the first."""
 

@@ -10,10 +10,11 @@ Rule: a status file that could not be read in this pass, or that was moved to th
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 
+from reconciler.core.each_once import EachOnce
 from reconciler.core.guard import ChangeLimits, judge
 from reconciler.core.remembered_attempts import WINDOW, attempts, remembered
 from reconciler.model.account_line import EMBEDDED
@@ -30,6 +31,12 @@ def mark_of(status: JobStatus) -> str:
     return _checksum((status.ready.last_transition_time, *(each.requested_at for each in status.receipts)))
 
 
+def _counted_mark(status: JobStatus) -> tuple[str, str] | None:
+    """Return the name and the mark of a status, or None for a status that `marks_of` leaves out."""
+    is_counted = status.job is not None and status.job.account.partition(" ")[0] != EMBEDDED
+    return (status.name, mark_of(status)) if is_counted else None
+
+
 @lru_cache(MARKS_CACHED)
 def _checksum(moments: tuple[datetime, ...]) -> str:
     return f"{zlib.crc32('|'.join(each.isoformat() for each in moments).encode()):08x}"
@@ -40,11 +47,18 @@ def marks_of(statuses: Iterable[JobStatus]) -> dict[str, str]:
 
     Statuses without a job are left out, and so are those of the embedded sandbox, which needs no protection.
     """
-    return {
-        each.name: mark_of(each)
-        for each in statuses
-        if each.job is not None and each.job.account.partition(" ")[0] != EMBEDDED
-    }
+    return dict(filter(None, map(_counted_mark, statuses)))
+
+
+class Marks:
+    """The result of `marks_of`, computed again only for statuses that have been replaced."""
+
+    def __init__(self) -> None:
+        self._each = EachOnce(_counted_mark)
+
+    def of(self, statuses: Sequence[JobStatus]) -> dict[str, str]:
+        """Return the marks of statuses, as `marks_of` does."""
+        return dict(filter(None, self._each.of(statuses)))
 
 
 def lost_since(
@@ -62,9 +76,9 @@ def lost_since(
         name: each for name, each in known.lost.items() if abs(now - each.at) < WINDOW and marks.get(name) != each.mark
     }
     fresh = {
-        name: LostStatus(now, mark)
-        for name, mark in known.marks.items()
-        if name not in marks and name not in unread and name not in still
+        name: LostStatus(now, known.marks[name])
+        for name in sorted(known.marks.keys() - marks.keys())
+        if name not in unread and name not in still
     }
     return still | fresh
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.conditions import stalled
+from reconciler.core.own_statuses import OwnStatuses, describes_job_of
 from reconciler.core.remembered_attempts import attempts, remembered
 from reconciler.model.job import JobRef, Phase
 from reconciler.model.job_identity import by_job, job_identity
@@ -80,11 +81,12 @@ class Matched:
 
 
 def match(
-    claims: Iterable[Claim],
-    statuses: Iterable[JobStatus],
+    claims: Sequence[Claim],
+    statuses: Sequence[JobStatus],
     now: datetime,
     discarded: Iterable[str] = (),
     hidden: Hidden = NOTHING_HIDDEN,
+    usual: OwnStatuses | None = None,
 ) -> Matched:
     """Match each claim with its last status. A claim without a status gets a placeholder if its status was discarded.
 
@@ -94,17 +96,23 @@ def match(
         now: the current time, for the history.
         discarded: the names of the statuses whose files were discarded.
         hidden: the statuses that could not be read.
+        usual: what the last match has found; it is updated.
     """
-    claims, free = list(claims), list(statuses)
-    if hidden == NOTHING_HIDDEN and (own := _own_statuses(claims, free)) is not None:
+    if hidden == NOTHING_HIDDEN and (own := (usual or OwnStatuses()).of(claims, statuses)) is not None:
         return Matched(own, frozenset(), (), ())
+    return _matched_in_full(claims, list(statuses), now, set(discarded), hidden)
+
+
+def _matched_in_full(
+    claims: Sequence[Claim], free: list[JobStatus], now: datetime, discarded: set[str], hidden: Hidden
+) -> Matched:
     claims = _in_order(claims, free)
     last, taken = _take(claims, free, now)
     names = {claim.name for claim in claims}
     unknown = _unknown(claims, last, hidden)
     known = last.keys() | unknown
     unmatched = (each for each in claims if each.key not in known)
-    last |= _placeholders(unmatched, set(discarded), names, now)
+    last |= _placeholders(unmatched, discarded, names, now)
     unclaimed, left = _left_over([each for each in free if id(each) not in taken], claims)
     superseded = _superseded(claims, last, left)
     _keep_overwritten_attempts(last, claims, (each for each in unclaimed if each.name in names), now)
@@ -124,24 +132,6 @@ def _in_order(claims: Iterable[Claim], statuses: Iterable[JobStatus]) -> list[Cl
     """
     places = {(each.name, each.source) for each in statuses}
     return sorted(claims, key=lambda claim: (not claim.may_claim, (claim.name, claim.source) not in places))
-
-
-def _own_statuses(claims: Sequence[Claim], statuses: Sequence[JobStatus]) -> dict[int, JobStatus] | None:
-    """Return the status of each claim, by key, in the usual case; in any other case, return None.
-
-    In the usual case, the status with the name of a claim describes its job, and there is no other status and no other
-    claim with that name.
-    """
-    by_name = {each.name: each for each in statuses}
-    if not len(statuses) == len(by_name) == len(claims) == len({each.name for each in claims}):
-        return None
-    last = {}
-    for claim in claims:
-        status = by_name.get(claim.name)
-        if status is None or not describes_job_of(status, claim):
-            return None
-        last[claim.key] = status
-    return last
 
 
 def _superseded(
@@ -257,12 +247,6 @@ def _of_claim(claim: Claim, records: Mapping[tuple[str, str], dict[str, JobStatu
 
 def _folder(source: str) -> str:
     return source.rpartition("/")[0]
-
-
-def describes_job_of(status: JobStatus, claim: Claim) -> bool:
-    """Return whether a status is about the job of a claim."""
-    job, ref = status.job, claim.ref
-    return job is not None and ref is not None and job.id == ref.id and job.account == str(ref.account)
 
 
 def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.controller.account_outcome import AccountOutcome
-from reconciler.controller.account_worker import assign_work, run_account
+from reconciler.controller.account_worker import run_account
+from reconciler.controller.assign_work import assign_work
 from reconciler.controller.current_specs import CurrentSpecs, current_specs
 from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.core.change_budget import ChangeBudget

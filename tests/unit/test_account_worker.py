@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reconciler.controller.account_outcome import AccountOutcome
-from reconciler.controller.account_worker import Work, assign_work, start_workers
+from reconciler.controller.account_worker import start_workers
+from reconciler.controller.assign_work import Work, assign_work
 from reconciler.controller.desired_specs import DesiredSpecs, load_desired_specs
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.resolution_cache import ResolutionCache
