@@ -104,9 +104,9 @@ class GitHub:
         """Return text with its workflow commands escaped."""
         return without_commands(text)
 
-    def annotations(self, report: Report, specs: Path) -> str:
+    def annotations(self, report: Report, specs: Path, *, is_from_top: bool) -> str:
         """Return the workflow commands that annotate files of the workspace."""
-        return commands(annotations_of(report, Places.below(self._runner.workspace, specs)))
+        return commands(annotations_of(report, Places.below(None if is_from_top else self._runner.workspace, specs)))
 
     @property
     def summary_bytes_left(self) -> int | None:

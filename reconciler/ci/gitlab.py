@@ -95,9 +95,9 @@ class GitLab:
         """Return text that begins and ends no section of the log."""
         return without_sections(text)
 
-    def annotations(self, report: Report, specs: Path) -> str:
+    def annotations(self, report: Report, specs: Path, *, is_from_top: bool) -> str:
         """Return a collapsed section of the log with the places in the specs that a report is about, as links."""
-        found = annotations_of(report, Places.below(self._job.project, specs))
+        found = annotations_of(report, Places.below(None if is_from_top else self._job.project, specs))
         if not found:
             return ""
         links = links_of(self._environ)

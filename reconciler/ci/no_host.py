@@ -25,7 +25,7 @@ class NoHost:
         """Return the text unchanged, because no host reads commands here."""
         return text
 
-    def annotations(self, _report: Report, _specs: Path) -> str:
+    def annotations(self, _report: Report, _specs: Path, *, is_from_top: bool) -> str:  # noqa: ARG002  the port's
         """Return an empty text, because no host reads annotations here."""
         return ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from reconciler.ci.no_host import NO_HOST
@@ -23,7 +24,7 @@ from reconciler.ports import CiHost, CommentRefusedError
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.views.markdown import bytes_of
 from reconciler.views.problems import Problem
-from reconciler.views.render_context import RenderContext, SizeLimit
+from reconciler.views.render_context import FindSource, RenderContext, SizeLimit, SourcePlace
 from reconciler.views.renderers import render
 
 UNLIMITED = 1 << 40
@@ -70,13 +71,16 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
 
     Raises `OSError` if a report file cannot be written. A failure of the host is only a warning.
     """
-    host, context = console.host, console.context(specs=paths(values).specs)
+    host, where = console.host, paths(values)
+    context = console.context(specs=where.specs)
+    if where.remote is not None:
+        context = replace(context, find_source=partial(_from_top, context.find_source))
     for option, format_ in FILES.items():
         if values[option] is not None:
             write_file(f"--{option.replace('_', '-')}", values[option], ci_report.text(format_, context).encode())
     if host is NO_HOST:
         return
-    console.print_ci_command(host.annotations(ci_report.report, paths(values).specs))
+    console.print_ci_command(host.annotations(ci_report.report, where.specs, is_from_top=where.remote is not None))
     try:
         _write_summary_and_outputs(host, ci_report, context)
     except OSError as error:
@@ -90,6 +94,11 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
         )
     if host.comment_target is not None and ci_report.operation != "validate":
         console.show_problems(_write_comment(values, host, ci_report, context))
+
+
+def _from_top(find_source: FindSource, file: str, line: int | None) -> SourcePlace:
+    """Return the place of a file whose path is already relative to the top of its repository."""
+    return replace(find_source(file, line), path=file)
 
 
 def _write_summary_and_outputs(host: CiHost, ci_report: CiReport, context: RenderContext) -> None:

@@ -66,8 +66,8 @@ def paths(values: OptionValues) -> Paths:
 
 
 def _remote(values: OptionValues) -> GitRemote:
-    path = values["git_path"].strip("/")
-    if ".." in path.split("/"):
+    parts = [part for part in values["git_path"].split("/") if part not in {"", "."}]
+    if ".." in parts:
         msg = "the specs directory must be inside the repository: remove '..'"
         raise click.BadParameter(msg, param_hint="--git-path")
     accepted = values["accept_revision"]
@@ -88,7 +88,7 @@ def _remote(values: OptionValues) -> GitRemote:
         user=user,
         password=password,
         ref=values["git_ref"],
-        path="" if path == "." else path,
+        path="/".join(parts),
         poll_s=seconds(values, "git_poll"),
         token_file=values["git_token_file"],
         accepted=accepted,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import BaseModel
 
 from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.formats.document_check import dotted
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, CredentialScope, Unobserved
 from reconciler.model.kind import JobDocument
@@ -82,16 +83,16 @@ class SpecProblem:
 
     reason: Reason
     message: str
-    path: tuple[str, ...] = ()
+    path: tuple[str | int, ...] = ()
     """The field of the document to fix; empty if the problem must be fixed elsewhere."""
     not_bound: NotBound | None = None
     """The missing binding of the credential if that is the problem, or None."""
 
     @property
     def sentence(self) -> str:
-        """The message for output that does not show `path`. If the problem is about an option, the message names it."""
-        is_of_option = self.path[:2] == ("spec", "options")
-        return f"{'.'.join(self.path)}: {self.message}" if is_of_option else self.message
+        """The message for output that does not show `path`. If it is about an option or a price, it names this."""
+        is_named = self.path[:2] in {("spec", "options"), ("spec", "prices")}
+        return f"{dotted(self.path)}: {self.message}" if is_named else self.message
 
     @property
     def unobserved(self) -> Unobserved:
@@ -107,8 +108,7 @@ def needs_document(type_name: str, problem: SpecProblem) -> SpecProblem:
     """
     if not problem.path:
         return problem
-    option = ".".join(problem.path)
-    message = f"the type {type_name} needs a Provider document: {option}: {problem.message}"
+    message = f"the type {type_name} needs a Provider document: {dotted(problem.path)}: {problem.message}"
     return replace(problem, message=message, path=("spec", "provider"))
 
 
@@ -121,7 +121,7 @@ def diagnose(
     return Diagnostic(
         file=policy.show(located.file),
         line=next(lines, located.line),
-        field=".".join(path),
+        field=dotted(path),
         message=problem.message,
     )
 

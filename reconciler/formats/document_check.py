@@ -108,7 +108,7 @@ class DocumentCheck:
         around = (path[:length] for length in range(len(path), 0, -1))
         found = next((self.raw.lines[each] for each in around if each in self.raw.lines), self.raw.line)
         return Diagnostic(
-            file=self.shown, line=line or found, field=_dotted(path), message=message, suggestion=suggestion
+            file=self.shown, line=line or found, field=dotted(path), message=message, suggestion=suggestion
         )
 
     def _without_merged(self, errors: Iterable[FieldError]) -> Iterator[FieldError]:
@@ -135,7 +135,8 @@ def is_too_new(value: Mapping[str, Any]) -> bool:
     return version is not None and int(version[1]) > 1
 
 
-def _dotted(path: Path) -> str | None:
+def dotted(path: Path) -> str | None:
+    """Return the text of a path in a document, such as `spec.paths[0].host`; None if it is empty."""
     text = ""
     for step in path:
         if isinstance(step, int):

@@ -6,7 +6,7 @@ rules. A caller must not start a run with such a result.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,11 +20,15 @@ from reconciler.local.credential_policy import Binding, binding_of, normalise_ho
 from reconciler.model.change_window import ChangeWindow, Period
 from reconciler.model.change_window_rule import ChangeWindowRule
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.kind import KINDS
 from reconciler.model.operator import OPERATOR_KINDS, CancelSafety, OperatorConfig, OperatorSpec, QuietHoursRule
 from reconciler.model.price_rule import OperatorPriceRule
 from reconciler.model.quiet_hours import QuietHours
 from reconciler.model.scalar import quoted
 from reconciler.model.selector import parse_selector
+
+KindsOf = Callable[[str], Collection[str]]
+"""Returns the names of the kinds of job that a provider type has, by the name of the type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +47,32 @@ class OperatorRules:
     """The errors in the file. If there are any, the other fields have their defaults."""
 
 
-def read_rules(file: Path, provider_types: Collection[str]) -> OperatorRules:
+def every_kind(_type: str) -> Collection[str]:
+    """Return the names of all kinds."""
+    return KINDS
+
+
+def read_rules(file: Path, provider_types: Collection[str], kinds_of: KindsOf) -> OperatorRules:
     """Return the rules in a file, or the errors in it. Raises `OSError` if the file cannot be read.
 
-    `provider_types` are the names of the provider types that a price may be for.
+    `provider_types` are the names of the provider types that a price may be for, and `kinds_of` returns the kinds of
+    job that a type has.
     """
     with file.open("rb") as stream:
         data = stream.read(FILE_MAX_BYTES + 1)
-    return parse_rules(data, str(file), provider_types)
+    return parse_rules(data, str(file), provider_types, kinds_of)
 
 
-def parse_rules(data: bytes, shown: str, provider_types: Collection[str] = ()) -> OperatorRules:
+def parse_rules(
+    data: bytes, shown: str, provider_types: Collection[str] = (), kinds_of: KindsOf = every_kind
+) -> OperatorRules:
     """Return the rules in the bytes of a file, or the errors.
 
     Args:
         data: the content of the file.
         shown: the path of the file for diagnostics.
         provider_types: the names of the provider types that a price may be for. If it is empty, any name is accepted.
+        kinds_of: returns the names of the kinds of job that a provider type has.
     """
     try:
         documents = [each for each in parse(decode(data)) if each.value is not None or each.problems]
@@ -80,7 +93,7 @@ def parse_rules(data: bytes, shown: str, provider_types: Collection[str] = ()) -
     if not isinstance(config, OperatorConfig):
         return OperatorRules(diagnostics=(*found, *errors))
     if config.spec.prices is not None:
-        found += _price_errors(config.spec.prices.list, provider_types, check)
+        found += _price_errors(config.spec.prices.list, provider_types, kinds_of, check)
     found += _cost_limit_errors(config.spec, check)
     return _rules(config.spec, check, found)
 
@@ -128,13 +141,17 @@ def _doubled_names(key: str, what: str, names: list[str], check: DocumentCheck) 
 
 
 def _price_errors(
-    rules: tuple[OperatorPriceRule, ...], types: Collection[str], check: DocumentCheck
+    rules: tuple[OperatorPriceRule, ...], types: Collection[str], kinds_of: KindsOf, check: DocumentCheck
 ) -> Iterator[Diagnostic]:
-    """Yield an error for each price of an unknown provider type."""
+    """Yield an error for each price of an unknown provider type, or of jobs that its provider type does not have."""
     for index, rule in enumerate(rules):
+        path = "spec", "prices", "list", index
         if types and rule.provider not in types:
-            message, path = not_one_of(rule.provider, types), ("spec", "prices", "list", index, "provider")
-            yield check.diagnostic(path, message, did_you_mean(rule.provider, types))
+            message = not_one_of(rule.provider, types)
+            yield check.diagnostic((*path, "provider"), message, did_you_mean(rule.provider, types))
+        elif rule.kind not in kinds_of(rule.provider):
+            message = f"{rule.provider} has no {rule.kind} jobs, so this price never applies: remove it"
+            yield check.diagnostic((*path, "kind"), message)
 
 
 def _cost_limit_errors(spec: OperatorSpec, check: DocumentCheck) -> Iterator[Diagnostic]:

@@ -30,12 +30,13 @@ class CiHost(Protocol):
     def without_commands(self, text: str) -> str:
         """Return the text, changed so that the host does not interpret any part of it as a workflow command."""
 
-    def annotations(self, report: Report, specs: Path) -> str:
+    def annotations(self, report: Report, specs: Path, *, is_from_top: bool) -> str:
         """Return the text to write to stderr so that the host shows annotations for a report, or an empty string.
 
         Args:
             report: the report.
             specs: the specs directory, relative to the working directory.
+            is_from_top: whether the paths are relative to the top of the repository instead.
         """
 
     @property

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from reconciler.controller.run_options import Paths
 from reconciler.local.credential_policy import Trust
-from reconciler.local.operator_file import OperatorRules, read_rules
+from reconciler.local.operator_file import OperatorRules, every_kind, read_rules
 from reconciler.local.ownership import MisplacedFileError, check_place
-from reconciler.providers import provider_names
+from reconciler.ports import jobs_by_kind
+from reconciler.providers import load, provider_names
 from reconciler.wiring.command_errors import ConfigurationError
 
 
@@ -66,9 +67,17 @@ def read_operator_rules(paths: Paths) -> OperatorRules:
         return OperatorRules()
     try:
         check_place(paths.operator, *written_by_authors(paths))
-        return read_rules(paths.operator, provider_names())
+        return read_rules(paths.operator, provider_names(), _kinds_of)
     except MisplacedFileError as error:
         raise ConfigurationError(str(error)) from None
     except OSError as error:
         msg = f"the operator's file {paths.operator} (--config) cannot be read: {error.strerror or error}"
         raise ConfigurationError(msg) from None
+
+
+def _kinds_of(type_: str) -> Collection[str]:
+    """Return the kinds of job that a provider type has; all kinds if the type cannot be loaded."""
+    try:
+        return jobs_by_kind(load(type_)).keys()
+    except Exception:  # noqa: BLE001  a plug-in that cannot be loaded is reported at the specs that use it
+        return every_kind(type_)

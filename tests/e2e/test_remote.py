@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
 import socket
 import subprocess
 import time
@@ -295,6 +297,24 @@ def test_a_watch_of_a_remote_acts_on_a_push(ada: Clone, tmp_path: Path, sandbox:
     assert sandbox.phase(job_id) == "cancelled"
     assert ada.is_linear("origin/main")
     assert "Stop the right one" in ada.subjects("origin/main")
+
+
+def test_paths_in_reports_are_those_in_the_branch_wherever_the_command_runs(ada: Clone, tmp_path: Path) -> None:
+    (ada.root / "specs" / "odd.yaml").write_text("kind: FineTuningJob\n", encoding="utf-8")
+    ada.commit("Make a mistake")
+    ada.push()
+    inside = Checkout(ada.root / "specs", {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(ada.root)})
+    where = ("--once", "--dry-run", "--git-url", (tmp_path / "remote.git").as_uri())
+    ran = inside.run(*where, "--git-path", "./specs/./", "--code-quality", "found.json")
+    found = json.loads((inside.root / "found.json").read_text(encoding="utf-8"))
+    outside = inside.run(*where, "--git-path", "specs/../..")
+
+    assert {each["location"]["path"] for each in found} >= {"specs/odd.yaml"}
+    assert all(each["location"]["path"].startswith("specs/") for each in found)
+    assert "file=specs/odd.yaml" in ran.err
+    assert "specs/specs" not in ran.err
+    assert outside.code == os.EX_USAGE
+    assert "the specs directory must be inside the repository: remove '..'" in outside.err
 
 
 def test_an_unreachable_git_url_is_reported(tmp_path: Path) -> None:

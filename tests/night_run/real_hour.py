@@ -202,7 +202,7 @@ async def run(plan: Plan, root: Path, record: Path) -> Hour:
         await _minutes(hour, process, f"http://{address}", log, record)
     finally:
         process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait)
+        note(f"the watch ended with {await asyncio.to_thread(process.wait)}")
         stop.set()
         await serving
     return hour

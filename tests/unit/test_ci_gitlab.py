@@ -116,7 +116,7 @@ def test_the_section_has_links_only_to_the_commit_of_the_pipeline(
         "CI_PROJECT_URL": "https://gitlab.example/ada/jobs",
     }
     found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong")
-    text = GitLab(run).annotations(Report(diagnostics=(found,), revision=revision), Path("specs"))
+    text = GitLab(run).annotations(Report(diagnostics=(found,), revision=revision), Path("specs"), is_from_top=False)
     url = f"https://gitlab.example/ada/jobs/-/blob/{'a' * 40}/{tmp_path.name}/specs/a.yaml#L7"
 
     assert (url in text) is has_links

@@ -33,7 +33,7 @@ def test_every_ci_host_implements_the_port_and_is_inactive_in_an_empty_environme
 
     assert {name for name in PORT if hasattr(host, name)} == PORT
     assert (host.summary_bytes_left, host.keeps_files, host.comment_target) == (None, False, None)
-    assert host.annotations(Report(), Path("specs")) == ""
+    assert host.annotations(Report(), Path("specs"), is_from_top=False) == ""
 
 
 @BY_ROW
@@ -60,7 +60,7 @@ def test_without_a_ci_host_text_is_unchanged_and_no_feature_is_available() -> No
     assert host is NO_HOST
     assert host.without_commands("::error::x ##[y") == "::error::x ##[y"
     assert not host.reads_both_streams
-    assert host.annotations(Report(), Path("specs")) == ""
+    assert host.annotations(Report(), Path("specs"), is_from_top=False) == ""
     assert (host.summary_bytes_left, host.keeps_files, host.comment_target) == (None, False, None)
     with pytest.raises(LookupError):
         asyncio.run(host.put_comment("<!-- x -->", "y"))

@@ -195,6 +195,17 @@ def test_a_price_of_an_unknown_provider_type_is_reported_with_a_similar_type() -
     )
 
 
+def test_a_price_of_jobs_that_the_provider_type_does_not_have_is_reported() -> None:
+    rules = "{provider: hf-jobs, kind: FineTuningJob, perHour: 1}, {provider: hf-jobs, kind: BatchJob, perHour: 1}"
+    text = f"{HEAD}  prices: {{currency: USD, list: [{rules}]}}\n"
+
+    (found,) = parse_rules(text.encode(), "a.yaml", ("hf-jobs",), lambda _type: ("FineTuningJob",)).diagnostics
+
+    assert str(found) == (
+        "a.yaml:4: spec.prices.list[1].kind: hf-jobs has no BatchJob jobs, so this price never applies: remove it"
+    )
+
+
 @pytest.mark.parametrize("field", ["url", "secret", "key"])
 @pytest.mark.parametrize("value", ["https://hooks.example/CANARY", "{env: https://CANARY}", "[CANARY]", "{CANARY: x}"])
 def test_a_secret_that_is_written_into_the_file_is_refused_and_not_repeated(field: str, value: str) -> None:
