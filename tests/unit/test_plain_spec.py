@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reconciler.formats.plain_spec import DEPTH_MAX, parse_plain
+from reconciler.formats.plain_spec import DEPTH_MAX, LINE_MAX, parse_plain
 from reconciler.formats.yaml_documents import RawDocument, YamlUnreadableError
 from reconciler.formats.yaml_text import parse
 
@@ -157,6 +157,20 @@ def test_a_usual_spec_is_plain() -> None:
     plain = parse_plain(PLAIN)
     assert plain is not None
     assert (plain.line, plain.value["spec"]["labels"]["team"]) == (3, "a: b # c")
+
+
+def test_the_values_of_two_specs_with_the_same_line_are_independent() -> None:
+    one, other = (parse_plain("metadata: {name: bot}") for _ in range(2))
+    assert one is not None
+    assert other is not None
+    one.value["metadata"]["name"] = "changed"
+
+    assert other.value == {"metadata": {"name": "bot"}}
+
+
+def test_a_long_line_is_left_to_the_general_parser() -> None:
+    assert parse_plain(f"a: {'b' * (LINE_MAX - 3)}") is not None
+    assert parse_plain(f"a: {'b' * (LINE_MAX - 2)}") is None
 
 
 def test_deeper_nesting_is_left_to_the_general_parser() -> None:
