@@ -23,6 +23,11 @@ def test_a_record_names_each_attribute_of_its_model_once(record: Record) -> None
 
 
 @BY_RECORD
+def test_a_model_can_be_created_by_setting_its_slots(record: Record) -> None:
+    assert not hasattr(record.model, "__post_init__"), "`status_rows` does not call it"
+
+
+@BY_RECORD
 def test_nested_records_and_lists_match_the_types_of_the_model(record: Record) -> None:
     hints = get_type_hints(record.model)
     for each in record.fields:
