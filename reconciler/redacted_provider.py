@@ -6,9 +6,10 @@ supports the same optional ports as the adapter (pause, events, checkpoints, end
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from operator import attrgetter
+from typing import Any, TypeAlias, TypeVar, cast
 
 from reconciler.errors import ProviderError
 from reconciler.model.job import Accepted, AlreadyOver, JobPage, JobRef, ListQuery, ObservedJob
@@ -86,29 +87,33 @@ def without_secrets(record: T) -> T:
     return cast("T", _redact_in(record)) if KNOWN_SECRETS.is_in("\n".join(_texts(record))) else record
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if type(value) is str:  # a member of a text enum is never a provider's text
-        yield value
-    elif isinstance(value, tuple):
-        for each in value:
-            yield from _texts(each)
-    elif names := _names_of(type(value)):
-        for name in names:
-            each = getattr(value, name)
-            if type(each) is str:
-                yield each
-            elif each is not None:
-                yield from _texts(each)
+def _texts(record: Any) -> list[str]:
+    """Return the texts in a record. A pass searches the rows of all pages, so this is a loop instead of a recursion."""
+    found: list[str] = []
+    left = [(record,)]
+    while left:
+        for value in left.pop():
+            kind = type(value)
+            if kind is str:  # a member of a text enum is never a provider's text
+                found.append(value)
+            elif isinstance(value, tuple):
+                left.append(value)
+            elif value is not None and (values_of := _values_of(kind)) is not None:
+                left.append(values_of(value))
+    return found
 
 
-def _names_of(kind: type) -> tuple[str, ...]:
-    """Return the field names of a dataclass, or an empty tuple for any other class."""
-    if kind not in _FIELDS:
-        _FIELDS[kind] = tuple(each.name for each in fields(kind)) if is_dataclass(kind) else ()
-    return _FIELDS[kind]
+def _values_of(kind: type) -> _ValuesOf | None:
+    """Return a function that returns the values of a dataclass's fields, or None for any other class."""
+    if kind not in _KINDS:
+        names = [each.name for each in fields(kind)] if is_dataclass(kind) else []
+        # The last name is repeated, because `attrgetter` returns a tuple only for several names.
+        _KINDS[kind] = attrgetter(*names, names[-1]) if names else None
+    return _KINDS[kind]
 
 
-_FIELDS: dict[type, tuple[str, ...]] = {}
+_ValuesOf: TypeAlias = Callable[[Any], tuple[Any, ...]]
+_KINDS: dict[type, _ValuesOf | None] = {}
 
 
 def _redact_in(value: Any) -> Any:

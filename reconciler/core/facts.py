@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any, TypeVar
 
 from reconciler.model.capabilities import Capabilities
-from reconciler.model.job import JobCounts, JobRef, ObservedJob, Phase, Unset
+from reconciler.model.job import UNSET, JobCounts, JobRef, ObservedJob, Phase, Unset
 from reconciler.model.kind import KINDS
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobFacts, JobStatus
@@ -99,7 +99,7 @@ def observation_from_status(status: JobStatus) -> ObservedJob | None:
 
 
 def _value(new: T | Unset, known: T) -> T:
-    return known if isinstance(new, Unset) else new
+    return known if new is UNSET else new
 
 
 def _count(new: int | None | Unset, known: int | None) -> int | None:

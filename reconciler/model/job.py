@@ -145,6 +145,10 @@ class JobRef:
     account: Account
     id: str
 
+    def __hash__(self) -> int:
+        """Return a hash of both fields. A pass looks up each job a dozen times, and this takes a third of the time."""
+        return self.account._hash ^ hash(self.id)  # noqa: SLF001  a call of its `__hash__` would double the time
+
     @property
     def kind(self) -> str:
         """The name of the kind of the job."""
