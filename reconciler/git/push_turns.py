@@ -25,7 +25,8 @@ CONFLICTS_MAX = 8
 _PAUSE_MAX_S = 1.0
 _ACTIVE_S = 60.0
 """How long after its last commit another writer counts as active, in seconds."""
-_WAIT_MAX_S = 5.0
+_WAIT_MAX_S, _WAIT_ALONE_MAX_S = 5.0, 1.0
+"""The maximum wait after a push, in seconds: while other writers are active, and while none has been seen."""
 
 
 @dataclass(slots=True)
@@ -64,7 +65,8 @@ class PushTurns:
         """Return how long to wait before statuses are published that nobody waits for."""
         if self._pushed_at is None or not (self.is_lasting or self.are_others_active()):
             return 0.0
-        wait_s = min(_WAIT_MAX_S, 2 * self._try_s * (1 + self.rng()))
+        longest_s = _WAIT_MAX_S if self.are_others_active() else _WAIT_ALONE_MAX_S
+        wait_s = min(longest_s, 2 * self._try_s * (1 + self.rng()))
         return max(0.0, self._pushed_at + wait_s - self.monotonic())
 
 

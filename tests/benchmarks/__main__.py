@@ -15,7 +15,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import commit_to_cancel, confirmed_cancels, many_accounts, pages, passes, scrapes, slowest, starts
+from tests.benchmarks import (
+    commit_to_cancel,
+    confirmed_cancels,
+    many_accounts,
+    one_process,
+    pages,
+    passes,
+    scrapes,
+    slowest,
+    starts,
+)
 from tests.benchmarks.figures import with_section
 from tests.benchmarks.growth import growth
 from tests.benchmarks.machine import machine
@@ -55,6 +65,7 @@ def parts(sizes: tuple[int, ...], idle_s: float) -> Iterator[Part]:
     yield Part(("bursts",), lambda root: iter([("bursts", commit_to_cancel.measure_bursts(root))]))
     yield Part(("cancels",), lambda root: iter([("cancels", confirmed_cancels.measure(root))]))
     yield Part(("accounts",), lambda root: iter([("accounts", many_accounts.measure(root))]))
+    yield Part(("process",), lambda root: iter([("process", one_process.measure(root, idle_s))]))
     yield Part(("scrapes",), lambda _: iter([("scrapes", scrapes.measure())]))
     yield Part(("pages",), lambda _: iter([("pages", pages.measure())]))
 

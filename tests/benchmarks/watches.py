@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +45,13 @@ def at_work(served: Served, account: Hosted, checkout: Checkout) -> Iterator[Wat
     last = checkout.status_dir / f"{account.ids[-1]}.yaml"
     with watching(checkout, *LOOSE) as watch:
         wait_for(last.exists, "the first pass writes its last status", within_s=ENDS_WITHIN_S)
-        _wait_until_settled(watch.process.pid)
+        wait_until_settled(watch.process.pid)
         yield Watched(account, served, checkout, watch.process.pid)
         watch.stop()
 
 
-def _wait_until_settled(pid: int) -> None:
+def wait_until_settled(pid: int) -> None:
+    """Wait until a watch is idle."""
     until, quiet = time.monotonic() + ENDS_WITHIN_S, 0
     while quiet < 2 and time.monotonic() < until:
         before = cpu_s(pid)
@@ -58,11 +59,12 @@ def _wait_until_settled(pid: int) -> None:
         quiet = quiet + 1 if cpu_s(pid) - before < QUIET_CPU_S else 0
 
 
-def idle(watched: Watched, seconds: float) -> Idle:
-    """Measure a watch for this many seconds in which nothing changes."""
-    cpu, requests = cpu_s(watched.pid), watched.served.arrivals()["requests"]
+def idle(watched: Watched, seconds: float, cpu_of: Callable[[int], float] | None = None) -> Idle:
+    """Measure a watch for this many seconds in which nothing changes. `cpu_of` returns its CPU; default: `cpu_s`."""
+    cpu_of = cpu_of or cpu_s
+    cpu, requests = cpu_of(watched.pid), watched.served.arrivals()["requests"]
     time.sleep(seconds)
-    used = cpu_s(watched.pid) - cpu
+    used = cpu_of(watched.pid) - cpu
     asked = watched.served.arrivals()["requests"] - requests
     return Idle(100 * used / seconds, memory_kib(watched.pid) / 1024, asked * 60 / seconds)
 
@@ -75,5 +77,14 @@ def memory_kib(pid: int) -> int:
 
 def cpu_s(pid: int) -> float:
     """Return the processor time that a process has used, in seconds, from /proc."""
+    return sum(_ticks(pid)[:2]) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_with_children_s(pid: int) -> float:
+    """Return the processor time that a process and its children that have ended have used, in seconds, from /proc."""
+    return sum(_ticks(pid)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> list[int]:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return [int(each) for each in fields[11:15]]

@@ -30,6 +30,7 @@ def a_writer(clock: Watch, *, is_lasting: bool = True, try_s: float = 0.5) -> Pu
 def test_a_writer_waits_after_its_push_before_it_publishes_statuses_that_nobody_waits_for() -> None:
     clock = Watch()
     turns = a_writer(clock)
+    turns.found_others()
 
     assert turns.wait_s() == pytest.approx(1.5), "at least twice the time of a try, so that others can push"
 
@@ -41,7 +42,11 @@ def test_a_writer_waits_after_its_push_before_it_publishes_statuses_that_nobody_
 
 
 def test_a_slow_remote_does_not_delay_statuses_for_long() -> None:
-    assert a_writer(Watch(), try_s=30.0).wait_s() == 5
+    turns = a_writer(Watch(), try_s=30.0)
+    assert turns.wait_s() == 1, "no other writer has been seen"
+
+    turns.found_others()
+    assert turns.wait_s() == 5
 
 
 def test_a_writer_that_has_not_pushed_yet_does_not_wait() -> None:
