@@ -655,4 +655,20 @@ BUGS = (
         oracle="lost_receipts",
         is_of_replicas=True,
     ),
+    Bug(
+        "replicas: let a deposed leader go on asking",
+        "core/leader_state.py",
+        '        return Lost(f"{answer.holder} holds the lease" if answer.holder else "the lease has ended")\n',
+        "        return Leading(sent_at + timing.renew_s)\n",
+        oracle="acts_without_lease",
+        is_of_replicas=True,
+    ),
+    Bug(
+        "replicas: believe in a lease after its end",
+        "core/leader_state.py",
+        "    return Leading(sent_at + timing.renew_s)\n",
+        "    return Leading(sent_at + 2 * timing.lease_s)\n",
+        oracle="acts_without_lease",
+        is_of_replicas=True,
+    ),
 )

@@ -7,8 +7,9 @@ of the shard's lease acts.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from reconciler.core.scope import ScopedLimits
 from reconciler.core.subject import INTERVAL
 from reconciler.errors import PublishError
 from reconciler.model.action_record import ignore_event
-from reconciler.model.election import ElectionTiming
+from reconciler.model.election import ElectionTiming, Granted, LeaseAnswer
 from reconciler.model.shard import Shard
 from reconciler.preflight import may_send
 from tests.contract.dialects.services import OPENAI
@@ -91,12 +92,16 @@ class Replica:
     stopper: Stopper = field(default_factory=Stopper)
     process: asyncio.Task[None] | None = None
     skipped_s: float = 0.0
-    term: Term | None = None
+    leads_until: float = 0.0
+    """Until when the last grant of the lease allows requests, in elapsed time of the replica."""
+    refused_at: float = math.inf
+    """When the replica was told that it no longer holds the lease, in seconds of the machine's clock."""
 
     @property
     def is_acting(self) -> bool:
-        """Whether the replica may send requests now."""
-        return self.process is not None and (self.lease is None or (self.term is not None and self.term.may_act()))
+        """Whether the replica may send requests now, by what its lease has answered."""
+        is_granted = self.elapsed() < self.leads_until and self.machine.clock.monotonic() <= self.refused_at
+        return self.process is not None and (self.lease is None or is_granted)
 
     def owns(self, line: str) -> bool:
         """Return whether an account, by its line in statuses, belongs to the replica's shard."""
@@ -105,6 +110,36 @@ class Replica:
     def elapsed(self) -> float:
         """Return the time that the replica believes to have passed."""
         return self.machine.clock.monotonic() * self.drift + self.skipped_s
+
+
+@dataclass(frozen=True, slots=True)
+class _WitnessedLease:
+    """The `Lease` of a replica, which records for the oracles what was answered."""
+
+    lease: SimulatedLease
+    replica: Replica
+
+    async def acquire(self) -> LeaseAnswer:
+        """Acquire the lease."""
+        return await self._answered(self.lease.acquire)
+
+    async def renew(self) -> LeaseAnswer:
+        """Renew the lease."""
+        return await self._answered(self.lease.renew)
+
+    async def release(self) -> None:
+        """Release the lease. From now on, the replica may send nothing."""
+        self.replica.leads_until = 0.0
+        await self.lease.release()
+
+    async def _answered(self, ask: Callable[[], Awaitable[LeaseAnswer]]) -> LeaseAnswer:
+        replica, sent_at = self.replica, self.replica.elapsed()
+        answer = await ask()
+        if isinstance(answer, Granted):
+            replica.leads_until, replica.refused_at = sent_at + TIMING.renew_s, math.inf
+        else:
+            replica.refused_at = min(replica.refused_at, replica.machine.clock.monotonic())
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +263,7 @@ class Story:
             replica.stopper.resume()
             with suppress(Killed):
                 await end([process])
-        replica.term = None
+        replica.leads_until = 0.0
 
     async def shut_down(self, replica: Replica) -> None:
         """Stop the process of a replica with SIGTERM, and wait for its end."""
@@ -237,7 +272,7 @@ class Story:
             replica.stop.set()
             await asyncio.wait([process])
             if replica.process is process:
-                replica.process = replica.term = None
+                replica.process, replica.leads_until = None, 0.0
 
     def _happened(self, replica: Replica, what: str) -> None:
         """Judge a request that arrives.
@@ -271,7 +306,7 @@ class Story:
             await self._watch(replica, replica.stop)
             return
         candidate = Candidate(
-            SimulatedLease(replica.lease, replica.name),
+            _WitnessedLease(SimulatedLease(replica.lease, replica.name), replica),
             "lease:a/b",
             replica.name,
             TIMING,
@@ -283,7 +318,7 @@ class Story:
         await candidate.run(replica.stop, lambda term: self._lead(replica, term))
 
     async def _lead(self, replica: Replica, term: Term) -> None:
-        replica.term, self.terms = term, self.terms + 1
+        self.terms += 1
         stop = asyncio.Event()
         endings = [asyncio.ensure_future(_set_after(each, stop)) for each in (term.lost, replica.stop)]
         try:
