@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from reconciler.controller.account_outcome import AccountOutcome, applied_by_name
 from reconciler.controller.applied import Applied
@@ -18,9 +17,10 @@ from reconciler.controller.requeue import Requeue, requeues
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.runtime import Runtime
+from reconciler.controller.spec_row import row_of_spec
 from reconciler.model.action import Action, Progress
 from reconciler.model.job import Account, JobRef, Unobserved
-from reconciler.model.report import AccountReport, Report, Row, in_order
+from reconciler.model.report import AccountReport, Report, Row
 from reconciler.model.status import JobStatus
 
 
@@ -66,8 +66,7 @@ def build_report(
     plans = [each.plan for each in outcomes if each.plan]
     policy = runtime.policy
     is_dry = runtime.control is None
-    rows = in_order(_rows(desired, others.blocked, applied, memory.rows, is_dry=is_dry))
-    memory.rows = {row.name: row for row in rows}
+    rows = tuple(_rows(desired, others.blocked, applied, is_dry=is_dry))
     report = Report(
         rows=rows,
         accounts=tuple(_accounts(outcomes, memory.unobserved.accounts, runtime)),
@@ -84,7 +83,7 @@ def build_report(
         is_shadow=desired.is_shadow,
     )
     return PassResult(
-        report=replace(report, exit_codes=exit_codes(report)),
+        report=replace(report, exit_codes=exit_codes(report, desired.per_spec.row_bits.of(rows))),
         due=requeues(outcomes),
         looked=frozenset(applied) | {desired.specs[key].name for key in others.blocked},
         interval=memory.interval,
@@ -116,66 +115,44 @@ def _unplanned(plans: Iterable[AccountPlan]) -> Iterator[Action]:
 
 
 def _rows(
-    desired: DesiredSpecs,
-    blocked: Mapping[int, JobStatus],
-    applied: Mapping[str, Applied],
-    known: Mapping[str, Row],
-    *,
-    is_dry: bool,
+    desired: DesiredSpecs, blocked: Mapping[int, JobStatus], applied: Mapping[str, Applied], *, is_dry: bool
 ) -> Iterator[Row]:
-    """Yield a row for each selected spec that has a status. An equal row in `known`, by spec name, is reused.
+    """Yield a row for each selected spec that has a status, sorted as by `model.report.in_order`.
 
     A new spec does not have a status while its account's worker is still running, or if a bug prevented its first
     decision. The bug is reported as an error.
     """
-    last = desired.last
-    for key in desired.selected:
-        spec = desired.specs[key]
-        unknown = desired.unknown.get(key)
-        before = unknown or last.get(key)
-        one = applied.get(spec.name) if spec.subject and unknown is None else None
-        status = one.status if one else blocked.get(key, before)
-        if status is None:
-            continue
-        row = known.get(spec.name)
-        if row is not None and one is None and _is_row_of(row, spec, status, before):
-            yield row
-        else:
-            yield _row(spec, status, before) if one is None else _row_of(spec, one, is_dry=is_dry)
+    specs, last = desired.specs, desired.last
+    handled = [key for key, each in enumerate(specs) if each.name in applied] if applied else ()
+    own, untouched = {*blocked, *desired.unknown, *handled}, list(map(last.get, range(len(specs))))
+    for key in own:
+        untouched[key] = None
+    rows = list(desired.per_spec.rows.of(specs, untouched))
+    for key in own:
+        rows[key] = _row_of_pass(key, desired, blocked, applied, is_dry=is_dry)
+    order = desired.per_spec.order.of(specs)
+    if not desired.is_whole:
+        selected = set(desired.selected)
+        order = [key for key in order if key in selected]
+    return (row for key in order if (row := rows[key]) is not None)
 
 
-def _is_row_of(row: Row, spec: ResolvedSpec, status: JobStatus, before: JobStatus | None) -> bool:
-    """Return whether a row is that of a valid spec that no worker handled. This is faster than creating the row."""
-    return (
-        row.status is status
-        and row.before is before
-        and spec.subject is not None
-        and row.ref is spec.subject.ref
-        and spec.document is not None
-        and row.document is spec.document.document
-        and (row.source, row.line) == (spec.source, spec.document.line)
-        and row.action is None
-        and row.seen is None
-        and row.unobserved is None
-    )
-
-
-def _row(spec: ResolvedSpec, status: JobStatus, before: JobStatus | None, **done: Any) -> Row:
-    document = spec.document.document if spec.document else None
-    return Row(
-        name=spec.name,
-        source=spec.source,
-        provider=document.spec.provider if document else None,
-        ref=spec.ref,
-        wanted=document.spec.desired_state if document else None,
-        status=status,
-        before=before,
-        document=document,
-        line=spec.document.line if spec.document else None,
-        capabilities=spec.subject.capabilities if spec.subject else None,
-        price=spec.subject.price(status.job) if spec.subject else None,
-        **done,
-    )
+def _row_of_pass(
+    key: int,
+    desired: DesiredSpecs,
+    blocked: Mapping[int, JobStatus],
+    applied: Mapping[str, Applied],
+    *,
+    is_dry: bool,
+) -> Row | None:
+    """Return the row of a spec that this pass has handled or blocked, or whose status is unknown."""
+    spec, unknown = desired.specs[key], desired.unknown.get(key)
+    one = applied.get(spec.name) if spec.subject and unknown is None else None
+    if one is not None:
+        return _row_of(spec, one, is_dry=is_dry)
+    before = unknown or desired.last.get(key)
+    status = blocked.get(key, before)
+    return None if status is None else row_of_spec(spec, status, before)
 
 
 def _row_of(spec: ResolvedSpec, one: Applied, *, is_dry: bool) -> Row:
@@ -184,7 +161,7 @@ def _row_of(spec: ResolvedSpec, one: Applied, *, is_dry: bool) -> Row:
     progress = one.answer.progress if one.answer else None
     if action is not None and progress is None:
         progress = _unsent(case, is_dry=is_dry)
-    return _row(
+    return row_of_spec(
         spec, one.status, case.last, action=action, progress=progress, seen=case.seen, unobserved=case.unobserved
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 
 from reconciler.controller.current_specs import CurrentSpecs
@@ -172,12 +172,15 @@ async def observe_rest(
         aim = ObservationGoal(
             # Jobs that were missed last time come last, because too many failures end the retrieval.
             refs=sorted((each.ref for each in wanted), key=lambda ref: (ref in request.missed, ref)),
-            before=known_before(
-                account,
-                begun.budget.past.statuses,
-                now(),
-                doubted=request.doubted,
-                doubted_since=begun.suspect_since.get(line),
+            before=cache(
+                partial(
+                    known_before,
+                    account,
+                    begun.budget.past.statuses,
+                    now(),
+                    doubted=request.doubted,
+                    doubted_since=begun.suspect_since.get(line),
+                )
             ),
             ended=partial(_ended, request),
             is_part=request.is_part,

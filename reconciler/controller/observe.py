@@ -50,7 +50,8 @@ class ObservationGoal:
 
     refs: Sequence[JobRef]
     """The wanted jobs, in the order in which they are retrieved."""
-    before: KnownBefore = field(default_factory=KnownBefore)
+    before: Callable[[], KnownBefore] = KnownBefore
+    """A function that returns what earlier observations showed. Its first call may take long."""
     ended: Callable[[], Mapping[JobRef, Phase]] = dict
     """A function that returns the settled jobs, each with its terminal phase. It may take long."""
     is_part: bool = False
@@ -101,7 +102,7 @@ async def observe_jobs(
         # Pages are not read to find these ids. If a row has one of them, it shows that the account is the right one, or
         # that a settled job is in another phase.
         ended.update(goal.ended())
-        also = {*goal.before.phases, *(ref.id for ref in ended)}
+        also = {*goal.before().phases, *(ref.id for ref in ended)}
         listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, costs, is_overtaken)
     run = _ObservationRun(reader, goal, listing, costs, now, is_overtaken)
     run.by_job.update((ref, Observed(None)) for ref in refs if ref in goal.absent)
@@ -138,7 +139,7 @@ class _ObservationRun:
         for ref in refs:
             row = rows.get(ref.id)
             # A row that lacks fields is enough if the phase is unchanged. Otherwise the job is retrieved.
-            if row is not None and (capabilities.has_whole_rows or self.goal.before.phases.get(ref.id) is row.phase):
+            if row is not None and (capabilities.has_whole_rows or self.goal.before().phases.get(ref.id) is row.phase):
                 self.by_job[ref] = Observed(row)
                 self.by_row.add(ref)
         missing = [ref for ref in refs if ref.id not in rows]
@@ -213,10 +214,12 @@ class _ObservationRun:
 
     async def _weigh_absences(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
         """Return the doubted absences, or None. A missing witness is looked for on the first page of the list."""
+        if not (absent or self.not_retrieved):
+            return None
         shown = {ref.id for ref, seen in self.by_job.items() if isinstance(seen, Observed) and seen.job is not None}
         has_witness = self.goal.has_witness or bool(shown or self.listing.rows)
         not_retrieved = [ref.id for ref in self.not_retrieved]
-        weighed = partial(weigh, absent, shown, self.goal.before, self.now, not_retrieved=not_retrieved)
+        weighed = partial(weigh, absent, shown, self.goal.before(), self.now, not_retrieved=not_retrieved)
         doubt = weighed(has_witness=has_witness)
         if doubt is None or has_witness or self.listing.has_answered:
             return doubt
@@ -230,8 +233,10 @@ class _ObservationRun:
         """Return whether the account failed, too many retrieves failed, or a crowd has certainly vanished."""
         if self.account_failure is not None or len(self.failures) >= FAILED_RETRIEVES_MAX:
             return True
-        before, observed = self.goal.before, set(self.by_job)
-        vanished = before.vanished(self._absent())
+        if len(absent := self._absent()) < CROWD_CERTAIN_AFTER:
+            return False
+        before, observed = self.goal.before(), set(self.by_job)
+        vanished = before.vanished(absent)
         if len(vanished) < CROWD_CERTAIN_AFTER:
             return False
         if self.listing.has_answered:
@@ -256,7 +261,7 @@ class _ObservationRun:
 
     async def _first_rows(self, capabilities: Capabilities) -> dict[str, ObservedJob]:
         """Return the wanted and previously seen jobs on the list's first page, by id; empty if the request fails."""
-        known = {*self.goal.before.phases, *(ref.id for ref in self.goal.refs)}
+        known = {*self.goal.before().phases, *(ref.id for ref in self.goal.refs)}
         try:
             page = await self.reader.list_page(ListQuery(capabilities.page_size_max), None)
         except ProviderError:

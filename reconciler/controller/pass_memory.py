@@ -14,7 +14,6 @@ from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.controller.workers import WorkerPool
 from reconciler.core.subject import INTERVAL
 from reconciler.model.job import Account, JobRef
-from reconciler.model.report import Row
 
 
 @dataclass(slots=True)
@@ -32,5 +31,3 @@ class PassMemory:
     """The poll interval of the last Settings that could be read."""
     list_pages: dict[Account, int] = field(default_factory=dict)
     """The number of pages of each account's last list."""
-    rows: dict[str, Row] = field(default_factory=dict)
-    """The rows of the last report, by spec name."""

@@ -6,9 +6,12 @@ a pass in which one spec was edited.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from reconciler.controller.report_exit_codes import bits_of_row
 from reconciler.controller.resolved_spec import ResolvedSpec
+from reconciler.controller.spec_row import untouched_row
 from reconciler.core.decide import must_observe
 from reconciler.core.each_once import EachOnce
 from reconciler.core.finality import is_settled
@@ -16,6 +19,7 @@ from reconciler.core.losses import Marks
 from reconciler.core.own_statuses import OwnStatuses
 from reconciler.model.job import UNFINISHED
 from reconciler.model.reason import Reason
+from reconciler.model.report import Row
 from reconciler.model.status import JobStatus
 
 CAN_ACT, MUST_OBSERVE, UNSETTLED, HAS_STATUS, LAST_UNFINISHED, REFUSED, TAKES_NAME, HAS_PROBLEM = (
@@ -52,6 +56,27 @@ def _job_id(spec: ResolvedSpec) -> str | None:
     return spec.subject.ref.id if spec.subject is not None else None
 
 
+def _place(spec: ResolvedSpec) -> tuple[str, str]:
+    return spec.name, spec.source
+
+
+class SpecOrder:
+    """The order of specs by their names and files, sorted again only if one of these has changed."""
+
+    def __init__(self) -> None:
+        self._each = EachOnce(_place)
+        self._places: Sequence[tuple[str, str]] = ()
+        self._order: Sequence[int] = ()
+
+    def of(self, specs: Sequence[ResolvedSpec]) -> Sequence[int]:
+        """Return the positions of the specs in order. The returned sequence must not be changed."""
+        places = self._each.of(specs)
+        if places != self._places:
+            self._order = sorted(range(len(places)), key=places.__getitem__)
+        self._places = places
+        return self._order
+
+
 @dataclass(slots=True)
 class PerSpec:
     """The results for the specs and the statuses of the last pass."""
@@ -60,4 +85,9 @@ class PerSpec:
     properties: EachOnce[int] = field(default_factory=lambda: EachOnce(properties))
     job_ids: EachOnce[str | None] = field(default_factory=lambda: EachOnce(_job_id))
     """The ID of the job of each spec, or None if the spec has no job."""
+    rows: EachOnce[Row | None] = field(default_factory=lambda: EachOnce(untouched_row))
+    """The row of each spec that no worker handled."""
+    row_bits: EachOnce[int] = field(default_factory=lambda: EachOnce(bits_of_row))
+    """What the row of each spec contributes to the exit code."""
+    order: SpecOrder = field(default_factory=SpecOrder)
     marks: Marks = field(default_factory=Marks)

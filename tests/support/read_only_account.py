@@ -95,7 +95,9 @@ def looked(
     """Observe these jobs. `known` and `before` are the fields of `KnownBefore`: the observations of earlier passes."""
     over = {JobRef(ACCOUNT, id_): phase for id_, phase in (ended or {}).items()}
     was = KnownBefore(phases=known or {}, **before)
-    aim = ObservationGoal(refs=[JobRef(ACCOUNT, id_) for id_ in ids], before=was, ended=lambda: over, is_part=is_part)
+    aim = ObservationGoal(
+        refs=[JobRef(ACCOUNT, id_) for id_ in ids], before=lambda: was, ended=lambda: over, is_part=is_part
+    )
     return asyncio.run(observe_jobs(reader, aim, can, RequestCosts(lambda: Rate(burst=burst, concurrency=10)), NOW))
 
 
