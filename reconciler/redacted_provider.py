@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -107,9 +108,13 @@ def _values_of(kind: type) -> _ValuesOf | None:
     """Return a function that returns the values of a dataclass's fields, or None for any other class."""
     if kind not in _KINDS:
         names = [each.name for each in fields(kind)] if is_dataclass(kind) else []
-        # The last name is repeated, because `attrgetter` returns a tuple only for several names.
-        _KINDS[kind] = attrgetter(*names, names[-1]) if names else None
+        # For a single name, `attrgetter` does not return a tuple.
+        _KINDS[kind] = attrgetter(*names) if len(names) > 1 else partial(_only_value, names[0]) if names else None
     return _KINDS[kind]
+
+
+def _only_value(name: str, value: Any) -> tuple[Any, ...]:
+    return (getattr(value, name),)
 
 
 _ValuesOf: TypeAlias = Callable[[Any], tuple[Any, ...]]
