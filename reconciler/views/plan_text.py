@@ -84,7 +84,7 @@ def plan_text(report: Report, context: RenderContext) -> str:
             *_state_parts(by_state),
             *limits_part(rest),
             *orphan_part(report.orphans),
-            *unobserved_part(report),
+            *unobserved_part(report, report.rows),
             *([styled(SHADOW_TEXT), Text()] if report.is_shadow else []),
             *_cost_part(report, pending, now),
             styled(f"Plan: {_totals(pending, by_state, len(report.orphans))}.", "bold"),
@@ -115,7 +115,7 @@ def _unchanged(by_state: Mapping[JobState, list[Row]]) -> str:
     """Return the message for a plan without a change."""
     if not any(by_state.values()):
         return NO_JOBS
-    return f"{no_change_text(row for rows in by_state.values() for row in rows).capitalize()}."
+    return f"{no_change_text(by_state[JobState.UNOBSERVED]).capitalize()}."
 
 
 def _changes(rows: list[Row], canvas: Canvas, now: datetime) -> list[RenderableType]:

@@ -5,7 +5,7 @@ If there are more than `LISTED_MAX` jobs, those in their desired state are only 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from rich.console import RenderableType
@@ -22,7 +22,6 @@ from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import (
     NO_JOBS,
     JobState,
-    job_state,
     requested_text,
     row_state,
     rows_by_state,
@@ -63,10 +62,10 @@ def result_text(report: Report, context: RenderContext) -> str:
     parts: list[RenderableType] = [styled(line) for line in changes]
     if changes:
         parts.append(Text())
-    parts += unobserved_part(report)
-    parts += _table(report, context.canvas, context.now)
+    parts += unobserved_part(report, by_state[JobState.UNOBSERVED])
+    parts += _table(report, by_state, context.canvas, context.now)
     parts += state_part(by_state[JobState.STALLED], JobState.STALLED)
-    parts += state_part(waiting_rows(report.rows), JobState.WITHHELD)
+    parts += state_part(waiting_rows(by_state[JobState.WITHHELD]), JobState.WITHHELD)
     parts += limits_part(report.rows)
     if not report.rows:
         parts += [styled(NO_JOBS), Text()]
@@ -126,10 +125,13 @@ def _end(receipt: Receipt) -> str:
     return "ended unconfirmed" if receipt.confirmed_at is None else f"confirmed {receipt.outcome}"
 
 
-def _table(report: Report, canvas: Canvas, now: datetime) -> list[RenderableType]:
+def _table(
+    report: Report, by_state: Mapping[JobState, list[Row]], canvas: Canvas, now: datetime
+) -> list[RenderableType]:
     rows = report.rows
     if len(rows) > LISTED_MAX:
-        rows = tuple(row for row in rows if job_state(row) is not JobState.AS_DESIRED)
+        others = {id(row) for state, found in by_state.items() for row in found if state is not JobState.AS_DESIRED}
+        rows = tuple(row for row in rows if id(row) in others)
     parts: list[RenderableType] = [rows_table(rows, canvas.width, now), Text()] if rows else []
     if hidden := len(report.rows) - len(rows):
         parts[1:] = [styled(f"and {count(hidden, 'job')} as desired: `reconcile get` lists them all", "dim"), Text()]
