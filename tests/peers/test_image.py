@@ -28,6 +28,7 @@ from tests.support.processes import a_free_port
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.sandbox_server import serve
+from tests.support.trace_collector import collecting
 
 IMAGE, BASE = os.environ.get("RECONCILE_IMAGE"), os.environ.get("RECONCILE_IMAGE_BASE", "")
 STARTS_WITHIN_S = 60
@@ -178,6 +179,22 @@ def test_a_container_reads_specs_from_a_read_only_directory(image: Image, sandbo
     assert "confirmed cancelled" in container.said()
     assert sandbox.cancels(job_id) == [job_id]
     assert not checkout.status_dir.exists()
+
+
+def test_a_container_exports_its_traces_to_a_collector(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = Checkout(tmp_path / "mounted")
+    checkout.name_provider()
+    checkout.want("runaway", job_id)
+    (tmp_path / "bundle").mkdir()
+    with collecting() as collector:
+        environ = {**sandbox.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        command = ["--once", "--wait", "--status-dir", "/state/status"]
+        with contained(image, tmp_path / "bundle", command, environ, {"/specs": checkout.specs}) as container:
+            code = container.process.wait(timeout=STARTS_WITHIN_S)
+
+    assert code == 0, container.said()
+    assert {"reconcile.pass", "reconcile.account", "POST"} <= {each.name for each in collector.spans}, container.said()
 
 
 @pytest.mark.parametrize("service", [BEDROCK, SAGEMAKER], ids=lambda service: service.type)
