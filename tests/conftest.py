@@ -133,7 +133,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Use the same Hypothesis examples in every ordinary run, and new examples in a long run.
+    """Use the same 50 Hypothesis examples in every ordinary run, and 200 new examples in a long run.
 
     In an ordinary run, a failure is then caused by the change and not by a new example. No example has a deadline,
     because a busy machine is not a defect. A long run starts an interpreter for each command. The workers keep their
@@ -150,8 +150,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.loadscopereorder = False  # it would start the files with few tests last
     if config.getoption("--long"):
         os.environ[COLD] = "1"
-    settings.register_profile("ordinary", derandomize=True, deadline=None)
-    settings.register_profile("long", deadline=None)
+    settings.register_profile("ordinary", derandomize=True, deadline=None, max_examples=50)
+    settings.register_profile("long", deadline=None, max_examples=200)
     settings.load_profile("long" if config.getoption("--long") else "ordinary")
 
 

@@ -16,6 +16,13 @@ ADA = {
     "GIT_COMMITTER_EMAIL": "ada@example.org",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
+    # After each commit and fetch, Git would check in another process whether to repack the repository, which takes
+    # almost as long as the commit.
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_0": "maintenance.auto",
+    "GIT_CONFIG_VALUE_0": "false",
+    "GIT_CONFIG_KEY_1": "gc.auto",
+    "GIT_CONFIG_VALUE_1": "0",
 }
 
 
@@ -88,9 +95,11 @@ class Clone:
 
 
 def a_remote(root: Path) -> Path:
-    """Return a new bare repository."""
+    """Return a new bare repository, which no push repacks."""
     root.mkdir(parents=True)
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(root)], check=True)
+    with (root / "config").open("a", encoding="utf-8") as config:
+        config.write("[receive]\n\tautogc = false\n")
     return root
 
 
