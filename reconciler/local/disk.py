@@ -105,7 +105,7 @@ class LocalDisk:
         """Write a new file and move it to `target`, as `write_beside` and `rename` do. Raises `OSError` if that fails.
 
         A cold pass writes thousands of files. Two calls would resolve the same directory twice, and would need several
-        paths, which together took a quarter of the time of each write.
+        paths, which together took a fifth of the time of each write.
         """
         directory, name = self._place(target)
         fresh = f"{directory}/{new_name()}"
