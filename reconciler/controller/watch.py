@@ -32,6 +32,7 @@ from reconciler.controller.workers import YieldSignal, end, first
 from reconciler.core.backoff import failure_delay
 from reconciler.core.delaying_queue import DelayingQueue
 from reconciler.model.job import Account, JobRef
+from reconciler.model.report import Row
 from reconciler.ports import ChangeNotifier
 
 GRACE_S = 20.0
@@ -82,8 +83,8 @@ class Watch:
     """The paths that have changed since the last snapshot, relative to the specs directory; None if not known."""
     _acted_on: frozenset[str] | None = None
     """The value of `_touched` whose edits were last acted on."""
-    _refs: Mapping[str, JobRef] = field(default_factory=dict)
-    """The job of each spec in the last pass, by name."""
+    _rows: Sequence[Row] = ()
+    """The rows of the last pass."""
     _scan_at: float = -math.inf
     _pass_since: float | None = None
 
@@ -179,9 +180,9 @@ class Watch:
 
     def _take_in(self, result: PassResult, took_s: float) -> None:
         """Schedule the next poll of each job, and report the result of a pass, which took `took_s` seconds."""
-        self._refs = {row.name: row.ref for row in result.report.rows if row.ref is not None}
+        self._rows = result.report.rows
         # A retry stays requested until its job has been handled, because the account may be busy with other jobs.
-        self.options = replace(self.options, retry=(self.options.retry - result.looked) & self._refs.keys())
+        self.options = replace(self.options, retry=(self.options.retry - result.looked) & self._retried().keys())
         self._schedule(result)
         now = self.runtime.clock.now()
         # This parses the written statuses now, while no pass is waiting for them.
@@ -206,9 +207,13 @@ class Watch:
         for ref in due:
             if ref.account in workers:
                 self._queue.add(ref, now)
-        asked = {self._refs[name] for name in self.options.retry if name in self._refs}
-        asked = {ref for ref in asked if ref.account not in workers}
+        asked = {ref for ref in self._retried().values() if ref.account not in workers}
         return frozenset(ref for ref in due if ref not in self._queue) | asked
+
+    def _retried(self) -> dict[str, JobRef]:
+        """Return the job of each spec for which a retry is requested, by name."""
+        names = self.options.retry
+        return {row.name: row.ref for row in self._rows if row.ref and row.name in names} if names else {}
 
     async def _until_needed(self, *, within_s: float = math.inf) -> None:
         """Return once a spec has changed, a job or a scan is due, a worker has ended, or `within_s` has passed.
