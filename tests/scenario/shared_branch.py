@@ -78,14 +78,16 @@ class SharedRemote:
 
     def _push(self, ours: Mapping[str, bytes | None], here: dict[str, bytes]) -> str:
         before = self.branch.statuses
-        after = {path: data for path, data in before.items() if path not in ours}
-        after |= {path: data for path, data in ours.items() if data is not None}
+        after = _with(before, ours)
         self.committed(before, after)
         self.branch.statuses, self.branch.commits = after, self.branch.commits + 1
         if before == self._published:
             self._published, self._base = here, self.branch.commits
         else:
-            self._move(changed_statuses(self._published, before))
+            changes = tuple(changed_statuses(self._published, before))
+            # What the process has written since it began to push is based on what it pushed.
+            self._published = _with(self._published, ours)
+            self._move(changes)
         return f"commit {self.branch.commits}"
 
     def changes_since(self, edition: int) -> tuple[ChangedStatus, ...] | None:
@@ -162,3 +164,9 @@ def _differences(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> dic
     """Return the new content of each status that differs, by path. None means that it was removed."""
     paths = before.keys() | after.keys()
     return {path: after.get(path) for path in paths if before.get(path) != after.get(path)}
+
+
+def _with(statuses: Mapping[str, bytes], changes: Mapping[str, bytes | None]) -> dict[str, bytes]:
+    """Return the statuses after changes, of which None removes a status."""
+    kept = {path: data for path, data in statuses.items() if path not in changes}
+    return kept | {path: data for path, data in changes.items() if data is not None}
