@@ -1,4 +1,4 @@
-"""The options of an account, from its document and the vendor's environment variables, and the check of its prices."""
+"""The options of an account, from its document and the vendor's environment variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.controller.resolved_account import SpecProblem
 from reconciler.formats.validation_errors import field_errors
 from reconciler.model.reason import Reason
 from reconciler.model.spec import ProviderSpec
-from reconciler.ports import ProviderType, jobs_by_kind
+from reconciler.ports import ProviderType
 
 
 def options_of(type_: ProviderType, spec: ProviderSpec, policy: OperatorPolicy) -> BaseModel | SpecProblem:
@@ -29,12 +29,3 @@ def options_of(type_: ProviderType, spec: ProviderSpec, policy: OperatorPolicy) 
     if option in defaults and option not in spec.options:
         return SpecProblem(Reason.INVALID_PROVIDER, f"the variable {defaults[option].variable}: {message}")
     return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "options", *map(str, first.path)))
-
-
-def unusable_price(type_: ProviderType, spec: ProviderSpec) -> SpecProblem | None:
-    """Return the problem with the first price of a document for jobs that the type does not have, or None."""
-    for index, rule in enumerate(spec.prices.list if spec.prices is not None else ()):
-        if rule.kind not in jobs_by_kind(type_):
-            message = f"{type_.name} has no {rule.kind} jobs, so this price never applies: remove it"
-            return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "prices", "list", index, "kind"))
-    return None

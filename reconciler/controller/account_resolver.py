@@ -17,7 +17,7 @@ from difflib import get_close_matches
 
 from pydantic import BaseModel
 
-from reconciler.controller.account_options import options_of, unusable_price
+from reconciler.controller.account_options import options_of
 from reconciler.controller.operator_policy import Credential, OperatorPolicy
 from reconciler.controller.path_rules import AllowedPaths, PathRules, Ruling
 from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose, needs_document, rate_of
@@ -241,8 +241,6 @@ class AccountResolver:
         except LookupError as error:
             return self._unknown_type(name, str(error.args[0]), is_declared=located is not None)
         spec = located.document.spec if located else ProviderSpec(type=type_.name)
-        if (unusable := unusable_price(type_, spec)) is not None:
-            return unusable
         options = options_of(type_, spec, self._policy)
         if isinstance(options, SpecProblem):
             return options if located else needs_document(type_.name, options)

@@ -83,16 +83,16 @@ class SpecProblem:
 
     reason: Reason
     message: str
-    path: tuple[str | int, ...] = ()
+    path: tuple[str, ...] = ()
     """The field of the document to fix; empty if the problem must be fixed elsewhere."""
     not_bound: NotBound | None = None
     """The missing binding of the credential if that is the problem, or None."""
 
     @property
     def sentence(self) -> str:
-        """The message for output that does not show `path`. If it is about an option or a price, it names this."""
-        is_named = self.path[:2] in {("spec", "options"), ("spec", "prices")}
-        return f"{dotted(self.path)}: {self.message}" if is_named else self.message
+        """The message for output that does not show `path`. If the problem is about an option, the message names it."""
+        is_of_option = self.path[:2] == ("spec", "options")
+        return f"{dotted(self.path)}: {self.message}" if is_of_option else self.message
 
     @property
     def unobserved(self) -> Unobserved:

@@ -37,15 +37,6 @@ def test_a_provider_type_name_resolves_to_the_default_account_of_the_vendor() ->
     assert found.scope == CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
 
 
-def test_a_price_for_jobs_that_the_type_does_not_have_is_a_problem_of_the_document() -> None:
-    prices = {"currency": "USD", "list": [{"kind": each, "perHour": "1"} for each in ("FineTuningJob", "BatchJob")]}
-    document = a_provider("hosted", type="hf-jobs", options={"namespace": "acme"}, prices=prices)
-    resolver = AccountResolver(revision(located(document), uses=("hosted",)), NOBODY)
-    (told_once,) = told(resolver)
-
-    assert "spec.prices.list[1].kind: hf-jobs has no BatchJob jobs, so this price never applies" in told_once
-
-
 def test_a_provider_document_sets_the_url_options_credential_and_rate_limit() -> None:
     document = a_provider(
         "research",
