@@ -40,17 +40,17 @@ def carried_over(
         before: the published statuses from which those of this run were derived. None if they are not known.
     """
     wanted: dict[str, bytes] = {}
-    moved: list[JobStatus] = []
+    moved: list[tuple[str, JobStatus]] = []
     for path, data in _changed(ours, published, before):
         base, theirs = (before or {}).get(path), published.get(path)
         if before is not None and theirs == base:
             wanted[path] = data
-        elif (other := _of_other_job(base, data, theirs)) is not None:
-            moved.append(other)
+        elif (alone := _without_counterpart(base, data, theirs)) is not None:
+            moved.append((path, alone))
         elif (merged := merge_statuses(base, data, theirs)) is not None:
             wanted[path] = merged
-    for each in moved:
-        _add(each, {**published, **wanted}, wanted)
+    for path, status in moved:
+        _add(path, status, published, wanted)
     return {path: data for path, data in wanted.items() if data != published.get(path)}
 
 
@@ -63,36 +63,42 @@ def _changed(
             yield path, data
 
 
-def _add(status: JobStatus, published: Mapping[str, bytes], wanted: dict[str, bytes]) -> None:
-    """Merge a status into the published status of its job, or add it under another name."""
-    path, renamed = _place_of(status, published)
-    merged = merge_statuses(None, render_status(renamed).encode(), published.get(path))
+def _add(path: str, status: JobStatus, published: Mapping[str, bytes], wanted: dict[str, bytes]) -> None:
+    """Merge a status into the published status of its job, or add it: at its path if that is free."""
+    # The first publication from a disk may add thousands of statuses, so these are not compared with each other.
+    known = {**published, **wanted} if path in published else published
+    place, renamed = _place_of(path, status, known)
+    merged = merge_statuses(None, render_status(renamed).encode(), wanted.get(place, published.get(place)))
     if merged is not None:
-        wanted[path] = merged
+        wanted[place] = merged
 
 
-def _of_other_job(before: bytes | None, ours: bytes, theirs: bytes | None) -> JobStatus | None:
-    """Return our version if it has new receipts and the published version is about another job."""
+def _without_counterpart(before: bytes | None, ours: bytes, theirs: bytes | None) -> JobStatus | None:
+    """Return our version if it has new receipts, and the published version is about another job or does not exist."""
     mine, known = _read(ours), _read(before)
     if mine is None or mine.job is None:
         return None
     known_receipts = known.receipts if known is not None and _identity(known) == _identity(mine) else ()
     if mine.receipts == known_receipts:
         return None
+    if theirs is None:
+        return mine
     published = _read(theirs)
     return None if published is None or _identity(mine) == _identity(published) else mine
 
 
-def _place_of(status: JobStatus, published: Mapping[str, bytes]) -> tuple[str, JobStatus]:
-    """Return the path of the published status of the same job, or of the name under which ours is kept.
+def _place_of(path: str, status: JobStatus, published: Mapping[str, bytes]) -> tuple[str, JobStatus]:
+    """Return the path of the published status of the same job, else ours if it is free, else that of a kept name.
 
     Our version is returned too, with the name and the source of that path.
     """
-    assert status.job is not None  # noqa: S101  only the status of a job is about another job than the published one
+    assert status.job is not None  # noqa: S101  a status without a job has no receipts to keep
     wanted = status.job.id.encode()
-    for path, data in published.items():
+    for other, data in published.items():
         if wanted in data and (found := _read(data)) is not None and _identity(found) == _identity(status):
-            return path, replace(status, name=found.name, source=found.source)
+            return other, replace(status, name=found.name, source=found.source)
+    if path not in published:
+        return path, status
     kept = replace(status, name=next(kept_names(status)))
     return status_path(kept.source, kept.name), kept
 

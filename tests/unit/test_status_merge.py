@@ -150,3 +150,26 @@ def test_a_status_that_is_published_already_is_not_written_again() -> None:
     both = {"one.yaml": of_job("ftjob-1", "one", ASKED, a_receipt(age=0 * HOUR))}
 
     assert carried_over(both, both, None) == {}, "even if its receipts are in another order than usual"
+
+
+def test_a_status_on_the_disk_whose_job_was_renamed_meanwhile_is_merged_and_not_published_again() -> None:
+    stale, theirs = {"one.yaml": of_job("ftjob-1", "one", TAKEN)}, {"two.yaml": of_job("ftjob-1", "two", TAKEN)}
+    behind = {"two.yaml": of_job("ftjob-1", "two", ASKED)}
+
+    assert carried_over(stale, theirs, None) == {}
+    assert {path: each.receipts for path, each in carried(stale, behind, None).items()} == {"two.yaml": (TAKEN,)}
+
+
+def test_a_receipt_that_exists_only_on_the_disk_is_published_at_its_path() -> None:
+    stale = {"one.yaml": of_job("ftjob-1", "one", TAKEN), "three.yaml": of_job("ftjob-3", "three")}
+
+    assert carried_over(stale, {"two.yaml": of_job("ftjob-2", "two", TAKEN)}, None) == {"one.yaml": stale["one.yaml"]}
+
+
+def test_two_statuses_on_the_disk_are_both_merged_into_the_published_status_of_their_job() -> None:
+    later = a_receipt(age=0 * HOUR)
+    stale = {"one.yaml": of_job("ftjob-1", "one", ASKED), "two.yaml": of_job("ftjob-1", "two", later)}
+
+    found = carried(stale, {"three.yaml": of_job("ftjob-1", "three")}, None)
+
+    assert {path: set(each.receipts) for path, each in found.items()} == {"three.yaml": {ASKED, later}}
