@@ -2,7 +2,7 @@
 
 A cold pass parses every spec, and nearly all specs are *plain*: one document of nested mappings with words, quoted
 texts and comments in printable ASCII. For such a text, `parse_plain` takes a sixth of the time of `yaml_text.parse`,
-which creates an object for each event of libyaml, and which was a tenth of the CPU time of a cold pass.
+which creates an object for each event of libyaml (10.5 instead of 62 to 68 µs for a usual spec).
 
 Rules: for a plain text, the value and the line of the document are exactly those of `yaml_text.parse`. Every other text
 is left to it, and so is every text with an error.

@@ -104,8 +104,7 @@ class LocalDisk:
     def replace(self, target: Path, data: bytes) -> None:
         """Write a new file and move it to `target`, as `write_beside` and `rename` do. Raises `OSError` if that fails.
 
-        A cold pass writes thousands of files. Two calls would resolve the same directory twice, and would need several
-        paths, which together took a fifth of the time of each write.
+        A cold pass writes thousands of files, and two calls would resolve the directory of each file twice.
         """
         directory, name = self._place(target)
         fresh = f"{directory}/{new_name()}"
