@@ -27,8 +27,11 @@ from reconciler.controller.tell_news import tell_news
 from reconciler.controller.workers import YieldSignal
 from reconciler.model.job import JobRef
 
+Pause = Callable[[float], Awaitable[None]]
+"""Pauses for so many seconds at most."""
 
-async def no_pause() -> None:
+
+async def no_pause(_within_s: float) -> None:
     """Continue at once."""
 
 
@@ -41,7 +44,7 @@ async def reconcile_once(
     by_content: bool = True,
     changed: Collection[str] | None = None,
     yield_signal: YieldSignal | None = None,
-    pause: Callable[[], Awaitable[None]] = no_pause,
+    pause: Pause = no_pause,
 ) -> PassResult:
     """Make one pass and return its result.
 
@@ -53,7 +56,8 @@ async def reconcile_once(
         by_content: whether to read a file again although its stamp has not changed, because a stamp may miss a change.
         changed: the only paths of specs that have changed since the last pass; None if that is not known.
         yield_signal: completes when the pass should stop waiting for slow accounts; None waits for all.
-        pause: is awaited between the steps that only record what the workers did. Meanwhile, other workers may start.
+        pause: is awaited between the steps that only record what the workers did, and to let other writers publish
+            before the pass does. Meanwhile, other workers may start.
     """
     # Collected before the statuses are loaded, so that the load sees what these workers wrote.
     earlier = memory.workers.finished()
@@ -73,13 +77,15 @@ async def reconcile_once(
     }
     # This comes after the workers, because an orphan is judged by what its account's worker observed.
     others = write_other_statuses(desired, outcomes, budget, memory, runtime)
-    await pause()
+    await pause(0)
     # This comes after all statuses have been written, because the journal records the statuses on the disk.
     errors = (*kept_errors, *remember(budget, outcomes, runtime))
-    await pause()
+    await pause(0)
     result = build_report(desired, outcomes, others, errors, memory, runtime)
-    await pause()
+    await pause(0)
     result = tell_news(result, desired, runtime)
+    if runtime.publisher is not None:
+        await pause(runtime.publisher.turn_s())
     return await publish(result, desired, runtime)
 
 

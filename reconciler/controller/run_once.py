@@ -101,7 +101,9 @@ async def _pass(
     yield_signal: YieldSignal | None = None,
 ) -> PassResult:
     with pass_span(runtime) as span:
-        result = await reconcile_once(runtime, options, memory, due, yield_signal=yield_signal)
+        result = await reconcile_once(
+            runtime, options, memory, due, yield_signal=yield_signal, pause=runtime.clock.sleep
+        )
         span.ended(result)
         return result
 

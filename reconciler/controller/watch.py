@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,7 +23,7 @@ from reconciler.controller.build_report import PassResult
 from reconciler.controller.edited_specs import start_edited
 from reconciler.controller.health import HealthTracker
 from reconciler.controller.pass_memory import PassMemory
-from reconciler.controller.reconcile import no_pause, reconcile_once
+from reconciler.controller.reconcile import Pause, no_pause, reconcile_once
 from reconciler.controller.requeue import Requeue, RequeueReason
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
@@ -117,13 +117,15 @@ class Watch:
         if self._memory.workers.begun_at:
             await self._pass(frozenset(), None)
 
-    async def _pause(self, stop: asyncio.Event) -> None:
-        """Request the changes of specs that were edited during the pass, so that they need not wait for its end.
+    async def _pause(self, stop: asyncio.Event, within_s: float) -> None:
+        """Pause until a change or the stop at the latest.
+
+        Request the changes of specs that were edited during the pass, so that they need not wait for its end.
 
         Call this only after the pass has set the newest specs (`PassMemory.current`) and no longer waits for its
         workers. The workers of the edits may still run when the pass ends, like any other workers.
         """
-        await first(self.runtime.clock.sleep(PAUSE_S), self._changed.wait())
+        await first(self.runtime.clock.sleep(max(PAUSE_S, within_s)), self._changed.wait(), stop.wait())
         if self._changed.is_set() and self._touched is not self._acted_on:
             await self._request_edits(stop)
             self._changed.set()  # a pass must follow
@@ -149,7 +151,7 @@ class Watch:
         self,
         due: frozenset[JobRef] | None,
         yield_signal: YieldSignal | None,
-        pause: Callable[[], Awaitable[None]] = no_pause,
+        pause: Pause = no_pause,
     ) -> None:
         """Make one pass and schedule the next poll of each job. Slow workers keep running after `yield_signal`."""
         clock = self.runtime.clock
@@ -175,7 +177,7 @@ class Watch:
             if is_scan:
                 interval_s = result.interval.total_seconds()
                 self._scan_at = begun_at + interval_s * (1 - JITTER + 2 * JITTER * self.jitter())
-            await pause()
+            await pause(0)
             self._take_in(result, clock.monotonic() - begun_at)
 
     def _take_in(self, result: PassResult, took_s: float) -> None:

@@ -22,8 +22,8 @@ from reconciler.model.receipt_parts import spent_by
 from reconciler.model.status import RememberedAttempt
 from reconciler.ports import PROVIDERS
 
-_KEPT = 1024
-"""How many versions are kept. Several tries to push compare the same versions."""
+_KEPT = 128
+"""How many versions are kept. Several tries to push compare the same versions. A version may have up to a MiB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ _MESSAGE_MAX = 1024
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _FORBIDDEN = "returned error: 403"
 _MAY_NOT_PUSH = (
-    "; the token may not push to this repository: in GitHub Actions, give the job the permission `contents: write`; in "
-    "GitLab CI, enable Settings > CI/CD > Job token permissions > Allow Git push requests to the repository; or set "
+    "; the token probably has no permission to push: in GitHub Actions, give the job the permission `contents: write`; "
+    "in GitLab CI, enable Settings > CI/CD > Job token permissions > Allow Git push requests to the repository; or set "
     "RECONCILE_GIT_TOKEN to a token that may push"
 )
 """What to do if a push gets HTTP 403. The setting of GitLab is described at https://docs.gitlab.com/ci/jobs/ci_job_token/."""

@@ -40,11 +40,17 @@ class RemotePoller:
     async def follow(self) -> None:
         """Poll the remote every `every_s` seconds, until cancelled."""
         self._follower = asyncio.current_task()
+        seen = self._state()
         while True:
             await asyncio.sleep(self.every_s)
-            was_reachable = self.specs.unreachable is None
-            if await asyncio.to_thread(self.specs.poll) or was_reachable != (self.specs.unreachable is None):
+            await asyncio.to_thread(self.specs.poll)
+            # Compared with the last state that was seen here, because a publication of statuses polls too.
+            if (now := self._state()) != seen:
+                seen = now
                 self._changed.set()
+
+    def _state(self) -> tuple[str | None, bool]:
+        return self.specs.head, self.specs.unreachable is None
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ that differ are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from reconciler.formats.status_parser import is_status_file
@@ -39,7 +39,7 @@ class PublishedStatuses:
         return {path: data for path, data in pairs if is_status_file(data)}
 
     def changed(self, before: str, after: str) -> dict[str, bytes | None]:
-        """Return each path that differs between two commits, with the status in the later commit; None if it has none.
+        """Return each status that differs between two commits, by path, as in the later one; None if it has none.
 
         Raises `GitError` if Git fails, if an object is missing or damaged, or if there are too many changes.
         """
@@ -50,15 +50,21 @@ class PublishedStatuses:
             msg = f"more than {FILES_MAX:,} files were changed"
             raise GitError(msg)
         differing = dict(_differences(listed.decode("utf-8", "surrogateescape")))
-        wanted = {path: name for path, (mode, name) in differing.items() if _may_be_status(mode, path, 0)}
-        names = list(dict.fromkeys(wanted.values()))
-        contents = dict(zip(names, self.git.read_blobs(names) if names else (), strict=True))
+        contents = self._small({name for path, (mode, name) in differing.items() if _may_be_status(mode, path, 0)})
         found: dict[str, bytes | None] = {}
-        for path in differing:
-            data = contents[wanted[path]] if path in wanted else None
-            is_status = data is not None and len(data) <= STATUS_MAX_BYTES and is_status_file(data)
-            found[self._inside(path)] = data if is_status else None
+        for path in filter(_is_path_of_status, differing):
+            mode, name = differing[path]
+            data = contents.get(name) if mode == _PLAIN else None
+            found[self._inside(path)] = data if data is not None and is_status_file(data) else None
         return found
+
+    def _small(self, blobs: Collection[str]) -> dict[str, bytes]:
+        """Return the contents of the blobs that are small enough for a status. Raises `GitError` if one is missing."""
+        if not blobs:
+            return {}
+        sizes = self.git.sizes(list(blobs))
+        names = [each for each in blobs if sizes.get(each, 0) <= STATUS_MAX_BYTES]
+        return dict(zip(names, self.git.read_blobs(names), strict=True))
 
     def _inside(self, path: str) -> str:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
@@ -74,8 +80,11 @@ def _differences(listed: str) -> Iterator[tuple[str, tuple[str, str]]]:
 
 def _may_be_status(mode: str, path: str, size: int) -> bool:
     """Return whether a tree entry may be a status that reconcile wrote: a small regular file with a suitable name."""
-    is_plain = mode == _PLAIN and size <= STATUS_MAX_BYTES
-    return is_plain and path.isprintable() and ".." not in path.split("/") and _has_status_name(path)
+    return mode == _PLAIN and size <= STATUS_MAX_BYTES and _is_path_of_status(path)
+
+
+def _is_path_of_status(path: str) -> bool:
+    return path.isprintable() and ".." not in path.split("/") and _has_status_name(path)
 
 
 def _has_status_name(path: str) -> bool:

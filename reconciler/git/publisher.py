@@ -72,14 +72,15 @@ class GitPublisher:
         """
         await _in_thread(self.branch.catch_up, tries)
 
+    def turn_s(self) -> float:
+        """Return how many seconds to wait before `publish_on_top`, so that others can push: see `push_turns`."""
+        return self.branch.turns.wait_s() if self.is_shared and not self.branch.git.is_stopping() else 0.0
+
     async def publish_on_top(self, message: str) -> str | None:
         """Publish on top of newer commits, and return the commit, or None if no status has changed.
 
-        If this process pushed a short time ago, first wait, so that others can push (`push_turns`). See
-        `StatusBranch.publish_on_top`. Raises `PublishError` if that fails.
+        See `StatusBranch.publish_on_top`. Raises `PublishError` if that fails.
         """
-        if self.is_shared and not self.branch.git.is_stopping():
-            await asyncio.sleep(self.branch.turns.wait_s())
         async with self._lock:
             return await _in_thread(self.branch.publish_on_top, message)
 

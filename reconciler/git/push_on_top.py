@@ -69,6 +69,7 @@ class PushOnTop:
                     return commit
             except GitError as error:
                 refusal = error
+            self.turns.refused(begun_at)
             pause(self.turns.pause_s(refused))
             if not self._follow():
                 return None

@@ -1,12 +1,12 @@
-"""When to push, so that several writers that push to one branch each get their turn.
+"""When to push, so that each of several writers that push to one branch can push.
 
 Rules:
 
 - A writer whose push was refused tries again at once, and later after a random pause. Each pause is shorter than the
   one before, so that the writer that has waited longest tries most often.
-- After a push, a writer waits before it publishes statuses that nobody waits for. The others can push meanwhile, and
-  its next push contains more statuses. An intent is pushed without this wait, because a request waits for it. A writer
-  that publishes once and ends waits only if it has seen commits by others.
+- After a push, a writer waits before it publishes statuses that no request depends on. The others can push meanwhile,
+  and its next push contains more statuses. An intent is pushed without this wait, because a request waits for it. A
+  writer that publishes once and ends waits only if it has seen commits by others.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ class PushTurns:
     monotonic: Callable[[], float] = SystemClock().monotonic
     rng: Callable[[], float] = random.random
     is_lasting: bool = False
-    """Whether the process publishes again and again. If others never get their turn, it does not see their commits."""
+    """Whether the process publishes again and again. It then waits even if it has seen no other writer, because writers
+    whose pushes are all refused leave no commit.
+    """
     _try_s: float = 0.0
-    """How long the last successful try to push took."""
+    """How long the last try to push took."""
     _pushed_at: float | None = None
     _others_at: float | None = None
     """When a commit by another writer was last found."""
@@ -47,6 +49,10 @@ class PushTurns:
         """Record a successful push, whose last try began at this time."""
         self._pushed_at = self.monotonic()
         self._try_s = self._pushed_at - begun_at
+
+    def refused(self, begun_at: float) -> None:
+        """Record a refused push, which began at this time."""
+        self._try_s = self.monotonic() - begun_at
 
     def found_others(self) -> None:
         """Record that a commit by another writer was found."""
@@ -62,7 +68,7 @@ class PushTurns:
         return self._others_at is not None and self.monotonic() - self._others_at <= _ACTIVE_S
 
     def wait_s(self) -> float:
-        """Return how long to wait before statuses are published that nobody waits for."""
+        """Return how long to wait before statuses are published that no request depends on."""
         if self._pushed_at is None or not (self.is_lasting or self.are_others_active()):
             return 0.0
         longest_s = _WAIT_MAX_S if self.are_others_active() else _WAIT_ALONE_MAX_S

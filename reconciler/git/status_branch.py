@@ -173,7 +173,7 @@ class StatusBranch:
             self._take_over(commit, {**push.theirs, **ours}, ours)
         else:
             self._base, self._published = commit, here
-        self._mark()
+            self._mark()
         self._update_working_tree(commit)
         return commit
 
@@ -197,9 +197,9 @@ class StatusBranch:
                 raise
 
         def may_follow(theirs: Changes) -> bool:
-            if not ours.keys().isdisjoint(theirs) or self.git.is_stopping():
+            if not ours.keys().isdisjoint(theirs):
                 return False
-            return is_valid is None or is_valid(self._changes_by(theirs))
+            return is_valid is None or (not self.git.is_stopping() and is_valid(self._changes_by(theirs)))
 
         return PushOnTop(self._upstream, self._reader, self.turns, self._base, commit_on, may_follow)
 
@@ -254,20 +254,18 @@ class StatusBranch:
         pause(self.turns.pause_s(tries))
         if self.pulls == 0:
             self.pull()  # the statuses on the disk are from an earlier run, and no request has been sent since
-        elif not self._follow():
+        elif not self._take_over_newest():
             self._rebase()
 
-    def _follow(self) -> bool:
-        """Take over the newest commit, of which only the changes are read. Return False if that is not possible."""
-        if self._base is None or not self._is_apart:
-            return False
+    def _take_over_newest(self) -> bool:
+        """Take over a newer commit, of which only the changes are read. Return False if everything must be read."""
+        tip = self._upstream.newer_tip() if self._is_apart and self._base is not None else None
+        if tip is None or self._base is None or tip == self._base:
+            return False  # if the commit is the same, something else must be wrong, such as a damaged object in it
         try:
-            tip = self._upstream.newer_tip()
-            if tip is None:
-                return False
             changed = self._reader.changed(self._base, tip)
         except GitError:
-            return False  # an object is damaged, so everything is read again
+            return False  # an object is damaged
         self._take_over(tip, changed)
         return True
 

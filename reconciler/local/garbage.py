@@ -2,7 +2,7 @@
 
 Objects that refer to each other, such as a closed connection and its protocol, are only freed by a search of the
 garbage collector. The collector searches by itself after many new objects (`cli.NEW_OBJECTS`). A watch creates few
-objects that live on, so it would search seldom, and its memory would rise until then.
+objects that live on, so it would rarely search, and its memory would rise until then.
 """
 
 from __future__ import annotations

@@ -202,6 +202,10 @@ class Publisher(Protocol):
         """
         ...
 
+    def turn_s(self) -> float:
+        """Return how many seconds to wait before `publish_on_top`, so that other writers can publish first."""
+        ...
+
     async def publish_on_top(self, message: str) -> str | None:
         """Publish changes on top of what others published, and return the revision, or None if there are no changes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.git.clone import open_clone
+from reconciler.git.poller import polling
 from reconciler.git.remote import DEPTH, RemoteSpecs
 from reconciler.git.remote_credentials import RemoteCredentials
 from tests.support.cli import SPEC, Checkout
@@ -190,6 +192,21 @@ def test_an_accepted_rewind_is_accepted_only_once(ada: Clone, tmp_path: Path) ->
 
     assert distrusts[:2] == [None, None]
     assert all("was rewound" in str(each) for each in distrusts[2:])
+
+
+def test_a_commit_that_a_publication_of_statuses_has_fetched_wakes_the_watch(ada: Clone, tmp_path: Path) -> None:
+    specs = the_remote(tmp_path)
+    want(ada, "another", "cancelled")
+    ada.commit("Stop another")
+    ada.push()
+
+    async def check() -> None:
+        async with polling(specs, every_s=0.05) as poller:
+            await asyncio.sleep(0)  # the poller begins
+            assert specs.poll()
+            await asyncio.wait_for(poller.wait(), timeout=10)
+
+    asyncio.run(check())
 
 
 def test_an_unreachable_remote_is_reported_and_the_last_commit_stays_in_use(ada: Clone, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_container_cancels_a_job_of_a_remote_and_stops_cleanly(
         wait_for(lambda: is_well(container), "its health is green")
         aws = container.execute("python", "-I", "-c", AWS)
         inside = container.execute("sh", "-c", "id -u; cat /proc/1/comm; ssh -V; touch /opt/x /etc/x /tmp/x /x")
-        wait_for(lambda: "(Cancelled)" in remote_subjects(clone), "the proof is pushed")
+        wait_for(lambda: "(Cancelled)" in remote_subjects(clone), "the proof is pushed", within_s=STARTS_WITHIN_S)
         code = container.stop()
 
     assert aws.returncode == 0, aws.stderr

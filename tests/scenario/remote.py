@@ -78,6 +78,10 @@ class Remote:
     async def catch_up(self, tries: int) -> None:
         """Do nothing, because nothing else publishes."""
 
+    def turn_s(self) -> float:
+        """Return 0: no other writer needs time."""
+        return 0.0
+
     async def publish_on_top(self, message: str) -> str | None:
         """Acquire the lock, and do what `publish` does."""
         async with self._lock:

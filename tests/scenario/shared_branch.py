@@ -98,6 +98,10 @@ class SharedRemote:
         """Pull, and keep the unpublished changes."""
         await self._rebase()
 
+    def turn_s(self) -> float:
+        """Return 0: no other writer needs time."""
+        return 0.0
+
     async def publish_on_top(self, message: str) -> str | None:
         """Push the statuses on top of what other processes pushed."""
         async with self._lock:

@@ -123,6 +123,8 @@ class SharedBranch:
     edition: int = 0
     trouble: ConflictError | PublishError | None = None
     messages: list[str] = field(default_factory=list)
+    turns_s: float = 0.0
+    """How long each publication of a pass must wait."""
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[object]:
@@ -145,6 +147,10 @@ class SharedBranch:
 
     async def catch_up(self, tries: int) -> None:
         """Do nothing, because nothing else publishes."""
+
+    def turn_s(self) -> float:
+        """Return how long a publication must wait."""
+        return self.turns_s
 
     async def publish_on_top(self, message: str) -> str | None:
         """Do what `publish` does."""

@@ -18,6 +18,7 @@ from tests.support.clock import VirtualClock
 from tests.support.in_memory import Specs, World
 from tests.support.in_memory_accounts import (
     InMemoryAccount,
+    SharedBranch,
     a_revision,
     a_world,
     an_account,
@@ -77,6 +78,7 @@ async def running_watch(
     tell: Callable[[PassResult], None] | None = None,
     world: World | None = None,
     options: RunOptions | None = None,
+    publisher: SharedBranch | None = None,
 ) -> AsyncIterator[RunningWatch]:
     """Run a watch over these specs until the body ends. Their jobs run. `tell` gets each result instead of `passes`."""
     account = TimedAccount(an_account(*(each.spec.job_id for each in specs)).jobs)
@@ -98,7 +100,7 @@ async def running_watch(
         return wanted
 
     watch = Watch(
-        replace(controlled(world, is_stopping=stop.is_set), clock=clock),
+        replace(controlled(world, is_stopping=stop.is_set, publisher=publisher), clock=clock),
         options or RunOptions(),
         notifier,
         lambda: 0.5,

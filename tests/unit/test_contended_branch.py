@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from reconciler.controller.plan import JobPlan
 from reconciler.formats.status_parser import parse_status
 from reconciler.formats.status_writer import render_status
 from reconciler.git.author import Author
-from reconciler.git.command import Git
+from reconciler.git.command import Git, GitError
 from reconciler.git.publisher import GitPublisher
 from reconciler.git.push_turns import PushTurns
 from reconciler.git.status_branch import StatusBranch
@@ -264,3 +265,30 @@ def test_cancels_are_requested_soon_although_another_machine_publishes_without_a
     assert {each for each in stage.subjects() if each.startswith("reconcile: about to")} == {
         f"reconcile: about to cancel chat-{number}" for number in range(3)
     }
+
+
+def test_a_damaged_status_in_the_clone_of_a_running_watch_does_not_prevent_later_publications(tmp_path: Path) -> None:
+    remote = a_remote(tmp_path / "remote.git")
+    clone, fresh = a_clone(remote, tmp_path / "this"), tmp_path / "fresh"
+    branch = a_branch(clone)
+
+    def recreate() -> None:
+        shutil.rmtree(clone.root / ".git")
+        (a_clone(remote, fresh).root / ".git").rename(clone.root / ".git")
+
+    branch.recreate_clone = recreate
+    this = Other(branch)
+    branch.pull()
+    (branch.directory / "team").mkdir(parents=True)
+    (branch.directory / "team" / "one.yaml").write_bytes(render_status(a_status("one")).encode())
+    this.push()
+    tree = clone.git("rev-parse", f"refs/reconcile-statuses/{BRANCH}:team")
+    (clone.root / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    (branch.directory / "team" / "two.yaml").write_bytes(render_status(a_status("two")).encode())
+    with pytest.raises(GitError):
+        branch.publish("two is new")
+    branch.publish_on_top("two is new")
+
+    clone.git("fetch", "--quiet", "origin", f"+{BRANCH}:refs/heads/seen")
+    assert clone.subjects("refs/heads/seen")[0] == "two is new"
+    assert (branch.directory / "team" / "two.yaml").exists()

@@ -13,7 +13,7 @@ import pytest
 from reconciler.controller.build_report import PassResult
 from reconciler.controller.edited_specs import start_edited
 from reconciler.controller.pass_memory import PassMemory
-from reconciler.controller.reconcile import no_pause, reconcile_once
+from reconciler.controller.reconcile import Pause, no_pause, reconcile_once
 from reconciler.controller.run_options import RunOptions
 from reconciler.core.losses import marks_of
 from reconciler.model.action import Progress
@@ -56,9 +56,7 @@ class Scene:
         jobs = [edited.get(each.document.metadata.name, each.document) for each in self.world.specs.revision.jobs]
         self.world.specs.revision = replace(self.world.specs.revision, jobs=a_revision(*jobs).jobs)
 
-    async def make_pass(
-        self, due: frozenset[JobRef] | None = NOTHING, pause: Callable[[], Awaitable[None]] = no_pause
-    ) -> PassResult:
+    async def make_pass(self, due: frozenset[JobRef] | None = NOTHING, pause: Pause = no_pause) -> PassResult:
         """Make a pass. Only jobs that need it are observed, unless `due` is given."""
         self.account.asked.clear()
         runtime = controlled(self.world, **self.runtime)
@@ -221,7 +219,7 @@ class EditInAPause:
     scene: Scene
     pauses_before: int
 
-    async def __call__(self) -> None:
+    async def __call__(self, _within_s: float = 0) -> None:
         """Edit two specs, and act on the edits, if it is time."""
         self.pauses_before -= 1
         if self.pauses_before == -1:

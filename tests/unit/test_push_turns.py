@@ -27,7 +27,7 @@ def a_writer(clock: Watch, *, is_lasting: bool = True, try_s: float = 0.5) -> Pu
     return turns
 
 
-def test_a_writer_waits_after_its_push_before_it_publishes_statuses_that_nobody_waits_for() -> None:
+def test_a_writer_waits_after_its_push_before_it_publishes_statuses_that_no_request_depends_on() -> None:
     clock = Watch()
     turns = a_writer(clock)
     turns.found_others()
@@ -51,6 +51,16 @@ def test_a_slow_remote_does_not_delay_statuses_for_long() -> None:
 
 def test_a_writer_that_has_not_pushed_yet_does_not_wait() -> None:
     assert PushTurns(Watch(), is_lasting=True).wait_s() == 0
+
+
+def test_a_writer_whose_first_push_is_refused_pauses_before_its_third_try() -> None:
+    clock = Watch()
+    turns = PushTurns(clock, lambda: 0.5)
+    turns.refused(clock.at - 0.5)
+
+    assert turns.pause_s(1) == 0
+    assert turns.pause_s(2) > 0
+    assert turns.wait_s() == 0, "it has not pushed yet"
 
 
 def test_a_writer_that_publishes_once_waits_only_while_others_are_active() -> None:

@@ -25,6 +25,7 @@ from tests.support.clock import in_virtual_time
 from tests.support.documents import a_provider, located
 from tests.support.in_memory import Notebook, World
 from tests.support.in_memory_accounts import (
+    SharedBranch,
     a_revision,
     a_world,
     an_account,
@@ -70,6 +71,21 @@ def test_a_change_with_a_file_event_is_acted_on_at_once() -> None:
             await asyncio.sleep(0.1)
 
             assert watch.account.when("cancel ftjob-chat") == [pytest.approx(1000.0, abs=0.1)]
+
+    in_virtual_time(main)
+
+
+def test_a_pass_that_lets_others_publish_first_is_ended_by_a_change() -> None:
+    async def main() -> None:
+        branch = SharedBranch(turns_s=5.0)
+        async with running_watch(*observed("chat", "code"), publisher=branch) as watch:
+            await asyncio.sleep(1.0)
+            assert branch.messages == []
+            watch.want(*named_specs("chat"), *observed("code"))
+            await asyncio.sleep(1.0)
+
+            assert watch.account.when("cancel ftjob-chat") == [pytest.approx(1.0, abs=0.5)]
+            assert len(branch.messages) > 1
 
     in_virtual_time(main)
 
