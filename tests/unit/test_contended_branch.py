@@ -232,13 +232,14 @@ def test_a_machine_that_could_not_write_all_pulled_statuses_removes_none_of_othe
 
 
 def publishing(other: Other, stop: Event) -> None:
-    """Let another machine publish a new status as soon as the last one is published, until `stop` is set."""
+    """Let another machine publish a new status as soon as it is its turn, until `stop` is set."""
     publisher = GitPublisher(other.branch)
     other.branch.turns.is_lasting = True
 
     async def publish() -> None:
         while not stop.is_set():
             other.put()
+            await asyncio.sleep(publisher.turn_s())
             await publisher.publish_on_top("a new status")
 
     asyncio.run(publish())
