@@ -113,7 +113,7 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
-class _WitnessedLease:
+class WitnessedLease:
     """The `Lease` of a replica, which records for the oracles what was answered."""
 
     lease: SimulatedLease
@@ -124,19 +124,22 @@ class _WitnessedLease:
         return await self._answered(self.lease.acquire)
 
     async def renew(self) -> LeaseAnswer:
-        """Renew the lease."""
-        return await self._answered(self.lease.renew)
+        """Renew the lease. A response that arrives after the end of the last grant allows no request."""
+        return await self._answered(self.lease.renew, lambda: self.replica.elapsed() < self.replica.leads_until)
 
     async def release(self) -> None:
         """Release the lease. From now on, the replica may send nothing."""
         self.replica.leads_until = 0.0
         await self.lease.release()
 
-    async def _answered(self, ask: Callable[[], Awaitable[LeaseAnswer]]) -> LeaseAnswer:
+    async def _answered(
+        self, ask: Callable[[], Awaitable[LeaseAnswer]], is_in_time: Callable[[], bool] = lambda: True
+    ) -> LeaseAnswer:
         replica, sent_at = self.replica, self.replica.elapsed()
         answer = await ask()
         if isinstance(answer, Granted):
-            replica.leads_until, replica.refused_at = sent_at + TIMING.renew_s, math.inf
+            if is_in_time():
+                replica.leads_until, replica.refused_at = sent_at + TIMING.renew_s, math.inf
         else:
             replica.refused_at = min(replica.refused_at, replica.machine.clock.monotonic())
         return answer
@@ -306,7 +309,7 @@ class Story:
             await self._watch(replica, replica.stop)
             return
         candidate = Candidate(
-            _WitnessedLease(SimulatedLease(replica.lease, replica.name), replica),
+            WitnessedLease(SimulatedLease(replica.lease, replica.name), replica),
             "lease:a/b",
             replica.name,
             TIMING,
