@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +54,17 @@ def test_an_item_that_is_equal_but_another_object_is_computed_again() -> None:
     numbers = EachOnce(lambda _: object())
 
     assert numbers.of([Item(1)])[0] is not numbers.of([Item(1)])[0]
+
+
+def test_nothing_but_the_computation_is_called_for_each_of_many_replaced_items() -> None:
+    totals, calls, before = EachOnce(total), [], sys.getprofile()
+    totals.of(*([Item(number) for number in range(1000)] for _ in range(2)))
+    columns = [[Item(number) for number in range(1000)] for _ in range(2)]
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        totals.of(*columns)
+    finally:
+        sys.setprofile(before)
+
+    assert calls.count("total") == 1000
+    assert len(calls) < 1100
