@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache, partial
 
 from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.per_spec import CAN_ACT, MUST_OBSERVE, UNSETTLED
@@ -87,24 +89,38 @@ def _add_not_due(work: dict[Account, Work], desired: DesiredSpecs, asked: Abstra
     """
     left = (key for key in desired.chosen_having(UNSETTLED) if key not in asked)
     parts = _accounts_beside(desired) | {each.ref.account for key in left if (each := desired.specs[key].subject)}
+    settled = cache(partial(_settled_by_account, desired, asked))
     for account, part in work.items():
-        work[account] = replace(part, resting=_Resting(desired, account, asked), is_part=account in parts)
+        work[account] = replace(part, resting=_Resting(desired, account, settled), is_part=account in parts)
+
+
+def _settled_by_account(desired: DesiredSpecs, asked: AbstractSet[int]) -> Mapping[Account, Sequence[int]]:
+    """Return the positions of the specs with settled jobs that this pass does not observe, by account."""
+    found: defaultdict[Account, list[int]] = defaultdict(list)
+    for key in desired.chosen_having(CAN_ACT):
+        subject, is_settled = desired.specs[key].subject, not desired.properties[key] & UNSETTLED
+        if is_settled and key not in asked and subject is not None:
+            found[subject.ref.account].append(key)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Resting:
-    """The settled jobs of an account. They are found only when they are needed, because an account may have many."""
+    """The settled jobs of an account.
+
+    They are found only when one account needs them, because there may be many, and then for all accounts at once.
+    """
 
     desired: DesiredSpecs
     account: Account
-    asked: AbstractSet[int]
-    """The positions of the specs that this pass observes."""
+    settled: Callable[[], Mapping[Account, Sequence[int]]]
+    """Returns the positions of the specs with settled jobs, by account. Only its first call takes a long time."""
 
     def __iter__(self) -> Iterator[TrackedJob]:
-        for key in self.desired.chosen_having(CAN_ACT):
-            subject, is_settled = self.desired.specs[key].subject, not self.desired.properties[key] & UNSETTLED
-            if is_settled and key not in self.asked and subject is not None and subject.ref.account == self.account:
-                yield subject, self.desired.last.get(key)
+        for key in self.settled().get(self.account, ()):
+            subject = self.desired.specs[key].subject
+            assert subject is not None  # noqa: S101  each of these specs can act
+            yield subject, self.desired.last.get(key)
 
 
 def _accounts_beside(desired: DesiredSpecs) -> set[Account]:

@@ -45,9 +45,9 @@ def past_of(spec: FineTuningJob, phase: Phase = Phase.RUNNING, *receipts: Any, a
     return replace(past, name=spec.metadata.name)
 
 
-def ended(spec: FineTuningJob) -> JobStatus:
+def ended(spec: FineTuningJob, account: Account = ACCOUNT) -> JobStatus:
     """Return the status of a spec whose job is final."""
-    return replace(past_of(spec, Phase.SUCCEEDED), final=True)
+    return replace(past_of(spec, Phase.SUCCEEDED, account=account), final=True)
 
 
 def with_statuses(world: World, *statuses: JobStatus) -> World:
@@ -55,10 +55,10 @@ def with_statuses(world: World, *statuses: JobStatus) -> World:
     return world
 
 
-def two_accounts() -> World:
-    """Return a world with the job `chat` in one account and `code` in another."""
+def two_accounts(*more: FineTuningJob) -> World:
+    """Return a world with the job `chat` in one account and `code` in another, and with more specs."""
     chat, code = named_specs("chat")[0], named_specs("code", provider="slow")[0]
-    world = a_world(an_account("ftjob-chat"), chat, code, providers=(SLOWLY,))
+    world = a_world(an_account("ftjob-chat"), chat, code, *more, providers=(SLOWLY,))
     world.operator = TRUSTING
     world.accounts.readers = {ACCOUNT: an_account("ftjob-chat"), SLOW: an_account("ftjob-code")}
     return world
@@ -77,6 +77,10 @@ def assigned(
 
 def subjects(work: Work) -> list[str]:
     return [subject.name for subject, _ in work.pairs]
+
+
+def resting(work: Work) -> list[str]:
+    return [subject.name for subject, _ in work.resting]
 
 
 def test_each_account_is_assigned_its_own_specs() -> None:
@@ -118,8 +122,34 @@ def test_a_final_job_is_assigned_as_resting() -> None:
     work = assigned(world, due=frozenset({JobRef(ACCOUNT, "ftjob-chat")}))[ACCOUNT]
 
     assert subjects(work) == ["chat"]
-    assert [subject.name for subject, _ in work.resting] == ["code"]
+    assert resting(work) == ["code"]
     assert not work.is_part
+
+
+class Counted(list[int]):
+    """A list that counts how many times an item is read by its position."""
+
+    reads = 0
+
+    def __getitem__(self, position: Any) -> Any:
+        """Count the read, and return the item."""
+        self.reads += 1
+        return super().__getitem__(position)
+
+
+def test_one_search_finds_the_settled_jobs_of_all_accounts() -> None:
+    old, past = *named_specs("old"), *named_specs("past", provider="slow")
+    runtime = controlled(with_statuses(two_accounts(old, past), ended(old), ended(past, SLOW)))
+    desired = desired_in(runtime)
+    properties = Counted(desired.properties)
+    work = assign_work(replace(desired, properties=properties), frozenset(), frozenset(), runtime)
+    before = properties.reads
+
+    assert resting(work[ACCOUNT]) == ["old"]
+    searched = properties.reads
+    assert searched > before, "no search is made before an account needs its settled jobs"
+    assert (resting(work[SLOW]), resting(work[ACCOUNT])) == (["past"], ["old"])
+    assert properties.reads == searched
 
 
 def test_a_filter_marks_the_work_of_an_account_as_partial() -> None:
