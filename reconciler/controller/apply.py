@@ -9,7 +9,7 @@ changed. If the status of one job cannot be written, the requests for other jobs
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write, write_decided
@@ -28,7 +28,6 @@ from reconciler.errors import (
     PublishError,
 )
 from reconciler.model.action import Progress
-from reconciler.model.changed_status import ChangedStatus
 from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
@@ -104,15 +103,16 @@ class _AccountIntents:
         """Drop the job plans whose decisions commits by other writers have made outdated."""
         if publisher is None:
             return
-        changes = publisher.changes_since(self.context.edition)
-        outdated = OutdatedDecisions.of(changes, is_sharded=self.context.is_sharded)
-        self.done += [_overtaken(case) for case in self.cases if outdated.include(case)]
-        self.cases = tuple(case for case in self.cases if not outdated.include(case))
+        outdated = OutdatedDecisions.of(publisher.changes_since(self.context.edition))
+        self.done += [_overtaken(case) for case in self.cases if self._is_outdated(case, outdated)]
+        self.cases = tuple(case for case in self.cases if not self._is_outdated(case, outdated))
 
-    def is_valid(self, changes: Sequence[ChangedStatus]) -> bool:
-        """Return whether changes by others leave the decision behind each intent valid."""
-        outdated = OutdatedDecisions.of(changes, is_sharded=self.context.is_sharded)
-        return not any(map(outdated.include, self.cases))
+    def _is_outdated(self, case: JobPlan, outdated: OutdatedDecisions) -> bool:
+        return outdated.include(case.subject, is_counted=case.is_counted, is_sharded=self.context.is_sharded)
+
+    def is_valid(self, outdated: OutdatedDecisions) -> bool:
+        """Return whether the decision behind each intent is valid after changes by others."""
+        return not any(self._is_outdated(case, outdated) for case in self.cases)
 
     def withdraw(self) -> None:
         """Restore the statuses that the intents replaced, so that a pull can replace them. Raises `OSError`."""

@@ -7,19 +7,21 @@ the group commit of a database.
 Rules:
 
 - No other task publishes between the write of an intent and its publication.
-- If another writer has pushed first, and all decisions remain valid, the publisher pushes the intents on top of that.
+- If another writer has pushed first, and all decisions remain valid, the publisher pushes the intents on top of the
+  other writer's commit.
 - If a decision does not remain valid, the intents are withdrawn, the branch is pulled, and the intents whose decisions
   are still valid are written and pushed at once, up to `TRIES` times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from reconciler.controller.outdated import OutdatedDecisions
 from reconciler.errors import ConflictError, PublishError
 from reconciler.model.changed_status import ChangedStatus
 from reconciler.ports import Publisher
@@ -38,10 +40,10 @@ class IntentBatch(Protocol):
         """
         ...
 
-    def is_valid(self, changes: Sequence[ChangedStatus]) -> bool:
+    def is_valid(self, outdated: OutdatedDecisions) -> bool:
         """Return whether the decisions behind all intents remain valid after changes by others.
 
-        Another thread may call this after `write`.
+        `outdated` are the decisions that these changes make outdated. Another thread may call this after `write`.
         """
         ...
 
@@ -101,7 +103,7 @@ class IntentQueue:
             if not requests or publisher is None or not publisher.is_shared:
                 return None
             try:
-                await publisher.publish(_message(requests), partial(_are_valid, tuple(group)))
+                await publisher.publish(_message(requests), _check_of(group))
             except ConflictError as conflict:
                 _withdraw(group)
                 if tries == TRIES:
@@ -126,8 +128,18 @@ def _written(waiting: _WaitingBatch, publisher: Publisher | None) -> Sequence[st
     return ()
 
 
-def _are_valid(group: Sequence[_WaitingBatch], changes: Sequence[ChangedStatus]) -> bool:
-    return all(each.obstacle is not None or each.batch.is_valid(changes) for each in group)
+def _check_of(group: Iterable[_WaitingBatch]) -> Callable[[Sequence[ChangedStatus]], bool]:
+    """Return the check of the batches that are written now.
+
+    A push continues in its thread if its task is cancelled. Therefore, the check does not depend on the obstacle that
+    each batch then gets.
+    """
+    return partial(_are_valid, tuple(each.batch for each in group if each.obstacle is None))
+
+
+def _are_valid(batches: Iterable[IntentBatch], changes: Sequence[ChangedStatus]) -> bool:
+    outdated = OutdatedDecisions.of(changes)
+    return all(each.is_valid(outdated) for each in batches)
 
 
 def _withdraw(group: Sequence[_WaitingBatch]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.controller.plan import JobPlan
+from reconciler.core.subject import Subject
 from reconciler.model.changed_status import ChangedStatus
 from reconciler.model.job_identity import job_identity
 from reconciler.ports import status_path
@@ -35,10 +35,10 @@ class OutdatedDecisions:
     attempts: frozenset[str] = frozenset()
     """The accounts of which attempts were changed, by account line."""
     is_any_attempt_changed: bool = False
-    """Whether attempts were changed that a decision about any account depends on."""
+    """Whether any attempts were changed, including those of an unknown account."""
 
     @classmethod
-    def of(cls, changes: Iterable[ChangedStatus] | None, *, is_sharded: bool) -> OutdatedDecisions:
+    def of(cls, changes: Iterable[ChangedStatus] | None) -> OutdatedDecisions:
         """Return what these changes make outdated. None means that any status may have been changed."""
         if changes is None:
             return cls(is_everything=True)
@@ -51,15 +51,20 @@ class OutdatedDecisions:
             jobs=nothing.union(*(each.jobs for each in changes)),
             providers=nothing.union(*(each.accounts for each in changes if not each.names)),
             attempts=nothing.union(*(each.accounts for each in counted)),
-            is_any_attempt_changed=bool(counted) and not is_sharded,
+            is_any_attempt_changed=bool(counted),
         )
 
-    def include(self, case: JobPlan) -> bool:
-        """Return whether a decision must be made again."""
-        subject = case.subject
+    def include(self, subject: Subject, *, is_counted: bool, is_sharded: bool) -> bool:
+        """Return whether the decision about the job of a spec must be made again.
+
+        Args:
+            subject: the spec.
+            is_counted: whether the decision is a first attempt, which depends on the attempts that the guard counted.
+            is_sharded: whether other replicas handle other accounts (`--shard`).
+        """
         account = str(subject.ref.account)
         if self.is_everything or subject.name in self.names or job_identity(subject.ref) in self.jobs:
             return True
         if status_path(subject.source, subject.name) in self.paths or account in self.providers:
             return True
-        return case.is_counted and (self.is_any_attempt_changed or account in self.attempts)
+        return is_counted and (account in self.attempts or (self.is_any_attempt_changed and not is_sharded))

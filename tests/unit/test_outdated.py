@@ -41,8 +41,8 @@ def is_outdated(
         {path: each if isinstance(each, bytes) else render_status(each).encode() for path, each in tree.items()}
         for tree in (before, after)
     )
-    found = OutdatedDecisions.of(changed_statuses(*trees), is_sharded=is_sharded)
-    return found.include(replace(CASE, is_counted=is_counted))
+    found = OutdatedDecisions.of(changed_statuses(*trees))
+    return found.include(CASE.subject, is_counted=is_counted, is_sharded=is_sharded)
 
 
 def test_a_status_of_another_spec_and_account_makes_no_decision_of_a_shard_outdated() -> None:
