@@ -94,7 +94,7 @@ def _import_share(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that take long, unless the run is long, and move the slowest files to the start."""
+    """Leave out the tests that take a long time, unless the run is long, and move the slowest files to the start."""
     out = left_out(items) if is_ordinary(config) else []
     config.stash[LEFT_OUT] = out
     if out:

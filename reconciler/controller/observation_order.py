@@ -195,7 +195,7 @@ async def observe_rest(
             now().replace(microsecond=0),
             lambda: (latest := rules()) is not begun and any(ref.account == account for ref in latest.since(begun)),
         )
-    # Finding the settled jobs takes long. Few of them are observed, and only after a list was read.
+    # Finding the settled jobs takes a long time. Few of them are observed, and only after a list was read.
     others = observations.by_job.keys() - {each.ref for each in wanted}
     resting = [pair for pair in request.resting if pair[0].ref in others] if others else []
     decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_observed=bool(wanted))

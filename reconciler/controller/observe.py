@@ -51,9 +51,9 @@ class ObservationGoal:
     refs: Sequence[JobRef]
     """The wanted jobs, in the order in which they are retrieved."""
     before: Callable[[], KnownBefore] = KnownBefore
-    """A function that returns what earlier observations showed. Its first call may take long."""
+    """A function that returns what earlier observations showed. Its first call may take a long time."""
     ended: Callable[[], Mapping[JobRef, Phase]] = dict
-    """A function that returns the settled jobs, each with its terminal phase. It may take long."""
+    """A function that returns the settled jobs, each with its terminal phase. It may take a long time."""
     is_part: bool = False
     """Whether the account has wanted jobs that are not in `refs`."""
     has_witness: bool = False

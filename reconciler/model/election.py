@@ -88,7 +88,7 @@ class ElectionTiming:
     """
 
     def problem(self) -> str | None:
-        """Return a message for users if a leader with these times could not be deposed safely, or None."""
+        """Return a message for users if two replicas with these times might lead together, or None."""
         if self.lease_s <= self.renew_s:
             return "the lease duration must be longer than the renew deadline"
         if self.lease_s != int(self.lease_s):

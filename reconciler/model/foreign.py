@@ -16,7 +16,7 @@ It is more than 1, because white space and queries are removed from the text.
 def one_line(text: str, length: int) -> str:
     """Return a text as one printable line of at most `length` characters, with URLs cut at `?`.
 
-    Only the first `RAW_FACTOR` times `length` characters are read, so that a very long text does not take long.
+    Only the first `RAW_FACTOR` times `length` characters are read, so that a very long text is handled quickly.
     """
     beginning = text[: RAW_FACTOR * length]
     if not beginning.isprintable():

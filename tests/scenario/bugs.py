@@ -656,7 +656,7 @@ BUGS = (
         is_of_replicas=True,
     ),
     Bug(
-        "replicas: let a deposed leader go on asking",
+        "replicas: a leader that lost its lease continues to send requests",
         "core/leader_state.py",
         '        return Lost(f"{answer.holder} holds the lease" if answer.holder else "the lease has ended")\n',
         "        return Leading(sent_at + timing.renew_s)\n",
@@ -664,7 +664,7 @@ BUGS = (
         is_of_replicas=True,
     ),
     Bug(
-        "replicas: believe in a lease after its end",
+        "replicas: treat a lease as valid after its end",
         "core/leader_state.py",
         "    return Leading(sent_at + timing.renew_s)\n",
         "    return Leading(sent_at + 2 * timing.lease_s)\n",

@@ -13,7 +13,7 @@ from tests.scenario.parallel import in_parallel
 from tests.scenario.replica_runs import run_replicas_seed
 
 SEEDS = (0, 2, 5)
-"""Seeds that detect the planted bugs of replicas, except one about a deposed leader, which needs 15 seeds."""
+"""Seeds that detect the planted bugs of replicas, except the one about a lost lease, which needs 15 seeds."""
 LONG = 500
 
 

@@ -20,7 +20,7 @@ def main() -> int:
     variables = {**os.environ}
     told, answer = os.pipe()
     with socket.socket(fileno=int(variables.pop(ORDERS))) as orders:
-        order = ["reconciler", sys.argv[1:], os.getcwd(), variables, []]  # noqa: PTH109 - pathlib takes long to import
+        order = ["reconciler", sys.argv[1:], os.getcwd(), variables, []]  # noqa: PTH109 - pathlib takes a long time to import
         socket.send_fds(orders, [json.dumps(order).encode()], [0, 1, 2, answer])
     os.close(answer)
     with os.fdopen(told, encoding="ascii") as lines:

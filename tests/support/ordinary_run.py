@@ -29,7 +29,7 @@ PARTS = 8
 
 
 def is_ordinary(config: pytest.Config) -> bool:
-    """Return whether this run leaves out the tests that take long."""
+    """Return whether this run leaves out the tests that take a long time."""
     is_named = bool(config.getoption("keyword")) or any("::" in each for each in config.args)
     return not (config.getoption("--long") or is_named)
 
