@@ -1,12 +1,11 @@
 """The watch: a loop that makes a pass whenever a job is due or the specs changed.
 
 Rules: the watch is level-triggered. A change only wakes it, and the next snapshot shows what changed. Before that, the
-edits of known specs are acted on (`edited_specs`), because a snapshot of many specs takes long. The same is done while
-a pass records what its workers did. Every file is read about once per interval, even if no change was noticed. Each
-pass but the last waits for slow accounts for at most `PATIENCE_S`. After failures, an account is observed with a
-backoff. After a stop, running work may finish within `GRACE_S`.
-
-`Watch._until_needed` decides when to wake, `Watch._due` what to observe, and `Watch._schedule` when to poll each job.
+edits of known specs are acted on (`edited_specs`), because a snapshot of many specs takes a long time. The same is done
+while a pass records what its workers did. Every file is read about once per interval, even if no change was noticed.
+Each pass but the last waits for slow accounts for at most `PATIENCE_S`. After failures, an account is observed with a
+backoff. After a stop, running work may finish within `GRACE_S`. `Watch._until_needed` decides when to wake,
+`Watch._due` what to observe, and `Watch._schedule` when to poll each job.
 """
 
 from __future__ import annotations
