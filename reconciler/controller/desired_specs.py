@@ -19,7 +19,8 @@ from reconciler.controller.runtime import Runtime
 from reconciler.controller.share import Share
 from reconciler.controller.spec_resolver import Resolved, resolve
 from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
-from reconciler.core.match import Claim, Matched, match
+from reconciler.core.claim import Claim
+from reconciler.core.match import Matched, match
 from reconciler.core.subject import INTERVAL
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef

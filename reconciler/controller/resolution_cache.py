@@ -9,7 +9,7 @@ from operator import is_
 from reconciler.controller.per_spec import PerSpec
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem
 from reconciler.controller.resolved_spec import ResolvedSpec
-from reconciler.core.match import Claim
+from reconciler.core.claim import Claim
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.kind import JobDocument
 from reconciler.ports import Located, Snapshot

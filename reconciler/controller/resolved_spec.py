@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem
-from reconciler.core.match import Claim
+from reconciler.core.claim import Claim
 from reconciler.core.subject import Subject
 from reconciler.model.job import JobRef
 from reconciler.model.kind import FINE_TUNING, JobDocument, JobKind

@@ -20,8 +20,8 @@ from reconciler.controller.resolution_cache import Candidates, ResolutionCache
 from reconciler.controller.resolved_account import JobKey, ResolvedAccount, SpecProblem, diagnose
 from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.core.change_windows import matching
+from reconciler.core.claim import Claim
 from reconciler.core.duplicates import duplicates
-from reconciler.core.match import Claim
 from reconciler.core.subject import INTERVAL, Subject
 from reconciler.model.change_window import ChangeWindow
 from reconciler.model.diagnostic import Diagnostic

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.core.match import Claim
+from reconciler.core.claim import Claim
 from reconciler.core.own_statuses import describes_job_of
 from reconciler.model.job_identity import by_job, job_identity
 from reconciler.model.kept_name import kept_names

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 
-from reconciler.core.match import Claim
+from reconciler.core.claim import Claim
 
 OTHERS_MAX = 5
 """The maximum number of duplicates in a message. Without this limit, the message of each duplicate would list all other

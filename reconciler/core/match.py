@@ -17,37 +17,19 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from reconciler.core.claim import Claim
 from reconciler.core.conditions import stalled
 from reconciler.core.own_statuses import OwnStatuses, describes_job_of
 from reconciler.core.remembered_attempts import attempts, remembered
-from reconciler.model.job import JobRef, Phase
+from reconciler.model.job import Phase
 from reconciler.model.job_identity import by_job, job_identity
-from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.merged_receipts import merged_receipts, progress
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A spec to match with a status. `key` identifies the spec, and `ref` is None if its job is not known."""
-
-    key: int
-    name: str
-    source: str
-    ref: JobRef | None
-    job: Hashable | None = None
-    """The identity of the job. It is the same for two specs that refer to one job by different provider names.
-
-    None if the job is not known. The spec can then be a duplicate only by its name.
-    """
-    may_claim: bool = True
-    """Whether the spec may use its account. If not, it must not take a status from another spec."""
-    kind: JobKind = FINE_TUNING
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,33 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Protocol
 
+from reconciler.core.claim import Claim
 from reconciler.core.each_once import EachOnce
-from reconciler.model.job import JobRef
 from reconciler.model.status import JobStatus
 
 
-class NamedJob(Protocol):
-    """A spec: the key that identifies it, its name, and its job, or None if the job is not known."""
-
-    @property
-    def key(self) -> int:
-        """The key."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        ...
-
-    @property
-    def ref(self) -> JobRef | None:
-        """The job."""
-        ...
-
-
-def describes_job_of(status: JobStatus, claim: NamedJob) -> bool:
+def describes_job_of(status: JobStatus, claim: Claim) -> bool:
     """Return whether a status is about the job of a spec."""
     job, ref = status.job, claim.ref
     return job is not None and ref is not None and job.id == ref.id and job.account == str(ref.account)
@@ -47,13 +27,13 @@ class OwnStatuses:
 
     _names: EachOnce[str] = field(default_factory=lambda: EachOnce(attrgetter("name")))
     _are_own: EachOnce[bool] = field(default_factory=lambda: EachOnce(describes_job_of))
-    _claims: Sequence[NamedJob] = ()
+    _claims: Sequence[Claim] = ()
     _status_names: Sequence[str] = ()
     _keys: Sequence[int] = ()
     _places: Sequence[int] | None = ()
     """The position of the status with the name of each spec; None if the names are not those of the usual case."""
 
-    def of(self, claims: Sequence[NamedJob], statuses: Sequence[JobStatus]) -> dict[int, JobStatus] | None:
+    def of(self, claims: Sequence[Claim], statuses: Sequence[JobStatus]) -> dict[int, JobStatus] | None:
         """Return the status of each spec, by key, in the usual case; in any other case, return None."""
         names = self._names.of(statuses)
         if claims is not self._claims or names != self._status_names:

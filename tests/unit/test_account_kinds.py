@@ -9,8 +9,9 @@ import pytest
 
 from reconciler.core.absence import known_before
 from reconciler.core.change_budget import ChangeBudget
+from reconciler.core.claim import Claim
 from reconciler.core.duplicates import duplicates
-from reconciler.core.match import Claim, match
+from reconciler.core.match import match
 from reconciler.core.past_attempts import PastAttempts, PlannedChange
 from reconciler.core.scope import AccountMap
 from reconciler.model.account_line import kind_of_line, without_kind

@@ -8,8 +8,8 @@ from dataclasses import replace
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
 from reconciler.controller.run_options import RunOptions
+from reconciler.core.claim import Claim
 from reconciler.core.displaced import displaced
-from reconciler.core.match import Claim
 from reconciler.model.job import JobRef, Phase
 from reconciler.model.kept_name import kept_names
 from reconciler.model.reason import Reason

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.core.claim import Claim
 from reconciler.core.duplicates import duplicates
-from reconciler.core.match import Claim, Hidden, Matched, match
+from reconciler.core.match import Hidden, Matched, match
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.match import Claim, match
+from reconciler.core.claim import Claim
+from reconciler.core.match import match
 from reconciler.core.own_statuses import OwnStatuses
 from reconciler.model.job import JobRef
 from reconciler.model.status import JobFacts, JobStatus

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.claim import Claim
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import Decision, decide
-from reconciler.core.match import Claim, match
+from reconciler.core.match import match
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
 from reconciler.model.action import Progress

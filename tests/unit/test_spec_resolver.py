@@ -12,7 +12,7 @@ from reconciler.controller.resolution_cache import ResolutionCache
 from reconciler.controller.resolved_account import SpecProblem
 from reconciler.controller.resolved_spec import ResolvedSpec
 from reconciler.controller.spec_resolver import resolve
-from reconciler.core.match import Claim
+from reconciler.core.claim import Claim
 from reconciler.core.subject import INTERVAL
 from reconciler.model.batch_job import BatchJob
 from reconciler.model.diagnostic import Diagnostic

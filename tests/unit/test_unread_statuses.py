@@ -6,7 +6,8 @@ import pytest
 
 from reconciler.controller.unread_statuses import complaints, doubts, hidden, most_attempts, unknown_statuses
 from reconciler.core.change_budget import EVERYWHERE
-from reconciler.core.match import Claim, Hidden
+from reconciler.core.claim import Claim
+from reconciler.core.match import Hidden
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import RECEIPTS_MAX, ConditionStatus, ConditionType
