@@ -128,8 +128,8 @@ def _unpacked(
     for at, convert in converts:
         if values[at] is not None:
             values[at] = convert(values[at])
-    # `__init__` does the same, but with arguments by name it takes three times as long for a record of 14 attributes,
-    # and was a third of the time in which a quiet pass loads the statuses.
+    # The attributes are set one by one, because `__init__` with keyword arguments takes three times as long for a
+    # record of 14 attributes. It took a third of the time in which a quiet pass loads the statuses.
     record = object.__new__(model)
     for set_value, value in zip(setters, (*values, *(above or defaults)), strict=True):
         set_value(record, value)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from reconciler.local.clock import SystemClock
 
-TRIES = 30
+PUSHES_MAX = 30
 """How many times a push is tried while other writers push first."""
 CONFLICTS_MAX = 8
 """How many times changes are moved onto newer statuses, for one publication."""
@@ -60,7 +60,7 @@ class PushTurns:
 
     def pause_s(self, refused: int) -> float:
         """Return the pause before the next try, after a number of refused pushes."""
-        patience = max(0.0, 1 - refused / TRIES)
+        patience = max(0.0, 1 - refused / PUSHES_MAX)
         return 0.0 if refused <= 1 else min(self._try_s, _PAUSE_MAX_S) * patience * self.rng()
 
     def are_others_active(self) -> bool:

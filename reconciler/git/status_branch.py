@@ -30,7 +30,7 @@ from reconciler.git.commit_maker import CommitMaker
 from reconciler.git.moved_statuses import differences, move_files, moved
 from reconciler.git.published_statuses import PublishedStatuses
 from reconciler.git.push_on_top import Changes, PushOnTop
-from reconciler.git.push_turns import CONFLICTS_MAX, TRIES, PushTurns, pause
+from reconciler.git.push_turns import CONFLICTS_MAX, PUSHES_MAX, PushTurns, pause
 from reconciler.git.status_files import StatusFiles
 from reconciler.git.working_tree import WorkingTree
 from reconciler.model.changed_status import ChangedStatus
@@ -166,7 +166,7 @@ class StatusBranch:
             self.working_tree.check_branch()
         push = self._push_of(ours, message, is_valid)
         # A commit by others must be checked out in a working tree first, so there only one push is tried.
-        commit = push.run(TRIES if self._is_apart else 1)
+        commit = push.run(PUSHES_MAX if self._is_apart else 1)
         if commit is None:
             raise self._conflict()
         if push.has_followed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -162,39 +162,40 @@ def remote_subjects(clone: Clone) -> str:
 
 def test_a_container_reads_specs_from_a_read_only_directory(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
     (job_id,) = sandbox.create(1)
-    checkout = Checkout(tmp_path / "mounted")
-    checkout.name_provider()
-    checkout.want("runaway", job_id)
-    (tmp_path / "bundle").mkdir()
-    with contained(
-        image,
-        tmp_path / "bundle",
-        ["--once", "--wait", "--status-dir", "/state/status"],
-        sandbox.environ,
-        {"/specs": checkout.specs},
-    ) as container:
-        code = container.process.wait(timeout=STARTS_WITHIN_S)
+    checkout = mounted(tmp_path, job_id)
+    code, said = run_once(image, checkout, sandbox.environ)
 
-    assert code == 0, container.said()
-    assert "confirmed cancelled" in container.said()
+    assert code == 0, said
+    assert "confirmed cancelled" in said
     assert sandbox.cancels(job_id) == [job_id]
     assert not checkout.status_dir.exists()
 
 
-def test_a_container_exports_its_traces_to_a_collector(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
-    (job_id,) = sandbox.create(1)
+def mounted(tmp_path: Path, job_id: str) -> Checkout:
+    """Return a directory of specs, in which a cancel of this job of the sandbox is wanted."""
     checkout = Checkout(tmp_path / "mounted")
     checkout.name_provider()
     checkout.want("runaway", job_id)
     (tmp_path / "bundle").mkdir()
-    with collecting() as collector:
-        environ = {**sandbox.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-        command = ["--once", "--wait", "--status-dir", "/state/status"]
-        with contained(image, tmp_path / "bundle", command, environ, {"/specs": checkout.specs}) as container:
-            code = container.process.wait(timeout=STARTS_WITHIN_S)
+    return checkout
 
-    assert code == 0, container.said()
-    assert {"reconcile.pass", "reconcile.account", "POST"} <= {each.name for each in collector.spans}, container.said()
+
+def run_once(image: Image, checkout: Checkout, environ: Mapping[str, str]) -> tuple[int, str]:
+    """Run `--once` in a container over the specs, and return its exit code and its output."""
+    command = ["--once", "--wait", "--status-dir", "/state/status"]
+    with contained(image, checkout.root.parent / "bundle", command, environ, {"/specs": checkout.specs}) as container:
+        code = container.process.wait(timeout=STARTS_WITHIN_S)
+    return code, container.said()
+
+
+def test_a_container_exports_its_traces_to_a_collector(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = mounted(tmp_path, job_id)
+    with collecting() as collector:
+        code, said = run_once(image, checkout, {**sandbox.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
+
+    assert code == 0, said
+    assert {"reconcile.pass", "reconcile.account", "POST"} <= {each.name for each in collector.spans}, said
 
 
 @pytest.mark.parametrize("service", [BEDROCK, SAGEMAKER], ids=lambda service: service.type)

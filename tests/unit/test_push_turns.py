@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from reconciler.git.push_turns import TRIES, PushTurns
+from reconciler.git.push_turns import PUSHES_MAX, PushTurns
 
 
 @dataclass
@@ -78,7 +78,7 @@ def test_a_writer_that_publishes_once_waits_only_while_others_are_active() -> No
 
 def test_a_refused_writer_tries_again_at_once_and_pauses_less_the_longer_it_has_waited() -> None:
     turns = a_writer(Watch())
-    pauses = [turns.pause_s(refused) for refused in range(1, TRIES + 1)]
+    pauses = [turns.pause_s(refused) for refused in range(1, PUSHES_MAX + 1)]
 
     assert pauses[0] == 0
     assert pauses[1] > 0
