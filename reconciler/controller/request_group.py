@@ -21,7 +21,7 @@ LANES = 64
 
 The throttle sends the change of a retrieved job before it sends the next retrieve.
 """
-WITHIN_S = 1.0
+WITHIN_S = 0.25
 """How long a status waits for the statuses of other requests, in seconds."""
 
 

@@ -30,7 +30,7 @@ from reconciler.local.specs_walk import stamps
 
 STEP_MS = 5
 """A notification is sent once no file has changed for this many milliseconds: the typical delay after a save."""
-DEBOUNCE_MS = 150
+DEBOUNCE_MS = 50
 """A notification is sent this many milliseconds after a change at the latest, even if files continue to change."""
 RETRY_S = 5.0
 """The delay before watching is retried, in seconds."""
